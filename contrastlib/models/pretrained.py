@@ -1,0 +1,90 @@
+"""The pretrained networks of the ``real`` profile, with the weights of ``files.yaml``."""
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional
+from torchvision import models as torchvision_models
+
+from contrastlib import files
+from contrastlib.datasets.archives import CIFAR10, imagenet_categories
+from contrastlib.models.cifar_resnet import CifarResNet
+from contrastlib.models.classifier import Classifier
+
+
+def squeezenet(version):
+    """SqueezeNet "1_0" or "1_1" for ImageNet-1k."""
+    name = f"squeezenet{version}"
+    network = torchvision_models.get_model(name, weights=None)
+    return _classifier(name, network, f"{name}_imagenet_fp16.safetensors", imagenet_categories(),
+                       layer="network.features.12", input_size=224, resize=256)
+
+
+def mobilenet_v2():
+    """MobileNet V2 for ImageNet-1k."""
+    return _mobilenet("mobilenet_v2", "mobilenet_v2_imagenet_fp16.safetensors", imagenet_categories())
+
+
+def mobilenet_v2_birds():
+    """MobileNet V2 for 964 species of birds."""
+    species = files.path("inat_birds_labels.txt").read_text(encoding="utf-8").splitlines()
+    return _mobilenet("mobilenet_v2_birds", "mobilenet_v2_inat_birds_fp16.safetensors", species)
+
+
+def cifar10_resnet(depth):
+    """ResNet-20, -32, -44 or -56 for CIFAR-10."""
+    name = f"cifar10_resnet{depth}"
+    return _classifier(name, CifarResNet(depth), f"{name}.safetensors", CIFAR10,
+                       layer="network.layer3", input_size=32)
+
+
+class SamePadConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's SAME padding: ⌈n / stride⌉ outputs, an odd pixel right and below.
+
+    >>> convolution = SamePadConv2d(1, 1, 3, stride=2)
+    >>> convolution.padding_of(224), convolution.padding_of(225)
+    ((0, 1), (1, 1))
+    """
+
+    def padding_of(self, length):
+        """Pixels to add before and after a side of the given length."""
+        stride, kernel = self.stride[0], self.kernel_size[0]
+        total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
+        return total // 2, total - total // 2
+
+    def forward(self, images):
+        height, width = images.shape[-2:]
+        return super().forward(functional.pad(images, self.padding_of(width) + self.padding_of(height)))
+
+
+def _mobilenet(name, file, class_names):
+    network = torchvision_models.mobilenet_v2(num_classes=len(class_names))
+    strided = [(path, module) for path, module in network.named_modules()
+               if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
+    for path, old in strided:
+        network.set_submodule(path, SamePadConv2d(old.in_channels, old.out_channels, old.kernel_size,
+                                                  old.stride, groups=old.groups, bias=False))
+    return _classifier(name, network, file, class_names,
+                       layer="network.features.18", input_size=224, resize=256)
+
+
+def _classifier(name, network, file, class_names, **options):
+    load_weights(network, files.path(file))
+    return Classifier(network, name=name, class_names=class_names,
+                      checksum=files.entry(file)["sha256"], **options)
+
+
+def load_weights(network, path):
+    """Fill a network with the parameters of a safetensors file, converted to the network's precision.
+
+    ``num_batches_tracked``, which evaluation does not use, may be absent. Raises CorruptFile when the file
+    is no safetensors file, or its names or shapes are not the network's.
+    """
+    try:
+        missing, unexpected = network.load_state_dict(load_file(path), strict=False)
+    except (SafetensorError, RuntimeError) as error:
+        raise files.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise files.CorruptFile(f"{path} does not hold weights for this network: it lacks {missing[:3]}, "
+                                f"and has {unexpected[:3]} too many")
