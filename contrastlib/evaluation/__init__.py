@@ -1,0 +1,1 @@
+"""Evaluations: what explanations are worth, measured per image."""

@@ -1,0 +1,122 @@
+"""The sign perturbation in input space (Wang & Wang 2022, sec. 5.1, Fig. 3).
+
+A step is x^{n+1} = x^n + alpha sign(phi^t(x^n)), alpha = epsilon / n_tot, held within epsilon of
+x^0 and within [0, 1] (Eriksson et al. 2025, eq. 5-6). phi is the gradient under some contrast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib import contrasts as schemes
+from contrastlib.explainers.gradients import gradient
+from contrastlib.forward import forward, predict
+
+CONTRASTS = ("original", "mean", "maximum", "weighted")
+
+
+def changes(
+    model: nn.Module,
+    images: Tensor,
+    target: Tensor,
+    contrasts: Sequence[str] = CONTRASTS,
+    iterations: Sequence[int] = (1, 2, 10),
+    epsilons: Sequence[float] = (1e-3, 3e-3),
+    clamp: str = "corrected",
+    direction: str = "iterate",
+) -> pd.DataFrame:
+    """Perturb each image towards its target and report what that changes.
+
+    The gradients at x^0 serve all iterations and epsilons, and all contrasts share each later
+    pass, so B images cost 1 + sum (n - 1) forward and backward passes and one last forward pass
+    of a batch for each (epsilon, n), the contrasts side by side in it.
+
+    Args:
+        model: logits (B, C) from images in [0, 1]; normalisation happens inside.
+        images: (B, channels, H, W) in [0, 1].
+        target: (B,) class indices, the true labels in the papers.
+        iterations: values of n_tot.
+        epsilons: limits of the change of a pixel, in units of [0, 1].
+        clamp: "corrected" as above; "printed" clamps to [min(x^0 - eps, 0), max(x^0 + eps, 1)] as
+            Wang & Wang print it, which limits nothing to epsilon.
+        direction: "iterate" takes the gradient at x^n; "start" keeps the one at x^0, as printed.
+
+    Returns:
+        One row for each image, contrast, epsilon and n: image (place in the batch), contrast,
+        epsilon, iterations, and correct, p_t, y_t after and (``_before``) before. correct says
+        whether the target is the predicted class.
+
+    Raises:
+        ValueError: images outside [0, 1], or an unknown option.
+    """
+    if images.min() < 0 or images.max() > 1:
+        raise ValueError("images must be in [0, 1]: let the model normalise, and pass the pixels as they are")
+    start = forward(model, images)
+    first = gradient(start, torch.stack([schemes.cotangent(c, start.logits, target) for c in contrasts]))
+    before = _scores(start.logits, target).add_suffix("_before")
+    tables = []
+    for epsilon in epsilons:
+        for steps in iterations:
+            ends = perturbed(model, images, target, first, contrasts, steps, epsilon, clamp, direction)
+            logits = predict(model, ends.flatten(0, 1)).unflatten(0, ends.shape[:2])
+            for contrast, row in zip(contrasts, logits):
+                table = _scores(row, target).join(before)
+                table.insert(0, "image", range(len(images)))
+                tables.append(table.assign(contrast=contrast, epsilon=epsilon, iterations=steps))
+    return pd.concat(tables, ignore_index=True)
+
+
+def perturbed(
+    model: nn.Module,
+    images: Tensor,
+    target: Tensor,
+    first: Tensor,
+    contrasts: Sequence[str],
+    steps: int,
+    epsilon: float,
+    clamp: str = "corrected",
+    direction: str = "iterate",
+) -> Tensor:
+    """The perturbed images (K, B, channels, H, W), one set for each of the K contrasts.
+
+    Args:
+        first: (K, B, channels, H, W), the gradients of the contrasts at ``images``.
+        steps: n_tot; the rest as in :func:`changes`.
+    """
+    low, high = _bounds(images, epsilon, clamp)
+    if direction not in ("iterate", "start"):
+        raise ValueError(f'direction must be "iterate" or "start", got {direction!r}')
+    moved, slope = images.expand_as(first), first
+    for step in range(steps):
+        if step and direction == "iterate":
+            slope = _gradients(model, moved, target, contrasts)
+        moved = (moved + epsilon / steps * slope.sign()).clamp(low, high)
+    return moved
+
+
+def _bounds(images: Tensor, epsilon: float, clamp: str) -> tuple[Tensor, Tensor]:
+    if clamp == "corrected":
+        return (images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1)
+    if clamp == "printed":
+        return (images - epsilon).clamp(max=0), (images + epsilon).clamp(min=1)
+    raise ValueError(f'clamp must be "corrected" or "printed", got {clamp!r}')
+
+
+def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequence[str]) -> Tensor:
+    """Each contrast's gradient at its own images (K, B, ...), in one pass."""
+    passed = forward(model, images.flatten(0, 1))
+    logits = passed.logits.unflatten(0, images.shape[:2])
+    cotangent = torch.cat([schemes.cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])
+    return gradient(passed, cotangent).unflatten(0, images.shape[:2])
+
+
+def _scores(logits: Tensor, target: Tensor) -> pd.DataFrame:
+    return pd.DataFrame({
+        "correct": (logits.argmax(dim=1) == target).numpy(force=True),
+        "p_t": schemes.log_odds(logits, target).sigmoid().numpy(force=True),
+        "y_t": logits.gather(1, target[:, None]).squeeze(1).numpy(force=True),
+    })

@@ -1,0 +1,86 @@
+"""Explainers that go back to the activations a^k of a convolutional layer.
+
+None applies a ReLU: negative areas speak for the other classes (Wang & Wang 2022, sec. 4). Each
+takes a :class:`~contrastlib.forward.ForwardPass` that recorded ``layer`` (the only one, unless
+named) with activations (B, K, h, w), and a cotangent w (B, C) or (N, B, C); returns maps
+(B, h, w), or with N in front, in units of the cotangent's score. All are linear in w.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from contrastlib.forward import ForwardPass
+
+
+def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+    """phi = sum_k (1/(h w) sum_ij d<w,y>/da_ij^k) a^k, without ReLU.
+
+    Selvaraju et al. 2017 in the form of Wang & Wang 2022, eq. 2.
+
+    >>> from contrastlib.forward import forward
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 5))
+    >>> gradcam(forward(net, torch.rand(2, 3, 8, 8), "0"), torch.eye(5)[[1, 2]]).shape
+    torch.Size([2, 6, 6])
+    """
+    activation, gradient = _pulled_back(passed, cotangent, layer)
+    return _channel_sum(gradient.mean(dim=(-2, -1)), activation)
+
+
+def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+    """phi = sum_k a^k * d<w,y>/da^k, element by element (Wang & Wang 2022, sec. 4).
+
+    >>> from contrastlib.forward import forward
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 5, bias=False))
+    >>> p = forward(net, torch.rand(2, 3, 8, 8), "0")
+    >>> map_of_class_0 = linear_approximation(p, torch.eye(5)[[0, 0]])
+    >>> torch.allclose(map_of_class_0.sum(dim=(1, 2)), p.logits[:, 0], atol=1e-6)
+    True
+    """
+    activation, gradient = _pulled_back(passed, cotangent, layer)
+    return torch.einsum("...bkhw,bkhw->...bhw", gradient, activation)
+
+
+def xgradcam(
+    passed: ForwardPass, cotangent: Tensor, layer: str | None = None, normaliser: str = "absolute"
+) -> Tensor:
+    """phi = sum_k (sum_ij a_ij^k / |a^k| * d<w,y>/da_ij^k) a^k.
+
+    Args:
+        normaliser: "absolute", |a^k| = sum_ij |a_ij^k| (Eriksson et al. 2025, eq. 3), or "sum",
+            sum_ij a_ij^k as published (Fu et al. 2020). They agree where activations are not
+            negative; elsewhere the sum can be near 0. A channel that is 0 everywhere adds nothing.
+
+    Raises:
+        ValueError: unknown normaliser.
+
+    >>> from contrastlib.forward import forward
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5))
+    >>> p, w = forward(net, torch.rand(2, 3, 8, 8), "1"), torch.eye(5)[[0, 0]]
+    >>> torch.allclose(xgradcam(p, w), xgradcam(p, w, normaliser="sum"))
+    True
+    """
+    norms = {"absolute": lambda a: a.abs().sum(dim=(-2, -1)), "sum": lambda a: a.sum(dim=(-2, -1))}
+    if normaliser not in norms:
+        raise ValueError(f"unknown normaliser {normaliser!r}; choose one of {', '.join(norms)}")
+    activation, gradient = _pulled_back(passed, cotangent, layer)
+    weights = torch.einsum("...bkhw,bkhw->...bk", gradient, activation)
+    norm = norms[normaliser](activation)
+    weights = torch.where(norm == 0, torch.zeros_like(weights), weights / norm)
+    return _channel_sum(weights, activation)
+
+
+def _pulled_back(passed: ForwardPass, cotangent: Tensor, layer: str | None) -> tuple[Tensor, Tensor]:
+    layer = passed.layer(layer)
+    activation = passed.activations[layer]
+    if activation.ndim != 4:
+        raise ValueError(
+            f"layer {layer!r} gives {tuple(activation.shape)}, not (B, K, h, w): activation maps need a layer "
+            "with places, such as a convolution"
+        )
+    return activation, passed.pull_back(cotangent)[layer]
+
+
+def _channel_sum(weights: Tensor, activation: Tensor) -> Tensor:
+    return torch.einsum("...bk,bkhw->...bhw", weights, activation)

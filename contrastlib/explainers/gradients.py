@@ -1,0 +1,41 @@
+"""Explainers that go back to the pixels.
+
+Each takes a :class:`~contrastlib.forward.ForwardPass` that recorded ``layer`` (the images, unless
+another is named) and a cotangent (B, C) or (K, B, C); returns (B, channels, H, W), or with K in
+front, in the unit of the cotangent's score per unit of the input.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from contrastlib.forward import ForwardPass
+
+
+def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+    """phi(x) = grad_x <w, y> (Simonyan et al. 2013; Wang & Wang 2022, sec. 4).
+
+    >>> import torch; from contrastlib.forward import forward
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2))
+    >>> p = forward(net, torch.rand(1, 3, 2, 2))
+    >>> torch.equal(gradient(p, torch.tensor([[1., -1.]])).flatten(), net[1].weight[0] - net[1].weight[1])
+    True
+    """
+    return passed.pull_back(cotangent)[passed.layer(layer)]
+
+
+def input_x_gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+    """phi(x) = x * grad_x <w, y>, element by element (Shrikumar et al. 2016).
+
+    x is what ``layer`` recorded. A network that normalises inside (its input in [0, 1]) and one
+    that is fed normalised images have different x; record the normalising layer's output to
+    explain the latter.
+
+    >>> import torch; from contrastlib.forward import forward
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2, bias=False))
+    >>> p = forward(net, torch.rand(1, 3, 2, 2))
+    >>> torch.allclose(input_x_gradient(p, torch.tensor([[1., 0.]])).sum(), p.logits[0, 0])
+    True
+    """
+    layer = passed.layer(layer)
+    return passed.activations[layer] * passed.pull_back(cotangent)[layer]

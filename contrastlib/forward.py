@@ -1,0 +1,220 @@
+"""One forward pass, kept: the logits, chosen activations, and the way back from the logits.
+
+Everything an explainer needs is in a :class:`ForwardPass`, so no explainer ever runs the network
+again, registers a hook or computes the gradient of a parameter.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from contrastlib.contrasts import check_logits
+
+INPUT = "input"
+
+
+class ForwardPass:
+    """A recorded forward pass; make one with :func:`forward`.
+
+    Attributes:
+        logits: (B, C), detached.
+        activations: layer name -> its output, detached, in the order asked for.
+    """
+
+    def __init__(self, logits: Tensor, activations: dict[str, Tensor]):
+        self.logits = logits.detach()
+        self.activations = {name: a.detach() for name, a in activations.items()}
+        self._outputs, self._recorded = logits, activations
+        self._last: tuple[Tensor, int, dict[str, Tensor]] | None = None
+
+    def layer(self, name: str | None = None) -> str:
+        """``name`` checked, or the only recorded layer when there is no name."""
+        if name is None and len(self.activations) == 1:
+            return next(iter(self.activations))
+        if name not in self.activations:
+            raise ValueError(f"layer {name!r} is not recorded; choose one of {', '.join(self.activations)}")
+        return name
+
+    def pull_back(self, cotangent: Tensor) -> dict[str, Tensor]:
+        """Gradients of <cotangent, logits> with respect to each recorded activation.
+
+        Args:
+            cotangent: (B, C), or (K, B, C) for K contrasts at once.
+
+        Returns:
+            layer name -> gradient with the activation's shape, or with K in front. The answer to
+            the latest cotangent is kept, so several explainers of one cotangent share one
+            backward pass.
+
+        Raises:
+            ValueError: the shape is not that of the logits.
+        """
+        if cotangent.shape[-2:] != self.logits.shape or cotangent.ndim not in (2, 3):
+            raise ValueError(
+                f"cotangent must be (B, C) or (K, B, C) with (B, C) = {tuple(self.logits.shape)}, "
+                f"got {tuple(cotangent.shape)}"
+            )
+        if self._last and self._last[0] is cotangent and self._last[1] == cotangent._version:
+            return self._last[2]
+        gradients = dict(zip(self._recorded, self._gradients(cotangent.to(self.logits))))
+        self._last = cotangent, cotangent._version, gradients
+        return gradients
+
+    def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
+        inputs = list(self._recorded.values())
+        many = cotangent.ndim == 3
+        if many and INPUT in self._recorded:
+            # Through the whole network one after the other costs the same and needs 1/K of the memory.
+            each = [self._gradients(one) for one in cotangent]
+            return [torch.stack(parts) for parts in zip(*each)]
+        return torch.autograd.grad(
+            self._outputs, inputs, cotangent, retain_graph=True, is_grads_batched=many,
+            allow_unused=True, materialize_grads=True,
+        )
+
+
+def forward(model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPUT) -> ForwardPass:
+    """Run ``model`` once on ``images`` and record the named layers.
+
+    Args:
+        model: maps images to logits (B, C). It runs in evaluation mode and is left exactly as it
+            was found: mode, hooks and ``requires_grad``, also after an error.
+        images: (B, channels, H, W), floating point, on the model's device and in its dtype.
+        layers: names as in ``model.named_modules()``, or "input" for the images themselves.
+
+    Returns:
+        A :class:`ForwardPass`. Its graph starts at the lowest recorded layer and holds no
+        parameter gradients, so that a pull-back costs what lies above that layer and no more.
+
+    Raises:
+        TypeError, ValueError: images or logits that cannot be explained, an unknown layer (with
+            the nearest names), a layer that the network runs more than once or not at all.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 5))
+    >>> p = forward(net, torch.rand(2, 3, 8, 8), "0")
+    >>> p.logits.shape, p.pull_back(torch.ones(2, 5))["0"].shape
+    (torch.Size([2, 5]), torch.Size([2, 4, 6, 6]))
+    """
+    layers = [layers] if isinstance(layers, str) else list(layers)
+    check_images(model, images)
+    modules = {name: find_layer(model, name) for name in layers if name != INPUT}
+    recorded: dict[str, Tensor] = {}
+    images = images.detach()
+    if INPUT in layers:
+        images = recorded[INPUT] = images.clone().requires_grad_()
+    with _as_found(model), _recording(modules, recorded), torch.enable_grad():
+        logits = model(images)
+    _check_output(logits, len(images))
+    unused = [name for name in layers if name not in recorded]
+    if unused:
+        raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
+    return ForwardPass(logits, {name: recorded[name] for name in layers})
+
+
+def predict(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits (B, C) of ``images``, nothing recorded; the model is left as it was found.
+
+    >>> predict(nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), torch.rand(2, 3, 2, 2)).shape
+    torch.Size([2, 5])
+    """
+    check_images(model, images)
+    with _as_found(model), torch.no_grad():
+        logits = model(images)
+    _check_output(logits, len(images))
+    return logits
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """The module of that name; ValueError with the nearest names when there is none."""
+    modules = dict(model.named_modules())
+    if name and name in modules:
+        return modules[name]
+    near = difflib.get_close_matches(name, modules, n=5, cutoff=0.3)
+    raise ValueError(f"no layer {name!r} in {type(model).__name__}; nearest names: {', '.join(near) or 'none'}")
+
+
+def last_convolution(model: nn.Module) -> str:
+    """Name of the last 2-d convolution in definition order, the default layer of activation maps.
+
+    Raises:
+        ValueError: the model has no convolution.
+    """
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+    if not names:
+        raise ValueError(
+            f"{type(model).__name__} has no 2-d convolution to find a layer by: "
+            "name one with layer=..., or use a method of the input space (gradient, input_x_gradient)"
+        )
+    return names[-1]
+
+
+def check_images(model: nn.Module, images: Tensor) -> None:
+    """Raise a TypeError or ValueError, with the remedy, unless the model can explain these images."""
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images must be a tensor (B, channels, H, W), got {type(images).__name__}")
+    if not images.is_floating_point():
+        raise TypeError(f"images must be floating point, got {images.dtype}: convert with images.float() / 255")
+    if images.ndim != 4 or 0 in images.shape:
+        hint = ": add the batch dimension with images[None]" if images.ndim == 3 else ""
+        raise ValueError(f"images must have shape (B, channels, H, W), got {tuple(images.shape)}{hint}")
+    if not images.isfinite().all():
+        raise ValueError("images hold NaN or infinite values")
+    parameter = next(model.parameters(), None)
+    if parameter is not None and (parameter.device != images.device or parameter.dtype != images.dtype):
+        raise ValueError(
+            f"images are {images.dtype} on {images.device}, the model is {parameter.dtype} on {parameter.device}: "
+            "bring the images there with images.to(next(model.parameters()))"
+        )
+
+
+def _check_output(logits: object, batch: int) -> None:
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != batch:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"the model must return logits ({batch}, C), one row an image, got {got}")
+    check_logits(logits)
+
+
+@contextmanager
+def _as_found(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without parameter gradients, undone whatever happens."""
+    training = [(module, module.training) for module in model.modules()]
+    learnable = [p for p in model.parameters() if p.requires_grad]
+    try:
+        model.eval()
+        for parameter in learnable:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module, mode in training:
+            module.training = mode
+        for parameter in learnable:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _recording(modules: dict[str, nn.Module], recorded: dict[str, Tensor]) -> Iterator[None]:
+    def hook_for(name: str):
+        def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+            if name in recorded:
+                raise ValueError(f"layer {name!r} runs more than once in a forward pass; choose one that runs once")
+            if not isinstance(output, Tensor):
+                raise ValueError(f"layer {name!r} returns {type(output).__name__}, not a tensor; choose another")
+            if not output.requires_grad:
+                output = output.detach().requires_grad_()
+            recorded[name] = output
+            return output.clone()  # a later in-place operation must not reach the recorded one
+        return hook
+
+    handles = []
+    try:
+        for name, module in modules.items():
+            handles.append(module.register_forward_hook(hook_for(name)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,232 @@
+"""Long computations in shards: resumable, cached by what they depend on, with their provenance.
+
+A shard is one call of a function with plain parameters that returns a table. Its file is named by
+a hash of the parameters, of the code that the function can reach inside contrastlib, and of the
+data it reads; it is written atomically, so a killed run continues with the first missing shard
+and nothing stale is ever read. The provenance of each shard is kept inside its file.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm.auto import tqdm
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RESULTS = REPOSITORY / "data" / "results"
+LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow")
+
+
+def sharded(
+    work: Callable[..., pd.DataFrame],
+    shards: Sequence[Mapping],
+    data: Mapping[str, str],
+    cache: Path | None = None,
+    title: str = "shards",
+) -> pd.DataFrame:
+    """Tables of all shards in one, computing only those that are not in the cache.
+
+    Args:
+        work: a function of a contrastlib module, called as ``work(**shard)``.
+        shards: parameters of each shard: JSON values only.
+        data: name -> checksum of everything ``work`` reads.
+        cache: folder of the shards' files; data/results/cache when None.
+        title: what the progress bar says.
+
+    Returns:
+        The tables in the order of ``shards``; ``table.attrs["provenance"]`` sums up where they
+        come from (see :func:`summary`).
+
+    Raises:
+        Whatever ``work`` raises. The shards finished before stay in the cache.
+    """
+    cache = cache or RESULTS / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    code = code_digest(work.__module__)
+    tables = [_shard(work, shard, code, data, cache) for shard in tqdm(shards, desc=title, unit="shard")]
+    joined = pd.concat([table for table, _ in tables], ignore_index=True)
+    joined.attrs["provenance"] = summary([provenance for _, provenance in tables])
+    return joined
+
+
+def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
+    """Write a table and its ``attrs["provenance"]`` to a Parquet file, atomically.
+
+    >>> import tempfile
+    >>> table = pd.DataFrame({"a": [1]}); table.attrs["provenance"] = {"commit": "abc"}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(table, Path(folder) / "t.parquet")
+    ...     load(Path(folder) / "t.parquet").attrs["provenance"]
+    {'commit': 'abc'}
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bare = table.copy(deep=False)
+    bare.attrs = {}
+    arrow = pa.Table.from_pandas(bare, preserve_index=False)
+    provenance = json.dumps(table.attrs.get("provenance", {}), sort_keys=True)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"provenance": provenance.encode()})
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    pq.write_table(arrow, unfinished, compression=compression)
+    os.replace(unfinished, path)
+
+
+def load(path: Path) -> pd.DataFrame:
+    """The table that :func:`save` wrote, with its provenance in ``attrs``.
+
+    Raises:
+        FileNotFoundError: no such result, with the command that makes it.
+        ValueError: the file is damaged.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`")
+    try:
+        arrow = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it and run again") from error
+    table = arrow.to_pandas()
+    table.attrs["provenance"] = json.loads(arrow.schema.metadata.get(b"provenance", b"{}"))
+    return table
+
+
+def code_digest(module: str) -> str:
+    """Hash of a contrastlib module and of all it imports from contrastlib.
+
+    Comments, docstrings and formatting do not count.
+
+    >>> code_digest("contrastlib.contrasts") == code_digest("contrastlib.contrasts")
+    True
+    """
+    digest = hashlib.sha256()
+    for name in sorted(_closure(module)):
+        digest.update(_normalised(_source(name)).encode())
+    return digest.hexdigest()
+
+
+def provenance(seconds: float, **details) -> dict:
+    """Where a result comes from: commit, parameters, versions, machine, wall time, date."""
+    import torch
+
+    commit, dirty = _commit()
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 3),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **details,
+    }
+
+
+def summary(records: Iterable[dict]) -> dict:
+    """One provenance for many shards: what they share as it is, else the distinct values.
+
+    Seconds are added up, dates given from first to last.
+
+    >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
+    {'commit': 'a', 'seconds': 3.5, 'shards': 2}
+    """
+    records = list(records)
+    result = {}
+    for key in records[0] if records else ():
+        values = [record.get(key) for record in records]
+        distinct = sorted({json.dumps(value, sort_keys=True) for value in values})
+        if key == "seconds":
+            result[key] = round(sum(values), 3)
+        elif key == "date":
+            result[key] = min(values) if len(distinct) == 1 else f"{min(values)} to {max(values)}"
+        else:
+            result[key] = json.loads(distinct[0]) if len(distinct) == 1 else [json.loads(v) for v in distinct]
+    return {**result, "shards": len(records)}
+
+
+def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple[pd.DataFrame, dict]:
+    name = f"{work.__module__}.{work.__qualname__}"
+    identity = json.dumps({"work": name, "parameters": shard, "code": code, "data": data}, sort_keys=True)
+    path = cache / f"{work.__name__}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.parquet"
+    if path.exists():
+        try:
+            table = load(path)
+            return table, table.attrs["provenance"]
+        except ValueError:
+            path.unlink()  # cut off by a full disk, say: compute it again
+    began = time.perf_counter()
+    table = work(**shard)
+    seconds = time.perf_counter() - began
+    table.attrs["provenance"] = provenance(seconds, parameters=dict(shard), code=code[:12], data=dict(data))
+    save(table, path)
+    return table, table.attrs["provenance"]
+
+
+@functools.cache
+def _commit() -> tuple[str, bool]:
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "contrastlib", "notebooks"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True
+
+
+def _closure(module: str) -> set[str]:
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += _imports(name) - found
+    return found
+
+
+@functools.cache
+def _imports(module: str) -> set[str]:
+    """contrastlib modules that this one imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(_source(module))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.startswith("contrastlib.") and _is_module(name)}
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _source(module: str) -> str:
+    return Path(importlib.util.find_spec(module).origin).read_text()
+
+
+def _normalised(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body[0].value.value = ""
+    return ast.dump(tree)

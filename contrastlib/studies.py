@@ -1,0 +1,105 @@
+"""The papers' experiments on a network and an image set, in resumable shards.
+
+A study evaluates every ``count``-th image of a set with one network and returns a table with a
+row for each image and setting, its provenance in ``table.attrs["provenance"]``. Columns
+``image`` (index in the set), ``group`` (photograph, the unit of resampling) and ``label`` tell
+the rows apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from contrastlib import datasets, models
+from contrastlib.evaluation import perturbation
+from contrastlib.runs import sharded
+
+SHARD = 64
+
+
+def sign_perturbation(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Section 5.1: :func:`contrastlib.evaluation.perturbation.changes` towards the true label.
+
+    Args:
+        network, dataset: names of the registries.
+        count: that many images, evenly spread over the set (which is sorted by class); all when None.
+        cache: see :func:`contrastlib.runs.sharded`.
+        options: iterations, epsilons, contrasts, clamp, direction of ``changes``.
+    """
+    return _study(perturbation_shard, network, dataset, count, cache, options)
+
+
+def perturbation_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`sign_perturbation`."""
+    # few images at a time: contrasts multiply them, and what fits the processor's cache is fastest
+    return _by_batches(perturbation.changes, network, dataset, images, options, batch=4, small_batch=64)
+
+
+def spread(total: int, count: int | None) -> list[int]:
+    """``count`` indices evenly spread over range(total), all of them when None or more.
+
+    >>> spread(10, 4)
+    [1, 3, 6, 8]
+    """
+    if count is None or count >= total:
+        return list(range(total))
+    return ((np.arange(count) + 0.5) * total / count).astype(int).tolist()
+
+
+def _study(work: Callable, network: str, dataset: str, count: int | None, cache: Path | None, options: dict):
+    images = _dataset(dataset)
+    chosen = spread(len(images), count)
+    shards = [
+        {"network": network, "dataset": dataset, "images": chosen[i : i + SHARD], "options": options}
+        for i in range(0, len(chosen), SHARD)
+    ]
+    data = {network: _network(network).checksum, dataset: images.checksum}
+    return sharded(work, shards, data, cache, title=f"{network} on {dataset}")
+
+
+def _by_batches(
+    evaluate: Callable, network: str, dataset: str, images: list[int], options: Mapping, batch: int, small_batch: int
+) -> pd.DataFrame:
+    """Tables of ``evaluate(model, images, labels, **options)`` over batches, with the images' identity."""
+    model, examples = _network(network), _dataset(dataset)
+    size = small_batch if model.input_size <= 64 else batch
+    tables = []
+    for i in range(0, len(images), size):
+        part = [examples[index] for index in images[i : i + size]]
+        pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
+        labels = torch.tensor([example.label for example in part], device=pixels.device)
+        table = evaluate(model, _fast_layout(pixels), labels, **options)
+        place = table["image"].to_numpy()
+        identity = {
+            "image": np.asarray(images[i : i + size])[place],
+            "group": np.array([example.group for example in part])[place],
+            "label": labels.numpy(force=True)[place],
+        }
+        tables.append(table.assign(**identity))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _fast_layout(tensor: Tensor) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.shape[-1] > 64 else tensor
+
+
+@lru_cache(maxsize=2)
+def _network(name: str) -> models.Classifier:
+    model = models.load(name)
+    if model.input_size > 64:  # twice as fast on a CPU; small images gain nothing
+        model = model.to(memory_format=torch.channels_last)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@lru_cache(maxsize=2)
+def _dataset(name: str) -> datasets.ImageSet:
+    return datasets.load(name)
