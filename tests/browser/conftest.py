@@ -1,0 +1,94 @@
+"""A browser that sees the built book only: served on this machine, every other host blocked."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "_build" / "html"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run"
+    " --disable-background-networking --disable-component-update --disable-sync"
+).split()
+
+
+def pages() -> list[str]:
+    """Addresses of all pages of the built book, relative to its root; index.html only leads to the first."""
+    found = {page.relative_to(HTML).as_posix() for page in HTML.rglob("*.html")} - {"index.html"}
+    return sorted(page for page in found if not page.startswith(("_static/", "_sources/")))
+
+
+@pytest.fixture(scope="session")
+def site():
+    """Address of a server of the book on this machine."""
+    missing = None
+    if not (HTML / "index.html").exists():
+        missing = "the book is not built: run `make book`"
+    elif CHROMIUM is None:
+        missing = "no Chromium on this machine: install Debian's package chromium"
+    if missing and (os.environ.get("REQUIRE_BROWSER") or os.environ.get("CI")):
+        pytest.fail(missing)
+    elif missing:
+        pytest.skip(missing)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(HTML)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser(site):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Open a page of the book: ``page, problems = visit(address, width=1280)``.
+
+    ``problems`` collects console errors, uncaught exceptions, failed requests and attempts to reach
+    another host, from the first byte on.
+    """
+    opened = []
+
+    def open_page(address: str, width: int = 1280, base: str = site):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        opened.append(page)
+        problems = []
+
+        def guard(route):
+            if route.request.url.startswith((base, "blob:", "data:")):
+                route.continue_()
+            else:
+                problems.append(f"asked another host: {route.request.url}")
+                route.abort()
+
+        page.route("**/*", guard)
+        page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
+        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
+        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url} {request.failure}"))
+        page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status} {answer.url}"))
+        page.goto(base + address, wait_until="load")
+        page.wait_for_function("() => !window.MathJax || window.MathJax.startup?.promise !== undefined")
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        page.wait_for_load_state("networkidle")
+        return page, problems
+
+    yield open_page
+    for page in opened:
+        page.close()

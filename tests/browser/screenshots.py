@@ -1,0 +1,28 @@
+"""Pictures of every page of the built book, wide and narrow, in _build/screenshots: to be looked at."""
+
+from conftest import ARGUMENTS, CHROMIUM, HTML, ROOT, pages
+from playwright.sync_api import sync_playwright
+from tqdm import tqdm
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+
+
+def main() -> None:
+    folder = ROOT / "_build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for address in tqdm(pages(), unit="page"):
+            for name, width in WIDTHS.items():
+                page = browser.new_page(viewport={"width": width, "height": 900})
+                page.goto((HTML / address).as_uri(), wait_until="load")
+                page.evaluate("() => window.MathJax?.startup?.promise")
+                stem = address.removesuffix(".html").replace("/", "-")
+                page.screenshot(path=folder / f"{stem}-{name}.png", full_page=True)
+                page.close()
+        browser.close()
+    print(folder)
+
+
+if __name__ == "__main__":
+    main()
