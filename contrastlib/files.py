@@ -4,9 +4,12 @@
 its checksum. Files lie flat in one folder, ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository.
 """
 
+from __future__ import annotations
+
 import difflib
 import hashlib
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -28,26 +31,31 @@ class CorruptFile(DataError):
     """The file is there, but its content is not what it should be."""
 
 
-def unknown(what, name, known):
+def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
     """The error for a name that does not exist, with the nearest names that do.
 
     >>> print(unknown("data set", "cifar-test", ["cifar10-test", "zebra-elephant"]))
     unknown data set 'cifar-test': did you mean 'cifar10-test'?
     """
+    known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return ValueError(f"unknown {what} {name!r}: did you mean {' or '.join(map(repr, near))}?")
-    return ValueError(f"unknown {what} {name!r}: there are {', '.join(sorted(known))}")
+    return ValueError(f"unknown {what} {name!r}: there are {', '.join(known)}")
+
+
+def registry() -> dict[str, dict]:
+    """What ``files.yaml`` says, name -> entry."""
+    return _read(REGISTRY)
 
 
 @cache
-def registry(path=None):
-    """The registry, name -> entry, in the order of ``files.yaml``."""
-    return yaml.safe_load(Path(path or REGISTRY).read_text(encoding="utf-8"))
+def _read(path: Path) -> dict[str, dict]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def entry(name):
-    """What the registry says of a file.
+def entry(name: str) -> dict:
+    """What the registry says of one file.
 
     >>> entry("cifar10_test.zip")["bytes"]
     10479806
@@ -57,51 +65,43 @@ def entry(name):
     return registry()[name]
 
 
-def root():
+def root() -> Path:
     """The folder of the files: ``$CONTRASTLIB_DATA``, else ``data/downloads`` in the repository."""
     return Path(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT).expanduser()
 
 
-def path(name, verify=True):
+def path(name: str, verify: bool = True) -> Path:
     """Where a file lies, after a check of its size and SHA-256.
 
     The checksum is computed once a process, and again when the file changes.
 
-    Raises MissingFile when it is not there, CorruptFile when its content is another, ValueError when the
-    registry does not know the name.
+    Raises:
+        MissingFile: it is not there.
+        CorruptFile: its content is another.
+        ValueError: the registry does not know the name.
     """
     info, file = entry(name), root() / name
     if not file.is_file():
-        raise MissingFile(f"{name} is missing ({info['what']}). {remedy(name)}")
-    if verify:
-        size = file.stat().st_size
-        if size != info["bytes"]:
-            raise CorruptFile(f"{file} has {size:,} bytes instead of {info['bytes']:,}: "
-                              f"delete it. {remedy(name)}")
-        if sha256(file) != info["sha256"]:
-            raise CorruptFile(f"{file} does not have the checksum {info['sha256']}: delete it. {remedy(name)}")
+        raise MissingFile(f"{name} ({info['what']}) is not in {root()}. {remedy(name)}")
+    if verify and file.stat().st_size != info["bytes"]:
+        raise CorruptFile(f"{file} has {file.stat().st_size:,} bytes instead of {info['bytes']:,}. "
+                          f"Delete it and get it anew. {remedy(name)}")
+    if verify and sha256(file) != info["sha256"]:
+        raise CorruptFile(f"{file} has another content: its SHA-256 is not {info['sha256']}. "
+                          f"Delete it and get it anew. {remedy(name)}")
     return file
 
 
-def remedy(name):
-    """One or two sentences: how to get a file."""
+def remedy(name: str) -> str:
+    """How to get a file, in a sentence or two."""
     info = entry(name)
     if "url" in info:
         return f"Run `python -m contrastlib data fetch {name}`, or download {info['url']} to {root() / name}."
-    return (f"No public address serves this file. It comes from {info['source']} (made from it: {info['made']}). "
-            f"Put it at {root() / name}, or set CONTRASTLIB_DATA to the folder that has it.")
+    return (f"No public address serves these very bytes. They come from {info['source']} ({info['made']}). "
+            f"Put the file at {root() / name}, or set CONTRASTLIB_DATA to the folder that has it.")
 
 
-def available(name):
-    """Whether a file is there, with the right size and checksum."""
-    try:
-        path(name)
-    except DataError:
-        return False
-    return True
-
-
-def state(name):
+def state(name: str) -> str:
     """``"present"``, ``"missing"`` or ``"corrupt"``."""
     try:
         path(name)
@@ -112,13 +112,41 @@ def state(name):
     return "present"
 
 
-def sha256(file):
+def available(name: str) -> bool:
+    """Whether a file is there, with the right size and checksum."""
+    return state(name) == "present"
+
+
+def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
+    """Download a file that has a public address, unless it is there already.
+
+    A download that breaks off goes on where it was, in ``retries`` further attempts and in later calls. The
+    file appears under its name only when it is complete and its checksum is right; one with another content
+    is replaced.
+
+    Raises:
+        MissingFile: the file has no public address (the message says where it comes from and where to put
+            it), or the download failed.
+        CorruptFile: the address serves another content.
+    """
+    if available(name):
+        return path(name)
+    if "url" not in entry(name):
+        raise MissingFile(f"{name} ({entry(name)['what']}) cannot be fetched. {remedy(name)}")
+
+    from contrastlib.downloads import download  # requests and pooch are slow to import
+
+    download(entry(name)["url"], root() / name, entry(name)["bytes"], entry(name)["sha256"], progress, retries)
+    return path(name)
+
+
+def sha256(file: str | os.PathLike) -> str:
     """SHA-256 of a file, hexadecimal; computed once as long as its size and time of change stay the same."""
     status = os.stat(file)
-    return _sha256(str(file), status.st_size, status.st_mtime_ns)
+    return _sha256(os.fspath(file), status.st_size, status.st_mtime_ns)
 
 
 @cache
-def _sha256(file, size, changed):
+def _sha256(file: str, size: int, changed: int) -> str:
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

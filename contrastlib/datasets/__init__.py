@@ -1,19 +1,22 @@
 """Data sets by name: ``datasets.load("imagenet-sample")``."""
 
+from __future__ import annotations
+
 from contrastlib import files
 from contrastlib.datasets import archives
 from contrastlib.datasets.base import Example, ImageSet
+from contrastlib.datasets.folders import Folder
 
 __all__ = ["DATASETS", "Example", "ImageSet", "load"]
 
 
-def _birds(**options):
-    from contrastlib.datasets.birds import Birds
+def _birds(**options) -> ImageSet:
+    from contrastlib.datasets.birds import SyntheticBirds
 
-    return Birds(**options)
+    return SyntheticBirds(**options)
 
 
-def _bird_scenes(**options):
+def _bird_scenes(**options) -> ImageSet:
     from contrastlib.datasets.birds import BirdScenes
 
     return BirdScenes(**options)
@@ -27,16 +30,25 @@ DATASETS = {
     "zebra-elephant": archives.zebra_elephant,
     "cifar10-test": archives.cifar10_test,
     "cifar10-train": archives.cifar10_train,
+    "folder": Folder,
 }
 
 
-def load(name, **options):
+def load(name: str, **options) -> ImageSet:
     """A data set by its name.
 
-    Options: ``crop=224, crops=1`` for the photographs of ImageNet (5 crops: the centre and the corners);
-    ``root`` for ``"folder"``; ``split`` and ``size`` for the synthetic birds.
+    Args:
+        name: one of ``DATASETS``.
+        options: ``crop=224, crops=1`` for photographs (5 crops: the centre and the corners); ``root`` for
+            "folder"; ``split`` and ``size`` for "birds".
 
-    Raises ValueError for an unknown name, DataError when its file is missing or corrupt.
+    Raises:
+        ValueError: unknown name, with the nearest ones.
+        DataError: its file is missing or corrupt.
+
+    >>> from contrastlib import files
+    >>> if files.available("cifar10_test.zip"):
+    ...     image, label, group, name = load("cifar10-test")[0]
     """
     if name not in DATASETS:
         raise files.unknown("data set", name, DATASETS)

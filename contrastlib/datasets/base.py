@@ -1,17 +1,23 @@
 """What every data set of contrastlib is: a torch Dataset of :class:`Example`, with names and a checksum."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import torch
+from PIL import Image, ImageOps
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
+
+from contrastlib.files import CorruptFile
 
 
 class Example(NamedTuple):
     """One image of a data set, ready for a network."""
 
-    image: torch.Tensor
+    image: Tensor
     """(3, H, W), float32 in [0, 1], resized and cropped, not normalised"""
     label: int
     """index of its class in ``class_names``"""
@@ -29,60 +35,75 @@ class ImageSet(Dataset):
     """
 
     name: str
-    class_names: list
+    class_names: list[str]
     checksum: str
     """identifies the content: checksum of the archive, or version and seed of the generator"""
 
-    def __len__(self):
+    def __len__(self) -> int:
         raise NotImplementedError
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         raise NotImplementedError
 
 
 class Photographs(ImageSet):
-    """Photographs with labels, of any size, resized and cropped alike.
+    """Photographs of any size, with labels, all resized and cropped alike.
 
-    A subclass says how to open one: ``open(name) -> PIL.Image``.
+    A subclass says how to ``open`` one, and has a ``checksum``.
 
-    Parameters: ``entries``, list of (name, label); ``resize``, length of the shorter side before the crop;
-    ``crop``, side of the square crop; ``crops``, 1 (centre) or 5 (centre and the four corners), all crops of
-    a photograph being in one group.
+    Args:
+        name: of the data set.
+        class_names: of the labels.
+        entries: (name, label) of each photograph.
+        resize: length of the shorter side before the crop.
+        crop: side of the square crop.
+        crops: 1 (the centre) or 5 (the centre and the four corners, one after the other). The crops of a
+            photograph are one group.
     """
 
-    def __init__(self, name, class_names, checksum, entries, *, resize=256, crop=224, crops=1):
+    def __init__(self, name: str, class_names: Iterable[str], entries: Iterable[tuple[str, int]], *,
+                 resize: int = 256, crop: int = 224, crops: int = 1):
         if crops not in (1, 5):
             raise ValueError(f"crops is {crops}: it must be 1 (the centre) or 5 (the centre and the corners)")
         if not 0 < crop <= resize:
             raise ValueError(f"crop is {crop}: it must lie between 1 and the shorter side, {resize}")
-        self.name, self.class_names, self.checksum = name, list(class_names), checksum
-        self.entries, self.resize, self.crop, self.crops = list(entries), resize, crop, crops
+        self.name, self.class_names, self.entries = name, list(class_names), list(entries)
+        self.resize, self.crop, self.crops = resize, crop, crops
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.entries) * self.crops
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"image {index} of {self.name}, which has {len(self)}")
+            raise IndexError(f"there is no image {index} in {self.name}, which has {len(self)}")
         group, position = divmod(index % len(self), self.crops)
         name, label = self.entries[group]
-        image = crop(self.open(name), self.resize, self.crop, CROPS[position])
+        try:
+            image = crop(self.open(name), self.resize, self.crop, CROPS[position])
+        except (OSError, SyntaxError) as error:  # what PIL raises for broken images
+            raise CorruptFile(f"{name} of {self.name} cannot be read as an image: {error}") from error
         return Example(image, label, group, name)
 
-    def open(self, name):
+    def open(self, name: str) -> Image.Image:
+        """The photograph of that name, as it is."""
         raise NotImplementedError
 
 
 CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")
 
 
-def crop(image, resize, size, place="centre"):
-    """A square crop of a PIL image, as a tensor (3, size, size) with values in [0, 1].
+def crop(image: Image.Image, resize: int, size: int, place: str = "centre",
+         interpolation: InterpolationMode = InterpolationMode.BICUBIC) -> Tensor:
+    """A square crop of a photograph, upright, as a tensor (3, size, size) with values in [0, 1].
 
-    The shorter side becomes ``resize`` (bicubic with antialiasing, longer side rounded down; an image that
-    has this size stays as it is), then ``size`` pixels are cut out at the ``place``, one of ``CROPS``.
+    The shorter side becomes ``resize`` pixels (with antialiasing, the longer side rounded down; an image of
+    that size stays as it is), then a square of ``size`` pixels is cut out at the ``place``, one of ``CROPS``.
+
+    >>> crop(Image.new("L", (40, 20), 255), resize=10, size=8).shape
+    torch.Size([3, 8, 8])
     """
-    image = transforms.resize(image.convert("RGB"), resize, InterpolationMode.BICUBIC, antialias=True)
+    image = ImageOps.exif_transpose(image).convert("RGB")
+    image = transforms.resize(image, resize, interpolation, antialias=True)
     if place == "centre":
         return transforms.to_tensor(transforms.center_crop(image, size))
     top = 0 if "top" in place else image.height - size

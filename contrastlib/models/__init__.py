@@ -1,9 +1,11 @@
 """Networks by name: ``models.load("squeezenet1_1")``."""
 
+from __future__ import annotations
+
 from functools import partial
 
 from contrastlib import files
-from contrastlib.models import pretrained
+from contrastlib.models import hub, pretrained
 from contrastlib.models.classifier import Classifier
 
 __all__ = ["MODELS", "Classifier", "load"]
@@ -15,13 +17,24 @@ MODELS = {
     "mobilenet_v2_birds": pretrained.mobilenet_v2_birds,
     **{f"cifar10_resnet{depth}": partial(pretrained.cifar10_resnet, depth) for depth in (20, 32, 44, 56)},
 }
+"""name -> function without arguments; torchvision's own networks come on top, as "torchvision/…\""""
 
 
-def load(name):
+def load(name: str) -> Classifier:
     """A trained :class:`Classifier` by its name, in evaluation mode.
 
-    Raises ValueError for an unknown name, DataError when its weights are missing or corrupt.
+    Names are those of ``MODELS``, and ``"torchvision/"`` with the name of any classifier of torchvision.
+
+    Raises:
+        ValueError: unknown name, with the nearest ones.
+        DataError: its weights are missing or corrupt.
+
+    >>> from contrastlib import files
+    >>> if files.available("cifar10_resnet20.safetensors"):
+    ...     network = load("cifar10_resnet20")
     """
+    if name.startswith(hub.PREFIX):
+        return hub.load(name)
     if name not in MODELS:
-        raise files.unknown("network", name, MODELS)
+        raise files.unknown("network", name, [*MODELS, *hub.names()])
     return MODELS[name]()

@@ -1,7 +1,13 @@
 """A classifier that takes images in [0, 1] and knows its classes, its preprocessing and its layer for maps."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
 import torch
-from torch import nn
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import InterpolationMode
 
 from contrastlib.datasets.base import crop
 
@@ -16,36 +22,45 @@ class Normalise(nn.Module):
     2.0
     """
 
-    def __init__(self, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD):
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
 
 
 class Classifier(nn.Module):
-    """``classifier(images)``: images (B, 3, H, W) in [0, 1] -> logits (B, C). In evaluation mode.
+    """Images (B, 3, H, W) in [0, 1] -> logits (B, C). In evaluation mode.
 
-    Parameters: ``network``, normalised images -> logits; ``layer``, dotted name in the Classifier of the
-    layer whose activations maps are made from; ``input_size``, side of the square images in pixels;
-    ``resize``, length of the shorter side of a photograph before it is cropped to that (default: no more than
-    the crop); ``checksum``, SHA-256 of the weights.
+    Args:
+        network: normalised images -> logits.
+        name: as given to ``models.load``.
+        class_names: of the C outputs.
+        layer: dotted name, within the Classifier, of the layer whose activations maps are made from; None
+            where no layer of the network has a spatial extent in the usual form (B, K, h, w).
+        input_size: side of the square images, in pixels.
+        checksum: SHA-256 of the file of weights.
+        resize: length of a photograph's shorter side before the crop; ``input_size`` when None.
+        interpolation: of that resizing.
+        mean, std: of the normalisation.
     """
 
-    def __init__(self, network, *, name, class_names, layer, input_size, checksum, resize=None,
-                 mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    def __init__(self, network: nn.Module, *, name: str, class_names: Iterable[str], layer: str | None,
+                 input_size: int, checksum: str, resize: int | None = None,
+                 interpolation: InterpolationMode = InterpolationMode.BICUBIC,
+                 mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD):
         super().__init__()
         self.normalise = Normalise(mean, std)
         self.network = network
-        self.name, self.class_names, self.layer = name, list(class_names), layer
-        self.input_size, self.resize, self.checksum = input_size, resize or input_size, checksum
+        self.name, self.class_names, self.layer, self.checksum = name, list(class_names), layer, checksum
+        self.input_size, self.resize, self.interpolation = input_size, resize or input_size, interpolation
         self.eval()
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         return self.network(self.normalise(images))
 
-    def preprocess(self, image):
-        """A PIL image as (3, input_size, input_size) in [0, 1]: shorter side resized, crop at the centre."""
-        return crop(image, self.resize, self.input_size)
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """A photograph as (3, input_size, input_size) in [0, 1]: shorter side resized, crop at the centre."""
+        return crop(image, self.resize, self.input_size, interpolation=self.interpolation)

@@ -1,8 +1,13 @@
 """The pretrained networks of the ``real`` profile, with the weights of ``files.yaml``."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torchvision import models as torchvision_models
 
@@ -12,7 +17,7 @@ from contrastlib.models.cifar_resnet import CifarResNet
 from contrastlib.models.classifier import Classifier
 
 
-def squeezenet(version):
+def squeezenet(version: str) -> Classifier:
     """SqueezeNet "1_0" or "1_1" for ImageNet-1k."""
     name = f"squeezenet{version}"
     network = torchvision_models.get_model(name, weights=None)
@@ -20,18 +25,18 @@ def squeezenet(version):
                        layer="network.features.12", input_size=224, resize=256)
 
 
-def mobilenet_v2():
+def mobilenet_v2() -> Classifier:
     """MobileNet V2 for ImageNet-1k."""
     return _mobilenet("mobilenet_v2", "mobilenet_v2_imagenet_fp16.safetensors", imagenet_categories())
 
 
-def mobilenet_v2_birds():
+def mobilenet_v2_birds() -> Classifier:
     """MobileNet V2 for 964 species of birds."""
     species = files.path("inat_birds_labels.txt").read_text(encoding="utf-8").splitlines()
     return _mobilenet("mobilenet_v2_birds", "mobilenet_v2_inat_birds_fp16.safetensors", species)
 
 
-def cifar10_resnet(depth):
+def cifar10_resnet(depth: int) -> Classifier:
     """ResNet-20, -32, -44 or -56 for CIFAR-10."""
     name = f"cifar10_resnet{depth}"
     return _classifier(name, CifarResNet(depth), f"{name}.safetensors", CIFAR10,
@@ -46,18 +51,18 @@ class SamePadConv2d(nn.Conv2d):
     ((0, 1), (1, 1))
     """
 
-    def padding_of(self, length):
+    def padding_of(self, length: int) -> tuple[int, int]:
         """Pixels to add before and after a side of the given length."""
         stride, kernel = self.stride[0], self.kernel_size[0]
         total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
         return total // 2, total - total // 2
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         return super().forward(functional.pad(images, self.padding_of(width) + self.padding_of(height)))
 
 
-def _mobilenet(name, file, class_names):
+def _mobilenet(name: str, file: str, class_names: list[str]) -> Classifier:
     network = torchvision_models.mobilenet_v2(num_classes=len(class_names))
     strided = [(path, module) for path, module in network.named_modules()
                if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
@@ -68,17 +73,19 @@ def _mobilenet(name, file, class_names):
                        layer="network.features.18", input_size=224, resize=256)
 
 
-def _classifier(name, network, file, class_names, **options):
+def _classifier(name: str, network: nn.Module, file: str, class_names: Iterable[str], **options) -> Classifier:
     load_weights(network, files.path(file))
     return Classifier(network, name=name, class_names=class_names,
                       checksum=files.entry(file)["sha256"], **options)
 
 
-def load_weights(network, path):
+def load_weights(network: nn.Module, path: Path) -> None:
     """Fill a network with the parameters of a safetensors file, converted to the network's precision.
 
-    ``num_batches_tracked``, which evaluation does not use, may be absent. Raises CorruptFile when the file
-    is no safetensors file, or its names or shapes are not the network's.
+    ``num_batches_tracked``, which evaluation does not use, may be absent.
+
+    Raises:
+        CorruptFile: it is no safetensors file, or its names or shapes are not the network's.
     """
     try:
         missing, unexpected = network.load_state_dict(load_file(path), strict=False)

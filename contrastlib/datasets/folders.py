@@ -1,0 +1,62 @@
+"""Folders of images in general."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from contrastlib.datasets.base import Photographs
+
+
+class Folder(Photographs):
+    """The images of a folder, with a subfolder for each class, or all in one class directly in the folder.
+
+    Classes are the subfolders in sorted order, images those below them at any depth, in sorted order. Names
+    that begin with a dot are left out.
+
+    Args:
+        root: the folder.
+        options: ``resize=256, crop=224, crops=1``, see :class:`~contrastlib.datasets.base.Photographs`.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no images, or images both directly and in subfolders.
+    """
+
+    def __init__(self, root: str | Path, **options):
+        self.root = Path(root).expanduser()
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"there is no folder {self.root}")
+        loose = sorted(file for file in self.root.iterdir() if _is_image(file))
+        classes = {folder.name: images for folder in sorted(self.root.iterdir())
+                   if folder.is_dir() and (images := sorted(filter(_is_image, folder.rglob("*"))))}
+        if loose and classes:
+            raise ValueError(f"{self.root} holds images ({loose[0].name}) beside folders of images "
+                             f"({next(iter(classes))}): move the images into the folder of their class")
+        if not loose and not classes:
+            raise ValueError(f"{self.root} holds no images: put files ending in {', '.join(IMG_EXTENSIONS)} "
+                             "there, or in a subfolder for each class")
+        classes = classes or {self.root.resolve().name: loose}
+        entries = [(file.relative_to(self.root).as_posix(), label)
+                   for label, images in enumerate(classes.values()) for file in images]
+        super().__init__("folder", classes, entries, **options)
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the names and contents of all images; reads them once."""
+        whole = hashlib.sha256()
+        for name, _ in self.entries:
+            content = hashlib.sha256((self.root / name).read_bytes()).hexdigest()
+            whole.update(f"{content}  {name}\n".encode())
+        return whole.hexdigest()
+
+    def open(self, name: str) -> Image.Image:
+        return Image.open(self.root / name)
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMG_EXTENSIONS and not file.name.startswith(".") and file.is_file()

@@ -1,0 +1,261 @@
+"""The registry of files, and downloads from a server on this machine that serves, truncates and corrupts."""
+
+import argparse
+import hashlib
+import http.server
+import threading
+
+import pytest
+import yaml
+
+from contrastlib import files
+from contrastlib.commands import data
+
+CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
+NAME = "drawing.bin"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT; a list of faults, one for each coming request: "truncate", "corrupt", "refuse"."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.faults, self.ranges, self.honours_ranges = [], [], True
+        self.url = f"http://127.0.0.1:{self.server_port}/{NAME}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        fault = self.server.faults.pop(0) if self.server.faults else None
+        self.server.ranges.append(self.headers["Range"])
+        if fault == "refuse":
+            return self.send_error(503)
+        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) if self.server.honours_ranges else 0
+        body = CONTENT[start:]
+        if fault == "corrupt":
+            body = bytes(len(body))
+        self.send_response(206 if self.server.honours_ranges else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:len(body) // 2] if fault == "truncate" else body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # pooch waits between attempts
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """A registry with the one file NAME; change its entry to change the registry."""
+    entry = {"what": "a drawing", "needed_by": ["drawings"], "source": "example.org/drawings",
+             "made": "by hand", "licence": "none", "bytes": len(CONTENT),
+             "sha256": hashlib.sha256(CONTENT).hexdigest()}
+    monkeypatch.setattr(files, "registry", lambda: {NAME: entry})
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path / "data"))
+    return entry
+
+
+@pytest.fixture
+def remote(registry, server):
+    registry["url"] = server.url
+    return server
+
+
+def put(content):
+    files.root().mkdir(exist_ok=True)
+    (files.root() / NAME).write_bytes(content)
+
+
+def test_registry_is_complete():
+    for name, entry in files.registry().items():
+        required = {"what", "needed_by", "source", "made", "licence", "bytes", "sha256", "preprocessing"}
+        assert required <= set(entry) <= required | {"url"}, name
+        assert len(entry["sha256"]) == 64
+
+
+def test_every_registered_use_can_be_loaded():
+    from contrastlib import datasets, models
+
+    uses = {use for entry in files.registry().values() for use in entry["needed_by"]}
+    assert uses <= {*datasets.DATASETS, *models.MODELS}
+
+
+def test_root(monkeypatch):
+    monkeypatch.setenv("CONTRASTLIB_DATA", "")
+    assert files.root() == files.DEFAULT_ROOT
+    monkeypatch.setenv("CONTRASTLIB_DATA", "~/elsewhere")
+    assert files.root().name == "elsewhere" and "~" not in str(files.root())
+
+
+def test_present(registry):
+    put(CONTENT)
+    assert files.path(NAME).read_bytes() == CONTENT
+    assert files.available(NAME) and files.state(NAME) == "present"
+
+
+def test_missing_says_where_from_and_where_to(registry):
+    with pytest.raises(files.MissingFile) as error:
+        files.path(NAME)
+    for part in (NAME, "a drawing", "example.org/drawings", "by hand", str(files.root() / NAME), "CONTRASTLIB_DATA"):
+        assert part in str(error.value)
+    assert files.state(NAME) == "missing" and not files.available(NAME)
+
+
+def test_missing_with_an_address_says_how_to_fetch(registry):
+    registry["url"] = "https://example.org/drawing.bin"
+    with pytest.raises(files.MissingFile, match=f"data fetch {NAME}.*https://example.org/drawing.bin"):
+        files.path(NAME)
+
+
+@pytest.mark.parametrize("content, complaint", [(CONTENT[:-1], "511,999 bytes instead of 512,000"),
+                                                (CONTENT[::-1], "SHA-256 is not")])
+def test_corrupt(registry, content, complaint):
+    put(content)
+    with pytest.raises(files.CorruptFile, match=complaint):
+        files.path(NAME)
+    assert files.state(NAME) == "corrupt" and not files.available(NAME)
+    assert files.path(NAME, verify=False).exists()
+
+
+def test_a_change_after_the_check_is_noticed(registry):
+    put(CONTENT)
+    files.path(NAME)
+    put(CONTENT[::-1])
+    assert files.state(NAME) == "corrupt"
+
+
+def test_unknown_name_gives_the_nearest(registry):
+    with pytest.raises(ValueError, match="did you mean 'drawing.bin'"):
+        files.path("drawings.bin")
+    with pytest.raises(ValueError, match="there are drawing.bin"):
+        files.entry("zzz")
+
+
+def test_fetch(remote):
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert [file.name for file in files.root().iterdir()] == [NAME]
+    files.fetch(NAME)
+    assert len(remote.ranges) == 1, "a file that is there must not be fetched again"
+
+
+def test_fetch_replaces_a_corrupt_file(remote):
+    put(CONTENT[::-1])
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+
+
+def test_fetch_shows_progress(remote, capsys):
+    files.fetch(NAME)
+    assert "512k/512k" in capsys.readouterr().err
+
+
+def test_a_broken_download_goes_on_where_it_was(remote):
+    remote.faults = ["truncate"]
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    first, second = remote.ranges
+    assert first == "bytes=0-"
+    assert 0 < int(second.removeprefix("bytes=").rstrip("-")) <= len(CONTENT) // 2
+
+
+def test_a_later_call_goes_on_where_the_first_was(remote):
+    remote.faults = ["truncate"]
+    with pytest.raises(files.MissingFile, match="broke.*bytes that arrived are kept.*Try again"):
+        files.fetch(NAME, progress=False, retries=0)
+    part = files.root() / f"{NAME}.part"
+    kept = part.stat().st_size
+    assert kept > 0 and not (files.root() / NAME).exists()
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges[1] == f"bytes={kept}-"
+    assert not part.exists()
+
+
+def test_a_server_without_ranges_starts_over(remote):
+    remote.honours_ranges = False
+    remote.faults = ["truncate"]
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+
+
+def test_a_corrupted_download_is_thrown_away_and_tried_again(remote):
+    remote.faults = ["corrupt"]
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == ["bytes=0-", "bytes=0-"]
+
+
+def test_an_address_with_another_content(remote):
+    remote.faults = ["corrupt"] * 2
+    with pytest.raises(files.CorruptFile, match="serves another content"):
+        files.fetch(NAME, progress=False, retries=1)
+    assert not list(files.root().iterdir())
+
+
+def test_a_server_that_refuses(remote):
+    remote.faults = ["refuse"] * 2
+    with pytest.raises(files.MissingFile, match="503.*put the file at"):
+        files.fetch(NAME, progress=False, retries=1)
+
+
+def test_no_server(registry):
+    registry["url"] = "http://127.0.0.1:9/drawing.bin"
+    with pytest.raises(files.MissingFile, match="could not be downloaded"):
+        files.fetch(NAME, progress=False, retries=0)
+
+
+def test_fetch_without_an_address(registry):
+    with pytest.raises(files.MissingFile, match="cannot be fetched.*example.org/drawings"):
+        files.fetch(NAME)
+
+
+def command(*words):
+    parser = argparse.ArgumentParser()
+    data.add_parser(parser.add_subparsers())
+    arguments = parser.parse_args(["data", *words])
+    return arguments.func(arguments)
+
+
+def test_command_lists(registry, capsys):
+    assert command() == 0
+    assert f"missing  {NAME}" in (out := capsys.readouterr().out) and "0 of 1 files" in out
+    put(CONTENT)
+    command()
+    assert f"present  {NAME}" in (out := capsys.readouterr().out) and "1 of 1 files" in out
+
+
+def test_command_fetches_by_file_and_by_use(remote, capsys):
+    for name in (NAME, "drawings", "all"):
+        assert command("fetch", name) == 0
+    assert str(files.root() / NAME) in capsys.readouterr().out
+
+
+def test_command_fetch_says_what_it_cannot(registry, capsys):
+    assert command("fetch", NAME) == 1
+    assert "example.org/drawings" in capsys.readouterr().err
+
+
+def test_command_verifies(registry, capsys):
+    assert command("verify") == 1
+    put(CONTENT)
+    assert command("verify", "drawings") == 0
+    put(CONTENT[::-1])
+    assert command("verify", NAME) == 1
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["missing", "present", "corrupt"]
+
+
+def test_command_with_an_unknown_name(registry):
+    with pytest.raises(SystemExit, match="did you mean 'drawings'"):
+        command("fetch", "drawing")
+    with pytest.raises(SystemExit, match="did you mean 'torchvision/vgg16_bn'"):
+        command("fetch", "torchvision/vgg16bn")
+
+
+def test_registry_is_valid_yaml_without_duplicates():
+    names = [line[:-1] for line in files.REGISTRY.read_text().splitlines() if line and line[0] not in " #"]
+    assert names == list(yaml.safe_load(files.REGISTRY.read_text()))
