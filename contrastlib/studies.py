@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from contrastlib import datasets, models
-from contrastlib.evaluation import perturbation
+from contrastlib.evaluation import masking, perturbation
 from contrastlib.runs import sharded
 
 SHARD = 64
@@ -42,6 +42,21 @@ def perturbation_shard(network: str, dataset: str, images: list[int], options: M
     """One shard of :func:`sign_perturbation`."""
     # few images at a time: contrasts multiply them, and what fits the processor's cache is fastest
     return _by_batches(perturbation.changes, network, dataset, images, options, batch=4, small_batch=64)
+
+
+def masking_table(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Section 5.2.2: :func:`contrastlib.evaluation.masking.relative_probabilities` of the top two classes.
+
+    Arguments as for :func:`sign_perturbation`; images that do not pass the threshold have no rows.
+    """
+    return _study(masking_shard, network, dataset, count, cache, options)
+
+
+def masking_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`masking_table`."""
+    return _by_batches(masking.relative_probabilities, network, dataset, images, options, batch=16, small_batch=64)
 
 
 def spread(total: int, count: int | None) -> list[int]:
@@ -78,6 +93,8 @@ def _by_batches(
         pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
         labels = torch.tensor([example.label for example in part], device=pixels.device)
         table = evaluate(model, _fast_layout(pixels), labels, **options)
+        if table.empty:
+            continue
         place = table["image"].to_numpy()
         identity = {
             "image": np.asarray(images[i : i + size])[place],
@@ -85,7 +102,7 @@ def _by_batches(
             "label": labels.numpy(force=True)[place],
         }
         tables.append(table.assign(**identity))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def _fast_layout(tensor: Tensor) -> Tensor:

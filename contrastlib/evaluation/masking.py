@@ -1,0 +1,194 @@
+"""Keep what speaks for a class, or what speaks against it, and mask the rest.
+
+Wang & Wang 2022, sec. 5.2.2 and Table 1; Eriksson et al. 2025, Tables 1 and 2. For the two most
+probable classes t_1, t_2 of an image, the pixels that a map calls negative (or positive) are
+replaced by a baseline, and the relative probability e^{y_ti} / (e^{y_t1} + e^{y_t2}) of the class
+that the map explains is measured again. It is the papers' "p": the two rows of a class pair add
+up to 1 before masking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.functional import gaussian_blur
+
+from contrastlib import contrasts as schemes
+from contrastlib.explainers import METHODS, upsample
+from contrastlib.forward import ForwardPass, forward, last_convolution, predict
+
+METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
+BASELINES = ("blur", "zeros", "black", "mean")
+COUNTINGS = ("sign", "coded", "described")
+KEEP = ("positive", "negative")
+
+
+def relative_probabilities(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    methods: Sequence[str] = METHOD_NAMES,
+    contrasts: Sequence[str] = ("original", "weighted"),
+    baselines: Sequence[str] = BASELINES,
+    countings: Sequence[str] = COUNTINGS,
+    threshold: float = 0.1,
+    above: bool = True,
+    layer: str | None = None,
+    align_corners: bool = True,
+    batch: int = 32,
+) -> pd.DataFrame:
+    """Table 1 of both papers, image by image.
+
+    Args:
+        model: logits (B, C) from images in [0, 1]; normalisation happens inside.
+        images: (B, channels, H, W) in [0, 1].
+        labels: not used: the classes are the predicted ones; accepted so that all evaluations
+            are called alike.
+        methods: explainers of the activation space.
+        contrasts: the schemes compared. The counting rules that equalise do so among these.
+        baselines: what takes the place of a masked pixel, see :func:`baseline`.
+        countings: which pixels are masked, see :func:`masked_pixels`.
+        threshold, above: only images whose second-highest probability is above the threshold, or
+            not above it.
+        layer: where the maps are made; the model's own layer or its last convolution when None.
+        align_corners: of the upsampling; True in the published code.
+        batch: masked images in one forward pass.
+
+    Returns:
+        One row for each image that passes the threshold, rank (1 or 2: whose map), method,
+        contrast, baseline, counting and kept sign: image (place in the batch), these, p_1, p_2,
+        masked (share of pixels), relative_probability after and ``_before`` masking. Rows with
+        method "blank" hold the relative probability of the baseline alone: an image of which all
+        is masked.
+    """
+    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    passed = forward(model, images, layer)
+    probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
+    chosen = ((probabilities[:, 1] > threshold) == above).nonzero().flatten().tolist()
+    if not chosen:
+        return pd.DataFrame()
+    maps = explanations(passed, classes, methods, contrasts)
+    fill = {name: baseline(name, model, images) for name in baselines}
+    tables = []
+    for i in chosen:
+        full = upsample(maps[:, :, :, i], images.shape[-2:], align_corners)
+        rows, masks = _masks(full, methods, contrasts, countings)
+        before = _relative(passed.logits[i : i + 1], classes[i])[0]
+        rows = rows.assign(image=i, p_1=probabilities[i, 0].item(), p_2=probabilities[i, 1].item(),
+                           relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy())
+        for name, filled in fill.items():
+            after = _masked_predictions(model, images[i], filled[i], masks, classes[i], batch)
+            values = after[range(len(rows)), rows["rank"].to_numpy() - 1]
+            tables.append(rows.assign(baseline=name, relative_probability=values.numpy()))
+    return pd.concat(tables, ignore_index=True)
+
+
+def explanations(
+    passed: ForwardPass, classes: Tensor, methods: Sequence[str], contrasts: Sequence[str]
+) -> Tensor:
+    """Maps (methods, contrasts, ranks, B, h, w) of the classes (B, ranks), one backward pass for all."""
+    ranks = classes.shape[1]
+    cotangents = torch.stack(
+        [schemes.cotangent(c, passed.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
+    )
+    maps = torch.stack([METHODS[method](passed, cotangents) for method in methods])
+    return maps.unflatten(1, (len(contrasts), ranks))
+
+
+def masked_pixels(maps: Tensor, keep: str, counting: str) -> Tensor:
+    """Which pixels to mask, (K, H, W) boolean, so that the kept sign of each of K maps remains.
+
+    Args:
+        maps: (K, H, W), the maps of one class under the K contrasts that are compared.
+        keep: "positive" or "negative".
+        counting: how many pixels go.
+            "sign": those of the other sign, map by map (Wang & Wang 2022, as described).
+            "coded": as in both papers' code: to keep positive pixels, the n lowest, n being the
+            smallest number of *positive* pixels of the K maps; to keep negative ones, the n - 1
+            highest, n being the largest number of *negative* pixels.
+            "described": the n lowest (highest) with n the smallest number of pixels of the other
+            sign, so that all maps lose equally many and none loses a pixel of the kept sign.
+
+    Raises:
+        ValueError: unknown keep or counting.
+
+    >>> masked_pixels(torch.tensor([[[3., 2., 1., -1.]], [[1., -1., -2., -3.]]]), "positive", "described")
+    tensor([[[False, False, False,  True]],
+    <BLANKLINE>
+            [[False, False, False,  True]]])
+    """
+    if keep not in KEEP or counting not in COUNTINGS:
+        raise ValueError(f"keep must be one of {KEEP} and counting one of {COUNTINGS}, got {keep!r} and {counting!r}")
+    against = maps if keep == "negative" else -maps  # positive where the pixel is to go
+    if counting == "sign":
+        return against > 0
+    flat = against.flatten(1)
+    kept_count, other_count = (flat < 0).sum(dim=1), (flat > 0).sum(dim=1)
+    if counting == "described":
+        count = other_count.min()
+    else:
+        count = kept_count.min() if keep == "positive" else kept_count.max() - 1
+    order = flat.argsort(dim=1, descending=True, stable=True)
+    mask = torch.zeros_like(flat, dtype=torch.bool)
+    return mask.scatter_(1, order[:, : max(int(count), 0)], True).view_as(maps)
+
+
+def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
+    """What stands where pixels are masked, (B, channels, H, W).
+
+    "blur": Gaussian blur, sigma 15 and kernel 101 pixels at a width of 224, in proportion at
+    others (Eriksson et al. 2025). "zeros": 0 after normalisation, which is the mean colour of the
+    training images. "black": 0 before it. "mean": each image's own mean of each channel.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    if name == "blur":
+        width = images.shape[-1]
+        kernel = 2 * (101 * width // 448) + 1
+        return gaussian_blur(images, [kernel, kernel], [15 * width / 224] * 2)
+    if name == "zeros":
+        normalise = getattr(model, "normalise", None)
+        colour = normalise.mean if normalise is not None else torch.zeros(1, 1, 1, device=images.device)
+        return colour.to(images).expand_as(images)
+    if name == "black":
+        return torch.zeros_like(images)
+    if name == "mean":
+        return images.mean(dim=(-2, -1), keepdim=True).expand_as(images)
+    raise ValueError(f"unknown baseline {name!r}; choose one of {', '.join(BASELINES)}")
+
+
+def _masks(
+    maps: Tensor, methods: Sequence[str], contrasts: Sequence[str], countings: Sequence[str]
+) -> tuple[pd.DataFrame, Tensor]:
+    """All masks (N, H, W) of an image from its maps (methods, contrasts, ranks, H, W), a row for each."""
+    rows, masks = [], []
+    for (m, method), rank, counting, keep in product(enumerate(methods), range(maps.shape[2]), countings, KEEP):
+        for contrast, mask in zip(contrasts, masked_pixels(maps[m, :, rank], keep, counting)):
+            rows.append({"method": method, "contrast": contrast, "rank": rank + 1, "counting": counting, "kept": keep})
+            masks.append(mask)
+    for rank in range(maps.shape[2]):
+        rows.append({"method": "blank", "contrast": "none", "rank": rank + 1, "counting": "none", "kept": "none"})
+        masks.append(torch.ones_like(masks[0]))
+    stacked = torch.stack(masks)
+    return pd.DataFrame(rows).assign(masked=stacked.double().mean(dim=(-2, -1)).numpy(force=True)), stacked
+
+
+def _masked_predictions(
+    model: nn.Module, image: Tensor, fill: Tensor, masks: Tensor, classes: Tensor, batch: int
+) -> Tensor:
+    """Relative probabilities (N, 2) of the two classes for N masked versions of an image."""
+    layout = torch.channels_last if image.stride(0) == 1 else torch.contiguous_format
+    parts = [
+        predict(model, torch.where(part[:, None], fill, image).contiguous(memory_format=layout))
+        for part in masks.split(batch)
+    ]
+    return _relative(torch.cat(parts), classes)
+
+
+def _relative(logits: Tensor, classes: Tensor) -> Tensor:
+    return logits[:, classes].double().softmax(dim=1).cpu()

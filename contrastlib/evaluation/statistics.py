@@ -1,0 +1,122 @@
+"""Intervals for what the papers give as bare means: paired bootstrap over photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def bootstrap(
+    values: np.ndarray, groups: np.ndarray | None = None, resamples: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """Means of ``resamples`` bootstrap samples of the groups, (resamples, S).
+
+    Whole groups are drawn with replacement, so that crops of one photograph stay together; every
+    column uses the same draws, so columns that are differences of paired values stay paired.
+
+    Args:
+        values: (N,) or (N, S), S quantities of each of N images.
+        groups: (N,) the unit of resampling; each image its own when None.
+        resamples: number of bootstrap samples.
+        seed: of the draws.
+
+    Raises:
+        ValueError: no values, NaN among them, or groups of another length.
+
+    >>> bootstrap(np.array([1., 1., 1.]), resamples=5).ravel()
+    array([1., 1., 1., 1., 1.])
+    """
+    values = np.asarray(values, dtype=np.float64)
+    values = values.reshape(len(values), -1)
+    if not len(values) or np.isnan(values).any():
+        raise ValueError("bootstrap needs at least one value and no NaN")
+    groups = np.arange(len(values)) if groups is None else np.asarray(groups)
+    if len(groups) != len(values):
+        raise ValueError(f"{len(values)} values but {len(groups)} groups")
+    _, member = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(member).astype(np.float64)
+    sums = np.stack([np.bincount(member, weights=column) for column in values.T], axis=1)
+    draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), resamples)
+    return (draws @ sums) / (draws @ sizes)[:, None]
+
+
+def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """Percentile interval of each column of bootstrap samples, (2, S).
+
+    >>> interval(np.arange(101.)[:, None], level=0.9).ravel()
+    array([ 5., 95.])
+    """
+    tail = 100 * (1 - level) / 2
+    return np.percentile(samples, [tail, 100 - tail], axis=0)
+
+
+def means(
+    table: pd.DataFrame, value: str, by: Sequence[str], unit: str = "group", level: float = 0.95, resamples: int = 2000
+) -> pd.DataFrame:
+    """Mean of ``value`` in each setting with its bootstrap interval.
+
+    Returns:
+        A row for each combination of the columns ``by``: mean, low, high, images, groups.
+
+    >>> t = pd.DataFrame({"group": [0, 1], "n": 1, "v": [2., 2.]})
+    >>> means(t, "v", ["n"], resamples=10)[["mean", "low", "high", "images"]].values.tolist()
+    [[2.0, 2.0, 2.0, 2.0]]
+    """
+    return _summaries(table, value, by, unit, level, resamples)
+
+
+def paired_differences(
+    table: pd.DataFrame,
+    value: str,
+    by: Sequence[str],
+    between: str = "contrast",
+    first: str = "weighted",
+    second: str = "original",
+    unit: str = "group",
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """Mean over images of ``value`` under ``first`` minus that under ``second``, with its interval.
+
+    Args:
+        table: a row for each image, setting and value of the column ``between``.
+        by: columns that make a setting.
+        unit: column with the unit of resampling.
+
+    Returns:
+        A row for each setting: mean (of the difference), low, high, images, groups.
+
+    Raises:
+        ValueError: an image has one of the two but not the other.
+
+    >>> t = pd.DataFrame({"image": [0, 0], "group": 0, "n": 1, "contrast": ["weighted", "original"], "v": [3., 1.]})
+    >>> paired_differences(t, "v", ["n"], resamples=10)["mean"].item()
+    2.0
+    """
+    pairs = table[table[between].isin([first, second])].pivot(
+        index=list(dict.fromkeys([*by, unit, "image"])), columns=between, values=value
+    )
+    if pairs.isna().any(axis=None) or pairs.shape[1] != 2:
+        raise ValueError(f"some images have {first!r} but not {second!r} (or the reverse): nothing to pair")
+    difference = pairs[first].astype(float) - pairs[second].astype(float)
+    return _summaries(difference.rename("difference").reset_index(), "difference", by, unit, level, resamples)
+
+
+def _summaries(table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int):
+    by = list(by)
+    wide = table.assign(**{value: table[value].astype(float)}).pivot(index=[unit, "image"], columns=by, values=value)
+    if table[value].isna().any():
+        raise ValueError(f"{value} is NaN in {int(table[value].isna().sum())} rows: nothing to average there")
+    parts = []
+    # settings measured on the same images share their draws
+    for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
+        part = columns.T.dropna()
+        groups = part.index.get_level_values(unit).to_numpy()
+        low, high = interval(bootstrap(part.to_numpy(), groups, resamples), level)
+        summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
+                   "images": len(part), "groups": len(np.unique(groups))}
+        parts.append(pd.DataFrame(summary, index=part.columns))
+    order = pd.MultiIndex.from_frame(table[by].drop_duplicates()) if len(by) > 1 else pd.Index(table[by[0]].unique(), name=by[0])
+    return pd.concat(parts).loc[order].reset_index()
