@@ -60,7 +60,7 @@ def means(
     Returns:
         A row for each combination of the columns ``by``: mean, low, high, images, groups.
 
-    >>> t = pd.DataFrame({"group": [0, 1], "n": 1, "v": [2., 2.]})
+    >>> t = pd.DataFrame({"image": [0, 1], "group": [0, 1], "n": 1, "v": [2., 2.]})
     >>> means(t, "v", ["n"], resamples=10)[["mean", "low", "high", "images"]].values.tolist()
     [[2.0, 2.0, 2.0, 2.0]]
     """
@@ -118,5 +118,4 @@ def _summaries(table: pd.DataFrame, value: str, by: Sequence[str], unit: str, le
         summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
                    "images": len(part), "groups": len(np.unique(groups))}
         parts.append(pd.DataFrame(summary, index=part.columns))
-    order = pd.MultiIndex.from_frame(table[by].drop_duplicates()) if len(by) > 1 else pd.Index(table[by[0]].unique(), name=by[0])
-    return pd.concat(parts).loc[order].reset_index()
+    return table[by].drop_duplicates().merge(pd.concat(parts).reset_index(), on=by)
