@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from contrastlib import datasets, models
-from contrastlib.evaluation import masking, perturbation
+from contrastlib.evaluation import maps, masking, perturbation, precision
 from contrastlib.runs import sharded
 
 SHARD = 64
@@ -57,6 +57,28 @@ def masking_table(
 def masking_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
     """One shard of :func:`masking_table`."""
     return _by_batches(masking.relative_probabilities, network, dataset, images, options, batch=16, small_batch=64)
+
+
+def map_statistics(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Section 5.2.1 in numbers: :func:`contrastlib.evaluation.maps.describe`; arguments as above."""
+    return _study(maps_shard, network, dataset, count, cache, options)
+
+
+def maps_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`map_statistics`."""
+    return _by_batches(maps.describe, network, dataset, images, options, batch=16, small_batch=64)
+
+
+def precision_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None) -> pd.DataFrame:
+    """What float32 loses: :func:`contrastlib.evaluation.precision.softmax_gradients`; arguments as above."""
+    return _study(precision_shard, network, dataset, count, cache, {})
+
+
+def precision_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`precision_table`."""
+    return _by_batches(precision.softmax_gradients, network, dataset, images, options, batch=16, small_batch=64)
 
 
 def spread(total: int, count: int | None) -> list[int]:
