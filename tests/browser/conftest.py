@@ -3,26 +3,10 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-HTML = ROOT / "_build" / "html"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run"
-    " --disable-background-networking --disable-component-update --disable-sync"
-).split()
-
-
-def pages() -> list[str]:
-    """Addresses of all pages of the built book, relative to its root; index.html only leads to the first."""
-    found = {page.relative_to(HTML).as_posix() for page in HTML.rglob("*.html")} - {"index.html"}
-    return sorted(page for page in found if not page.startswith(("_static/", "_sources/")))
-
+from built import ARGUMENTS, CHROMIUM, HTML
 
 @pytest.fixture(scope="session")
 def site():

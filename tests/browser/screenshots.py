@@ -1,6 +1,6 @@
 """Pictures of every page of the built book, wide and narrow, in _build/screenshots: to be looked at."""
 
-from conftest import ARGUMENTS, CHROMIUM, HTML, ROOT, pages
+from built import ARGUMENTS, CHROMIUM, HTML, ROOT, pages
 from playwright.sync_api import sync_playwright
 from tqdm import tqdm
 

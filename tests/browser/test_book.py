@@ -3,7 +3,7 @@
 from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
-from conftest import HTML, pages
+from built import HTML, pages
 
 WIDTHS = (1280, 360)
 every_page = pytest.mark.parametrize("address", pages() or ["book/index.html"])

@@ -1,0 +1,92 @@
+"""``python -m contrastlib run``: execute the notebooks that are out of date."""
+
+import sys
+import tempfile
+import time
+
+import yaml
+from tqdm import tqdm
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "run",
+        help="execute the report's notebooks, those that are out of date",
+        description="Execute notebooks with papermill, in order, those whose cells, parameters, code or data changed. "
+        "Executed notebooks go to book/executed; those of other profiles to a folder of their own in it.",
+    )
+    parser.add_argument("notebook", nargs="*", help="names such as 03_maps; all when none is given")
+    parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default), real, paper")
+    parser.add_argument(
+        "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
+        help="another value for a parameter of these notebooks, in YAML; may be repeated",
+    )
+    parser.add_argument("--force", action="store_true", help="also those that are up to date")
+    parser.add_argument(
+        "--save", action="store_true",
+        help="write the quick outputs into notebooks/ itself, computed without any downloaded data",
+    )
+    parser.set_defaults(func=run)
+
+
+def run(arguments):
+    """Run the command; the exit status is 1 when a notebook failed, 2 when the command makes no sense."""
+    from contrastlib import notebooks
+
+    try:
+        plan = _plan(arguments)
+    except ValueError as error:
+        print(f"contrastlib run: {error}", file=sys.stderr)
+        return 2
+    try:
+        (_save if arguments.save else _update)(plan, arguments)
+    except notebooks.NotebookFailed as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _plan(arguments):
+    """The notebooks to look at, each with the values of its parameters that are not its own."""
+    from contrastlib import notebooks
+
+    if arguments.save and (arguments.profile != "quick" or arguments.parameters):
+        raise ValueError("--save keeps the quick outputs: give no other profile and no parameters")
+    values = notebooks.profile(arguments.profile)
+    given = {name: yaml.safe_load(value) for name, value in arguments.parameters}
+    return [
+        (source, notebooks.parameters(source, values | {source.stem: (values.get(source.stem) or {}) | given}))
+        for source in notebooks.find(arguments.notebook)
+    ]
+
+
+def _update(plan, arguments):
+    from contrastlib import freshness, notebooks
+
+    quick = arguments.profile == "quick"
+    folder = notebooks.EXECUTED if quick else notebooks.EXECUTED / arguments.profile
+    for source, own in _bar(plan):
+        output = folder / source.name
+        reason = "as asked" if arguments.force else freshness.why_stale(source, output, own)
+        if not reason:
+            tqdm.write(f"{source.stem}: up to date")
+            continue
+        began = time.monotonic()
+        notebooks.execute(source, output, own, notebooks.QUICK_ENVIRONMENT if quick else {})
+        tqdm.write(f"{source.stem}: executed in {time.monotonic() - began:.0f} s ({reason})")
+
+
+def _save(plan, _):
+    from contrastlib import notebooks
+
+    with tempfile.TemporaryDirectory() as empty:  # no photograph can enter an output
+        environment = notebooks.QUICK_ENVIRONMENT | {"CONTRASTLIB_DATA": empty}
+        for source, _ in _bar(plan):
+            executed = notebooks.EXECUTED / "saved" / source.name
+            notebooks.execute(source, executed, {}, environment, stamp=False)
+            executed.replace(source)
+            tqdm.write(f"{source.stem}: saved")
+
+
+def _bar(plan):
+    return tqdm(plan, desc="notebooks", unit="notebook", disable=None)  # only on a terminal

@@ -1,0 +1,14 @@
+"""nbval runs the stored notebooks as `python -m contrastlib run --save` did: the same threads, no photographs."""
+
+import pytest
+
+from contrastlib import notebooks
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in notebooks.QUICK_ENVIRONMENT.items():
+            patch.setenv(name, value)
+        patch.setenv("CONTRASTLIB_DATA", str(item.config.rootpath / "_build" / "no-data"))
+        return (yield)

@@ -1,0 +1,18 @@
+"""The built book on the disk, and the browser to look at it with."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "_build" / "html"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run"
+    " --disable-background-networking --disable-component-update --disable-sync"
+).split()
+
+
+def pages() -> list[str]:
+    """Addresses of all pages of the built book, relative to its root; index.html only leads to the first."""
+    found = {page.relative_to(HTML).as_posix() for page in HTML.rglob("*.html")} - {"index.html"}
+    return sorted(page for page in found if not page.startswith(("_static/", "_sources/")))

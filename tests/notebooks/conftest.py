@@ -1,0 +1,51 @@
+"""A small repository of its own for each test: notebooks, a package called contrastlib, data."""
+
+import json
+import shutil
+
+import nbformat
+import pytest
+
+from contrastlib import freshness, notebooks
+
+
+class Repository:
+    def __init__(self, root):
+        self.root = root
+        self.data = root / "elsewhere"
+        for folder in ("notebooks/profiles", "contrastlib", "data/results", "elsewhere"):
+            (root / folder).mkdir(parents=True)
+        self.write("contrastlib/__init__.py", "")
+        self.write("notebooks/profiles/quick.yaml", "{}")
+        shutil.copy(notebooks.NOTEBOOKS / "matplotlibrc", root / "notebooks")
+
+    def write(self, path, text):
+        (self.root / path).write_text(text)
+
+    def notebook(self, name, *cells, parameters="n = 1"):
+        """A notebook with a parameters cell and these code cells."""
+        code = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+        code += [nbformat.v4.new_code_cell(cell) for cell in cells]
+        for index, cell in enumerate(code):
+            cell.id = f"cell-{index}"
+        nbformat.write(nbformat.v4.new_notebook(cells=code), self.root / "notebooks" / f"{name}.ipynb")
+
+    def outputs(self, path):
+        """Texts that the cells of an executed notebook printed or returned."""
+        cells = json.loads((self.root / path).read_text())["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        return ["".join(o.get("text") or o.get("data", {}).get("text/plain", "")) for o in outputs]
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """Such a repository; contrastlib's own machinery works in it."""
+    made = Repository(tmp_path)
+    for module in (notebooks, freshness):
+        monkeypatch.setattr(module, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(freshness, "CACHE", tmp_path / "data" / "results" / "cache")
+    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(notebooks, "PROFILES", tmp_path / "notebooks" / "profiles")
+    monkeypatch.setattr(notebooks, "EXECUTED", tmp_path / "book" / "executed")
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(made.data))
+    return made

@@ -1,0 +1,157 @@
+"""python -m contrastlib run: what is executed, when, and that two runs give identical files."""
+
+import re
+
+import pytest
+
+from contrastlib.__main__ import main
+
+READS = """
+import sys
+sys.path.insert(0, "..")
+import os, pathlib
+from contrastlib import early
+print(early.value(), n)
+"""
+
+
+@pytest.fixture
+def run(repository, capsys):
+    def call(*arguments):
+        status = main(["run", *arguments])
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
+
+    return call
+
+
+def test_reruns_only_what_depends_on_a_change(repository, run):
+    """Late imports, data, absent files, lists of files, and parameters count; all else does not."""
+    repository.write("contrastlib/early.py", "def value():\n    from contrastlib.late import x\n    return x\n")
+    repository.write("contrastlib/late.py", "x = 5\n")
+    repository.write("contrastlib/other.py", "y = 1\n")
+    repository.write("elsewhere/birds.zip", "first")
+    repository.write("elsewhere/fish.zip", "first")
+    repository.write("data/results/table.csv", "1")
+    data = "root = pathlib.Path(os.environ['CONTRASTLIB_DATA'])\n"
+    data += "print((root / 'birds.zip').read_text(), (root / 'bats.zip').exists(), sorted(os.listdir('../data/results')))"
+    repository.notebook("01_reads", READS, data)
+    repository.notebook("02_alone", "print(n)")
+
+    status, text = run()
+    assert status == 0 and "not executed yet" in text
+    assert repository.outputs("book/executed/01_reads.ipynb") == ["5 1\n", "first False ['table.csv']\n"]
+    repository.write("contrastlib/other.py", "y = 2\n")
+    repository.write("elsewhere/fish.zip", "second")
+    repository.write("contrastlib/late.py", "x = 5  # a comment\n")
+    repository.write("data/results/table.csv", "2")  # its name was listed, its content not read
+    assert run() == (0, "01_reads: up to date\n02_alone: up to date\n")
+
+    def reason(path, text):
+        repository.write(path, text)
+        status, said = run()
+        assert status == 0 and "02_alone: up to date" in said
+        return re.search(r"01_reads: executed in \d+ s \((.*)\)", said)[1]
+
+    assert reason("contrastlib/late.py", "x = 6\n") == "contrastlib/late.py changed"
+    assert repository.outputs("book/executed/01_reads.ipynb")[0] == "6 1\n"
+    assert reason("elsewhere/birds.zip", "second") == "$CONTRASTLIB_DATA/birds.zip changed"
+    assert reason("elsewhere/bats.zip", "new") == "$CONTRASTLIB_DATA/bats.zip changed"
+    assert reason("data/results/more.csv", "new") == "data/results changed"
+    assert reason("book/executed/01_reads.ipynb", "{}") == "the executed notebook was edited"
+    assert reason("notebooks/profiles/quick.yaml", "01_reads: {n: 3}") == "the parameters changed"
+    assert repository.outputs("book/executed/01_reads.ipynb")[0] == "6 3\n"
+    assert run() == (0, "01_reads: up to date\n02_alone: up to date\n")
+
+
+def test_own_results_are_no_inputs(repository, run):
+    """A notebook that writes what it reads, as the runs on real photographs do, is up to date afterwards."""
+    repository.notebook("01_writes", "import os; p = '../data/results/a.csv'; open(p, 'w').write('1'); print(open(p).read())")
+    assert run()[0] == 0
+    assert run() == (0, "01_writes: up to date\n")
+
+
+def test_change_during_a_run_is_not_lost(repository, run):
+    """A module edited while the notebook runs counts as changed afterwards."""
+    repository.write("contrastlib/early.py", "def value():\n    return 5\n")
+    repository.notebook("01_reads", READS, "import pathlib, subprocess; subprocess.run(['touch', '../contrastlib/early.py'])")
+    assert run()[0] == 0
+    assert "contrastlib/early.py changed" in run()[1]
+
+
+UNSTABLE = """
+import sys, ipywidgets, matplotlib.pyplot as plt, matplotlib_inline
+matplotlib_inline.backend_inline.set_matplotlib_formats("svg")
+print(object(), set("abcdefgh"))
+for i in range(3):
+    print(f"\\r{i}", end="", file=sys.stderr)
+slider = ipywidgets.IntSlider(description="slide")
+ipywidgets.HBox([slider, ipywidgets.Dropdown(options=["a", "b"])])
+"""
+FIGURE = "fig, ax = plt.subplots(); ax.plot([1, 2]); ax.scatter([1], [2]); ax.fill_between([1, 2], [1, 2], hatch='/');"
+
+
+def test_two_runs_are_identical(repository, run):
+    """Memory addresses, order of sets, progress bars, widget models, SVG and injected cells do not differ."""
+    repository.notebook("01_unstable", UNSTABLE, FIGURE, "__import__('pathlib').Path('.').resolve()")
+    executed = repository.root / "book" / "executed" / "01_unstable.ipynb"
+    texts = []
+    for _ in range(2):
+        assert run("-p", "n", "2", "--force")[0] == 0
+        texts.append(executed.read_text())
+    assert texts[0] == texts[1]
+    assert "injected-parameters" in texts[0] and "<svg" in texts[0] and "00000000" in texts[0]
+    assert str(repository.root) not in texts[0]
+    assert '"name": "stderr"' not in texts[0]
+
+
+def test_failure(repository, run):
+    """The message names notebook, cell and error; the rest stays, and finished notebooks are not run again."""
+    repository.notebook("01_good", "print('good')")
+    repository.notebook("02_bad", "print('so far')", "1 / 0", "print('never')")
+    status, text = run()
+    assert status == 1
+    for part in ("02_bad.ipynb failed in cell 2", "1 / 0", "ZeroDivisionError: division by zero", "02_bad.failed.ipynb"):
+        assert part in text
+    assert "so far\n" in repository.outputs("book/executed/02_bad.failed.ipynb")
+    assert not (repository.root / "book/executed/02_bad.ipynb").exists()
+    repository.notebook("02_bad", "print('mended')")
+    status, text = run()
+    assert status == 0 and "01_good: up to date" in text and "the notebook changed" not in text
+    assert not (repository.root / "book/executed/02_bad.failed.ipynb").exists()
+
+
+def test_save(repository, run):
+    """Outputs go into the notebook itself, without data of others, and then nothing is out of date."""
+    repository.write("elsewhere/photo.jpg", "a photograph")
+    repository.notebook("01_saved", "import os; print(os.listdir(os.environ['CONTRASTLIB_DATA']))")
+    assert run("--save")[0] == 0
+    assert repository.outputs("notebooks/01_saved.ipynb") == ["[]\n"]
+    first = (repository.root / "notebooks/01_saved.ipynb").read_text()
+    assert run("--save", "saved")[0] == 0
+    assert (repository.root / "notebooks/01_saved.ipynb").read_text() == first
+    assert run()[0] == 0
+    assert repository.outputs("book/executed/01_saved.ipynb") == ["['photo.jpg']\n"]
+    assert run("--save")[0] == 0
+    assert run() == (0, "01_saved: up to date\n")
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["02_map"], "no notebook '02_map'"),
+        (["-p", "m", "1"], "01_maps has no parameter 'm'; it has n"),
+        (["--profile", "huge"], "no profile 'huge'; there are quick"),
+        (["--save", "-p", "n", "2"], "--save keeps the quick outputs"),
+    ],
+)
+def test_usage(repository, run, arguments, says):
+    repository.notebook("01_maps", "print(n)")
+    status, text = run(*arguments)
+    assert status == 2 and says in text
+
+
+@pytest.mark.parametrize("parameters", ["n = len('ab')", "import os", "n += 1", "a, b = 1, 2"])
+def test_parameters_are_plain(repository, run, parameters):
+    repository.notebook("01_maps", "print(1)", parameters=parameters)
+    assert "may only assign plain values" in run()[1]

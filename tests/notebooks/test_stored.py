@@ -1,0 +1,37 @@
+"""The notebooks as they are stored: parameters, checked cells, canonical text, and profiles that fit them."""
+
+import nbformat
+import pytest
+
+from contrastlib import notebooks
+
+STORED = notebooks.find([])
+every_notebook = pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+
+
+@every_notebook
+def test_stored(path):
+    """One parameters cell; outputs with no error among them; cells for nbval to check; nothing of this machine."""
+    notebook = nbformat.read(path, as_version=4)
+    assert notebooks.defaults(path)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code if cell.source.strip()), "not executed: use `run --save`"
+    assert not [o for cell in code for o in cell.outputs if o.output_type == "error"]
+    checked = [cell for cell in code if "nbval-check-output" in cell.metadata.get("tags", [])]
+    comparable = {"text/plain", "text/html", "text/markdown", "application/papermill.record/text/plain"}
+    assert any(
+        output.output_type == "stream" or comparable & set(output.get("data", {}))
+        for cell in checked
+        for output in cell.outputs
+    ), "no cell tagged nbval-check-output has an output that nbval compares"
+    assert path.read_text(encoding="utf-8") == notebooks.normalise(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["quick", "real", "paper"])
+def test_profile_fits(name):
+    """A profile names notebooks and parameters that exist, and quick is what the notebooks say themselves."""
+    values = notebooks.profile(name)
+    assert set(values) - {"all"} <= {path.stem for path in STORED}
+    for path in STORED:
+        given = notebooks.parameters(path, values)
+        assert name != "quick" or not given
