@@ -31,9 +31,10 @@ class Folder(Photographs):
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise FileNotFoundError(f"there is no folder {self.root}")
-        loose = sorted(file for file in self.root.iterdir() if _is_image(file))
-        classes = {folder.name: images for folder in sorted(self.root.iterdir())
-                   if folder.is_dir() and (images := sorted(filter(_is_image, folder.rglob("*"))))}
+        loose, classes = [], {}
+        for file in sorted(filter(self._is_image, self.root.rglob("*"))):
+            above = file.relative_to(self.root).parts[:-1]
+            (classes.setdefault(above[0], []) if above else loose).append(file)
         if loose and classes:
             raise ValueError(f"{self.root} holds images ({loose[0].name}) beside folders of images "
                              f"({next(iter(classes))}): move the images into the folder of their class")
@@ -57,6 +58,6 @@ class Folder(Photographs):
     def open(self, name: str) -> Image.Image:
         return Image.open(self.root / name)
 
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMG_EXTENSIONS and not file.name.startswith(".") and file.is_file()
+    def _is_image(self, file: Path) -> bool:
+        hidden = any(part.startswith(".") for part in file.relative_to(self.root).parts)
+        return file.suffix.lower() in IMG_EXTENSIONS and not hidden and file.is_file()
