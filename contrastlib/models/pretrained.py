@@ -1,4 +1,4 @@
-"""The pretrained networks of the ``real`` profile, with the weights of ``files.yaml``."""
+"""The networks with weights: those of ``files.yaml``, and those that the project trained on its synthetic birds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from contrastlib import files
 from contrastlib.datasets.archives import CIFAR10, imagenet_categories
 from contrastlib.models.cifar_resnet import CifarResNet
 from contrastlib.models.classifier import Classifier
+
+WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
+"""the weights that are part of the repository"""
 
 
 def squeezenet(version: str) -> Classifier:
@@ -41,6 +44,22 @@ def cifar10_resnet(depth: int) -> Classifier:
     name = f"cifar10_resnet{depth}"
     return _classifier(name, CifarResNet(depth), f"{name}.safetensors", CIFAR10,
                        layer="network.layer3", input_size=32)
+
+
+def synthetic_birds(name: str) -> Classifier:
+    """One of the small networks for the synthetic birds: "birds_vgg", "birds_alexnet", "birds_resnet"."""
+    from contrastlib.datasets.birds import SPECIES
+    from contrastlib.models import small
+
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.is_file():
+        raise files.MissingFile(f"{path} is missing, although it is part of the repository. "
+                                "`python -m contrastlib train` makes such weights anew.")
+    network = small.build(name, len(SPECIES))
+    load_weights(network, path)
+    return Classifier(network, name=name, class_names=[species.name for species in SPECIES],
+                      layer=f"network.{small.LAYERS[name]}", input_size=small.INPUT_SIZE,
+                      checksum=files.sha256(path))
 
 
 class SamePadConv2d(nn.Conv2d):

@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
 from contrastlib import datasets, files, models
-from contrastlib.models import hub
+from contrastlib.models import hub, pretrained, small
 from contrastlib.models.cifar_resnet import CifarResNet
 from contrastlib.models.pretrained import SamePadConv2d, load_weights
 
@@ -198,6 +198,20 @@ def test_missing_and_corrupt_weights(tmp_path, monkeypatch):
     (tmp_path / "cifar10_resnet20.safetensors").write_bytes(b"something else")
     with pytest.raises(files.CorruptFile, match="14 bytes instead of 1,092,632"):
         models.load("cifar10_resnet20")
+
+
+@pytest.mark.parametrize("name", ["birds_vgg", "birds_alexnet", "birds_resnet"])
+def test_networks_for_the_synthetic_birds(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path)
+    with pytest.raises(files.MissingFile, match=f"{name}.safetensors is missing.*contrastlib train"):
+        models.load(name)
+    network = small.build(name, 30).eval()
+    save_file(network.state_dict(), tmp_path / f"{name}.safetensors")
+    classifier = models.load(name)
+    image = datasets.load("birds", split="test")[0].image[None]
+    assert torch.equal(classifier(image), network(classifier.normalise(image)))
+    assert len(classifier.class_names) == 30
+    assert isinstance(classifier.get_submodule(classifier.layer), nn.Module)
 
 
 @pytest.mark.parametrize("name, nearest", [("squeezenet", "squeezenet1_"), ("torchvision/vgg16-bn", "torchvision/vgg16_bn"),
