@@ -19,7 +19,7 @@ help:            ## this list
 install: $(VENV)/.peers $(VENDOR)/.complete  ## the virtual environment and the JavaScript, without running anything
 
 book: run        ## run the notebooks that are out of date, build the book, print the path of its first page
-	@$(MAKE) --no-print-directory _build/.book
+	@$(MAKE) -s _build/.book
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
 run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out of date (PROFILE=quick)

@@ -1,10 +1,10 @@
-"""Pictures of every page of the built book, wide and narrow, in _build/screenshots: to be looked at."""
+"""Pictures of every page of the built book, wide, narrow and dark, in _build/screenshots: to be looked at."""
 
 from built import ARGUMENTS, CHROMIUM, HTML, ROOT, pages
 from playwright.sync_api import sync_playwright
 from tqdm import tqdm
 
-WIDTHS = {"desktop": 1280, "phone": 390}
+VIEWS = {"desktop": (1280, "light"), "phone": (390, "light"), "dark": (1280, "dark")}
 
 
 def main() -> None:
@@ -13,8 +13,8 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for address in tqdm(pages(), unit="page"):
-            for name, width in WIDTHS.items():
-                page = browser.new_page(viewport={"width": width, "height": 900})
+            for name, (width, scheme) in VIEWS.items():
+                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 page.goto((HTML / address).as_uri(), wait_until="load")
                 page.evaluate("() => window.MathJax?.startup?.promise")
                 stem = address.removesuffix(".html").replace("/", "-")
