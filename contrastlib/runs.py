@@ -142,20 +142,20 @@ def summary(records: Iterable[dict]) -> dict:
     Seconds are added up, dates given from first to last.
 
     >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
-    {'commit': 'a', 'seconds': 3.5, 'shards': 2}
+    {'shards': 2, 'commit': 'a', 'seconds': 3.5}
     """
     records = list(records)
     result = {}
     for key in records[0] if records else ():
         values = [record.get(key) for record in records]
         distinct = sorted({json.dumps(value, sort_keys=True) for value in values})
-        if key == "seconds":
+        if key in ("seconds", "shards"):
             result[key] = round(sum(values), 3)
         elif key == "date":
             result[key] = min(values) if len(distinct) == 1 else f"{min(values)} to {max(values)}"
         else:
             result[key] = json.loads(distinct[0]) if len(distinct) == 1 else [json.loads(v) for v in distinct]
-    return {**result, "shards": len(records)}
+    return {"shards": len(records), **result}
 
 
 def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple[pd.DataFrame, dict]:

@@ -8,7 +8,7 @@ the rows apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,9 +19,56 @@ from torch import Tensor
 
 from contrastlib import datasets, models
 from contrastlib.evaluation import maps, masking, perturbation, precision
-from contrastlib.runs import sharded
+from contrastlib.runs import RESULTS, load, save, sharded, summary
 
 SHARD = 64
+
+
+def run(study: Callable, networks: Mapping[str, Sequence], profile: str = "quick", **options) -> pd.DataFrame:
+    """A study of several networks, with columns network and dataset.
+
+    Args:
+        study: one of this module's studies.
+        networks: network -> [dataset, count]; a count of None takes all images.
+        profile: results of any but "quick" are kept in data/results/<profile>, a file for each
+            network, for the pages to show.
+        options: of the study.
+
+    Raises:
+        DataError: data or weights are missing or corrupt. Networks done before are kept.
+    """
+    tables = []
+    for network, (dataset, count) in networks.items():
+        table = study(network, dataset, count, **options).assign(network=network, dataset=dataset)
+        if profile != "quick":
+            save(table, RESULTS / profile / f"{study.__name__}-{network}.parquet")
+        tables.append(table)
+    return _joined(tables)
+
+
+def recorded(study: Callable, profile: str = "real") -> pd.DataFrame:
+    """The kept results of a study, all networks in one; its provenance summed up in ``attrs``.
+
+    Raises:
+        FileNotFoundError: none is kept, with the command that makes them.
+    """
+    paths = sorted((RESULTS / profile).glob(f"{study.__name__}-*.parquet"))
+    if not paths:
+        raise FileNotFoundError(f"no {profile} results of {study.__name__} in {RESULTS / profile}: run `make {profile}`")
+    return _joined([load(path) for path in paths])
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    records = [table.attrs["provenance"] for table in tables]
+    joined = pd.concat([_bare(table) for table in tables], ignore_index=True)
+    joined.attrs["provenance"] = summary(records)
+    return joined
+
+
+def _bare(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.copy(deep=False)
+    table.attrs = {}  # pandas compares attrs when it joins
+    return table
 
 
 def sign_perturbation(

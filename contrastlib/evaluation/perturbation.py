@@ -70,6 +70,23 @@ def changes(
     return pd.concat(tables, ignore_index=True)
 
 
+def tidy(changes: pd.DataFrame) -> pd.DataFrame:
+    """The table of :func:`changes` with a row for each quantity, after minus before.
+
+    Returns:
+        All columns but the measured ones, and quantity ("accuracy", "p_t" or "y_t") and change.
+    """
+    measured = {"accuracy": "correct", "p_t": "p_t", "y_t": "y_t"}
+    keys = [name for name in changes if name.removesuffix("_before") not in measured.values()]
+    parts = [
+        changes[keys].assign(
+            quantity=quantity, change=changes[name].astype(float) - changes[f"{name}_before"].astype(float)
+        )
+        for quantity, name in measured.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
 def perturbed(
     model: nn.Module,
     images: Tensor,

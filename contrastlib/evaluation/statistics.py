@@ -104,6 +104,29 @@ def paired_differences(
     return _summaries(difference.rename("difference").reset_index(), "difference", by, unit, level, resamples)
 
 
+def verdict(differences: pd.DataFrame) -> str:
+    """What intervals of differences say of the claim that all of them are positive.
+
+    Returns:
+        "supported" when every interval lies above 0, "mostly supported" when none lies below 0
+        and more than half lie above, "refuted" when more than half lie below, "mixed" when some lie
+        above and some below, else "undecided".
+
+    >>> verdict(pd.DataFrame({"low": [0.1, -0.1], "high": [0.3, 0.2]}))
+    'undecided'
+    >>> verdict(pd.DataFrame({"low": [0.1, 0.2], "high": [0.3, 0.4]}))
+    'supported'
+    """
+    above, below = (differences["low"] > 0).mean(), (differences["high"] < 0).mean()
+    if above == 1:
+        return "supported"
+    if below > 0.5:
+        return "refuted"
+    if below > 0:
+        return "mixed"
+    return "mostly supported" if above > 0.5 else "undecided"
+
+
 def _summaries(table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int):
     by = list(by)
     wide = table.assign(**{value: table[value].astype(float)}).pivot(index=[unit, "image"], columns=by, values=value)

@@ -1,0 +1,149 @@
+"""The papers' figures and tables, in the papers' own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import CenteredNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from contrastlib.runs import REPOSITORY
+
+COLOURS = "RdBu_r"  # red speaks for the class, blue against it, white is 0; told apart by colour-blind readers
+CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
+SHORT = {
+    "original": "ori.", "mean": "mean", "maximum": "max", "weighted": "wtd.",
+    "linear_approximation": "LA", "gradcam": "GC", "xgradcam": "XC",
+}
+_ITERATION_COLOURS = {1: ("#d9d9d9", "#969696", "#525252"), 2: ("#fcd0c0", "#fb7050", "#a50f15"),
+                      10: ("#cfe1f2", "#5ba3cf", "#08468b")}
+
+
+def published(table: str) -> pd.DataFrame:
+    """Published numbers: "sign_perturbation" or "blurring_masking", as in data/published.
+
+    >>> published("sign_perturbation")["network"].nunique()
+    9
+    """
+    return pd.read_csv(REPOSITORY / "data" / "published" / f"{table}.csv")
+
+
+def perturbation_bars(changes: pd.DataFrame, columns: int = 3, title: str | None = None) -> Figure:
+    """Figure 3 of Wang & Wang 2022: a panel for each network, contrasts side by side.
+
+    In each group the wide light bars are changes of y_t (right axis), the darker ones of p_t and of
+    accuracy (left axis); grey, red and blue for 1, 2 and 10 iterations.
+
+    Args:
+        changes: rows network, contrast, iterations, quantity ("accuracy", "p_t" or "y_t"), change;
+            ``low`` and ``high`` where there is an interval.
+    """
+    networks = list(changes["network"].unique())
+    columns = min(columns, len(networks))
+    rows = -(-len(networks) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 2.6 * rows), squeeze=False, layout="constrained")
+    for ax, network in zip(axes.flat, networks):
+        _perturbation_panel(ax, changes[changes["network"] == network])
+        ax.set_title(network, fontsize=10)
+    for ax in axes.flat[len(networks):]:
+        ax.set_axis_off()
+    handles = [Patch(color=_ITERATION_COLOURS[n][i], label=f"{name}, n = {n}")
+               for i, name in enumerate(("$y_t$", "$p_t$", "accuracy")) for n in _ITERATION_COLOURS]
+    figure.legend(handles=handles, ncols=3, loc="outside lower center", fontsize=8, frameon=False)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def map_blocks(
+    images: np.ndarray, maps: np.ndarray, row_titles: Sequence[str], classes: Sequence[Sequence[str]], alpha: float = 0.6
+) -> Figure:
+    """Figure 4 of Wang & Wang 2022: for each image the maps of its two most probable classes.
+
+    Args:
+        images: (N, H, W, 3) in [0, 1].
+        maps: (N, rows, 2, H, W), one row for each method and contrast; each drawn with 0 in white.
+        row_titles: what each row is.
+        classes: for each image the titles of its two columns.
+    """
+    count, rows = maps.shape[:2]
+    figure, axes = plt.subplots(
+        rows + 1, 2 * count, figsize=(1.75 * 2 * count + 0.8, 1.75 * (rows + 1)), squeeze=False, layout="constrained"
+    )
+    for n in range(count):
+        axes[0, 2 * n].imshow(images[n])
+        axes[0, 2 * n + 1].set_axis_off()
+        for k in range(2):
+            for row in range(rows):
+                ax = axes[row + 1, 2 * n + k]
+                overlay(ax, images[n], maps[n, row, k], alpha)
+                if row == 0:
+                    ax.set_title(classes[n][k], fontsize=7)
+                if n == 0 and k == 0:
+                    ax.set_ylabel(row_titles[row], fontsize=8)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    return figure
+
+
+def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.6):
+    """A map (H, W) over its image in grey, red positive, blue negative, white at 0."""
+    grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
+    ax.imshow(grey)
+    ax.set(xticks=[], yticks=[])
+    return ax.imshow(heat, cmap=COLOURS, norm=CenteredNorm(), alpha=alpha)
+
+
+def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> pd.DataFrame:
+    """Table 1 of both papers: rows dataset, method and t_i; columns baseline, kept sign, contrast.
+
+    Args:
+        cells: rows dataset, method, target ("t1", "t2"), baseline, kept ("positive", "negative"), contrast, value.
+    """
+    kept = {"positive": "Pos. features", "negative": "Neg. features"}
+    cells = cells.assign(method=cells["method"].replace(SHORT), contrast=cells["contrast"].replace(SHORT),
+                         kept=cells["kept"].map(kept))
+    wide = cells.pivot(index=["dataset", "method", "target"], columns=["baseline", "kept", "contrast"], values=value)
+    rows = pd.MultiIndex.from_frame(cells[["dataset", "method", "target"]].drop_duplicates())
+    contrasts = [SHORT[c] for c in CONTRAST_ORDER if SHORT[c] in set(cells["contrast"])]
+    return wide.loc[rows, pd.MultiIndex.from_product([cells["baseline"].unique(), kept.values(), contrasts])]
+
+
+def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> None:
+    right = ax.twinx()
+    ax.set_zorder(right.get_zorder() + 1)
+    ax.patch.set_visible(False)
+    iterations = sorted(changes["iterations"].unique())
+    contrasts = [c for c in CONTRAST_ORDER if c in set(changes["contrast"])]
+    cells = changes.set_index(["contrast", "iterations", "quantity"])
+    for i, contrast in enumerate(contrasts):
+        for j, n in enumerate(iterations):
+            light, middle, dark = _ITERATION_COLOURS.get(n, _ITERATION_COLOURS[10])
+            x = i + (j - (len(iterations) - 1) / 2) * 0.28
+            _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light)
+            _bar(ax, x - 0.05, cells.loc[(contrast, n, "p_t")], 0.09, middle)
+            _bar(ax, x + 0.05, cells.loc[(contrast, n, "accuracy")], 0.09, dark)
+    ax.set_xticks(range(len(contrasts)), contrasts, fontsize=8)
+    for axis in (ax, right):
+        axis.tick_params(axis="y", labelsize=7)
+        axis.spines["top"].set_visible(False)
+        axis.axhline(0, color="#333333", linewidth=0.5)
+    _align_zeros(ax, right)
+
+
+def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str) -> None:
+    ax.bar(x, cell["change"], width, color=colour)
+    if pd.notna(cell.get("low", np.nan)):
+        ax.plot([x, x], [cell["low"], cell["high"]], color="#222222", linewidth=0.7)
+
+
+def _align_zeros(left: plt.Axes, right: plt.Axes) -> None:
+    """The same height for 0 on both axes, so that bars of both stand on one line."""
+    below = max((-ax.get_ylim()[0] / ax.get_ylim()[1] if ax.get_ylim()[1] > 0 else 0) for ax in (left, right))
+    for ax in (left, right):
+        top = ax.get_ylim()[1]
+        ax.set_ylim(-max(below, 0) * top, top)
