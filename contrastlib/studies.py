@@ -22,6 +22,7 @@ from contrastlib.evaluation import maps, masking, perturbation, precision
 from contrastlib.runs import RESULTS, load, save, sharded, summary
 
 SHARD = 64
+OPTIONS = {"birds": {"split": "test"}, "imagenet-birds": {"crops": 5}}  # how studies load a set
 
 
 def run(study: Callable, networks: Mapping[str, Sequence], profile: str = "quick", **options) -> pd.DataFrame:
@@ -140,7 +141,7 @@ def spread(total: int, count: int | None) -> list[int]:
 
 
 def _study(work: Callable, network: str, dataset: str, count: int | None, cache: Path | None, options: dict):
-    images = _dataset(dataset)
+    images = load_dataset(dataset)
     chosen = spread(len(images), count)
     shards = [
         {"network": network, "dataset": dataset, "images": chosen[i : i + SHARD], "options": options}
@@ -154,7 +155,7 @@ def _by_batches(
     evaluate: Callable, network: str, dataset: str, images: list[int], options: Mapping, batch: int, small_batch: int
 ) -> pd.DataFrame:
     """Tables of ``evaluate(model, images, labels, **options)`` over batches, with the images' identity."""
-    model, examples = _network(network), _dataset(dataset)
+    model, examples = _network(network), load_dataset(dataset)
     size = small_batch if model.input_size <= 64 else batch
     tables = []
     for i in range(0, len(images), size):
@@ -187,5 +188,6 @@ def _network(name: str) -> models.Classifier:
 
 
 @lru_cache(maxsize=2)
-def _dataset(name: str) -> datasets.ImageSet:
-    return datasets.load(name)
+def load_dataset(name: str) -> datasets.ImageSet:
+    """The image set as the studies use it."""
+    return datasets.load(name, **OPTIONS.get(name, {}))
