@@ -1,7 +1,7 @@
 """The files that contrastlib reads but did not make: what they are, where they lie, whether they are sound.
 
-``files.yaml`` beside this module says for every file what it is, where it comes from, under which licence, and
-its checksum. Files lie flat in one folder, ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository.
+``files.yaml`` beside this module says for every file what it is, where it comes from, under which licence,
+and its checksum. Files lie flat in one folder, ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
 
     from contrastlib.downloads import download  # requests and pooch are slow to import
 
-    download(entry(name)["url"], root() / name, entry(name)["bytes"], entry(name)["sha256"], progress, retries)
+    info = entry(name)
+    download(info["url"], root() / name, info["bytes"], info["sha256"], progress, retries)
     return path(name)
 
 

@@ -32,8 +32,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.ranges.append(self.headers["Range"])
         if fault == "refuse":
             return self.send_error(503)
-        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) if self.server.honours_ranges else 0
-        body = CONTENT[start:]
+        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        body = CONTENT[start:] if self.server.honours_ranges else CONTENT
         if fault == "corrupt":
             body = bytes(len(body))
         self.send_response(206 if self.server.honours_ranges else 200)
@@ -106,7 +106,8 @@ def test_present(registry):
 def test_missing_says_where_from_and_where_to(registry):
     with pytest.raises(files.MissingFile) as error:
         files.path(NAME)
-    for part in (NAME, "a drawing", "example.org/drawings", "by hand", str(files.root() / NAME), "CONTRASTLIB_DATA"):
+    where = str(files.root() / NAME)
+    for part in (NAME, "a drawing", "example.org/drawings", "by hand", where, "CONTRASTLIB_DATA"):
         assert part in str(error.value)
     assert files.state(NAME) == "missing" and not files.available(NAME)
 
@@ -246,7 +247,8 @@ def test_command_verifies(registry, capsys):
     assert command("verify", "drawings") == 0
     put(CONTENT[::-1])
     assert command("verify", NAME) == 1
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["missing", "present", "corrupt"]
+    states = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert states == ["missing", "present", "corrupt"]
 
 
 def test_command_with_an_unknown_name(registry):

@@ -19,7 +19,8 @@ networks trained on them need none of these files."""
 def add_parser(subparsers) -> None:
     """Add the command ``data`` with its actions ``fetch`` and ``verify``."""
     parser = subparsers.add_parser("data", help="list, fetch and verify images and weights",
-                                   description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+                                   description=DESCRIPTION,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(func=show)
     actions = parser.add_subparsers(metavar="ACTION", title="actions (without one: list all files)")
 
@@ -27,11 +28,12 @@ def add_parser(subparsers) -> None:
         "Download files and check them; what broke off goes on where it was. For a file without a public "
         "address, say where it comes from and where to put it."))
     fetch_parser.add_argument("names", nargs="+", metavar="NAME", help=(
-        "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or 'all' files"))
+        "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all"))
     fetch_parser.set_defaults(func=fetch)
 
     verify_parser = actions.add_parser("verify", help="check files; fails if one is missing or corrupt")
-    verify_parser.add_argument("names", nargs="*", metavar="NAME", help="a file, a data set or a network (default: all)")
+    verify_parser.add_argument("names", nargs="*", metavar="NAME",
+                               help="a file, a data set or a network (default: all)")
     verify_parser.set_defaults(func=verify)
 
 

@@ -32,7 +32,7 @@ class Archive(Photographs):
         file: of the archive, as in the registry.
         class_names: of the labels.
         label: row of the index (a dict of strings) -> label, or None to leave the image out.
-        options: ``resize=256, crop=224, crops=1``, see :class:`~contrastlib.datasets.base.Photographs`.
+        options: ``resize=256, crop=224, crops=1``, as for :class:`.Photographs`.
 
     Raises:
         DataError: the archive is missing or corrupt, or its index does not describe it.
@@ -44,7 +44,8 @@ class Archive(Photographs):
         try:
             entries = [(row["file"], label(row)) for row in self._index()]
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise files.CorruptFile(f"{self.path} is no zip archive with a sound index.csv: {error}") from error
+            raise files.CorruptFile(
+                f"{self.path} is no zip archive with a sound index.csv: {error}") from error
         absent = {file for file, _ in entries} - set(self._zip().namelist())
         if absent:
             raise files.CorruptFile(f"the index.csv of {self.path} names images that the archive does not "

@@ -20,7 +20,7 @@ class Folder(Photographs):
 
     Args:
         root: the folder.
-        options: ``resize=256, crop=224, crops=1``, see :class:`~contrastlib.datasets.base.Photographs`.
+        options: ``resize=256, crop=224, crops=1``, as for :class:`.Photographs`.
 
     Raises:
         FileNotFoundError: there is no such folder.

@@ -11,7 +11,9 @@ from contrastlib.models.classifier import Classifier
 __all__ = ["MODELS", "Classifier", "load"]
 
 MODELS = {
-    **{name: partial(pretrained.synthetic_birds, name) for name in ("birds_vgg", "birds_alexnet", "birds_resnet")},
+    "birds_vgg": partial(pretrained.synthetic_birds, "birds_vgg"),
+    "birds_alexnet": partial(pretrained.synthetic_birds, "birds_alexnet"),
+    "birds_resnet": partial(pretrained.synthetic_birds, "birds_resnet"),
     "squeezenet1_0": partial(pretrained.squeezenet, "1_0"),
     "squeezenet1_1": partial(pretrained.squeezenet, "1_1"),
     "mobilenet_v2": pretrained.mobilenet_v2,

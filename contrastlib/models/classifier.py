@@ -1,4 +1,4 @@
-"""A classifier that takes images in [0, 1] and knows its classes, its preprocessing and its layer for maps."""
+"""A classifier of images in [0, 1] that knows its classes, its preprocessing and its layer for maps."""
 
 from __future__ import annotations
 

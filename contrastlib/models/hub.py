@@ -32,8 +32,8 @@ LAYERS = {
     "swin": None,
     "maxvit": None,
 }
-"""The last feature map by the beginning of a network's name, None for transformers. Any other network (AlexNet,
-VGG) has its last convolution instead, as in wang2022 and eriksson2025 (``features[40]`` of vgg16_bn)."""
+"""The last feature map by the beginning of a network's name, None for transformers. Any other network
+(AlexNet, VGG) has its last convolution, as in wang2022 and eriksson2025: ``features[40]`` of vgg16_bn."""
 
 
 def names() -> list[str]:
@@ -83,7 +83,7 @@ def _download(name: str, weights: WeightsEnum, path: Path) -> None:
         raise files.MissingFile(f"the weights of {name} could not be downloaded: {error}. "
                                 f"Put {weights.url} at {path}.") from error
     except RuntimeError as error:  # torch's word for a wrong checksum
-        raise files.CorruptFile(f"{weights.url} serves another content than its name says: {error}") from error
+        raise files.CorruptFile(f"{weights.url} serves another content than it says: {error}") from error
 
 
 def _weights(name: str) -> WeightsEnum:

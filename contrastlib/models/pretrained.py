@@ -1,4 +1,4 @@
-"""The networks with weights: those of ``files.yaml``, and those that the project trained on its synthetic birds."""
+"""Networks with weights: those of ``files.yaml``, and those that the project trained on synthetic birds."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ def _mobilenet(name: str, file: str, class_names: list[str]) -> Classifier:
                        layer="network.features.18", input_size=224, resize=256)
 
 
-def _classifier(name: str, network: nn.Module, file: str, class_names: Iterable[str], **options) -> Classifier:
+def _classifier(name: str, network: nn.Module, file: str, class_names: Iterable[str],
+                **options) -> Classifier:
     load_weights(network, files.path(file))
     return Classifier(network, name=name, class_names=class_names,
                       checksum=files.entry(file)["sha256"], **options)

@@ -112,7 +112,8 @@ def test_workers_and_pickling(archive):
     made[0]  # the archive is open before the workers start
     expected = [made[i] for i in range(40)]
     batches = list(DataLoader(made, batch_size=4, num_workers=2))
-    assert torch.equal(torch.cat([batch.image for batch in batches]), torch.stack([each.image for each in expected]))
+    images = torch.cat([batch.image for batch in batches])
+    assert torch.equal(images, torch.stack([each.image for each in expected]))
     assert [name for batch in batches for name in batch.name] == [each.name for each in expected]
     assert torch.equal(pickle.loads(pickle.dumps(made))[7].image, expected[7].image)
 

@@ -59,7 +59,7 @@ def test_what_a_classifier_says_of_itself(name, layer, size, channels):
     assert classifier.name == name and classifier.layer == layer
     assert classifier.checksum == hashlib.sha256(files.path(FILES[name]).read_bytes()).hexdigest()
     assert not classifier.training and not any(module.training for module in classifier.modules())
-    assert all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in classifier.parameters())
+    assert all(each.requires_grad and each.dtype == torch.float32 for each in classifier.parameters())
     shapes = []
     classifier.get_submodule(layer).register_forward_hook(lambda *call: shapes.append(call[2].shape))
     image = classifier.preprocess(Image.new("RGB", (300, 280), (255, 0, 0)))
@@ -89,8 +89,9 @@ def test_zebras_and_elephants(name):
 # Every tenth photograph. The counts are from a run over all 1000, which gave the card's top-1 of 62.2, 64.9
 # and 87.4 % and p2 > 0.1 of 47.4, 49.2 and 28.7 % to the last digit.
 @needs("imagenet_sample_1000.zip")
-@pytest.mark.parametrize("name, right, undecided", [network("squeezenet1_0", 57, 53), network("squeezenet1_1", 62, 49),
-                                                    network("mobilenet_v2", 82, 37)])
+@pytest.mark.parametrize("name, right, undecided", [
+    network("squeezenet1_0", 57, 53), network("squeezenet1_1", 62, 49), network("mobilenet_v2", 82, 37),
+])
 def test_imagenet_sample(name, right, undecided):
     found = probabilities(name, every(10, datasets.load("imagenet-sample")))
     assert (found.argmax(1) == torch.arange(0, 1000, 10)).sum().item() == pytest.approx(right, abs=1)
@@ -107,10 +108,11 @@ def test_bird_network(name):
     assert (top.values[:, 1] > 0.1).float().mean().item() == pytest.approx(0.32, abs=0.02)
     photograph = {photo.partition("_")[2]: index for index, (photo, _) in enumerate(birds.entries)}
     for photo, answer, probability in [
-        ("robin", "American Robin", 0.95), ("bald_eagle", "Bald Eagle", 0.95), ("bulbul", "Red-vented Bulbul", 0.96),
-        ("ruddy_turnstone", "Ruddy Turnstone", 0.96), ("American_egret", "Great Egret", 0.95),
-        ("dowitcher", "Long-billed Dowitcher", 0.57), ("chickadee", "Black-capped Chickadee", 0.56),
-        ("albatross", "Northern Fulmar", 0.46), ("drake", "Green-winged Teal", 0.25),
+        ("robin", "American Robin", 0.95), ("bald_eagle", "Bald Eagle", 0.95),
+        ("bulbul", "Red-vented Bulbul", 0.96), ("ruddy_turnstone", "Ruddy Turnstone", 0.96),
+        ("American_egret", "Great Egret", 0.95), ("dowitcher", "Long-billed Dowitcher", 0.57),
+        ("chickadee", "Black-capped Chickadee", 0.56), ("albatross", "Northern Fulmar", 0.46),
+        ("drake", "Green-winged Teal", 0.25),
     ]:
         index = photograph[f"{photo}.jpg"]
         assert f"({answer})" in species[top.indices[index, 0]]
@@ -142,14 +144,16 @@ def test_same_padding(length):
     convolution = SamePadConv2d(2, 4, 3, stride=2, groups=2, bias=False)
     images = torch.randn(1, 2, length, length)
     before = length % 2  # TensorFlow: an even side is padded after it only, an odd one on both sides
-    expected = functional.conv2d(functional.pad(images, (before, 1, before, 1)), convolution.weight, stride=2, groups=2)
+    padded = functional.pad(images, (before, 1, before, 1))
+    expected = functional.conv2d(padded, convolution.weight, stride=2, groups=2)
     assert torch.equal(convolution(images), expected)
     assert expected.shape[-1] == (length + 1) // 2
 
 
 @pytest.mark.parametrize("name", [network("mobilenet_v2")])
 def test_same_padding_is_where_the_card_says(name):
-    padded = [path for path, module in models.load(name).network.named_modules() if isinstance(module, SamePadConv2d)]
+    modules = models.load(name).network.named_modules()
+    padded = [path for path, module in modules if isinstance(module, SamePadConv2d)]
     assert padded == ["features.0.0", *[f"features.{block}.conv.1.0" for block in (2, 4, 7, 14)]]
 
 
@@ -167,8 +171,8 @@ def test_cifar_resnet_depth():
 
 
 def test_half_precision_weights_are_converted(tmp_path):
-    weights = {"weight": torch.full((1, 2), 0.1, dtype=torch.float16), "bias": torch.zeros(1, dtype=torch.float16)}
-    save_file(weights, tmp_path / "weights")
+    weights = {"weight": torch.full((1, 2), 0.1), "bias": torch.zeros(1)}
+    save_file({key: value.half() for key, value in weights.items()}, tmp_path / "weights")
     linear = nn.Linear(2, 1)
     load_weights(linear, tmp_path / "weights")
     assert linear.weight.dtype == torch.float32 and linear.weight[0, 0] == torch.tensor(0.1).half().float()
@@ -214,8 +218,10 @@ def test_networks_for_the_synthetic_birds(name, tmp_path, monkeypatch):
     assert isinstance(classifier.get_submodule(classifier.layer), nn.Module)
 
 
-@pytest.mark.parametrize("name, nearest", [("squeezenet", "squeezenet1_"), ("torchvision/vgg16-bn", "torchvision/vgg16_bn"),
-                                           ("resnet18", "torchvision/resnet18"), ("torchvision/fcn", "torchvision/")])
+@pytest.mark.parametrize("name, nearest", [
+    ("squeezenet", "squeezenet1_"), ("torchvision/vgg16-bn", "torchvision/vgg16_bn"),
+    ("resnet18", "torchvision/resnet18"), ("torchvision/fcn", "torchvision/"),
+])
 def test_unknown_name_gives_the_nearest(name, nearest):
     with pytest.raises(ValueError, match=f"unknown network '{name}'.*'?{nearest}"):
         models.load(name)
@@ -241,7 +247,8 @@ class Quiet(SimpleHTTPRequestHandler):
 def torchvision_server(torchvision_weights, tmp_path, monkeypatch):
     """Torchvision's weights of squeezenet1_1 come from this machine, and torch's cache is empty."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=torchvision_weights[1].parent)) as server:
+    handler = partial(Quiet, directory=torchvision_weights[1].parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         weights = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.value
         address = f"http://127.0.0.1:{server.server_port}"
@@ -286,8 +293,10 @@ def test_torchvision_weights_with_another_content(torchvision_weights, torchvisi
         models.load("torchvision/squeezenet1_1")
 
 
-@pytest.mark.parametrize("name, layer", [("vgg16_bn", "network.features.40"), ("alexnet", "network.features.10"),
-                                         ("resnet18", "network.layer4"), ("vit_b_16", None)])
+@pytest.mark.parametrize("name, layer", [
+    ("vgg16_bn", "network.features.40"), ("alexnet", "network.features.10"), ("resnet18", "network.layer4"),
+    ("vit_b_16", None),
+])
 def test_torchvision_layers(name, layer):
     with torch.device("meta"):
         network = torchvision.models.get_model(name)
