@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from contrastlib.datasets.base import Example, ImageSet
-from contrastlib.datasets.birds import PARTS, SPECIES, BirdScenes, SyntheticBirds, differing_parts, species_index
+from contrastlib.datasets.birds import (
+    PARTS,
+    SPECIES,
+    BirdScenes,
+    SyntheticBirds,
+    differing_parts,
+    species_index,
+)
 from contrastlib.datasets.birds.raster import coverage, soften
 
 GOLDEN = "8a14a452691c805e6447757c5345fff0a2d4cab05fc6494c4e77f1d50237183f"
@@ -61,7 +68,9 @@ def test_examples_follow_the_contract():
     assert isinstance(example, Example)
     assert example.image.shape == (3, 64, 64) and example.image.dtype == torch.float32
     assert 0 <= float(example.image.min()) and float(example.image.max()) <= 1
-    assert torch.equal((example.image * 255).round().byte().permute(1, 2, 0), torch.from_numpy(birds.picture(33)))
+    assert torch.equal(
+        (example.image * 255).round().byte().permute(1, 2, 0), torch.from_numpy(birds.picture(33))
+    )
     assert (example.label, example.group) == (3, 33)
     assert torch.equal(birds[-1].image, birds[len(birds) - 1].image)
     with pytest.raises(IndexError):
@@ -104,7 +113,11 @@ def test_every_part_is_seen_and_most_are_in_most_pictures():
     birds = SyntheticBirds("test", 96)
     seen = [set(birds.annotations(index).parts) for index in range(60)]
     for part in PARTS:
-        wearers = [names for index, names in enumerate(seen) if part != "crest" or SPECIES[index % 30].traits["crest"]]
+        wearers = [
+            names
+            for index, names in enumerate(seen)
+            if part != "crest" or SPECIES[index % 30].traits["crest"]
+        ]
         assert sum(part in names for names in wearers) > 0.75 * len(wearers), part
 
 
@@ -157,7 +170,9 @@ def test_a_scene_is_the_same_at_every_size(size):
         one, two = (_reduced(images.picture(index), step) for images in (large, other))
         assert np.abs(one - two).mean() < 3 + 128 / size
         boxes = np.array([np.array(images.annotations(index).box) / images.size for images in (large, other)])
-        assert np.abs(boxes[0] - boxes[1]).max() <= 4 / min(size, 128)  # legs thinner than half a pixel own none
+        assert np.abs(boxes[0] - boxes[1]).max() <= 4 / min(
+            size, 128
+        )  # legs thinner than half a pixel own none
 
 
 def _reduced(picture, step):

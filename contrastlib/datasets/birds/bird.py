@@ -13,15 +13,23 @@ CODES = {part: code for code, part in enumerate(PARTS, 1)}
 BIRD_STEP = 16  # the parts of the k-th bird of a scene own codes k · 16 + 1 …
 
 
+@dataclass(frozen=True)
 class Frame:
-    """A similarity of the plane (with an optional mirror in x): part coordinates to canvas units."""
+    """An affine map from the coordinates of a part to canvas units: origin (x, y), then a 2 × 2 matrix."""
 
-    def __init__(self, x, y, scale, angle=0.0, mirror=False):
+    x: float
+    y: float
+    xx: float
+    xy: float
+    yx: float
+    yy: float
+
+    @classmethod
+    def at(cls, x, y, scale, angle=0.0, mirror=False):
+        """Mirrored in x if so, then scaled, turned and moved to (x, y)."""
         # rounded, so that the last digit of a platform's sine never reaches the picture
         c, s = round(cos(angle), 6) * scale, round(sin(angle), 6) * scale
-        self.x, self.y = x, y
-        self.xx, self.xy = (-c, -s) if mirror else (c, -s)
-        self.yx, self.yy = (-s, c) if mirror else (s, c)
+        return cls(x, y, -c, -s, -s, c) if mirror else cls(x, y, c, -s, s, c)
 
     def __call__(self, points):
         x, y = points[:, 0], points[:, 1]
@@ -29,15 +37,15 @@ class Frame:
 
     def child(self, x, y, scale, angle=0.0, mirror=False):
         """The frame of a part fixed at (x, y) of this one."""
-        inner = Frame(x, y, scale, angle, mirror)
-        child = object.__new__(Frame)
-        child.x = self.x + self.xx * x + self.xy * y
-        child.y = self.y + self.yx * x + self.yy * y
-        child.xx = self.xx * inner.xx + self.xy * inner.yx
-        child.yx = self.yx * inner.xx + self.yy * inner.yx
-        child.xy = self.xx * inner.xy + self.xy * inner.yy
-        child.yy = self.yx * inner.xy + self.yy * inner.yy
-        return child
+        inner = Frame.at(x, y, scale, angle, mirror)
+        return Frame(
+            self.x + self.xx * x + self.xy * y,
+            self.y + self.yx * x + self.yy * y,
+            self.xx * inner.xx + self.xy * inner.yx,
+            self.xx * inner.xy + self.xy * inner.yy,
+            self.yx * inner.xx + self.yy * inner.yx,
+            self.yx * inner.xy + self.yy * inner.yy,
+        )
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,8 @@ class Pose:
     def frame(self, x=0.0, y=0.0):
         """The body frame of a bird whose trunk is centred on (x, y)."""
         if not self.mirrored:
-            return Frame(x, y, self.scale, self.tilt)
-        return Frame(x, y, self.scale, -self.tilt, mirror=True)
+            return Frame.at(x, y, self.scale, self.tilt)
+        return Frame.at(x, y, self.scale, -self.tilt, mirror=True)
 
     def head(self, body):
         """The head frame on a body frame."""
@@ -95,10 +103,9 @@ class Pose:
         """The box (x0, y0, x1, y1) of any bird in this pose around its trunk's centre."""
         body = self.frame()
         head, tail = self.head(body), body.child(-0.95, -0.02, 1, self.tail)
-        points = np.concatenate(
-            [body(anatomy.TRUNK), head(anatomy.HEAD), head(anatomy.BEAKS["dagger"]), head(anatomy.CRESTS["tuft"]),
-             tail(anatomy.TAILS["straight"]), *self.feet(body)]
-        )  # fmt: skip
+        parts = [body(anatomy.TRUNK), tail(anatomy.TAILS["straight"]), *self.feet(body)]
+        parts += [head(shape) for shape in (anatomy.HEAD, anatomy.BEAKS["dagger"], anatomy.CRESTS["tuft"])]
+        points = np.concatenate(parts)
         return (*points.min(0).tolist(), *points.max(0).tolist())
 
 

@@ -86,7 +86,9 @@ def soften(alpha, radius):
         padding[axis] = (radius + 1, radius)
         running = np.cumsum(np.pad(total, padding), axis=axis, dtype=np.int32)
         reach = 2 * radius + 1
-        upper, lower = (running[reach:], running[:-reach]) if axis == 0 else (running[:, reach:], running[:, :-reach])
+        upper, lower = (
+            (running[reach:], running[:-reach]) if axis == 0 else (running[:, reach:], running[:, :-reach])
+        )
         total = upper - lower
     return total.astype(np.float32) * np.float32(1 / (1024 * (2 * radius + 1) ** 2))
 
@@ -123,7 +125,7 @@ class Layer:
         self.owners = np.full(self.alpha.shape, owner, np.uint8)
 
     def paint(self, polygon, colour, owner=None, soft=0.0, opacity=1.0):
-        """Decorate with a polygon; `soft` blurs its edge (canvas units); no colour leaves the paint beneath."""
+        """Decorate with a polygon; `soft` blurs its edge (canvas units); without a colour it only owns."""
         radius = int(soft * self.canvas.size + 0.5)
         inner = self._overlap(bounds(polygon, self.canvas.size), radius)
         if inner is None:
@@ -136,7 +138,11 @@ class Layer:
         alpha = alpha[radius : radius + y1 - y0, radius : radius + x1 - x0]
         if colour is not None:
             alpha_of_colour = alpha * np.float32(opacity)
-            blend(self.colours[(slice(None), *here)], np.asarray(colour, np.float32)[:, None, None], alpha_of_colour)
+            blend(
+                self.colours[(slice(None), *here)],
+                np.asarray(colour, np.float32)[:, None, None],
+                alpha_of_colour,
+            )
         if owner is not None:
             self.owners[here][alpha > 0.5] = owner
 

@@ -61,7 +61,7 @@ def sample_pair(seed, key):
 
 
 def _place(draw, pose, low, high):
-    """A place for the trunk's centre that keeps the bird between `low` and `high` across, snapped to the grid."""
+    """A place on the grid for the trunk's centre that keeps the bird between `low` and `high` across."""
     x0, y0, x1, y1 = pose.extent()
     return (
         _between(draw, low - x0 + 0.02, high - x1 - 0.02),
@@ -77,8 +77,13 @@ def _between(draw, low, high):
 
 def _assemble(draw, birds):
     backdrop = Backdrop.sample(draw)
-    behind = [Branch.twig(draw, draw.between(0, 1), draw.between(0, 1), draw.between(0.008, 0.03)) for _ in range(draw.below(3))]
-    behind += [Leaf.sample(draw, draw.between(0, 1), draw.between(0, 1), 0.10, 0.26) for _ in range(draw.below(5))]
+    behind = [
+        Branch.twig(draw, draw.between(0, 1), draw.between(0, 1), draw.between(0.008, 0.03))
+        for _ in range(draw.below(3))
+    ]
+    behind += [
+        Leaf.sample(draw, draw.between(0, 1), draw.between(0, 1), 0.10, 0.26) for _ in range(draw.below(5))
+    ]
     before = []
     for pose, x, y in birds:
         (_, (fx, fy)), _ = pose.feet(pose.frame(x, y))

@@ -78,7 +78,9 @@ class Backdrop:
             rows, columns = (_span(centre, radius, canvas.size) for centre in (y, x))
             square = (at[rows, None] - np.float32(y)) ** 2 + (at[columns] - np.float32(x)) ** 2
             # flat in the middle, falling to 0 at the rim, like a highlight out of focus
-            alpha = np.clip(np.float32(2.2) - square * np.float32(2.2 / radius**2), 0, 1) * np.float32(opacity)
+            alpha = np.clip(np.float32(2.2) - square * np.float32(2.2 / radius**2), 0, 1) * np.float32(
+                opacity
+            )
             blend(canvas.pixels[:, rows, columns], np.array(colour, np.float32)[:, None, None], alpha)
 
 
@@ -102,7 +104,11 @@ class Branch:
         middle = y + 0.6 * thickness + slope * (at - x) + bend * (at - x) * (at - x)
         middle = middle + draw.array(7, -0.005, 0.005)
         taper = np.linspace(1.25, 0.75, 7)
-        return cls(np.stack((at, middle), 1), thickness * (taper if draw.chance(0.5) else taper[::-1]), draw.one_of(BARK))
+        return cls(
+            np.stack((at, middle), 1),
+            thickness * (taper if draw.chance(0.5) else taper[::-1]),
+            draw.one_of(BARK),
+        )
 
     @classmethod
     def twig(cls, draw, x, y, thickness):

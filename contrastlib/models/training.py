@@ -1,0 +1,191 @@
+"""Training the small networks on the synthetic birds, from a fixed seed, an epoch at a time.
+
+On one machine the same seed gives the same weights, also when a run was interrupted and resumed.
+Another machine, library version or number of threads rounds sums differently, so its weights differ
+a little; what was used is on the card that is written beside the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from contrastlib.datasets.birds import SyntheticBirds
+from contrastlib.models import small
+from contrastlib.models.classifier import Normalise
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights, besides the pictures."""
+
+    epochs: int = 12
+    seed: int = 0
+    batch: int = 64
+    peak_rate: float = 2e-3
+    weight_decay: float = 0.02
+
+
+class Pictures(NamedTuple):
+    """A data set in memory."""
+
+    images: Tensor
+    """(N, 3, H, W), uint8"""
+    labels: Tensor
+    """(N,), int64"""
+
+
+def render(birds: SyntheticBirds) -> Pictures:
+    """Draw every picture of a set, with a progress bar.
+
+    >>> render(SyntheticBirds("test", size=32, length=3)).images.shape
+    torch.Size([3, 3, 32, 32])
+    """
+    images = torch.empty(len(birds), 3, birds.size, birds.size, dtype=torch.uint8)
+    for index in tqdm(range(len(birds)), desc=f"drawing {birds.split}", unit="picture"):
+        images[index] = torch.from_numpy(birds.picture(index)).permute(2, 0, 1)
+    return Pictures(images, torch.tensor([birds.labels(index)[0] for index in range(len(birds))]))
+
+
+def fit(
+    network: nn.Module, train: Pictures, validation: Pictures, recipe: Recipe, checkpoint: Path
+) -> pd.DataFrame:
+    """Train a network in place: AdamW, one cycle of the learning rate, pictures mirrored by chance.
+
+    After each epoch the state is written to `checkpoint`; when that file is there at the start, training
+    goes on from it. Random numbers of an epoch depend on the seed and the epoch only.
+
+    Returns:
+        The log: one row per epoch.
+
+    Raises:
+        ValueError: the checkpoint was written by another recipe.
+    """
+    network.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.peak_rate, weight_decay=recipe.weight_decay)
+    steps = -(-len(train.labels) // recipe.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.peak_rate, total_steps=recipe.epochs * steps
+    )
+    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    log = _restore(checkpoint, recipe, parts)
+    for epoch in range(len(log), recipe.epochs):
+        start = time.perf_counter()
+        torch.manual_seed(1000 * recipe.seed + epoch)
+        row = {"epoch": epoch + 1, "learning_rate": schedule.get_last_lr()[0]}
+        row |= _epoch(network, train, recipe, optimiser, schedule, f"epoch {epoch + 1} of {recipe.epochs}")
+        scores = evaluate(network, validation)
+        row |= {"validation_loss": scores["loss"], "validation_accuracy": scores["accuracy"]}
+        log.append(row | {"seconds": round(time.perf_counter() - start, 1)})
+        _save(checkpoint, recipe, parts, log)
+    network.to(memory_format=torch.contiguous_format).eval()
+    return pd.DataFrame(log)
+
+
+def evaluate(network: nn.Module, pictures: Pictures, batch: int = 100) -> dict[str, float]:
+    """Loss and accuracy, and the shares of pictures whose second and third probability exceed 0.1."""
+    network.eval()
+    with torch.no_grad():
+        logits = torch.cat([network(_ready(images)) for images in pictures.images.split(batch)]).double()
+    ordered = logits.softmax(1).sort(1, descending=True).values
+    return {
+        "loss": functional.cross_entropy(logits, pictures.labels).item(),
+        "accuracy": (logits.argmax(1) == pictures.labels).double().mean().item(),
+        "share_p2_above_0.1": (ordered[:, 1] > 0.1).double().mean().item(),
+        "share_p3_above_0.1": (ordered[:, 2] > 0.1).double().mean().item(),
+    }
+
+
+def train(
+    name: str, output: Path, recipe: Recipe, train: Pictures, validation: Pictures, test: SyntheticBirds
+) -> dict:
+    """Train a network by its name and write NAME.safetensors, NAME.csv (the log) and NAME.json (its scores).
+
+    Returns:
+        What the JSON file holds: scores on the test pictures, recipe, data, class names.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    checkpoint = output / f"{name}.checkpoint"
+    torch.manual_seed(recipe.seed)
+    network = small.build(name, len(test.class_names))
+    log = fit(network, train, validation, recipe, checkpoint)
+    card = {
+        "network": name,
+        "test": evaluate(network, render(test)),
+        "test_set": test.checksum,
+        "train_pictures": len(train.labels),
+        "recipe": asdict(recipe),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "trained_in": "bfloat16 autocast" if _has_bfloat16() else "float32",
+        "class_names": test.class_names,
+    }
+    save_file(
+        {key: value.contiguous() for key, value in network.state_dict().items()},
+        output / f"{name}.safetensors",
+    )
+    log.round(6).to_csv(output / f"{name}.csv", index=False)
+    (output / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+    checkpoint.unlink()
+    return card
+
+
+def _epoch(network, train, recipe, optimiser, schedule, title):
+    network.train()
+    loss_sum = correct = 0.0
+    for chosen in tqdm(
+        torch.randperm(len(train.labels)).split(recipe.batch), desc=title, unit="batch", leave=False
+    ):
+        images, labels = train.images[chosen], train.labels[chosen]
+        mirrored = torch.rand(len(chosen)) < 0.5
+        images[mirrored] = images[mirrored].flip(3)
+        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):  # twice as fast
+            logits = network(_ready(images))
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        loss_sum += loss.item() * len(chosen)
+        correct += (logits.argmax(1) == labels).sum().item()
+    return {"train_loss": loss_sum / len(train.labels), "train_accuracy": correct / len(train.labels)}
+
+
+def _has_bfloat16():
+    """Whether this processor multiplies in bfloat16; emulated, it would be slower than float32."""
+    return any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "bf16"))
+
+
+def _ready(images):
+    return Normalise()(images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def _save(checkpoint, recipe, parts, log):
+    state = {key: part.state_dict() for key, part in parts.items()}
+    unfinished = checkpoint.with_suffix(".part")
+    torch.save(state | {"recipe": asdict(recipe), "log": log}, unfinished)
+    unfinished.replace(checkpoint)
+
+
+def _restore(checkpoint, recipe, parts):
+    """Load the parts from a checkpoint if there is one; the log so far."""
+    if not checkpoint.exists():
+        return []
+    state = torch.load(checkpoint, weights_only=True)
+    if state["recipe"] != asdict(recipe):
+        raise ValueError(
+            f"{checkpoint} was written by {state['recipe']}, not by {asdict(recipe)}: delete it to start anew"
+        )
+    for key, part in parts.items():
+        part.load_state_dict(state[key])
+    return state["log"]
