@@ -25,6 +25,14 @@ class Folder(Photographs):
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: it holds no images, or images both directly and in subfolders.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "owl").mkdir()
+    ...     Image.new("RGB", (300, 400)).save(Path(folder, "owl", "1.png"))
+    ...     image, label, group, name = Folder(folder)[0]
+    >>> image.shape, label, name
+    (torch.Size([3, 224, 224]), 0, 'owl/1.png')
     """
 
     def __init__(self, root: str | Path, **options):

@@ -45,6 +45,12 @@ class Classifier(nn.Module):
         resize: length of a photograph's shorter side before the crop; ``input_size`` when None.
         interpolation: of that resizing.
         mean, std: of the normalisation.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> classifier = Classifier(network, name="tiny", class_names=["owl", "wren"], layer="network.0",
+    ...                         input_size=8, checksum="none")
+    >>> classifier(classifier.preprocess(Image.new("RGB", (30, 20)))[None]).shape
+    torch.Size([1, 2])
     """
 
     def __init__(self, network: nn.Module, *, name: str, class_names: Iterable[str], layer: str | None,
