@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,8 +39,10 @@ def digest():
 
 
 def test_two_processes_give_the_golden_bytes():
-    code = "import sys; sys.path.insert(0, 'tests/datasets'); import test_birds; print(test_birds.digest())"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = "import test_birds; print(test_birds.digest())"
+    command = [sys.executable, "-c", code]
+    here = Path(__file__).parent
+    other = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest() == GOLDEN
 
 
