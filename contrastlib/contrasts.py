@@ -191,9 +191,9 @@ def _checked(logits: Tensor, target: Classes) -> tuple[Tensor, Tensor, bool]:
 
 
 def _class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
-    indices = torch.as_tensor(classes, device=logits.device)
-    if indices.dtype == torch.bool or indices.is_floating_point() or indices.is_complex():
-        raise TypeError(f"{what} must hold integer class indices, got {indices.dtype}")
+    indices = _as_tensor(classes, logits, what)
+    if indices.dtype == torch.bool:
+        raise TypeError(f"{what} must hold integer class indices, got truth values")
     batch, count = logits.shape
     if indices.ndim == 0:
         indices = indices.expand(batch)
@@ -205,6 +205,16 @@ def _class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
     return indices.long()
 
 
+def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
+    try:
+        tensor = torch.as_tensor(classes, device=logits.device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(f"{what} must hold integer class indices, got {classes!r}") from error
+    if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
+        raise TypeError(f"{what} must hold integer class indices, got {tensor.dtype}")
+    return tensor
+
+
 def _check_range(indices: Tensor, count: int, what: str) -> None:
     outside = indices[(indices < 0) | (indices >= count)]
     if outside.numel():
@@ -212,13 +222,13 @@ def _check_range(indices: Tensor, count: int, what: str) -> None:
 
 
 def _foil_mask(logits: Tensor, target: Tensor, foils: Classes) -> Tensor:
-    foils = torch.as_tensor(foils, device=logits.device)
+    foils = _as_tensor(foils, logits, "foils")
     if foils.dtype == torch.bool:
         if foils.shape != logits.shape:
             raise ValueError(f"a foil mask must have the logits' shape {tuple(logits.shape)}, got {tuple(foils.shape)}")
         mask = foils
     else:
-        if foils.ndim > 1 or (foils.numel() and foils.is_floating_point()):
+        if foils.ndim > 1:
             raise ValueError("foils must be class indices common to all images, or a boolean mask (B, C)")
         foils = foils.reshape(-1).long()
         _check_range(foils, logits.shape[1], "foil")
