@@ -20,7 +20,7 @@ from contrastlib.datasets.birds import (
 )
 from contrastlib.datasets.birds.raster import coverage, soften
 
-GOLDEN = "8a14a452691c805e6447757c5345fff0a2d4cab05fc6494c4e77f1d50237183f"
+GOLDEN = "2b2f02743fcc979a7cf11b3b63cacfaad6fcb6775d8c9d00532512bd7766a5cd"
 
 
 def digest():

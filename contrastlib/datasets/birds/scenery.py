@@ -114,7 +114,7 @@ class Branch:
     def twig(cls, draw, x, y, thickness):
         """A thin branch through (x, y) in any direction."""
         dx, dy = draw.one_of(((1, 0.5), (1, -0.4), (0.5, 1), (-0.3, 1), (0.1, 1), (1, 0.1)))
-        along = np.array([-0.9, -0.3, 0.3, 0.9])
+        along = np.array([-1.8, -0.6, 0.6, 1.8])
         points = np.stack((x + along * dx, y + along * dy), 1) + draw.array((4, 2), -0.04, 0.04)
         return cls(points, np.full(4, thickness), draw.one_of(BARK))
 
