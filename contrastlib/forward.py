@@ -131,7 +131,7 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
     """The module of that name; ValueError with the nearest names when there is none."""
-    modules = dict(model.named_modules())
+    modules = dict(model.named_modules(remove_duplicate=False))
     if name and name in modules:
         return modules[name]
     near = difflib.get_close_matches(name, modules, n=5, cutoff=0.3)
