@@ -1,0 +1,109 @@
+"""Networks that are small, quick and awkward: batch norm, residuals, operations in place."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+CLASSES, SIDE = 6, 32
+
+
+class Residual(nn.Module):
+    """A block as in ResNet; its addition and its ReLU work in place."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.convolution = nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        branch = self.norm(self.convolution(x))
+        branch += x
+        return self.relu(branch)
+
+
+def small_residual():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(inplace=True), Residual(8), nn.Dropout(0.5),
+        nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(72, CLASSES),
+    )
+
+
+def small_vgg():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8 * 13 * 13, 16), nn.ReLU(inplace=True), nn.Dropout(0.5),
+        nn.Linear(16, CLASSES),
+    )
+
+
+def torchvision_squeezenet():
+    return torchvision.models.squeezenet1_1(num_classes=CLASSES)
+
+
+def torchvision_resnet():
+    return torchvision.models.resnet18(num_classes=CLASSES)
+
+
+def torchvision_vgg():
+    network = torchvision.models.vgg11_bn(init_weights=False)
+    # the first of its linear layers alone has a hundred million weights
+    network.classifier = nn.Sequential(nn.Linear(512 * 49, 16), nn.ReLU(True), nn.Dropout(), nn.Linear(16, CLASSES))
+    return network
+
+
+# network -> the layers to make maps at: before and after batch norm and ReLU, in and after blocks
+SMALL = {small_residual: ["0", "1", "3", "3.convolution"], small_vgg: ["0", "3", "4", "5"]}
+TORCHVISION = {
+    torchvision_squeezenet: ["features.12", "classifier.1"],
+    torchvision_vgg: ["features.25", "features.26", "features.27"],
+    torchvision_resnet: ["layer4", "layer4.1.conv2"],
+}
+
+
+def build(make, dtype=torch.float64):
+    """A network with random weights and lived-in batch norms, in evaluation mode."""
+    torch.manual_seed(0)
+    network = make()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.3)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.3)
+    return network.to(dtype).eval()
+
+
+def random_images(batch=3, side=SIDE, seed=1, dtype=torch.float64):
+    return torch.rand(batch, 3, side, side, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+@pytest.fixture
+def images():
+    return random_images()
+
+
+@pytest.fixture(params=SMALL, ids=lambda make: make.__name__)
+def network(request):
+    """A small network with ``layers`` to make maps at."""
+    made = build(request.param)
+    made.layers = SMALL[request.param]
+    return made
+
+
+@pytest.fixture(scope="session", params=TORCHVISION, ids=lambda make: make.__name__)
+def torchvision_network(request):
+    made = build(request.param)
+    made.layers = TORCHVISION[request.param]
+    return made
+
+
+@pytest.fixture
+def make_network():
+    """``make_network(dtype=...)``: a small residual network; ``make_network.images(...)``: images for it."""
+    def make(dtype=torch.float64):
+        return build(small_residual, dtype)
+
+    make.images = random_images
+    return make
