@@ -1,5 +1,7 @@
 """The notebooks as they are stored: parameters, checked cells, canonical text, and profiles that fit them."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -35,3 +37,9 @@ def test_profile_fits(name):
     for path in STORED:
         given = notebooks.parameters(path, values)
         assert name != "quick" or not given
+
+
+def test_in_the_book():
+    """Every notebook is a page of the book, and the book asks for no other."""
+    pages = re.findall(r"file: book/executed/(\S+)", (notebooks.REPOSITORY / "_toc.yml").read_text())
+    assert sorted(pages) == [path.stem for path in STORED]
