@@ -1,19 +1,23 @@
-// Tables get a box of their own to scroll in, reachable with the keyboard.
 document.addEventListener("DOMContentLoaded", () => {
+  // Tables get a box of their own to scroll in; boxes that scroll can be reached with the keyboard.
   for (const table of document.querySelectorAll(".bd-article table")) {
-    if (table.closest(".table-scroll, .highlighttable")) continue;
+    if (table.closest(".table-scroll")) continue;
     const box = document.createElement("div");
     box.className = "table-scroll";
     table.replaceWith(box);
     box.append(table);
   }
-  const scrollable = ".table-scroll, .cell_output > .output, div.math";
   const mark = () => {
-    for (const box of document.querySelectorAll(scrollable)) {
+    for (const box of document.querySelectorAll(".table-scroll, .cell_output > .output, div.math")) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
   };
   window.addEventListener("resize", mark);
   window.addEventListener("load", () => window.MathJax?.startup?.promise.then(mark) ?? mark());
+
+  // Two slips of the theme that screen readers stumble over: a name that hides the text of the button, and
+  // a list whose children are no list items.
+  document.querySelectorAll(".search-button-field").forEach(button => button.removeAttribute("aria-label"));
+  document.querySelectorAll(".citation-list").forEach(list => list.removeAttribute("role"));
 });
