@@ -20,7 +20,7 @@ from contrastlib.datasets.birds import (
 )
 from contrastlib.datasets.birds.raster import coverage, soften
 
-GOLDEN = "2b2f02743fcc979a7cf11b3b63cacfaad6fcb6775d8c9d00532512bd7766a5cd"
+GOLDEN = "9be8bb0b3faf6e2e101df1380eb7af93941d14d35289fce3cd4bbb6e54ba7422"
 
 
 def digest():

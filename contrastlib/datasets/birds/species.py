@@ -1,8 +1,9 @@
 """The catalogue: thirty invented species in ten genera, each a table of traits, one per part.
 
 A trait is a colour name, optionally followed by a shape ("horn cone"), or ``None`` for a part worn
-plain. Within a genus the second and third species each change exactly one part of the first, so the
-catalogue holds pairs that differ in one part, in two, and (between genera) in many.
+plain. Within a genus the second and third species each change exactly one part of the first, in seven
+genera different parts and in three the same one. So the catalogue holds pairs that differ in one part
+(23 of them), in two (7), and between genera in many.
 """
 
 from dataclasses import dataclass
@@ -125,9 +126,9 @@ SPECIES = (
         "Flycatcher",
         _traits("black thin", "slate tuft", "slate", "ash", None, None, "black", "white",
                 "ash", "lemon", "slate", "black", "white", "black forked", "black"),
-        "Slate-tufted",
-        ("Scarlet-tufted", "crest", "scarlet tuft"),
+        "Fork-tailed",
         ("Square-tailed", "tail", "black straight"),
+        ("Short-tailed", "tail", "black short"),
     ),
     *_genus(
         "Oriole",
@@ -141,17 +142,17 @@ SPECIES = (
         "Wren",
         _traits("umber curved", None, "cinnamon", "buff", "white", None, "black", "cream",
                 "buff", "buff", "cinnamon", "cinnamon", "black", "cinnamon short", "pink"),
-        "White-browed",
-        ("Rust-bellied", "belly", "rust"),
+        "Curve-billed",
         ("Straight-billed", "beak", "umber dagger"),
+        ("Slender-billed", "beak", "umber thin"),
     ),
     *_genus(
         "Starling",
         _traits("lemon dagger", "violet fan", "violet", "black", None, "white", "amber", "emerald",
                 "violet", "black", "violet", "emerald", "violet", "black short", "orange"),
-        "Lemon-billed",
-        ("Sable-billed", "beak", "black dagger"),
+        "White-ringed",
         ("Plain-eyed", "eye ring", None),
+        ("Scarlet-ringed", "eye ring", "scarlet"),
     ),
 )  # fmt: skip
 
