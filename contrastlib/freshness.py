@@ -26,8 +26,8 @@ MISSING = "missing"
 
 
 def watched() -> list[Path]:
-    """Folders whose files a notebook can depend on."""
-    return [REPOSITORY / "contrastlib", REPOSITORY / "notebooks", REPOSITORY / "data", _data()]
+    """Folders whose files a notebook can depend on, or make."""
+    return [*(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/executed")), _data()]
 
 
 def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started: float) -> None:
@@ -40,8 +40,14 @@ def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started
         log: what :func:`contrastlib.kernel.watch` wrote.
         started: time of the start; what changed after that counts as changed.
     """
-    inputs = {key: _state(key, started) for key in _inputs(log.read_text().splitlines() if log.exists() else [])}
-    stamp = {**_recipe(source, parameters), "output": _hash(output.read_bytes()), "inputs": inputs}
+    touched = [line.split(" ", 1) for line in log.read_text().splitlines()]
+    written = {path for kind, path in touched if kind == "write"}
+    stamp = {
+        **_recipe(source, parameters),
+        "output": _hash(output.read_bytes()),
+        "made": sorted(_shorten(path) for path in written if _counts(path) and Path(path).exists()),
+        "inputs": {key: _state(key, started) for key in _inputs(touched, written)},
+    }
     _stamp(output).write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n")
 
 
@@ -57,6 +63,9 @@ def why_stale(source: Path, output: Path, parameters: dict) -> str:
     for what, state in _recipe(source, parameters).items():
         if stamp.get(what) != state:
             return f"the {what} changed"
+    for name in stamp["made"]:
+        if not _find(name).exists():
+            return f"{name} is gone"
     for key, state in stamp["inputs"].items():
         if _state(key) != state:
             return f"{key.split(' ', 1)[1]} changed"
@@ -77,22 +86,23 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in recipe.items()}
 
 
-def _inputs(lines: list[str]) -> list[str]:
+def _inputs(touched: list[list[str]], written: set[str]) -> list[str]:
     """Keys ``KIND PATH`` of what was read, listed or looked for, and not made by the notebook itself."""
-    touched = [line.split(" ", 1) for line in lines]
-    written = {path for kind, path in touched if kind == "write"}
     keys = set()
     for kind, path in touched:
-        if path in written or Path(path).is_relative_to(CACHE):
-            continue
-        if kind == "list" and not _holds_data(path):
-            continue  # Python lists the folders that it imports from
-        if "__pycache__" in path:
-            if kind != "read":
-                continue
+        if kind == "read" and "__pycache__" in path:
             path = importlib.util.source_from_cache(path)
-        keys.add(f"{'list' if kind == 'list' else 'file'} {_shorten(path)}")
+        if path in written or not _counts(path):
+            continue
+        if kind != "list":
+            keys.add(f"file {_shorten(path)}")
+        elif _holds_data(path):  # Python lists the folders that it imports from
+            keys.add(f"list {_shorten(path)}")
     return sorted(keys)
+
+
+def _counts(path: str) -> bool:
+    return "__pycache__" not in path and not Path(path).is_relative_to(CACHE)
 
 
 def _holds_data(path: str) -> bool:
@@ -111,9 +121,13 @@ def _shorten(path: str) -> str:
     return path
 
 
+def _find(name: str) -> Path:
+    return _data() / name.removeprefix(DATA).lstrip("/") if name.startswith(DATA) else REPOSITORY / name
+
+
 def _state(key: str, started: float = float("inf")) -> str:
     kind, name = key.split(" ", 1)
-    path = _data() / name.removeprefix(DATA).lstrip("/") if name.startswith(DATA) else REPOSITORY / name
+    path = _find(name)
     if not path.exists():
         return MISSING
     if kind == "list":

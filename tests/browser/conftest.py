@@ -8,6 +8,7 @@ import threading
 import pytest
 from built import ARGUMENTS, CHROMIUM, HTML
 
+
 @pytest.fixture(scope="session")
 def site():
     """Address of a server of the book on this machine."""

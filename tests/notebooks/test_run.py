@@ -65,10 +65,14 @@ def test_reruns_only_what_depends_on_a_change(repository, run):
 
 
 def test_own_results_are_no_inputs(repository, run):
-    """A notebook that writes what it reads, as the runs on real photographs do, is up to date afterwards."""
-    repository.notebook("01_writes", "import os; p = '../data/results/a.csv'; open(p, 'w').write('1'); print(open(p).read())")
+    """A notebook that reads what it wrote is up to date afterwards, until that is gone."""
+    repository.notebook("01_writes", "p = '../data/results/a.csv'; open(p, 'w').write('1'); print(open(p).read())")
     assert run()[0] == 0
     assert run() == (0, "01_writes: up to date\n")
+    repository.write("data/results/a.csv", "2")
+    assert run() == (0, "01_writes: up to date\n")
+    (repository.root / "data/results/a.csv").unlink()
+    assert "data/results/a.csv is gone" in run()[1]
 
 
 def test_change_during_a_run_is_not_lost(repository, run):
