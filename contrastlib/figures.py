@@ -90,6 +90,31 @@ def map_blocks(
     return figure
 
 
+def answer(
+    image: np.ndarray, heat: np.ndarray, names: Sequence[str], probabilities: Sequence[float], part: str
+) -> Figure:
+    """One image and the maps of its two likeliest classes: from the logits, and against the others.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        heat: (2, 2, H, W): original and weighted, of the first and of the second class.
+        names, probabilities: of the two classes.
+        part: in which the two differ.
+    """
+    figure, axes = plt.subplots(1, 5, figsize=(11, 2.9), layout="constrained")
+    axes[0].imshow(image)
+    axes[0].set_title(f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?", fontsize=9)
+    axes[0].set_xlabel(f"they differ in: {part}", fontsize=9)
+    for k, ax in enumerate(axes[1:]):
+        contrast, rank = divmod(k, 2)
+        overlay(ax, image, heat[contrast, rank])
+        ax.set_title(names[rank], fontsize=9)
+        ax.set_xlabel("from the logit" if contrast == 0 else "against the others", fontsize=9)
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    return figure
+
+
 def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.6):
     """A map (H, W) over its image in grey, red positive, blue negative, white at 0."""
     grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)

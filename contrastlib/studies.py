@@ -30,17 +30,19 @@ def run(study: Callable, networks: Mapping[str, Sequence], profile: str = "quick
 
     Args:
         study: one of this module's studies.
-        networks: network -> [dataset, count]; a count of None takes all images.
+        networks: network -> [dataset, count], or [dataset, count, options of this network alone]; a
+            count of None takes all images.
         profile: results of any but "quick" are kept in data/results/<profile>, a file for each
             network, for the pages to show.
-        options: of the study.
+        options: of the study, for all networks.
 
     Raises:
         DataError: data or weights are missing or corrupt. Networks done before are kept.
     """
     tables = []
-    for network, (dataset, count) in networks.items():
-        table = study(network, dataset, count, **options).assign(network=network, dataset=dataset)
+    for network, (dataset, count, *own) in networks.items():
+        table = study(network, dataset, count, **options, **(own[0] if own else {}))
+        table = table.assign(network=network, dataset=dataset)
         if profile != "quick":
             save(table, RESULTS / profile / f"{study.__name__}-{network}.parquet")
         tables.append(table)
