@@ -58,7 +58,7 @@ def render(birds: SyntheticBirds) -> Pictures:
 
 
 def fit(
-    network: nn.Module, train: Pictures, validation: Pictures, recipe: Recipe, checkpoint: Path
+    network: nn.Module, pictures: Pictures, validation: Pictures, recipe: Recipe, checkpoint: Path
 ) -> pd.DataFrame:
     """Train a network in place: AdamW, one cycle of the learning rate, pictures mirrored by chance.
 
@@ -69,11 +69,11 @@ def fit(
         The log: one row per epoch.
 
     Raises:
-        ValueError: the checkpoint was written by another recipe.
+        ValueError: the checkpoint was written by another recipe, or with another number of pictures.
     """
     network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), recipe.peak_rate, weight_decay=recipe.weight_decay)
-    steps = -(-len(train.labels) // recipe.batch)
+    steps = -(-len(pictures.labels) // recipe.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.peak_rate, total_steps=recipe.epochs * steps
     )
@@ -83,7 +83,8 @@ def fit(
         start = time.perf_counter()
         torch.manual_seed(1000 * recipe.seed + epoch)
         row = {"epoch": epoch + 1, "learning_rate": schedule.get_last_lr()[0]}
-        row |= _epoch(network, train, recipe, optimiser, schedule, f"epoch {epoch + 1} of {recipe.epochs}")
+        title = f"epoch {epoch + 1} of {recipe.epochs}"
+        row |= _epoch(network, pictures, recipe.batch, optimiser, schedule, title)
         scores = evaluate(network, validation)
         row |= {"validation_loss": scores["loss"], "validation_accuracy": scores["accuracy"]}
         log.append(row | {"seconds": round(time.perf_counter() - start, 1)})
@@ -107,7 +108,7 @@ def evaluate(network: nn.Module, pictures: Pictures, batch: int = 100) -> dict[s
 
 
 def train(
-    name: str, output: Path, recipe: Recipe, train: Pictures, validation: Pictures, test: SyntheticBirds
+    name: str, output: Path, recipe: Recipe, pictures: Pictures, validation: Pictures, test: SyntheticBirds
 ) -> dict:
     """Train a network by its name and write NAME.safetensors, NAME.csv (the log) and NAME.json (its scores).
 
@@ -118,12 +119,12 @@ def train(
     checkpoint = output / f"{name}.checkpoint"
     torch.manual_seed(recipe.seed)
     network = small.build(name, len(test.class_names))
-    log = fit(network, train, validation, recipe, checkpoint)
+    log = fit(network, pictures, validation, recipe, checkpoint)
     card = {
         "network": name,
         "test": evaluate(network, render(test)),
         "test_set": test.checksum,
-        "train_pictures": len(train.labels),
+        "train_pictures": len(pictures.labels),
         "recipe": asdict(recipe),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
@@ -140,13 +141,12 @@ def train(
     return card
 
 
-def _epoch(network, train, recipe, optimiser, schedule, title):
+def _epoch(network, pictures, batch, optimiser, schedule, title):
     network.train()
     loss_sum = correct = 0.0
-    for chosen in tqdm(
-        torch.randperm(len(train.labels)).split(recipe.batch), desc=title, unit="batch", leave=False
-    ):
-        images, labels = train.images[chosen], train.labels[chosen]
+    count = len(pictures.labels)
+    for chosen in tqdm(torch.randperm(count).split(batch), desc=title, unit="batch", leave=False):
+        images, labels = pictures.images[chosen], pictures.labels[chosen]
         mirrored = torch.rand(len(chosen)) < 0.5
         images[mirrored] = images[mirrored].flip(3)
         with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):  # twice as fast
@@ -158,7 +158,7 @@ def _epoch(network, train, recipe, optimiser, schedule, title):
         schedule.step()
         loss_sum += loss.item() * len(chosen)
         correct += (logits.argmax(1) == labels).sum().item()
-    return {"train_loss": loss_sum / len(train.labels), "train_accuracy": correct / len(train.labels)}
+    return {"train_loss": loss_sum / count, "train_accuracy": correct / count}
 
 
 def _has_bfloat16():
@@ -182,9 +182,11 @@ def _restore(checkpoint, recipe, parts):
     if not checkpoint.exists():
         return []
     state = torch.load(checkpoint, weights_only=True)
-    if state["recipe"] != asdict(recipe):
+    steps, planned = state["schedule"]["total_steps"], parts["schedule"].total_steps
+    if (state["recipe"], steps) != (asdict(recipe), planned):
         raise ValueError(
-            f"{checkpoint} was written by {state['recipe']}, not by {asdict(recipe)}: delete it to start anew"
+            f"{checkpoint} was written by {state['recipe']} in {steps} steps, not by {asdict(recipe)} "
+            f"in {planned}: delete it to start anew"
         )
     for key, part in parts.items():
         part.load_state_dict(state[key])

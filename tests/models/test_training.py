@@ -67,9 +67,12 @@ def test_training_lowers_the_loss(pictures, tmp_path):
 
 def test_a_checkpoint_of_another_recipe_is_refused(pictures, tmp_path):
     checkpoint = tmp_path / "it.checkpoint"
-    training.fit(fresh(), *pictures, training.Recipe(epochs=1), checkpoint)
+    training.fit(fresh(), *pictures, training.Recipe(epochs=1, batch=20), checkpoint)
     with pytest.raises(ValueError, match="delete it"):
-        training.fit(fresh(), *pictures, training.Recipe(epochs=2), checkpoint)
+        training.fit(fresh(), *pictures, training.Recipe(epochs=2, batch=20), checkpoint)
+    fewer = training.Pictures(pictures[0].images[:30], pictures[0].labels[:30])
+    with pytest.raises(ValueError, match="in 3 steps"):
+        training.fit(fresh(), fewer, pictures[1], training.Recipe(epochs=1, batch=20), checkpoint)
 
 
 def test_scores_of_known_logits():
