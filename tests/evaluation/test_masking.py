@@ -1,0 +1,254 @@
+"""Masking what speaks for a class or against it: which pixels go, what takes their place, what is measured."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from contrastlib import explain
+from contrastlib.evaluation import masking
+from contrastlib.evaluation.masking import baseline, masked_pixels, relative_probabilities
+from contrastlib.models.classifier import Normalise
+
+SETTING = ["rank", "method", "contrast", "baseline", "counting", "kept"]
+
+
+class Normalised(nn.Module):
+    """As contrastlib's classifiers: images in [0, 1], normalised inside."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.normalise, self.network, self.layer = Normalise((0.4, 0.5, 0.6), (0.2, 0.2, 0.3)), network, "network.0"
+        self.passes = self.images = 0
+
+    def forward(self, x):
+        self.passes, self.images = self.passes + 1, self.images + len(x)
+        return self.network(self.normalise(x))
+
+
+@pytest.fixture
+def model(network):
+    return Normalised(network).double().eval()
+
+
+def table_of(model, images, **options):
+    return relative_probabilities(model, images, **{"threshold": 0.0, **options})
+
+
+# --- which pixels are masked --------------------------------------------------------------------
+
+# one row a map; the first has 3 positive and 2 negative pixels, the second 1 positive and 3 negative
+MAPS = torch.tensor([[[5.0, -1.0, 2.0, -4.0, 1.0]], [[0.0, -3.0, -1.0, 2.0, -2.0]]])
+
+
+def pixels(keep, counting, maps=MAPS):
+    return [mask.flatten().nonzero().flatten().tolist() for mask in masked_pixels(maps, keep, counting)]
+
+
+def test_by_sign_each_map_loses_its_own():
+    assert pixels("positive", "sign") == [[1, 3], [1, 2, 4]]
+    assert pixels("negative", "sign") == [[0, 2, 4], [3]]
+
+
+def test_as_described_all_maps_lose_as_many_as_the_one_with_fewest():
+    assert pixels("positive", "described") == [[1, 3], [1, 4]]  # min(2, 3) lowest
+    assert pixels("negative", "described") == [[0], [3]]  # min(3, 1) highest
+
+
+def test_as_coded_the_count_is_that_of_the_pixels_to_keep():
+    assert pixels("positive", "coded") == [[3], [1]]  # min(3, 1) lowest: the positive ones were counted
+    assert pixels("negative", "coded") == [[0, 2], [0, 3]]  # max(2, 3) - 1 highest, a 0 among them
+
+
+def test_as_coded_pixels_of_the_kept_sign_may_go():
+    maps = torch.tensor([[[1.0, 2.0, 3.0, -1.0]], [[1.0, 2.0, 3.0, 4.0]]])
+    assert pixels("positive", "coded", maps) == [[0, 1, 3], [0, 1, 2]]
+
+
+def test_zeros_are_of_neither_sign():
+    zeros = torch.zeros(2, 2, 3)
+    for keep in masking.KEEP:
+        for counting in masking.COUNTINGS:
+            assert not masked_pixels(zeros, keep, counting).any()
+
+
+def test_equal_values_go_in_the_order_of_pixels():
+    maps = torch.tensor([[[-1.0, -1.0, -1.0, 1.0]], [[-1.0, 1.0, 1.0, 1.0]]])
+    assert pixels("positive", "described", maps) == [[0], [0]]
+
+
+def test_counts_on_random_maps():
+    maps = torch.randn(2, 30, 40, generator=torch.Generator().manual_seed(0)) + 0.3
+    positive, negative = (maps > 0).sum(dim=(1, 2)), (maps < 0).sum(dim=(1, 2))
+    for keep, counting, expected in [
+        ("positive", "described", negative.min()), ("negative", "described", positive.min()),
+        ("positive", "coded", positive.min()), ("negative", "coded", negative.max() - 1),
+    ]:
+        masks = masked_pixels(maps, keep, counting)
+        assert masks.sum(dim=(1, 2)).tolist() == [expected, expected]
+        for values, mask in zip(maps, masks):
+            gone, left = values[mask], values[~mask]
+            assert gone.max() <= left.min() if keep == "positive" else gone.min() >= left.max()
+    masks = masked_pixels(-maps, "positive", "sign")
+    assert torch.equal(masks, masked_pixels(maps, "negative", "sign"))
+
+
+def test_unknown_rules():
+    for keep, counting in [("both", "sign"), ("positive", "equal")]:
+        with pytest.raises(ValueError, match="keep must be one of.*counting one of"):
+            masked_pixels(MAPS, keep, counting)
+
+
+# --- what takes their place ---------------------------------------------------------------------
+
+def test_baselines(model, images):
+    assert not baseline("black", model, images).any()
+    normalised = model.normalise(baseline("zeros", model, images))
+    torch.testing.assert_close(normalised, torch.zeros_like(images))
+    torch.testing.assert_close(baseline("mean", model, images)[1, 2], images[1, 2].mean().expand(32, 32))
+    assert not baseline("zeros", model.network, images).any()  # without a normalisation inside the two zeros agree
+    for name in masking.BASELINES:
+        assert baseline(name, model, images).shape == images.shape
+    with pytest.raises(ValueError, match="unknown baseline 'noise'; choose one of blur"):
+        baseline("noise", model, images)
+
+
+def test_blur_is_gaussian_with_sigma_15_at_a_width_of_224():
+    point = torch.zeros(1, 1, 224, 224)
+    point[0, 0, 112, 112] = 1
+    blurred = baseline("blur", nn.Identity(), point)[0, 0]
+    profile = blurred[112] / blurred[112, 112]
+    expected = torch.exp(-torch.arange(-112, 112.0) ** 2 / (2 * 15**2))
+    torch.testing.assert_close(profile[62:163], expected[62:163], rtol=1e-4, atol=1e-6)
+    assert not profile[:62].any() and not profile[163:].any()  # 101 pixels wide
+    torch.testing.assert_close(blurred.sum(), torch.tensor(1.0))
+
+
+def test_blur_shrinks_with_the_image(images):
+    small = baseline("blur", nn.Identity(), images)
+    assert small.var() < images.var() / 20 and small.isfinite().all()
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+def test_a_row_for_each_setting_and_a_blank_image(model, images):
+    table = table_of(model, images)
+    masks = 3 * 2 * 3 * 2 * 2  # methods, ranks, countings, kept signs, contrasts
+    assert len(table) == 3 * 4 * (masks + 2) and not table.isna().any(axis=None)
+    assert not table.duplicated(["image", *SETTING]).any()
+    assert (table["relative_probability"].between(0, 1)).all() and table["masked"].between(0, 1).all()
+    assert (table.loc[table["method"] == "blank", "masked"] == 1).all()
+
+
+def test_the_two_ranks_add_up_to_1_before_masking_and_when_blank(model, images):
+    table = table_of(model, images)
+    before = table.pivot_table(index=["image", *SETTING[1:]], columns="rank", values="relative_probability_before")
+    np.testing.assert_allclose(before[1] + before[2], 1)
+    assert (before[1] >= before[2]).all()
+    blank = table[table["method"] == "blank"]
+    blank = blank.pivot_table(index=["image", "baseline"], columns="rank", values="relative_probability")
+    np.testing.assert_allclose(blank[1] + blank[2], 1)
+
+
+def test_before_masking_it_is_the_share_of_the_class_among_the_two(model, images):
+    logits = model(images).detach()
+    p = logits.softmax(dim=1).topk(2, dim=1).values.numpy()
+    table = table_of(model, images)
+    np.testing.assert_allclose(table["p_1"], p[table["image"], 0])
+    np.testing.assert_allclose(table["p_2"], p[table["image"], 1])
+    share = p[table["image"], table["rank"] - 1] / p[table["image"]].sum(axis=1)
+    np.testing.assert_allclose(table["relative_probability_before"], share)
+
+
+def test_every_value_is_that_of_the_masked_image(model, images):
+    """The table again, one masked image after the other, from explain() and plain indexing."""
+    options = {"methods": ["gradcam"], "contrasts": ["weighted"], "countings": ["sign"], "align_corners": False}
+    table = table_of(model, images, **options).set_index(["image", *SETTING])
+    classes = model(images).topk(2, dim=1).indices
+    for rank in (0, 1):
+        maps = explain(model, images, classes[:, rank], "gradcam", "weighted")
+        for name in masking.BASELINES:
+            fill = baseline(name, model, images)
+            for kept, gone in (("positive", maps < 0), ("negative", maps > 0)):
+                logits = model(torch.where(gone[:, None], fill, images)).detach()
+                for i in range(3):
+                    pair = logits[i, classes[i]].exp()
+                    row = table.loc[(i, rank + 1, "gradcam", "weighted", name, "sign", kept)]
+                    assert row["relative_probability"] == pytest.approx((pair[rank] / pair.sum()).item(), rel=1e-9)
+                    assert row["masked"] == pytest.approx(gone[i].double().mean().item())
+
+
+def positive_network():
+    """Its activations and the slopes of both classes are positive everywhere."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.abs_()
+    network.layer = "0"
+    return network
+
+
+def test_a_map_that_is_positive_everywhere(images):
+    table = table_of(positive_network(), images, contrasts=["original"], countings=["sign"])
+    maps = table[table["method"] != "blank"]
+    keep = maps[maps["kept"] == "positive"]
+    assert (keep["masked"] == 0).all()
+    np.testing.assert_array_equal(keep["relative_probability"], keep["relative_probability_before"])
+    lose = maps[maps["kept"] == "negative"]
+    assert (lose["masked"] == 1).all()
+    blank = table[table["method"] == "blank"].set_index(["image", "rank", "baseline"])["relative_probability"]
+    expected = blank.loc[list(zip(lose["image"], lose["rank"], lose["baseline"]))]
+    np.testing.assert_allclose(lose["relative_probability"], expected)
+
+
+def test_equal_counts_are_equal_among_the_contrasts(model, images):
+    table = table_of(model, images, baselines=["black"], countings=["coded", "described"])
+    table = table[table["method"] != "blank"]
+    assert (table.groupby(["image", "rank", "method", "counting", "kept"])["masked"].nunique() == 1).all()
+
+
+def test_batches_are_their_images(model, images):
+    options = {"baselines": ["blur", "mean"], "countings": ["sign"]}
+    whole = table_of(model, images, **options).set_index(["image", *SETTING]).sort_index()
+    for i in range(3):
+        alone = table_of(model, images[i : i + 1], **options, batch=5).assign(image=i)
+        alone = alone.set_index(["image", *SETTING]).sort_index()
+        np.testing.assert_allclose(alone, whole.loc[[i]][alone.columns], rtol=1e-9)
+
+
+def test_the_threshold_divides_the_images(model, images):
+    images = torch.cat([images, images.flip(-1), images.flip(-2)])
+    second = model(images).softmax(dim=1).topk(2, dim=1).values[:, 1]
+    threshold = second.median().item()
+    options = {"baselines": ["black"], "countings": ["sign"], "threshold": threshold}
+    above, below = (set(table_of(model, images, **options, above=side)["image"]) for side in (True, False))
+    assert above == set((second > threshold).nonzero().flatten().tolist()) and below == set(range(9)) - above
+    assert table_of(model, images, threshold=1.0).empty
+
+
+def test_one_forward_pass_for_the_maps_and_one_for_each_masked_image(model, images, monkeypatch):
+    backward, passes = torch.autograd.grad, []
+    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: passes.append(1) or backward(*a, **k))
+    table = table_of(model, images, batch=32)
+    assert model.images == 3 + len(table)
+    assert model.passes == 1 + 3 * 4 * -(-(3 * 2 * 3 * 2 * 2 + 2) // 32)
+    assert len(passes) == 1
+
+
+def test_layers_and_corners_are_parameters(model, images):
+    options = {"baselines": ["black"], "countings": ["sign"]}
+    default = table_of(model, images, **options)
+    assert table_of(model, images, layer="network.0", align_corners=True, **options).equals(default)
+    other = model.network.layers[-1]
+    assert not table_of(model, images, layer=f"network.{other}", **options).equals(default)
+    assert not table_of(model, images, align_corners=False, **options).equals(default)
+
+
+def test_unknown_names(model, images):
+    for options, says in [
+        ({"baselines": ["grey"]}, "unknown baseline"), ({"countings": ["none"]}, "counting one of"),
+        ({"contrasts": ["wtd"]}, "unknown contrast"), ({"layer": "network.O"}, "nearest names: network"),
+    ]:
+        with pytest.raises(ValueError, match=says):
+            table_of(model, images, **options)
