@@ -1,0 +1,333 @@
+"""``python -m contrastlib explain``: why does a network see this class in a photo, and not another?"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+    from torch import Tensor
+
+    from contrastlib.models import Classifier
+
+PREFERRED = ("mobilenet_v2", "squeezenet1_1", "squeezenet1_0")
+"""networks for photographs of anything, the most accurate first"""
+
+QUESTIONS = {
+    "original": "What raises the logit of {target}?",
+    "mean": "Why {target} and not the average of the others?",
+    "maximum": "Why {target} and not {rival}?",
+    "weighted": "Why {target} and not the others ({others})?",
+    "probability": "What raises the probability of {target}?",
+    "among": "Why {target} and not {foils}?",
+}
+
+DESCRIPTION = """\
+Explain what a network sees in a photo. Prints the most probable classes, and draws a map: red areas
+speak for the target class, blue ones against it, that is, for the classes it is contrasted with."""
+
+EPILOG = """\
+networks:
+  mobilenet_v2, squeezenet1_1, squeezenet1_0  the 1000 classes of ImageNet
+  mobilenet_v2_birds                          964 species of birds
+  cifar10_resnet20, cifar10_resnet32, cifar10_resnet44, cifar10_resnet56
+                                              the 10 classes of CIFAR-10
+  birds_vgg, birds_alexnet, birds_resnet      the 30 species that contrastlib draws itself
+  torchvision/NAME                            any classifier of torchvision, such as torchvision/vgg16_bn;
+                                              its weights are downloaded once
+
+methods:
+  gradcam, linear_approximation, xgradcam     coarse maps, from the activations of a layer
+  gradient, input_x_gradient                  fine maps, from the pixels
+
+contrasts:
+  weighted     against all others, each by its probability (the gradient of the log-odds)
+  among        the same, against the foils only
+  maximum      against the strongest rival
+  mean         against the average of the others
+  original     the logit alone, against nothing
+  probability  weighted, scaled by p (1 - p)
+
+examples:
+  python -m contrastlib explain bird.jpg
+  python -m contrastlib explain bird.jpg --network mobilenet_v2_birds --target "house finch"
+  python -m contrastlib explain bird.jpg --target "house finch" --foil goldfinch --foil robin -o why.png
+  python -m contrastlib explain cat.jpg --network torchvision/resnet50 --method xgradcam --contrast maximum"""
+
+
+def add_parser(subparsers) -> None:
+    """Add the command ``explain``."""
+    parser = subparsers.add_parser(
+        "explain", help="explain what a network sees in a photo of yours", description=DESCRIPTION,
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("photo", type=Path, metavar="PHOTO", help="a picture, in any format that Pillow reads")
+    parser.add_argument("--network", metavar="NAME", help=f"default: the first of {', '.join(PREFERRED)} that is there")
+    parser.add_argument("--method", default="gradcam", metavar="NAME", help="default: gradcam")
+    parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among when there is a --foil")
+    parser.add_argument("--target", metavar="CLASS", help=(
+        "the class to explain, by its name, an unambiguous part of it, or its index; default: the most probable"))
+    parser.add_argument("--foil", dest="foils", metavar="CLASS", action="append", default=[], help=(
+        "contrast with this class only (implies --contrast among); may be repeated"))
+    parser.add_argument("--layer", metavar="NAME", help="where the map is made; default: the network's last feature map")
+    parser.add_argument("--top", type=_positive, default=5, metavar="N", help="classes to print (default: 5)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=(
+        "the picture to write; default: the name of the photo, the method and the contrast, in this folder"))
+    parser.set_defaults(func=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the classes, write the picture; 2 if something asked for cannot be had."""
+    from contrastlib.files import DataError
+
+    try:
+        _run(arguments)
+    except (DataError, ValueError, IndexError) as error:
+        print(f"contrastlib explain: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    import contrastlib
+    from contrastlib.forward import predict
+
+    contrast = arguments.contrast or ("among" if arguments.foils else "weighted")
+    output = output_path(arguments.photo, arguments.output, arguments.method, contrast)
+    photo = open_photo(arguments.photo)
+    network = load_network(arguments.network)
+    image = network.preprocess(photo)
+    logits = predict(network, image[None])[0]
+    target = int(logits.argmax()) if arguments.target is None else class_index(arguments.target, network.class_names)
+    options = {"target": target, "method": arguments.method, "contrast": contrast}
+    if arguments.foils:
+        options["foils"] = [class_index(foil, network.class_names) for foil in arguments.foils]
+    if arguments.layer:
+        options["layer"] = arguments.layer
+    _check_layer(network, arguments.method, arguments.layer)
+    heat = contrastlib.explain(network, image[None], **options)[0]
+    _print_classes(logits, network, arguments.top)
+    asked = question(logits, network.class_names, contrast, target, options.get("foils", []))
+    figure = draw(photo, image, heat, network, asked, _caption(network, options))
+    _save(figure, output)
+    print(f"\n{asked}\nThe map is in {output}.")
+    if not heat.any():
+        print("It is zero everywhere: this contrast of these classes does not depend on the layer.")
+    call = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    print(f"\nThe same map in Python:\n"
+          f"  import contrastlib, contrastlib.models, PIL.Image\n"
+          f"  network = contrastlib.models.load({network.name!r})\n"
+          f"  image = network.preprocess(PIL.Image.open({str(arguments.photo)!r}))\n"
+          f"  maps = contrastlib.explain(network, image[None], {call})")
+
+
+def open_photo(path: Path) -> Image.Image:
+    """The picture, upright, in RGB.
+
+    Raises:
+        ValueError: it is missing, a folder, or no picture.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name one picture")
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {path}") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a picture, or of a kind that Pillow cannot read: save it as JPEG or PNG") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def output_path(photo: Path, output: Path | None, method: str, contrast: str) -> Path:
+    """Where the picture goes.
+
+    Raises:
+        ValueError: it would replace the photo, its folder is missing, or its format is unknown.
+
+    >>> str(output_path(Path("pictures/bird.jpg"), None, "gradcam", "weighted"))
+    'bird-gradcam-weighted.png'
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    output = output or Path(f"{photo.stem}-{method}-{contrast}.png")
+    if not output.suffix:
+        output = output.with_name(f"{output.name}.png")
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if output.suffix[1:].lower() not in formats:
+        raise ValueError(f"{output} cannot be written: give a name that ends in .{', .'.join(sorted(formats))}")
+    if not output.parent.is_dir():
+        raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
+    if output.exists() and photo.exists() and output.samefile(photo):
+        raise ValueError(f"{output} is the photo itself: name another file with -o")
+    return output
+
+
+def load_network(name: str | None) -> Classifier:
+    """The network of that name, or the first of ``PREFERRED`` whose weights are there.
+
+    Raises:
+        ValueError: unknown name, with the nearest ones.
+        DataError: weights are missing or corrupt.
+    """
+    from contrastlib import files, models
+
+    if name is not None:
+        return models.load(name)
+    for preferred in PREFERRED:
+        try:
+            return models.load(preferred)
+        except files.MissingFile:
+            continue
+    raise files.MissingFile(
+        f"no network for photographs is in {files.root()}. Name one that can be downloaded, such as "
+        "--network torchvision/mobilenet_v2 (14 MB), or set CONTRASTLIB_DATA to the folder that has "
+        f"{' or '.join(PREFERRED)}; `python -m contrastlib data` lists the files."
+    )
+
+
+def class_index(text: str, class_names: Sequence[str]) -> int:
+    """The class that is meant: its index, its name in any case, or a part that no other name has.
+
+    Of "Haemorhous mexicanus (House Finch)" each of the two names is one of its own.
+
+    Raises:
+        ValueError: no class or several are meant, with the nearest names or with those.
+
+    >>> birds = ["Haemorhous mexicanus (House Finch)", "Haemorhous purpureus (Purple Finch)", "Corvus corax (Raven)"]
+    >>> class_index("house finch", birds), class_index("purp", birds), class_index("2", birds)
+    (0, 1, 2)
+    """
+    text = text.strip()
+    if text.removeprefix("-").isdecimal():
+        if not 0 <= int(text) < len(class_names):
+            raise ValueError(f"{text} is not a class: there are {len(class_names)} (0 to {len(class_names) - 1})")
+        return int(text)
+    wanted = text.casefold()
+    names = [_names(name) for name in class_names]
+    for found in (
+        [i for i, name in enumerate(class_names) if text == name],
+        [i for i, own in enumerate(names) if wanted in own],
+        [i for i, own in enumerate(names) if wanted in own[0]],
+    ):
+        if len(found) > 1:
+            raise ValueError(f"{text!r} can mean {_listed(found, class_names)}: give more of the name, or the index")
+        if found:
+            return found[0]
+    parts = [{*own, *own[0].split()} for own in names]
+    near = difflib.get_close_matches(wanted, set().union(*parts), n=5, cutoff=0.6)
+    meant = list(dict.fromkeys(i for word in near for i, own in enumerate(parts) if word in own))
+    if meant:
+        raise ValueError(f"no class is called {text!r}; the nearest names are {_listed(meant, class_names)}")
+    raise ValueError(f"no class is called {text!r}; there are {_listed(range(len(class_names)), class_names)}")
+
+
+def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: int, foils: Sequence[int] = ()) -> str:
+    """What a map of this contrast answers, with probabilities.
+
+    >>> import torch
+    >>> question(torch.tensor([1., 0.]), ["Corvus corax (Raven)", "owl"], "maximum", target=0)
+    'Why Raven (73.1 %) and not owl (26.9 %)?'
+    """
+    probabilities = logits.double().softmax(dim=0)
+
+    def named(index: int) -> str:
+        return f"{_names(class_names[index], fold=False)[-1]} ({_percent(probabilities[index])})"
+
+    rival = logits.argsort(descending=True)
+    rival = next(index for index in rival.tolist() if index != target)
+    return QUESTIONS[contrast].format(target=named(target), rival=named(rival), others=_percent(1 - probabilities[target]),
+                                      foils=" or ".join(map(named, dict.fromkeys(foils))))
+
+
+def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, title: str, caption: str) -> Figure:
+    """The photo, with a frame around what the network sees of it, and the map over that."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    from contrastlib.figures import overlay
+
+    small = photo.copy()
+    small.thumbnail((1200, 1200))
+    aspect = min(max(small.width / small.height, 0.5), 2)
+    lines = textwrap.wrap(title.replace(" %", "\N{NO-BREAK SPACE}%"), int(36 * (aspect + 1)))
+    figure = Figure(figsize=(4 * aspect + 4.9, 4.5 + 0.25 * len(lines)), dpi=150, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(aspect, 1))
+    left.imshow(small)
+    left.set(xticks=[], yticks=[])
+    side = min(small.size) * network.input_size / network.resize
+    corner = [(length - side) / 2 - 0.5 for length in small.size]
+    left.add_patch(Rectangle(corner, side, side, fill=False, color="white", linewidth=3))
+    left.add_patch(Rectangle(corner, side, side, fill=False, color="black", linewidth=1, linestyle=(0, (4, 4))))
+    left.set_xlabel("framed: what the network sees")
+    drawn = overlay(right, image.permute(1, 2, 0).numpy(), heat.numpy())
+    right.set_xlabel(caption, fontsize=8)
+    limit = heat.abs().quantile(0.99).item() or heat.abs().max().item() or 1  # single pixels must not pale the others
+    drawn.set_clim(-limit, limit)
+    scale = figure.colorbar(drawn, ax=right, shrink=0.8, extend="both")
+    scale.set_ticks([-limit, 0, limit], labels=["against", "0", "for"])
+    figure.suptitle("\n".join(lines), fontsize=13, parse_math=False)
+    return figure
+
+
+def _check_layer(network: Classifier, method: str, layer: str | None) -> None:
+    from contrastlib.explainers import ACTIVATION_SPACE, INPUT_SPACE
+
+    if method in ACTIVATION_SPACE and layer is None and network.layer is None:
+        raise ValueError(f"{network.name} has no layer for maps of the usual form (channels, height, width): "
+                         f"use --method {' or '.join(INPUT_SPACE)}, or name a layer with --layer")
+
+
+def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:
+    probabilities = logits.double().softmax(dim=0)
+    print(f"{network.name}\n{'probability':>11}  {'logit':>6}  {'index':>5}  class")
+    for index in logits.argsort(descending=True)[:count].tolist():
+        print(f"{_percent(probabilities[index]):>11}  {logits[index]:6.2f}  {index:5}  {network.class_names[index]}")
+
+
+def _caption(network: Classifier, options: dict) -> str:
+    from contrastlib.explainers import INPUT_SPACE
+
+    place = options.get("layer") or ("the pixels" if options["method"] in INPUT_SPACE else network.layer)
+    return f"{options['method']} at {place}\n{options['contrast']} contrast, {network.name}"
+
+
+def _save(figure: Figure, output: Path) -> None:
+    try:
+        figure.savefig(output)
+    except OSError as error:
+        raise ValueError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+def _names(name: str, fold: bool = True) -> list[str]:
+    """The whole name, and of "Latin (English)" both parts."""
+    name = name.casefold() if fold else name
+    latin, bracket, rest = name.partition(" (")
+    return [name, latin, rest.removesuffix(")")] if bracket else [name]
+
+
+def _listed(indices: Sequence[int], class_names: Sequence[str], most: int = 8) -> str:
+    shown = [f"{class_names[index]} ({index})" for index in list(indices)[:most]]
+    return ", ".join(shown) + (f" and {len(indices) - most} more" if len(indices) > most else "")
+
+
+def _percent(share: Tensor | float) -> str:
+    if share < 0.001:
+        return "<0.1 %"
+    return ">99.9 %" if share > 0.999 else f"{float(share):.1%}".replace("%", " %")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return int(text)

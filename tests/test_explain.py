@@ -1,0 +1,136 @@
+"""The one line ``contrastlib.explain``: what a user's own network needs to know, and what bad input is told."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from contrastlib import explain, models
+from contrastlib.contrasts import CONTRASTS
+from contrastlib.explainers import METHODS
+
+BATCH, CLASSES = 3, 6
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3),
+                         nn.Flatten(), nn.Dropout(), nn.Linear(8 * 36, CLASSES))
+
+
+@pytest.fixture
+def images():
+    return torch.rand(BATCH, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("contrast", CONTRASTS)
+def test_one_line_for_every_method_and_contrast(network, images, method, contrast):
+    maps = explain(network, images, 2, method, contrast, foils=[0, 4] if contrast == "among" else None)
+    assert maps.shape == (BATCH, 16, 16) and maps.dtype == images.dtype and not maps.requires_grad
+    assert maps.isfinite().all() and maps.flatten(1).any(dim=1).all()
+
+
+class Halves(nn.Module):
+    """Counts what is bright: class 0 on the left, class 1 on the right, class 2 everywhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Conv2d(1, 1, 1, bias=False)
+        nn.init.ones_(self.features.weight)
+
+    def forward(self, images):
+        left, right = self.features(images).chunk(2, dim=-1)
+        sums = torch.stack([left.sum((1, 2, 3)), right.sum((1, 2, 3))], dim=1)
+        return torch.cat([sums, sums.sum(1, keepdim=True)], dim=1) / 10
+
+
+@pytest.mark.parametrize("method", ["linear_approximation", "input_x_gradient"])
+def test_the_sign_says_for_which_class_a_place_speaks(method):
+    images = torch.ones(1, 1, 4, 8)
+
+    def halves(**options):
+        sums = explain(Halves(), images, 0, method, **options).unflatten(2, (2, 4)).sum((0, 1, 3))
+        return (sums * 10 / 16).tolist()
+
+    assert halves(contrast="original") == pytest.approx([1, 0])
+    assert halves(contrast="among", foils=1) == pytest.approx([1, -1])
+    assert halves(contrast="among", foils=2) == pytest.approx([0, -1])
+    assert halves(contrast="mean") == pytest.approx([0.5, -1])
+    one, two = math.exp(1.6), math.exp(3.2)  # the logits are 1.6, 1.6 and 3.2
+    assert halves(contrast="weighted") == pytest.approx([1 - two / (one + two), -1])
+
+
+def test_targets_of_every_kind(network, images):
+    expected = explain(network, images, torch.tensor([1, 5, 1]))
+    assert torch.equal(explain(network, images, [1, 5, 1]), expected)
+    assert torch.equal(explain(network, images, np.array([1, 5, 1])), expected)
+    assert torch.equal(explain(network, images, 1)[[0, 2]], expected[[0, 2]])
+    assert not torch.equal(explain(network, images, 1)[1], expected[1])
+
+
+def test_foils_of_every_kind(network, images):
+    expected = explain(network, images, 1, contrast="among", foils=[0, 3])
+    mask = torch.zeros(BATCH, CLASSES, dtype=torch.bool)
+    mask[:, [0, 3]] = True
+    for foils in ((3, 0), torch.tensor([0, 3]), mask):
+        torch.testing.assert_close(explain(network, images, 1, contrast="among", foils=foils), expected)
+    everything_else = [c for c in range(CLASSES) if c != 1]
+    torch.testing.assert_close(explain(network, images, 1, contrast="among", foils=everything_else),
+                               explain(network, images, 1, contrast="weighted"))
+
+
+def test_a_classifier_of_this_library_names_its_own_layer(network, images):
+    classifier = models.Classifier(network, name="tiny", class_names="abcdef", layer="network.1", input_size=16,
+                                   checksum="none")
+    assert explain(classifier, images, upsample=False).shape == (BATCH, 16, 16)
+    assert explain(classifier, images, upsample=False, layer="network.3").shape == (BATCH, 6, 6)
+    assert torch.equal(explain(classifier, images), explain(classifier, images, layer="network.1"))
+
+
+@pytest.mark.parametrize("name", ["alexnet", "densenet121", "efficientnet_b0", "googlenet", "mnasnet0_5",
+                                  "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5",
+                                  "squeezenet1_1", "vgg11_bn"])
+def test_any_network_of_torchvision(name):
+    options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
+    model = torchvision.models.get_model(name, weights=None, num_classes=5, **options)
+    maps = explain(model, torch.rand(2, 3, 96, 96), method="gradcam")
+    assert maps.shape == (2, 96, 96) and maps.isfinite().all()
+
+
+def softmaxed(network):
+    return nn.Sequential(network, nn.Softmax(dim=1))
+
+
+@pytest.mark.parametrize("model, change, options, error, says", [
+    (None, None, {"method": "lime"}, ValueError, "unknown method 'lime'; choose one of .*gradcam"),
+    (None, None, {"contrast": "best"}, ValueError, "unknown contrast 'best'; choose one of .*weighted"),
+    (None, None, {"layer": "5x"}, ValueError, "no layer '5x'"),
+    (None, None, {"layer": "6"}, ValueError, "not .B, K, h, w."),
+    (None, None, {"target": 6}, IndexError, r"target 6 is not a class: there are 6 \(0 to 5\)"),
+    (None, None, {"target": -1}, IndexError, "target -1 is not a class"),
+    (None, None, {"target": [0, 1]}, ValueError, "one for each of the 3 images"),
+    (None, None, {"target": 1.0}, TypeError, "integer"),
+    (None, None, {"contrast": "among"}, ValueError, "needs foils"),
+    (None, None, {"foils": 1}, ValueError, "foils belong to the contrast \"among\""),
+    (None, None, {"target": 1, "contrast": "among", "foils": [1, 2]}, ValueError, "target is among its own foils"),
+    (None, None, {"target": 1, "contrast": "among", "foils": []}, ValueError, "foils are empty"),
+    (None, None, {"target": 1, "contrast": "among", "foils": 9}, IndexError, "foil 9 is not a class"),
+    (None, lambda i: (i * 255).byte(), {}, TypeError, r"images.float\(\) / 255"),
+    (None, lambda i: i[0], {}, ValueError, r"add the batch dimension with images\[None\]"),
+    (None, lambda i: i.numpy(), {}, TypeError, "must be a tensor"),
+    (None, lambda i: i / 0, {}, ValueError, "NaN or infinite"),
+    (None, lambda i: i.double(), {}, ValueError, "bring the images there"),
+    (softmaxed, None, {}, ValueError, "probabilities, not logits. Remove the network's final softmax"),
+    (lambda n: n[:4], None, {}, ValueError, r"must return logits \(3, C\)"),
+    (lambda n: nn.Sequential(nn.Flatten(), nn.Linear(768, 6)), None, {}, ValueError, "has no 2-d convolution"),
+])
+def test_bad_input_is_told_what_is_wrong(network, images, model, change, options, error, says):
+    given, learnable = change(images) if change else images, [p.requires_grad for p in network.parameters()]
+    with pytest.raises(error, match=says):
+        explain(model(network) if model else network, given, **options)
+    assert network.training and [p.requires_grad for p in network.parameters()] == learnable
