@@ -29,9 +29,9 @@ def bootstrap(
     array([1., 1., 1., 1., 1.])
     """
     values = np.asarray(values, dtype=np.float64)
-    values = values.reshape(len(values), -1)
-    if not len(values) or np.isnan(values).any():
+    if not values.size or np.isnan(values).any():
         raise ValueError("bootstrap needs at least one value and no NaN")
+    values = values.reshape(len(values), -1)
     groups = np.arange(len(values)) if groups is None else np.asarray(groups)
     if len(groups) != len(values):
         raise ValueError(f"{len(values)} values but {len(groups)} groups")
