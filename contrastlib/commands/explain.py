@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -76,7 +75,7 @@ def add_parser(subparsers) -> None:
         "the class to explain, by its name, an unambiguous part of it, or its index; default: the most probable"))
     parser.add_argument("--foil", dest="foils", metavar="CLASS", action="append", default=[], help=(
         "contrast with this class only (implies --contrast among); may be repeated"))
-    parser.add_argument("--layer", metavar="NAME", help="where the map is made; default: the network's last feature map")
+    parser.add_argument("--layer", metavar="NAME", help="where the map is made; default: its last feature map")
     parser.add_argument("--top", type=_positive, default=5, metavar="N", help="classes to print (default: 5)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=(
         "the picture to write; default: the name of the photo, the method and the contrast, in this folder"))
@@ -98,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     import contrastlib
     from contrastlib.forward import predict
+    from contrastlib.models.class_names import class_index
 
     contrast = arguments.contrast or ("among" if arguments.foils else "weighted")
     output = output_path(arguments.photo, arguments.output, arguments.method, contrast)
@@ -144,7 +144,7 @@ def open_photo(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture, or of a kind that Pillow cannot read: save it as JPEG or PNG") from None
+        raise ValueError(f"{path} is not a picture that Pillow can read: save it as JPEG or PNG") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
@@ -196,42 +196,6 @@ def load_network(name: str | None) -> Classifier:
     )
 
 
-def class_index(text: str, class_names: Sequence[str]) -> int:
-    """The class that is meant: its index, its name in any case, or a part that no other name has.
-
-    Of "Haemorhous mexicanus (House Finch)" each of the two names is one of its own.
-
-    Raises:
-        ValueError: no class or several are meant, with the nearest names or with those.
-
-    >>> birds = ["Haemorhous mexicanus (House Finch)", "Haemorhous purpureus (Purple Finch)", "Corvus corax (Raven)"]
-    >>> class_index("house finch", birds), class_index("purp", birds), class_index("2", birds)
-    (0, 1, 2)
-    """
-    text = text.strip()
-    if text.removeprefix("-").isdecimal():
-        if not 0 <= int(text) < len(class_names):
-            raise ValueError(f"{text} is not a class: there are {len(class_names)} (0 to {len(class_names) - 1})")
-        return int(text)
-    wanted = text.casefold()
-    names = [_names(name) for name in class_names]
-    for found in (
-        [i for i, name in enumerate(class_names) if text == name],
-        [i for i, own in enumerate(names) if wanted in own],
-        [i for i, own in enumerate(names) if wanted in own[0]],
-    ):
-        if len(found) > 1:
-            raise ValueError(f"{text!r} can mean {_listed(found, class_names)}: give more of the name, or the index")
-        if found:
-            return found[0]
-    parts = [{*own, *own[0].split()} for own in names]
-    near = difflib.get_close_matches(wanted, set().union(*parts), n=5, cutoff=0.6)
-    meant = list(dict.fromkeys(i for word in near for i, own in enumerate(parts) if word in own))
-    if meant:
-        raise ValueError(f"no class is called {text!r}; the nearest names are {_listed(meant, class_names)}")
-    raise ValueError(f"no class is called {text!r}; there are {_listed(range(len(class_names)), class_names)}")
-
-
 def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: int, foils: Sequence[int] = ()) -> str:
     """What a map of this contrast answers, with probabilities.
 
@@ -239,15 +203,18 @@ def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: 
     >>> question(torch.tensor([1., 0.]), ["Corvus corax (Raven)", "owl"], "maximum", target=0)
     'Why Raven (73.1 %) and not owl (26.9 %)?'
     """
+    from contrastlib.models.class_names import short
+
     probabilities = logits.double().softmax(dim=0)
 
     def named(index: int) -> str:
-        return f"{_names(class_names[index], fold=False)[-1]} ({_percent(probabilities[index])})"
+        return f"{short(class_names[index])} ({_percent(probabilities[index])})"
 
-    rival = logits.argsort(descending=True)
-    rival = next(index for index in rival.tolist() if index != target)
-    return QUESTIONS[contrast].format(target=named(target), rival=named(rival), others=_percent(1 - probabilities[target]),
-                                      foils=" or ".join(map(named, dict.fromkeys(foils))))
+    rival = next(index for index in logits.argsort(descending=True).tolist() if index != target)
+    return QUESTIONS[contrast].format(
+        target=named(target), rival=named(rival), others=_percent(1 - probabilities[target]),
+        foils=" or ".join(map(named, dict.fromkeys(foils))),
+    )
 
 
 def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, title: str, caption: str) -> Figure:
@@ -307,18 +274,6 @@ def _save(figure: Figure, output: Path) -> None:
         figure.savefig(output)
     except OSError as error:
         raise ValueError(f"{output} cannot be written: {error.strerror or error}") from error
-
-
-def _names(name: str, fold: bool = True) -> list[str]:
-    """The whole name, and of "Latin (English)" both parts."""
-    name = name.casefold() if fold else name
-    latin, bracket, rest = name.partition(" (")
-    return [name, latin, rest.removesuffix(")")] if bracket else [name]
-
-
-def _listed(indices: Sequence[int], class_names: Sequence[str], most: int = 8) -> str:
-    shown = [f"{class_names[index]} ({index})" for index in list(indices)[:most]]
-    return ", ".join(shown) + (f" and {len(indices) - most} more" if len(indices) > most else "")
 
 
 def _percent(share: Tensor | float) -> str:

@@ -110,28 +110,6 @@ def test_pictures_of_any_mode(here, mode):
     assert run(photo="other.tiff") == 0
 
 
-@pytest.mark.parametrize("text, index", [
-    ("3", 3), ("Corvus corax (Raven)", 0), ("RAVEN", 0), (" corvus CORAX ", 0), ("rav", 0), ("purpureus (p", 2),
-    ("Mallard", 3), ("mexican", 1),
-])
-def test_class_by_name_or_index(text, index):
-    assert command.class_index(text, SPECIES) == index
-
-
-def test_case_tells_namesakes_apart():
-    dog_and_garment = ["Cardigan", "cardigan", "owl"]
-    assert [command.class_index(name, dog_and_garment) for name in dog_and_garment] == [0, 1, 2]
-    with pytest.raises(ValueError, match=r"'CARDIGAN' can mean Cardigan \(0\), cardigan \(1\)"):
-        command.class_index("CARDIGAN", dog_and_garment)
-
-
-def test_many_candidates_are_cut_short():
-    with pytest.raises(ValueError, match=r"owl 7 \(7\) and 92 more"):
-        command.class_index("owl", [f"owl {number}" for number in range(100)])
-    with pytest.raises(ValueError, match="no class is called 'zzz'; there are .* and 92 more"):
-        command.class_index("zzz", [f"owl {number}" for number in range(100)])
-
-
 @pytest.mark.parametrize("words, complaint", [
     (["--target", "finch"], r"'finch' can mean .*House Finch\) \(1\), .*Purple Finch\) \(2\)"),
     (["--target", "rabben"], r"no class is called 'rabben'; the nearest names are Corvus corax \(Raven\) \(0\)"),
@@ -234,7 +212,8 @@ def test_help_names_all_there_is(capsys):
 
 
 def test_every_contrast_has_its_question():
-    questions = {command.question(torch.tensor([3., 1., 0., 0., 0.]), SPECIES, contrast, 0, [2]) for contrast in CONTRASTS}
+    logits = torch.tensor([3., 1., 0., 0., 0.])
+    questions = {command.question(logits, SPECIES, contrast, 0, foils=[2]) for contrast in CONTRASTS}
     assert len(questions) == len(CONTRASTS) and all("Raven (77.8 %)" in each for each in questions)
 
 
@@ -264,7 +243,7 @@ def test_from_the_shell(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "contrastlib", "explain", "my bird.png", "--network", "birds_vgg",
          "--target", target.upper(), "--method", "xgradcam", "-o", "why.png"],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path, capture_output=True, text=True, check=False,
     )
     assert done.returncode == 0, done.stderr
     assert f"Why {target} (" in done.stdout and done.stderr == ""
