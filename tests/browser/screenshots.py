@@ -20,6 +20,11 @@ def main() -> None:
                 stem = address.removesuffix(".html").replace("/", "-")
                 page.screenshot(path=folder / f"{stem}-{name}.png", full_page=True)
                 page.close()
+        # what README.md shows, once it is copied to book/assets/screenshot.png
+        page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
+        page.goto((HTML / "book/index.html").as_uri(), wait_until="load")
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        page.screenshot(path=folder / "first-page.png")
         browser.close()
     print(folder)
 
