@@ -16,7 +16,7 @@ def add_parser(subparsers):
         "Executed notebooks go to book/executed; those of other profiles to a folder of their own in it.",
     )
     parser.add_argument("notebook", nargs="*", help="names such as 03_maps; all when none is given")
-    parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default), real, paper")
+    parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default) or real")
     parser.add_argument(
         "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
         help="another value for a parameter of these notebooks, in YAML; may be repeated",
