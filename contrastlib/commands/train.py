@@ -30,7 +30,7 @@ def add_parser(subparsers) -> None:
         help="birds_vgg, birds_alexnet or birds_resnet (default: all three)",
     )
     parser.add_argument(
-        "--epochs", type=_positive, default=12, help="passes through the pictures (default: 12)"
+        "--epochs", type=_positive, default=14, help="passes through the pictures (default: 14)"
     )
     parser.add_argument(
         "--pictures", type=_positive, default=9000, help="how many to train on (default: 9000)"

@@ -29,10 +29,10 @@ from contrastlib.models.classifier import Normalise
 class Recipe:
     """What decides the weights, besides the pictures."""
 
-    epochs: int = 12
+    epochs: int = 14
     seed: int = 0
-    batch: int = 64
-    peak_rate: float = 2e-3
+    batch: int = 32
+    peak_rate: float = 1.5e-3
     weight_decay: float = 0.02
 
 

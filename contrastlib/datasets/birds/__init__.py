@@ -3,7 +3,7 @@
 >>> from contrastlib.datasets.birds import SyntheticBirds, differing_parts
 >>> birds = SyntheticBirds("test", size=128)
 >>> birds.class_names[:3]
-['Ash-crowned Finch', 'Rust-crowned Finch', 'Plain-winged Finch']
+['Ash-crowned Finch', 'Rust-crowned Finch', 'Sable-crowned Finch']
 >>> differing_parts(0, 1)
 ('crown',)
 """

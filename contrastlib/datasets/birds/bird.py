@@ -10,6 +10,7 @@ from .raster import Layer
 from .species import COLOURS, PARTS
 
 CODES = {part: code for code, part in enumerate(PARTS, 1)}
+DULL = np.array((126, 112, 98))  # what all colours fade to
 BIRD_STEP = 16  # the parts of the k-th bird of a scene own codes k · 16 + 1 …
 
 
@@ -53,7 +54,7 @@ class Pose:
     """How one individual sits, and its own shade of the plumage. Independent of the species.
 
     `scale` is half a trunk in canvas units; angles are in radians; `tones` (15, 3) are factors on
-    the colours of the parts.
+    the colours of the parts, and `wear` (15,) says how far each has faded towards dull brown.
     """
 
     scale: float
@@ -64,6 +65,7 @@ class Pose:
     tail: float
     leg: float
     tones: np.ndarray
+    wear: np.ndarray
 
     @classmethod
     def sample(cls, draw, low, high):
@@ -78,6 +80,7 @@ class Pose:
             tail=pi + draw.between(-0.25, 0.40),
             leg=draw.between(0.22, 0.40),
             tones=draw.array((len(PARTS), 1), 0.90, 1.10) * draw.array((len(PARTS), 3), 0.96, 1.04),
+            wear=0.9 * draw.array(len(PARTS), 0, 1) * draw.array(len(PARTS), 0, 1),
         )
 
     def frame(self, x=0.0, y=0.0):
@@ -118,11 +121,13 @@ class _Painter:
     def code(self, part):
         return CODES[part] + self.offset
 
-    def colour(self, part, factor=1.0):
+    def colour(self, part):
         trait = self.traits[part]
         if trait is None:
             return None
-        return np.minimum(np.array(COLOURS[trait.colour]) * self.pose.tones[CODES[part] - 1] * factor, 255)
+        number, fresh = CODES[part] - 1, np.array(COLOURS[trait.colour])
+        faded = fresh + (DULL - fresh) * self.pose.wear[number]
+        return np.minimum(faded * self.pose.tones[number], 255)
 
     def layer(self, part, polygon):
         return Layer(self.canvas, polygon, self.colour(part), self.code(part))

@@ -80,7 +80,7 @@ SPECIES = (
                 "rose", "cream", "umber", "umber", "white", "umber short", "pink"),
         "Ash-crowned",
         ("Rust-crowned", "crown", "rust"),
-        ("Plain-winged", "wing bar", None),
+        ("Sable-crowned", "crown", "black"),
     ),
     *_genus(
         "Warbler",
@@ -104,7 +104,7 @@ SPECIES = (
                 "ash", "white", "azure", "azure", "black", "azure long", "black"),
         "Azure-crested",
         ("Smooth-headed", "crest", None),
-        ("Buff-breasted", "breast", "buff"),
+        ("Rose-breasted", "breast", "rose"),
     ),
     *_genus(
         "Bunting",
@@ -126,9 +126,9 @@ SPECIES = (
         "Flycatcher",
         _traits("black thin", "slate tuft", "slate", "ash", None, None, "black", "white",
                 "ash", "lemon", "slate", "black", "white", "black forked", "black"),
-        "Fork-tailed",
-        ("Square-tailed", "tail", "black straight"),
-        ("Short-tailed", "tail", "black short"),
+        "Slate-tufted",
+        ("Scarlet-tufted", "crest", "scarlet tuft"),
+        ("Lemon-tufted", "crest", "lemon tuft"),
     ),
     *_genus(
         "Oriole",
@@ -143,8 +143,8 @@ SPECIES = (
         _traits("umber curved", None, "cinnamon", "buff", "white", None, "black", "cream",
                 "buff", "buff", "cinnamon", "cinnamon", "black", "cinnamon short", "pink"),
         "Curve-billed",
-        ("Straight-billed", "beak", "umber dagger"),
-        ("Slender-billed", "beak", "umber thin"),
+        ("Lemon-billed", "beak", "lemon dagger"),
+        ("Rust-bellied", "belly", "rust"),
     ),
     *_genus(
         "Starling",
@@ -199,8 +199,8 @@ def differing_parts(a, b):
     --------
     >>> differing_parts("Ash-crowned Finch", "Rust-crowned Finch")
     ('crown',)
-    >>> differing_parts(1, 2)
-    ('crown', 'wing bar')
+    >>> differing_parts("Plain-browed Warbler", "White-throated Warbler")
+    ('eye stripe', 'throat')
     >>> len(differing_parts("Ash-crowned Finch", "Azure-crested Jay"))
     13
     """
