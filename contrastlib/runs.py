@@ -81,7 +81,7 @@ def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
     provenance = json.dumps(table.attrs.get("provenance", {}), sort_keys=True)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"provenance": provenance.encode()})
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    pq.write_table(arrow, unfinished, compression=compression)
+    pq.write_table(arrow, unfinished, compression=compression, write_page_checksum=True)
     os.replace(unfinished, path)
 
 
@@ -95,7 +95,7 @@ def load(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`")
     try:
-        arrow = pq.read_table(path)
+        arrow = pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it and run again") from error
     table = arrow.to_pandas()
