@@ -88,8 +88,8 @@ def probability(logits: Tensor, target: Classes) -> Tensor:
     """The gradient of p_t with respect to the logits, w = p_t (1 - p_t) * weighted.
 
     p_t (1 - p_t) is taken as sigmoid(m) sigmoid(-m) of the log-odds m, so that it keeps its
-    relative precision where the softmax rounds p_t to 1. Beyond the smallest number of the dtype
-    (|m| > 103 in float32) it is 0; the direction is then that of :func:`weighted`.
+    relative precision where the softmax rounds p_t to 1. Below the smallest number of the dtype
+    (m beyond 103 in float32) it is 0; the direction is then that of :func:`weighted`.
 
     >>> w = probability(torch.tensor([[20., 0., 0.]]), 0)
     >>> bool(w[0, 0] > 0) and bool(torch.isclose(w[0, 1], -w[0, 0] / 2))

@@ -33,7 +33,8 @@ def describe(
         layers: where; the model's own layer, or its last convolution, when empty.
 
     Returns:
-        One row for each image, layer, method and contrast: image (place in the batch), these,
+        One row for each image, layer, method and contrast, with
+        image (place in the batch), these,
         similarity (cosine of the map of t_1 and that of t_2), negative (share of the map of t_1
         below 0), p_1, p_2, p_3 and log_odds of t_1.
     """

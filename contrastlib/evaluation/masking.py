@@ -59,8 +59,8 @@ def relative_probabilities(
         batch: masked images in one forward pass.
 
     Returns:
-        One row for each image that passes the threshold, rank (1 or 2: whose map), method,
-        contrast, baseline, counting and kept sign: image (place in the batch), these, p_1, p_2,
+        One row for each image that passes the threshold, rank (1 or 2, whose map), method,
+        contrast, baseline, counting and kept sign, with image (place in the batch), these, p_1, p_2,
         masked (share of pixels), relative_probability after and ``_before`` masking. Rows with
         method "blank" hold the relative probability of the baseline alone: an image of which all
         is masked.

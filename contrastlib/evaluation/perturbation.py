@@ -46,7 +46,7 @@ def changes(
         direction: "iterate" takes the gradient at x^n; "start" keeps the one at x^0, as printed.
 
     Returns:
-        One row for each image, contrast, epsilon and n: image (place in the batch), contrast,
+        One row for each image, contrast, epsilon and n, with image (place in the batch), contrast,
         epsilon, iterations, and correct, p_t, y_t after and (``_before``) before. correct says
         whether the target is the predicted class.
 

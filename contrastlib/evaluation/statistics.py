@@ -58,7 +58,7 @@ def means(
     """Mean of ``value`` in each setting with its bootstrap interval.
 
     Returns:
-        A row for each combination of the columns ``by``: mean, low, high, images, groups.
+        A row for each combination of the columns ``by``, with mean, low, high, images, groups.
 
     >>> t = pd.DataFrame({"image": [0, 1], "group": [0, 1], "n": 1, "v": [2., 2.]})
     >>> means(t, "v", ["n"], resamples=10)[["mean", "low", "high", "images"]].values.tolist()
@@ -86,7 +86,7 @@ def paired_differences(
         unit: column with the unit of resampling.
 
     Returns:
-        A row for each setting: mean (of the difference), low, high, images, groups.
+        A row for each setting, with mean (of the difference), low, high, images, groups.
 
     Raises:
         ValueError: an image has one of the two but not the other.

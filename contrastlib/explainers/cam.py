@@ -45,10 +45,10 @@ def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | No
 def xgradcam(
     passed: ForwardPass, cotangent: Tensor, layer: str | None = None, normaliser: str = "absolute"
 ) -> Tensor:
-    """phi = sum_k (sum_ij a_ij^k / |a^k| * d<w,y>/da_ij^k) a^k.
+    """phi = sum_k (sum_ij a_ij^k / norm_k * d<w,y>/da_ij^k) a^k.
 
     Args:
-        normaliser: "absolute", |a^k| = sum_ij |a_ij^k| (Eriksson et al. 2025, eq. 3), or "sum",
+        normaliser: "absolute", norm_k = sum_ij abs(a_ij^k) (Eriksson et al. 2025, eq. 3), or "sum",
             sum_ij a_ij^k as published (Fu et al. 2020). They agree where activations are not
             negative; elsewhere the sum can be near 0. A channel that is 0 everywhere adds nothing.
 
