@@ -78,9 +78,8 @@ class Backdrop:
             rows, columns = (_span(centre, radius, canvas.size) for centre in (y, x))
             square = (at[rows, None] - np.float32(y)) ** 2 + (at[columns] - np.float32(x)) ** 2
             # flat in the middle, falling to 0 at the rim, like a highlight out of focus
-            alpha = np.clip(np.float32(2.2) - square * np.float32(2.2 / (radius * radius)), 0, 1) * np.float32(
-                opacity
-            )
+            alpha = np.clip(np.float32(2.2) - square * np.float32(2.2 / (radius * radius)), 0, 1)
+            alpha *= np.float32(opacity)
             blend(canvas.pixels[:, rows, columns], np.array(colour, np.float32)[:, None, None], alpha)
 
 
