@@ -158,6 +158,33 @@ def summary(records: Iterable[dict]) -> dict:
     return {"shards": len(records), **result}
 
 
+def card(table: pd.DataFrame) -> pd.DataFrame:
+    """The provenance of a kept result as a small table for a page: what made it, when, from which data.
+
+    >>> table = pd.DataFrame(); table.attrs["provenance"] = {"commit": "0123456789abcdef", "shards": 2}
+    >>> card(table).loc["commit"].item()
+    '0123456789'
+    """
+    record = dict(table.attrs["provenance"])
+    rows = {
+        "commit": ", ".join(commit[:10] for commit in _as_list(record.get("commit", "unknown"))),
+        "uncommitted changes": record.get("dirty"),
+        "date (UTC)": record.get("date"),
+        "shards": record.get("shards"),
+        "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
+        "machine": f"{record.get('device')}, {record.get('machine')}, threads: {record.get('threads')}",
+        "libraries": ", ".join(f"{name} {number}" for name, number in record.get("libraries", {}).items()),
+        "data (SHA-256)": ", ".join(
+            sorted({f"{name} {checksum[:10]}" for part in _as_list(record.get("data", {})) for name, checksum in part.items()})
+        ),
+    }
+    return pd.DataFrame({"provenance": rows}).dropna()
+
+
+def _as_list(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
 def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple[pd.DataFrame, dict]:
     name = f"{work.__module__}.{work.__qualname__}"
     identity = json.dumps({"work": name, "parameters": shard, "code": code, "data": data}, sort_keys=True)

@@ -72,16 +72,16 @@ def relative_probabilities(
     if not chosen:
         return pd.DataFrame()
     maps = explanations(passed, classes, methods, contrasts)
-    fill = {name: baseline(name, model, images) for name in baselines}
+    fill = {name: baseline(name, model, images[chosen]) for name in baselines}
     tables = []
-    for i in chosen:
+    for place, i in enumerate(chosen):
         full = upsample(maps[:, :, :, i], images.shape[-2:], align_corners)
         rows, masks = _masks(full, methods, contrasts, countings)
         before = _relative(passed.logits[i : i + 1], classes[i])[0]
         rows = rows.assign(image=i, p_1=probabilities[i, 0].item(), p_2=probabilities[i, 1].item(),
                            relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy())
         for name, filled in fill.items():
-            after = _masked_predictions(model, images[i], filled[i], masks, classes[i], batch)
+            after = _masked_predictions(model, images[i], filled[place], masks, classes[i], batch)
             values = after[range(len(rows)), rows["rank"].to_numpy() - 1]
             tables.append(rows.assign(baseline=name, relative_probability=values.numpy()))
     return pd.concat(tables, ignore_index=True)
@@ -150,7 +150,7 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
     if name == "blur":
         width = images.shape[-1]
         kernel = 2 * (101 * width // 448) + 1
-        return gaussian_blur(images, [kernel, kernel], [15 * width / 224] * 2)
+        return blur(images, 15 * width / 224, kernel)
     if name == "zeros":
         normalise = getattr(model, "normalise", None)
         colour = normalise.mean if normalise is not None else torch.zeros(1, 1, 1, device=images.device)
@@ -160,6 +160,15 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
     if name == "mean":
         return images.mean(dim=(-2, -1), keepdim=True).expand_as(images)
     raise ValueError(f"unknown baseline {name!r}; choose one of {', '.join(BASELINES)}")
+
+
+def blur(images: Tensor, sigma: float, kernel: int) -> Tensor:
+    """Gaussian blur of (B, channels, H, W), one axis after the other: 50 times faster than a 101 x 101 kernel.
+
+    >>> blur(torch.ones(1, 3, 9, 9), sigma=2.0, kernel=5).allclose(torch.ones(1, 3, 9, 9))
+    True
+    """
+    return gaussian_blur(gaussian_blur(images, [kernel, 1], [sigma, sigma]), [1, kernel], [sigma, sigma])
 
 
 def _masks(
