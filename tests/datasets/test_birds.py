@@ -20,7 +20,7 @@ from contrastlib.datasets.birds import (
 )
 from contrastlib.datasets.birds.raster import coverage, soften
 
-GOLDEN = "ea343c38f58aec4042eec599249508ad7a4b658eae56ac84268404d819b77a13"
+GOLDEN = "8d26043037e9ac26bffc1ad7ba13da1b4bed0e315eb0e93843b5b6cdacb6d38e"
 
 
 def digest():

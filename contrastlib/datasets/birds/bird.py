@@ -80,7 +80,7 @@ class Pose:
             tail=pi + draw.between(-0.25, 0.40),
             leg=draw.between(0.22, 0.40),
             tones=draw.array((len(PARTS), 1), 0.90, 1.10) * draw.array((len(PARTS), 3), 0.96, 1.04),
-            wear=0.9 * draw.array(len(PARTS), 0, 1) * draw.array(len(PARTS), 0, 1),
+            wear=draw.array(len(PARTS), 0, 0.95) * draw.array(len(PARTS), 0.35, 1),
         )
 
     def frame(self, x=0.0, y=0.0):

@@ -44,7 +44,7 @@ class Scene:
 def sample_scene(seed, key):
     """A scene with one bird, from a seed and a key (a tuple of integers)."""
     draw = Draw(seed, key)
-    pose = bird.Pose.sample(draw, 0.15, 0.27)
+    pose = bird.Pose.sample(draw, 0.14, 0.27)
     x, y = _place(draw, pose, 0.0, 1.0)
     return _assemble(draw, [(pose, x, y)])
 
@@ -93,10 +93,10 @@ def _assemble(draw, birds):
 
 
 def _occluders(draw, pose, x, y):
-    """Leaves and twigs in front of a bird: none, or up to three."""
+    """Leaves and twigs in front of a bird: none, or up to four."""
     reach = 1.1 * pose.scale
     things = []
-    for _ in range(draw.below(4)):
+    for _ in range(draw.below(5)):
         at = x + draw.between(-reach, reach), y + draw.between(-reach, reach)
         if draw.chance(0.3):
             things.append(Branch.twig(draw, *at, pose.scale * draw.between(0.05, 0.12)))

@@ -1,9 +1,9 @@
 """The catalogue: thirty invented species in ten genera, each a table of traits, one per part.
 
 A trait is a colour name, optionally followed by a shape ("horn cone"), or ``None`` for a part worn
-plain. Within a genus the second and third species each change exactly one part of the first, in seven
-genera different parts and in three the same one. So the catalogue holds pairs that differ in one part
-(23 of them), in two (7), and between genera in many.
+plain. Within a genus the second and third species each change exactly one part of the first, in five genera
+different parts and in five the same one. So the catalogue holds pairs that differ in one part (25 of
+them), in two (5), and between genera in many.
 """
 
 from dataclasses import dataclass
@@ -112,7 +112,7 @@ SPECIES = (
                 "rust", "white", "indigo", "umber", "buff", "indigo short", "black"),
         "Rust-breasted",
         ("Lemon-breasted", "breast", "lemon"),
-        ("Spectacled", "eye ring", "white"),
+        ("Rose-breasted", "breast", "rose"),
     ),
     *_genus(
         "Thrush",
@@ -144,7 +144,7 @@ SPECIES = (
                 "buff", "buff", "cinnamon", "cinnamon", "black", "cinnamon short", "pink"),
         "Curve-billed",
         ("Lemon-billed", "beak", "lemon dagger"),
-        ("Rust-bellied", "belly", "rust"),
+        ("Scarlet-billed", "beak", "scarlet dagger"),
     ),
     *_genus(
         "Starling",
