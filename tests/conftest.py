@@ -53,12 +53,12 @@ def torchvision_vgg():
     return network
 
 
-# network -> the layers to make maps at: before and after batch norm and ReLU, in and after blocks
-SMALL = {small_residual: ["0", "1", "3", "3.convolution"], small_vgg: ["0", "3", "4", "5"]}
+# network -> the layers to make maps at, in the order they run: before and after batch norm and ReLU, in and after blocks
+SMALL = {small_residual: ["0", "1", "3.convolution", "3"], small_vgg: ["0", "3", "4", "5"]}
 TORCHVISION = {
     torchvision_squeezenet: ["features.12", "classifier.1"],
     torchvision_vgg: ["features.25", "features.26", "features.27"],
-    torchvision_resnet: ["layer4", "layer4.1.conv2"],
+    torchvision_resnet: ["layer4.1.conv2", "layer4"],
 }
 
 
