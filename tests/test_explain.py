@@ -1,16 +1,21 @@
 """The one line ``contrastlib.explain``: what a user's own network needs to know, and what bad input is told."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torchvision
+from PIL import Image
 from torch import nn
 
+import contrastlib
 from contrastlib import explain, models
 from contrastlib.contrasts import CONTRASTS
 from contrastlib.explainers import METHODS
+from contrastlib.models import hub
 
 BATCH, CLASSES = 3, 6
 
@@ -134,3 +139,24 @@ def test_bad_input_is_told_what_is_wrong(network, images, model, change, options
     with pytest.raises(error, match=says):
         explain(model(network) if model else network, given, **options)
     assert network.training and [p.requires_grad for p in network.parameters()] == learnable
+
+
+def test_the_examples_of_the_page_run(monkeypatch):
+    """The blocks of Python on the page, from top to bottom, with a small network in the place of ResNet-50."""
+    small = torchvision.models.resnet18(weights=None, num_classes=9)
+    monkeypatch.setattr(torchvision.models, "resnet50", lambda weights: small)
+    page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
+    blocks = re.findall("```python\n(.*?)```", page, re.DOTALL)
+    space = {"contrastlib": contrastlib, "model": small, "images": torch.rand(2, 3, 64, 64), "target": 1, "other": 4,
+             "photo": Image.new("RGB", (300, 200), "tan")}
+    for block in blocks:
+        exec(block, space)
+    assert len(blocks) == 4 and space["maps"].shape == (2, 1, 224, 224)
+
+
+def test_the_layers_of_the_page_exist():
+    """Each family of the table has the layer that the library itself takes."""
+    page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
+    table = page.partition("| network | `layer=` |")[2].partition("\n\n")[0]
+    named = set(re.findall('`"(.*?)"`', table))
+    assert named and named <= set(hub.LAYERS.values())
