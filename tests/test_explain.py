@@ -160,3 +160,13 @@ def test_the_layers_of_the_page_exist():
     table = page.partition("| network | `layer=` |")[2].partition("\n\n")[0]
     named = set(re.findall('`"(.*?)"`', table))
     assert named and named <= set(hub.LAYERS.values())
+
+
+def test_before_global_average_pooling_the_three_methods_agree():
+    """As the page says of ResNet's layer4."""
+    torch.manual_seed(0)
+    model, images = torchvision.models.resnet18(weights=None, num_classes=9).double(), torch.rand(2, 3, 64, 64).double()
+    gradcam, *others = [explain(model, images, 3, method, layer="layer4")
+                        for method in ("gradcam", "linear_approximation", "xgradcam")]
+    for each in others:
+        torch.testing.assert_close(each, gradcam, rtol=1e-10, atol=1e-10)
