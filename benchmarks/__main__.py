@@ -1,0 +1,80 @@
+"""``python -m benchmarks``: print the tables of speed and memory, all of them ratios."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from benchmarks import evaluations, maps, memory
+from benchmarks.networks import images_like, torchvision_network
+from contrastlib.runs import RESULTS, provenance
+
+TITLES = {
+    "activation": "Maps of the last convolution, in forward passes of the same batch",
+    "input": "Four contrasts of the pixels, by hand = 1",
+    "perturbation": "Section 5.1, all n and epsilon, by hand = 1",
+    "masking": "Section 5.2.2, all of Table 1, by hand = 1",
+    "memory": "Peak memory above that of the network, by hand = 1",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    tables = []
+    for name in options.tables or TITLES:
+        table = _measure(name, options)
+        columns = table.columns.drop("target").tolist()
+        shown = table[columns + ["target"]].dropna(axis=1, how="all")
+        print(f"\n{TITLES[name]}\n{shown.to_string(index=False, float_format='{:.3f}'.format, na_rep='')}", flush=True)
+        tables.append(table.drop(columns="target").melt("what", var_name="quantity", value_name="ratio").assign(table=name))
+    if options.save:
+        _save(pd.concat(tables), options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Speed and memory on the CPU, as ratios of what is measured side by side in this run.",
+    )
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"which of {', '.join(TITLES)} (all)", default=[])
+    parser.add_argument("--repetitions", type=int, default=5, help="measured rounds; their median is shown")
+    parser.add_argument("--network", default="vgg16_bn", help="torchvision network of the tables of maps and memory")
+    parser.add_argument("--evaluated", default="squeezenet1_1", help="that of the two sections' experiments")
+    parser.add_argument("--size", type=int, default=224, help="side of the images")
+    parser.add_argument("--batch", type=int, default=8, help="images of the tables of maps and memory")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="processor cores used")
+    parser.add_argument("--save", nargs="?", type=Path, const=RESULTS / "benchmarks.csv", metavar="FILE",
+                        help="keep the ratios and where they come from (data/results/benchmarks.csv)")
+    return parser
+
+
+def _measure(name: str, options: argparse.Namespace) -> pd.DataFrame:
+    if name == "memory":
+        return memory.table(options.network, options.size, options.batch, min(options.repetitions, 3))
+    if name in ("activation", "input"):
+        run = maps.activation_table if name == "activation" else maps.input_table
+        return run(torchvision_network(options.network), images_like(options.size, options.batch), options.repetitions)
+    if name in ("perturbation", "masking"):
+        run = evaluations.perturbation_table if name == "perturbation" else evaluations.masking_table
+        return run(torchvision_network(options.evaluated), images_like(options.size, 1), options.repetitions)
+    raise SystemExit(f"no table {name!r}; choose from {', '.join(TITLES)}")
+
+
+def _save(table: pd.DataFrame, options: argparse.Namespace) -> None:
+    record = provenance(0, parameters={name: value for name, value in vars(options).items() if name != "save"})
+    del record["seconds"]
+    options.save.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"# {name}: {value}" for name, value in record.items()]
+    rows = table.dropna(subset="ratio")[["table", "what", "quantity", "ratio"]].round(3)
+    options.save.write_text("\n".join([*lines, rows.to_csv(index=False)]))
+    print(f"\nsaved: {options.save}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

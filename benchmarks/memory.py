@@ -1,0 +1,58 @@
+"""Peak memory of the maps, each measured in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+
+import pandas as pd
+import psutil
+import torch
+from tqdm import tqdm
+
+from benchmarks import maps
+from benchmarks.networks import images_like, torchvision_network
+
+
+def bare(network, images):
+    """One forward pass and one backward pass to the images, no parameter gradients."""
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    logits = network(images.requires_grad_())
+    return torch.autograd.grad(logits.sum(), images)
+
+
+HAND = "by hand: a forward and a backward pass to the images"
+JOBS = {HAND: bare, f"contrastlib, {maps.MAPS} maps of a layer": maps.activation_maps,
+        "contrastlib, 4 maps of the pixels": maps.input_maps}
+
+
+def table(network: str, size: int, batch: int, repetitions: int) -> pd.DataFrame:
+    """Peak memory above that of the network alone, by hand = 1."""
+    peaks = {job: [] for job in JOBS}
+    for job in tqdm([job for _ in range(repetitions) for job in JOBS], desc="memory", unit="run", disable=None):
+        command = [sys.executable, "-m", "benchmarks.memory", job, network, str(size), str(batch)]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        peaks[job].append(int(output))
+    medians = pd.Series({job: pd.Series(values).median() for job, values in peaks.items()})
+    ratios = medians / medians[HAND]
+    return pd.DataFrame({"what": ratios.index, "memory": ratios.values, "target": [None, 1.2, 1.2]})
+
+
+def measure(job: str, network: str, size: int, batch: int) -> int:
+    """Bytes by which the job raises the memory of this process at its highest."""
+    net, images = torchvision_network(network), images_like(size, batch)
+    before = psutil.Process().memory_info().rss
+    JOBS[job](net, images)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("network")
+    parser.add_argument("size", type=int)
+    parser.add_argument("batch", type=int)
+    print(measure(**vars(parser.parse_args())))

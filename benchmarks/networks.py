@@ -1,0 +1,17 @@
+"""Networks and images to measure with: torchvision's architectures, random weights, random pixels."""
+
+from __future__ import annotations
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+
+def torchvision_network(name: str) -> nn.Module:
+    """In evaluation mode, with all parameters learnable, as users have them."""
+    torch.manual_seed(0)
+    return torchvision.models.get_model(name, weights=None).eval()
+
+
+def images_like(size: int, batch: int) -> Tensor:
+    return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,96 @@
+"""The benchmarks run and measure what they say; nothing here depends on how fast."""
+
+import pandas as pd
+import pytest
+import torch
+
+from contrastlib import runs
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(runs.REPOSITORY)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+SMALL = ["--network", "squeezenet1_1", "--size", "64", "--batch", "2", "--repetitions", "1", "--threads", "1"]
+
+
+def test_tables_are_printed_and_saved(tmp_path, capsys):
+    pytest.importorskip("captum", reason="pip install -r requirements-peers.txt")
+    pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
+    from benchmarks.__main__ import TITLES, main
+
+    tables = ["activation", "input", "perturbation"]
+    assert main([*tables, *SMALL, "--save", str(tmp_path / "b.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed
+    saved = pd.read_csv(tmp_path / "b.csv", comment="#")
+    assert list(saved["table"].unique()) == tables and (saved["ratio"] > 0).all()
+    header = [line for line in (tmp_path / "b.csv").read_text().splitlines() if line.startswith("#")]
+    assert any(line.startswith("# commit: ") for line in header) and not any("seconds" in line for line in header)
+
+
+def test_an_unknown_table():
+    from benchmarks.__main__ import main
+
+    with pytest.raises(SystemExit, match="no table 'speed'; choose from activation, input"):
+        main(["speed"])
+
+
+def test_the_passes_by_hand_are_the_fewest():
+    from benchmarks.evaluations import Counted, masked_images, masking_by_hand, perturbation_by_hand
+    from benchmarks.networks import images_like, torchvision_network
+
+    network, images = torchvision_network("squeezenet1_1"), images_like(32, 1)
+    counted = Counted(network)
+    perturbation_by_hand(counted, images)
+    later = 2 * (0 + 1 + 9)
+    assert counted.forwards == 1 + 4 * (later + 2 * 3) and counted.backwards == 4 * (1 + later)
+    counted = Counted(network)
+    masking_by_hand(counted, images)
+    assert counted.forwards == 1 + masked_images(images) and counted.backwards == 0
+    assert all(p.requires_grad and p.grad is None for p in network.parameters())
+
+
+def test_ratios_are_taken_within_a_round(monkeypatch):
+    from benchmarks import timing
+
+    now = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(timing.time, "process_time", lambda: now[0] / 2)
+    pace = iter([1, 1, 1, 1, 10, 10, 1, 1])  # the machine is slow in one round
+
+    def takes(seconds):
+        def run():
+            now[0] += seconds * next(pace)
+        return run
+
+    table = timing.side_by_side({"unit": takes(1), "other": takes(3)}, "unit", 3, "").set_index("what")
+    assert table.loc["other"].tolist() == pytest.approx([3, 3]) and table.loc["unit"].tolist() == [1, 1]
+
+
+def test_memory_is_measured_in_processes_of_its_own(monkeypatch):
+    from benchmarks import memory
+
+    commands = []
+
+    def run(command, **options):
+        commands.append(command)
+        megabytes = {memory.HAND: [100, 900, 110]}.get(command[3], [50, 50, 55])[len(commands) // len(memory.JOBS) % 3]
+        return type("Done", (), {"stdout": f"{megabytes}\n"})
+
+    monkeypatch.setattr(memory.subprocess, "run", run)
+    table = memory.table("squeezenet1_1", 64, 2, repetitions=3).set_index("what")
+    assert len(commands) == 9 and all(command[4:] == ["squeezenet1_1", "64", "2"] for command in commands)
+    assert table.loc[memory.HAND, "memory"] == 1 and (table["memory"].drop(memory.HAND) < 1).all()
+
+
+def test_every_memory_job_runs():
+    from benchmarks.memory import JOBS
+    from benchmarks.networks import images_like, torchvision_network
+
+    for job in JOBS.values():
+        job(torchvision_network("squeezenet1_1"), images_like(64, 1))
