@@ -1,0 +1,84 @@
+"""The small networks: shapes, sizes, names, and the weights that are shipped."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from contrastlib.datasets.birds import SPECIES, SyntheticBirds
+from contrastlib.models import small, training
+
+WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
+NAMES = list(small.NETWORKS)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return training.render(SyntheticBirds("test", small.INPUT_SIZE, length=300))
+
+
+def shipped(name):
+    network = small.build(name, len(SPECIES))
+    network.load_state_dict(load_file(WEIGHTS / f"{name}.safetensors"))
+    return network
+
+
+def card(name):
+    return json.loads((WEIGHTS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes(name):
+    network = small.build(name, 30).eval()
+    shapes = {}
+    network.get_submodule(small.LAYERS[name]).register_forward_hook(
+        lambda module, images, maps: shapes.update(maps=maps.shape, least=maps.min())
+    )
+    logits = network(torch.randn(2, 3, 128, 128))
+    assert logits.shape == (2, 30)
+    assert shapes["maps"][0] == 2 and shapes["maps"][2:] == (16, 16)
+    assert shapes["least"] == 0  # after the ReLU
+    assert 200_000 < sum(weights.numel() for weights in network.parameters()) < 700_000
+
+
+def test_only_the_alexnet_has_no_batch_normalisation():
+    plain = [
+        name
+        for name in NAMES
+        if not any(isinstance(module, torch.nn.BatchNorm2d) for module in small.build(name, 3).modules())
+    ]
+    assert plain == ["birds_alexnet"]
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="birds_vgg, birds_alexnet, birds_resnet"):
+        small.build("birds_vit", 30)
+
+
+def test_shipped_weights_are_small():
+    assert sum(path.stat().st_size for path in WEIGHTS.glob("birds_*.safetensors")) < 10e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_weights_score_what_their_card_says(name, pictures):
+    scores, said = training.evaluate(shipped(name), pictures), card(name)["test"]
+    assert scores["accuracy"] == pytest.approx(said["accuracy"], abs=0.06)
+    assert scores["share_p2_above_0.1"] == pytest.approx(said["share_p2_above_0.1"], abs=0.08)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_and_log_belong_together(name):
+    content, log = card(name), pd.read_csv(WEIGHTS / f"{name}.csv")
+    assert content["class_names"] == [each.name for each in SPECIES]
+    assert content["test_set"] == SyntheticBirds("test", small.INPUT_SIZE).checksum
+    assert list(log.epoch) == list(range(1, content["recipe"]["epochs"] + 1))
+    assert log.validation_accuracy.iloc[-1] == pytest.approx(content["test"]["accuracy"], abs=0.06)
+
+
+def test_the_vgg_is_neither_perfect_nor_certain():
+    scores = card("birds_vgg")["test"]
+    assert 0.75 <= scores["accuracy"] <= 0.92
+    assert scores["share_p2_above_0.1"] >= 0.2
