@@ -41,7 +41,7 @@ def perturbation_by_hand(network: nn.Module, images: Tensor) -> None:
     parameters = [p.requires_grad_(False) for p in network.parameters()]
     leaf = images.clone().requires_grad_()
     logits = network(leaf)
-    slopes = [torch.autograd.grad(logits, leaf, torch.ones_like(logits), retain_graph=True)[0] for _ in SCHEMES]
+    slopes = [torch.autograd.grad(logits, leaf, torch.ones_like(logits), retain_graph=k < 3)[0] for k in range(4)]
     for epsilon in EPSILONS:
         for steps in ITERATIONS:
             slope, moved = torch.cat(slopes), torch.cat([images] * len(SCHEMES))
@@ -66,7 +66,7 @@ def masked_images(images: Tensor) -> int:
 def masking_by_hand(network: nn.Module, images: Tensor) -> None:
     """A forward pass for the maps and one for each masked image, in batches; nothing is masked."""
     per_fill = masked_images(images) // len(images) // len(masking.BASELINES)
-    batches = torch.zeros(per_fill, *images.shape[1:]).split(MASKED_BATCH)
+    batches = images[:1].expand(per_fill, -1, -1, -1).contiguous().split(MASKED_BATCH)
     with torch.no_grad():
         network(images)
         for _ in range(len(images) * len(masking.BASELINES)):

@@ -19,7 +19,7 @@ MAPS = len(METHODS) * len(SCHEMES) * RANKS
 
 def activation_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
     """3 methods x 4 contrasts x the 2 most probable classes, from one forward and one backward pass."""
-    passed = forward(network, images, last_convolution(network))
+    passed = forward(network, images, last_convolution(network), once=True)
     cotangents = all_cotangents(passed.logits)
     return [explainers.METHODS[method](passed, cotangents) for method in METHODS]
 
@@ -32,7 +32,7 @@ def all_cotangents(logits: Tensor) -> Tensor:
 
 def input_maps(network: nn.Module, images: Tensor) -> Tensor:
     """4 contrasts of the predicted class, back to the pixels."""
-    passed = forward(network, images, INPUT)
+    passed = forward(network, images, INPUT, once=True)
     target = passed.logits.argmax(dim=1)
     return explainers.gradient(passed, torch.stack([contrasts.cotangent(c, passed.logits, target) for c in SCHEMES]))
 

@@ -59,7 +59,7 @@ def explain(
     if layer is None:
         own = getattr(model, "layer", None)
         layer = INPUT if of_pixels else own if isinstance(own, str) else last_convolution(model)
-    passed = forward(model, images, layer)
+    passed = forward(model, images, layer, once=True)
     if target is None:
         target = passed.logits.argmax(dim=1) if passed.logits.shape[1] > 1 else (passed.logits[:, 0] > 0).long()
     maps = explainers.METHODS[method](passed, contrasts.cotangent(contrast, passed.logits, target, foils))

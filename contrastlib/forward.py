@@ -26,10 +26,11 @@ class ForwardPass:
         activations: layer name -> its output, detached, in the order asked for.
     """
 
-    def __init__(self, logits: Tensor, activations: dict[str, Tensor]):
+    def __init__(self, logits: Tensor, activations: dict[str, Tensor], once: bool = False):
         self.logits = logits.detach()
         self.activations = {name: a.detach() for name, a in activations.items()}
-        self._outputs, self._recorded = logits, activations
+        self._outputs: Tensor | None = logits
+        self._recorded, self._once = activations, once
         self._last: tuple[Tensor, int, dict[str, Tensor]] | None = None
 
     def layer(self, name: str | None = None) -> str:
@@ -53,6 +54,7 @@ class ForwardPass:
 
         Raises:
             ValueError: the shape is not that of the logits.
+            RuntimeError: another cotangent has been pulled back, and the pass was made for one.
         """
         if cotangent.shape[-2:] != self.logits.shape or cotangent.ndim not in (2, 3):
             raise ValueError(
@@ -61,24 +63,32 @@ class ForwardPass:
             )
         if self._last and self._last[0] is cotangent and self._last[1] == cotangent._version:
             return self._last[2]
-        gradients = dict(zip(self._recorded, self._gradients(cotangent.to(self.logits))))
+        if self._outputs is None:
+            raise RuntimeError("this pass was made for one cotangent: make it with forward(..., once=False) for more")
+        gradients = dict(zip(self.activations, self._gradients(cotangent.to(self.logits))))
+        if self._once:
+            self._outputs, self._recorded = None, {}
         self._last = cotangent, cotangent._version, gradients
         return gradients
 
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
-        inputs = list(self._recorded.values())
-        many = cotangent.ndim == 3
-        if many and INPUT in self._recorded:
+        if cotangent.ndim == 3 and INPUT in self._recorded:
             # Through the whole network one after the other costs the same and needs 1/K of the memory.
-            each = [self._gradients(one) for one in cotangent]
+            each = [self._backward(one, keep=True) for one in cotangent[:-1]]
+            each.append(self._backward(cotangent[-1], keep=not self._once))
             return [torch.stack(parts) for parts in zip(*each)]
+        return self._backward(cotangent, keep=not self._once)
+
+    def _backward(self, cotangent: Tensor, keep: bool) -> Sequence[Tensor]:
         return torch.autograd.grad(
-            self._outputs, inputs, cotangent, retain_graph=True, is_grads_batched=many,
-            allow_unused=True, materialize_grads=True,
+            self._outputs, list(self._recorded.values()), cotangent, retain_graph=keep,
+            is_grads_batched=cotangent.ndim == 3, allow_unused=True, materialize_grads=True,
         )
 
 
-def forward(model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPUT) -> ForwardPass:
+def forward(
+    model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPUT, once: bool = False
+) -> ForwardPass:
     """Run ``model`` once on ``images`` and record the named layers.
 
     Args:
@@ -86,6 +96,8 @@ def forward(model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPU
             was found: mode, hooks and ``requires_grad``, also after an error.
         images: (B, channels, H, W), floating point, on the model's device and in its dtype.
         layers: names as in ``model.named_modules()``, or "input" for the images themselves.
+        once: only one cotangent (B, C) or (K, B, C) will be pulled back. Memory is then freed on the
+            way, which is faster; all explainers may still share that cotangent.
 
     Returns:
         A :class:`ForwardPass`. Its graph starts at the lowest recorded layer and holds no
@@ -113,7 +125,7 @@ def forward(model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPU
     unused = [name for name in layers if name not in recorded]
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
-    return ForwardPass(logits, {name: recorded[name] for name in layers})
+    return ForwardPass(logits, {name: recorded[name] for name in layers}, once)
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:
@@ -162,7 +174,8 @@ def check_images(model: nn.Module, images: Tensor) -> None:
     if images.ndim != 4 or 0 in images.shape:
         hint = ": add the batch dimension with images[None]" if images.ndim == 3 else ""
         raise ValueError(f"images must have shape (B, channels, H, W), got {tuple(images.shape)}{hint}")
-    if not images.isfinite().all():
+    # one sum tells nearly always, and costs a tenth of looking at every pixel
+    if not images.sum().isfinite() and not images.isfinite().all():
         raise ValueError("images hold NaN or infinite values")
     parameter = next(model.parameters(), None)
     if parameter is not None and (parameter.device != images.device or parameter.dtype != images.dtype):
@@ -182,16 +195,17 @@ def _check_output(logits: object, batch: int) -> None:
 @contextmanager
 def _as_found(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without parameter gradients, undone whatever happens."""
-    training = [(module, module.training) for module in model.modules()]
+    training = [module for module in model.modules() if module.training]
     learnable = [p for p in model.parameters() if p.requires_grad]
     try:
-        model.eval()
+        if training:
+            model.eval()
         for parameter in learnable:
             parameter.requires_grad_(False)
         yield
     finally:
-        for module, mode in training:
-            module.training = mode
+        for module in training:
+            module.training = True
         for parameter in learnable:
             parameter.requires_grad_(True)
 

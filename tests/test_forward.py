@@ -101,6 +101,19 @@ def test_a_pull_back_can_be_repeated_and_depends_on_the_cotangent_only(network, 
     torch.testing.assert_close(passed.pull_back(cotangent)[network.layers[0]], 2 * first, **EXACT)
 
 
+@pytest.mark.parametrize("count", [None, 1, 3])
+def test_a_pass_made_for_one_cotangent(network, images, count):
+    cotangent = torch.randn(*([count] if count else []), 3, 6, dtype=torch.float64)
+    for layers in (INPUT, network.layers):
+        passed = forward(network, images, layers, once=True)
+        expected = forward(network, images, layers).pull_back(cotangent)
+        for _ in range(2):  # the answer is kept, so all explainers can have it
+            for name, gradient in passed.pull_back(cotangent).items():
+                torch.testing.assert_close(gradient, expected[name], **EXACT)
+        with pytest.raises(RuntimeError, match="made for one cotangent.*once=False"):
+            passed.pull_back(cotangent + 1)
+
+
 def test_explainers_of_one_cotangent_share_one_backward_pass(network, images, monkeypatch):
     calls, backward = [], torch.autograd.grad
     monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: calls.append(1) or backward(*a, **k))
@@ -239,6 +252,19 @@ def test_explaining_inside_no_grad_and_inference(network, images):
         assert not torch.is_grad_enabled()
 
 
+def test_a_network_with_frozen_parts_keeps_them(images):
+    """Batch norm in evaluation mode inside a network in training mode, and the reverse."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(3600, 6)).double()
+    for modes in ([True, False, True, True], [False, True, False, False]):
+        network.training = not modes[0]
+        for module, mode in zip(network, modes):
+            module.training = mode
+        statistics = network[1].running_mean.clone()
+        contrastlib.explain(network, images)
+        assert [module.training for module in network] == modes and network.training is not modes[0]
+        assert torch.equal(network[1].running_mean, statistics) and network[1].num_batches_tracked == 0
+
+
 # --- layers -------------------------------------------------------------------------------------
 
 class Shared(nn.Module):
@@ -326,6 +352,7 @@ def test_asking_for_a_layer_that_was_not_recorded(network, images):
     (lambda x: x[:0], ValueError, r"\(0, 3, 32, 32\)"),
     (lambda x: x.where(x > 0.01, torch.nan), ValueError, "NaN"),
     (lambda x: x / 0, ValueError, "infinite"),
+    (lambda x: x.where(x > 0.01, torch.inf).where(x < 0.99, -torch.inf), ValueError, "infinite"),
     (lambda x: x.float(), ValueError, "float32.*float64.*images.to"),
     (lambda x: x.half(), ValueError, "float16"),
 ])

@@ -41,7 +41,7 @@ def describe(
     layers = list(layers) or [getattr(model, "layer", None) or last_convolution(model)]
     tables = []
     for layer in layers:  # one at a time: the gradients of several layers at once are the largest thing in memory
-        passed = forward(model, images, layer)
+        passed = forward(model, images, layer, once=True)
         probabilities, classes = passed.logits.softmax(dim=1).topk(3, dim=1)
         maps = explanations(passed, classes[:, :2], methods, contrasts).flatten(-2)
         similarity = torch.cosine_similarity(maps[:, :, 0], maps[:, :, 1], dim=-1)

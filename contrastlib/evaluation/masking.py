@@ -66,7 +66,7 @@ def relative_probabilities(
         is masked.
     """
     layer = layer or getattr(model, "layer", None) or last_convolution(model)
-    passed = forward(model, images, layer)
+    passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
     chosen = ((probabilities[:, 1] > threshold) == above).nonzero().flatten().tolist()
     if not chosen:

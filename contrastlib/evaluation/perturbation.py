@@ -55,7 +55,7 @@ def changes(
     """
     if images.min() < 0 or images.max() > 1:
         raise ValueError("images must be in [0, 1]: let the model normalise, and pass the pixels as they are")
-    start = forward(model, images)
+    start = forward(model, images, once=True)
     first = gradient(start, torch.stack([schemes.cotangent(c, start.logits, target) for c in contrasts]))
     before = _scores(start.logits, target).add_suffix("_before")
     tables = []
@@ -125,7 +125,7 @@ def _bounds(images: Tensor, epsilon: float, clamp: str) -> tuple[Tensor, Tensor]
 
 def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequence[str]) -> Tensor:
     """Each contrast's gradient at its own images (K, B, ...), in one pass."""
-    passed = forward(model, images.flatten(0, 1))
+    passed = forward(model, images.flatten(0, 1), once=True)
     logits = passed.logits.unflatten(0, images.shape[:2])
     cotangent = torch.cat([schemes.cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])
     return gradient(passed, cotangent).unflatten(0, images.shape[:2])
