@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from benchmarks import evaluations, maps, memory
-from benchmarks.networks import images_like, torchvision_network
+from benchmarks.networks import as_studies_have_it, images_like, torchvision_network
 from contrastlib.runs import RESULTS, provenance
 
 TITLES = {
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--evaluated", default="squeezenet1_1", help="that of the two sections' experiments")
     parser.add_argument("--size", type=int, default=224, help="side of the images")
     parser.add_argument("--batch", type=int, default=8, help="images of the tables of maps and memory")
+    parser.add_argument("--evaluated-batch", type=int, default=2, help="images of those")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="processor cores used")
     parser.add_argument("--save", nargs="?", type=Path, const=RESULTS / "benchmarks.csv", metavar="FILE",
                         help="keep the ratios and where they come from (data/results/benchmarks.csv)")
@@ -62,7 +63,8 @@ def _measure(name: str, options: argparse.Namespace) -> pd.DataFrame:
         return run(torchvision_network(options.network), images_like(options.size, options.batch), options.repetitions)
     if name in ("perturbation", "masking"):
         run = evaluations.perturbation_table if name == "perturbation" else evaluations.masking_table
-        return run(torchvision_network(options.evaluated), images_like(options.size, 1), options.repetitions)
+        network, images = torchvision_network(options.evaluated), images_like(options.size, options.evaluated_batch)
+        return run(*as_studies_have_it(network, images), options.repetitions)
     raise SystemExit(f"no table {name!r}; choose from {', '.join(TITLES)}")
 
 

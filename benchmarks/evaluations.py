@@ -66,7 +66,7 @@ def masked_images(images: Tensor) -> int:
 def masking_by_hand(network: nn.Module, images: Tensor) -> None:
     """A forward pass for the maps and one for each masked image, in batches; nothing is masked."""
     per_fill = masked_images(images) // len(images) // len(masking.BASELINES)
-    batches = images[:1].expand(per_fill, -1, -1, -1).contiguous().split(MASKED_BATCH)
+    batches = images[[0] * per_fill].contiguous(memory_format=torch.channels_last).split(MASKED_BATCH)
     with torch.no_grad():
         network(images)
         for _ in range(len(images) * len(masking.BASELINES)):

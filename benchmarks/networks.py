@@ -13,5 +13,10 @@ def torchvision_network(name: str) -> nn.Module:
     return torchvision.models.get_model(name, weights=None).eval()
 
 
+def as_studies_have_it(network: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
+    """In the layout that is fastest on a CPU."""
+    return network.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last)
+
+
 def images_like(size: int, batch: int) -> Tensor:
     return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
