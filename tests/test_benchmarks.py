@@ -84,7 +84,7 @@ def test_memory_is_measured_in_processes_of_its_own(monkeypatch):
 
     monkeypatch.setattr(memory.subprocess, "run", run)
     table = memory.table("squeezenet1_1", 64, 2, repetitions=3).set_index("what")
-    assert len(commands) == 9 and all(command[4:] == ["squeezenet1_1", "64", "2"] for command in commands)
+    assert len(commands) == 3 * len(memory.JOBS) and all(command[4:] == ["squeezenet1_1", "64", "2"] for command in commands)
     assert table.loc[memory.HAND, "memory"] == 1 and (table["memory"].drop(memory.HAND) < 1).all()
 
 
