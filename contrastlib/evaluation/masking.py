@@ -129,12 +129,19 @@ def masked_pixels(maps: Tensor, keep: str, counting: str) -> Tensor:
     flat = against.flatten(1)
     kept_count, other_count = (flat < 0).sum(dim=1), (flat > 0).sum(dim=1)
     if counting == "described":
-        count = other_count.min()
+        count = int(other_count.min())
     else:
-        count = kept_count.min() if keep == "positive" else kept_count.max() - 1
-    order = flat.argsort(dim=1, descending=True, stable=True)
-    mask = torch.zeros_like(flat, dtype=torch.bool)
-    return mask.scatter_(1, order[:, : max(int(count), 0)], True).view_as(maps)
+        count = int(kept_count.min() if keep == "positive" else kept_count.max() - 1)
+    return _highest(flat, count).view_as(maps)
+
+
+def _highest(values: Tensor, count: int) -> Tensor:
+    """True at the ``count`` highest of each row, of equal ones at the first."""
+    if count <= 0:
+        return torch.zeros_like(values, dtype=torch.bool)
+    last = values.kthvalue(values.shape[1] - count + 1, dim=1, keepdim=True).values  # much faster than sorting
+    above, level = values > last, values == last
+    return above | (level & (level.cumsum(dim=1) <= count - above.sum(dim=1, keepdim=True)))
 
 
 def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
