@@ -49,7 +49,9 @@ def torchvision_resnet():
 def torchvision_vgg():
     network = torchvision.models.vgg11_bn(init_weights=False)
     # the first of its linear layers alone has a hundred million weights
-    network.classifier = nn.Sequential(nn.Linear(512 * 49, 16), nn.ReLU(True), nn.Dropout(), nn.Linear(16, CLASSES))
+    network.classifier = nn.Sequential(
+        nn.Linear(512 * 49, 16), nn.ReLU(True), nn.Dropout(), nn.Linear(16, CLASSES)
+    )
     return network
 
 

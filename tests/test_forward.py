@@ -419,7 +419,8 @@ def test_explain_without_upsampling_and_with_foils(network, images):
 
 
 def test_explain_a_classifier_with_one_logit(images):
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)).double()
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1))
+    model = model.double()
     positive, negative = contrastlib.explain(model, images, 1), contrastlib.explain(model, images, 0)
     torch.testing.assert_close(positive, -negative, **EXACT)
     chosen = torch.where(model(images)[:, :, None] > 0, positive, negative)

@@ -28,7 +28,9 @@ class Noise(ImageSet):
 def small_classifier(name):
     torch.manual_seed(len(name))
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 7))
-    return Classifier(network, name=name, class_names=Noise.class_names, layer="network.1", input_size=16, checksum=name)
+    return Classifier(
+        network, name=name, class_names=Noise.class_names, layer="network.1", input_size=16, checksum=name
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -73,9 +75,10 @@ def test_shards_do_not_change_the_table(tmp_path, monkeypatch, size):
     whole = studies.sign_perturbation("net", "noise", count=20, cache=tmp_path / "a", **OPTIONS)
     monkeypatch.setattr(studies, "SHARD", size)
     parts = studies.sign_perturbation("net", "noise", count=20, cache=tmp_path / "b", **OPTIONS)
-    keys = ["image", "contrast", "iterations"]
-    pd.testing.assert_frame_equal(whole.sort_values(keys, ignore_index=True), parts.sort_values(keys, ignore_index=True),
-                                  check_exact=False, rtol=1e-4, atol=1e-6)
+    whole, parts_in_order = (
+        table.sort_values(["image", "contrast", "iterations"], ignore_index=True) for table in (whole, parts)
+    )
+    pd.testing.assert_frame_equal(whole, parts_in_order, check_exact=False, rtol=1e-4, atol=1e-6)
     assert parts.attrs["provenance"]["shards"] == -(-20 // size)
 
 
@@ -96,7 +99,8 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
     monkeypatch.setattr(studies, "SHARD", 10)
     options = {"countings": ["sign"], "baselines": ["black"], "methods": ["gradcam"]}
     p_2 = studies.masking_table("net", "noise", count=40, cache=tmp_path, threshold=0.0, **options)["p_2"]
-    few = studies.masking_table("net", "noise", count=40, cache=tmp_path, threshold=np.sort(p_2.unique())[-3].item(), **options)
+    threshold = np.sort(p_2.unique())[-3].item()
+    few = studies.masking_table("net", "noise", count=40, cache=tmp_path, threshold=threshold, **options)
     assert few["image"].nunique() == 2 and few["image"].dtype.kind == "i"
 
 

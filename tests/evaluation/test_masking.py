@@ -77,6 +77,17 @@ def test_equal_values_go_in_the_order_of_pixels():
     assert pixels("positive", "described", maps) == [[0], [0]]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_same_pixels_as_by_a_stable_sort(seed):
+    maps = torch.randint(-3, 4, (2, 8, 9), generator=torch.Generator().manual_seed(seed)).float()
+    for keep, sign in (("positive", -1), ("negative", 1)):
+        for counting in ("described", "coded"):
+            masks = masked_pixels(maps, keep, counting).flatten(1)
+            order = (sign * maps).flatten(1).argsort(dim=1, descending=True, stable=True)
+            for mask, first in zip(masks, order):
+                assert set(mask.nonzero().flatten().tolist()) == set(first[: mask.sum()].tolist())
+
+
 def test_counts_on_random_maps():
     maps = torch.randn(2, 30, 40, generator=torch.Generator().manual_seed(0)) + 0.3
     positive, negative = (maps > 0).sum(dim=(1, 2)), (maps < 0).sum(dim=(1, 2))

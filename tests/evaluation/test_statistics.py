@@ -157,7 +157,8 @@ def test_settings_on_different_images(table):
     result = paired_differences(fewer, "v", ["n"]).set_index("n")
     assert result["images"].to_dict() == {1: 80, 10: 20} and result["groups"].to_dict() == {1: 40, 10: 10}
     alone = paired_differences(table[(table["n"] == 10) & (table["image"] < 20)], "v", ["n"])
-    np.testing.assert_allclose(result.loc[10, ["mean", "low", "high"]].astype(float), alone[["mean", "low", "high"]].iloc[0])
+    columns = ["mean", "low", "high"]
+    np.testing.assert_allclose(result.loc[10, columns].astype(float), alone[columns].iloc[0])
 
 
 def test_a_missing_partner(table):
