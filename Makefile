@@ -8,7 +8,7 @@ PROFILE ?= quick
 VENDOR := book/vendor/offline
 PACKAGES = $(wildcard $(VENV)/lib/python3*/site-packages)
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
-PAGES = _config.yml _toc.yml $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
+PAGES = _config.yml _toc.yml data/README.md $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
 .PHONY: help install book run test lab real bench screenshots clean

@@ -27,10 +27,10 @@ EXECUTED = REPOSITORY / "book" / "executed"
 PROFILES = NOTEBOOKS / "profiles"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 
-# The same everywhere: two threads, because the order of a sum depends on their number; no dates in SVG; no progress
+# The same everywhere: one thread, because the order of a sum depends on their number; no dates in SVG; no progress
 # bars, whose text depends on the time.
 QUICK_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "315532800",
     "TQDM_DISABLE": "1",
