@@ -25,7 +25,8 @@ book: run        ## run the notebooks that are out of date, build the book, prin
 run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out of date (PROFILE=quick)
 	@$(PYTHON) -m contrastlib run --profile $(PROFILE)
 
-test: $(VENV)/.peers book  ## unit tests, cross-checks with peers, notebooks, the book in a browser
+test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
+	$(BIN)/ruff check --quiet .
 	$(PYTHON) -m pytest -q
 
 lab: $(VENV)/.installed  ## JupyterLab on the notebooks

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 
@@ -15,7 +16,13 @@ def main(argv=None) -> int:
     for module in pkgutil.iter_modules(commands.__path__):
         importlib.import_module(f"contrastlib.commands.{module.name}").add_parser(subparsers)
     arguments = parser.parse_args(argv)
-    return arguments.func(arguments) or 0
+    try:
+        status = arguments.func(arguments) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has had enough, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 if __name__ == "__main__":

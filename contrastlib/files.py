@@ -38,10 +38,11 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
     unknown data set 'cifar-test': did you mean 'cifar10-test'?
     """
     known = sorted(known)
+    listed = ", ".join(known) if len(known) <= 20 else f"{len(known)} to choose from: `python -m contrastlib data`"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return ValueError(f"unknown {what} {name!r}: did you mean {' or '.join(map(repr, near))}?")
-    return ValueError(f"unknown {what} {name!r}: there are {', '.join(known)}")
+    return ValueError(f"unknown {what} {name!r}: there are {listed}")
 
 
 def registry() -> dict[str, dict]:

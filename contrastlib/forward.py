@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from contrastlib.contrasts import check_logits
 
 INPUT = "input"
+DECOMPOSED = 64  # that many contrasts at most are checked for a common span, whose cost grows with their square
 
 
 class ForwardPass:
@@ -48,12 +49,12 @@ class ForwardPass:
             cotangent: (B, C), or (K, B, C) for K contrasts at once.
 
         Returns:
-            layer name -> gradient with the activation's shape, or with K in front. The answer to
-            the latest cotangent is kept, so several explainers of one cotangent share one
-            backward pass.
+            layer name -> gradient with the activation's shape, or with K in front. Only as many
+            vectors go back as the K contrasts are linearly independent. The answer to the latest
+            cotangent is kept, so several explainers of one cotangent share one backward pass.
 
         Raises:
-            ValueError: the shape is not that of the logits.
+            ValueError: the shape is not that of the logits, or a value is not finite.
             RuntimeError: another cotangent has been pulled back, and the pass was made for one.
         """
         if cotangent.shape[-2:] != self.logits.shape or cotangent.ndim not in (2, 3):
@@ -61,6 +62,8 @@ class ForwardPass:
                 f"cotangent must be (B, C) or (K, B, C) with (B, C) = {tuple(self.logits.shape)}, "
                 f"got {tuple(cotangent.shape)}"
             )
+        if not cotangent.isfinite().all():
+            raise ValueError("the cotangent holds NaN or infinite values: check the contrast it comes from")
         if self._last and self._last[0] is cotangent and self._last[1] == cotangent._version:
             return self._last[2]
         if self._outputs is None:
@@ -72,6 +75,13 @@ class ForwardPass:
         return gradients
 
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
+        span = _span(cotangent) if cotangent.ndim == 3 and 1 < len(cotangent) <= DECOMPOSED else None
+        if span is None:
+            return self._of_each(cotangent)
+        weights, basis = span
+        return [torch.einsum("bkr,rb...->kb...", weights, gradient) for gradient in self._of_each(basis)]
+
+    def _of_each(self, cotangent: Tensor) -> Sequence[Tensor]:
         if cotangent.ndim == 3 and INPUT in self._recorded:
             # Through the whole network one after the other costs the same and needs 1/K of the memory.
             each = [self._backward(one, keep=True) for one in cotangent[:-1]]
@@ -153,16 +163,38 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
 def last_convolution(model: nn.Module) -> str:
     """Name of the last 2-d convolution in definition order, the default layer of activation maps.
 
+    Auxiliary heads, as GoogLeNet's ``aux1``, do not count: they run in training only.
+
     Raises:
         ValueError: the model has no convolution.
     """
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+    names = [name for name in names if not any(part.lower().startswith("aux") for part in name.split("."))]
     if not names:
         raise ValueError(
             f"{type(model).__name__} has no 2-d convolution to find a layer by: "
             "name one with layer=..., or use a method of the input space (gradient, input_x_gradient)"
         )
     return names[-1]
+
+
+def _span(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Weights (B, K, R) and a basis (R, B, C) that give cotangents (K, B, C); None when R is K.
+
+    The contrasts of one image share e_t, the vector of ones and the softmax: eight of two targets
+    have rank four. Rows are scaled to length 1 first, so that each keeps its own relative precision.
+    """
+    rows = cotangents.transpose(0, 1)
+    rows = rows if rows.dtype == torch.float64 else rows.float()
+    length = rows.norm(dim=2, keepdim=True)
+    unit = rows / torch.where(length == 0, 1, length)
+    left, singular, right = torch.linalg.svd(unit, full_matrices=False)
+    rounding = 4 * len(cotangents) ** 0.5 * torch.finfo(cotangents.dtype).eps
+    rank = max(1, int((singular > rounding).sum(dim=1).max()))
+    if rank == len(cotangents):
+        return None
+    weights = length * left[..., :rank] * singular[:, None, :rank]
+    return weights.to(cotangents), right[:, :rank].transpose(0, 1).to(cotangents)
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:

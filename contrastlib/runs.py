@@ -59,9 +59,18 @@ def sharded(
     cache.mkdir(parents=True, exist_ok=True)
     code = code_digest(work.__module__)
     tables = [_shard(work, shard, code, data, cache) for shard in tqdm(shards, desc=title, unit="shard")]
-    joined = pd.concat([table for table, _ in tables], ignore_index=True)
-    joined.attrs["provenance"] = summary([provenance for _, provenance in tables])
-    return joined
+    together = joined([table for table, _ in tables])
+    together.attrs["provenance"] = summary([provenance for _, provenance in tables])
+    return together
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the same columns in one; empty ones, whose columns have no types, only where all are.
+
+    >>> joined([pd.DataFrame(columns=["a"]), pd.DataFrame({"a": [1]})]).dtypes.item()
+    dtype('int64')
+    """
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
 def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
@@ -253,7 +262,7 @@ def _normalised(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[0].value.value = ""
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            first.value.value = ""
     return ast.dump(tree)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from contrastlib import datasets, models
 from contrastlib.evaluation import maps, masking, perturbation, precision
-from contrastlib.runs import RESULTS, load, save, sharded, summary
+from contrastlib.runs import RESULTS, joined, load, save, sharded, summary
 
 SHARD = 64
 OPTIONS = {"birds": {"split": "test"}, "imagenet-birds": {"crops": 5}}  # how studies load a set
@@ -63,9 +63,9 @@ def recorded(study: Callable, profile: str = "real") -> pd.DataFrame:
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     records = [table.attrs["provenance"] for table in tables]
-    joined = pd.concat([_bare(table) for table in tables], ignore_index=True)
-    joined.attrs["provenance"] = summary(records)
-    return joined
+    together = joined([_bare(table) for table in tables])
+    together.attrs["provenance"] = summary(records)
+    return together
 
 
 def _bare(table: pd.DataFrame) -> pd.DataFrame:
@@ -165,16 +165,14 @@ def _by_batches(
         pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
         labels = torch.tensor([example.label for example in part], device=pixels.device)
         table = evaluate(model, _fast_layout(pixels), labels, **options)
-        if table.empty:
-            continue
-        place = table["image"].to_numpy()
+        place = table["image"].to_numpy(dtype=int)
         identity = {
             "image": np.asarray(images[i : i + size])[place],
             "group": np.array([example.group for example in part])[place],
             "label": labels.numpy(force=True)[place],
         }
         tables.append(table.assign(**identity))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return joined(tables)
 
 
 def _fast_layout(tensor: Tensor) -> Tensor:

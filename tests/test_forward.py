@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 import contrastlib
@@ -89,6 +90,63 @@ def test_many_cotangents_at_once_are_one_by_one(network, images):
         passed = forward(network, images, layer)
         one_by_one = torch.stack([passed.pull_back(one)[layer] for one in many])
         torch.testing.assert_close(passed.pull_back(many)[layer], one_by_one, **EXACT)
+
+
+def rows_sent_back(passed, cotangents, monkeypatch):
+    """How many cotangents the backward passes of one pull-back carry for each image."""
+    sent, backward = [], torch.autograd.grad
+
+    def counted(outputs, inputs, cotangent, **options):
+        sent.append(len(cotangent) if cotangent.ndim == 3 else 1)
+        return backward(outputs, inputs, cotangent, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.autograd, "grad", counted)
+        gradients = passed.pull_back(cotangents)
+    return sum(sent), gradients
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-10), (torch.float32, 2e-5)])
+def test_contrasts_that_depend_on_each_other_go_back_once(make_network, monkeypatch, dtype, tolerance):
+    network, images = make_network(dtype), make_network.images(dtype=dtype)
+    for layer in (INPUT, "0"):
+        passed = forward(network, images, layer)
+        classes = passed.logits.topk(2, dim=1).indices.T
+        cotangents = torch.stack([
+            contrasts.cotangent(name, passed.logits, target)
+            for name in ("original", "mean", "maximum", "weighted", "probability") for target in classes
+        ])
+        one_by_one = torch.stack([passed.pull_back(w)[layer] for w in cotangents])
+        rank, gradients = rows_sent_back(passed, cotangents, monkeypatch)
+        assert rank == 4  # e_1, e_2, the vector of ones, the softmax
+        scale = one_by_one.flatten(2).norm(dim=2)
+        gap = (gradients[layer] - one_by_one).flatten(2).norm(dim=2)
+        assert (gap <= tolerance * scale).all()
+
+
+def test_independent_contrasts_go_back_as_they_are(network, images, monkeypatch):
+    passed = forward(network, images, network.layers[0])
+    rank, _ = rows_sent_back(passed, torch.eye(6, dtype=torch.float64)[:, None].expand(-1, 3, -1), monkeypatch)
+    assert rank == 6
+    rank, zero = rows_sent_back(passed, torch.zeros(4, 3, 6, dtype=torch.float64), monkeypatch)
+    assert rank == 1 and not zero[network.layers[0]].any()
+
+
+def test_small_contrasts_keep_their_precision_beside_large_ones(network, images):
+    layer = network.layers[0]
+    passed = forward(network, images, layer)
+    direction = torch.randn(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    other = torch.randn(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    many = torch.stack([other, 1e-30 * direction, other + direction])
+    expected = 1e-30 * passed.pull_back(direction)[layer]
+    gap = (passed.pull_back(many)[layer][1] - expected).norm()
+    assert gap <= 1e-10 * expected.norm()
+
+
+def test_a_cotangent_that_is_not_finite(network, images):
+    passed = forward(network, images, network.layers[0])
+    with pytest.raises(ValueError, match="NaN or infinite.*check the contrast"):
+        passed.pull_back(torch.full((3, 6), torch.nan, dtype=torch.float64))
 
 
 def test_a_pull_back_can_be_repeated_and_depends_on_the_cotangent_only(network, images):
@@ -323,6 +381,12 @@ def test_last_convolution(torchvision_network):
     name = last_convolution(torchvision_network)
     convolutions = [n for n, m in torchvision_network.named_modules() if isinstance(m, nn.Conv2d)]
     assert name == convolutions[-1]
+
+
+def test_auxiliary_heads_are_no_place_for_maps():
+    googlenet = torchvision.models.googlenet(num_classes=6, aux_logits=True, init_weights=False)
+    assert any(name.startswith("aux2") for name, _ in googlenet.named_modules())
+    assert last_convolution(googlenet) == "inception5b.branch4.1.conv"
 
 
 def test_no_convolution(images):

@@ -92,7 +92,8 @@ def test_masking_keeps_the_images_that_pass_the_threshold(tmp_path):
     assert (above["p_2"] > threshold).all() and (below["p_2"] <= threshold).all()
     assert set(above["image"]) | set(below["image"]) == set(studies.spread(140, 40))
     assert not set(above["image"]) & set(below["image"])
-    assert table(threshold=1.0).empty
+    none = table(threshold=1.0)
+    assert none.empty and set(none.columns) == set(above.columns)
 
 
 def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monkeypatch):

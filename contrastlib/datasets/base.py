@@ -22,7 +22,7 @@ class Example(NamedTuple):
     label: int
     """index of its class in ``class_names``"""
     group: int
-    """unit of resampling: the photograph that the image was cropped from"""
+    """unit of resampling, the photograph that the image was cropped from"""
     name: str
     """name of the file, or of the drawing"""
 
@@ -37,7 +37,7 @@ class ImageSet(Dataset):
     name: str
     class_names: list[str]
     checksum: str
-    """identifies the content: checksum of the archive, or version and seed of the generator"""
+    """identifies the content by the checksum of the archive, or by version and seed of the generator"""
 
     def __len__(self) -> int:
         raise NotImplementedError

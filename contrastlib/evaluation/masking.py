@@ -25,6 +25,8 @@ METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
 COUNTINGS = ("sign", "coded", "described")
 KEEP = ("positive", "negative")
+COLUMNS = ("method", "contrast", "rank", "counting", "kept", "masked", "image", "p_1", "p_2",
+           "relative_probability_before", "baseline", "relative_probability")
 
 
 def relative_probabilities(
@@ -63,14 +65,14 @@ def relative_probabilities(
         contrast, baseline, counting and kept sign, with image (place in the batch), these, p_1, p_2,
         masked (share of pixels), relative_probability after and ``_before`` masking. Rows with
         method "blank" hold the relative probability of the baseline alone: an image of which all
-        is masked.
+        is masked. No row, but all columns, when no image passes.
     """
     layer = layer or getattr(model, "layer", None) or last_convolution(model)
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
     chosen = ((probabilities[:, 1] > threshold) == above).nonzero().flatten().tolist()
     if not chosen:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=COLUMNS)
     maps = explanations(passed, classes, methods, contrasts)
     fill = {name: baseline(name, model, images[chosen]) for name in baselines}
     tables = []

@@ -111,7 +111,7 @@ def _initialise(network: nn.Module) -> None:
 
 NETWORKS = {"birds_vgg": SmallVGG, "birds_alexnet": SmallAlexNet, "birds_resnet": SmallResNet}
 LAYERS = {"birds_vgg": "features.20", "birds_alexnet": "features.11", "birds_resnet": "layer3"}
-"""The layer that maps are made from: the last one of 16 × 16, after its ReLU."""
+"""The layer that maps are made from, the last one of 16 × 16, after its ReLU."""
 
 
 def build(name: str, num_classes: int) -> nn.Module:

@@ -235,7 +235,8 @@ def test_the_threshold_divides_the_images(model, images):
     options = {"baselines": ["black"], "countings": ["sign"], "threshold": threshold}
     above, below = (set(table_of(model, images, **options, above=side)["image"]) for side in (True, False))
     assert above == set((second > threshold).nonzero().flatten().tolist()) and below == set(range(9)) - above
-    assert table_of(model, images, threshold=1.0).empty
+    none = table_of(model, images, threshold=1.0)
+    assert none.empty and set(none.columns) == set(masking.COLUMNS)
 
 
 def test_one_forward_pass_for_the_maps_and_one_for_each_masked_image(model, images, monkeypatch):

@@ -6,7 +6,12 @@ from torch import nn
 
 from contrastlib import contrasts
 from contrastlib.explainers import (
-    ACTIVATION_SPACE, gradcam, gradient, input_x_gradient, linear_approximation, xgradcam,
+    ACTIVATION_SPACE,
+    gradcam,
+    gradient,
+    input_x_gradient,
+    linear_approximation,
+    xgradcam,
 )
 from contrastlib.forward import forward
 

@@ -19,7 +19,7 @@ class Annotations(NamedTuple):
     """What the drawing knows about one bird of a picture."""
 
     parts: dict
-    """part name -> bool array (H, W): the pixels that show it, not those hidden; none is empty.
+    """part name -> bool array (H, W) of the pixels that show it, not those hidden; none is empty.
 
     A part worn plain (trait None: no wing bar, no eye stripe …) still has the pixels where it would
     be, painted like what surrounds it; a missing crest has none.
