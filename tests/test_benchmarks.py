@@ -1,10 +1,15 @@
 """The benchmarks run and measure what they say; nothing here depends on how fast."""
 
+import subprocess
+import sys
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from contrastlib import runs
+from contrastlib.runs import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +92,13 @@ def test_memory_is_measured_in_processes_of_its_own(monkeypatch):
     table = memory.table("squeezenet1_1", 64, 2, repetitions=3).set_index("what")
     assert len(commands) == 3 * len(memory.JOBS) and all(command[4:] == ["squeezenet1_1", "64", "2"] for command in commands)
     assert table.loc[memory.HAND, "memory"] == 1 and (table["memory"].drop(memory.HAND) == 50 / 110).all()
+
+
+def test_the_peak_of_a_process_is_not_that_of_its_parent():
+    ballast = np.ones(100_000_000)  # 800 MB, as a benchmark that measured other things before may hold
+    command = [sys.executable, "-c", "from benchmarks.memory import peak; print(peak())"]
+    child = int(subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout)
+    assert 10_000_000 < child < ballast.nbytes
 
 
 def test_every_memory_job_runs():
