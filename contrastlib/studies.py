@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from contrastlib import datasets, models
-from contrastlib.evaluation import maps, masking, perturbation, precision
+from contrastlib.evaluation import dominance, maps, masking, perturbation, precision, three_classes
 from contrastlib.runs import RESULTS, joined, load, save, sharded, summary
 
 SHARD = 64
@@ -129,6 +129,61 @@ def precision_table(network: str, dataset: str, count: int | None = None, cache:
 def precision_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
     """One shard of :func:`precision_table`."""
     return _by_batches(precision.softmax_gradients, network, dataset, images, options, batch=16, small_batch=64)
+
+
+def dominated_masking(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Eriksson et al. 2025, Table 2: :func:`masking_table` of GradCAM over the images with p_2 <= 0.1."""
+    return masking_table(network, dataset, count, cache, **{"methods": ["gradcam"], "above": False} | options)
+
+
+def three_class_maps(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Section 5.3: :func:`contrastlib.evaluation.three_classes.compare`; arguments as above."""
+    return _study(three_classes_shard, network, dataset, count, cache, options)
+
+
+def three_classes_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`three_class_maps`."""
+    return _by_batches(three_classes.compare, network, dataset, images, options, batch=16, small_batch=64)
+
+
+def mean_of_classes(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Section 5.3: :func:`contrastlib.evaluation.three_classes.mean_by_class_count`; arguments as above."""
+    return _study(mean_shard, network, dataset, count, cache, options)
+
+
+def mean_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`mean_of_classes`."""
+    return _by_batches(three_classes.mean_by_class_count, network, dataset, images, options, batch=4, small_batch=16)
+
+
+def dominance_table(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Eriksson et al. 2025, sec. 4.3: :func:`contrastlib.evaluation.dominance.agreement`; arguments as above."""
+    return _study(dominance_shard, network, dataset, count, cache, options)
+
+
+def dominance_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`dominance_table`."""
+    return _by_batches(dominance.agreement, network, dataset, images, options, batch=8, small_batch=64)
+
+
+def gradient_norms(
+    network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options
+) -> pd.DataFrame:
+    """Eriksson et al. 2025, Fig. 6: :func:`contrastlib.evaluation.dominance.gradient_norms`; arguments as above."""
+    return _study(norms_shard, network, dataset, count, cache, options)
+
+
+def norms_shard(network: str, dataset: str, images: list[int], options: Mapping) -> pd.DataFrame:
+    """One shard of :func:`gradient_norms`."""
+    return _by_batches(dominance.gradient_norms, network, dataset, images, options, batch=4, small_batch=32)
 
 
 def spread(total: int, count: int | None) -> list[int]:

@@ -105,9 +105,14 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
     assert few["image"].nunique() == 2 and few["image"].dtype.kind == "i"
 
 
-@pytest.mark.parametrize("study", [studies.map_statistics, studies.precision_table])
-def test_descriptions(tmp_path, study):
-    table = study("net", "noise", count=30, cache=tmp_path)
+@pytest.mark.parametrize("study, options", [
+    (studies.map_statistics, {}), (studies.precision_table, {}), (studies.dominance_table, {}),
+    (studies.mean_of_classes, {"draws": 2}), (studies.gradient_norms, {"ends": 1, "step": 3}),
+    (studies.three_class_maps, {"threshold": 0.0}),
+    (studies.dominated_masking, {"threshold": 1.0, "countings": ["sign"], "baselines": ["black"]}),
+])
+def test_descriptions(tmp_path, study, options):
+    table = study("net", "noise", count=30, cache=tmp_path, **options)
     assert sorted(table["image"].unique()) == studies.spread(140, 30)
     assert (table["group"] == table["image"] // 2).all()
 

@@ -1,0 +1,116 @@
+"""What becomes of the weighted contrast where one class dominates.
+
+Eriksson et al. 2025, sec. 4.3 and Fig. 6: the review argues that the weighted map then falls back to
+the original one, because explanations grow with their logit and because the gradient of p_t vanishes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib.contrasts import log_odds, original, weighted
+from contrastlib.evaluation.precision import softmax_gradient
+from contrastlib.evaluation.statistics import bootstrap, interval
+from contrastlib.explainers import gradcam
+from contrastlib.forward import INPUT, forward, last_convolution
+
+
+def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, layer: str | None = None) -> pd.DataFrame:
+    """How alike the weighted and the original map of the predicted class are.
+
+    Args:
+        model: logits (B, C) from images.
+        images: (B, channels, H, W).
+        labels: not used; accepted so that all evaluations are called alike.
+        layer: of GradCAM; the model's own layer or its last convolution when None.
+
+    Returns:
+        One row for each image and method (gradient, gradcam), with
+        weighted (cosine of the weighted with the original map),
+        softmax (the same for the map propagated from p_t in the model's dtype; NaN where that is 0),
+        foils (norm of sum_s alpha_s phi^s over that of phi^t), p_t, p_2 and log_odds of t.
+    """
+    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    passed = forward(model, images, [INPUT, layer], once=True)
+    probabilities = passed.logits.softmax(dim=1).topk(2, dim=1).values
+    target = passed.logits.argmax(dim=1)
+    computed = softmax_gradient(passed.logits, target)
+    size = computed.norm(dim=1, keepdim=True)
+    cotangents = torch.stack([
+        original(passed.logits, target), weighted(passed.logits, target), computed / torch.where(size == 0, 1, size),
+    ])
+    maps = {"gradient": passed.pull_back(cotangents)[INPUT], "gradcam": gradcam(passed, cotangents, layer)}
+    tables = []
+    for method, phi in maps.items():
+        logit, contrast, softmax = phi.flatten(2).double()
+        tables.append(pd.DataFrame({
+            "image": range(len(images)),
+            "method": method,
+            "weighted": _cosine(contrast, logit),
+            "softmax": _cosine(softmax, logit),
+            "foils": ((logit - contrast).norm(dim=1) / logit.norm(dim=1)).numpy(force=True),
+            "p_t": probabilities[:, 0].double().numpy(force=True),
+            "p_2": probabilities[:, 1].double().numpy(force=True),
+            "log_odds": log_odds(passed.logits, target).double().numpy(force=True),
+        }))
+    return pd.concat(tables, ignore_index=True)
+
+
+def gradient_norms(
+    model: nn.Module, images: Tensor, labels: Tensor | None = None, ends: int = 12, step: int = 20
+) -> pd.DataFrame:
+    """Figure 6 of Eriksson et al. 2025: the norm of grad_x y_s against y_s, for many classes of an image.
+
+    Args:
+        ends, step: classes in the order of their logits: the first and the last ``ends``, and every
+            ``step``-th between (the review: 50 and 20 of 1,000 classes).
+
+    Returns:
+        One row for each image and chosen class, with image, rank (0 is the most probable), logit, norm.
+    """
+    passed = forward(model, images, INPUT, once=True)
+    logits, order = passed.logits.sort(dim=1, descending=True)
+    count = order.shape[1]
+    ranks = np.unique(np.r_[: min(ends, count), min(ends, count) : count : step, max(0, count - ends) : count])
+    units = torch.nn.functional.one_hot(order[:, ranks].T, count).to(images.dtype)
+    norms = passed.pull_back(units)[INPUT].flatten(2).norm(dim=2)
+    index = pd.MultiIndex.from_product([ranks, range(len(images))], names=["rank", "image"])
+    return pd.DataFrame({
+        "logit": logits[:, ranks].T.flatten().double().numpy(force=True),
+        "norm": norms.flatten().double().numpy(force=True),
+    }, index).reset_index()
+
+
+def slopes(table: pd.DataFrame, x: str = "logit", y: str = "norm", resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Slope of y on x over all rows in one pool, and within images (each image its own mean).
+
+    A pooled slope mixes two things: classes of one image, and images with larger logits and larger
+    gradients. Within images only the first is left: the fixed-effects estimate
+    sum (x - mean_i x)(y - mean_i y) / sum (x - mean_i x)^2.
+
+    Returns:
+        Rows "pooled" and "within images", columns slope, low, high (95 % bootstrap over groups), and
+        relative: the slope over the mean of y.
+
+    >>> t = pd.DataFrame({"image": [0, 0, 1, 1], "group": [0, 0, 1, 1], "logit": [0., 1., 4., 5.], "norm": [1., 2., 0., 1.]})
+    >>> slopes(t, resamples=10)["slope"].round(2).to_dict()
+    {'pooled': -0.18, 'within images': 1.0}
+    """
+    rows = {}
+    for name, centre in (("pooled", None), ("within images", table.groupby("image")[[x, y]].transform("mean"))):
+        centred = table[[x, y]] - (table[[x, y]].mean() if centre is None else centre)
+        sums = pd.DataFrame({"xy": centred[x] * centred[y], "xx": centred[x] ** 2}).groupby(table["group"]).sum()
+        samples = bootstrap(sums.to_numpy(), sums.index.to_numpy(), resamples, seed)
+        low, high = interval((samples[:, 0] / samples[:, 1])[:, None])[:, 0]
+        slope = sums["xy"].sum() / sums["xx"].sum()
+        rows[name] = {"slope": slope, "low": low, "high": high, "relative": slope / table[y].mean()}
+    return pd.DataFrame(rows).T
+
+
+def _cosine(maps: Tensor, others: Tensor) -> np.ndarray:
+    norms = maps.norm(dim=1) * others.norm(dim=1)
+    cosine = (maps * others).sum(dim=1) / norms
+    return torch.where(norms == 0, torch.nan, cosine).numpy(force=True)

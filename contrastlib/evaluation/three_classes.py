@@ -1,0 +1,149 @@
+"""Mean, maximum and weighted contrast side by side where three classes compete.
+
+Wang & Wang 2022, sec. 5.3 and Fig. 5; Eriksson et al. 2025, sec. 3.3 and Fig. 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib.evaluation.masking import baseline, explanations, masked_pixels
+from contrastlib.explainers import METHODS, upsample
+from contrastlib.explainers.classes import class_maps
+from contrastlib.forward import forward, last_convolution, predict
+
+CONTRASTS = ("original", "mean", "maximum", "weighted")
+COLUMNS = ("image", "method", "contrast", "rank", "foil", "to_original", "to_foil", "masked",
+           "relative_probability_before", "relative_probability", "p_3")
+
+
+def compare(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    method: str = "gradcam",
+    contrasts: Sequence[str] = CONTRASTS,
+    threshold: float = 0.1,
+    counting: str = "described",
+    fill: str = "blur",
+    layer: str | None = None,
+    align_corners: bool = True,
+) -> pd.DataFrame:
+    """Maps of the three most probable classes, and what keeping their positive pixels does to each pair.
+
+    Args:
+        model, images, layer, align_corners: as in
+            :func:`contrastlib.evaluation.masking.relative_probabilities`.
+        labels: not used; the classes are the predicted ones.
+        method: an explainer of the activation space.
+        contrasts: the schemes compared.
+        threshold: only images whose third-highest probability is above it.
+        counting, fill: which pixels are masked and with what, as in
+            :func:`~contrastlib.evaluation.masking.masked_pixels` and
+            :func:`~contrastlib.evaluation.masking.baseline`.
+
+    Returns:
+        One row for each image that passes, contrast and ordered pair of its three classes: rank
+        (whose map, 1 to 3) and foil (the other's rank), with
+        to_original (cosine between this map and the original one of the same class),
+        to_foil (cosine between this map and the foil's under the same contrast),
+        masked (share of pixels),
+        relative_probability e^y_t / (e^y_t + e^y_foil) after keeping the map's positive pixels, and
+        ``_before``; p_3. No row, but all columns, when no image passes.
+    """
+    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    passed = forward(model, images, layer, once=True)
+    probabilities, classes = passed.logits.softmax(dim=1).topk(3, dim=1)
+    chosen = (probabilities[:, 2] > threshold).nonzero().flatten().tolist()
+    if not chosen:
+        return pd.DataFrame(columns=COLUMNS)
+    schemes = list(dict.fromkeys(["original", *contrasts]))
+    maps = explanations(passed, classes, (method,), schemes)[0]  # (schemes, ranks, B, h, w)
+    fills = baseline(fill, model, images[chosen])
+    tables = []
+    for filled, i in zip(fills, chosen):
+        rows = _similarities(maps[:, :, i], schemes)
+        full = upsample(maps[[schemes.index(c) for c in contrasts], :, i], images.shape[-2:], align_corners)
+        masks = torch.stack([masked_pixels(full[:, rank], "positive", counting) for rank in range(3)], dim=1)
+        masked = torch.where(masks.flatten(0, 1)[:, None], filled, images[i])
+        after = predict(model, masked)[:, classes[i]].unflatten(0, masks.shape[:2])
+        before = passed.logits[i, classes[i]].expand_as(after)
+        rows = rows[rows["contrast"].isin(contrasts)]
+        place = ([list(contrasts).index(c) for c in rows["contrast"]], rows["rank"] - 1, rows["foil"] - 1)
+        tables.append(rows.assign(
+            image=i, method=method, p_3=probabilities[i, 2].item(),
+            masked=masks.double().mean(dim=(-2, -1)).numpy(force=True)[place[:2]],
+            relative_probability_before=_pairs(before)[place], relative_probability=_pairs(after)[place],
+        ))
+    return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
+
+
+def mean_by_class_count(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    method: str = "gradcam",
+    draws: int = 8,
+    seed: int = 0,
+    layer: str | None = None,
+) -> pd.DataFrame:
+    """How the mean contrast of the predicted class nears the original as the classes grow in number.
+
+    The foils are n - 1 classes drawn at random, n = 2, 3, 5, 10, ... up to all C; the map is
+    phi^t - 1/(n-1) sum_s phi^s.
+
+    Returns:
+        One row for each image and n (column classes), means over ``draws``: similarity (cosine with the
+        original map) and foil_norm (norm of the mean of the foils' maps over that of phi^t).
+    """
+    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    passed = forward(model, images, layer)
+    maps = class_maps(passed, METHODS[method], layer).flatten(2).double()  # (C, B, places)
+    count, generator = len(maps), np.random.default_rng(seed)
+    target = passed.logits.argmax(dim=1)
+    rows = []
+    for i, t in enumerate(target.tolist()):
+        own, others = maps[t, i], np.delete(np.arange(count), t)
+        for classes in _class_counts(count):
+            foils = torch.stack([
+                maps[generator.choice(others, classes - 1, replace=False), i].mean(dim=0) for _ in range(draws)
+            ])
+            rows.append({
+                "image": i, "classes": classes,
+                "similarity": torch.cosine_similarity(own - foils, own[None], dim=1).mean().item(),
+                "foil_norm": (foils.norm(dim=1) / own.norm()).mean().item(),
+            })
+    return pd.DataFrame(rows)
+
+
+def _class_counts(count: int) -> list[int]:
+    """
+    >>> _class_counts(30)
+    [2, 3, 5, 10, 20, 30]
+    """
+    steps = [mantissa * 10**power for power in range(5) for mantissa in (1, 2, 5)]
+    return sorted({3, count, *(n for n in steps if 2 <= n < count)} - ({3} if count < 3 else set()))
+
+
+def _similarities(maps: Tensor, schemes: Sequence[str]) -> pd.DataFrame:
+    """Cosines of the maps (schemes, ranks, h, w) of an image, a row for each scheme and ordered pair of ranks."""
+    flat = maps.flatten(2)
+    to_original = torch.cosine_similarity(flat, flat[schemes.index("original")][None], dim=-1)
+    pairs = [(a, b) for a, b in combinations(range(3), 2)] + [(b, a) for a, b in combinations(range(3), 2)]
+    return pd.DataFrame([
+        {"contrast": scheme, "rank": rank + 1, "foil": foil + 1, "to_original": to_original[s, rank].item(),
+         "to_foil": torch.cosine_similarity(flat[s, rank], flat[s, foil], dim=0).item()}
+        for s, scheme in enumerate(schemes) for rank, foil in pairs
+    ])
+
+
+def _pairs(logits: Tensor) -> np.ndarray:
+    """From the three classes' logits (contrasts, ranks, 3): e^y_rank / (e^y_rank + e^y_foil), same shape."""
+    own = logits.diagonal(dim1=-2, dim2=-1)[..., None]
+    return (own - logits).double().sigmoid().numpy(force=True)

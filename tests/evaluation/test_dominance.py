@@ -1,0 +1,61 @@
+"""Dominating classes: agreement of weighted and original maps, gradients' norms, slopes within images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from contrastlib import contrasts, explainers
+from contrastlib.evaluation import dominance
+from contrastlib.forward import INPUT, forward
+
+
+def cosine(a, b):
+    return (a * b).sum().item() / (a.norm() * b.norm()).item()
+
+
+def test_agreement_written_plainly(network, images):
+    layer = network.layers[0]
+    table = dominance.agreement(network, images, layer=layer).set_index(["method", "image"])
+    passed = forward(network, images, [INPUT, layer])
+    target = passed.logits.argmax(1)
+    for name, explain in (("gradient", lambda w: explainers.gradient(passed, w, INPUT)),
+                          ("gradcam", lambda w: explainers.gradcam(passed, w, layer))):
+        logit, contrast = (explain(f(passed.logits, target)) for f in (contrasts.original, contrasts.weighted))
+        for i in range(3):
+            row = table.loc[name, i]
+            assert row["weighted"] == pytest.approx(cosine(contrast[i], logit[i]), abs=1e-10)
+            assert row["softmax"] == pytest.approx(row["weighted"], abs=1e-10)  # the same direction in float64
+            assert row["foils"] == pytest.approx(((logit - contrast)[i].norm() / logit[i].norm()).item(), abs=1e-10)
+
+
+def test_a_saturated_softmax_is_told_apart(make_network):
+    network, images = make_network(torch.float32), make_network.images(dtype=torch.float32)
+    with torch.no_grad():
+        network[-1].weight *= 200 / network(images).abs().max()
+    confident = dominance.agreement(network, images, layer="0")
+    assert (confident["log_odds"] > 17).any()
+    lost = confident[confident["log_odds"] > 17]
+    assert ((lost["softmax"] - lost["weighted"]).abs().fillna(1) > 1e-3).all()
+
+
+def test_gradient_norms_are_those_of_each_class(network, images):
+    table = dominance.gradient_norms(network, images, ends=2, step=1)
+    assert len(table) == 3 * 6
+    for row in table.itertuples():
+        leaf = images[row.image : row.image + 1].clone().requires_grad_()
+        logits = network(leaf)[0]
+        chosen = logits.sort(descending=True).indices[row.rank]
+        gradient = torch.autograd.grad(logits[chosen], leaf)[0]
+        assert (row.logit, row.norm) == pytest.approx((logits[chosen].item(), gradient.norm().item()), rel=1e-10)
+    assert sorted(dominance.gradient_norms(network, images, ends=1, step=3)["rank"].unique()) == [0, 1, 4, 5]
+
+
+def test_slopes_within_images_do_not_see_differences_between_images():
+    rng = np.random.default_rng(0)
+    image = np.repeat(np.arange(40), 10)
+    x = rng.normal(size=400) + 10 * image
+    table = pd.DataFrame({"image": image, "group": image, "logit": x, "norm": 2 * (x - 10 * image) - 30 * image + 2000})
+    found = dominance.slopes(table, resamples=200)
+    assert found.loc["within images", "slope"] == pytest.approx(2) and found.loc["pooled", "slope"] < -2
+    assert (found["low"] <= found["slope"] + 1e-9).all() and (found["slope"] <= found["high"] + 1e-9).all()
