@@ -100,7 +100,8 @@ def mean_by_class_count(
 
     Returns:
         One row for each image and n (column classes), means over ``draws``: similarity (cosine with the
-        original map) and foil_norm (norm of the mean of the foils' maps over that of phi^t).
+        original map), and of the mean of the foils' maps its foil_norm (over the norm of phi^t) and
+        foil_cosine (with phi^t).
     """
     layer = layer or getattr(model, "layer", None) or last_convolution(model)
     passed = forward(model, images, layer)
@@ -117,6 +118,7 @@ def mean_by_class_count(
             rows.append({
                 "image": i, "classes": classes,
                 "similarity": torch.cosine_similarity(own - foils, own[None], dim=1).mean().item(),
+                "foil_cosine": torch.cosine_similarity(foils, own[None], dim=1).mean().item(),
                 "foil_norm": (foils.norm(dim=1) / own.norm()).mean().item(),
             })
     return pd.DataFrame(rows)

@@ -76,6 +76,7 @@ def test_mean_over_all_classes_is_the_mean_contrast(network, images):
     mean, own = (explainers.gradcam(passed, f(passed.logits, target)).flatten(1) for f in (contrasts.mean, contrasts.original))
     last = table[table["classes"] == 6].set_index("image")
     np.testing.assert_allclose(last["similarity"], torch.cosine_similarity(mean, own).detach(), atol=1e-10)
+    np.testing.assert_allclose(last["foil_cosine"], torch.cosine_similarity(own - mean, own).detach(), atol=1e-10)
     np.testing.assert_allclose(last["foil_norm"], ((own - mean).norm(dim=1) / own.norm(dim=1)).detach(), atol=1e-10)
     pd.testing.assert_frame_equal(table, three_classes.mean_by_class_count(network, images, draws=3, layer=layer))
 
