@@ -1,0 +1,191 @@
+"""FullGrad: what the input and every bias add to the contrast's score (Srinivas & Fleuret 2019).
+
+A network whose layers are piecewise linear is, around an image, an affine function of that image and of
+its biases, so that by Euler's theorem
+
+    <w, y>  =  sum x * d<w,y>/dx  +  sum_l sum b_l * d<w,y>/d(output of l),
+
+over all modules l that add a bias: convolutions, linear layers, batch norms (beta - mu gamma / sigma) and
+activations that saturate (ReLU6 adds a constant 6 where it clips).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from contrastlib.forward import INPUT, forward
+
+NOT_LINEAR = (
+    nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
+    nn.Hardsigmoid, nn.Hardswish, nn.SiLU, nn.GELU, nn.ELU, nn.Mish, nn.Tanh, nn.Softplus,
+)  # fmt: skip
+ROUNDING = 100  # that many units in the last place of the absolute terms may be missing from the sum
+
+
+class FullGrad(NamedTuple):
+    """The map (B, H, W) of the terms with places, and the sum (B,) of the others; K in front where given."""
+
+    map: Tensor
+    constants: Tensor
+
+
+def fullgrad(
+    model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor], postprocess: str = "identity"
+) -> FullGrad:
+    """phi = sum_l psi(b_l * d<w,y>/da_l), the input's own term x * d<w,y>/dx among them (eq. 5 there).
+
+    Where the model normalises its images itself (a module with ``mean`` and ``std``), x is what comes
+    out of that: the map is the same as that of the network behind it.
+
+    Args:
+        model, images: as in :func:`contrastlib.forward.forward`. All outputs and their gradients are in
+            memory at once, K times for K contrasts.
+        contrast: logits (B, C) -> cotangent w (B, C) or (K, B, C).
+        postprocess: psi, applied to the terms (C, h, w) of each layer before channels are added up.
+            "identity" is linear in w and keeps the sum: map and constants add up to <w, y>.
+            "positive" drops negative terms. "absolute" is the published one: absolute values, scaled
+            to [0, 1] by minimum and maximum, bilinear upsampling. "rescaled" is the same without the
+            absolute value (Eriksson et al. 2025): each layer is shifted by its minimum, so that no
+            sign is left, neither of a term nor of the contrast.
+
+    Returns:
+        map (B, H, W) and constants (B,), the terms of linear layers as they are; with K in front where given.
+
+    Raises:
+        ValueError: unknown ``postprocess``; a network that is not piecewise linear (transformers, squeeze
+            and excitation, SiLU, ...), or that has biases outside of its modules, so that the sum fails;
+            one that runs a module with a bias more than once.
+
+    >>> from contrastlib import contrasts
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
+    >>> x = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    >>> phi = fullgrad(net, x, lambda y: contrasts.original(y, 3))
+    >>> torch.allclose(phi.map.sum(dim=(1, 2)) + phi.constants, net(x)[:, 3])
+    True
+    """
+    if postprocess not in POSTPROCESS:
+        raise ValueError(f"unknown postprocess {postprocess!r}; choose one of {', '.join(POSTPROCESS)}")
+    process, spread = POSTPROCESS[postprocess]
+    source, biased = _sources(model)
+    # with the images recorded, contrasts go back one after the other, which needs less memory
+    passed = forward(model, images, list(dict.fromkeys([INPUT, source, *biased])), once=True)
+    cotangent = contrast(passed.logits)
+    gradients = passed.pull_back(cotangent)
+
+    score = (cotangent * passed.logits).sum(dim=-1)
+    maps, constants = score.new_zeros(*score.shape, *images.shape[-2:]), torch.zeros_like(score)
+    total, size = torch.zeros_like(score), torch.zeros_like(score)
+    for name, output in passed.activations.items():
+        if name == source:
+            factor = output
+        elif name in biased:
+            factor = _bias(biased[name], output)
+        else:
+            continue
+        term = factor * gradients[name]
+        flat = term.flatten(score.ndim)
+        total, size = total + flat.sum(dim=-1), size + flat.abs().sum(dim=-1)
+        if output.ndim == 4:
+            maps += _enlarged(process(term).sum(dim=-3), images.shape[-2:], spread)
+        else:
+            constants += flat.sum(dim=-1)
+    _check_complete(model, total, score, size)
+    return FullGrad(maps, constants)
+
+
+def _sources(model: nn.Module) -> tuple[str, dict[str, nn.Module]]:
+    """The name of what counts as input, and the modules that add something of their own."""
+    source, biased = INPUT, {}
+    for name, module in model.named_modules():
+        if isinstance(module, NOT_LINEAR):
+            raise ValueError(
+                f"FullGrad needs a piecewise linear network, and {name!r} is a {type(module).__name__}: "
+                "explain this network with a method that asks for no biases, such as input_x_gradient"
+            )
+        if any(part.lower().startswith("aux") for part in name.split(".")):
+            continue  # heads that run in training only
+        if hasattr(module, "mean") and hasattr(module, "std"):
+            source = name
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.Hardtanh)) or (
+            isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None
+        ):
+            biased[name] = module
+    return source, biased
+
+
+def _bias(module: nn.Module, output: Tensor) -> Tensor:
+    """What a module adds to a linear function of its input, broadcastable to its output."""
+    if isinstance(module, nn.Hardtanh):  # ReLU6 too
+        return torch.where((output == module.min_val) | (output == module.max_val), output, 0)
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        bias = module.bias.detach()
+    else:
+        mean, variance = module.running_mean, module.running_var
+        if mean is None:
+            raise ValueError("FullGrad needs batch norms with running statistics: a batch's own are not fixed")
+        zero = torch.zeros_like(mean)[None]
+        bias = F.batch_norm(zero, mean, variance, module.weight, module.bias, eps=module.eps)[0].detach()
+    return bias.view(-1, *[1] * (output.ndim - 2))
+
+
+def _check_complete(model: nn.Module, total: Tensor, score: Tensor, size: Tensor) -> None:
+    gap = (total - score).abs()
+    if not (gap <= ROUNDING * torch.finfo(score.dtype).eps * (size + score.abs())).all():
+        worst = (gap / (size + score.abs())).argmax()
+        raise ValueError(
+            f"the terms of {type(model).__name__} add up to {total.flatten()[worst]:.6g} instead of "
+            f"{score.flatten()[worst]:.6g}: it is not piecewise linear, or adds a constant outside of its "
+            "modules, as transform_input of torchvision's GoogLeNet does; put that into a module"
+        )
+
+
+def _identity(term: Tensor) -> Tensor:
+    return term
+
+
+def _positive(term: Tensor) -> Tensor:
+    return term.clamp(min=0)
+
+
+def _rescaled(term: Tensor) -> Tensor:
+    """To [0, 1] over channels and places; 0 where all is equal."""
+    term = term - term.amin(dim=(-3, -2, -1), keepdim=True)
+    highest = term.amax(dim=(-3, -2, -1), keepdim=True)
+    return term / torch.where(highest == 0, 1, highest)
+
+
+def _absolute(term: Tensor) -> Tensor:
+    return _rescaled(term.abs())
+
+
+def _enlarged(maps: Tensor, size: tuple[int, int], spread: Callable[[int, int], Tensor]) -> Tensor:
+    """Maps (..., h, w) to (..., H, W), each cell spread over rows and columns by those weights."""
+    rows, columns = (spread(cells, pixels).to(maps) for cells, pixels in zip(maps.shape[-2:], size))
+    return torch.einsum("...hw,hH,wW->...HW", maps, rows, columns)
+
+
+def _whole(cells: int, pixels: int) -> Tensor:
+    """Linear interpolation (cells, pixels) in which each cell hands out 1, so that sums are kept."""
+    few, many = sorted((cells, pixels))
+    weights = F.interpolate(torch.eye(few, dtype=torch.float64)[None], many, mode="linear")[0]
+    return weights / weights.sum(dim=1, keepdim=True) if cells <= pixels else weights.T
+
+
+def _interpolated(cells: int, pixels: int) -> Tensor:
+    """Linear interpolation (cells, pixels) in which each pixel gets 1, from corner to corner."""
+    unit = torch.eye(cells, dtype=torch.float64)[None]
+    return F.interpolate(unit, pixels, mode="linear", align_corners=True)[0]
+
+
+POSTPROCESS = {
+    "identity": (_identity, _whole),
+    "positive": (_positive, _whole),
+    "absolute": (_absolute, _interpolated),
+    "rescaled": (_rescaled, _interpolated),
+}
+"""name -> psi of the terms of a layer (..., C, h, w), and the weights (cells, pixels) that enlarge its map"""

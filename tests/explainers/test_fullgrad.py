@@ -1,0 +1,259 @@
+"""FullGrad adds up to the contrast's score, on every piecewise linear network, and refuses the others."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional
+
+from contrastlib import contrasts, datasets, models
+from contrastlib.explainers.fullgrad import POSTPROCESS, fullgrad
+from contrastlib.models.classifier import Classifier
+
+EXACT = {"rtol": 1e-10, "atol": 1e-10}
+SCHEMES = ("original", "mean", "maximum", "weighted", "probability")
+CLASSES = 6
+
+
+def all_schemes(logits):
+    return torch.stack([contrasts.CONTRASTS[name](logits, 1) for name in SCHEMES])
+
+
+def small():
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(36, CLASSES)
+    )
+
+
+def weighted(logits):
+    return contrasts.weighted(logits, 1)
+
+
+def lived_in(network):
+    """Random batch norms and biases, so that no term is zero."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.3)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            if module.affine:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+        if getattr(module, "bias", None) is not None:
+            nn.init.normal_(module.bias, std=0.3)
+    return network.double().eval()
+
+
+def assert_complete(network, images):
+    explained = fullgrad(network, images, all_schemes)
+    with torch.no_grad():
+        logits = network(images)
+    score = (all_schemes(logits) * logits).sum(dim=-1)
+    assert explained.map.shape == (len(SCHEMES), len(images), *images.shape[-2:])
+    total = explained.map.sum(dim=(-2, -1)) + explained.constants
+    size = explained.map.abs().sum(dim=(-2, -1)) + explained.constants.abs() + score.abs()
+    assert ((total - score).abs() / size).max() < 1e-10
+    assert (score[:4].abs() > 1e-3).all()  # zero would show nothing
+    return total, score
+
+
+def test_small_networks_are_complete(network, images):
+    total, score = assert_complete(lived_in(network), images)
+    torch.testing.assert_close(total, score, **EXACT)
+
+
+@pytest.mark.parametrize("name", [
+    "alexnet", "vgg11", "vgg11_bn", "resnet18", "squeezenet1_1", "mobilenet_v2", "googlenet", "densenet121",
+])  # fmt: skip
+def test_torchvision_networks_are_complete(name, images):
+    options = {"init_weights": False} if name in ("vgg11", "vgg11_bn", "googlenet") else {}
+    network = torchvision.models.get_model(name, weights=None, num_classes=CLASSES, **options)
+    if name.startswith("vgg"):  # the first of its linear layers alone has a hundred million weights
+        network.avgpool = nn.AdaptiveAvgPool2d(1)
+        network.classifier = nn.Sequential(nn.Linear(512, 16), nn.ReLU(True), nn.Linear(16, CLASSES))
+    images = functional.interpolate(images[:2], 64, mode="bilinear")
+    total, score = assert_complete(lived_in(network), images)
+    torch.testing.assert_close(total, score, rtol=1e-10, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["birds_vgg", "birds_alexnet", "birds_resnet"])
+def test_trained_networks_are_complete(name):
+    birds = datasets.load("birds", split="test")
+    images = torch.stack([birds[number].image for number in (0, 1)]).double()
+    total, score = assert_complete(models.load(name).double(), images)
+    torch.testing.assert_close(total, score, **EXACT)
+
+
+@pytest.mark.parametrize("postprocess", POSTPROCESS)
+def test_a_network_that_normalises_is_the_network_behind_it(postprocess, images):
+    torch.manual_seed(0)
+    network = small()
+    whole = Classifier(network, name="tiny", class_names=[], layer="network.0", input_size=32, checksum="")
+    whole = whole.double()
+    ours = fullgrad(whole, images, weighted, postprocess)
+    behind = fullgrad(network, whole.normalise(images), weighted, postprocess)
+    torch.testing.assert_close(ours, behind, **EXACT)
+    torchvision_s = nn.Sequential(torchvision.transforms.Normalize(0.4, 0.2), network)
+    assert_complete(torchvision_s, images)
+
+
+def test_terms_by_hand(images):
+    """One convolution and one linear layer: x * gradient, b * gradient, and the last bias alone."""
+    torch.manual_seed(0)
+    convolution, linear = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4 * 32 * 32, 6)
+    network = nn.Sequential(convolution, nn.ReLU(), nn.Flatten(), linear).double()
+    leaf = images.clone().requires_grad_()
+    hidden = convolution(leaf)
+    logits = linear(hidden.relu().flatten(1))
+    by_input, by_hidden = torch.autograd.grad((contrasts.mean(logits, 1) * logits).sum(), [leaf, hidden])
+    explained = fullgrad(network, images, lambda y: contrasts.mean(y, 1))
+    expected = (images * by_input).sum(dim=1)
+    expected += sum(bias * by_hidden[:, channel] for channel, bias in enumerate(convolution.bias.detach()))
+    torch.testing.assert_close(explained.map, expected, **EXACT)
+    last = (contrasts.mean(logits, 1) * linear.bias).sum(dim=1).detach()
+    torch.testing.assert_close(explained.constants, last, **EXACT)
+
+
+def test_a_saturated_relu6_adds_its_six(images):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU6(), nn.Flatten(), nn.Linear(4 * 30 * 30, 6)).double()
+    with torch.no_grad():
+        network[0].weight *= 50
+    hidden = network[:2](images)
+    assert ((hidden == 6).double().mean() > 0.1) and ((hidden > 0) & (hidden < 6)).any()
+    assert_complete(network, images)
+
+
+def test_coarser_maps_keep_their_sums_and_their_places():
+    whole, interpolated = POSTPROCESS["identity"][1], POSTPROCESS["absolute"][1]
+    for cells, pixels in [(1, 8), (4, 16), (5, 16), (7, 32), (16, 16), (18, 16), (40, 16)]:
+        weights = whole(cells, pixels)
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(cells, dtype=torch.float64), **EXACT)
+        assert (weights >= 0).all()
+    torch.testing.assert_close(whole(4, 16) * 4, functional.interpolate(
+        torch.eye(4, dtype=torch.float64)[None], 16, mode="linear")[0], **EXACT)  # fmt: skip
+    assert torch.equal(whole(16, 16), torch.eye(16, dtype=torch.float64))
+    corners = interpolated(3, 5)
+    assert corners[0].tolist() == [1, 0.5, 0, 0, 0] and corners.sum(dim=0).tolist() == [1] * 5
+
+
+# --- contrasts -------------------------------------------------------------------------------------
+
+def test_the_contrast_of_maps_is_the_map_of_the_contrast(network, images):
+    units = fullgrad(network, images, lambda y: torch.eye(CLASSES).to(y)[:, None].expand(-1, len(y), -1))
+    logits = network(images).detach()
+    many = fullgrad(network, images, all_schemes)
+    for number, name in enumerate(SCHEMES):
+        weights = contrasts.CONTRASTS[name](logits, 1)
+        expected = torch.einsum("bc,cbhw->bhw", weights, units.map)
+        torch.testing.assert_close(many.map[number], expected, **EXACT)
+        expected = torch.einsum("bc,cb->b", weights, units.constants)
+        torch.testing.assert_close(many.constants[number], expected, **EXACT)
+        alone = fullgrad(network, images, lambda y, name=name: contrasts.CONTRASTS[name](y, 1))
+        torch.testing.assert_close(alone.map, many.map[number], **EXACT)
+
+
+# --- post-processing -------------------------------------------------------------------------------
+
+def test_rescaling_without_the_absolute_value_leaves_one_sign(network, images):
+    """However the contrast's score and the complete map are signed."""
+    network = lived_in(network)
+    for sign in (1, -1):
+        explained = fullgrad(network, images, lambda y, sign=sign: sign * weighted(y), "rescaled")
+        assert explained.map.min() >= 0
+    complete = fullgrad(network, images, weighted).map
+    assert complete.min() < 0 < complete.max()
+
+
+def test_postprocessing_by_hand(images):
+    network = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False), nn.Flatten(), nn.Linear(32 * 32, 6, bias=False))
+    network = network.double()
+    terms = torch.stack([network[0].weight[0, :, 0, 0].detach()[:, None, None] * image for image in images])
+    terms = terms * weighted(network(images).detach()).matmul(network[2].weight.detach()).view(-1, 1, 32, 32)
+
+    def scaled(term):
+        return (term - term.min()) / (term.max() - term.min())
+
+    expected = {
+        "identity": terms, "positive": terms.relu(),
+        "absolute": torch.stack([scaled(term.abs()) for term in terms]),
+        "rescaled": torch.stack([scaled(term) for term in terms]),
+    }  # fmt: skip
+    assert set(expected) == set(POSTPROCESS)
+    for name, processed in expected.items():
+        explained = fullgrad(network, images, weighted, name)
+        torch.testing.assert_close(explained.map, processed.sum(dim=1), **EXACT)
+
+
+def test_a_layer_without_terms_stays_finite(images):
+    network = small().double()
+    with torch.no_grad():
+        network[0].bias.zero_()
+    for postprocess in POSTPROCESS:
+        assert fullgrad(network, images, weighted, postprocess).map.isfinite().all()
+
+
+# --- refusals --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name, kind", [
+    ("mobilenet_v3_small", "Hardswish"), ("efficientnet_b0", "SiLU"), ("vit_b_32", "LayerNorm"),
+])  # fmt: skip
+def test_networks_that_are_not_piecewise_linear(name, kind, images):
+    with torch.device("meta"):  # refused before anything runs
+        network = torchvision.models.get_model(name, weights=None)
+    with pytest.raises(ValueError, match=f"piecewise linear.* is a {kind}"):
+        fullgrad(network, images, weighted)
+
+
+def test_squeeze_and_excitation(images):
+    network = nn.Sequential(torchvision.ops.SqueezeExcitation(3, 2), nn.Flatten(), nn.Linear(3 * 32 * 32, 6))
+    with pytest.raises(ValueError, match="'0.scale_activation' is a Sigmoid"):
+        fullgrad(network.double(), images, weighted)
+
+
+class Functional(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(36, 6))
+        self.function = function
+
+    def forward(self, images):
+        return self.body(self.function(images))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("function", [lambda x: x + 0.1, torch.sigmoid, torch.square])
+def test_what_is_outside_of_modules_is_noticed(function, dtype, images):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="terms of Functional add up to .*outside of its modules"):
+        fullgrad(Functional(function).to(dtype), images.to(dtype), weighted)
+
+
+def test_modules_that_run_twice(images):
+    shared = nn.Conv2d(3, 3, 3, padding=1)
+    network = nn.Sequential(shared, nn.ReLU(), shared, nn.Flatten(), nn.Linear(3 * 32 * 32, 6)).double()
+    with pytest.raises(ValueError, match="runs more than once"):
+        fullgrad(network, images, weighted)
+
+
+def test_batch_norm_without_statistics(images):
+    network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), nn.Flatten(), nn.Linear(3072, 6))
+    with pytest.raises(ValueError, match="running statistics"):
+        fullgrad(network.double(), images, weighted)
+
+
+def test_batch_norm_without_weights(images):
+    network = nn.Sequential(
+        nn.BatchNorm2d(3, affine=False), nn.Flatten(), nn.Linear(3072, CLASSES), nn.BatchNorm1d(CLASSES)
+    )
+    assert_complete(lived_in(network), images)
+
+
+def test_an_unknown_postprocess(network, images):
+    with pytest.raises(ValueError, match="unknown postprocess 'abs'; choose one of identity, positive"):
+        fullgrad(network, images, weighted, "abs")
+
+
+def test_the_network_is_left_as_found(network, images):
+    network.train()
+    fullgrad(network, images, weighted)
+    assert all(module.training and not module._forward_hooks for module in network.modules())
+    assert all(p.requires_grad and p.grad is None for p in network.parameters())
