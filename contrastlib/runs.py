@@ -152,6 +152,8 @@ def summary(records: Iterable[dict]) -> dict:
 
     >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
     {'shards': 2, 'commit': 'a', 'seconds': 3.5}
+    >>> summary([{"date": "2026-01-02 to 2026-01-04"}, {"date": "2026-01-03"}])["date"]
+    '2026-01-02 to 2026-01-04'
     """
     records = list(records)
     result = {}
@@ -161,7 +163,8 @@ def summary(records: Iterable[dict]) -> dict:
         if key in ("seconds", "shards"):
             result[key] = round(sum(values), 3)
         elif key == "date":
-            result[key] = min(values) if len(distinct) == 1 else f"{min(values)} to {max(values)}"
+            first, last = min(values).split(" to ")[0], max(value.split(" to ")[-1] for value in values)
+            result[key] = first if first == last else f"{first} to {last}"
         else:
             result[key] = json.loads(distinct[0]) if len(distinct) == 1 else [json.loads(v) for v in distinct]
     return {"shards": len(records), **result}
