@@ -1,15 +1,18 @@
-"""``python -m contrastlib train``: train the small networks on the synthetic birds."""
+"""``python -m contrastlib train``: train the small networks on the synthetic birds, or on CIFAR-10."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
 
 DESCRIPTION = """\
-Train the small networks of the quick profile on synthetic birds that are drawn first. Writes, for each,
-NAME.safetensors (weights), NAME.csv (training log) and NAME.json (scores on the test pictures, recipe).
+Train the small networks of the quick profile on synthetic birds that are drawn first, and cifar10_vit on
+the training pictures of CIFAR-10. Writes, for each, NAME.safetensors (weights), NAME.csv (training log) and
+NAME.json (scores on the test pictures, recipe).
 
 Stopped in the middle, the same command goes on after the last finished epoch. On one machine the same
 seed gives the same weights; on another, weights with about the same scores."""
@@ -19,7 +22,7 @@ def add_parser(subparsers) -> None:
     """Add the command ``train``."""
     parser = subparsers.add_parser(
         "train",
-        help="train the small networks on the synthetic birds",
+        help="train the small networks on the synthetic birds, or on CIFAR-10",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -27,13 +30,13 @@ def add_parser(subparsers) -> None:
         "networks",
         nargs="*",
         metavar="NETWORK",
-        help="birds_vgg, birds_alexnet or birds_resnet (default: all three)",
+        help="birds_vgg, birds_alexnet, birds_resnet, birds_vit or cifar10_vit (default: the four for birds)",
     )
     parser.add_argument(
-        "--epochs", type=_positive, default=14, help="passes through the pictures (default: 14)"
+        "--epochs", type=_positive, help="passes through the pictures (default: as in the network's recipe)"
     )
     parser.add_argument(
-        "--pictures", type=_positive, default=9000, help="how many to train on (default: 9000)"
+        "--pictures", type=_positive, default=9000, help="how many birds to train on (default: 9000)"
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="of the weights, their order and mirroring (default: 0)"
@@ -44,7 +47,7 @@ def add_parser(subparsers) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train each network and print its scores; 2 if a name is unknown or a checkpoint does not fit."""
-    from contrastlib.datasets.birds import SyntheticBirds
+    from contrastlib.files import DataError
     from contrastlib.models import small, training
 
     unknown = sorted(set(arguments.networks) - set(small.NETWORKS))
@@ -54,14 +57,15 @@ def train(arguments: argparse.Namespace) -> int:
             f"the names are: {', '.join(small.NETWORKS)}"
         )
         return 2
-    recipe = training.Recipe(epochs=arguments.epochs, seed=arguments.seed)
-    pictures = training.render(SyntheticBirds("train", small.INPUT_SIZE, length=arguments.pictures))
-    validation = training.render(SyntheticBirds("validation", small.INPUT_SIZE))
-    test = SyntheticBirds("test", small.INPUT_SIZE)
-    for name in arguments.networks or small.NETWORKS:
+    for name in arguments.networks or [name for name in small.NETWORKS if name.startswith("birds")]:
+        recipe = replace(training.RECIPES.get(name, training.Recipe()), seed=arguments.seed)
+        if arguments.epochs:
+            recipe = replace(recipe, epochs=arguments.epochs)
         try:
-            card = training.train(name, arguments.output, recipe, pictures, validation, test)
-        except ValueError as error:
+            size = small.input_size(name)
+            parts = _cifar10() if name == "cifar10_vit" else _birds(size, arguments.pictures)
+            card = training.train(name, arguments.output, recipe, *parts)
+        except (ValueError, DataError) as error:
             print(f"contrastlib train: {error}")
             return 2
         scores = card["test"]
@@ -70,6 +74,23 @@ def train(arguments: argparse.Namespace) -> int:
             f"{scores['share_p2_above_0.1']:.1%}, third in {scores['share_p3_above_0.1']:.1%} of the pictures"
         )
     return 0
+
+
+@cache
+def _birds(size, count):
+    """Pictures to train on, pictures for validation, and the test set."""
+    from contrastlib.datasets.birds import SyntheticBirds
+    from contrastlib.models.training import render
+
+    train, validation = SyntheticBirds("train", size, length=count), SyntheticBirds("validation", size)
+    return render(train), render(validation), SyntheticBirds("test", size)
+
+
+def _cifar10():
+    from contrastlib.datasets import load
+    from contrastlib.models.training import held_out, render
+
+    return *held_out(render(load("cifar10-train"))), load("cifar10-test")
 
 
 def _positive(text: str) -> int:

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import VisionTransformer
 
-from contrastlib.forward import ForwardPass, _as_found, _check_output, _recording, check_images
+from contrastlib.forward import ForwardPass, _check_output, _recording, as_found, check_images
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
 """Options of :func:`gradient_attention_rollout` as its inventor's code has them."""
@@ -68,7 +68,7 @@ def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> Forward
     recorded: dict[str, Tensor] = {}
     attentions = {f"attention.{i}": block.self_attention for i, block in enumerate(blocks)}
     hooked, replaced = _recording(modules, recorded), _written_out(attentions, recorded)
-    with _as_found(model), hooked, replaced, torch.enable_grad():
+    with as_found(model), hooked, replaced, torch.enable_grad():
         logits = model(images.detach())
     _check_output(logits, len(images))
     return ForwardPass(logits, recorded, once)

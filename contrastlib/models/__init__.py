@@ -14,6 +14,8 @@ MODELS = {
     "birds_vgg": partial(pretrained.synthetic_birds, "birds_vgg"),
     "birds_alexnet": partial(pretrained.synthetic_birds, "birds_alexnet"),
     "birds_resnet": partial(pretrained.synthetic_birds, "birds_resnet"),
+    "birds_vit": partial(pretrained.synthetic_birds, "birds_vit"),
+    "cifar10_vit": pretrained.cifar10_vit,
     "squeezenet1_0": partial(pretrained.squeezenet, "1_0"),
     "squeezenet1_1": partial(pretrained.squeezenet, "1_1"),
     "mobilenet_v2": pretrained.mobilenet_v2,

@@ -1,4 +1,4 @@
-"""Networks with weights: those of ``files.yaml``, and those that the project trained on synthetic birds."""
+"""Networks with weights: those of ``files.yaml``, and those that the project trained."""
 
 from __future__ import annotations
 
@@ -47,19 +47,29 @@ def cifar10_resnet(depth: int) -> Classifier:
 
 
 def synthetic_birds(name: str) -> Classifier:
-    """One of the small networks for the synthetic birds: "birds_vgg", "birds_alexnet", "birds_resnet"."""
+    """A small network for the synthetic birds: "birds_vgg", "birds_alexnet", "birds_resnet", "birds_vit"."""
     from contrastlib.datasets.birds import SPECIES
+
+    return _small(name, [species.name for species in SPECIES])
+
+
+def cifar10_vit() -> Classifier:
+    """The small Vision Transformer for CIFAR-10 that the project trained."""
+    return _small("cifar10_vit", CIFAR10)
+
+
+def _small(name: str, class_names: list[str]) -> Classifier:
     from contrastlib.models import small
 
     path = WEIGHTS / f"{name}.safetensors"
     if not path.is_file():
         raise files.MissingFile(f"{path} is missing, although it is part of the repository. "
                                 "`python -m contrastlib train` makes such weights anew.")
-    network = small.build(name, len(SPECIES))
+    network = small.build(name, len(class_names))
     load_weights(network, path)
-    return Classifier(network, name=name, class_names=[species.name for species in SPECIES],
-                      layer=f"network.{small.LAYERS[name]}", input_size=small.INPUT_SIZE,
-                      checksum=files.sha256(path))
+    layer = f"network.{small.LAYERS[name]}" if name in small.LAYERS else None
+    return Classifier(network, name=name, class_names=class_names, layer=layer,
+                      input_size=small.input_size(name), checksum=files.sha256(path))
 
 
 class SamePadConv2d(nn.Conv2d):

@@ -1,13 +1,15 @@
 """Small networks for the synthetic birds, built and named like torchvision's large ones.
 
-All take normalised images of 128 × 128 pixels and keep maps of 16 × 16 in their last convolutional
-block, as fine as the 14 × 14 of VGG-16 at 224 pixels.
+The convolutional ones take normalised images of 128 × 128 pixels and keep maps of 16 × 16 in their last
+block, as fine as the 14 × 14 of VGG-16 at 224 pixels. The Transformers are in ``vit.py``.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
+
+from contrastlib.models import vit
 
 INPUT_SIZE = 128
 
@@ -109,9 +111,21 @@ def _initialise(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-NETWORKS = {"birds_vgg": SmallVGG, "birds_alexnet": SmallAlexNet, "birds_resnet": SmallResNet}
+NETWORKS = {
+    "birds_vgg": SmallVGG, "birds_alexnet": SmallAlexNet, "birds_resnet": SmallResNet,
+    "birds_vit": vit.birds_vit, "cifar10_vit": vit.cifar10_vit,
+}  # fmt: skip
 LAYERS = {"birds_vgg": "features.20", "birds_alexnet": "features.11", "birds_resnet": "layer3"}
-"""The layer that maps are made from, the last one of 16 × 16, after its ReLU."""
+"""The layer that maps are made from, the last one of 16 × 16, after its ReLU; Transformers have none."""
+
+
+def input_size(name: str) -> int:
+    """Side of a network's images, in pixels.
+
+    >>> input_size("birds_vgg"), input_size("birds_vit")
+    (128, 112)
+    """
+    return vit.SIZES.get(name, INPUT_SIZE)
 
 
 def build(name: str, num_classes: int) -> nn.Module:

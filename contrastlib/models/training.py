@@ -1,4 +1,4 @@
-"""Training the small networks on the synthetic birds, from a fixed seed, an epoch at a time.
+"""Training the small networks, from a fixed seed, an epoch at a time.
 
 On one machine the same seed gives the same weights, also when a run was interrupted and resumed.
 Another machine, library version or number of threads rounds sums differently, so its weights differ
@@ -18,9 +18,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from contrastlib.datasets.birds import SyntheticBirds
+from contrastlib.datasets.base import ImageSet
 from contrastlib.models import small
 from contrastlib.models.classifier import Normalise
 
@@ -34,6 +35,21 @@ class Recipe:
     batch: int = 32
     peak_rate: float = 1.5e-3
     weight_decay: float = 0.02
+    shift: int = 0
+    """pixels that a picture is moved by at most, each way, its edges mirrored"""
+    label_smoothing: float = 0.0
+    stored_as: str = "float32"
+    """precision that the finished weights are rounded to"""
+
+
+RECIPES = {
+    "birds_vit": Recipe(epochs=24, peak_rate=1.5e-3, weight_decay=0.05, shift=8, stored_as="float16"),
+    "cifar10_vit": Recipe(
+        epochs=16, batch=64, peak_rate=1.5e-3, weight_decay=0.05, shift=4, label_smoothing=0.1,
+        stored_as="float16",
+    ),
+}
+"""those that differ from ``Recipe()``"""
 
 
 class Pictures(NamedTuple):
@@ -45,22 +61,36 @@ class Pictures(NamedTuple):
     """(N,), int64"""
 
 
-def render(birds: SyntheticBirds) -> Pictures:
-    """Draw every picture of a set, with a progress bar.
+def render(pictures: ImageSet) -> Pictures:
+    """Draw or read every picture of a set, all of one size, with a progress bar.
 
+    >>> from contrastlib.datasets.birds import SyntheticBirds
     >>> render(SyntheticBirds("test", size=32, length=3)).images.shape
     torch.Size([3, 3, 32, 32])
     """
-    images = torch.empty(len(birds), 3, birds.size, birds.size, dtype=torch.uint8)
-    for index in tqdm(range(len(birds)), desc=f"drawing {birds.split}", unit="picture"):
-        images[index] = torch.from_numpy(birds.picture(index)).permute(2, 0, 1)
-    return Pictures(images, torch.tensor([birds.labels(index)[0] for index in range(len(birds))]))
+    images = torch.empty(len(pictures), *pictures[0].image.shape, dtype=torch.uint8)
+    labels = torch.empty(len(pictures), dtype=torch.int64)
+    for index in tqdm(range(len(pictures)), desc=pictures.name, unit="picture"):
+        image, labels[index], *_ = pictures[index]
+        images[index] = (image * 255).round()
+    return Pictures(images, labels)
+
+
+def held_out(pictures: Pictures, every: int = 50) -> tuple[Pictures, Pictures]:
+    """All pictures but each `every`-th, for training, and those, for validation.
+
+    >>> numbers = torch.arange(100)
+    >>> [len(part.labels) for part in held_out(Pictures(numbers, numbers))]
+    [98, 2]
+    """
+    kept = torch.arange(len(pictures.labels)) % every > 0
+    return tuple(Pictures(pictures.images[part], pictures.labels[part]) for part in (kept, ~kept))
 
 
 def fit(
     network: nn.Module, pictures: Pictures, validation: Pictures, recipe: Recipe, checkpoint: Path
 ) -> pd.DataFrame:
-    """Train a network in place: AdamW, one cycle of the learning rate, pictures mirrored by chance.
+    """Train a network in place: AdamW, one cycle of the learning rate, pictures mirrored and moved by chance.
 
     After each epoch the state is written to `checkpoint`; when that file is there at the start, training
     goes on from it. Random numbers of an epoch depend on the seed and the epoch only.
@@ -84,7 +114,7 @@ def fit(
         torch.manual_seed(1000 * recipe.seed + epoch)
         row = {"epoch": epoch + 1, "learning_rate": schedule.get_last_lr()[0]}
         title = f"epoch {epoch + 1} of {recipe.epochs}"
-        row |= _epoch(network, pictures, recipe.batch, optimiser, schedule, title)
+        row |= _epoch(network, pictures, recipe, optimiser, schedule, title)
         scores = evaluate(network, validation)
         row |= {"validation_loss": scores["loss"], "validation_accuracy": scores["accuracy"]}
         log.append(row | {"seconds": round(time.perf_counter() - start, 1)})
@@ -108,7 +138,7 @@ def evaluate(network: nn.Module, pictures: Pictures, batch: int = 100) -> dict[s
 
 
 def train(
-    name: str, output: Path, recipe: Recipe, pictures: Pictures, validation: Pictures, test: SyntheticBirds
+    name: str, output: Path, recipe: Recipe, pictures: Pictures, validation: Pictures, test: ImageSet
 ) -> dict:
     """Train a network by its name and write NAME.safetensors, NAME.csv (the log) and NAME.json (its scores).
 
@@ -120,6 +150,7 @@ def train(
     torch.manual_seed(recipe.seed)
     network = small.build(name, len(test.class_names))
     log = fit(network, pictures, validation, recipe, checkpoint)
+    network.to(getattr(torch, recipe.stored_as)).float()
     card = {
         "network": name,
         "test": evaluate(network, render(test)),
@@ -132,7 +163,7 @@ def train(
         "class_names": test.class_names,
     }
     save_file(
-        {key: value.contiguous() for key, value in network.state_dict().items()},
+        {key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()},
         output / f"{name}.safetensors",
     )
     log.round(6).to_csv(output / f"{name}.csv", index=False)
@@ -141,17 +172,25 @@ def train(
     return card
 
 
-def _epoch(network, pictures, batch, optimiser, schedule, title):
+def _stored(weights, precision):
+    weights = weights.contiguous()
+    return weights.to(getattr(torch, precision)) if weights.is_floating_point() else weights
+
+
+def _epoch(network, pictures, recipe, optimiser, schedule, title):
     network.train()
     loss_sum = correct = 0.0
     count = len(pictures.labels)
-    for chosen in tqdm(torch.randperm(count).split(batch), desc=title, unit="batch", leave=False):
+    for chosen in tqdm(torch.randperm(count).split(recipe.batch), desc=title, unit="batch", leave=False):
         images, labels = pictures.images[chosen], pictures.labels[chosen]
         mirrored = torch.rand(len(chosen)) < 0.5
         images[mirrored] = images[mirrored].flip(3)
-        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):  # twice as fast
+        if recipe.shift:
+            images = _shifted(images, recipe.shift)
+        # Each is up to twice as fast: bfloat16, and attention without the fused kernel (its backward is slow).
+        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()), sdpa_kernel(SDPBackend.MATH):
             logits = network(_ready(images))
-        loss = functional.cross_entropy(logits.float(), labels)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -159,6 +198,16 @@ def _epoch(network, pictures, batch, optimiser, schedule, title):
         loss_sum += loss.item() * len(chosen)
         correct += (logits.argmax(1) == labels).sum().item()
     return {"train_loss": loss_sum / count, "train_accuracy": correct / count}
+
+
+def _shifted(images, most):
+    """Each of the pictures (B, 3, H, W) moved by its own random offset."""
+    count, _, height, width = images.shape
+    padded = functional.pad(images.float(), [most] * 4, mode="reflect")
+    rows = torch.randint(2 * most + 1, (count, 1)) + torch.arange(height)
+    columns = torch.randint(2 * most + 1, (count, 1)) + torch.arange(width)
+    moved = padded[torch.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None]]
+    return moved.permute(0, 3, 1, 2)
 
 
 def _has_bfloat16():

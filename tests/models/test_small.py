@@ -12,7 +12,7 @@ from contrastlib.datasets.birds import SPECIES, SyntheticBirds
 from contrastlib.models import small, training
 
 WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
-NAMES = list(small.NETWORKS)
+NAMES = list(small.LAYERS)  # the convolutional ones
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_only_the_alexnet_has_no_batch_normalisation():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="birds_vgg, birds_alexnet, birds_resnet"):
-        small.build("birds_vit", 30)
+    with pytest.raises(ValueError, match="birds_vgg, birds_alexnet, birds_resnet, birds_vit, cifar10_vit"):
+        small.build("birds_rnn", 30)
 
 
 def test_shipped_weights_are_small():
