@@ -129,7 +129,7 @@ def forward(
     images = images.detach()
     if INPUT in layers:
         images = recorded[INPUT] = images.clone().requires_grad_()
-    with _as_found(model), _recording(modules, recorded), torch.enable_grad():
+    with as_found(model), _recording(modules, recorded), torch.enable_grad():
         logits = model(images)
     _check_output(logits, len(images))
     unused = [name for name in layers if name not in recorded]
@@ -145,7 +145,7 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
     torch.Size([2, 5])
     """
     check_images(model, images)
-    with _as_found(model), torch.no_grad():
+    with as_found(model), torch.no_grad():
         logits = model(images)
     _check_output(logits, len(images))
     return logits
@@ -225,8 +225,18 @@ def _check_output(logits: object, batch: int) -> None:
 
 
 @contextmanager
-def _as_found(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without parameter gradients, undone whatever happens."""
+def as_found(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without parameter gradients, undone whatever happens.
+
+    For explainers that run the model themselves.
+
+    >>> net = nn.Linear(2, 1)
+    >>> with as_found(net):
+    ...     net.training, net.weight.requires_grad
+    (False, False)
+    >>> net.training, net.weight.requires_grad
+    (True, True)
+    """
     training = [module for module in model.modules() if module.training]
     learnable = [p for p in model.parameters() if p.requires_grad]
     try:
