@@ -24,7 +24,7 @@ NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
     nn.Hardsigmoid, nn.Hardswish, nn.SiLU, nn.GELU, nn.ELU, nn.Mish, nn.Tanh, nn.Softplus,
 )  # fmt: skip
-ROUNDING = 100  # that many units in the last place of the absolute terms may be missing from the sum
+ROUNDING = 1000  # units in the last place of the absolute terms: what TF32 loses, and ten times more
 
 
 class FullGrad(NamedTuple):
@@ -39,27 +39,20 @@ def fullgrad(
 ) -> FullGrad:
     """phi = sum_l psi(b_l * d<w,y>/da_l), the input's own term x * d<w,y>/dx among them (eq. 5 there).
 
-    Where the model normalises its images itself (a module with ``mean`` and ``std``), x is what comes
-    out of that: the map is the same as that of the network behind it.
-
     Args:
-        model, images: as in :func:`contrastlib.forward.forward`. All outputs and their gradients are in
-            memory at once, K times for K contrasts.
-        contrast: logits (B, C) -> cotangent w (B, C) or (K, B, C).
-        postprocess: psi, applied to the terms (C, h, w) of each layer before channels are added up.
+        model, images, contrast: as in :func:`terms`.
+        postprocess: psi, applied to the terms (C, h, w) of each layer before its channels are added up.
             "identity" is linear in w and keeps the sum: map and constants add up to <w, y>.
             "positive" drops negative terms. "absolute" is the published one: absolute values, scaled
             to [0, 1] by minimum and maximum, bilinear upsampling. "rescaled" is the same without the
-            absolute value (Eriksson et al. 2025): each layer is shifted by its minimum, so that no
-            sign is left, neither of a term nor of the contrast.
+            absolute value (Eriksson et al. 2025). The minimum that it subtracts leaves no sign: it
+            is not linear, never negative, and the maps of w and -w add up to the number of channels.
 
     Returns:
         map (B, H, W) and constants (B,), the terms of linear layers as they are; with K in front where given.
 
     Raises:
-        ValueError: unknown ``postprocess``; a network that is not piecewise linear (transformers, squeeze
-            and excitation, SiLU, ...), or that has biases outside of its modules, so that the sum fails;
-            one that runs a module with a bias more than once.
+        ValueError: unknown ``postprocess``, and as in :func:`terms`.
 
     >>> from contrastlib import contrasts
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
@@ -68,34 +61,76 @@ def fullgrad(
     >>> torch.allclose(phi.map.sum(dim=(1, 2)) + phi.constants, net(x)[:, 3])
     True
     """
-    if postprocess not in POSTPROCESS:
-        raise ValueError(f"unknown postprocess {postprocess!r}; choose one of {', '.join(POSTPROCESS)}")
-    process, spread = POSTPROCESS[postprocess]
+    _check_postprocess(postprocess)
+    return combine(terms(model, images, contrast), images.shape[-2:], postprocess)
+
+
+def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """What each layer adds to <w, y>, by one forward and one backward pass.
+
+    Where the model normalises its images itself (a module with ``mean`` and ``std``), x is what comes
+    out of that: the terms are the same as those of the network behind it.
+
+    Args:
+        model, images: as in :func:`contrastlib.forward.forward`. The outputs of all layers with a bias
+            and their gradients are in memory at once, the gradients K times for K contrasts.
+        contrast: logits (B, C) -> cotangent w (B, C) or (K, B, C).
+
+    Returns:
+        name of the layer -> (B, C, h, w), or (B,) in all where a layer has no places; K in front where
+        given. The first is x * d<w,y>/dx, under the name of the normalising module or "input".
+
+    Raises:
+        ValueError: a network that is not piecewise linear (transformers, squeeze and excitation, SiLU,
+            ...), or that has biases outside of its modules, so that the terms do not add up to <w, y>;
+            one that runs a module with a bias more than once.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> {name: tuple(t.shape) for name, t in terms(net, torch.rand(2, 3, 8, 8), torch.ones_like).items()}
+    {'input': (2, 3, 8, 8), '0': (2, 4, 6, 6), '3': (2,)}
+    """
     source, biased = _sources(model)
     # with the images recorded, contrasts go back one after the other, which needs less memory
     passed = forward(model, images, list(dict.fromkeys([INPUT, source, *biased])), once=True)
     cotangent = contrast(passed.logits)
     gradients = passed.pull_back(cotangent)
-
     score = (cotangent * passed.logits).sum(dim=-1)
-    maps, constants = score.new_zeros(*score.shape, *images.shape[-2:]), torch.zeros_like(score)
-    total, size = torch.zeros_like(score), torch.zeros_like(score)
-    for name, output in passed.activations.items():
-        if name == source:
-            factor = output
-        elif name in biased:
-            factor = _bias(biased[name], output)
-        else:
-            continue
-        term = factor * gradients[name]
+    found, total, size = {}, torch.zeros_like(score), score.abs()
+    for name in (source, *biased):
+        output = passed.activations[name]
+        term = gradients.pop(name) * (output if name == source else _bias(biased[name], output))
         flat = term.flatten(score.ndim)
         total, size = total + flat.sum(dim=-1), size + flat.abs().sum(dim=-1)
-        if output.ndim == 4:
-            maps += _enlarged(process(term).sum(dim=-3), images.shape[-2:], spread)
-        else:
-            constants += flat.sum(dim=-1)
+        found[name] = term if output.ndim == 4 else flat.sum(dim=-1)
     _check_complete(model, total, score, size)
+    return found
+
+
+def combine(parts: dict[str, Tensor], size: tuple[int, int], postprocess: str = "identity") -> FullGrad:
+    """Map of ``size`` and constants from all :func:`terms`, or from some of them; see :func:`fullgrad`.
+
+    Raises:
+        ValueError: unknown ``postprocess``; no term has places.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> parts = terms(net, torch.rand(2, 3, 8, 8), torch.ones_like)
+    >>> without_input = combine({name: parts[name] for name in ("0", "3")}, (8, 8))
+    >>> without_input.map.shape, torch.equal(without_input.constants, parts["3"])
+    (torch.Size([2, 8, 8]), True)
+    """
+    _check_postprocess(postprocess)
+    process, spread = POSTPROCESS[postprocess]
+    with_places = [part for part in parts.values() if part.ndim > 2]
+    if not with_places:
+        raise ValueError(f"none of the terms {list(parts)} has places: take the input's or a convolution's")
+    maps = sum(_enlarged(process(part).sum(dim=-3), size, spread) for part in with_places)
+    constants = sum((part for part in parts.values() if part.ndim <= 2), torch.zeros_like(maps[..., 0, 0]))
     return FullGrad(maps, constants)
+
+
+def _check_postprocess(postprocess: str) -> None:
+    if postprocess not in POSTPROCESS:
+        raise ValueError(f"unknown postprocess {postprocess!r}; choose one of {', '.join(POSTPROCESS)}")
 
 
 def _sources(model: nn.Module) -> tuple[str, dict[str, nn.Module]]:
@@ -127,16 +162,16 @@ def _bias(module: nn.Module, output: Tensor) -> Tensor:
     else:
         mean, variance = module.running_mean, module.running_var
         if mean is None:
-            raise ValueError("FullGrad needs batch norms with running statistics: a batch's own are not fixed")
+            raise ValueError("FullGrad needs batch norms with running statistics: a batch's own vary")
         zero = torch.zeros_like(mean)[None]
         bias = F.batch_norm(zero, mean, variance, module.weight, module.bias, eps=module.eps)[0].detach()
-    return bias.view(-1, *[1] * (output.ndim - 2))
+    return bias if isinstance(module, nn.Linear) else bias.view(-1, *[1] * (output.ndim - 2))
 
 
 def _check_complete(model: nn.Module, total: Tensor, score: Tensor, size: Tensor) -> None:
-    gap = (total - score).abs()
-    if not (gap <= ROUNDING * torch.finfo(score.dtype).eps * (size + score.abs())).all():
-        worst = (gap / (size + score.abs())).argmax()
+    missing = (total - score).abs() / size.clamp(min=torch.finfo(size.dtype).tiny)
+    if not (missing <= ROUNDING * torch.finfo(score.dtype).eps).all():
+        worst = missing.argmax()
         raise ValueError(
             f"the terms of {type(model).__name__} add up to {total.flatten()[worst]:.6g} instead of "
             f"{score.flatten()[worst]:.6g}: it is not piecewise linear, or adds a constant outside of its "

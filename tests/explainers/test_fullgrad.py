@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from contrastlib import contrasts, datasets, models
-from contrastlib.explainers.fullgrad import POSTPROCESS, fullgrad
+from contrastlib.explainers.fullgrad import POSTPROCESS, combine, fullgrad, terms
 from contrastlib.models.classifier import Classifier
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
@@ -154,28 +154,45 @@ def test_the_contrast_of_maps_is_the_map_of_the_contrast(network, images):
 # --- post-processing -------------------------------------------------------------------------------
 
 def test_rescaling_without_the_absolute_value_leaves_one_sign(network, images):
-    """However the contrast's score and the complete map are signed."""
+    """Since psi(-t) = 1 - psi(t), the maps of a contrast and of its negative add up to the channels."""
     network = lived_in(network)
-    for sign in (1, -1):
-        explained = fullgrad(network, images, lambda y, sign=sign: sign * weighted(y), "rescaled")
-        assert explained.map.min() >= 0
+    parts = terms(network, images, weighted)
+    channels = sum(term.shape[1] for term in parts.values() if term.ndim == 4)
+    one = fullgrad(network, images, weighted, "rescaled").map
+    other = fullgrad(network, images, lambda y: -weighted(y), "rescaled").map
+    assert one.min() >= 0 and other.min() >= 0
+    torch.testing.assert_close(one + other, torch.full_like(one, channels), **EXACT)
     complete = fullgrad(network, images, weighted).map
     assert complete.min() < 0 < complete.max()
+
+
+def test_terms_are_found_by_name_and_some_can_be_left_out(network, images):
+    parts = terms(network, images, all_schemes)
+    whole = combine(parts, images.shape[-2:])
+    torch.testing.assert_close(whole, fullgrad(network, images, all_schemes), **EXACT)
+    left_out = next(iter(parts))
+    assert left_out == "input" and {"0", "3"} & set(parts)
+    rest = combine({name: term for name, term in parts.items() if name != left_out}, images.shape[-2:])
+    torch.testing.assert_close(whole.map - rest.map, parts[left_out].sum(dim=-3), **EXACT)
+    only_input = combine({left_out: parts[left_out]}, images.shape[-2:])
+    assert only_input.constants.shape == whole.constants.shape and not only_input.constants.any()
+    with pytest.raises(ValueError, match="none of the terms .* has places"):
+        combine({name: term for name, term in parts.items() if term.ndim == 2}, images.shape[-2:])
 
 
 def test_postprocessing_by_hand(images):
     network = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False), nn.Flatten(), nn.Linear(32 * 32, 6, bias=False))
     network = network.double()
-    terms = torch.stack([network[0].weight[0, :, 0, 0].detach()[:, None, None] * image for image in images])
-    terms = terms * weighted(network(images).detach()).matmul(network[2].weight.detach()).view(-1, 1, 32, 32)
+    parts = torch.stack([network[0].weight[0, :, 0, 0].detach()[:, None, None] * image for image in images])
+    parts = parts * weighted(network(images).detach()).matmul(network[2].weight.detach()).view(-1, 1, 32, 32)
 
     def scaled(term):
         return (term - term.min()) / (term.max() - term.min())
 
     expected = {
-        "identity": terms, "positive": terms.relu(),
-        "absolute": torch.stack([scaled(term.abs()) for term in terms]),
-        "rescaled": torch.stack([scaled(term) for term in terms]),
+        "identity": parts, "positive": parts.relu(),
+        "absolute": torch.stack([scaled(term.abs()) for term in parts]),
+        "rescaled": torch.stack([scaled(term) for term in parts]),
     }  # fmt: skip
     assert set(expected) == set(POSTPROCESS)
     for name, processed in expected.items():
@@ -189,6 +206,20 @@ def test_a_layer_without_terms_stays_finite(images):
         network[0].bias.zero_()
     for postprocess in POSTPROCESS:
         assert fullgrad(network, images, weighted, postprocess).map.isfinite().all()
+
+
+def test_leaving_bias_terms_out_does_not_make_maps_one_signed():
+    """Of a trained network: with what is left the sums are wrong, and both signs stay."""
+    network, birds = models.load("birds_vgg").double(), datasets.load("birds", split="test")
+    images = torch.stack([birds[number].image for number in (0, 31)]).double()
+    parts = terms(network, images, lambda y: contrasts.weighted(y, y.argmax(dim=1)))
+    for kind in (nn.Conv2d, nn.BatchNorm2d, (nn.Conv2d, nn.BatchNorm2d)):
+        rest = {n: part for n, part in parts.items() if not isinstance(network.get_submodule(n), kind)}
+        left = combine(rest, images.shape[-2:]).map
+        assert not torch.allclose(left.sum(dim=(1, 2)), combine(parts, images.shape[-2:]).map.sum(dim=(1, 2)))
+        negative = (left < 0).double().mean(dim=(1, 2))
+        assert ((negative > 0.3) & (negative < 0.7)).all()
+    assert (combine(parts, images.shape[-2:], "rescaled").map > 0).all()
 
 
 # --- refusals --------------------------------------------------------------------------------------
@@ -238,6 +269,11 @@ def test_batch_norm_without_statistics(images):
     network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), nn.Flatten(), nn.Linear(3072, 6))
     with pytest.raises(ValueError, match="running statistics"):
         fullgrad(network.double(), images, weighted)
+
+
+def test_linear_layers_over_channels_are_constants(images):
+    layers = [nn.Flatten(2), nn.Linear(1024, 7), nn.ReLU(), nn.Flatten(), nn.Linear(21, CLASSES)]
+    assert_complete(lived_in(nn.Sequential(*layers)), images)
 
 
 def test_batch_norm_without_weights(images):
