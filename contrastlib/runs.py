@@ -38,6 +38,7 @@ def sharded(
     data: Mapping[str, str],
     cache: Path | None = None,
     title: str = "shards",
+    modules: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Tables of all shards in one, computing only those that are not in the cache.
 
@@ -47,6 +48,7 @@ def sharded(
         data: name -> checksum of everything ``work`` reads.
         cache: folder of the shards' files; data/results/cache when None.
         title: what the progress bar says.
+        modules: contrastlib modules that ``work`` gets at by name, beside those that its own imports.
 
     Returns:
         The tables in the order of ``shards``; ``table.attrs["provenance"]`` sums up where they
@@ -57,7 +59,7 @@ def sharded(
     """
     cache = cache or RESULTS / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    code = code_digest(work.__module__)
+    code = code_digest(work.__module__, *modules)
     tables = [_shard(work, shard, code, data, cache) for shard in tqdm(shards, desc=title, unit="shard")]
     together = joined([table for table, _ in tables])
     together.attrs["provenance"] = summary([provenance for _, provenance in tables])
@@ -112,8 +114,8 @@ def load(path: Path) -> pd.DataFrame:
     return table
 
 
-def code_digest(module: str) -> str:
-    """Hash of a contrastlib module and of all it imports from contrastlib.
+def code_digest(*modules: str) -> str:
+    """Hash of contrastlib modules and of all they import from contrastlib.
 
     Comments, docstrings and formatting do not count.
 
@@ -121,7 +123,7 @@ def code_digest(module: str) -> str:
     True
     """
     digest = hashlib.sha256()
-    for name in sorted(_closure(module)):
+    for name in sorted(_closure(modules)):
         digest.update(_normalised(_source(name)).encode())
     return digest.hexdigest()
 
@@ -228,8 +230,8 @@ def _commit() -> tuple[str, bool]:
         return "unknown", True
 
 
-def _closure(module: str) -> set[str]:
-    found, waiting = set(), [module]
+def _closure(modules: Iterable[str]) -> set[str]:
+    found, waiting = set(), list(modules)
     while waiting:
         name = waiting.pop()
         if name not in found:

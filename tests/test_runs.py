@@ -213,11 +213,11 @@ def test_comments_docstrings_and_layout_are_not_code(workshop):
 
 
 def test_the_digest_covers_what_a_module_reaches():
-    closure = runs._closure("contrastlib.studies")
+    closure = runs._closure(["contrastlib.studies"])
     for reached in ("contrasts", "forward", "explainers.cam", "explainers.gradients", "evaluation.masking",
                     "evaluation.perturbation", "models", "models.cifar_resnet", "datasets", "datasets.archives"):
         assert f"contrastlib.{reached}" in closure
-    assert "contrastlib.contrasts" in runs._closure("contrastlib.evaluation.precision")
+    assert "contrastlib.contrasts" in runs._closure(["contrastlib.evaluation.precision"])
     assert runs.code_digest("contrastlib.contrasts") != runs.code_digest("contrastlib.forward")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from contrastlib import datasets, models, studies
+from contrastlib import batches, datasets, models, studies
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.evaluation import masking, perturbation
 from contrastlib.models.classifier import Classifier
@@ -38,10 +38,10 @@ def registries(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "load", lambda name: Noise())
     monkeypatch.setattr(models, "load", small_classifier)
     monkeypatch.setattr(studies, "RESULTS", tmp_path / "results")
-    for cached in (studies._network, studies.load_dataset):
+    for cached in (batches.load_network, batches.load_dataset):
         cached.cache_clear()
     yield
-    for cached in (studies._network, studies.load_dataset):
+    for cached in (batches.load_network, batches.load_dataset):
         cached.cache_clear()
 
 
@@ -108,7 +108,7 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
 @pytest.mark.parametrize("study, options", [
     (studies.map_statistics, {}), (studies.precision_table, {}), (studies.dominance_table, {}),
     (studies.mean_of_classes, {"draws": 2}), (studies.gradient_norms, {"ends": 1, "step": 3}),
-    (studies.three_class_maps, {"threshold": 0.0}),
+    (studies.three_class_maps, {"threshold": 0.0}), (studies.fullgrad_maps, {}),
     (studies.dominated_masking, {"threshold": 1.0, "countings": ["sign"], "baselines": ["black"]}),
 ])
 def test_descriptions(tmp_path, study, options):
