@@ -57,13 +57,7 @@ class ForwardPass:
             ValueError: the shape is not that of the logits, or a value is not finite.
             RuntimeError: another cotangent has been pulled back, and the pass was made for one.
         """
-        if cotangent.shape[-2:] != self.logits.shape or cotangent.ndim not in (2, 3):
-            raise ValueError(
-                f"cotangent must be (B, C) or (K, B, C) with (B, C) = {tuple(self.logits.shape)}, "
-                f"got {tuple(cotangent.shape)}"
-            )
-        if not cotangent.isfinite().all():
-            raise ValueError("the cotangent holds NaN or infinite values: check the contrast it comes from")
+        check_cotangent(cotangent, self.logits)
         if self._last and self._last[0] is cotangent and self._last[1] == cotangent._version:
             return self._last[2]
         if self._outputs is None:
@@ -215,6 +209,19 @@ def check_images(model: nn.Module, images: Tensor) -> None:
             f"images are {images.dtype} on {images.device}, the model is {parameter.dtype} on {parameter.device}: "
             "bring the images there with images.to(next(model.parameters()))"
         )
+
+
+def check_cotangent(cotangent: Tensor, logits: Tensor) -> None:
+    """Raise a TypeError or ValueError unless this is a finite (B, C) or (K, B, C) for logits (B, C)."""
+    if not isinstance(cotangent, Tensor):
+        raise TypeError(f"a cotangent must be a tensor, got {type(cotangent).__name__}: check the contrast")
+    if cotangent.shape[-2:] != logits.shape or cotangent.ndim not in (2, 3):
+        raise ValueError(
+            f"cotangent must be (B, C) or (K, B, C) with (B, C) = {tuple(logits.shape)}, "
+            f"got {tuple(cotangent.shape)}"
+        )
+    if not cotangent.isfinite().all():
+        raise ValueError("the cotangent holds NaN or infinite values: check the contrast it comes from")
 
 
 def _check_output(logits: object, batch: int) -> None:
