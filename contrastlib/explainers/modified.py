@@ -136,7 +136,7 @@ class _Rescaled(TorchFunctionMode):
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
         name, kwargs = _name(func), kwargs or {}
         z = args[0] if args else None
-        if name not in ELEMENTWISE | POOLS.keys() or not z.requires_grad:
+        if name not in ELEMENTWISE | POOLS.keys() or not getattr(z, "requires_grad", False):
             return func(*args, **kwargs)
         if name in POOLS:
             return _pooled(name, z, args[1:], kwargs)

@@ -126,4 +126,5 @@ def as_baseline(baseline: Baseline | None, images: Tensor) -> Tensor:
 
 
 def _midpoints(steps: int, like: Tensor) -> Tensor:
+    # Gradients of ReLU networks jump along the path, so that rules for smooth functions gain nothing.
     return (torch.arange(steps, dtype=like.dtype, device=like.device) + 0.5) / steps
