@@ -35,6 +35,7 @@ QUICK_ENVIRONMENT = {
     "SOURCE_DATE_EPOCH": "315532800",
     "TQDM_DISABLE": "1",
 }
+bar_row = 0  # line of the terminal for the progress of a notebook
 
 
 class NotebookFailed(RuntimeError):
@@ -112,14 +113,28 @@ def parameters(source: Path, values: dict[str, dict]) -> dict:
     return {key: value for key, value in given.items() if own[key] != value}
 
 
-def execute(source: Path, output: Path, values: dict, environment: dict[str, str], stamp: bool = True) -> None:
+@contextmanager
+def kernel_environment(values: dict[str, str]):
+    """Variables for all kernels that are started inside, in whatever thread, beside those of this process."""
+    before = dict(os.environ)
+    # a kernel works elsewhere, so that a relative address of the data would lead it astray
+    os.environ.update({"CONTRASTLIB_DATA": str(files.root().absolute())} | values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def execute(source: Path, output: Path, values: dict, stamp: bool = True) -> None:
     """Run a notebook with papermill and write it, normalised, when all its cells have run.
+
+    Its kernel has the environment of this process: see :func:`kernel_environment`.
 
     Args:
         source: the notebook.
         output: where the executed notebook goes; a failed one becomes ``NAME.failed.ipynb`` beside it.
         values: parameters to inject; none leaves the notebook's own.
-        environment: variables of the kernel, beside those of this process.
         stamp: keep beside it what it was made from, for :func:`contrastlib.freshness.why_stale`.
 
     Raises:
@@ -127,9 +142,7 @@ def execute(source: Path, output: Path, values: dict, environment: dict[str, str
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     failed = output.with_suffix(".failed.ipynb")
-    # the kernel works elsewhere, so that a relative address of the data would lead it astray
-    environment = {"CONTRASTLIB_DATA": str(files.root().absolute())} | environment
-    with tempfile.TemporaryDirectory() as scratch, _environment(environment):
+    with tempfile.TemporaryDirectory() as scratch:
         log, raw, started = Path(scratch) / "log", Path(scratch) / source.name, time.time()
         first = f"__import__('runpy').run_path({kernel.__file__!r})['prepare']"
         first += f"({str(log)!r}, {[str(folder) for folder in freshness.watched()]!r})"
@@ -141,9 +154,9 @@ def execute(source: Path, output: Path, values: dict, environment: dict[str, str
                 kernel_name="python3",
                 language="python",
                 cwd=source.parent,
-                progress_bar={"desc": source.stem, "leave": False, "disable": None},
+                progress_bar={"desc": source.stem, "leave": False, "disable": None, "position": bar_row},
                 request_save_on_cell_execute=False,
-                stderr_file=None if "TQDM_DISABLE" in environment else sys.stderr,
+                stderr_file=None if "TQDM_DISABLE" in os.environ else sys.stderr,
                 extra_arguments=[f"--IPKernelApp.exec_lines={first}", "--IPKernelApp.log_level=CRITICAL"],
             )
         except papermill.PapermillExecutionError as error:
@@ -233,14 +246,3 @@ def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(text, encoding="utf-8")
     os.replace(unfinished, path)
-
-
-@contextmanager
-def _environment(values: dict[str, str]):
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -1,8 +1,12 @@
 """``python -m contrastlib run``: execute the notebooks that are out of date."""
 
+import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 import yaml
 from tqdm import tqdm
@@ -12,8 +16,9 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "run",
         help="execute the report's notebooks, those that are out of date",
-        description="Execute notebooks with papermill, in order, those whose cells, parameters, code or data changed. "
-        "Executed notebooks go to book/executed; those of other profiles to a folder of their own in it.",
+        description="Execute notebooks with papermill, as many at a time as there are processors, those whose cells, "
+        "parameters, code or data changed. Executed notebooks go to book/executed; those of other profiles to a folder "
+        "of their own in it.",
     )
     parser.add_argument("notebook", nargs="*", help="names such as 03_maps; all when none is given")
     parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default) or real")
@@ -61,19 +66,25 @@ def _plan(arguments):
 
 
 def _update(plan, arguments):
-    from contrastlib import freshness, notebooks
+    from contrastlib import notebooks
 
     quick = arguments.profile == "quick"
     folder = notebooks.EXECUTED if quick else notebooks.EXECUTED / arguments.profile
-    for source, own in _bar(plan):
-        output = folder / source.name
-        reason = "as asked" if arguments.force else freshness.why_stale(source, output, own)
-        if not reason:
-            tqdm.write(f"{source.stem}: up to date")
-            continue
-        began = time.monotonic()
-        notebooks.execute(source, output, own, notebooks.QUICK_ENVIRONMENT if quick else {})
-        tqdm.write(f"{source.stem}: executed in {time.monotonic() - began:.0f} s ({reason})")
+    environment = notebooks.QUICK_ENVIRONMENT if quick else {}
+    # notebooks of other scales use all processors by themselves
+    _each(partial(_update_one, folder, arguments.force), plan, environment, jobs=os.cpu_count() or 1 if quick else 1)
+
+
+def _update_one(folder, force, source, own):
+    from contrastlib import freshness, notebooks
+
+    output = folder / source.name
+    reason = "as asked" if force else freshness.why_stale(source, output, own)
+    if not reason:
+        return f"{source.stem}: up to date"
+    began = time.monotonic()
+    notebooks.execute(source, output, own)
+    return f"{source.stem}: executed in {time.monotonic() - began:.0f} s ({reason})"
 
 
 def _save(plan, _):
@@ -81,12 +92,38 @@ def _save(plan, _):
 
     with tempfile.TemporaryDirectory() as empty:  # no photograph can enter an output
         environment = notebooks.QUICK_ENVIRONMENT | {"CONTRASTLIB_DATA": empty}
-        for source, _ in _bar(plan):
-            executed = notebooks.EXECUTED / "saved" / source.name
-            notebooks.execute(source, executed, {}, environment, stamp=False)
-            executed.replace(source)
-            tqdm.write(f"{source.stem}: saved")
+        _each(_save_one, plan, environment, jobs=os.cpu_count() or 1)
 
 
-def _bar(plan):
-    return tqdm(plan, desc="notebooks", unit="notebook", disable=None)  # only on a terminal
+def _save_one(source, _):
+    from contrastlib import notebooks
+
+    executed = notebooks.EXECUTED / "saved" / source.name
+    notebooks.execute(source, executed, {}, stamp=False)
+    executed.replace(source)
+    return f"{source.stem}: saved"
+
+
+def _each(work, plan, environment, jobs):
+    """Do ``work`` for each notebook, ``jobs`` at a time; after a failure, none that has not begun."""
+    from contrastlib import notebooks
+
+    forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
+    options = {"mp_context": forked, "initializer": _take_row, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
+    with notebooks.kernel_environment(environment), ProcessPoolExecutor(min(jobs, len(plan)), **options) as pool:
+        running = [pool.submit(work, *each) for each in plan]
+        try:
+            for done in tqdm(running, desc="notebooks", unit="notebook", disable=None):  # only on a terminal
+                tqdm.write(done.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _take_row(taken, lock):
+    """Give this process a line of the terminal of its own, below the bar of all notebooks."""
+    from contrastlib import notebooks
+
+    tqdm.set_lock(lock)
+    with taken.get_lock():
+        taken.value += 1
+        notebooks.bar_row = taken.value
