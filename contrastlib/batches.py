@@ -14,7 +14,9 @@ from torch import Tensor
 from contrastlib import datasets, models
 from contrastlib.runs import joined
 
-OPTIONS = {"birds": {"split": "test"}, "imagenet-birds": {"crops": 5}}  # how a set is loaded
+# how a set is loaded
+OPTIONS = {"birds": {"split": "test"}, "bird-scenes": {"split": "test"}, "imagenet-birds": {"crops": 5}}
+DRAWN = ("birds", "bird-scenes")
 SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
 
 
@@ -35,7 +37,8 @@ def evaluate(
         The tables in one, with image (index in the set), group (unit of resampling) and label.
     """
     function = getattr(importlib.import_module(module), name)
-    model, examples = load_network(network), load_dataset(dataset)
+    model = load_network(network)
+    examples = load_dataset(dataset, model.input_size)
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
     tables = []
     for i in range(0, len(images), size):
@@ -61,10 +64,11 @@ def load_network(name: str) -> models.Classifier:
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@lru_cache(maxsize=2)
-def load_dataset(name: str) -> datasets.ImageSet:
-    """The image set as the studies use it."""
-    return datasets.load(name, **OPTIONS.get(name, {}))
+@lru_cache(maxsize=4)
+def load_dataset(name: str, size: int | None = None) -> datasets.ImageSet:
+    """The image set as the studies use it; the birds are drawn at ``size`` pixels where it is given."""
+    drawn = {"size": size} if size and name in DRAWN else {}
+    return datasets.load(name, **OPTIONS.get(name, {}), **drawn)
 
 
 def _fast_layout(tensor: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ from contrastlib.evaluation import (
     perturbation,
     precision,
     three_classes,
+    transformers,
 )
 from contrastlib.runs import RESULTS, joined, load, save, sharded, summary
 
@@ -124,6 +125,11 @@ def fullgrad_maps(network: str, dataset: str, count: int | None = None, cache: P
     return _study(full_gradients.describe, network, dataset, count, cache, options, batch=4)
 
 
+def transformer_maps(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Eriksson et al. 2025, sec. 3.4 and 3.5: :func:`contrastlib.evaluation.transformers.describe`."""
+    return _study(transformers.describe, network, dataset, count, cache, options, batch=16)
+
+
 def dominance_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
     """Eriksson et al. 2025, sec. 4.3: :func:`contrastlib.evaluation.dominance.agreement`."""
     return _study(dominance.agreement, network, dataset, count, cache, options, batch=8)
@@ -153,7 +159,8 @@ def spread(total: int, count: int | None) -> list[int]:
 def _study(
     evaluation: Callable, network: str, dataset: str, count: int | None, cache: Path | None, options: Mapping, batch: int
 ) -> pd.DataFrame:
-    images = load_dataset(dataset)
+    model = batches.load_network(network)
+    images = load_dataset(dataset, model.input_size)
     chosen = spread(len(images), count)
     module, name = evaluation.__module__, evaluation.__qualname__
     shards = [
@@ -161,5 +168,5 @@ def _study(
          "options": dict(options), "batch": batch}
         for i in range(0, len(chosen), SHARD)
     ]
-    data = {network: batches.load_network(network).checksum, dataset: images.checksum}
+    data = {network: model.checksum, dataset: images.checksum}
     return sharded(batches.evaluate, shards, data, cache, title=f"{network} on {dataset}", modules=[module])

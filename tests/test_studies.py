@@ -35,7 +35,7 @@ def small_classifier(name):
 
 @pytest.fixture(autouse=True)
 def registries(monkeypatch, tmp_path):
-    monkeypatch.setattr(datasets, "load", lambda name: Noise())
+    monkeypatch.setattr(datasets, "load", lambda name, **options: Noise())
     monkeypatch.setattr(models, "load", small_classifier)
     monkeypatch.setattr(studies, "RESULTS", tmp_path / "results")
     for cached in (batches.load_network, batches.load_dataset):

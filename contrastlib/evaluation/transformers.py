@@ -1,0 +1,104 @@
+"""Maps of a Vision Transformer in numbers: GradCAM block by block, and attention rollouts as coded and repaired.
+
+Eriksson et al. 2025, sec. 3.4 and 3.5, Fig. 5; errata 17 and 18.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib import contrasts
+from contrastlib.explainers import vit
+from contrastlib.forward import ForwardPass
+
+CONTRASTS = ("original", "weighted")
+ROLLOUTS = {
+    "review": vit.REVIEW,
+    "review, gradients aligned": vit.REVIEW | {"gradients": "aligned"},
+    "review, rows normalised": vit.REVIEW | {"normalise": "absolute"},
+    "review, negatives clipped": vit.REVIEW | {"negatives": "clip"},
+    "inventor": vit.PUBLISHED,
+    "repaired": {},
+}
+"""name -> options of :func:`contrastlib.explainers.vit.gradient_attention_rollout`: the public codes, each repair of
+the review's alone, and all of them"""
+
+
+def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
+    """Maps of the two most probable classes by every block's GradCAM and every rollout, from one pass.
+
+    Args:
+        model: a Vision Transformer, see :func:`contrastlib.explainers.vit.vit_forward`.
+        images: (B, channels, H, W).
+        labels: not used; the classes are the predicted ones.
+
+    Returns:
+        One row for each image, map and contrast, of the map of t_1:
+        map ("block 0", ... : GradCAM of the tokens that enter that block; the rollouts; "attention x
+        gradient"), contrast ("none" for the rollout without gradients), coherence (:func:`moran`),
+        to_original (cosine with the original map), to_repaired (cosine with the repaired rollout of the
+        same contrast; NaN for GradCAM), similarity (cosine of the maps of t_1 and t_2), negative
+        (share below 0), p_1 and p_2.
+    """
+    passed = vit.vit_forward(model, images, once=True)
+    probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
+    cotangents = torch.stack([contrasts.cotangent(c, passed.logits, t) for c in CONTRASTS for t in classes.T])
+    maps = {name: make(passed, cotangents).unflatten(0, (len(CONTRASTS), 2)) for name, make in _maps(passed).items()}
+    tables = [
+        _rows(name, contrast, phi[c], phi[0, 0], maps["repaired"][c, 0] if name in ROLLOUTS else None)
+        for name, phi in maps.items() for c, contrast in enumerate(CONTRASTS)
+    ]
+    plain = vit.attention_rollout(passed)[None].expand(2, *[-1] * 3)
+    tables.append(_rows("rollout without gradients", "none", plain, plain[0], maps["repaired"][1, 0]))
+    table = pd.concat(tables, ignore_index=True)
+    place = table["image"].to_numpy()
+    return table.assign(p_1=probabilities[:, 0].numpy(force=True)[place], p_2=probabilities[:, 1].numpy(force=True)[place])
+
+
+def moran(maps: Tensor) -> Tensor:
+    """Spatial coherence of maps (..., h, w), (...): Moran's I with the four neighbours of each cell.
+
+    I = n / W * sum_ij v_ij z_i z_j / sum_i z_i^2, z the deviation from the map's mean, v_ij = 1 for
+    neighbours and W their number. 1 for large even areas, near 0 for noise, -1 for a checkerboard; NaN
+    where a map has one value only.
+
+    >>> cells = torch.arange(6)
+    >>> moran(((cells[:, None] + cells) % 2).double()).item()
+    -1.0
+    """
+    z = maps.double() - maps.double().mean(dim=(-2, -1), keepdim=True)
+    down, across = z[..., 1:, :] * z[..., :-1, :], z[..., :, 1:] * z[..., :, :-1]
+    pairs = down.shape[-2] * down.shape[-1] + across.shape[-2] * across.shape[-1]
+    neighbours = down.sum(dim=(-2, -1)) + across.sum(dim=(-2, -1))
+    variance = z.square().mean(dim=(-2, -1))
+    return neighbours / pairs / torch.where(variance == 0, torch.nan, variance)
+
+
+def _maps(passed: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:
+    depth = sum(name.startswith("norm.") for name in passed.activations)
+    blocks = {
+        f"block {i}": lambda p, w, i=i: vit.vit_gradcam(p, w, block=i, layer="norm") for i in range(depth)
+    }
+    rollouts = {
+        name: lambda p, w, options=options: vit.gradient_attention_rollout(p, w, **options)
+        for name, options in ROLLOUTS.items()
+    }
+    return blocks | rollouts | {"attention x gradient": vit.attention_x_gradient}
+
+
+def _rows(name: str, contrast: str, maps: Tensor, original: Tensor, repaired: Tensor | None) -> pd.DataFrame:
+    """Numbers of maps (2, B, h, w) of both classes, a row for each image's first."""
+    first, second = maps.flatten(2).double()
+    cosine = torch.nn.functional.cosine_similarity
+    return pd.DataFrame({
+        "image": range(len(first)), "map": name, "contrast": contrast,
+        "coherence": moran(maps[0]).numpy(force=True),
+        "to_original": cosine(first, original.flatten(1).double()).numpy(force=True),
+        "to_repaired": float("nan") if repaired is None else cosine(first, repaired.flatten(1).double()).numpy(force=True),
+        "similarity": cosine(first, second).numpy(force=True),
+        "negative": (first < 0).double().mean(dim=1).numpy(force=True),
+    })
