@@ -37,6 +37,14 @@ PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "c
 REVIEW = PUBLISHED | {"negatives": "keep", "discard_ratio": 0.0}
 """Options as the code of Eriksson et al. 2025 has them; its cotangent is contrasts.probability."""
 
+NORMALISE = {
+    "absolute": lambda matrix: matrix / matrix.abs().sum(dim=-1, keepdim=True),
+    "rows": lambda matrix: matrix / matrix.sum(dim=-1, keepdim=True),
+    "transposed": lambda matrix: matrix / matrix.sum(dim=-1).unsqueeze(-2),
+    "none": lambda matrix: matrix,
+}
+"""How a factor (..., N, N) of :func:`gradient_attention_rollout` is normalised."""
+
 
 def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> ForwardPass:
     """Run a Vision Transformer once and record all its attention matrices and blocks.
@@ -186,14 +194,6 @@ def attention_x_gradient(passed: ForwardPass, cotangent: Tensor) -> Tensor:
     torch.Size([3, 4, 4])
     """
     return _on_grid(sum(edges[..., 0, 1:] for edges in _edges(passed, cotangent)))
-
-
-NORMALISE = {
-    "absolute": lambda matrix: matrix / matrix.abs().sum(dim=-1, keepdim=True),
-    "rows": lambda matrix: matrix / matrix.sum(dim=-1, keepdim=True),
-    "transposed": lambda matrix: matrix / matrix.sum(dim=-1).unsqueeze(-2),
-    "none": lambda matrix: matrix,
-}
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class Recipe:
 
 
 RECIPES = {
-    "birds_vit": Recipe(epochs=24, peak_rate=1.5e-3, weight_decay=0.05, shift=8, stored_as="float16"),
+    "birds_vit": Recipe(epochs=15, peak_rate=1.5e-3, weight_decay=0.05, shift=8, stored_as="float16"),
     "cifar10_vit": Recipe(
         epochs=16, batch=64, peak_rate=1.5e-3, weight_decay=0.05, shift=4, label_smoothing=0.1,
         stored_as="float16",
