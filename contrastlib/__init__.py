@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
     from contrastlib.contrasts import Classes
@@ -28,14 +30,17 @@ def explain(
         model: any classifier that maps images to logits (B, C) (not to probabilities).
         images: (B, channels, H, W), floating point, preprocessed as the model wants them.
         target: a class index, or one for each image; the predicted class of each image when None.
-        method: "gradcam", "linear_approximation", "xgradcam" (activations of a layer);
-            "gradient", "input_x_gradient" (pixels; channels are summed).
+        method: activations of a layer: "gradcam", "linear_approximation", "xgradcam".
+            Pixels, channels summed: "gradient", "input_x_gradient", "integrated_gradients",
+            "guided_backpropagation", "deeplift", "fullgrad".
+            Vision Transformers: "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient".
         contrast: "weighted" (against the others by their probability), "original" (the logit
             alone), "mean", "maximum", "probability", or "among" with ``foils``; see
             :mod:`contrastlib.contrasts`.
         layer: name as in ``model.named_modules()``. When None: the model's own ``layer`` if it has
-            one, else its last convolution; the images for the two pixel methods.
-        upsample: bring maps of a layer to the size of the images.
+            one, else its last convolution; of a Transformer the last block ("norm.11"); "input" for
+            gradient and input_x_gradient. The other methods have no layer.
+        upsample: bring maps of a layer or of tokens to the size of the images.
         foils: classes to contrast with, for ``contrast="among"``.
 
     Returns:
@@ -51,18 +56,47 @@ def explain(
     torch.Size([2, 64, 64])
     """
     from contrastlib import contrasts, explainers
+
+    names = (*explainers.METHODS, *explainers.OWN_PASS, *explainers.TRANSFORMER)
+    if method not in names:
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(names)}")
+
+    def chosen(logits: Tensor) -> Tensor:
+        predicted = logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+        return contrasts.cotangent(contrast, logits, predicted if target is None else target, foils)
+
+    if method in explainers.OWN_PASS:
+        if layer is not None:
+            raise ValueError(f"{method} makes maps of the pixels: leave the layer {layer!r} out")
+        maps = explainers.OWN_PASS[method](model, images, chosen)
+        return maps.map if method == "fullgrad" else maps.sum(dim=1)
+    make = _of_tokens if method in explainers.TRANSFORMER else _of_a_layer
+    maps = make(method, model, images, layer, chosen)
+    return explainers.upsample(maps, images.shape[-2:]) if upsample else maps
+
+
+def _of_a_layer(method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable) -> Tensor:
+    from contrastlib import explainers
     from contrastlib.forward import INPUT, forward, last_convolution
 
-    if method not in explainers.METHODS:
-        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(explainers.METHODS)}")
     of_pixels = method in explainers.INPUT_SPACE
     if layer is None:
         own = getattr(model, "layer", None)
         layer = INPUT if of_pixels else own if isinstance(own, str) else last_convolution(model)
     passed = forward(model, images, layer, once=True)
-    if target is None:
-        target = passed.logits.argmax(dim=1) if passed.logits.shape[1] > 1 else (passed.logits[:, 0] > 0).long()
-    maps = explainers.METHODS[method](passed, contrasts.cotangent(contrast, passed.logits, target, foils))
-    if of_pixels:
-        return maps.sum(dim=1)
-    return explainers.upsample(maps, images.shape[-2:]) if upsample else maps
+    maps = explainers.METHODS[method](passed, chosen(passed.logits))
+    return maps.sum(dim=1) if of_pixels else maps
+
+
+def _of_tokens(method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable) -> Tensor:
+    from contrastlib import explainers
+
+    passed = explainers.vit.vit_forward(model, images, once=True)
+    w = chosen(passed.logits)
+    if method != "vit_gradcam":
+        if layer is not None:
+            raise ValueError(f"{method} reads all blocks: leave the layer {layer!r} out")
+        return explainers.TRANSFORMER[method](passed, w)
+    places = [name for name in passed.activations if not name.startswith("attention")]
+    kind, _, block = passed.layer(layer or [name for name in places if name.startswith("norm")][-1]).partition(".")
+    return explainers.vit_gradcam(passed, w, int(block), layer=kind)

@@ -36,15 +36,19 @@ EPILOG = """\
 networks:
   mobilenet_v2, squeezenet1_1, squeezenet1_0  the 1000 classes of ImageNet
   mobilenet_v2_birds                          964 species of birds
-  cifar10_resnet20, cifar10_resnet32, cifar10_resnet44, cifar10_resnet56
+  cifar10_resnet20, cifar10_resnet32, cifar10_resnet44, cifar10_resnet56, cifar10_vit
                                               the 10 classes of CIFAR-10
-  birds_vgg, birds_alexnet, birds_resnet      the 30 species that contrastlib draws itself
+  birds_vgg, birds_alexnet, birds_resnet, birds_vit
+                                              the 30 species that contrastlib draws itself
   torchvision/NAME                            any classifier of torchvision, such as torchvision/vgg16_bn;
                                               its weights are downloaded once
 
 methods:
   gradcam, linear_approximation, xgradcam     coarse maps, from the activations of a layer
-  gradient, input_x_gradient                  fine maps, from the pixels
+  gradient, input_x_gradient, integrated_gradients, guided_backpropagation, deeplift, fullgrad
+                                              fine maps, from the pixels
+  vit_gradcam, gradient_attention_rollout, attention_x_gradient
+                                              Vision Transformers, from their tokens
 
 contrasts:
   weighted     against all others, each by its probability (the gradient of the log-odds)

@@ -1,4 +1,8 @@
-"""Explainers: pure functions of a forward pass and a cotangent, one file per family."""
+"""Explainers, one file per family.
+
+Most are pure functions of a kept forward pass and a cotangent. Those that change how the network runs,
+or run it at other points, take the network, the images and a contrast, a function of the logits.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contrastlib.explainers.cam import gradcam, linear_approximation, xgradcam
+from contrastlib.explainers.fullgrad import fullgrad
 from contrastlib.explainers.gradients import gradient, input_x_gradient
+from contrastlib.explainers.modified import deeplift, guided_backpropagation
+from contrastlib.explainers.paths import integrated_gradients
+from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam
 
 INPUT_SPACE = {f.__name__: f for f in (gradient, input_x_gradient)}
 ACTIVATION_SPACE = {f.__name__: f for f in (gradcam, linear_approximation, xgradcam)}
 METHODS = INPUT_SPACE | ACTIVATION_SPACE
+"""explainers of a pass that :func:`contrastlib.forward.forward` recorded"""
+TRANSFORMER = {f.__name__: f for f in (vit_gradcam, gradient_attention_rollout, attention_x_gradient)}
+"""explainers of a pass that :func:`contrastlib.explainers.vit.vit_forward` recorded"""
+OWN_PASS = {f.__name__: f for f in (integrated_gradients, guided_backpropagation, deeplift, fullgrad)}
+"""explainers (model, images, contrast) that run the network themselves"""
 
 
 def upsample(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
