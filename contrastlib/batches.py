@@ -30,7 +30,7 @@ def evaluate(
             ``image``, the place in the batch.
         network, dataset: names of the registries.
         images: indices in the set.
-        options: keyword arguments of the evaluation.
+        options: keyword arguments of the evaluation; "judge" is the name of a second network.
         batch: images at a time.
 
     Returns:
@@ -38,6 +38,8 @@ def evaluate(
     """
     function = getattr(importlib.import_module(module), name)
     model = load_network(network)
+    if "judge" in options:
+        options = {**options, "judge": load_network(options["judge"])}
     examples = load_dataset(dataset, model.input_size)
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
     tables = []

@@ -110,6 +110,11 @@ def dominated_masking(network: str, dataset: str, count: int | None = None, cach
     return masking_table(network, dataset, count, cache, **{"methods": ["gradcam"], "above": False} | options)
 
 
+def judged_masking(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Erratum 21: :func:`masking_table` of GradCAM, scored by a second network, the option ``judge``."""
+    return masking_table(network, dataset, count, cache, **{"methods": ["gradcam"], "baselines": ["blur"]} | options)
+
+
 def three_class_maps(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
     """Section 5.3: :func:`contrastlib.evaluation.three_classes.compare`."""
     return _study(three_classes.compare, network, dataset, count, cache, options, batch=16)
@@ -169,4 +174,6 @@ def _study(
         for i in range(0, len(chosen), SHARD)
     ]
     data = {network: model.checksum, dataset: images.checksum}
+    if "judge" in options:
+        data[options["judge"]] = batches.load_network(options["judge"]).checksum
     return sharded(batches.evaluate, shards, data, cache, title=f"{network} on {dataset}", modules=[module])

@@ -42,6 +42,7 @@ def relative_probabilities(
     layer: str | None = None,
     align_corners: bool = True,
     batch: int = 32,
+    judge: nn.Module | None = None,
 ) -> pd.DataFrame:
     """Table 1 of both papers, image by image.
 
@@ -59,6 +60,8 @@ def relative_probabilities(
         layer: where the maps are made; the model's own layer or its last convolution when None.
         align_corners: of the upsampling; True in the published code.
         batch: masked images in one forward pass.
+        judge: another network for the same classes and images, whose probabilities are measured in
+            place of the model's own: it never saw the map.
 
     Returns:
         One row for each image that passes the threshold, rank (1 or 2, whose map), method,
@@ -74,16 +77,18 @@ def relative_probabilities(
     if not chosen:
         return pd.DataFrame(columns=COLUMNS)
     maps = explanations(passed, classes, methods, contrasts)
+    judge = judge or model
+    logits = passed.logits if judge is model else _judged(judge, images, passed.logits.shape)
     fill = {name: baseline(name, model, images[chosen]) for name in baselines}
     tables = []
     for place, i in enumerate(chosen):
         full = upsample(maps[:, :, :, i], images.shape[-2:], align_corners)
         rows, masks = _masks(full, methods, contrasts, countings)
-        before = _relative(passed.logits[i : i + 1], classes[i])[0]
+        before = _relative(logits[i : i + 1], classes[i])[0]
         rows = rows.assign(image=i, p_1=probabilities[i, 0].item(), p_2=probabilities[i, 1].item(),
                            relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy())
         for name, filled in fill.items():
-            after = _masked_predictions(model, images[i], filled[place], masks, classes[i], batch)
+            after = _masked_predictions(judge, images[i], filled[place], masks, classes[i], batch)
             values = after[range(len(rows)), rows["rank"].to_numpy() - 1]
             tables.append(rows.assign(baseline=name, relative_probability=values.numpy()))
     return pd.concat(tables, ignore_index=True)
@@ -206,6 +211,13 @@ def _masked_predictions(
         for part in masks.split(batch)
     ]
     return _relative(torch.cat(parts), classes)
+
+
+def _judged(judge: nn.Module, images: Tensor, shape: torch.Size) -> Tensor:
+    logits = predict(judge, images)
+    if logits.shape != shape:
+        raise ValueError(f"the judge gives {logits.shape[1]} logits, the model {shape[1]}: they must know the same classes")
+    return logits
 
 
 def _relative(logits: Tensor, classes: Tensor) -> Tensor:

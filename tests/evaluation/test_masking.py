@@ -264,3 +264,34 @@ def test_unknown_names(model, images):
     ]:
         with pytest.raises(ValueError, match=says):
             table_of(model, images, **options)
+
+
+def small_network(seed):
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    network.layer = "1"
+    return network
+
+
+def test_a_judge_scores_what_another_network_masks():
+    """The masks are the model's, the probabilities the judge's."""
+    model, judge = (small_network(seed) for seed in (0, 1))
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    options = {"methods": ["gradcam"], "baselines": ["black"], "countings": ["sign"], "threshold": 0.0}
+    own, scored = (relative_probabilities(model, images, judge=j, **options) for j in (None, judge))
+    keys = ["image", "method", "contrast", "rank", "counting", "kept", "baseline"]
+    assert own[[*keys, "masked"]].equals(scored[[*keys, "masked"]])
+    top = model(images).topk(2).indices
+    pairs = judge(images).gather(1, top).softmax(1).detach()
+    for row in scored.itertuples():
+        assert row.relative_probability_before == pytest.approx(pairs[row.image, row.rank - 1].item(), abs=1e-6)
+    blank = judge(torch.zeros_like(images)).gather(1, top).softmax(1).detach()
+    for row in scored[scored["method"] == "blank"].itertuples():
+        assert row.relative_probability == pytest.approx(blank[row.image, row.rank - 1].item(), abs=1e-6)
+    assert not own["relative_probability"].equals(scored["relative_probability"])
+
+
+def test_a_judge_of_other_classes():
+    judge = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 5))
+    with pytest.raises(ValueError, match="judge gives 5 logits.*same classes"):
+        relative_probabilities(small_network(0), torch.rand(2, 3, 16, 16), threshold=0.0, judge=judge)
