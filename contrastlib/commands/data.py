@@ -15,6 +15,8 @@ List the images and weights that contrastlib reads but did not make: present, mi
 Files lie in one folder: $CONTRASTLIB_DATA, or data/downloads in the repository. The synthetic birds and the
 networks trained on them need none of these files."""
 
+PAPERS = ("imagenet-val", "cub200", "fgvc-aircraft", "food101", "flowers102", "stanford-cars")
+
 
 def add_parser(subparsers) -> None:
     """Add the command ``data`` with its actions ``fetch`` and ``verify``."""
@@ -28,7 +30,8 @@ def add_parser(subparsers) -> None:
         "Download files and check them; what broke off goes on where it was. For a file without a public "
         "address, say where it comes from and where to put it."))
     fetch_parser.add_argument("names", nargs="+", metavar="NAME", help=(
-        "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all"))
+        "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all; or a data "
+        f"set of the papers: {', '.join(PAPERS)}"))
     fetch_parser.set_defaults(func=fetch)
 
     verify_parser = actions.add_parser("verify", help="check files; fails if one is missing or corrupt")
@@ -75,9 +78,13 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def _getters(name: str) -> dict[str, Callable[[str], Path]]:
+    if name in PAPERS:
+        from contrastlib.datasets import papers  # torch is slow to import
+
+        return {name: papers.fetch}
     if not name.startswith("torchvision/"):
         return dict.fromkeys(_files(name), files.fetch)
-    from contrastlib.models import hub  # torch is slow to import
+    from contrastlib.models import hub
 
     if name not in hub.names():
         raise SystemExit(str(files.unknown("network", name, hub.names())))

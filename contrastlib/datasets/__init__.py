@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from contrastlib import files
-from contrastlib.datasets import archives
+from contrastlib.datasets import archives, papers
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.datasets.folders import Folder
 
@@ -31,6 +33,9 @@ DATASETS = {
     "cifar10-test": archives.cifar10_test,
     "cifar10-train": archives.cifar10_train,
     "folder": Folder,
+    "imagenet-val": papers.ImageNetVal,
+    "cub200": papers.CUB200,
+    **{name: partial(papers.from_torchvision, name) for name in papers.TORCHVISION},
 }
 
 
@@ -40,11 +45,11 @@ def load(name: str, **options) -> ImageSet:
     Args:
         name: one of ``DATASETS``.
         options: ``crop=224, crops=1`` for photographs (5 crops: the centre and the corners); ``root`` for
-            "folder"; ``split`` and ``size`` for "birds".
+            "folder"; ``split`` and ``size`` for "birds"; ``split`` and ``resize`` for the papers' sets.
 
     Raises:
         ValueError: unknown name, with the nearest ones.
-        DataError: its file is missing or corrupt.
+        DataError: its files are missing or corrupt.
 
     >>> from contrastlib import files
     >>> if files.available("cifar10_test.zip"):

@@ -55,20 +55,26 @@ class Photographs(ImageSet):
         name: of the data set.
         class_names: of the labels.
         entries: (name, label) of each photograph.
-        resize: length of the shorter side before the crop.
+        resize: length of the shorter side before the crop, or ``SQUEEZE``: the whole photograph, its sides
+            made equal.
         crop: side of the square crop.
         crops: 1 (the centre) or 5 (the centre and the four corners, one after the other). The crops of a
             photograph are one group.
+        interpolation: of the resizing.
     """
 
     def __init__(self, name: str, class_names: Iterable[str], entries: Iterable[tuple[str, int]], *,
-                 resize: int = 256, crop: int = 224, crops: int = 1):
+                 resize: int | str = 256, crop: int = 224, crops: int = 1,
+                 interpolation: InterpolationMode | str = InterpolationMode.BICUBIC):
         if crops not in (1, 5):
             raise ValueError(f"crops is {crops}: it must be 1 (the centre) or 5 (the centre and the corners)")
-        if not 0 < crop <= resize:
+        if resize == SQUEEZE and crops > 1:
+            raise ValueError(f"crops is {crops}: a photograph squeezed into a square leaves nothing to crop")
+        if not 0 < crop <= (crop if resize == SQUEEZE else resize):
             raise ValueError(f"crop is {crop}: it must lie between 1 and the shorter side, {resize}")
         self.name, self.class_names, self.entries = name, list(class_names), list(entries)
         self.resize, self.crop, self.crops = resize, crop, crops
+        self.interpolation = InterpolationMode(interpolation)
 
     def __len__(self) -> int:
         return len(self.entries) * self.crops
@@ -79,7 +85,7 @@ class Photographs(ImageSet):
         group, position = divmod(index % len(self), self.crops)
         name, label = self.entries[group]
         try:
-            image = crop(self.open(name), self.resize, self.crop, CROPS[position])
+            image = crop(self.open(name), self.resize, self.crop, CROPS[position], self.interpolation)
         except (OSError, SyntaxError) as error:  # what PIL raises for broken images
             raise CorruptFile(f"{name} of {self.name} cannot be read as an image: {error}") from error
         return Example(image, label, group, name)
@@ -89,21 +95,24 @@ class Photographs(ImageSet):
         raise NotImplementedError
 
 
+SQUEEZE = "squeeze"
 CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")
 
 
-def crop(image: Image.Image, resize: int, size: int, place: str = "centre",
+def crop(image: Image.Image, resize: int | str, size: int, place: str = "centre",
          interpolation: InterpolationMode = InterpolationMode.BICUBIC) -> Tensor:
     """A square crop of a photograph, upright, as a tensor (3, size, size) with values in [0, 1].
 
     The shorter side becomes ``resize`` pixels (with antialiasing, the longer side rounded down; an image of
     that size stays as it is), then a square of ``size`` pixels is cut out at the ``place``, one of ``CROPS``.
+    With ``SQUEEZE`` both sides become ``size`` pixels, and nothing is cut off.
 
     >>> crop(Image.new("L", (40, 20), 255), resize=10, size=8).shape
     torch.Size([3, 8, 8])
     """
     image = ImageOps.exif_transpose(image).convert("RGB")
-    image = transforms.resize(image, resize, interpolation, antialias=True)
+    sides = [size, size] if resize == SQUEEZE else resize
+    image = transforms.resize(image, sides, interpolation, antialias=True)
     if place == "centre":
         return transforms.to_tensor(transforms.center_crop(image, size))
     top = 0 if "top" in place else image.height - size

@@ -1,0 +1,211 @@
+"""The papers' data sets, on small trees of their formats: order, labels, boxes in the crop, what is missing."""
+
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import paper_trees as trees
+import pytest
+import torch
+from PIL import Image
+
+from contrastlib import datasets, files
+from contrastlib.__main__ import main
+from contrastlib.commands import data
+from contrastlib.datasets import papers, sources
+
+MAKERS = {"fgvc-aircraft": trees.aircraft, "food101": trees.food, "flowers102": trees.flowers,
+          "stanford-cars": trees.cars}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
+    return tmp_path
+
+
+def white(image):
+    """The box of the white pixels (x0, y0, x1, y1) of an image (3, H, W)."""
+    ys, xs = torch.nonzero(image.mean(0) > 0.5, as_tuple=True)
+    return xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+
+
+def test_cub_in_its_own_layout(root):
+    trees.cub(root)
+    train, test = datasets.load("cub200", split="train"), datasets.load("cub200")
+    assert train.class_names == ["Snow Owl", "Reed Wren"]
+    assert [name for name, _ in test.entries] == ["001.Snow_Owl/0.jpg", "001.Snow_Owl/4.jpg"]
+    assert [label for _, label in train.entries] == [0, 1, 1, 0, 1, 1]
+    assert train[0].image.shape == (3, 224, 224) and train[1].group == 1
+    assert train.checksum != test.checksum
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"crop": 30}, {"resize": 80, "crop": 75}, {"resize": 90, "crop": 60, "crops": 5},
+])  # fmt: skip
+def test_boxes_and_parts_follow_the_picture(root, options):
+    trees.cub(root)
+    images = datasets.load("cub200", split="train", **options)
+    found = 0
+    for index in range(len(images)):
+        for note in images.annotations(index):
+            assert np.allclose(note.box, white(images[index].image), atol=1.5)
+            for x, y in note.parts.values():
+                assert images[index].image[:, int(y), int(x)].mean() > 0.8
+            found += 1 + len(note.parts)
+    assert found > len(images)
+    whole = datasets.load("cub200", split="train", resize=90, crop=90).annotations(0)
+    assert set(whole[0].parts) == {"beak"}
+
+
+def test_imagenet_as_torchvision_unpacks_it(root):
+    trees.imagenet(root)
+    images = datasets.load("imagenet-val", resize=40, crop=38)
+    assert images.class_names == ["owl", "wren, Troglodytes"]
+    assert [(each.name, each.label) for each in images] == [
+        ("val/n01/ILSVRC2012_val_00000001.JPEG", 0), ("val/n02/ILSVRC2012_val_00000000.JPEG", 1),
+        ("val/n02/ILSVRC2012_val_00000002.JPEG", 1)]  # fmt: skip
+    for index in range(3):
+        (note,) = images.annotations(index)  # the other object lies outside of the crop
+        assert note.label == images[index].label and note.parts == {}
+        assert np.allclose(note.box, white(images[index].image), atol=1.5)
+    assert datasets.load("imagenet-val")[0].image.shape == (3, 224, 224)
+
+
+def test_imagenet_without_its_boxes(root):
+    folder = trees.imagenet(root)
+    checksum = datasets.load("imagenet-val").checksum
+    (folder / "ILSVRC2012_bbox_val_v3").rename(folder / "elsewhere")
+    images = datasets.load("imagenet-val")
+    assert images.checksum != checksum
+    with pytest.raises(files.MissingFile, match="ILSVRC2012_val_00000001 are not in .*get ILSVRC2012_bbox_val_v3.tgz"):
+        images.annotations(0)
+
+
+def test_imagenet_with_a_class_missing(root):
+    folder = trees.imagenet(root)
+    (folder / "val" / "n01").rename(folder / "n01")
+    with pytest.raises(files.CorruptFile, match="holds 1 classes, and not the 2 of meta.bin"):
+        datasets.load("imagenet-val")
+
+
+@pytest.mark.parametrize("name, classes, labels", [
+    ("fgvc-aircraft", ["707-320", "A300 B4"], [1, 0]), ("food101", ["apple_pie", "ramen"], [1, 0]),
+    ("flowers102", None, [1, 0]), ("stanford-cars", ["Audi S4", "Fiat 500"], [1, 0]),
+])  # fmt: skip
+def test_sets_of_torchvision(root, monkeypatch, name, classes, labels):
+    MAKERS[name](root)
+    monkeypatch.setattr("torchvision.datasets.flowers102.check_integrity", lambda path, md5: Path(path).exists())
+    images = datasets.load(name)
+    assert images.name == name and len(images) == 2
+    assert [example.label for example in images] == labels
+    assert len(images.class_names) == 102 if classes is None else images.class_names == classes
+    assert all(isinstance(label, int) for _, label in images.entries)
+    # squeezed: the box keeps its share of both sides
+    x0, y0, x1, y1 = (side / 224 for side in white(images[0].image))
+    assert (x0, y0, x1, y1) == pytest.approx((20 / 60, 10 / 40, 40 / 60, 32 / 40), abs=0.02)
+
+
+def test_photographs_are_not_turned(root):
+    path = trees.cub(root) / "images" / trees.BIRDS[0] / "0.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a viewer turns it by 90 degrees
+    with Image.open(path) as image:
+        image.load()
+    image.save(path, exif=exif, quality=95)
+    images = datasets.load("cub200")
+    assert np.allclose(images.annotations(0)[0].box, white(images[0].image), atol=1.5)
+
+
+def test_checksum_follows_sizes_labels_and_boxes(root):
+    folder = trees.cub(root)
+    first = datasets.load("cub200").checksum
+    assert datasets.load("cub200", resize=60, crop=40).checksum == first
+    for file in (folder / "images" / trees.BIRDS[0] / "4.jpg", folder / "bounding_boxes.txt"):
+        before = file.read_bytes()
+        file.write_bytes(before + b" ")
+        assert datasets.load("cub200").checksum != first
+        file.write_bytes(before)
+    assert datasets.load("cub200").checksum == first
+
+
+@pytest.mark.parametrize("name", sources.SOURCES)
+def test_what_is_missing_is_named(root, name):
+    with pytest.raises(files.MissingFile) as error:
+        datasets.load(name)
+    source = sources.SOURCES[name]
+    for part in (name, source.what, source.origin, str(root / source.folder)):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("file", ["images.txt", "classes.txt", "bounding_boxes.txt", "parts/part_locs.txt"])
+def test_a_missing_table_of_cub_is_named(root, file):
+    (trees.cub(root) / file).unlink()
+    with pytest.raises(files.MissingFile, match=f"{file} is not there"):
+        _ = datasets.load("cub200").checksum
+
+
+def test_a_missing_photograph_is_named(root):
+    (trees.cub(root) / "images" / trees.BIRDS[0] / "4.jpg").unlink()
+    images = datasets.load("cub200")
+    with pytest.raises(files.MissingFile, match=r"4.jpg is not there.*data fetch cub200"):
+        _ = images.checksum
+    with pytest.raises(files.CorruptFile, match="001.Snow_Owl/4.jpg of cub200 cannot be read"):
+        images[1]
+
+
+def test_tables_that_do_not_fit(root):
+    folder = trees.cub(root)
+    (folder / "image_class_labels.txt").write_text("1 1\n")
+    with pytest.raises(files.CorruptFile, match="do not fit each other"):
+        datasets.load("cub200")
+
+
+@pytest.mark.parametrize("name", ["cub200", "food101"])
+def test_unknown_split(root, name):
+    with pytest.raises(ValueError, match=f"split is 'val': {name} has train, test"):
+        datasets.load(name, split="val")
+
+
+def test_crops_of_a_squeezed_photograph():
+    with pytest.raises(ValueError, match="squeezed into a square leaves nothing to crop"):
+        papers.Listed("cub200", Path(), [], [], resize="squeeze", crops=5)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def cub_archive(tmp_path_factory, monkeypatch):
+    """The archive of CUB-200 comes from this machine."""
+    folder = tmp_path_factory.mktemp("server")
+    trees.cub(folder)
+    with tarfile.open(folder / "CUB_200_2011.tgz", "w:gz") as archive:
+        archive.add(folder / "CUB_200_2011", "CUB_200_2011")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setattr(papers, "CUB_ADDRESS", f"http://127.0.0.1:{server.server_port}/CUB_200_2011.tgz")
+        yield
+        server.shutdown()
+
+
+def test_the_command_fetches_cub(root, cub_archive, monkeypatch, capsys):
+    assert main(["data", "fetch", "cub200"]) == 1  # another archive than that of the checksum
+    assert "missing  cub200" in capsys.readouterr().err
+    monkeypatch.setattr(papers, "CUB_MD5", None)
+    assert main(["data", "fetch", "cub200"]) == 0
+    assert f"present  {root / 'CUB_200_2011'}" in capsys.readouterr().out
+    assert len(datasets.load("cub200")) == 2
+
+
+def test_the_command_knows_the_sets_and_what_cannot_be_fetched(root, capsys):
+    assert set(data.PAPERS) == set(sources.SOURCES)
+    assert main(["data", "fetch", "stanford-cars", "imagenet-val"]) == 1
+    said = capsys.readouterr().err
+    assert "Krause et al. 2013, whose address is gone" in said
+    assert f"put both archives into {root / 'imagenet'}" in said
