@@ -1,6 +1,6 @@
 """The papers' experiments on a network and an image set, in resumable shards.
 
-A study evaluates every ``count``-th image of a set with one network and returns a table with a
+A study evaluates a sample of a set with one network and returns a table with a
 row for each image and setting, its provenance in ``table.attrs["provenance"]``. Columns
 ``image`` (index in the set), ``group`` (photograph, the unit of resampling) and ``label`` tell
 the rows apart. All studies take the same arguments:
@@ -8,7 +8,7 @@ the rows apart. All studies take the same arguments:
 network, dataset
     names of the registries
 count
-    that many images, evenly spread over the set (which is sorted by class); all when None
+    that many images that stand for the set (:meth:`contrastlib.datasets.base.ImageSet.sample`); all when None
 cache
     see :func:`contrastlib.runs.sharded`
 options
@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from contrastlib import batches
@@ -150,23 +149,12 @@ def precision_table(network: str, dataset: str, count: int | None = None, cache:
     return _study(precision.softmax_gradients, network, dataset, count, cache, options, batch=16)
 
 
-def spread(total: int, count: int | None) -> list[int]:
-    """``count`` indices evenly spread over range(total), all of them when None or more.
-
-    >>> spread(10, 4)
-    [1, 3, 6, 8]
-    """
-    if count is None or count >= total:
-        return list(range(total))
-    return ((np.arange(count) + 0.5) * total / count).astype(int).tolist()
-
-
 def _study(
     evaluation: Callable, network: str, dataset: str, count: int | None, cache: Path | None, options: Mapping, batch: int
 ) -> pd.DataFrame:
     model = batches.load_network(network)
     images = load_dataset(dataset, model.input_size)
-    chosen = spread(len(images), count)
+    chosen = images.sample(count)
     module, name = evaluation.__module__, evaluation.__qualname__
     shards = [
         {"module": module, "name": name, "network": network, "dataset": dataset, "images": chosen[i : i + SHARD],

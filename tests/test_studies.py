@@ -90,7 +90,7 @@ def test_masking_keeps_the_images_that_pass_the_threshold(tmp_path):
     threshold = table(threshold=0.0)["p_2"].median().item()
     above, below = table(threshold=threshold), table(threshold=threshold, above=False)
     assert (above["p_2"] > threshold).all() and (below["p_2"] <= threshold).all()
-    assert set(above["image"]) | set(below["image"]) == set(studies.spread(140, 40))
+    assert set(above["image"]) | set(below["image"]) == set(Noise().sample(40))
     assert not set(above["image"]) & set(below["image"])
     none = table(threshold=1.0)
     assert none.empty and set(none.columns) == set(above.columns)
@@ -113,15 +113,8 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
 ])
 def test_descriptions(tmp_path, study, options):
     table = study("net", "noise", count=30, cache=tmp_path, **options)
-    assert sorted(table["image"].unique()) == studies.spread(140, 30)
+    assert sorted(table["image"].unique()) == Noise().sample(30)
     assert (table["group"] == table["image"] // 2).all()
-
-
-def test_counts_are_spread_evenly():
-    assert studies.spread(1000, None) == studies.spread(1000, 1000) == studies.spread(1000, 2000) == list(range(1000))
-    chosen = np.array(studies.spread(1000, 300))
-    assert len(set(chosen)) == 300 and np.diff(chosen).max() <= 4
-    assert np.bincount(chosen // 100).tolist() == [30] * 10
 
 
 def test_results_of_several_networks_are_kept_and_read_back(tmp_path):
@@ -145,7 +138,7 @@ def test_quick_results_are_not_kept(tmp_path):
 def test_the_same_masking_in_a_study_and_alone(tmp_path):
     options = {"countings": ["described"], "baselines": ["mean"], "methods": ["xgradcam"], "threshold": 0.0}
     table = studies.masking_table("net", "noise", count=5, cache=tmp_path, **options)
-    chosen = studies.spread(140, 5)
+    chosen = Noise().sample(5)
     direct = masking.relative_probabilities(
         small_classifier("net"), torch.stack([Noise()[i].image for i in chosen]), **options
     )

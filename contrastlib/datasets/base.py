@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -44,6 +45,16 @@ class ImageSet(Dataset):
 
     def __getitem__(self, index: int) -> Example:
         raise NotImplementedError
+
+    def sample(self, count: int | None) -> list[int]:
+        """Indices of ``count`` images that stand for the set, all when None or more.
+
+        Evenly spread, as the sets are sorted by class or not at all.
+        """
+        total = len(self)
+        if count is None or count >= total:
+            return list(range(total))
+        return ((np.arange(count) + 0.5) * total / count).astype(int).tolist()
 
 
 class Photographs(ImageSet):

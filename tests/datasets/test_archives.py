@@ -6,6 +6,7 @@ import pickle
 import zipfile
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,7 +15,7 @@ from torchvision.transforms.functional import to_tensor
 
 from contrastlib import datasets, files
 from contrastlib.datasets.archives import Archive
-from contrastlib.datasets.base import crop
+from contrastlib.datasets.base import ImageSet, crop
 
 
 def needs(file):
@@ -207,3 +208,15 @@ def test_cifar10(split, count):
     assert batch.image.shape == (10, 3, 32, 32)
     assert batch.label.tolist() == list(range(10))
     assert [name.partition("/")[0] for name in batch.name] == images.class_names
+
+
+def test_a_sample_is_spread_evenly():
+    class Thousand(ImageSet):
+        def __len__(self):
+            return 1000
+
+    images = Thousand()
+    assert images.sample(None) == images.sample(1000) == images.sample(2000) == list(range(1000))
+    chosen = np.array(images.sample(300))
+    assert len(set(chosen)) == 300 and np.diff(chosen).max() <= 4
+    assert np.bincount(chosen // 100).tolist() == [30] * 10

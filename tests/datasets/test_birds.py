@@ -219,3 +219,12 @@ def test_coverage_is_the_area(sides, angle):
 def test_coverage_is_cut_at_the_box():
     polygon = np.array([(-0.5, -0.5), (1.5, -0.5), (1.5, 1.5), (-0.5, 1.5)])
     assert (coverage(polygon, 8, (2, 6, 1, 8)) == 1).all()
+
+
+@pytest.mark.parametrize("make", [SyntheticBirds, BirdScenes])
+def test_a_sample_holds_all_species_alike(make):
+    birds = make("test", size=32)
+    for count in (60, 90, 300):
+        labels = [birds.labels(i)[0] for i in birds.sample(count)]
+        assert np.bincount(labels, minlength=len(SPECIES)).tolist() == [count // len(SPECIES)] * len(SPECIES)
+    assert birds.sample(None) == birds.sample(10**6) == list(range(len(birds)))

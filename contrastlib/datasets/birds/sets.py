@@ -55,6 +55,10 @@ class _Drawn(ImageSet):
         image = torch.from_numpy(self.picture(index)).permute(2, 0, 1).contiguous().float() / 255
         return Example(image, self.labels(index)[0], index, f"{self.split}-{index:06d}")
 
+    def sample(self, count):
+        """The first ``count`` indices, all when None: species take turns, so these hold them all alike."""
+        return list(range(len(self) if count is None else min(count, len(self))))
+
     def _checked(self, index):
         if not -len(self) <= index < len(self):
             raise IndexError(f"picture {index} of {self.name} ({self.split}), which has {len(self)}")
