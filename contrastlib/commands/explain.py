@@ -226,6 +226,7 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
+    from contrastlib.datasets.base import SQUEEZE
     from contrastlib.figures import overlay
 
     small = photo.copy()
@@ -236,10 +237,11 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
     left, right = figure.subplots(1, 2, width_ratios=(aspect, 1))
     left.imshow(small)
     left.set(xticks=[], yticks=[])
-    side = min(small.size) * network.input_size / network.resize
-    corner = [(length - side) / 2 - 0.5 for length in small.size]
-    left.add_patch(Rectangle(corner, side, side, fill=False, color="white", linewidth=3))
-    left.add_patch(Rectangle(corner, side, side, fill=False, color="black", linewidth=1, linestyle=(0, (4, 4))))
+    whole = network.resize == SQUEEZE
+    seen = small.size if whole else [min(small.size) * network.input_size / network.resize] * 2
+    corner = [(length - part) / 2 - 0.5 for length, part in zip(small.size, seen)]
+    left.add_patch(Rectangle(corner, *seen, fill=False, color="white", linewidth=3))
+    left.add_patch(Rectangle(corner, *seen, fill=False, color="black", linewidth=1, linestyle=(0, (4, 4))))
     left.set_xlabel("framed: what the network sees")
     drawn = overlay(right, image.permute(1, 2, 0).numpy(), heat.numpy())
     right.set_xlabel(caption, fontsize=8)

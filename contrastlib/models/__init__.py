@@ -28,7 +28,8 @@ MODELS = {
 def load(name: str) -> Classifier:
     """A trained :class:`Classifier` by its name, in evaluation mode.
 
-    Names are those of ``MODELS``, and ``"torchvision/"`` with the name of any classifier of torchvision.
+    Names are those of ``MODELS``, ``"torchvision/"`` with the name of any classifier of torchvision, and
+    that name with the data set that it was fine-tuned on, such as ``"vgg16_bn/cub200"``.
 
     Raises:
         ValueError: unknown name, with the nearest ones.
@@ -40,6 +41,8 @@ def load(name: str) -> Classifier:
     """
     if name.startswith(hub.PREFIX):
         return hub.load(name)
+    if "/" in name:
+        return hub.load_finetuned(name)
     if name not in MODELS:
         raise files.unknown("network", name, [*MODELS, *hub.names()])
     return MODELS[name]()

@@ -1,16 +1,21 @@
-"""Torchvision's own classifiers with torchvision's own weights, downloaded where there is a network."""
+"""Torchvision's own classifiers: with its own weights, downloaded where there is a network, or fine-tuned."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 import torchvision
+from torch import nn
 from torchvision.models import WeightsEnum
+from torchvision.transforms import InterpolationMode
 
 from contrastlib import files
+from contrastlib.datasets.sources import SOURCES
 from contrastlib.forward import last_convolution
 from contrastlib.models.classifier import Classifier
+from contrastlib.models.pretrained import load_weights
 
 PREFIX = "torchvision/"
 
@@ -34,6 +39,9 @@ LAYERS = {
 }
 """The last feature map by the beginning of a network's name, None for transformers. Any other network
 (AlexNet, VGG) has its last convolution, as in wang2022 and eriksson2025: ``features[40]`` of vgg16_bn."""
+
+PRETRAINED = {"googlenet": {"aux_logits": False, "transform_input": True, "init_weights": False}}
+"""What torchvision makes of a network when it gives it weights."""
 
 
 def names() -> list[str]:
@@ -59,6 +67,49 @@ def load(name: str) -> Classifier:
                       input_size=preset.crop_size[0], resize=preset.resize_size[0],
                       interpolation=preset.interpolation, mean=preset.mean, std=preset.std,
                       checksum=files.sha256(path))
+
+
+def load_finetuned(name: str) -> Classifier:
+    """A classifier that ``python -m contrastlib finetune`` made, such as ``"vgg16_bn/cub200"``.
+
+    Raises:
+        ValueError: torchvision has no such classifier, or there is no such data set.
+        DataError: its weights are missing or corrupt.
+    """
+    architecture, _, dataset = name.partition("/")
+    if PREFIX + architecture not in names() or dataset not in SOURCES:
+        known = [f"{network.removeprefix(PREFIX)}/{images}" for network in names() for images in SOURCES]
+        raise files.unknown("network", name, [*names(), *known])
+    path = files.root() / "finetuned" / f"{name}.safetensors"
+    for part in (path, path.with_suffix(".json")):
+        if not part.is_file():
+            raise files.MissingFile(f"{part}, of the network {name}, is not there. Make it with "
+                                    f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU).")
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    network = torchvision.models.get_model(architecture, weights=None, **PRETRAINED.get(architecture, {}))
+    replace_head(network, len(card["class_names"]))
+    load_weights(network, path)
+    return Classifier(network, name=name, class_names=card["class_names"], layer=_layer(PREFIX + architecture, network),
+                      input_size=card["recipe"]["size"], resize=card["resize"],
+                      interpolation=InterpolationMode(card["interpolation"]), checksum=files.sha256(path))
+
+
+def replace_head(network: nn.Module, classes: int) -> None:
+    """Put a fresh last layer for that many classes in the place of the network's own.
+
+    >>> network = torchvision.models.squeezenet1_1()
+    >>> replace_head(network, 7)
+    >>> network(torch.rand(1, 3, 64, 64)).shape
+    torch.Size([1, 7])
+    """
+    path, head = [(path, module) for path, module in network.named_modules()
+                  if isinstance(module, (nn.Linear, nn.Conv2d))][-1]
+    bias = head.bias is not None
+    if isinstance(head, nn.Linear):
+        fresh = nn.Linear(head.in_features, classes, bias)
+    else:
+        fresh = nn.Conv2d(head.in_channels, classes, head.kernel_size, bias=bias)
+    network.set_submodule(path, fresh)
 
 
 def fetch(name: str) -> Path:

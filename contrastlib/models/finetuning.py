@@ -1,0 +1,294 @@
+"""Fine-tuning torchvision's classifiers on the papers' data sets, on one device or several.
+
+The settings are those of Eriksson et al. 2025, sec. 3.2, and of its code: SGD with a constant learning rate,
+weights of the last epoch. Devices, processes and mixed precision are Hugging Face accelerate's business:
+``accelerate launch -m contrastlib finetune ...`` runs it on several GPUs, the batch divided between them.
+
+Random numbers of an epoch depend on the seed and the epoch only, those of an augmented image on the image
+too, so that a run that was interrupted goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torchvision
+from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import InterpolationMode, v2
+from tqdm import tqdm
+
+from contrastlib import datasets, files
+from contrastlib.datasets.base import SQUEEZE, Photographs
+from contrastlib.datasets.sources import SOURCES
+from contrastlib.models import hub, training
+from contrastlib.models.classifier import Normalise
+
+LIBRARIES = ("torch", "torchvision", "accelerate", "pillow")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights, besides the photographs; the defaults are the published settings."""
+
+    epochs: int = 200
+    batch: int = 128
+    """images in a step, over all devices"""
+    rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augment: bool = False
+    """as in the published code: see :func:`augmentation`"""
+    size: int = 224
+    """side of the images in pixels; whole photographs are squeezed to it"""
+    precision: str = "no"
+    """mixed precision of accelerate: "no" (float32), "bf16" or "fp16\""""
+    seed: int = 0
+
+
+class Augmented(Dataset):
+    """Images and labels to train on: the set's own images, or augmented photographs.
+
+    >>> from contrastlib.datasets import load
+    >>> from contrastlib.files import available
+    >>> if available("clrp_zebra_elephant.zip"):
+    ...     image, label = Augmented(load("zebra-elephant"), Recipe(augment=True, size=64))[0]
+    ...     assert image.shape == (3, 64, 64)
+    """
+
+    def __init__(self, images: Photographs, recipe: Recipe):
+        self.images, self.recipe, self.epoch = images, recipe, 0
+        self.transform = augmentation(recipe.size)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        if not self.recipe.augment:
+            example = self.images[index]
+            return example.image, example.label
+        name, label = self.images.entries[index]
+        try:
+            photograph = self.images.open(name)
+        except (OSError, SyntaxError) as error:
+            raise files.CorruptFile(f"{name} of {self.images.name} cannot be read as an image: {error}") from error
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed((1000 * self.recipe.seed + self.epoch) * len(self) + index)
+            return self.transform(photograph), label
+
+
+def augmentation(size: int) -> v2.Transform:
+    """A photograph -> a random view of it, (3, size, size) in [0, 1], as in the code of both papers."""
+    return v2.Compose([
+        v2.RandomHorizontalFlip(),
+        v2.RandomVerticalFlip(),
+        v2.RandomRotation(30),
+        v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
+        v2.RandomAffine(degrees=0, translate=(0.1, 0.1)),
+        v2.RandomResizedCrop(size, scale=(0.7, 1), interpolation=InterpolationMode.BILINEAR),
+        v2.RandomPerspective(distortion_scale=0.2, interpolation=InterpolationMode.BICUBIC),
+        v2.RandomGrayscale(p=0.2),
+        v2.RandomApply([v2.GaussianBlur(3, sigma=(0.1, 2.0))], p=0.2),
+        v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True),
+    ])
+
+
+def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int = 0) -> dict:
+    """Fine-tune a classifier of torchvision and write NAME/DATASET.safetensors, .csv (log) and .json (card).
+
+    Args:
+        name: of the classifier, such as "vgg16_bn".
+        dataset: one of the papers' fine-grained sets; its training split is trained on, its test split tests.
+        output: a folder; ``models.load("NAME/DATASET")`` reads ``files.root() / "finetuned"``.
+        workers: processes that read photographs, for each device.
+
+    Returns:
+        The card: scores on the test split, recipe, classes, checksums, versions. Of a run that was finished
+        before with the same recipe, the card of then.
+
+    Raises:
+        ValueError: unknown names; a result or checkpoint of another recipe is in the way; the loss diverged.
+        DataError: photographs or pretrained weights are missing or corrupt.
+    """
+    if dataset not in SOURCES or len(SOURCES[dataset].splits) == 1:
+        raise files.unknown("data set to fine-tune on", dataset, [k for k, s in SOURCES.items() if len(s.splits) > 1])
+    path = output / name / f"{dataset}.safetensors"
+    if path.exists():
+        return _finished(path, recipe)
+    accelerator = accelerate(recipe)
+    with accelerator.main_process_first():
+        network, checksum = pretrained(name)
+    options = {"resize": SQUEEZE, "crop": recipe.size}
+    splits = SOURCES[dataset].splits
+    images, test = (datasets.load(dataset, split=split, **options) for split in (splits[0], splits[-1]))
+    torch.manual_seed(recipe.seed)
+    hub.replace_head(network, len(images.class_names))
+    log = fit(accelerator, network, images, test, recipe, path.with_suffix(".checkpoint"), workers)
+    card = {
+        "network": name, "dataset": dataset, "train_split": splits[0], "test_split": splits[-1],
+        "test": _scores_of(log), "train_images": len(images), "test_images": len(test), "recipe": asdict(recipe),
+        "resize": test.resize, "interpolation": test.interpolation.value, "class_names": images.class_names,
+        "pretrained": checksum, "train_checksum": images.checksum, "test_checksum": test.checksum,
+        "devices": accelerator.num_processes, "device": _device(accelerator), "python": platform.python_version(),
+        "libraries": {library: version(library) for library in LIBRARIES},
+        "seconds": round(sum(log["seconds"])), "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }  # fmt: skip
+    if accelerator.is_main_process:
+        _write(path, network, log, card)
+    accelerator.wait_for_everyone()
+    return card
+
+
+def pretrained(name: str) -> tuple[nn.Module, str]:
+    """A classifier of torchvision with its default weights, and their checksum."""
+    file = hub.fetch(hub.PREFIX + name)
+    return torchvision.models.get_model(name, weights="DEFAULT"), files.sha256(file)
+
+
+def accelerate(recipe: Recipe) -> Accelerator:
+    """The devices of this process: see accelerate's documentation for its environment variables."""
+    loading = DataLoaderConfiguration(split_batches=True, use_seedable_sampler=True, data_seed=recipe.seed)
+    return Accelerator(mixed_precision=recipe.precision, dataloader_config=loading)
+
+
+def fit(
+    accelerator: Accelerator, network: nn.Module, images: Photographs, test: Photographs, recipe: Recipe,
+    checkpoint: Path, workers: int = 0,
+) -> pd.DataFrame:
+    """Train a network in place; it ends on the CPU, in evaluation mode.
+
+    After each epoch the state is written to `checkpoint`; when that file is there at the start, training
+    goes on from it.
+
+    Returns:
+        The log: one row per epoch. Scores on the test images are never used to choose anything.
+
+    Raises:
+        ValueError: the checkpoint was written by another recipe or for other photographs; the loss diverged.
+    """
+    identity = {"recipe": asdict(recipe), "images": images.checksum}
+    state = _read(checkpoint, identity)
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # statistics of the whole batch, as on one device
+    network.to(accelerator.device, memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(network.parameters(), recipe.rate, recipe.momentum, weight_decay=recipe.weight_decay)
+    if state:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+    augmented = Augmented(images, recipe)
+    options = {"batch_size": recipe.batch, "num_workers": workers, "pin_memory": accelerator.device.type == "cuda"}
+    model, optimiser, batches, test_batches = accelerator.prepare(
+        network, optimiser, DataLoader(augmented, shuffle=True, **options),
+        DataLoader(Augmented(test, Recipe(size=recipe.size)), **options))
+    if state and accelerator.scaler:
+        accelerator.scaler.load_state_dict(state["scaler"])
+    log = state.get("log", [])
+    for epoch in range(len(log), recipe.epochs):
+        start = time.perf_counter()
+        torch.manual_seed(1000 * (1000 * recipe.seed + epoch) + accelerator.process_index)  # of dropout
+        augmented.epoch = epoch
+        batches.set_epoch(epoch)
+        row = {"epoch": epoch + 1, "learning_rate": recipe.rate}
+        row |= _epoch(accelerator, model, optimiser, batches, f"epoch {epoch + 1} of {recipe.epochs}")
+        row |= {f"test_{key}": value for key, value in evaluate(accelerator, model, test_batches).items()}
+        log.append(row | {"seconds": round(time.perf_counter() - start, 1)})
+        if accelerator.is_main_process:
+            scaler = accelerator.scaler.state_dict() if accelerator.scaler else {}
+            _save(checkpoint, identity | {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
+                                          "scaler": scaler, "log": log})
+        accelerator.wait_for_everyone()
+    network.to("cpu", memory_format=torch.contiguous_format).eval()
+    return pd.DataFrame(log)
+
+
+def evaluate(accelerator: Accelerator, model: nn.Module, batches: DataLoader) -> dict[str, float]:
+    """:func:`contrastlib.models.training.scores` of all images, over all devices."""
+    model.eval()
+    normalise = Normalise().to(accelerator.device)
+    found = []
+    with torch.no_grad():
+        for images, labels in _bar(accelerator, batches, "test"):
+            found.append([part.cpu() for part in accelerator.gather_for_metrics((model(normalise(images)), labels))])
+    logits, labels = (torch.cat(parts) for parts in zip(*found))
+    return training.scores(logits.double(), labels)
+
+
+def _epoch(accelerator, model, optimiser, batches, title):
+    model.train()
+    normalise = Normalise().to(accelerator.device)
+    sums = torch.zeros(3, device=accelerator.device)
+    for images, labels in _bar(accelerator, batches, title):
+        logits = model(normalise(images).contiguous(memory_format=torch.channels_last))
+        if not isinstance(logits, Tensor):
+            raise ValueError(f"the network returns {type(logits).__name__} in training: choose one with a single output")
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimiser.zero_grad()
+        accelerator.backward(loss)
+        optimiser.step()
+        right = (logits.argmax(1) == labels).sum()
+        sums += torch.stack([loss.detach() * len(labels), right, torch.tensor(len(labels), device=loss.device)])
+    loss, right, count = accelerator.reduce(sums).tolist()
+    if not loss < float("inf"):
+        raise ValueError(f"{title}: the loss is {loss}, so training diverged: lower the learning rate, or take another "
+                         "precision; the checkpoint of the epoch before is kept")
+    return {"train_loss": loss / count, "train_accuracy": right / count}
+
+
+def _bar(accelerator, batches, title):
+    return tqdm(batches, desc=title, unit="batch", leave=False, disable=not accelerator.is_local_main_process)
+
+
+def _scores_of(log: pd.DataFrame) -> dict[str, float]:
+    last = log.iloc[-1]
+    return {key.removeprefix("test_"): float(last[key]) for key in log if key.startswith("test_")}
+
+
+def _device(accelerator: Accelerator) -> str:
+    return torch.cuda.get_device_name() if accelerator.device.type == "cuda" else accelerator.device.type
+
+
+def _read(checkpoint: Path, identity: dict) -> dict:
+    """The state in a checkpoint, {} where there is none."""
+    if not checkpoint.exists():
+        return {}
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    for key, value in identity.items():
+        if state[key] != value:
+            raise ValueError(f"{checkpoint} was written with {key} {state[key]}, not {value}: delete it to start anew")
+    return state
+
+
+def _save(checkpoint: Path, state: dict) -> None:
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = checkpoint.with_suffix(".part")
+    torch.save(state, unfinished)
+    unfinished.replace(checkpoint)
+
+
+def _finished(path: Path, recipe: Recipe) -> dict:
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    if card["recipe"] != asdict(recipe):
+        raise ValueError(f"{path} is there already, made with {card['recipe']}: delete it, or choose another output")
+    return card
+
+
+def _write(path: Path, network: nn.Module, log: pd.DataFrame, card: dict) -> None:
+    """Card and log first: where the weights are, they are too."""
+    log.round(6).to_csv(path.with_suffix(".csv"), index=False)
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    unfinished = path.with_suffix(".part")
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, unfinished)
+    unfinished.replace(path)
+    path.with_suffix(".checkpoint").unlink()
