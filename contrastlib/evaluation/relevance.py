@@ -1,0 +1,111 @@
+"""Relevance maps in numbers: do they tell classes apart, and is relevance conserved?
+
+Gu et al. 2018, sec. 3.1 and 4; errata 23 to 25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib import contrasts
+from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
+from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.relevance import METHODS, contrastive_lrp
+from contrastlib.forward import forward
+
+RANDOM, AMONG = 10, 100  # the paper's fourth map: that many classes, drawn from so many most probable ones
+
+
+def class_similarity(
+    model: nn.Module, images: Tensor, labels: Tensor | None = None, methods: Sequence[str] = tuple(METHODS), seed: int = 0
+) -> pd.DataFrame:
+    """How alike the maps of the three most probable classes are, by method (Gu et al. 2018, Fig. 1).
+
+    Args:
+        model: a network that :func:`contrastlib.explainers.propagation.propagation` takes.
+        images: (B, channels, H, W) in [0, 1].
+        labels: not used; the classes are the predicted ones.
+        methods: names in :data:`contrastlib.explainers.relevance.METHODS`; the gradient and guided
+            back-propagation are always compared as well.
+        seed: of the random classes.
+
+    Returns:
+        One row for each image, method and pair, with similarity: the cosine of two maps, channels summed.
+        Pairs: "1, 2" and "1, 3" of the most probable classes; "1, random", for LRP alone, with the map
+        of 10 classes drawn from the 100 most probable together.
+    """
+    with propagation(model, images) as propagate:
+        logits = propagate.outputs
+        top = logits.topk(3, dim=1).indices.T
+        maps = {name: METHODS[name](propagate, top) for name in methods}
+        drawn = propagate(_random_classes(logits, seed) * logits)
+    cotangents = torch.stack([contrasts.original(logits, t) for t in top])
+    maps["gradient"] = gradient(forward(model, images, once=True), cotangents)
+    maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: cotangents)
+    rows = []
+    for name, phi in maps.items():
+        first, second, third = phi.sum(dim=2).flatten(2).double()
+        pairs = {"1, 2": second, "1, 3": third} | ({"1, random": drawn.sum(dim=1).flatten(1).double()} if name == "lrp" else {})
+        for pair, other in pairs.items():
+            cosine = torch.nn.functional.cosine_similarity(first, other)
+            rows.append(pd.DataFrame({"image": range(len(images)), "method": name, "pair": pair, "similarity": cosine.numpy(force=True)}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
+    """Relevance that arrives at the pixels, of the predicted class's logit, for every rule.
+
+    Returns:
+        One row for each image, rules and biases (False: bypassed; True: they take their part), with
+        arrived (sum of the map over the logit; 1 if relevance is conserved) and input_x_gradient
+        (cosine with the map of input x gradient, at the pixels).
+    """
+    passed = forward(model, images, once=True)
+    target = passed.logits.argmax(dim=1)
+    product = input_x_gradient(passed, contrasts.original(passed.logits, target)).flatten(1).double()
+    logit = passed.logits.gather(1, target[:, None]).squeeze(1).double()
+    rows = []
+    for rules in ("z_plus", "epsilon", "z"):
+        for biases in (False, True):
+            maps = contrastive_lrp(model, images, lambda y: contrasts.original(y, target), rules=rules, biases=biases)
+            flat = maps.flatten(1).double()
+            rows.append(pd.DataFrame({
+                "image": range(len(images)), "rules": rules, "biases": biases,
+                "arrived": (flat.sum(dim=1) / logit).numpy(force=True),
+                "input_x_gradient": torch.cosine_similarity(flat, product).numpy(force=True),
+            }))
+    return pd.concat(rows, ignore_index=True)
+
+
+def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
+    """Erratum 23: CLRP1 as the paper says and as its code has it, and CLRP2, for the predicted class.
+
+    Returns:
+        One row for each image and pair of methods, with similarity (cosine of the maps, channels
+        summed) and, of the first map, zero (share of pixels at 0).
+    """
+    with propagation(model, images) as propagate:
+        target = propagate.outputs.argmax(dim=1)
+        maps = {name: METHODS[name](propagate, target).sum(dim=1).flatten(1).double() for name in ("clrp1", "clrp1_coded", "clrp2")}
+    rows = []
+    for one, other in (("clrp1", "clrp1_coded"), ("clrp1", "clrp2"), ("clrp1_coded", "clrp2")):
+        rows.append(pd.DataFrame({
+            "image": range(len(images)), "methods": f"{one}, {other}",
+            "similarity": torch.cosine_similarity(maps[one], maps[other]).numpy(force=True),
+            "zero": (maps[one] == 0).double().mean(dim=1).numpy(force=True),
+        }))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _random_classes(logits: Tensor, seed: int) -> Tensor:
+    """Ones (B, C) at randomly drawn likely classes with positive logits, so that what propagates is positive."""
+    likely = min(AMONG, logits.shape[1])
+    scores = torch.rand(logits.shape, generator=torch.Generator().manual_seed(seed)).to(logits.device)
+    order = logits.argsort(dim=1, descending=True)
+    outside = torch.ones_like(scores, dtype=torch.bool).scatter(1, order[:, :likely], False) | (logits <= 0)
+    drawn = scores.masked_fill(outside, -1).topk(min(RANDOM, likely), dim=1)
+    return torch.zeros_like(logits).scatter(1, drawn.indices, (drawn.values > 0).to(logits.dtype))

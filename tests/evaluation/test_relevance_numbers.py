@@ -1,0 +1,69 @@
+"""Relevance in numbers: similarity of classes, conservation, CLRP1's two duals."""
+
+import pytest
+import torch
+from torch import nn
+
+from contrastlib.evaluation import relevance
+from contrastlib.explainers.relevance import relevance_maps
+
+
+def make(bias):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, bias=bias), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, bias=bias), nn.ReLU(), nn.Flatten(),
+        nn.Linear(200, 12, bias=bias),
+    ).double().eval()
+
+
+@pytest.fixture
+def pictures():
+    return torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def test_relevance_is_conserved_without_biases(pictures):
+    table = relevance.conservation(make(bias=False), pictures).set_index(["rules", "biases"]).sort_index()
+    assert len(table) == 4 * 3 * 2
+    assert table.loc[("z_plus", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-10)
+    assert table.loc[("z", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-8)
+    assert table.loc[("z", False), "input_x_gradient"].tolist() == pytest.approx([1] * 4, abs=1e-8)  # erratum 25
+    assert (table.loc["epsilon", "arrived"] < 1).all()
+
+
+def test_biases_take_what_is_missing(pictures):
+    table = relevance.conservation(make(bias=True), pictures).set_index(["rules", "biases"]).sort_index()
+    assert table.loc[("z_plus", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-10)
+    assert (table.loc[("z_plus", True), "arrived"] - 1).abs().min() > 1e-3
+    assert (table.loc[("z", True), "input_x_gradient"] < 0.999).any() or (table.loc[("z", False), "input_x_gradient"] < 0.999).any()
+
+
+def test_similarities_written_plainly(pictures):
+    network = make(bias=True)
+    table = relevance.class_similarity(network, pictures)
+    maps = relevance_maps(network, pictures, lambda y: y.topk(3).indices.T)
+    for name, phi in maps.items():
+        flat = phi.sum(2).flatten(2)
+        for pair, other in (("1, 2", 1), ("1, 3", 2)):
+            found = table[(table["method"] == name) & (table["pair"] == pair)]["similarity"].tolist()
+            assert found == pytest.approx(torch.cosine_similarity(flat[0], flat[other]).tolist(), abs=1e-10)
+    assert set(table["method"]) == {*maps, "gradient", "guided_backpropagation"}
+    assert set(table[table["pair"] == "1, random"]["method"]) == {"lrp"}
+
+
+def test_random_classes_are_likely_ones_with_positive_logits():
+    logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(2))
+    chosen = relevance._random_classes(logits, seed=0)
+    assert (chosen.sum(1) == relevance.RANDOM).all() and (logits[chosen.bool()] > 0).all()
+    hundredth = logits.sort(descending=True).values[:, relevance.AMONG - 1 : relevance.AMONG]
+    assert (logits.where(chosen.bool(), torch.inf) >= hundredth).all()
+    assert not torch.equal(chosen, relevance._random_classes(logits, seed=1))
+
+
+def test_both_duals_are_compared(pictures):
+    network = make(bias=True)
+    table = relevance.duals(network, pictures)
+    maps = relevance_maps(network, pictures, lambda y: y.argmax(1), ["clrp1", "clrp1_coded"])
+    one, other = (maps[name].sum(1).flatten(1) for name in ("clrp1", "clrp1_coded"))
+    found = table[table["methods"] == "clrp1, clrp1_coded"]
+    assert found["similarity"].tolist() == pytest.approx(torch.cosine_similarity(one, other).tolist(), abs=1e-10)
+    assert found["zero"].tolist() == (one == 0).double().mean(1).tolist()
