@@ -1,0 +1,395 @@
+"""Layer-wise relevance propagation: one forward pass, then relevance from its end back to the pixels.
+
+Zennit supplies the rules of linear layers. What this module adds is what makes them hold on networks as
+they are written:
+
+- Batch norms are merged into the convolution before them, so that they take no relevance of their own
+  and the signs of their scales count in the z+ rule. Merged layers compute what they did before.
+- Additions (residual blocks) and average pooling written as functions get rules as well.
+- ReLUs pass relevance unchanged, modules and functions alike; maximum pooling gives all to the winner.
+- Whatever stands before the first layer with weights (normalisation, another order of channels) is
+  element by element and passes relevance unchanged: maps belong to the pixels.
+
+A network with any other operation is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from zennit.canonizers import NamedMergeBatchNorm
+from zennit.core import BasicHook, Composite, Hook, ParamMod, Stabilizer
+from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
+from zennit.types import BatchNorm, Linear
+
+from contrastlib.forward import _check_output, _recording, as_found, check_images, find_layer
+
+RULES = ("z_plus", "epsilon", "z")
+POOLING = ("even", "proportional")
+EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of a layer's outputs
+EXACT = Stabilizer(epsilon=1e-12, clip=True)  # changes no denominator that is not 0 for all purposes
+TOGETHER = 4  # relevances propagated side by side: less work for each, more memory
+
+Box = tuple[float | Tensor, float | Tensor]
+
+AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
+PASSED = {"Relu", "Hardtanh"}
+# steps whose gradient moves relevance and changes none of it
+MOVING = {
+    "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Cat", "Slice", "Split", "ConstantPadNd", "Permute",
+    "Transpose", "Clone", "Alias", "Copy", "Identity", "MaxPool2DWithIndices", "AdaptiveMaxPool2D", "Mean",
+    "AvgPool2D", "AdaptiveAvgPool2D", "NativeBatchNorm", "CudnnBatchNorm", "AccumulateGrad",
+}  # fmt: skip
+FAMILIAR = (Linear, BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
+            nn.Flatten, nn.Identity)
+
+
+class Propagation:
+    """The end of a recorded forward pass, and the way back for relevance; see :func:`propagation`.
+
+    Attributes:
+        outputs: the logits (B, C), or the outputs (B, N, ...) of the layer named; detached.
+    """
+
+    def __init__(self, outputs: Tensor, start: Tensor, shape: torch.Size, last: nn.Module):
+        self.outputs = outputs.detach()
+        self._last, self._start, self._shape = last, start, shape
+        self._ends: Tensor | None = outputs
+
+    def __call__(self, relevance: Tensor, negated: bool = False) -> Tensor:
+        """Relevance of the pixels, (B, channels, H, W) or with K in front.
+
+        Args:
+            relevance: what enters at the outputs, of their shape or with K in front.
+            negated: with the weights of the last layer negated on the way back.
+
+        Raises:
+            TypeError, ValueError: relevance of another shape, or not finite.
+            RuntimeError: the context has ended.
+        """
+        if self._ends is None:
+            raise RuntimeError("relevance propagates inside `with propagation(...)` only: its rules are gone")
+        _check_relevance(relevance, self.outputs)
+        several = relevance.reshape(-1, *self.outputs.shape).to(self.outputs)
+        with self._negation() if negated else nullcontext():
+            maps = torch.cat([self._back(part) for part in several.split(TOGETHER)])
+        return maps.reshape(*relevance.shape[: relevance.ndim - self.outputs.ndim], *self._shape)
+
+    def _back(self, relevance: Tensor) -> Tensor:
+        one = len(relevance) == 1
+        maps = torch.autograd.grad(
+            self._ends, self._start, relevance[0] if one else relevance, retain_graph=True, is_grads_batched=not one
+        )[0]
+        return maps[None] if one else maps
+
+    def _negation(self):
+        count = self._last.weight.shape[0]
+        if self.outputs.shape[1] != count:
+            raise ValueError(
+                f"the last layer with weights, {self._last}, gives {count} outputs and not the "
+                f"{self.outputs.shape[1]} that are explained: there is no row of weights to negate for each. "
+                "Name a linear layer or a convolution with layer=..."
+            )
+        return ParamMod(lambda weight, _: -weight, param_keys=["weight"])(self._last)
+
+
+@contextmanager
+def propagation(
+    model: nn.Module,
+    images: Tensor,
+    rules: str = "z_plus",
+    layer: str | None = None,
+    biases: bool = False,
+    average_pooling: str | None = None,
+    box: Box = (0.0, 1.0),
+) -> Iterator[Propagation]:
+    """Run ``model`` once, ready to propagate relevance inside the context.
+
+    With contributions z_ij = x_i w_ij of input i to output j of a linear layer, R_i = sum_j z_ij / sum_i z_ij R_j
+    with these changes:
+
+    =======  =======================================================  =====================================
+    rules    contributions                                            source
+    =======  =======================================================  =====================================
+    z_plus   max(z_ij, 0); at the pixels x_i w_ij - l w_ij^+          Bach et al. 2015 (alpha 1, beta 0);
+             - h w_ij^-, with the pixels' range [l, h] (z^B)          Montavon et al. 2017; Gu et al. 2018
+    epsilon  z_ij, the denominator moved away from 0 by 0.25 of       Bach et al. 2015; Montavon et al. 2019
+             the root mean square of the layer's outputs
+    z        z_ij                                                     Bach et al. 2015 (LRP-0)
+    =======  =======================================================  =====================================
+
+    The sum of a residual block is a linear layer with weights 1 and follows the same rule; z_plus takes
+    the contributions of the sum's own sign, which are the positive ones wherever a ReLU comes next.
+
+    Args:
+        model: maps images to logits (B, C). It is left exactly as it was found.
+        images: (B, channels, H, W).
+        layer: name of a layer whose outputs the relevance enters; the logits when None.
+        biases: whether biases contribute to the denominator and so take relevance, which maps then lack.
+            Gu et al. bypass them.
+        average_pooling: "even", all inputs of a window receive the same (Gu et al. 2018), or
+            "proportional", by the rule of a linear layer. When None: even for z_plus, else proportional.
+        box: lowest and highest value of a pixel, numbers or tensors that broadcast to images; as they
+            enter the model, which may normalise inside.
+
+    Raises:
+        TypeError, ValueError: images that cannot be explained or are outside the box, an unknown option,
+            a network with an operation that has no rule (named), or that runs a layer more than once.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
+    >>> with propagation(net, torch.rand(2, 3, 8, 8).double()) as propagate:
+    ...     relevance = propagate.outputs.abs()
+    ...     maps = propagate(relevance)
+    >>> torch.allclose(maps.sum(dim=(1, 2, 3)), relevance.sum(dim=1))
+    True
+    """
+    average_pooling = average_pooling or ("even" if rules == "z_plus" else "proportional")
+    if rules not in RULES or average_pooling not in POOLING:
+        raise ValueError(
+            f"rules must be one of {', '.join(RULES)} and average_pooling one of {', '.join(POOLING)}, "
+            f"got {rules!r} and {average_pooling!r}"
+        )
+    check_images(model, images)
+    images = images.detach()
+    named = {} if layer is None else {layer: find_layer(model, layer)}
+    with as_found(model), ExitStack() as stack:
+        first, low, high = _first_layer(model, images, box)
+        linear, summing = _hooks(rules, biases)
+        pixels = ZBox(low, high, stabilizer=EXACT) if rules == "z_plus" else linear
+        batch_norms = _merged_batch_norms(model)
+        watched = stack.enter_context(_watching(model, first, named, batch_norms))
+        stack.enter_context(Composite(
+            lambda ctx, name, module: pixels if module is first else linear if isinstance(module, Linear) else None,
+            [_ExactMerge([([linear], norm) for norm, linear in batch_norms.items() if linear])],
+        ).context(model))
+        recorded: dict[str, Tensor] = {}
+        stack.enter_context(_recording(named, recorded))
+        functions = _Functions(summing, AVERAGES if average_pooling == "proportional" else set())
+        with functions, torch.enable_grad():
+            logits = model(images)
+        _check_output(logits, len(images))
+        outputs = recorded.get(layer, logits)
+        if not outputs.requires_grad or (named and layer not in recorded):
+            raise ValueError(f"layer {layer!r} does not run between the pixels and the logits; choose another")
+        _check_graph(model, outputs, watched.nodes | functions.nodes)
+        propagate = Propagation(outputs, watched.start, images.shape, watched.last)
+        try:
+            yield propagate
+        finally:
+            propagate._ends = None
+
+
+def _check_relevance(relevance: Tensor, outputs: Tensor) -> None:
+    if not isinstance(relevance, Tensor):
+        raise TypeError(f"relevance must be a tensor, got {type(relevance).__name__}")
+    extra = relevance.ndim - outputs.ndim
+    if extra not in (0, 1) or relevance.shape[extra:] != outputs.shape:
+        raise ValueError(
+            f"relevance must have the shape of the outputs {tuple(outputs.shape)}, or K in front of it, "
+            f"got {tuple(relevance.shape)}"
+        )
+    if not relevance.isfinite().all():
+        raise ValueError("relevance holds NaN or infinite values: check the function it comes from")
+
+
+def _hooks(rules: str, biases: bool) -> tuple[Hook, Hook]:
+    """Rules of linear layers, and of sums and averages."""
+    zero = None if biases else ["bias"]
+    if rules == "z_plus":
+        agreeing = BasicHook(
+            input_modifiers=[lambda x: x.clamp(min=0), lambda x: x.clamp(max=0)],
+            param_modifiers=[NoMod(param_keys=[])] * 2,
+            gradient_mapper=_to_those_that_agree,
+        )
+        return ZPlus(stabilizer=EXACT, zero_params=zero), agreeing
+    stabilizer = Stabilizer(EPSILON, norm_scale=True) if rules == "epsilon" else EXACT
+    return Epsilon(stabilizer, zero_params=zero), Norm(stabilizer)
+
+
+def _to_those_that_agree(relevance: Tensor, outputs: list[Tensor]) -> list[Tensor]:
+    """z+ for sums that may be negative, as between MobileNet V2's blocks: contributions of the sum's own sign count."""
+    positive, negative = outputs
+    up = positive + negative >= 0
+    return [relevance * up / EXACT(positive), relevance * ~up / EXACT(negative)]
+
+
+class _Reached(Exception):
+    """The first layer with weights, and what enters it."""
+
+
+def _first_layer(model: nn.Module, images: Tensor, box: Box) -> tuple[nn.Module, Tensor, Tensor]:
+    """The first layer with weights that runs, and what it sees of the darkest and the brightest image."""
+    low, high = (torch.as_tensor(bound, dtype=images.dtype, device=images.device) for bound in box)
+    if (images < low).any() or (images > high).any():
+        raise ValueError("images are outside the box: give the lowest and the highest value of a pixel as box=(l, h)")
+
+    def stop(module: nn.Module, inputs: tuple) -> None:
+        raise _Reached(module, inputs[0])
+
+    seen = []
+    handles = [module.register_forward_pre_hook(stop) for module in model.modules() if isinstance(module, Linear)]
+    try:
+        for bound in (low, high):
+            try:
+                model(bound.expand_as(images[:1]))
+            except _Reached as reached:
+                first, entering = reached.args
+                seen.append(entering)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not seen:
+        raise ValueError(f"{type(model).__name__} runs no linear layer and no convolution: there is nothing to explain")
+    if seen[0].numel() != images[0].numel():
+        raise ValueError(f"the first layer sees {tuple(seen[0].shape[1:])} of images {tuple(images.shape[1:])}")
+    return first, torch.minimum(*seen), torch.maximum(*seen)
+
+
+class _ExactMerge(NamedMergeBatchNorm):
+    """Zennit's merging, but what is left of the batch norm is exactly the identity, epsilon included."""
+
+    @staticmethod
+    def merge_batch_norm(modules: list[nn.Module], batch_norm: nn.Module) -> None:
+        NamedMergeBatchNorm.merge_batch_norm(modules, batch_norm)
+        batch_norm.running_var.data -= batch_norm.eps
+
+
+def _merged_batch_norms(model: nn.Module) -> dict[str, str]:
+    """Name of each batch norm -> that of the layer defined just before it, "" where it cannot be merged."""
+    merged, before = {}, ("", None)
+    for name, module in model.named_modules():
+        if next(module.children(), None) is not None:
+            continue
+        if isinstance(module, BatchNorm):
+            fits = isinstance(before[1], Linear) and before[1].weight.shape[0] == module.num_features
+            merged[name] = before[0] if fits and module.affine and module.track_running_stats else ""
+        before = name, module
+    return merged
+
+
+class _Watched:
+    """What the forward pass tells: where relevance ends, the layers in order, their steps in the graph."""
+
+    def __init__(self):
+        self.start: Tensor | None = None
+        self.last: nn.Module | None = None  # the layer with weights that ran last before the outputs
+        self.closed = False
+        self.outputs: dict[nn.Module, Tensor] = {}
+        self.nodes: set = set()
+
+
+@contextmanager
+def _watching(
+    model: nn.Module, first: nn.Module, named: dict[str, nn.Module], batch_norms: dict[str, str]
+) -> Iterator[_Watched]:
+    watched, modules = _Watched(), dict(model.named_modules())
+
+    def begin(module: nn.Module, inputs: tuple) -> Tensor:
+        watched.start = inputs[0].detach().requires_grad_()
+        return watched.start
+
+    def ran(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        if module in watched.outputs:
+            raise ValueError(f"{module} runs more than once in a forward pass: relevance propagation has no rule for that")
+        watched.outputs[module] = output
+        watched.nodes.add(output.grad_fn)
+        if not watched.closed:
+            watched.last = module
+
+    def close(*_) -> None:
+        watched.closed = True
+
+    def follows(name: str, linear: str) -> Callable:
+        def check(module: nn.Module, inputs: tuple) -> None:
+            if not linear or inputs[0] is not watched.outputs.get(modules[linear]):
+                raise ValueError(
+                    f"the batch norm {name!r} does not follow a convolution or linear layer directly, so that relevance "
+                    "propagation cannot merge it: this architecture has no rules here"
+                )
+        return check
+
+    handles = [first.register_forward_pre_hook(begin)]
+    try:
+        for module in modules.values():
+            if isinstance(module, Linear):
+                handles.append(module.register_forward_hook(ran))
+        handles += [modules[name].register_forward_pre_hook(follows(name, linear)) for name, linear in batch_norms.items()]
+        handles += [module.register_forward_hook(close) for module in named.values()]
+        yield watched
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Function(nn.Module):
+    """A function as a module, which rules can be attached to."""
+
+    def __init__(self, function: Callable, args: tuple, kwargs: dict):
+        super().__init__()
+        self.function, self.args, self.kwargs = function, args, kwargs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x, *self.args, **self.kwargs)
+
+
+class _Functions(TorchFunctionMode):
+    """While active, additions of two activations, and the averages named, run with a rule."""
+
+    def __init__(self, hook: Hook, averages: set[str]):
+        super().__init__()
+        self.hook, self.averages, self.nodes = hook, averages, set()
+        self.ruled: list[tuple] = []  # keeps what zennit refers to weakly
+
+    def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        if name in ("add", "add_", "__add__", "__iadd__") and not kwargs and _same_places(args):
+            total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), torch.stack(args, dim=-1))
+            return args[0].copy_(total) if name in ("add_", "__iadd__") else total
+        if name in self.averages and args and getattr(args[0], "requires_grad", False):
+            return self._with_rule(_Function(func, args[1:], kwargs), args[0])
+        return func(*args, **kwargs)
+
+    def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
+        hook = self.hook.copy()
+        self.ruled.append((hook, hook.register(module)))
+        output = module(x)
+        self.nodes.add(output.grad_fn)
+        # the step from the addends to their stack is the addition's own
+        if module.function is torch.sum:
+            self.nodes.add(x.grad_fn)
+        return output
+
+
+def _same_places(args: tuple) -> bool:
+    return (
+        len(args) == 2 and all(isinstance(a, Tensor) and a.requires_grad for a in args) and args[0].shape == args[1].shape
+    )
+
+
+def _check_graph(model: nn.Module, outputs: Tensor, ruled: set) -> None:
+    """Refuse steps without a rule; let ReLUs pass relevance."""
+    seen, waiting = set(), [outputs.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [parent for parent, _ in node.next_functions]
+        kind = re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
+        if kind in PASSED:
+            node.register_hook(lambda below, above: above)
+        elif node not in ruled and kind not in MOVING:
+            strange = [
+                f"{name} ({type(module).__name__})" for name, module in model.named_modules()
+                if next(module.children(), None) is None and not isinstance(module, FAMILIAR)
+            ]
+            raise ValueError(
+                f"relevance propagation has no rule for an operation of {type(model).__name__} ({kind}). It covers "
+                "convolutions, linear layers, batch norm after them, ReLU, pooling, concatenation and the addition of "
+                f"equally large activations; modules of other kinds here: {', '.join(strange[:3]) or 'none'}"
+            )
