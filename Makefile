@@ -11,7 +11,7 @@ PACKAGES = $(wildcard $(VENV)/lib/python3*/site-packages)
 PAGES = _config.yml _toc.yml data/README.md $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install book run test lab real bench screenshots clean
+.PHONY: help install book run test lab real paper bench screenshots clean
 
 help:            ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ lab: $(VENV)/.installed  ## JupyterLab on the notebooks
 
 real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (hours); results go to data/results/real
 	$(PYTHON) -m contrastlib run --profile real
+
+paper: $(VENV)/.installed  ## rerun everything at the papers' own scale (days on a large GPU); results go to data/results/paper
+	$(PYTHON) -m contrastlib run --profile paper
 
 bench: $(VENV)/.peers  ## speed and memory beside those of peers
 	$(PYTHON) -m benchmarks

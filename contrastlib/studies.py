@@ -31,6 +31,7 @@ from contrastlib.evaluation import (
     masking,
     perturbation,
     precision,
+    relevance,
     three_classes,
     transformers,
 )
@@ -58,7 +59,7 @@ def run(study: Callable, networks: Mapping[str, Sequence], profile: str = "quick
         table = study(network, dataset, count, **options, **(own[0] if own else {}))
         table = table.assign(network=network, dataset=dataset)
         if profile != "quick":
-            save(table, RESULTS / profile / f"{study.__name__}-{network}.parquet")
+            save(table, RESULTS / profile / f"{study.__name__}-{network.replace('/', '-')}.parquet")
         tables.append(table)
     return _joined(tables)
 
@@ -142,6 +143,21 @@ def dominance_table(network: str, dataset: str, count: int | None = None, cache:
 def gradient_norms(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
     """Eriksson et al. 2025, Fig. 6: :func:`contrastlib.evaluation.dominance.gradient_norms`."""
     return _study(dominance.gradient_norms, network, dataset, count, cache, options, batch=4)
+
+
+def class_relevance(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Gu et al. 2018, sec. 3.1: :func:`contrastlib.evaluation.relevance.class_similarity`."""
+    return _study(relevance.class_similarity, network, dataset, count, cache, options, batch=8)
+
+
+def relevance_conservation(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Gu et al. 2018, Definition 1: :func:`contrastlib.evaluation.relevance.conservation`."""
+    return _study(relevance.conservation, network, dataset, count, cache, options, batch=8)
+
+
+def relevance_duals(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Erratum 23: :func:`contrastlib.evaluation.relevance.duals`."""
+    return _study(relevance.duals, network, dataset, count, cache, options, batch=8)
 
 
 def precision_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):

@@ -21,7 +21,7 @@ def add_parser(subparsers):
         "of their own in it.",
     )
     parser.add_argument("notebook", nargs="*", help="names such as 03_maps; all when none is given")
-    parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default) or real")
+    parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default), real or paper")
     parser.add_argument(
         "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
         help="another value for a parameter of these notebooks, in YAML; may be repeated",

@@ -29,7 +29,7 @@ def test_stored(path):
     assert path.read_text(encoding="utf-8") == notebooks.normalise(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["quick", "real"])
+@pytest.mark.parametrize("name", ["quick", "real", "paper"])
 def test_profile_fits(name):
     """A profile names notebooks and parameters that exist, and quick is what the notebooks say themselves."""
     values = notebooks.profile(name)

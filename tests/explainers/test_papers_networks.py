@@ -1,0 +1,88 @@
+"""The nine networks of Wang & Wang 2022, sec. 5.1, with random weights: each explainer runs, or says why not."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from contrastlib import contrasts, explainers
+from contrastlib.forward import forward
+from contrastlib.models import hub
+from contrastlib.models.classifier import Classifier
+
+INPUT, MAPS = (1, 3, 64, 64), (1, 2, 2)  # shapes of maps in the two spaces
+NETWORKS = {
+    "alexnet": (1, 3, 3), "vgg16": (1, 4, 4), "resnet18": MAPS, "densenet161": MAPS, "googlenet": MAPS,
+    "mobilenet_v3_small": MAPS, "mobilenet_v3_large": MAPS, "mnasnet1_0": MAPS, "efficientnet_b1": MAPS,
+}  # fmt: skip
+GATED = "maps of Classifier are not complete"  # squeeze and excitation multiplies activations
+REFUSED = {
+    ("googlenet", "fullgrad"): "a constant outside of its modules, as transform_input of torchvision's GoogLeNet",
+    ("mobilenet_v3_small", "fullgrad"): "is a Hardswish: explain this network with",
+    ("mobilenet_v3_large", "fullgrad"): "is a Hardswish: explain this network with",
+    ("efficientnet_b1", "fullgrad"): "is a SiLU: explain this network with",
+    ("mobilenet_v3_small", "deeplift"): GATED,
+    ("mobilenet_v3_large", "deeplift"): GATED,
+    ("efficientnet_b1", "deeplift"): GATED,
+    ("efficientnet_b1", "guided_backpropagation"): "no ReLU ran in Classifier.*use gradient instead",
+}
+FULLGRAD = {"fullgrad": (1, 64, 64)}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+    """A classifier as ``models.load`` gives it, its batch norms fitted to images: signals must not die out."""
+    torch.manual_seed(0)
+    made = torchvision.models.get_model(request.param, weights=None, **hub.PRETRAINED.get(request.param, {}))
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+            nn.init.normal_(module.bias, std=0.3)
+    with torch.no_grad():
+        made.train()(torch.rand(3, *INPUT[1:]))
+    layer = hub._layer(hub.PREFIX + request.param, made)
+    return Classifier(made, name=request.param, class_names=range(1000), layer=layer, input_size=64, checksum="")
+
+
+@pytest.fixture(scope="module")
+def image():
+    return torch.rand(INPUT, generator=torch.Generator().manual_seed(1))
+
+
+def test_explainers_of_a_kept_pass(network, image):
+    passed = forward(network, image, ["input", network.layer])
+    w = contrasts.weighted(passed.logits, [3])
+    for name, method in explainers.METHODS.items():
+        of_pixels = name in explainers.INPUT_SPACE
+        maps = method(passed, w, "input" if of_pixels else network.layer)
+        assert maps.shape == (INPUT if of_pixels else NETWORKS[network.name]), name
+        assert maps.isfinite().all() and maps.any(), name
+
+
+@pytest.mark.parametrize("method", [
+    explainers.integrated_gradients, explainers.guided_backpropagation, explainers.deeplift, explainers.fullgrad,
+], ids=lambda method: method.__name__)  # fmt: skip
+def test_explainers_that_run_the_network(network, image, method):
+    options = {"steps": 4} if method is explainers.integrated_gradients else {}
+
+    def maps():
+        found = method(network, image, lambda logits: contrasts.weighted(logits, [3]), **options)
+        return found.map if method is explainers.fullgrad else found
+
+    refusal = REFUSED.get((network.name, method.__name__))
+    if refusal:
+        with pytest.raises(ValueError, match=refusal):
+            maps()
+    else:
+        found = maps()
+        assert found.shape == FULLGRAD.get(method.__name__, INPUT)
+        assert found.isfinite().all() and found.any()
+
+
+@pytest.mark.parametrize("name, layer", [
+    ("vgg16_bn", "features.40"), ("alexnet", "features.10"), ("vgg16", "features.28"), ("vit_b_16", None),
+])  # fmt: skip
+def test_layer_of_the_published_maps(name, layer):
+    with torch.device("meta"):
+        network = torchvision.models.get_model(name, weights=None)
+    assert hub._layer(hub.PREFIX + name, network) == (layer and f"network.{layer}")

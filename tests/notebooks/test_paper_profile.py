@@ -1,0 +1,47 @@
+"""The profile of the papers' scale: names that exist, and the papers' own numbers."""
+
+import numpy as np
+import pytest
+
+from contrastlib import datasets, files, models, notebooks
+from contrastlib.datasets.sources import SOURCES
+from contrastlib.models import hub
+
+PROFILE = notebooks.profile("paper")
+STUDIED = [
+    (stem, name, dataset, options[0] if options else {})
+    for stem, values in PROFILE.items() for chosen in values.values() if isinstance(chosen, dict)
+    for name, (dataset, _, *options) in chosen.items()
+]  # fmt: skip
+NETWORKS = sorted({name for _, name, _, _ in STUDIED} | {options["judge"] for *_, options in STUDIED if "judge" in options})
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_exist(name, tmp_path, monkeypatch):
+    """A network of torchvision, or one that is missing here but known."""
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
+    if name.startswith(hub.PREFIX):
+        assert name in hub.names()
+        return
+    with pytest.raises(files.MissingFile, match=f"of the network {name}"):
+        models.load(name)
+
+
+def test_networks_meet_the_images_they_are_for():
+    assert STUDIED
+    for _, name, dataset, options in STUDIED:
+        assert dataset in SOURCES and dataset in datasets.DATASETS
+        expected = "imagenet-val" if name.startswith(hub.PREFIX) else name.partition("/")[2]
+        assert dataset == expected
+        assert options.get("judge", name).partition("/")[2] == name.partition("/")[2]
+
+
+def test_numbers_of_the_papers():
+    assert len(PROFILE["02_input_space"]["networks"]) == 9
+    assert PROFILE["02_input_space"]["epsilons"] == [1e-3, 3e-3]
+    assert len(PROFILE["04_masking"]["networks"]) == 5
+    _, images, options = PROFILE["07_dominance"]["slopes_of"]["torchvision/vgg16"]
+    ends, step = options["ends"], options["step"]
+    assert images == 1000 and len(np.unique(np.r_[:ends, ends:1000:step, 1000 - ends : 1000])) == 145
+    *_, last = PROFILE["03_maps"]["networks"]["vgg16_bn/cub200"][2]["layers"]
+    assert last == "network.features.40"
