@@ -24,7 +24,7 @@ _ITERATION_COLOURS = {1: ("#d9d9d9", "#969696", "#525252"), 2: ("#fcd0c0", "#fb7
 
 
 def published(table: str) -> pd.DataFrame:
-    """Published numbers: "sign_perturbation" or "blurring_masking", as in data/published.
+    """Published numbers: "sign_perturbation", "blurring_masking" or "clrp_ablation", as in data/published.
 
     >>> published("sign_perturbation")["network"].nunique()
     9
@@ -152,6 +152,16 @@ def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.
     ax.imshow(grey)
     ax.set(xticks=[], yticks=[])
     return ax.imshow(heat, cmap=COLOURS, norm=CenteredNorm(), alpha=alpha)
+
+
+def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
+    """A map of pixels cut at that quantile of its absolute values, so that single pixels do not set the scale.
+
+    >>> clipped(np.array([1., 1., 1., -9.]), share=0.5).tolist()
+    [1.0, 1.0, 1.0, -1.0]
+    """
+    limit = np.quantile(np.abs(heat), share)
+    return np.clip(heat, -limit, limit)
 
 
 def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -85,6 +85,33 @@ def compare(
     return pd.concat([
         pointing_game(phi, boxes, energies).assign(method=name) for name, phi in (maps | {"centre": centre}).items()
     ], ignore_index=True)
+
+
+def energy_inside(maps: Mapping[str, Tensor], boxes: Tensor) -> pd.DataFrame:
+    """Share of each map's energy in the box, a softer question than the pointing game's.
+
+    Args:
+        maps: method -> (B, H, W).
+        boxes: as in :func:`pointing_game`.
+
+    Returns:
+        One row for each image and method, with energy_inside (0 for a map without positive values) and
+        box (share of the image that the box covers, what an even map scores).
+
+    >>> energy_inside({"even": torch.ones(1, 2, 4)}, torch.tensor([[0, 0, 1, 2]]))[["energy_inside", "box"]].values
+    array([[0.25, 0.25]])
+    """
+    tables = []
+    for name, phi in maps.items():
+        inside = _masks(boxes, phi.shape)
+        positive = phi.double().clamp(min=0)
+        total = positive.sum(dim=(1, 2))
+        share = (positive * inside).sum(dim=(1, 2)) / torch.where(total == 0, 1, total)
+        tables.append(pd.DataFrame({
+            "image": range(len(phi)), "method": name, "energy_inside": share.numpy(force=True),
+            "box": inside.double().mean(dim=(1, 2)).numpy(force=True),
+        }))
+    return pd.concat(tables, ignore_index=True)
 
 
 def class_evidence(model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str] = METHOD_NAMES) -> dict[str, Tensor]:

@@ -42,7 +42,7 @@ def class_similarity(
         logits = propagate.outputs
         top = logits.topk(3, dim=1).indices.T
         maps = {name: METHODS[name](propagate, top) for name in methods}
-        drawn = propagate(_random_classes(logits, seed) * logits)
+        drawn = propagate(random_classes(logits, seed) * logits)
     cotangents = torch.stack([contrasts.original(logits, t) for t in top])
     maps["gradient"] = gradient(forward(model, images, once=True), cotangents)
     maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: cotangents)
@@ -101,8 +101,14 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
     return pd.concat(rows, ignore_index=True)
 
 
-def _random_classes(logits: Tensor, seed: int) -> Tensor:
-    """Ones (B, C) at randomly drawn likely classes with positive logits, so that what propagates is positive."""
+def random_classes(logits: Tensor, seed: int) -> Tensor:
+    """Ones (B, C) at ten classes drawn from the hundred most probable ones of each image (Gu et al. 2018, Fig. 1).
+
+    Only classes with positive logits are drawn, so that what propagates is positive; fewer if there are fewer.
+
+    >>> random_classes(torch.tensor([[3., -1., 2.]]), seed=0)
+    tensor([[1., 0., 1.]])
+    """
     likely = min(AMONG, logits.shape[1])
     scores = torch.rand(logits.shape, generator=torch.Generator().manual_seed(seed)).to(logits.device)
     order = logits.argsort(dim=1, descending=True)

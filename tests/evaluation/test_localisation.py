@@ -6,7 +6,14 @@ import torch
 from torch import nn
 
 from contrastlib import contrasts
-from contrastlib.evaluation.localisation import ENERGIES, METHOD_NAMES, class_evidence, compare, pointing_game
+from contrastlib.evaluation.localisation import (
+    ENERGIES,
+    METHOD_NAMES,
+    class_evidence,
+    compare,
+    energy_inside,
+    pointing_game,
+)
 from contrastlib.explainers import gradient
 from contrastlib.explainers.relevance import relevance_maps
 from contrastlib.forward import forward
@@ -86,3 +93,14 @@ def test_methods_are_those_of_the_library(small):
     assert table[table["method"] == "centre"]["hit"].all()
     with pytest.raises(ValueError, match="unknown method 'lpr'"):
         class_evidence(small, images, targets, ["lpr"])
+
+
+def test_energy_inside():
+    maps = {"noise": torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(3)), "none": -torch.ones(3, 8, 8)}
+    boxes = torch.tensor([[0, 0, 8, 8], [0, 0, 4, 8], [2, 2, 3, 3]])
+    table = energy_inside(maps, boxes).set_index(["method", "image"])
+    assert table.loc["none", "energy_inside"].tolist() == [0, 0, 0]
+    assert table.loc["noise", "box"].tolist() == [1, 0.5, 1 / 64]
+    second = maps["noise"][1].clamp(min=0).double()
+    assert table.loc[("noise", 0), "energy_inside"] == pytest.approx(1)
+    assert table.loc[("noise", 1), "energy_inside"] == pytest.approx((second[:, :4].sum() / second.sum()).item())

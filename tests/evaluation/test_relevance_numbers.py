@@ -52,11 +52,11 @@ def test_similarities_written_plainly(pictures):
 
 def test_random_classes_are_likely_ones_with_positive_logits():
     logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(2))
-    chosen = relevance._random_classes(logits, seed=0)
+    chosen = relevance.random_classes(logits, seed=0)
     assert (chosen.sum(1) == relevance.RANDOM).all() and (logits[chosen.bool()] > 0).all()
     hundredth = logits.sort(descending=True).values[:, relevance.AMONG - 1 : relevance.AMONG]
     assert (logits.where(chosen.bool(), torch.inf) >= hundredth).all()
-    assert not torch.equal(chosen, relevance._random_classes(logits, seed=1))
+    assert not torch.equal(chosen, relevance.random_classes(logits, seed=1))
 
 
 def test_both_duals_are_compared(pictures):
