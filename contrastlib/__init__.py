@@ -32,7 +32,8 @@ def explain(
         target: a class index, or one for each image; the predicted class of each image when None.
         method: activations of a layer: "gradcam", "linear_approximation", "xgradcam".
             Pixels, channels summed: "gradient", "input_x_gradient", "integrated_gradients",
-            "guided_backpropagation", "deeplift", "fullgrad".
+            "guided_backpropagation", "deeplift", "fullgrad", "lrp"
+            (the relevance w * y enters at the logits).
             Vision Transformers: "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient".
         contrast: "weighted" (against the others by their probability), "original" (the logit
             alone), "mean", "maximum", "probability", or "among" with ``foils``; see

@@ -45,8 +45,8 @@ networks:
 
 methods:
   gradcam, linear_approximation, xgradcam     coarse maps, from the activations of a layer
-  gradient, input_x_gradient, integrated_gradients, guided_backpropagation, deeplift, fullgrad
-                                              fine maps, from the pixels
+  gradient, input_x_gradient, integrated_gradients, guided_backpropagation, deeplift, fullgrad,
+  lrp                                         fine maps, from the pixels
   vit_gradcam, gradient_attention_rollout, attention_x_gradient
                                               Vision Transformers, from their tokens
 

@@ -14,6 +14,7 @@ from contrastlib.explainers.fullgrad import fullgrad
 from contrastlib.explainers.gradients import gradient, input_x_gradient
 from contrastlib.explainers.modified import deeplift, guided_backpropagation
 from contrastlib.explainers.paths import integrated_gradients
+from contrastlib.explainers.relevance import contrastive_lrp
 from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam
 
 INPUT_SPACE = {f.__name__: f for f in (gradient, input_x_gradient)}
@@ -23,6 +24,7 @@ METHODS = INPUT_SPACE | ACTIVATION_SPACE
 TRANSFORMER = {f.__name__: f for f in (vit_gradcam, gradient_attention_rollout, attention_x_gradient)}
 """explainers of a pass that :func:`contrastlib.explainers.vit.vit_forward` recorded"""
 OWN_PASS = {f.__name__: f for f in (integrated_gradients, guided_backpropagation, deeplift, fullgrad)}
+OWN_PASS["lrp"] = contrastive_lrp
 """explainers (model, images, contrast) that run the network themselves"""
 
 
