@@ -1,101 +1,185 @@
-"""Put a patch of the mean image where a map is highest: how much does the activation drop?
+"""Replace the most relevant place of an image and see what falls (Gu et al. 2018, Table 1 and sec. 5.3).
 
-Gu et al. 2018, sec. 5.2 (Table 1) for classes, sec. 5.3 (Fig. 5) for neurons of a layer.
+The place is the maximum of a map; the patch around it takes the values that the mean image has there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib import contrasts
-from contrastlib.evaluation.localisation import METHOD_NAMES, class_evidence
+from contrastlib.contrasts import log_odds
+from contrastlib.evaluation.saliency import saliency
+from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.relevance import METHODS as RELEVANCE
 from contrastlib.forward import forward, predict
 
-
-def ablated(images: Tensor, places: Tensor, fill: Tensor, size: int) -> Tensor:
-    """Images (B, channels, H, W) with a square of ``fill`` around places (B, 2), rows and columns.
-
-    Args:
-        fill: (channels, H, W); the patch has its values at the same pixels.
-        size: side of the square, in pixels; it is cut at the border.
-
-    Raises:
-        ValueError: a place outside the image, an even or negative size.
-
-    >>> ablated(torch.ones(1, 1, 3, 3), torch.tensor([[0, 2]]), torch.zeros(1, 3, 3), size=3)[0, 0]
-    tensor([[1., 0., 0.],
-            [1., 0., 0.],
-            [1., 1., 1.]])
-    """
-    height, width = images.shape[-2:]
-    if size < 1 or size % 2 == 0:
-        raise ValueError(f"size is {size}: the side of a square around a pixel is an odd number")
-    if (places < 0).any() or (places >= torch.tensor([height, width], device=places.device)).any():
-        raise ValueError(f"places must be rows below {height} and columns below {width}")
-    rows, columns = (torch.arange(n, device=images.device)[None] for n in (height, width))
-    near = [(line - places[:, axis, None]).abs() <= size // 2 for axis, line in enumerate((rows, columns))]
-    patch = near[0][:, :, None] & near[1][:, None]
-    return torch.where(patch[:, None], fill.to(images), images)
+METHODS = ("random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2")
+TOGETHER = 64  # ablated images in one forward pass
 
 
-def highest(maps: Tensor) -> Tensor:
-    """Row and column (B, 2) of the maximum of each map (B, H, W)."""
-    flat = maps.flatten(1).argmax(dim=1)
-    return torch.stack([flat // maps.shape[-1], flat % maps.shape[-1]], dim=1)
-
-
-def drops(
-    model: nn.Module, images: Tensor, labels: Tensor, fill: Tensor, methods: Sequence[str] = METHOD_NAMES, size: int = 9,
+def ablation(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    mean: Tensor,
+    methods: Sequence[str] = METHODS,
+    sizes: Sequence[int] = (5, 15, 31),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Gu et al. 2018, Table 1: what the true class loses when the pixel that a map points at goes.
+    """What the true class loses when the maximum of its map is ablated, image by image.
 
     Args:
-        labels: (B,), the true class, whose map is made.
-        fill: the mean image (channels, H, W), see :meth:`contrastlib.datasets.base.ImageSet.mean`.
-        methods: see :func:`contrastlib.evaluation.localisation.class_evidence`; "random" is added.
-        size: side of the patch, in pixels.
-        seed: of the random places.
+        model: logits (B, C) from images.
+        images: (B, channels, H, W).
+        labels: (B,), the classes explained and measured.
+        mean: (channels, H, W), see :func:`mean_image`.
+        methods: see :func:`contrastlib.evaluation.saliency.saliency`; "random" ablates a random place.
+        sizes: sides of the patch in pixels; odd ones have a pixel in their middle.
+        seed: of the random place.
 
     Returns:
-        One row for each image and method, with activation (logit before minus after), relative (the same
-        over the logit's absolute value before) and probability (p before minus after).
+        One row for each image, method and size: image, method, size, row and column of the place, y_t and p_t
+        after and (``_before``) before. The paper's number is the mean of y_t_before - y_t.
+
+    Raises:
+        ValueError: the mean image has another shape, or a patch no pixel.
     """
-    maps = class_evidence(model, images, labels, methods)
-    random = torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(seed)).to(images)
-    places = {name: highest(phi) for name, phi in (maps | {"random": random}).items()}
-    before = predict(model, images)
-    after = predict(model, torch.cat([ablated(images, place, fill, size) for place in places.values()]))
+    places = [place(each) for each in saliency(model, images, labels, methods, seed).values()]
+    before = _scores(predict(model, images), labels).add_suffix("_before")
     tables = []
-    for name, logits in zip(places, after.split(len(images))):
-        y, y_before = (part.gather(1, labels[:, None]).squeeze(1).double() for part in (logits, before))
-        p, p_before = (contrasts.log_odds(part.double(), labels).sigmoid() for part in (logits, before))
-        tables.append(pd.DataFrame({
-            "image": range(len(images)), "method": name,
-            "activation": (y_before - y).numpy(force=True),
-            "relative": ((y_before - y) / y_before.abs()).numpy(force=True),
-            "probability": (p_before - p).numpy(force=True),
-        }))
+    for size in sizes:
+        for method, where in zip(methods, places):
+            after = _scores(_predict(model, ablated(images, where, mean, size)), labels)
+            tables.append(after.join(before).assign(
+                image=range(len(images)), method=method, size=size,
+                row=where[:, 0].numpy(force=True), column=where[:, 1].numpy(force=True),
+            ))
     return pd.concat(tables, ignore_index=True)
 
 
-def neuron_drops(model: nn.Module, image: Tensor, layer: str, neurons: Sequence[int], maps: Tensor, fill: Tensor, size: int = 9) -> np.ndarray:
-    """Gu et al. 2018, Fig. 5 (c): what each neuron loses when the patch of each other one goes.
+def neuron_ablation(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None,
+    mean: Tensor,
+    layer: str,
+    count: int = 8,
+    size: int = 31,
+    methods: Sequence[str] = ("lrp", "clrp2"),
+) -> pd.DataFrame:
+    """Which neurons of a layer fall when what one of them looks at is ablated (Gu et al. 2018, Fig. 5c).
 
     Args:
-        image: (1, channels, H, W).
-        layer: whose outputs (1, N) the neurons are.
-        neurons: N' of them.
-        maps: (N', H, W), the map of each; its highest place is replaced by ``fill``.
+        labels: not used; the neurons are those most active in each image.
+        layer: name of a fully connected layer, or of the ReLU after it.
+        count: of neurons.
+        methods: "lrp", "clrp1" or "clrp2" from the neurons.
 
     Returns:
-        (N', N'), row i: ablated at neuron i's place, column j: activation of neuron j before minus after.
+        One row for each image, method, ablated neuron i and measured neuron j: image, method, ablated,
+        neuron (places 0 ... count - 1 by activation), ablated_index, neuron_index (in the layer), before,
+        after, and similarity (cosine) of the maps of i and j.
+
+    Raises:
+        ValueError: the layer has fewer neurons, or its outputs are not (B, N).
     """
-    images = torch.cat([image, ablated(image.expand(len(maps), -1, -1, -1), highest(maps), fill, size)])
-    activation = forward(model, images, layer).activations[layer][:, list(neurons)]
-    return (activation[:1] - activation[1:]).numpy(force=True)
+    with propagation(model, images, layer=layer) as propagate:
+        outputs = propagate.outputs
+        if outputs.ndim != 2 or outputs.shape[1] < count:
+            raise ValueError(f"layer {layer!r} gives {tuple(outputs.shape)}: {count} neurons of (B, N) are needed")
+        before, neurons = outputs.topk(count, dim=1)
+        maps = {name: RELEVANCE[name](propagate, neurons.T).sum(dim=2) for name in methods}  # (count, B, H, W)
+    tables = []
+    for method, each in maps.items():
+        changed = torch.cat([ablated(images, place(one), mean, size) for one in each])
+        after = torch.cat([forward(model, part, layer, once=True).activations[layer] for part in changed.split(TOGETHER)])
+        after = after.unflatten(0, each.shape[:2]).gather(2, neurons[None].expand(count, -1, -1))  # (i, B, j)
+        tables.append(_neuron_table(neurons, before, after, _similarity(each)).assign(method=method))
+    return pd.concat(tables, ignore_index=True)
+
+
+def mean_image(images: Iterable[Tensor]) -> Tensor:
+    """The mean of images (channels, H, W), in one pass and in double precision.
+
+    Raises:
+        ValueError: no image, or images of several sizes.
+
+    >>> mean_image([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)]).unique()
+    tensor([0.5000])
+    """
+    total, count, kind = None, 0, None
+    for image in images:
+        if total is not None and image.shape != total.shape:
+            raise ValueError(f"images of one size have a mean image: got {tuple(image.shape)} and {tuple(total.shape)}")
+        total, kind = image.double() if total is None else total + image, image.dtype
+        count += 1
+    if total is None:
+        raise ValueError("no image has no mean")
+    return (total / count).to(kind)
+
+
+def place(maps: Tensor) -> Tensor:
+    """Row and column of the maximum of maps (B, H, W), of equal ones the first: (B, 2).
+
+    >>> place(torch.tensor([[[0., 1.], [3., 2.]]]))
+    tensor([[1, 0]])
+    """
+    width = maps.shape[-1]
+    best = maps.flatten(1).argmax(dim=1)
+    return torch.stack([best // width, best % width], dim=1)
+
+
+def ablated(images: Tensor, places: Tensor, mean: Tensor, size: int) -> Tensor:
+    """Images whose patch of ``size`` pixels around each place (row, column) is the mean image's.
+
+    What of a patch lies outside the image is cut off.
+
+    >>> ablated(torch.ones(1, 1, 3, 3), torch.tensor([[0, 2]]), torch.zeros(1, 3, 3), size=3)
+    tensor([[[[1., 0., 0.],
+              [1., 0., 0.],
+              [1., 1., 1.]]]])
+    """
+    if mean.shape != images.shape[1:] or size < 1:
+        raise ValueError(
+            f"the mean image must be {tuple(images.shape[1:])} and the patch have a pixel, "
+            f"got {tuple(mean.shape)} and {size}"
+        )
+    row, column = (axis[:, None, None] - (size - 1) // 2 for axis in places.unbind(dim=1))
+    rows, columns = (torch.arange(length, device=images.device) for length in images.shape[-2:])
+    rows, columns = rows[:, None], columns[None]
+    patch = (row <= rows) & (rows < row + size) & (column <= columns) & (columns < column + size)
+    return torch.where(patch[:, None], mean.to(images), images)
+
+
+def _predict(model: nn.Module, images: Tensor) -> Tensor:
+    return torch.cat([predict(model, part) for part in images.split(TOGETHER)])
+
+
+def _scores(logits: Tensor, labels: Tensor) -> pd.DataFrame:
+    return pd.DataFrame({
+        "y_t": logits.gather(1, labels[:, None]).squeeze(1).numpy(force=True),
+        "p_t": log_odds(logits, labels).sigmoid().numpy(force=True),
+    })
+
+
+def _similarity(maps: Tensor) -> Tensor:
+    """Cosine of every pair of maps (n, B, H, W): (n, B, n)."""
+    flat = torch.nn.functional.normalize(maps.flatten(2), dim=2)
+    return torch.einsum("ibp,jbp->ibj", flat, flat)
+
+
+def _neuron_table(neurons: Tensor, before: Tensor, after: Tensor, similarity: Tensor) -> pd.DataFrame:
+    """A row for each of (ablated i, image b, neuron j) from (B, n), (B, n), (n, B, n), (n, B, n)."""
+    shape = after.shape
+    i, b, j = (axis.flatten() for axis in torch.meshgrid(*(torch.arange(n) for n in shape), indexing="ij"))
+    neurons = neurons.cpu()
+    return pd.DataFrame({
+        "image": b.numpy(), "ablated": i.numpy(), "neuron": j.numpy(),
+        "ablated_index": neurons[b, i].numpy(), "neuron_index": neurons[b, j].numpy(),
+        "before": before.cpu()[b, j].numpy(), "after": after.flatten().numpy(force=True),
+        "similarity": similarity.flatten().numpy(force=True),
+    })

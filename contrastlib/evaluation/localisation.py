@@ -1,158 +1,122 @@
-"""Do maps lie on the object? The pointing game over energy thresholds (Gu et al. 2018, sec. 5.2, Fig. 4)."""
+"""The pointing game over energy thresholds (Gu et al. 2018, sec. 5.2 and Fig. 4).
+
+A map's energy is the sum of its positive values. Its foreground at a threshold p is the fewest highest
+pixels that hold at least the share p of the energy; a hit has all of it in the target's box. At p = 0 the
+foreground is the maximum alone: the pointing game of Zhang et al. 2016.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib import contrasts
-from contrastlib.explainers import gradcam, gradient, guided_backpropagation, upsample
-from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.relevance import METHODS
-from contrastlib.forward import INPUT, forward, last_convolution
+from contrastlib.evaluation.saliency import saliency
 
-ENERGIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-RELEVANCE = ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp")
-METHOD_NAMES = ("gradient", "guided_backpropagation", *RELEVANCE, "gradcam original", "gradcam weighted")
+METHODS = ("gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "centre")
+THRESHOLDS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def pointing_game(maps: Tensor, boxes: Tensor, energies: Sequence[float] = ENERGIES) -> pd.DataFrame:
-    """Keep the highest pixels of each map until they hold a share of its energy: are they in the box?
-
-    Energy is the sum of a map's positive values. With ever smaller shares a single pixel remains, the
-    maximum, and the game is that of Zhang et al. 2016.
-
-    Args:
-        maps: (B, H, W).
-        boxes: (B, 4), x0, y0, x1, y1 in pixels, x1 and y1 exclusive; or masks (B, H, W), boolean.
-        energies: shares in (0, 1].
-
-    Returns:
-        One row for each map and share (column energy), with image (place in the batch), hit (all kept
-        pixels are in the box), inside (share of the kept pixels that are) and kept (share of the map's
-        pixels). A map without positive values misses.
-
-    Raises:
-        ValueError: shapes that do not fit, an empty box, a share outside (0, 1].
-
-    >>> maps = torch.tensor([[[9., 0.], [1., 0.]]])
-    >>> pointing_game(maps, torch.tensor([[0, 0, 2, 1]]), energies=[0.5, 1.0])["hit"].tolist()
-    [True, False]
-    """
-    inside = _masks(boxes, maps.shape)
-    if not all(0 < share <= 1 for share in energies):
-        raise ValueError(f"energies are shares above 0 and up to 1, got {list(energies)}")
-    value, order = maps.double().clamp(min=0).flatten(1).sort(dim=1, descending=True, stable=True)
-    reached = value.cumsum(dim=1)
-    among = inside.flatten(1).gather(1, order).cumsum(dim=1)
-    total = reached[:, -1:]
-    shares = torch.tensor(list(energies), dtype=torch.float64, device=maps.device)
-    # the share is reached up to rounding; where nothing is positive, one pixel stands for the map
-    kept = (reached[:, None] < shares[:, None] * total[:, None] * (1 - 1e-12)).sum(dim=2) + 1
-    hits = among.gather(1, kept - 1)
-    positive = (total > 0).expand_as(kept)
-    index = pd.MultiIndex.from_product([range(len(maps)), energies], names=["image", "energy"])
-    return pd.DataFrame({
-        "hit": ((hits == kept) & positive).flatten().numpy(force=True),
-        "inside": (hits.double() / kept * positive).flatten().numpy(force=True),
-        "kept": (kept.double() / value.shape[1] * positive).flatten().numpy(force=True),
-    }, index).reset_index()
-
-
-def compare(
-    model: nn.Module, images: Tensor, targets: Tensor, boxes: Tensor, methods: Sequence[str] = METHOD_NAMES,
-    energies: Sequence[float] = ENERGIES,
+def pointing_game(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    boxes: Tensor,
+    methods: Sequence[str] = METHODS,
+    thresholds: Sequence[float] = THRESHOLDS,
 ) -> pd.DataFrame:
-    """The pointing game of several methods, and of a point at the centre of the image.
+    """The pointing game of several methods, image by image.
 
     Args:
-        model: a network that :func:`contrastlib.explainers.propagation.propagation` takes.
-        images: (B, channels, H, W) in [0, 1].
-        targets: (B,), the class that each map explains.
-        boxes: of the object of that class, as in :func:`pointing_game`.
-        methods: of ``METHOD_NAMES``, see :func:`class_evidence`.
+        model, images: as in :func:`contrastlib.explain`.
+        labels: (B,), the class of the object in each box.
+        boxes: (B, 4) or masks, as in :func:`pointing`.
+        methods: see :func:`contrastlib.evaluation.saliency.saliency`; "centre" always points there.
 
     Returns:
-        The rows of :func:`pointing_game` for each method, with column method.
+        The table of :func:`pointing` for each method, with column method.
     """
-    maps = class_evidence(model, images, targets, methods)
-    centre = torch.zeros_like(images[:, 0])
-    centre[:, images.shape[2] // 2, images.shape[3] // 2] = 1
-    return pd.concat([
-        pointing_game(phi, boxes, energies).assign(method=name) for name, phi in (maps | {"centre": centre}).items()
-    ], ignore_index=True)
-
-
-def energy_inside(maps: Mapping[str, Tensor], boxes: Tensor) -> pd.DataFrame:
-    """Share of each map's energy in the box, a softer question than the pointing game's.
-
-    Args:
-        maps: method -> (B, H, W).
-        boxes: as in :func:`pointing_game`.
-
-    Returns:
-        One row for each image and method, with energy_inside (0 for a map without positive values) and
-        box (share of the image that the box covers, what an even map scores).
-
-    >>> energy_inside({"even": torch.ones(1, 2, 4)}, torch.tensor([[0, 0, 1, 2]]))[["energy_inside", "box"]].values
-    array([[0.25, 0.25]])
-    """
-    tables = []
-    for name, phi in maps.items():
-        inside = _masks(boxes, phi.shape)
-        positive = phi.double().clamp(min=0)
-        total = positive.sum(dim=(1, 2))
-        share = (positive * inside).sum(dim=(1, 2)) / torch.where(total == 0, 1, total)
-        tables.append(pd.DataFrame({
-            "image": range(len(phi)), "method": name, "energy_inside": share.numpy(force=True),
-            "box": inside.double().mean(dim=(1, 2)).numpy(force=True),
-        }))
+    maps = saliency(model, images, labels, methods)
+    tables = [pointing(maps[method], boxes, thresholds).assign(method=method) for method in methods]
     return pd.concat(tables, ignore_index=True)
 
 
-def class_evidence(model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str] = METHOD_NAMES) -> dict[str, Tensor]:
-    """Maps (B, H, W) of a class for each image, high where the method sees it.
+def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
+    """Where the foreground of maps lies, one sort for all thresholds.
 
-    Relevance is summed over channels; of the gradient it is the sum of absolute values. "gradcam
-    original" and "gradcam weighted" are made at the model's own layer.
+    Args:
+        maps: (B, H, W).
+        boxes: (B, 4) pixels (x0, y0, x1, y1) with x1, y1 exclusive, or boolean masks (B, H, W) that are true
+            on the object.
+        thresholds: shares of the energy to keep, in [0, 1].
+
+    Returns:
+        One row for each image and threshold: image, threshold, hit (all of the foreground inside),
+        inside (share of the foreground's pixels that are), kept (share of the image's pixels in the
+        foreground), box (share of the image that the box covers). A map without positive values has no
+        foreground: no hit, nothing inside.
 
     Raises:
-        ValueError: an unknown method.
+        ValueError: shapes that do not fit, a box without pixels, a threshold outside [0, 1], NaN in maps.
+
+    >>> maps = torch.tensor([[[3., 1.], [0., -5.]]])
+    >>> pointing(maps, torch.tensor([[0, 0, 1, 2]]), [0, 0.5, 0.9])[["threshold", "hit", "inside"]]
+       threshold    hit  inside
+    0        0.0   True     1.0
+    1        0.5   True     1.0
+    2        0.9  False     0.5
     """
-    unknown = [name for name in methods if name not in (*METHODS, *METHOD_NAMES)]
-    if unknown:
-        raise ValueError(f"unknown method {unknown[0]!r}; choose one of {', '.join(METHOD_NAMES)}")
-    maps = {}
-    relevances = [name for name in methods if name in METHODS]
-    if relevances:
-        with propagation(model, images) as propagate:
-            maps = {name: METHODS[name](propagate, targets).sum(dim=1) for name in relevances}
-    layer = getattr(model, "layer", None) or last_convolution(model)
-    passed = forward(model, images, [INPUT, layer], once=True)
-    both = torch.stack([contrasts.original(passed.logits, targets), contrasts.weighted(passed.logits, targets)])
-    maps["gradient"] = gradient(passed, both, INPUT)[0].abs().sum(dim=1)
-    original, weighted = upsample(gradcam(passed, both, layer), images.shape[-2:])
-    maps |= {"gradcam original": original, "gradcam weighted": weighted}
-    if "guided_backpropagation" in methods:
-        maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: both[0]).sum(dim=1)
-    return {name: maps[name] for name in methods}
+    levels = np.asarray(thresholds, dtype=float)
+    if not ((levels >= 0) & (levels <= 1)).all():
+        raise ValueError(f"thresholds are shares of the energy in [0, 1], got {list(thresholds)}")
+    if not maps.isfinite().all():
+        raise ValueError("maps hold NaN or infinite values")
+    masks = as_masks(boxes, maps)
+    energy, order = maps.double().clamp(min=0).flatten(1).sort(dim=1, descending=True, stable=True)
+    inside = masks.flatten(1).gather(1, order).cumsum(dim=1)
+    held = energy.cumsum(dim=1)
+    # a hair less, so that a share of all energy is not missed by rounding of the sum
+    wanted = torch.as_tensor(levels, device=maps.device) * held[:, -1:] * (1 - 1e-12)
+    positive = (energy > 0).sum(dim=1, keepdim=True)
+    count = (torch.searchsorted(held, wanted) + 1).minimum(positive)
+    within = inside.gather(1, (count - 1).clamp(min=0)) * (count > 0)
+    shape = count.shape
+    return pd.DataFrame({
+        "image": np.repeat(np.arange(shape[0]), shape[1]),
+        "threshold": np.tile(levels, shape[0]),
+        "hit": ((within == count) & (count > 0)).flatten().numpy(force=True),
+        "inside": (within / count.clamp(min=1)).flatten().numpy(force=True),
+        "kept": (count / energy.shape[1]).flatten().numpy(force=True),
+        "box": np.repeat(masks.double().mean(dim=(1, 2)).numpy(force=True), shape[1]),
+    })
 
 
-def _masks(boxes: Tensor, shape: torch.Size) -> Tensor:
-    """Boolean (B, H, W) from boxes (B, 4), or masks as they are."""
-    if boxes.dtype == torch.bool and boxes.shape == shape:
-        masks = boxes
-    elif boxes.shape == (shape[0], 4):
-        x0, y0, x1, y1 = (edge[:, None] for edge in boxes.T)
-        columns, rows = (torch.arange(n, device=boxes.device)[None] for n in (shape[2], shape[1]))
-        masks = ((rows >= y0) & (rows < y1))[:, :, None] & ((columns >= x0) & (columns < x1))[:, None]
+def as_masks(boxes: Tensor, maps: Tensor) -> Tensor:
+    """Boxes (B, 4) as boolean masks (B, H, W); masks as they are.
+
+    Raises:
+        ValueError: shapes that do not fit the maps, or nothing inside.
+
+    >>> as_masks(torch.tensor([[1, 0, 2, 1]]), torch.zeros(1, 2, 3)).int()
+    tensor([[[0, 1, 0],
+             [0, 0, 0]]], dtype=torch.int32)
+    """
+    if boxes.dtype == torch.bool and boxes.shape == maps.shape:
+        masks = boxes.to(maps.device)
+    elif boxes.shape == (len(maps), 4) and boxes.dtype != torch.bool:
+        x0, y0, x1, y1 = (side[:, None, None] for side in boxes.to(maps.device).unbind(dim=1))
+        rows, columns = (torch.arange(length, device=maps.device) for length in maps.shape[-2:])
+        rows, columns = rows[:, None], columns[None]
+        masks = (x0 <= columns) & (columns < x1) & (y0 <= rows) & (rows < y1)
     else:
-        raise ValueError(f"boxes must be (B, 4) or masks (B, H, W) for maps {tuple(shape)}, got {tuple(boxes.shape)}")
-    if not masks.flatten(1).any(dim=1).all():
-        place = int(np.flatnonzero(~masks.flatten(1).any(dim=1).numpy(force=True))[0])
-        raise ValueError(f"box {place} holds no pixel: boxes are x0, y0, x1, y1 within the image, x1 and y1 exclusive")
+        raise ValueError(
+            f"boxes must be (B, 4) or boolean masks (B, H, W) for maps {tuple(maps.shape)}, "
+            f"got {boxes.dtype} {tuple(boxes.shape)}"
+        )
+    empty = ~masks.flatten(1).any(dim=1)
+    if empty.any():
+        raise ValueError(f"the box of image {int(empty.nonzero()[0])} holds no pixel: x0 < x1 and y0 < y1 inside the image")
     return masks

@@ -1,0 +1,67 @@
+"""Maps (B, H, W) of one target by any method, and the baselines that know nothing of the network."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from contrastlib import contrasts, explain
+from contrastlib.explainers import gradient, guided_backpropagation
+from contrastlib.explainers.relevance import METHODS as RELEVANCE
+from contrastlib.explainers.relevance import relevance_maps
+from contrastlib.forward import forward
+
+BASELINES = ("centre", "random")
+
+
+def saliency(
+    model: nn.Module, images: Tensor, target: Tensor, methods: Sequence[str], seed: int = 0
+) -> dict[str, Tensor]:
+    """Maps of the target by each method, in the order asked for.
+
+    Args:
+        target: (B,) class indices.
+        methods: "lrp", "clrp1", "clrp1_coded", "clrp2", "sglrp" and "weighted_lrp" (one forward pass for
+            all of them, channels summed); "gradient" and "guided_backpropagation" (the channel of the
+            greatest slope, without its sign, as Simonyan et al. 2013); any other of
+            :func:`contrastlib.explain`; the baselines "centre" (1 there, 0 elsewhere) and "random" (uniform in
+            [0, 1]). The contrast is the original one unless named, as in "gradcam/weighted".
+        seed: of "random", which depends on the image too and not on its batch.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> maps = saliency(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), ["centre", "clrp2", "gradient/weighted"])
+    >>> [(name, tuple(m.shape)) for name, m in maps.items()]
+    [('centre', (2, 8, 8)), ('clrp2', (2, 8, 8)), ('gradient/weighted', (2, 8, 8))]
+    """
+    family = [name for name in methods if name in RELEVANCE]
+    maps = relevance_maps(model, images, target, family) if family else {}
+    return {name: maps[name].sum(dim=1) if name in maps else _map(model, images, target, name, seed) for name in methods}
+
+
+def _map(model: nn.Module, images: Tensor, target: Tensor, method: str, seed: int) -> Tensor:
+    if method == "centre":
+        height, width = images.shape[-2:]
+        centre = images.new_zeros(len(images), height, width)
+        centre[:, height // 2, width // 2] = 1
+        return centre
+    if method == "random":
+        return torch.stack([_noise(image, seed) for image in images])
+    name, _, contrast = method.partition("/")
+    contrast = contrast or "original"
+    if name == "gradient":
+        passed = forward(model, images, once=True)
+        slopes = gradient(passed, contrasts.cotangent(contrast, passed.logits, target))
+    elif name == "guided_backpropagation":
+        slopes = guided_backpropagation(model, images, lambda y: contrasts.cotangent(contrast, y, target))
+    else:
+        return explain(model, images, target, name, contrast)
+    return slopes.abs().amax(dim=1)
+
+
+def _noise(image: Tensor, seed: int) -> Tensor:
+    content = zlib.crc32(image.contiguous().numpy(force=True).tobytes())
+    generator = torch.Generator().manual_seed(content + (seed << 32))
+    return torch.rand(image.shape[-2:], generator=generator, dtype=image.dtype).to(image.device)
