@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
-from tqdm import tqdm
 
 from contrastlib.files import CorruptFile
 
@@ -56,12 +55,6 @@ class ImageSet(Dataset):
         if count is None or count >= total:
             return list(range(total))
         return ((np.arange(count) + 0.5) * total / count).astype(int).tolist()
-
-    def mean(self, count: int | None = None) -> Tensor:
-        """The mean image (3, H, W) of a :meth:`sample`, of all images when None."""
-        chosen = self.sample(count)
-        bar = tqdm(chosen, desc=f"mean of {self.name}", unit="image", disable=None)
-        return (sum(self[index].image.double() for index in bar) / len(chosen)).float()
 
 
 class Photographs(ImageSet):

@@ -56,8 +56,9 @@ def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOL
     Returns:
         One row for each image and threshold: image, threshold, hit (all of the foreground inside),
         inside (share of the foreground's pixels that are), kept (share of the image's pixels in the
-        foreground), box (share of the image that the box covers). A map without positive values has no
-        foreground: no hit, nothing inside.
+        foreground), box (share of the image that the box covers), energy (share of all energy that is
+        inside, whatever the threshold). A map without positive values has no foreground: no hit,
+        nothing inside.
 
     Raises:
         ValueError: shapes that do not fit, a box without pixels, a threshold outside [0, 1], NaN in maps.
@@ -83,13 +84,15 @@ def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOL
     positive = (energy > 0).sum(dim=1, keepdim=True)
     count = (torch.searchsorted(held, wanted) + 1).minimum(positive)
     within = inside.gather(1, (count - 1).clamp(min=0)) * (count > 0)
-    shape = count.shape
+    shape, whole = count.shape, held[:, -1]
+    shares = (maps.double().clamp(min=0) * masks).sum(dim=(1, 2)) / torch.where(whole == 0, 1, whole)
     return pd.DataFrame({
         "image": np.repeat(np.arange(shape[0]), shape[1]),
         "threshold": np.tile(levels, shape[0]),
         "hit": ((within == count) & (count > 0)).flatten().numpy(force=True),
         "inside": (within / count.clamp(min=1)).flatten().numpy(force=True),
         "kept": (count / energy.shape[1]).flatten().numpy(force=True),
+        "energy": np.repeat(shares.numpy(force=True), shape[1]),
         "box": np.repeat(masks.double().mean(dim=(1, 2)).numpy(force=True), shape[1]),
     })
 

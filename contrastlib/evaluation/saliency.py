@@ -62,6 +62,7 @@ def _map(model: nn.Module, images: Tensor, target: Tensor, method: str, seed: in
 
 
 def _noise(image: Tensor, seed: int) -> Tensor:
-    content = zlib.crc32(image.contiguous().numpy(force=True).tobytes())
-    generator = torch.Generator().manual_seed(content + (seed << 32))
+    # the generator looks at 32 bits of its seed only
+    content = zlib.crc32(image.contiguous().numpy(force=True).tobytes(), seed)
+    generator = torch.Generator().manual_seed(content)
     return torch.rand(image.shape[-2:], generator=generator, dtype=image.dtype).to(image.device)

@@ -228,9 +228,3 @@ def test_a_sample_holds_all_species_alike(make):
         labels = [birds.labels(i)[0] for i in birds.sample(count)]
         assert np.bincount(labels, minlength=len(SPECIES)).tolist() == [count // len(SPECIES)] * len(SPECIES)
     assert birds.sample(None) == birds.sample(10**6) == list(range(len(birds)))
-
-
-def test_the_mean_image():
-    birds = SyntheticBirds("test", size=32)
-    expected = torch.stack([birds[i].image for i in range(5)]).mean(0)
-    torch.testing.assert_close(birds.mean(5), expected)
