@@ -34,15 +34,17 @@ def add_parser(subparsers) -> None:
     parser.add_argument("network", metavar="NETWORK", help="of torchvision: vgg16_bn, alexnet, vit_b_16, ...")
     parser.add_argument("dataset", metavar="DATASET", help=(
         "cub200, fgvc-aircraft, food101, flowers102 or stanford-cars; see `data fetch --help`"))
-    parser.add_argument("--epochs", type=_positive, default=200, help="passes through the photographs (default: 200)")
+    parser.add_argument("--epochs", type=_positive, default=200, help=(
+        "passes through the photographs (default: 200)"))
     parser.add_argument("--batch", type=_positive, default=128, help=(
         "images in a step, over all devices together (default: 128)"))
-    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate, the same all the time (default: 1e-3)")
+    parser.add_argument("--rate", type=float, default=1e-3, help=(
+        "learning rate, the same all the time (default: 1e-3)"))
     parser.add_argument("--momentum", type=float, default=0.9, help="of SGD, 0 to 1 (default: 0.9)")
     parser.add_argument("--weight-decay", type=float, default=5e-4, help="of SGD (default: 5e-4)")
     parser.add_argument("--augment", action="store_true", help=(
-        "train on random views, as the published code does: flips, rotation, jitter, shift, crop of 0.7 to 1 of the "
-        "area, perspective, greyscale, blur (default: the photographs as they are)"))
+        "train on random views, as the published code does: flips, rotation, jitter, shift, crop of 0.7 to 1 "
+        "of the area, perspective, greyscale, blur (default: the photographs as they are)"))
     parser.add_argument("--size", type=_positive, default=224, help=(
         "side of the images in pixels, to which whole photographs are squeezed (default: 224)"))
     parser.add_argument("--precision", choices=("no", "bf16", "fp16"), default="no", help=(
@@ -70,9 +72,9 @@ def finetune(arguments: argparse.Namespace) -> int:
         return 2
     if os.environ.get("RANK", "0") == "0":
         scores = card["test"]
-        print(f"{card['network']}/{card['dataset']}: test accuracy {scores['accuracy']:.1%}, second probability above "
-              f"0.1 in {scores['share_p2_above_0.1']:.1%}, third in {scores['share_p3_above_0.1']:.1%} of the "
-              f"{card['test_images']:,} test images")
+        print(f"{card['network']}/{card['dataset']}: test accuracy {scores['accuracy']:.1%}, second "
+              f"probability above 0.1 in {scores['share_p2_above_0.1']:.1%}, third in "
+              f"{scores['share_p3_above_0.1']:.1%} of the {card['test_images']:,} test images")
     return 0
 
 

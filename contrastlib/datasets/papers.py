@@ -14,7 +14,9 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 from torchvision import datasets as torchvision_datasets
 from torchvision.datasets.utils import download_and_extract_archive
 
@@ -74,6 +76,19 @@ class Listed(Photographs):
         pixels.info = {}
         return pixels
 
+    def annotations(self, index: int) -> list[Annotation]:
+        """The objects of image ``index`` that have a box; ValueError for a set without boxes."""
+        raise ValueError(f"no boxes are read for {self.name}: imagenet-val and cub200 have them")
+
+    def mask(self, index: int) -> Tensor:
+        """(crop, crop), True in the boxes of the image's own class, for the pointing game."""
+        label = self.entries[index % len(self) // self.crops][1]
+        inside = torch.zeros(self.crop, self.crop, dtype=torch.bool)
+        for note in self.annotations(index):
+            (left, top), (right, bottom) = np.floor(note.box[:2]).astype(int), np.ceil(note.box[2:]).astype(int)
+            inside[top:bottom, left:right] |= note.label == label
+        return inside
+
     def _annotation_files(self) -> list[Path]:
         return []
 
@@ -90,7 +105,7 @@ class Listed(Photographs):
             size = np.array(image.size)
         if self.resize == SQUEEZE:
             return self.crop / size, np.zeros(2)
-        resized = np.array([self.resize if side == size.min() else int(self.resize * side / size.min()) for side in size])
+        resized = np.array([int(self.resize * side / size.min()) for side in size.tolist()])
         place = CROPS[position]
         centre = [round((side - self.crop) / 2) for side in resized.tolist()]
         corner = np.array([0 if "left" in place else resized[0] - self.crop,
@@ -124,8 +139,9 @@ class ImageNetVal(Listed):
             raise files.CorruptFile(f"{root} does not hold imagenet-val: {error}") from error
         expected = torchvision_datasets.imagenet.load_meta_file(root)[0]
         if set(listed.wnids) != set(expected):
-            raise files.CorruptFile(f"{root / 'val'} holds {len(listed.wnids)} classes, and not the {len(expected)} of "
-                                    "meta.bin: delete val/ and unpack the archive anew")
+            raise files.CorruptFile(
+                f"{root / 'val'} holds {len(listed.wnids)} classes, and not the {len(expected)} of meta.bin: "
+                "delete val/ and unpack the archive anew")
         self.wnids = listed.wnid_to_idx
         super().__init__("imagenet-val", root, map(", ".join, listed.classes), _entries(listed, root),
                          **{"resize": 256, "interpolation": "bilinear"} | options)
@@ -139,8 +155,9 @@ class ImageNetVal(Listed):
         name = Path(self.entries[index % len(self) // self.crops][0]).stem
         if name not in self._box_files:
             raise files.MissingFile(
-                f"the bounding boxes of {name} are not in {self._box_folder}: get ILSVRC2012_bbox_val_v3.tgz, after a "
-                "login at https://image-net.org/challenges/LSVRC/2012/2012-downloads.php, and unpack it there")
+                f"the bounding boxes of {name} are not in {self._box_folder}: get "
+                "ILSVRC2012_bbox_val_v3.tgz, after a login at "
+                "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php, and unpack it there")
         objects = ElementTree.parse(self._box_files[name]).findall("object")
         notes = []
         for each in objects:
@@ -174,11 +191,13 @@ class CUB200(Listed):
         self.folder = files.root() / SOURCES["cub200"].folder
         try:
             labels = {key: int(label) - 1 for key, label in self._table("image_class_labels.txt")}
-            chosen = {key for key, train in self._table("train_test_split.txt") if (train == "1") == (split == "train")}
+            wanted = str(int(split == "train"))
+            chosen = {key for key, train in self._table("train_test_split.txt") if train == wanted}
             entries = [(file, labels[key]) for key, file in self._table("images.txt") if key in chosen]
             names = [name.split(".", 1)[-1].replace("_", " ") for _, name in self._table("classes.txt")]
         except (KeyError, ValueError) as error:
-            raise files.CorruptFile(f"the tables in {self.folder} do not fit each other: {error!r}") from error
+            raise files.CorruptFile(
+                f"the tables in {self.folder} do not fit each other: {error!r}") from error
         super().__init__("cub200", self.folder / "images", names, entries,
                          **{"resize": SQUEEZE, "interpolation": "bilinear"} | options)
 
@@ -192,7 +211,8 @@ class CUB200(Listed):
         x, y, width, height = self._birds[file]
         scale, offset = self._to_crop(index)
         places = {name: np.array(place) * scale + offset for name, place in self._parts.get(file, {}).items()}
-        parts = {name: tuple(at.tolist()) for name, at in places.items() if ((at >= 0) & (at < self.crop)).all()}
+        inside = {name: at for name, at in places.items() if ((at >= 0) & (at < self.crop)).all()}
+        parts = {name: tuple(at.tolist()) for name, at in inside.items()}
         return [Annotation(box, label, parts) for box in self._boxes(index, [(x, y, x + width, y + height)])]
 
     @cached_property
@@ -219,7 +239,8 @@ class CUB200(Listed):
         path = self.folder / name
         if not path.is_file():
             raise missing("cub200", f"{path} is not there")
-        return [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [line.split(maxsplit=1) for line in lines if line.strip()]
 
 
 def from_torchvision(name: str, split: str = "test", **options) -> Listed:

@@ -42,8 +42,8 @@ SOURCES = {
     "stanford-cars": Source(
         "stanford_cars", ("train", "test"), "16,185 photographs of 196 cars",
         "Krause et al. 2013, whose address is gone",
-        "put a copy into {folder}, in the layout of torchvision's StanfordCars: cars_train/, cars_test/, devkit/, "
-        "cars_test_annos_withlabels.mat"),
+        "put a copy into {folder}, in the layout of torchvision's StanfordCars: cars_train/, cars_test/, "
+        "devkit/, cars_test_annos_withlabels.mat"),
 }  # fmt: skip
 
 
@@ -66,4 +66,5 @@ def missing(name: str, why: str) -> files.MissingFile:
     """
     source = SOURCES[name]
     remedy = source.remedy.format(name=name, folder=files.root() / source.folder)
-    return files.MissingFile(f"{name} ({source.what}) is not complete: {why}. It comes from {source.origin}: {remedy}.")
+    return files.MissingFile(f"{name} ({source.what}) is not complete: {why}. "
+                             f"It comes from {source.origin}: {remedy}.")

@@ -82,7 +82,8 @@ class Augmented(Dataset):
         try:
             photograph = self.images.open(name)
         except (OSError, SyntaxError) as error:
-            raise files.CorruptFile(f"{name} of {self.images.name} cannot be read as an image: {error}") from error
+            raise files.CorruptFile(
+                f"{name} of {self.images.name} cannot be read as an image: {error}") from error
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((1000 * self.recipe.seed + self.epoch) * len(self) + index)
             return self.transform(photograph), label
@@ -123,7 +124,8 @@ def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int
         DataError: photographs or pretrained weights are missing or corrupt.
     """
     if dataset not in SOURCES or len(SOURCES[dataset].splits) == 1:
-        raise files.unknown("data set to fine-tune on", dataset, [k for k, s in SOURCES.items() if len(s.splits) > 1])
+        known = [key for key, source in SOURCES.items() if len(source.splits) > 1]
+        raise files.unknown("data set to fine-tune on", dataset, known)
     path = output / name / f"{dataset}.safetensors"
     if path.exists():
         return _finished(path, recipe)
@@ -138,10 +140,12 @@ def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int
     log = fit(accelerator, network, images, test, recipe, path.with_suffix(".checkpoint"), workers)
     card = {
         "network": name, "dataset": dataset, "train_split": splits[0], "test_split": splits[-1],
-        "test": _scores_of(log), "train_images": len(images), "test_images": len(test), "recipe": asdict(recipe),
+        "test": _scores_of(log), "train_images": len(images), "test_images": len(test),
+        "recipe": asdict(recipe),
         "resize": test.resize, "interpolation": test.interpolation.value, "class_names": images.class_names,
         "pretrained": checksum, "train_checksum": images.checksum, "test_checksum": test.checksum,
-        "devices": accelerator.num_processes, "device": _device(accelerator), "python": platform.python_version(),
+        "devices": accelerator.num_processes, "device": _device(accelerator),
+        "python": platform.python_version(),
         "libraries": {library: version(library) for library in LIBRARIES},
         "seconds": round(sum(log["seconds"])), "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }  # fmt: skip
@@ -181,14 +185,17 @@ def fit(
     identity = {"recipe": asdict(recipe), "images": images.checksum}
     state = _read(checkpoint, identity)
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # statistics of the whole batch, as on one device
+        # statistics of the whole batch, as on one device
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     network.to(accelerator.device, memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(network.parameters(), recipe.rate, recipe.momentum, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.SGD(
+        network.parameters(), recipe.rate, recipe.momentum, weight_decay=recipe.weight_decay)
     if state:
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
     augmented = Augmented(images, recipe)
-    options = {"batch_size": recipe.batch, "num_workers": workers, "pin_memory": accelerator.device.type == "cuda"}
+    pinned = accelerator.device.type == "cuda"
+    options = {"batch_size": recipe.batch, "num_workers": workers, "pin_memory": pinned}
     model, optimiser, batches, test_batches = accelerator.prepare(
         network, optimiser, DataLoader(augmented, shuffle=True, **options),
         DataLoader(Augmented(test, Recipe(size=recipe.size)), **options))
@@ -206,8 +213,8 @@ def fit(
         log.append(row | {"seconds": round(time.perf_counter() - start, 1)})
         if accelerator.is_main_process:
             scaler = accelerator.scaler.state_dict() if accelerator.scaler else {}
-            _save(checkpoint, identity | {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
-                                          "scaler": scaler, "log": log})
+            parts = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "scaler": scaler}
+            _save(checkpoint, identity | parts | {"log": log})
         accelerator.wait_for_everyone()
     network.to("cpu", memory_format=torch.contiguous_format).eval()
     return pd.DataFrame(log)
@@ -220,7 +227,8 @@ def evaluate(accelerator: Accelerator, model: nn.Module, batches: DataLoader) ->
     found = []
     with torch.no_grad():
         for images, labels in _bar(accelerator, batches, "test"):
-            found.append([part.cpu() for part in accelerator.gather_for_metrics((model(normalise(images)), labels))])
+            gathered = accelerator.gather_for_metrics((model(normalise(images)), labels))
+            found.append([part.cpu() for part in gathered])
     logits, labels = (torch.cat(parts) for parts in zip(*found))
     return training.scores(logits.double(), labels)
 
@@ -232,17 +240,18 @@ def _epoch(accelerator, model, optimiser, batches, title):
     for images, labels in _bar(accelerator, batches, title):
         logits = model(normalise(images).contiguous(memory_format=torch.channels_last))
         if not isinstance(logits, Tensor):
-            raise ValueError(f"the network returns {type(logits).__name__} in training: choose one with a single output")
+            raise ValueError(
+                f"the network returns {type(logits).__name__} in training: choose one with a single output")
         loss = functional.cross_entropy(logits.float(), labels)
         optimiser.zero_grad()
         accelerator.backward(loss)
         optimiser.step()
-        right = (logits.argmax(1) == labels).sum()
-        sums += torch.stack([loss.detach() * len(labels), right, torch.tensor(len(labels), device=loss.device)])
+        right, count = (logits.argmax(1) == labels).sum(), torch.tensor(len(labels), device=loss.device)
+        sums += torch.stack([loss.detach() * count, right, count])
     loss, right, count = accelerator.reduce(sums).tolist()
     if not loss < float("inf"):
-        raise ValueError(f"{title}: the loss is {loss}, so training diverged: lower the learning rate, or take another "
-                         "precision; the checkpoint of the epoch before is kept")
+        raise ValueError(f"{title}: the loss is {loss}, so training diverged: lower the learning rate, or "
+                         "take another precision; the checkpoint of the epoch before is kept")
     return {"train_loss": loss / count, "train_accuracy": right / count}
 
 
@@ -266,7 +275,8 @@ def _read(checkpoint: Path, identity: dict) -> dict:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     for key, value in identity.items():
         if state[key] != value:
-            raise ValueError(f"{checkpoint} was written with {key} {state[key]}, not {value}: delete it to start anew")
+            raise ValueError(
+                f"{checkpoint} was written with {key} {state[key]}, not {value}: delete it to start anew")
     return state
 
 
@@ -280,7 +290,8 @@ def _save(checkpoint: Path, state: dict) -> None:
 def _finished(path: Path, recipe: Recipe) -> dict:
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     if card["recipe"] != asdict(recipe):
-        raise ValueError(f"{path} is there already, made with {card['recipe']}: delete it, or choose another output")
+        raise ValueError(
+            f"{path} is there already, made with {card['recipe']}: delete it, or choose another output")
     return card
 
 

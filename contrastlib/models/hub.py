@@ -83,13 +83,15 @@ def load_finetuned(name: str) -> Classifier:
     path = files.root() / "finetuned" / f"{name}.safetensors"
     for part in (path, path.with_suffix(".json")):
         if not part.is_file():
-            raise files.MissingFile(f"{part}, of the network {name}, is not there. Make it with "
-                                    f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU).")
+            raise files.MissingFile(
+                f"{part}, of the network {name}, is not there. Make it with "
+                f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU).")
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     network = torchvision.models.get_model(architecture, weights=None, **PRETRAINED.get(architecture, {}))
     replace_head(network, len(card["class_names"]))
     load_weights(network, path)
-    return Classifier(network, name=name, class_names=card["class_names"], layer=_layer(PREFIX + architecture, network),
+    return Classifier(network, name=name, class_names=card["class_names"],
+                      layer=_layer(PREFIX + architecture, network),
                       input_size=card["recipe"]["size"], resize=card["resize"],
                       interpolation=InterpolationMode(card["interpolation"]), checksum=files.sha256(path))
 

@@ -22,9 +22,10 @@ def photograph(path, number):
 
 
 def cub(root, count=8):
-    """CUB-200-2011: every fourth image for the test, two classes in turn, the beak at the centre of the box."""
+    """CUB-200-2011: every fourth image tests, two classes in turn, the beak at the centre of the box."""
     folder = root / "CUB_200_2011"
-    rows = {name: [] for name in ("images", "image_class_labels", "train_test_split", "bounding_boxes", "part_locs")}
+    tables = ("images", "image_class_labels", "train_test_split", "bounding_boxes", "part_locs")
+    rows = {name: [] for name in tables}
     for number in range(count):
         species, key = number // 2 % 2, number + 1
         file = f"{BIRDS[species]}/{number}.jpg"
@@ -51,7 +52,8 @@ def imagenet(root):
     for number, wnid in enumerate(["n02", "n01", "n02"]):
         stem = f"ILSVRC2012_val_{number:08d}"
         photograph(folder / "val" / wnid / f"{stem}.JPEG", number)
-        sides = "".join(f"<{side}>{at}</{side}>" for side, at in zip(("xmin", "ymin", "xmax", "ymax"), BOXES[number]))
+        named = zip(("xmin", "ymin", "xmax", "ymax"), BOXES[number])
+        sides = "".join(f"<{side}>{at}</{side}>" for side, at in named)
         boxes = folder / "ILSVRC2012_bbox_val_v3" / "val"
         boxes.mkdir(parents=True, exist_ok=True)
         outside = "<xmin>0</xmin><ymin>0</ymin><xmax>1</xmax><ymax>1</ymax>"
@@ -74,7 +76,8 @@ def food(root):
     photograph(folder / "images" / "ramen" / "0.jpg", 0)
     photograph(folder / "images" / "apple_pie" / "1.jpg", 2)
     (folder / "meta").mkdir()
-    (folder / "meta" / "test.json").write_text(json.dumps({"ramen": ["ramen/0"], "apple_pie": ["apple_pie/1"]}))
+    listed = {"ramen": ["ramen/0"], "apple_pie": ["apple_pie/1"]}
+    (folder / "meta" / "test.json").write_text(json.dumps(listed))
 
 
 def flowers(root):
@@ -93,4 +96,5 @@ def cars(root):
         photograph(folder / "cars_test" / f"{number}.jpg", 2 * number)
         record[number] = f"{number}.jpg", 2 - number
     savemat(folder / "cars_test_annos_withlabels.mat", {"annotations": record})
-    savemat(folder / "devkit" / "cars_meta.mat", {"class_names": np.array(["Audi S4", "Fiat 500"], dtype=object)})
+    names = np.array(["Audi S4", "Fiat 500"], dtype=object)
+    savemat(folder / "devkit" / "cars_meta.mat", {"class_names": names})

@@ -1,4 +1,4 @@
-"""The papers' data sets, on small trees of their formats: order, labels, boxes in the crop, what is missing."""
+"""The papers' data sets, on small trees of their formats: order, labels, boxes, what is missing."""
 
 import tarfile
 import threading
@@ -53,6 +53,8 @@ def test_boxes_and_parts_follow_the_picture(root, options):
     for index in range(len(images)):
         for note in images.annotations(index):
             assert np.allclose(note.box, white(images[index].image), atol=1.5)
+            painted = images[index].image.mean(0) > 0.5
+            assert (images.mask(index) == painted).double().mean() > 0.9
             for x, y in note.parts.values():
                 assert images[index].image[:, int(y), int(x)].mean() > 0.8
             found += 1 + len(note.parts)
@@ -81,7 +83,7 @@ def test_imagenet_without_its_boxes(root):
     (folder / "ILSVRC2012_bbox_val_v3").rename(folder / "elsewhere")
     images = datasets.load("imagenet-val")
     assert images.checksum != checksum
-    with pytest.raises(files.MissingFile, match="ILSVRC2012_val_00000001 are not in .*get ILSVRC2012_bbox_val_v3.tgz"):
+    with pytest.raises(files.MissingFile, match="val_00000001 are not in .*get ILSVRC2012_bbox_val_v3.tgz"):
         images.annotations(0)
 
 
@@ -98,10 +100,13 @@ def test_imagenet_with_a_class_missing(root):
 ])  # fmt: skip
 def test_sets_of_torchvision(root, monkeypatch, name, classes, labels):
     MAKERS[name](root)
-    monkeypatch.setattr("torchvision.datasets.flowers102.check_integrity", lambda path, md5: Path(path).exists())
+    checked = "torchvision.datasets.flowers102.check_integrity"
+    monkeypatch.setattr(checked, lambda path, md5: Path(path).exists())
     images = datasets.load(name)
     assert images.name == name and len(images) == 2
     assert [example.label for example in images] == labels
+    with pytest.raises(ValueError, match=f"no boxes are read for {name}: imagenet-val and cub200 have them"):
+        images.annotations(0)
     assert len(images.class_names) == 102 if classes is None else images.class_names == classes
     assert all(isinstance(label, int) for _, label in images.entries)
     # squeezed: the box keeps its share of both sides

@@ -1,4 +1,4 @@
-"""The nine networks of Wang & Wang 2022, sec. 5.1, with random weights: each explainer runs, or says why not."""
+"""The nine networks of Wang & Wang 2022, sec. 5.1, random weights: each explainer runs, or says why not."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ NETWORKS = {
 }  # fmt: skip
 GATED = "maps of Classifier are not complete"  # squeeze and excitation multiplies activations
 REFUSED = {
-    ("googlenet", "fullgrad"): "a constant outside of its modules, as transform_input of torchvision's GoogLeNet",
+    ("googlenet", "fullgrad"): "a constant outside of its modules, as transform_input of torchvision",
     ("mobilenet_v3_small", "fullgrad"): "is a Hardswish: explain this network with",
     ("mobilenet_v3_large", "fullgrad"): "is a Hardswish: explain this network with",
     ("efficientnet_b1", "fullgrad"): "is a SiLU: explain this network with",
@@ -31,7 +31,7 @@ FULLGRAD = {"fullgrad": (1, 64, 64)}
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request):
-    """A classifier as ``models.load`` gives it, its batch norms fitted to images: signals must not die out."""
+    """A classifier as ``models.load`` gives it, batch norms fitted to images: signals must not die out."""
     torch.manual_seed(0)
     made = torchvision.models.get_model(request.param, weights=None, **hub.PRETRAINED.get(request.param, {}))
     for module in made.modules():
@@ -41,7 +41,8 @@ def network(request):
     with torch.no_grad():
         made.train()(torch.rand(3, *INPUT[1:]))
     layer = hub._layer(hub.PREFIX + request.param, made)
-    return Classifier(made, name=request.param, class_names=range(1000), layer=layer, input_size=64, checksum="")
+    names = map(str, range(1000))
+    return Classifier(made, name=request.param, class_names=names, layer=layer, input_size=64, checksum="")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,8 @@ def test_explainers_of_a_kept_pass(network, image):
 
 
 @pytest.mark.parametrize("method", [
-    explainers.integrated_gradients, explainers.guided_backpropagation, explainers.deeplift, explainers.fullgrad,
+    explainers.integrated_gradients, explainers.guided_backpropagation, explainers.deeplift,
+    explainers.fullgrad,
 ], ids=lambda method: method.__name__)  # fmt: skip
 def test_explainers_that_run_the_network(network, image, method):
     options = {"steps": 4} if method is explainers.integrated_gradients else {}

@@ -1,14 +1,13 @@
-"""Fine-tuning on a small tree in the format of CUB-200: resumed is the same as uninterrupted, files, errors."""
+"""Fine-tuning on a small tree like CUB-200: resumed is the same as uninterrupted, files, errors."""
 
 import hashlib
 import json
 
-import paper_trees as trees
 import pandas as pd
+import paper_trees as trees
 import pytest
 import torch
 import torchvision
-from safetensors.torch import load_file
 from torch import nn
 
 from contrastlib import datasets, files, models
@@ -102,8 +101,8 @@ def test_views_depend_on_seed_epoch_and_image_alone(photographs):
     torch.manual_seed(6)
     assert torch.equal(views[3][0], first) and first.shape == (3, 32, 32)
     assert 0 <= first.min() and first.max() <= 1
-    assert not torch.equal(finetuning.Augmented(photographs[0], finetuning.Recipe(augment=True, size=32, seed=1))[3][0],
-                           first)  # fmt: skip
+    other = finetuning.Augmented(photographs[0], finetuning.Recipe(augment=True, size=32, seed=1))
+    assert not torch.equal(other[3][0], first)
     views.epoch = 1
     assert not torch.equal(views[3][0], first)
     plain = finetuning.Augmented(photographs[0], finetuning.Recipe(size=32))
@@ -125,17 +124,21 @@ def test_divergence_is_an_error(photographs, tmp_path):
         fit(tiny(), photographs, tmp_path / "it.checkpoint", recipe)
 
 
-COMMAND = ["finetune", "squeezenet1_1", "cub200", "--epochs", "2", "--batch", "4", "--size", "40", "--workers", "0"]
+OPTIONS = ["--epochs", "2", "--batch", "4", "--size", "40", "--workers", "0"]
+COMMAND = ["finetune", "squeezenet1_1", "cub200", *OPTIONS]
 
 
 def test_the_command_makes_a_network_that_loads(root, capsys):
     assert main([*COMMAND, "--augment"]) == 0
     said = capsys.readouterr().out
     folder = root / "finetuned" / "squeezenet1_1"
-    assert {path.name for path in folder.iterdir()} == {f"cub200.{end}" for end in ("safetensors", "csv", "json")}
+    written = {f"cub200.{end}" for end in ("safetensors", "csv", "json")}
+    assert {path.name for path in folder.iterdir()} == written
     card = json.loads((folder / "cub200.json").read_text())
-    assert card["recipe"]["momentum"] == 0.9 and card["libraries"]["torch"] == torch.__version__.partition("+")[0]
-    assert (card["train_images"], card["test_images"], card["class_names"]) == (10, 4, ["Snow Owl", "Reed Wren"])
+    assert card["recipe"]["momentum"] == 0.9
+    assert card["libraries"]["torch"] == torch.__version__.partition("+")[0]
+    assert (card["train_images"], card["test_images"]) == (10, 4)
+    assert card["class_names"] == ["Snow Owl", "Reed Wren"]
     assert list(pd.read_csv(folder / "cub200.csv").epoch) == [1, 2]
 
     network = models.load("squeezenet1_1/cub200")
@@ -147,15 +150,15 @@ def test_the_command_makes_a_network_that_loads(root, capsys):
     assert card["test"]["accuracy"] == right and f"test accuracy {right:.1%}" in said
     torch.testing.assert_close(network.preprocess(images.open(images.entries[1][0])), images[1].image)
 
-    before = load_file(folder / "cub200.safetensors")
+    changed = (folder / "cub200.safetensors").stat().st_mtime_ns
     assert main([*COMMAND, "--augment"]) == 0  # finished: nothing is computed again
-    assert torch.equal(before["features.0.weight"], load_file(folder / "cub200.safetensors")["features.0.weight"])
+    assert (folder / "cub200.safetensors").stat().st_mtime_ns == changed
     assert main(COMMAND) == 2
     assert "is there already, made with" in capsys.readouterr().err
 
 
 def test_a_network_that_is_not_there(root):
-    with pytest.raises(files.MissingFile, match=r"vgg16_bn/cub200.safetensors.*`python -m contrastlib finetune vgg16_bn"):
+    with pytest.raises(files.MissingFile, match=r"vgg16_bn/cub200.safetensors.*finetune vgg16_bn cub200"):
         models.load("vgg16_bn/cub200")
     with pytest.raises(ValueError, match=r"unknown network 'vgg16_bn/cub20'.*'vgg16_bn/cub200'"):
         models.load("vgg16_bn/cub20")
@@ -178,9 +181,10 @@ def test_the_command_says_what_is_wrong(root, capsys, words, says):
 
 
 @pytest.mark.parametrize("name, head", [
-    ("alexnet", "classifier.6"), ("resnet18", "fc"), ("mobilenet_v3_small", "classifier.3"), ("mnasnet1_0", "classifier.1"),
-    ("efficientnet_b1", "classifier.1"), ("densenet121", "classifier"), ("googlenet", "fc"), ("squeezenet1_0", "classifier.1"),
-    ("vit_b_16", "heads.head"), ("vgg11", "classifier.6"),
+    ("alexnet", "classifier.6"), ("resnet18", "fc"), ("mobilenet_v3_small", "classifier.3"),
+    ("mnasnet1_0", "classifier.1"), ("efficientnet_b1", "classifier.1"), ("densenet121", "classifier"),
+    ("googlenet", "fc"), ("squeezenet1_0", "classifier.1"), ("vit_b_16", "heads.head"),
+    ("vgg11", "classifier.6"),
 ])  # fmt: skip
 def test_the_last_layer_is_replaced(name, head):
     with torch.device("meta"):

@@ -13,7 +13,8 @@ STUDIED = [
     for stem, values in PROFILE.items() for chosen in values.values() if isinstance(chosen, dict)
     for name, (dataset, _, *options) in chosen.items()
 ]  # fmt: skip
-NETWORKS = sorted({name for _, name, _, _ in STUDIED} | {options["judge"] for *_, options in STUDIED if "judge" in options})
+JUDGES = {options["judge"] for *_, options in STUDIED if "judge" in options}
+NETWORKS = sorted({name for _, name, _, _ in STUDIED} | JUDGES)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
