@@ -67,3 +67,12 @@ def test_both_duals_are_compared(pictures):
     found = table[table["methods"] == "clrp1, clrp1_coded"]
     assert found["similarity"].tolist() == pytest.approx(torch.cosine_similarity(one, other).tolist(), abs=1e-10)
     assert found["zero"].tolist() == (one == 0).double().mean(1).tolist()
+
+
+def test_the_layout_of_the_images_does_not_matter(make_network):
+    """Additions in place on channels-last activations appear as other steps of the graph."""
+    network, pictures = make_network(), make_network.images()
+    expected = relevance_maps(network, pictures, 2)
+    network, pictures = (x.to(memory_format=torch.channels_last) for x in (network, pictures))
+    for name, phi in relevance_maps(network, pictures, 2).items():
+        torch.testing.assert_close(phi, expected[name], rtol=1e-10, atol=1e-10)
