@@ -66,5 +66,5 @@ def missing(name: str, why: str) -> files.MissingFile:
     """
     source = SOURCES[name]
     remedy = source.remedy.format(name=name, folder=files.root() / source.folder)
-    return files.MissingFile(f"{name} ({source.what}) is not complete: {why}. "
+    return files.MissingFile(f"{name} ({source.what}) is not complete: {why.rstrip('.')}. "
                              f"It comes from {source.origin}: {remedy}.")

@@ -25,14 +25,14 @@ from accelerate.utils import DataLoaderConfiguration
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import InterpolationMode, v2
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from contrastlib import datasets, files
 from contrastlib.datasets.base import SQUEEZE, Photographs
 from contrastlib.datasets.sources import SOURCES
 from contrastlib.models import hub, training
+from contrastlib.models.augmentation import Augmented
 from contrastlib.models.classifier import Normalise
 
 LIBRARIES = ("torch", "torchvision", "accelerate", "pillow")
@@ -49,61 +49,12 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     augment: bool = False
-    """as in the published code: see :func:`augmentation`"""
+    """as in the published code: see :func:`contrastlib.models.augmentation.augmentation`"""
     size: int = 224
     """side of the images in pixels; whole photographs are squeezed to it"""
     precision: str = "no"
     """mixed precision of accelerate: "no" (float32), "bf16" or "fp16\""""
     seed: int = 0
-
-
-class Augmented(Dataset):
-    """Images and labels to train on: the set's own images, or augmented photographs.
-
-    >>> from contrastlib.datasets import load
-    >>> from contrastlib.files import available
-    >>> if available("clrp_zebra_elephant.zip"):
-    ...     image, label = Augmented(load("zebra-elephant"), Recipe(augment=True, size=64))[0]
-    ...     assert image.shape == (3, 64, 64)
-    """
-
-    def __init__(self, images: Photographs, recipe: Recipe):
-        self.images, self.recipe, self.epoch = images, recipe, 0
-        self.transform = augmentation(recipe.size)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        if not self.recipe.augment:
-            example = self.images[index]
-            return example.image, example.label
-        name, label = self.images.entries[index]
-        try:
-            photograph = self.images.open(name)
-        except (OSError, SyntaxError) as error:
-            raise files.CorruptFile(
-                f"{name} of {self.images.name} cannot be read as an image: {error}") from error
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed((1000 * self.recipe.seed + self.epoch) * len(self) + index)
-            return self.transform(photograph), label
-
-
-def augmentation(size: int) -> v2.Transform:
-    """A photograph -> a random view of it, (3, size, size) in [0, 1], as in the code of both papers."""
-    return v2.Compose([
-        v2.RandomHorizontalFlip(),
-        v2.RandomVerticalFlip(),
-        v2.RandomRotation(30),
-        v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
-        v2.RandomAffine(degrees=0, translate=(0.1, 0.1)),
-        v2.RandomResizedCrop(size, scale=(0.7, 1), interpolation=InterpolationMode.BILINEAR),
-        v2.RandomPerspective(distortion_scale=0.2, interpolation=InterpolationMode.BICUBIC),
-        v2.RandomGrayscale(p=0.2),
-        v2.RandomApply([v2.GaussianBlur(3, sigma=(0.1, 2.0))], p=0.2),
-        v2.ToImage(),
-        v2.ToDtype(torch.float32, scale=True),
-    ])
 
 
 def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int = 0) -> dict:
@@ -162,9 +113,16 @@ def pretrained(name: str) -> tuple[nn.Module, str]:
 
 
 def accelerate(recipe: Recipe) -> Accelerator:
-    """The devices of this process: see accelerate's documentation for its environment variables."""
+    """The devices of this process: see accelerate's documentation for its environment variables.
+
+    Raises:
+        ValueError: fp16 without a GPU, where accelerate would quietly take float32.
+    """
     loading = DataLoaderConfiguration(split_batches=True, use_seedable_sampler=True, data_seed=recipe.seed)
-    return Accelerator(mixed_precision=recipe.precision, dataloader_config=loading)
+    accelerator = Accelerator(mixed_precision=recipe.precision, dataloader_config=loading)
+    if recipe.precision == "fp16" and accelerator.device.type == "cpu":
+        raise ValueError("precision fp16 needs a GPU: choose bf16 or no")
+    return accelerator
 
 
 def fit(

@@ -8,6 +8,7 @@ import paper_trees as trees
 import pytest
 import torch
 import torchvision
+from accelerate.state import AcceleratorState
 from torch import nn
 
 from contrastlib import datasets, files, models
@@ -15,6 +16,13 @@ from contrastlib.__main__ import main
 from contrastlib.models import finetuning, hub
 
 RECIPE = finetuning.Recipe(epochs=2, batch=4, rate=0.01, augment=True, size=32)
+
+
+@pytest.fixture(autouse=True)
+def fresh_devices():
+    """Accelerate keeps the precision of a process; each test starts anew."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture
@@ -90,6 +98,17 @@ def test_one_step_is_that_of_plain_sgd(photographs, tmp_path):
         step = weights - 0.1 * (weights.grad + 0.2 * weights)
         torch.testing.assert_close(trained.get_parameter(key), step, atol=1e-5, rtol=1e-5)
     assert log.train_loss.item() == pytest.approx(loss.item(), abs=1e-5)
+
+
+def test_mixed_precision_is_near_and_is_used(photographs, tmp_path):
+    losses = {}
+    for precision in ("no", "bf16"):
+        recipe = finetuning.Recipe(epochs=2, batch=5, rate=0.01, size=32, precision=precision)
+        network = tiny()
+        losses[precision] = fit(network, photographs, tmp_path / f"{precision}.checkpoint", recipe).train_loss
+        assert all(weights.dtype == torch.float32 for weights in network.parameters())
+        AcceleratorState._reset_state(reset_partial_state=True)
+    assert 0 < (losses["no"] - losses["bf16"]).abs().max() < 0.02
 
 
 def test_views_depend_on_seed_epoch_and_image_alone(photographs):
@@ -170,7 +189,9 @@ def test_a_network_that_is_not_there(root):
     (["squeezenet", "cub200"], "unknown network 'torchvision/squeezenet'"),
     (["squeezenet1_1", "food101"], "food101 (101,000 photographs of 101 dishes) is not complete"),
     (["squeezenet1_1", "cub200", "--size", "0"], "0 is not positive"),
-    (["squeezenet1_1", "cub200", "--precision", "fp16"], "fp16"),
+    (["squeezenet1_1", "cub200", "--precision", "fp8"], "invalid choice: 'fp8'"),
+    pytest.param(["squeezenet1_1", "cub200", "--precision", "fp16"], "fp16 needs a GPU: choose bf16 or no",
+                 marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")),
 ])  # fmt: skip
 def test_the_command_says_what_is_wrong(root, capsys, words, says):
     try:
