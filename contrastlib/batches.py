@@ -26,8 +26,8 @@ def evaluate(
     """Tables of an evaluation over batches, each row with the identity of its image.
 
     Args:
-        module, name: of a function (model, images, labels, **options) -> table with a column
-            ``image``, the place in the batch.
+        module, name: of a function of model, images, labels and the options, which returns a table with
+            a column ``image``, the place in the batch.
         network, dataset: names of the registries.
         images: indices in the set.
         options: keyword arguments of the evaluation; "judge" is the name of a second network.

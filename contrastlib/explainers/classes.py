@@ -20,7 +20,7 @@ def class_maps(passed: ForwardPass, method: Callable, layer: str | None = None, 
 
     Args:
         passed: a forward pass that recorded ``layer``, made with ``once=False``.
-        method: an explainer, such as :func:`contrastlib.explainers.gradcam`.
+        method: an explainer, such as :func:`contrastlib.explainers.cam.gradcam`.
         layer: where the maps are made; the only recorded one when None.
         chunk: classes at a time; as many as keep their gradients below 256 MB when None.
 
