@@ -16,6 +16,8 @@ from contrastlib.runs import RESULTS, provenance
 TITLES = {
     "activation": "Maps of the last convolution, in forward passes of the same batch",
     "input": "Four contrasts of the pixels, by hand = 1",
+    "classes": "Maps of every class from one kept forward pass, batched = 1 (a loop should take at least 10)",
+    "transformer": "ViT-B/16, two contrasts: every block's GradCAM and the rollout, bare passes = 1",
     "perturbation": "Section 5.1, all n and epsilon, by hand = 1",
     "masking": "Section 5.2.2, all of Table 1, by hand = 1",
     "memory": "Peak memory above that of the network, by hand = 1",
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repetitions", type=int, default=5, help="measured rounds; their median is shown")
     parser.add_argument("--network", default="vgg16_bn", help="torchvision network of the tables of maps and memory")
     parser.add_argument("--evaluated", default="squeezenet1_1", help="that of the two sections' experiments")
+    parser.add_argument("--classes", type=int, default=200, help="of the network of the table of classes")
     parser.add_argument("--size", type=int, default=224, help="side of the images")
     parser.add_argument("--batch", type=int, default=8, help="images of the tables of maps and memory")
     parser.add_argument("--evaluated-batch", type=int, default=2, help="images of those")
@@ -61,6 +64,11 @@ def _measure(name: str, options: argparse.Namespace) -> pd.DataFrame:
     if name in ("activation", "input"):
         run = maps.activation_table if name == "activation" else maps.input_table
         return run(torchvision_network(options.network), images_like(options.size, options.batch), options.repetitions)
+    if name == "classes":
+        network = torchvision_network(options.network, options.classes)
+        return maps.classes_table(network, images_like(options.size, 1), options.repetitions)
+    if name == "transformer":
+        return maps.transformer_table(images_like(224, options.evaluated_batch), options.repetitions)
     if name in ("perturbation", "masking"):
         run = evaluations.perturbation_table if name == "perturbation" else evaluations.masking_table
         network, images = torchvision_network(options.evaluated), images_like(options.size, options.evaluated_batch)

@@ -7,8 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import peers
+from benchmarks.networks import torchvision_network
 from benchmarks.timing import side_by_side
 from contrastlib import contrasts, explainers
+from contrastlib.explainers import vit
+from contrastlib.explainers.classes import class_maps
 from contrastlib.forward import INPUT, forward, last_convolution, predict
 
 SCHEMES = ("original", "mean", "maximum", "weighted")
@@ -65,6 +68,42 @@ def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd
         table[f"one map, {clock}"] = table[clock].where(~many, table[clock] / MAPS)
     table.loc[table["what"] == bare, table.columns[3:]] = float("nan")
     return table.drop(columns=["wall", "cpu"]).assign(target=pd.Series(1.15, table.index).where(many))
+
+
+def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
+    """GradCAM of every class of a kept forward pass, against a pull-back for each class."""
+    passed = forward(network, images, last_convolution(network))
+    count = passed.logits.shape[1]
+    units = torch.eye(count)[:, None].expand(-1, len(images), -1)
+    batched = f"contrastlib, {count} classes in batched pull-backs"
+    table = side_by_side({
+        batched: lambda: class_maps(passed, explainers.gradcam),
+        f"by hand: a loop over {count} classes": lambda: [explainers.gradcam(passed, unit.clone()) for unit in units],
+    }, batched, repetitions, "maps of all classes")
+    return table.assign(target=[None, 10])  # at least that
+
+
+def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:
+    """GradCAM of all blocks and gradient-weighted rollout of two contrasts, against the bare passes."""
+    network = torchvision_network("vit_b_16")
+
+    def by_hand():
+        """One forward pass, and a backward pass for each contrast to the first block: the least there is."""
+        passed = forward(network, images, "encoder.layers.encoder_layer_0", once=True)
+        return passed.pull_back(_two_contrasts(passed.logits))
+
+    def ours():
+        passed = vit.vit_forward(network, images, once=True)
+        w = _two_contrasts(passed.logits)
+        return [vit.vit_gradcam(passed, w, block, layer="norm") for block in range(12)], vit.gradient_attention_rollout(passed, w)
+
+    hand = "by hand: a forward pass and two backward passes to the first block"
+    return side_by_side({hand: by_hand, "contrastlib, 12 blocks and rollout": ours}, hand, repetitions, "Transformer").assign(target=None)
+
+
+def _two_contrasts(logits: Tensor) -> Tensor:
+    target = logits.argmax(dim=1)
+    return torch.stack([contrasts.original(logits, target), contrasts.weighted(logits, target)])
 
 
 def input_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:

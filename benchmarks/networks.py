@@ -7,10 +7,10 @@ import torchvision
 from torch import Tensor, nn
 
 
-def torchvision_network(name: str) -> nn.Module:
+def torchvision_network(name: str, classes: int = 1000) -> nn.Module:
     """In evaluation mode, with all parameters learnable, as users have them."""
     torch.manual_seed(0)
-    return torchvision.models.get_model(name, weights=None).eval()
+    return torchvision.models.get_model(name, weights=None, num_classes=classes).eval()
 
 
 def as_studies_have_it(network: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:

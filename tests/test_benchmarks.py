@@ -28,8 +28,8 @@ def test_tables_are_printed_and_saved(tmp_path, capsys):
     pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
     from benchmarks.__main__ import TITLES, main
 
-    tables = ["activation", "input", "perturbation"]
-    assert main([*tables, *SMALL, "--save", str(tmp_path / "b.csv")]) == 0
+    tables = ["activation", "input", "classes", "perturbation"]
+    assert main([*tables, *SMALL, "--classes", "12", "--save", str(tmp_path / "b.csv")]) == 0
     printed = capsys.readouterr().out
     assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed
     saved = pd.read_csv(tmp_path / "b.csv", comment="#")
