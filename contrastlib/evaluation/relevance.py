@@ -15,7 +15,7 @@ from contrastlib import contrasts
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
 from contrastlib.explainers.propagation import propagation
 from contrastlib.explainers.relevance import METHODS, contrastive_lrp
-from contrastlib.forward import forward
+from contrastlib.forward import INPUT, forward
 
 RANDOM, AMONG = 10, 100  # the paper's fourth map: that many classes, drawn from so many most probable ones
 
@@ -64,12 +64,14 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
 
     Returns:
         One row for each image, rules and biases (False: bypassed; True: they take their part), with
-        arrived (sum of the map over the logit; 1 if relevance is conserved) and input_x_gradient
-        (cosine with the map of input x gradient, at the pixels).
+        arrived (sum of the map over the logit; 1 if relevance is conserved), and cosines of the map with
+        those of input x gradient: input_x_gradient, the input being what enters the first layer
+        with weights (behind a ``normalise`` of the model's own), and pixels_x_gradient.
     """
-    passed = forward(model, images, once=True)
+    passed = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)
     target = passed.logits.argmax(dim=1)
-    product = input_x_gradient(passed, contrasts.original(passed.logits, target)).flatten(1).double()
+    w = contrasts.original(passed.logits, target)
+    pixels, product = (input_x_gradient(passed, w, name).flatten(1).double() for name in (INPUT, list(passed.activations)[-1]))
     logit = passed.logits.gather(1, target[:, None]).squeeze(1).double()
     rows = []
     for rules in ("z_plus", "epsilon", "z"):
@@ -80,6 +82,7 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
                 "image": range(len(images)), "rules": rules, "biases": biases,
                 "arrived": (flat.sum(dim=1) / logit).numpy(force=True),
                 "input_x_gradient": torch.cosine_similarity(flat, product).numpy(force=True),
+                "pixels_x_gradient": torch.cosine_similarity(flat, pixels).numpy(force=True),
             }))
     return pd.concat(rows, ignore_index=True)
 
