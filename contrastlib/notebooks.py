@@ -26,6 +26,7 @@ NOTEBOOKS = REPOSITORY / "notebooks"
 EXECUTED = REPOSITORY / "book" / "executed"
 PROFILES = NOTEBOOKS / "profiles"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 # The same everywhere: one thread, because the order of a sum depends on their number; no dates in SVG; no progress
 # bars, whose text depends on the time.
@@ -126,7 +127,7 @@ def kernel_environment(values: dict[str, str]):
         os.environ.update(before)
 
 
-def execute(source: Path, output: Path, values: dict, stamp: bool = True) -> None:
+def execute(source: Path, output: Path, values: dict, stored: bool = False) -> None:
     """Run a notebook with papermill and write it, normalised, when all its cells have run.
 
     Its kernel has the environment of this process: see :func:`kernel_environment`.
@@ -135,7 +136,8 @@ def execute(source: Path, output: Path, values: dict, stamp: bool = True) -> Non
         source: the notebook.
         output: where the executed notebook goes; a failed one becomes ``NAME.failed.ipynb`` beside it.
         values: parameters to inject; none leaves the notebook's own.
-        stamp: keep beside it what it was made from, for :func:`contrastlib.freshness.why_stale`.
+        stored: for the repository: without the scripts of its outputs, which can be megabytes. Otherwise what
+            it was made from is kept beside it, for :func:`contrastlib.freshness.why_stale`.
 
     Raises:
         NotebookFailed: a cell raised an error.
@@ -166,8 +168,9 @@ def execute(source: Path, output: Path, values: dict, stamp: bool = True) -> Non
                 f"{_indented(error.source)}\n\n{error.ename}: {error.evalue}\n\n"
                 f"What ran so far, with the traceback: {failed}"
             ) from None
-        _write(output, normalise(raw.read_text()))
-        if stamp:
+        text = normalise(raw.read_text())
+        _write(output, without_scripts(text) if stored else text)
+        if not stored:
             freshness.write_stamp(source, output, values, log, started)
     failed.unlink(missing_ok=True)
 
@@ -176,7 +179,8 @@ def normalise(text: str) -> str:
     """An executed notebook without anything that differs between two runs, as canonical JSON.
 
     Times, paths of this machine, memory addresses, progress bars and version numbers of Python go; injected cells
-    and widget models get stable identifiers.
+    and widget models get stable identifiers. A widget that brings its own still, an output with both ``text/html``
+    and a view, is the still from here on: a page has no kernel that could move it.
     """
     notebook = nbformat.reads(text, as_version=4)
     notebook.metadata.pop("papermill", None)
@@ -191,10 +195,37 @@ def normalise(text: str) -> str:
         elif "id" not in cell:
             cell.id = f"cell-{index}"
         if cell.cell_type == "code":
-            cell.outputs = _replaced(_streams(cell.outputs))
+            cell.outputs = _stills(_replaced(_streams(cell.outputs)))
+    if not any(VIEW in data for data in _data(notebook)):
+        notebook.metadata.pop("widgets", None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    text = nbformat.writes(_stable_models(notebook), version=4)
+    return _canonical(_stable_models(notebook))
+
+
+def without_scripts(text: str) -> str:
+    """A notebook whose HTML outputs hold no scripts and the data in them.
+
+    >>> cell = nbformat.v4.new_code_cell("map", id="a")
+    >>> cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "still<script>[0, 1]</script>"})]
+    >>> text = without_scripts(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
+    >>> nbformat.reads(text, 4).cells[0].outputs[0].data
+    {'text/html': 'still'}
+    """
+    notebook = nbformat.reads(text, as_version=4)
+    for data in _data(notebook):
+        if "text/html" in data:
+            data["text/html"] = re.sub(r"(?is)<script\b.*?</script\s*>", "", data["text/html"])
+    return _canonical(notebook)
+
+
+def _canonical(notebook) -> str:
+    text = nbformat.writes(notebook, version=4)
     return text if text.endswith("\n") else text + "\n"
+
+
+def _data(notebook) -> list[dict]:
+    """The forms of each output: MIME type -> content."""
+    return [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
 
 
 def _streams(outputs):
@@ -209,6 +240,14 @@ def _streams(outputs):
         if output.get("name") == "stderr":
             output.text = re.sub(r"\r[^\n]*\n?", "", output.text)
     return [output for output in merged if output.output_type != "stream" or output.text.strip()]
+
+
+def _stills(outputs):
+    """Outputs in which HTML stands for the widget where there are both."""
+    for output in outputs:
+        if "text/html" in output.get("data", {}):
+            output.data.pop(VIEW, None)
+    return outputs
 
 
 def _replaced(outputs):

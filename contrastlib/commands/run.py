@@ -29,7 +29,7 @@ def add_parser(subparsers):
     parser.add_argument("--force", action="store_true", help="also those that are up to date")
     parser.add_argument(
         "--save", action="store_true",
-        help="write the quick outputs into notebooks/ itself, computed without any downloaded data",
+        help="write the quick outputs into notebooks/ itself, computed without any downloaded data, their scripts left out",
     )
     parser.set_defaults(func=run)
 
@@ -99,7 +99,7 @@ def _save_one(source, _):
     from contrastlib import notebooks
 
     executed = notebooks.EXECUTED / "saved" / source.name
-    notebooks.execute(source, executed, {}, stamp=False)
+    notebooks.execute(source, executed, {}, stored=True)
     executed.replace(source)
     return f"{source.stem}: saved"
 

@@ -2,8 +2,10 @@
 
 import re
 
+import nbformat
 import pytest
 
+from contrastlib import notebooks
 from contrastlib.__main__ import main
 
 READS = """
@@ -107,6 +109,38 @@ def test_two_runs_are_identical(repository, run):
     assert "injected-parameters" in texts[0] and "<svg" in texts[0] and "00000000" in texts[0]
     assert str(repository.root) not in texts[0]
     assert '"name": "stderr"' not in texts[0]
+
+
+STILLS = """
+import ipywidgets
+from IPython.display import display
+
+class Still(ipywidgets.IntSlider):
+    def _repr_mimebundle_(self, **kwargs):
+        return super()._repr_mimebundle_(**kwargs) | {"text/html": "<p>a still</p><Script type='x'>1 < 2\\n</script>"}
+
+Still()
+"""
+
+
+def test_widgets_with_a_still(repository, run):
+    """The still stays, its view goes, and the models go with the last view; scripts stay, except in --save."""
+    repository.notebook("01_still", STILLS)
+    repository.notebook("02_both", STILLS, "ipywidgets.IntText()")
+    assert run()[0] == 0
+    still, both = (nbformat.read(repository.root / f"book/executed/{name}.ipynb", 4) for name in ("01_still", "02_both"))
+    for notebook in (still, both):
+        data = notebook.cells[1].outputs[0].data
+        assert notebooks.VIEW not in data
+        assert data["text/html"] == "<p>a still</p><Script type='x'>1 < 2\n</script>"
+    assert "widgets" not in still.metadata
+    assert notebooks.VIEW in both.cells[2].outputs[0].data
+    assert both.metadata.widgets[notebooks.WIDGETS]["state"]
+
+    assert run("--save")[0] == 0
+    saved = nbformat.read(repository.root / "notebooks/01_still.ipynb", 4)
+    assert saved.cells[1].outputs[0].data["text/html"] == "<p>a still</p>"
+    assert run() == (0, "01_still: up to date\n02_both: up to date\n")
 
 
 def test_failure(repository, run):
