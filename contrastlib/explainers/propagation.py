@@ -1,52 +1,34 @@
 """Layer-wise relevance propagation: one forward pass, then relevance from its end back to the pixels.
 
-Zennit supplies the rules of linear layers. What this module adds is what makes them hold on networks as
-they are written:
-
-- Batch norms are merged into the convolution before them, so that they take no relevance of their own
-  and the signs of their scales count in the z+ rule. Merged layers compute what they did before.
-- Additions (residual blocks) and average pooling written as functions get rules as well.
-- ReLUs pass relevance unchanged, modules and functions alike; maximum pooling gives all to the winner.
-- Whatever stands before the first layer with weights (normalisation, another order of channels) is
-  element by element and passes relevance unchanged: maps belong to the pixels.
-
-A network with any other operation is refused.
+What relevance does at each operation is in :mod:`contrastlib.explainers.rules`. Whatever stands before the
+first layer with weights (normalisation, another order of channels) is element by element and passes relevance
+unchanged: maps belong to the pixels.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from zennit.canonizers import NamedMergeBatchNorm
-from zennit.core import BasicHook, Composite, Hook, ParamMod, Stabilizer
-from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
-from zennit.types import BatchNorm, Linear
+from zennit.core import Composite, ParamMod
+from zennit.types import Linear
 
+from contrastlib.explainers.rules import (
+    POOLING,
+    RULES,
+    ExactMerge,
+    RuledFunctions,
+    check_graph,
+    hooks,
+    merged_batch_norms,
+)
 from contrastlib.forward import _check_output, _recording, as_found, check_images, find_layer
 
-RULES = ("z_plus", "epsilon", "z")
-POOLING = ("even", "proportional")
-EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of a layer's outputs
-EXACT = Stabilizer(epsilon=1e-12, clip=True)  # changes no denominator that is not 0 for all purposes
 TOGETHER = 4  # relevances propagated side by side: less work for each, more memory
 
 Box = tuple[float | Tensor, float | Tensor]
-
-AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
-PASSED = {"Relu", "Hardtanh"}
-# steps whose gradient moves relevance and changes none of it
-MOVING = {
-    "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Cat", "Slice", "Split", "ConstantPadNd", "Permute",
-    "Transpose", "AsStrided", "Clone", "Alias", "Copy", "Identity", "MaxPool2DWithIndices", "AdaptiveMaxPool2D", "Mean",
-    "AvgPool2D", "AdaptiveAvgPool2D", "NativeBatchNorm", "CudnnBatchNorm", "AccumulateGrad",
-}  # fmt: skip
-FAMILIAR = (Linear, BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
-            nn.Flatten, nn.Identity)
 
 
 class Propagation:
@@ -159,24 +141,23 @@ def propagation(
     named = {} if layer is None else {layer: find_layer(model, layer)}
     with as_found(model), ExitStack() as stack:
         first, low, high = _first_layer(model, images, box)
-        linear, summing = _hooks(rules, biases)
-        pixels = ZBox(low, high, stabilizer=EXACT) if rules == "z_plus" else linear
-        batch_norms = _merged_batch_norms(model)
+        pixels, linear, summing = hooks(rules, biases, low, high)
+        batch_norms = merged_batch_norms(model)
         watched = stack.enter_context(_watching(model, first, named, batch_norms))
         stack.enter_context(Composite(
             lambda ctx, name, module: pixels if module is first else linear if isinstance(module, Linear) else None,
-            [_ExactMerge([([linear], norm) for norm, linear in batch_norms.items() if linear])],
+            [ExactMerge([([linear], norm) for norm, linear in batch_norms.items() if linear])],
         ).context(model))
         recorded: dict[str, Tensor] = {}
         stack.enter_context(_recording(named, recorded))
-        functions = _Functions(summing, AVERAGES if average_pooling == "proportional" else set())
+        functions = RuledFunctions(summing, averages=average_pooling == "proportional")
         with functions, torch.enable_grad():
             logits = model(images)
         _check_output(logits, len(images))
         outputs = recorded.get(layer, logits)
         if not outputs.requires_grad or (named and layer not in recorded):
             raise ValueError(f"layer {layer!r} does not run between the pixels and the logits; choose another")
-        _check_graph(model, outputs, watched.nodes | functions.nodes)
+        check_graph(model, outputs, watched.nodes | functions.nodes)
         propagate = Propagation(outputs, watched.start, images.shape, watched.last)
         try:
             yield propagate
@@ -195,27 +176,6 @@ def _check_relevance(relevance: Tensor, outputs: Tensor) -> None:
         )
     if not relevance.isfinite().all():
         raise ValueError("relevance holds NaN or infinite values: check the function it comes from")
-
-
-def _hooks(rules: str, biases: bool) -> tuple[Hook, Hook]:
-    """Rules of linear layers, and of sums and averages."""
-    zero = None if biases else ["bias"]
-    if rules == "z_plus":
-        agreeing = BasicHook(
-            input_modifiers=[lambda x: x.clamp(min=0), lambda x: x.clamp(max=0)],
-            param_modifiers=[NoMod(param_keys=[])] * 2,
-            gradient_mapper=_to_those_that_agree,
-        )
-        return ZPlus(stabilizer=EXACT, zero_params=zero), agreeing
-    stabilizer = Stabilizer(EPSILON, norm_scale=True) if rules == "epsilon" else EXACT
-    return Epsilon(stabilizer, zero_params=zero), Norm(stabilizer)
-
-
-def _to_those_that_agree(relevance: Tensor, outputs: list[Tensor]) -> list[Tensor]:
-    """z+ for sums that may be negative, as between MobileNet V2's blocks: contributions of the sum's own sign count."""
-    positive, negative = outputs
-    up = positive + negative >= 0
-    return [relevance * up / EXACT(positive), relevance * ~up / EXACT(negative)]
 
 
 class _Reached(Exception):
@@ -248,28 +208,6 @@ def _first_layer(model: nn.Module, images: Tensor, box: Box) -> tuple[nn.Module,
     if seen[0].numel() != images[0].numel():
         raise ValueError(f"the first layer sees {tuple(seen[0].shape[1:])} of images {tuple(images.shape[1:])}")
     return first, torch.minimum(*seen), torch.maximum(*seen)
-
-
-class _ExactMerge(NamedMergeBatchNorm):
-    """Zennit's merging, but what is left of the batch norm is exactly the identity, epsilon included."""
-
-    @staticmethod
-    def merge_batch_norm(modules: list[nn.Module], batch_norm: nn.Module) -> None:
-        NamedMergeBatchNorm.merge_batch_norm(modules, batch_norm)
-        batch_norm.running_var.data -= batch_norm.eps
-
-
-def _merged_batch_norms(model: nn.Module) -> dict[str, str]:
-    """Name of each batch norm -> that of the layer defined just before it, "" where it cannot be merged."""
-    merged, before = {}, ("", None)
-    for name, module in model.named_modules():
-        if next(module.children(), None) is not None:
-            continue
-        if isinstance(module, BatchNorm):
-            fits = isinstance(before[1], Linear) and before[1].weight.shape[0] == module.num_features
-            merged[name] = before[0] if fits and module.affine and module.track_running_stats else ""
-        before = name, module
-    return merged
 
 
 class _Watched:
@@ -324,72 +262,3 @@ def _watching(
     finally:
         for handle in handles:
             handle.remove()
-
-
-class _Function(nn.Module):
-    """A function as a module, which rules can be attached to."""
-
-    def __init__(self, function: Callable, args: tuple, kwargs: dict):
-        super().__init__()
-        self.function, self.args, self.kwargs = function, args, kwargs
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x, *self.args, **self.kwargs)
-
-
-class _Functions(TorchFunctionMode):
-    """While active, additions of two activations, and the averages named, run with a rule."""
-
-    def __init__(self, hook: Hook, averages: set[str]):
-        super().__init__()
-        self.hook, self.averages, self.nodes = hook, averages, set()
-        self.ruled: list[tuple] = []  # keeps what zennit refers to weakly
-
-    def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
-        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
-        if name in ("add", "add_", "__add__", "__iadd__") and not kwargs and _same_places(args):
-            total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), torch.stack(args, dim=-1))
-            return args[0].copy_(total) if name in ("add_", "__iadd__") else total
-        if name in self.averages and args and getattr(args[0], "requires_grad", False):
-            return self._with_rule(_Function(func, args[1:], kwargs), args[0])
-        return func(*args, **kwargs)
-
-    def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
-        hook = self.hook.copy()
-        self.ruled.append((hook, hook.register(module)))
-        output = module(x)
-        self.nodes.add(output.grad_fn)
-        # the step from the addends to their stack is the addition's own
-        if module.function is torch.sum:
-            self.nodes.add(x.grad_fn)
-        return output
-
-
-def _same_places(args: tuple) -> bool:
-    return (
-        len(args) == 2 and all(isinstance(a, Tensor) and a.requires_grad for a in args) and args[0].shape == args[1].shape
-    )
-
-
-def _check_graph(model: nn.Module, outputs: Tensor, ruled: set) -> None:
-    """Refuse steps without a rule; let ReLUs pass relevance."""
-    seen, waiting = set(), [outputs.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        waiting += [parent for parent, _ in node.next_functions]
-        kind = re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
-        if kind in PASSED:
-            node.register_hook(lambda below, above: above)
-        elif node not in ruled and kind not in MOVING:
-            strange = [
-                f"{name} ({type(module).__name__})" for name, module in model.named_modules()
-                if next(module.children(), None) is None and not isinstance(module, FAMILIAR)
-            ]
-            raise ValueError(
-                f"relevance propagation has no rule for an operation of {type(model).__name__} ({kind}). It covers "
-                "convolutions, linear layers, batch norm after them, ReLU, pooling, concatenation and the addition of "
-                f"equally large activations; modules of other kinds here: {', '.join(strange[:3]) or 'none'}"
-            )

@@ -10,7 +10,8 @@ from zennit.rules import Epsilon, ZBox, ZPlus
 from zennit.torchvision import ResNetCanonizer
 from zennit.types import Convolution, Linear
 
-from contrastlib.explainers.propagation import EPSILON, EXACT, propagation
+from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.rules import EPSILON, EXACT
 from contrastlib.models import small
 
 CANONIZERS = {"birds_alexnet": [], "birds_vgg": [SequentialMergeBatchNorm()], "birds_resnet": [ResNetCanonizer()]}

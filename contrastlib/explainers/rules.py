@@ -1,0 +1,181 @@
+"""What relevance does at each operation of a network: its rules, and which operations have none.
+
+Zennit supplies the rules of linear layers. What this module adds is what makes them hold on networks as
+they are written:
+
+- Batch norms are merged into the convolution before them, so that they take no relevance of their own
+  and the signs of their scales count in the z+ rule. Merged layers compute what they did before.
+- Additions (residual blocks) and average pooling written as functions get rules as well.
+- ReLUs pass relevance unchanged, modules and functions alike; maximum pooling gives all to the winner.
+
+A network with any other operation is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from zennit.canonizers import NamedMergeBatchNorm
+from zennit.core import BasicHook, Hook, Stabilizer
+from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
+from zennit.types import BatchNorm, Linear
+
+RULES = ("z_plus", "epsilon", "z")
+POOLING = ("even", "proportional")
+EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of a layer's outputs
+EXACT = Stabilizer(epsilon=1e-12, clip=True)  # changes no denominator that is not 0 for all purposes
+
+AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
+PASSED = {"Relu", "Hardtanh"}
+# steps whose gradient moves relevance and changes none of it
+MOVING = {
+    "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Cat", "Slice", "Split", "ConstantPadNd", "Permute",
+    "Transpose", "AsStrided", "Clone", "Alias", "Copy", "Identity", "MaxPool2DWithIndices", "AdaptiveMaxPool2D", "Mean",
+    "AvgPool2D", "AdaptiveAvgPool2D", "NativeBatchNorm", "CudnnBatchNorm", "AccumulateGrad",
+}  # fmt: skip
+FAMILIAR = (Linear, BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
+            nn.Flatten, nn.Identity)
+
+
+def hooks(rules: str, biases: bool, low: Tensor, high: Tensor) -> tuple[Hook, Hook, Hook]:
+    """Zennit's rules of the first layer, of the other linear layers, and of sums and averages.
+
+    Args:
+        rules, biases: see :func:`contrastlib.explainers.propagation.propagation`.
+        low, high: range of what enters the first layer, for the rule of z_plus there.
+
+    >>> hooks("z_plus", False, torch.zeros(1), torch.ones(1))[0].__class__.__name__
+    'ZBox'
+    """
+    zero = None if biases else ["bias"]
+    if rules == "z_plus":
+        agreeing = BasicHook(
+            input_modifiers=[lambda x: x.clamp(min=0), lambda x: x.clamp(max=0)],
+            param_modifiers=[NoMod(param_keys=[])] * 2,
+            gradient_mapper=_to_those_that_agree,
+        )
+        return ZBox(low, high, stabilizer=EXACT), ZPlus(stabilizer=EXACT, zero_params=zero), agreeing
+    stabilizer = Stabilizer(EPSILON, norm_scale=True) if rules == "epsilon" else EXACT
+    linear = Epsilon(stabilizer, zero_params=zero)
+    return linear, linear, Norm(stabilizer)
+
+
+def _to_those_that_agree(relevance: Tensor, outputs: list[Tensor]) -> list[Tensor]:
+    """z+ for sums that may be negative, as between MobileNet V2's blocks: contributions of the sum's own sign count."""
+    positive, negative = outputs
+    up = positive + negative >= 0
+    return [relevance * up / EXACT(positive), relevance * ~up / EXACT(negative)]
+
+
+def merged_batch_norms(model: nn.Module) -> dict[str, str]:
+    """Name of each batch norm -> that of the layer defined just before it, "" where it cannot be merged.
+
+    >>> merged_batch_norms(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4)))
+    {'1': '0', '3': ''}
+    """
+    merged, before = {}, ("", None)
+    for name, module in model.named_modules():
+        if next(module.children(), None) is not None:
+            continue
+        if isinstance(module, BatchNorm):
+            fits = isinstance(before[1], Linear) and before[1].weight.shape[0] == module.num_features
+            merged[name] = before[0] if fits and module.affine and module.track_running_stats else ""
+        before = name, module
+    return merged
+
+
+class ExactMerge(NamedMergeBatchNorm):
+    """Zennit's merging, but what is left of the batch norm is exactly the identity, epsilon included."""
+
+    @staticmethod
+    def merge_batch_norm(modules: list[nn.Module], batch_norm: nn.Module) -> None:
+        """The modules take over what the batch norm does."""
+        NamedMergeBatchNorm.merge_batch_norm(modules, batch_norm)
+        batch_norm.running_var.data -= batch_norm.eps
+
+
+class RuledFunctions(TorchFunctionMode):
+    """While active, additions of two activations, and averages if ``averages``, run with a rule."""
+
+    def __init__(self, hook: Hook, averages: bool):
+        super().__init__()
+        self.hook, self.averages, self.nodes = hook, AVERAGES if averages else set(), set()
+        self.ruled: list[tuple] = []  # keeps what zennit refers to weakly
+
+    def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        if name in ("add", "add_", "__add__", "__iadd__") and not kwargs and _same_places(args):
+            total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), torch.stack(args, dim=-1))
+            return args[0].copy_(total) if name in ("add_", "__iadd__") else total
+        if name in self.averages and args and getattr(args[0], "requires_grad", False):
+            return self._with_rule(_Function(func, args[1:], kwargs), args[0])
+        return func(*args, **kwargs)
+
+    def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
+        hook = self.hook.copy()
+        self.ruled.append((hook, hook.register(module)))
+        output = module(x)
+        self.nodes.add(output.grad_fn)
+        # the step from the addends to their stack is the addition's own
+        if module.function is torch.sum:
+            self.nodes.add(x.grad_fn)
+        return output
+
+
+class _Function(nn.Module):
+    """A function as a module, which rules can be attached to."""
+
+    def __init__(self, function: Callable, args: tuple, kwargs: dict):
+        super().__init__()
+        self.function, self.args, self.kwargs = function, args, kwargs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x, *self.args, **self.kwargs)
+
+
+def _same_places(args: tuple) -> bool:
+    return (
+        len(args) == 2 and all(isinstance(a, Tensor) and a.requires_grad for a in args) and args[0].shape == args[1].shape
+    )
+
+
+def check_graph(model: nn.Module, outputs: Tensor, ruled: set) -> None:
+    """Refuse steps without a rule; let ReLUs pass relevance.
+
+    Args:
+        outputs: where relevance enters.
+        ruled: steps of the graph (``grad_fn``) with a rule of their own.
+
+    Raises:
+        ValueError: there is another step than these and those that only move relevance.
+
+    >>> x = torch.rand(2, 3, requires_grad=True)
+    >>> check_graph(nn.Sigmoid(), x.sigmoid(), set())
+    Traceback (most recent call last):
+    ...
+    ValueError: relevance propagation has no rule for an operation of Sigmoid (Sigmoid). ...
+    """
+    seen, waiting = set(), [outputs.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [parent for parent, _ in node.next_functions]
+        kind = re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
+        if kind in PASSED:
+            node.register_hook(lambda below, above: above)
+        elif node not in ruled and kind not in MOVING:
+            strange = [
+                f"{name} ({type(module).__name__})" for name, module in model.named_modules()
+                if next(module.children(), None) is None and not isinstance(module, FAMILIAR)
+            ]
+            raise ValueError(
+                f"relevance propagation has no rule for an operation of {type(model).__name__} ({kind}). It covers "
+                "convolutions, linear layers, batch norm after them, ReLU, pooling, concatenation and the addition of "
+                f"equally large activations; modules of other kinds here: {', '.join(strange[:3]) or 'none'}"
+            )
