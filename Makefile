@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PROFILE ?= quick
 VENDOR := book/vendor/offline
-PACKAGES = $(wildcard $(VENV)/lib/python3*/site-packages)
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
 PAGES = _config.yml _toc.yml data/README.md $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
@@ -63,13 +62,9 @@ node_modules/.complete: package.json package-lock.json $(VENV)/.installed
 	touch $@
 
 # the scripts that pages would otherwise ask of other hosts
-$(VENDOR)/.complete: node_modules/.complete book/assets/widgets-config.js
+$(VENDOR)/.complete: node_modules/.complete
 	rm -rf $(VENDOR)
-	mkdir -p $(VENDOR)/fonts $(VENDOR)/mathjax/output/chtml/fonts
-	cp node_modules/requirejs/require.js book/assets/widgets-config.js $(VENDOR)/
-	cp node_modules/@jupyter-widgets/html-manager/dist/embed-amd.js $(VENDOR)/
-	cp node_modules/@jupyter-widgets/html-manager/dist/*.woff2 $(VENDOR)/fonts/
-	cp $(PACKAGES)/anywidget/nbextension/index.js $(VENDOR)/anywidget.js
+	mkdir -p $(VENDOR)/mathjax/output/chtml/fonts
 	cp node_modules/mathjax/es5/tex-mml-chtml.js $(VENDOR)/mathjax/
 	cp -r node_modules/mathjax/es5/output/chtml/fonts/woff-v2 $(VENDOR)/mathjax/output/chtml/fonts/
 	touch $@
