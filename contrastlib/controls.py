@@ -37,7 +37,7 @@ class Controls(ipywidgets.interactive):
     >>> figure.alternative
     'A dotted line of slope 1.'
     >>> print(figure)
-    The controls, slope: 1, style: dotted, work where this notebook runs: make lab.
+    A still. The controls (slope: 1, style: dotted) redraw it where the notebook runs: make lab.
     """
 
     def __init__(self, draw: Callable[..., Figure], alt: str, /, **choices):
@@ -83,7 +83,7 @@ class Controls(ipywidgets.interactive):
 
     def __str__(self):
         values = ", ".join(f"{widget.description}: {_label(widget)}" for widget in self.kwargs_widgets)
-        return f"The controls, {values}, work where this notebook runs: make lab."
+        return f"A still. The controls ({values}) redraw it where the notebook runs: make lab."
 
     def _repr_mimebundle_(self, **kwargs):
         caption = escape(str(self)).replace("make lab", "<code>make lab</code>")

@@ -104,7 +104,7 @@ def test_still(drawn):
     still = data["text/html"]
     assert pixels(still) == (pytest.approx(0.5, abs=0.01), pytest.approx(2, rel=0.15))
     assert 'alt="The &quot;box&quot; is grey."' in still
-    assert "colour: grey, width: 2, framed: yes," in still and "<code>make lab</code>" in still
+    assert "(colour: grey, width: 2, framed: yes)" in still and "<code>make lab</code>" in still
     assert not re.search(r"<(script|input|select|button|a)\b|http", still)
     assert data == controls._repr_mimebundle_()
 
