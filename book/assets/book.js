@@ -16,8 +16,15 @@ document.addEventListener("DOMContentLoaded", () => {
   window.addEventListener("resize", mark);
   window.addEventListener("load", () => window.MathJax?.startup?.promise.then(mark) ?? mark());
 
-  // Two slips of the theme that screen readers stumble over: a name that hides the text of the button, and
-  // a list whose children are no list items.
-  document.querySelectorAll(".search-button-field").forEach(button => button.removeAttribute("aria-label"));
+  // Slips of the theme that screen readers stumble over: names that hide the text of what they name, and a
+  // list whose children are no list items.
+  document.querySelectorAll(".search-button-field, .theme-switch-button, summary[aria-label]").forEach(
+    named => named.removeAttribute("aria-label"));
+  for (const button of document.querySelectorAll(".theme-switch-button")) {
+    const name = document.createElement("span");  // its icons say which mode, not of what
+    name.className = "visually-hidden";
+    name.textContent = "Colour mode:";
+    button.prepend(name);
+  }
   document.querySelectorAll(".citation-list").forEach(list => list.removeAttribute("role"));
 });

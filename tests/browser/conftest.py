@@ -51,8 +51,8 @@ def visit(browser, site):
     """
     opened = []
 
-    def open_page(address: str, width: int = 1280, base: str = site):
-        page = browser.new_page(viewport={"width": width, "height": 900})
+    def open_page(address: str, width: int = 1280, base: str = site, scheme: str = "light"):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         opened.append(page)
         problems = []
 

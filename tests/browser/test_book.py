@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
-from built import HTML, pages
+from built import AXE, HTML, pages
 
 WIDTHS = (1280, 360)
 every_page = pytest.mark.parametrize("address", pages() or ["book/index.html"])
@@ -50,6 +50,18 @@ def test_page(visit, address):
         page.set_viewport_size({"width": width, "height": 900})
         assert not overflow(page), f"sideways scrolling at {width} px"
     assert not problems
+
+
+@every_page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(visit, address, scheme):
+    """axe finds no serious or critical problem, in either theme."""
+    page, _ = visit(address, scheme=scheme)
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [f"{rule['help']}: {node['html'][:200]}" for rule in found if rule["impact"] in ("serious", "critical")
+               for node in rule["nodes"][:3]]
+    assert not serious
 
 
 @every_page
