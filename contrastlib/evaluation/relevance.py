@@ -66,7 +66,8 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
         One row for each image, rules and biases (False: bypassed; True: they take their part), with
         arrived (sum of the map over the logit; 1 if relevance is conserved), and cosines of the map with
         those of input x gradient: input_x_gradient, the input being what enters the first layer
-        with weights (behind a ``normalise`` of the model's own), and pixels_x_gradient.
+        with weights (behind a ``normalise`` of the model's own), and pixels_x_gradient. All three are NaN
+        where relevance overflows.
     """
     passed = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)
     target = passed.logits.argmax(dim=1)
@@ -76,8 +77,7 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
     rows = []
     for rules in ("z_plus", "epsilon", "z"):
         for biases in (False, True):
-            maps = contrastive_lrp(model, images, lambda y: contrasts.original(y, target), rules=rules, biases=biases)
-            flat = maps.flatten(1).double()
+            flat = _relevance_of(model, images, target, rules=rules, biases=biases).flatten(1).double()
             rows.append(pd.DataFrame({
                 "image": range(len(images)), "rules": rules, "biases": biases,
                 "arrived": (flat.sum(dim=1) / logit).numpy(force=True),
@@ -85,6 +85,16 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
                 "pixels_x_gradient": torch.cosine_similarity(flat, pixels).numpy(force=True),
             }))
     return pd.concat(rows, ignore_index=True)
+
+
+def _relevance_of(model: nn.Module, images: Tensor, target: Tensor, **options) -> Tensor:
+    """LRP of the target's logit, NaN for the images whose relevance overflows."""
+    try:
+        return contrastive_lrp(model, images, lambda y: contrasts.original(y, target), **options)
+    except FloatingPointError:
+        if len(images) == 1:
+            return torch.full_like(images, torch.nan)
+        return torch.cat([_relevance_of(model, *one, **options) for one in zip(images.split(1), target.split(1))])
 
 
 def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:

@@ -36,11 +36,12 @@ class Propagation:
 
     Attributes:
         outputs: the logits (B, C), or the outputs (B, N, ...) of the layer named; detached.
+        rules: the rules in force.
     """
 
-    def __init__(self, outputs: Tensor, start: Tensor, shape: torch.Size, last: nn.Module):
-        self.outputs = outputs.detach()
-        self._last, self._start, self._shape = last, start, shape
+    def __init__(self, outputs: Tensor, rules: str, watched: _Watched, shape: torch.Size):
+        self.outputs, self.rules = outputs.detach(), rules
+        self._watched, self._shape = watched, shape
         self._ends: Tensor | None = outputs
 
     def __call__(self, relevance: Tensor, negated: bool = False) -> Tensor:
@@ -52,6 +53,7 @@ class Propagation:
 
         Raises:
             TypeError, ValueError: relevance of another shape, or not finite.
+            FloatingPointError: the maps are not finite; it names the layer.
             RuntimeError: the context has ended.
         """
         if self._ends is None:
@@ -65,19 +67,45 @@ class Propagation:
     def _back(self, relevance: Tensor) -> Tensor:
         one = len(relevance) == 1
         maps = torch.autograd.grad(
-            self._ends, self._start, relevance[0] if one else relevance, retain_graph=True, is_grads_batched=not one
-        )[0]
-        return maps[None] if one else maps
+            self._ends, self._watched.start, relevance[0] if one else relevance, retain_graph=True,
+            is_grads_batched=not one,
+        )[0]  # fmt: skip
+        maps = maps[None] if one else maps
+        lost = ~maps.flatten(2).isfinite().all(dim=2)
+        if lost.any():
+            self._explain_overflow(relevance[lost.any(dim=1)][0], int(lost.any(dim=0).sum()))
+        return maps
+
+    def _explain_overflow(self, relevance: Tensor, images: int) -> None:
+        layers = list(self._watched.outputs)
+        arriving = torch.autograd.grad(
+            self._ends, list(self._watched.outputs.values()), relevance, retain_graph=True, allow_unused=True
+        )
+        # backwards from the end to the last layer whose relevance is finite
+        place, size = self._watched.last, relevance.abs().max()
+        for layer, reached in list(zip(layers, arriving))[::-1]:
+            if reached is not None:
+                if not reached.isfinite().all():
+                    break
+                place, size = layer, reached.abs().max()
+        raise FloatingPointError(
+            f"relevance of {images} of {len(relevance)} images overflows {relevance.dtype} at layer "
+            f"{self._watched.names[place]!r} ({place}), grown from {relevance.abs().max():.3g} to {size:.3g} on its way "
+            f"there: the {self.rules} rule divides by sums of contributions of either sign, which come near 0. Use "
+            'rules="z_plus", under which none cancel, or "epsilon", under which fewer do, or let biases take their '
+            "part with biases=True"
+        )
 
     def _negation(self):
-        count = self._last.weight.shape[0]
+        last = self._watched.last
+        count = last.weight.shape[0]
         if self.outputs.shape[1] != count:
             raise ValueError(
-                f"the last layer with weights, {self._last}, gives {count} outputs and not the "
+                f"the last layer with weights, {last}, gives {count} outputs and not the "
                 f"{self.outputs.shape[1]} that are explained: there is no row of weights to negate for each. "
                 "Name a linear layer or a convolution with layer=..."
             )
-        return ParamMod(lambda weight, _: -weight, param_keys=["weight"])(self._last)
+        return ParamMod(lambda weight, _: -weight, param_keys=["weight"])(last)
 
 
 @contextmanager
@@ -105,6 +133,10 @@ def propagation(
     z        z_ij                                                     Bach et al. 2015 (LRP-0)
     =======  =======================================================  =====================================
 
+    A unit without contributions passes nothing on, 0 / 0 = 0. Under the z rule with biases bypassed the
+    denominator is not the unit's output and comes near 0: relevance grows from layer to layer of a deep network, and
+    its rounding errors with it, until it overflows (MobileNet V2).
+
     The sum of a residual block is a linear layer with weights 1 and follows the same rule; z_plus takes
     the contributions of the sum's own sign, which are the positive ones wherever a ReLU comes next.
 
@@ -122,6 +154,7 @@ def propagation(
     Raises:
         TypeError, ValueError: images that cannot be explained or are outside the box, an unknown option,
             a network with an operation that has no rule (named), or that runs a layer more than once.
+        FloatingPointError: when relevance propagates and overflows.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
     >>> with propagation(net, torch.rand(2, 3, 8, 8).double()) as propagate:
@@ -158,7 +191,7 @@ def propagation(
         if not outputs.requires_grad or (named and layer not in recorded):
             raise ValueError(f"layer {layer!r} does not run between the pixels and the logits; choose another")
         check_graph(model, outputs, watched.nodes | functions.nodes)
-        propagate = Propagation(outputs, watched.start, images.shape, watched.last)
+        propagate = Propagation(outputs, rules, watched, images.shape)
         try:
             yield propagate
         finally:
@@ -217,7 +250,8 @@ class _Watched:
         self.start: Tensor | None = None
         self.last: nn.Module | None = None  # the layer with weights that ran last before the outputs
         self.closed = False
-        self.outputs: dict[nn.Module, Tensor] = {}
+        self.names: dict[nn.Module, str] = {}
+        self.outputs: dict[nn.Module, Tensor] = {}  # of layers with weights, in the order in which they ran
         self.nodes: set = set()
 
 
@@ -226,6 +260,7 @@ def _watching(
     model: nn.Module, first: nn.Module, named: dict[str, nn.Module], batch_norms: dict[str, str]
 ) -> Iterator[_Watched]:
     watched, modules = _Watched(), dict(model.named_modules())
+    watched.names = {module: name for name, module in modules.items()}
 
     def begin(module: nn.Module, inputs: tuple) -> Tensor:
         watched.start = inputs[0].detach().requires_grad_()

@@ -16,7 +16,7 @@ negative logit would otherwise have its map and its dual exchanged.
 All functions run the network once and take the options of
 :func:`~contrastlib.explainers.propagation.propagation`: rules, layer, biases, average_pooling, box. They
 return the relevance of each pixel and channel (B, channels, H, W), in units of the logit (SGLRP: of the
-probability's gradient), or with K in front. A ``target`` is a class, one for each image, K of each (K, B), or a
+probability's gradient), or with K in front. Maps that are not finite raise FloatingPointError. A ``target`` is a class, one for each image, K of each (K, B), or a
 function of the logits that gives one of these, such as ``lambda y: y.topk(3).indices.T``.
 """
 
@@ -85,7 +85,7 @@ def clrp1(
         signed: the difference itself, not cut at 0.
 
     Raises:
-        ValueError: unknown dual, or no other class.
+        ValueError: unknown dual, no other class, or the dual "logits" with rules other than "z_plus".
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> bool((clrp1(net, torch.rand(2, 3, 8, 8), target=1) >= 0).all())
@@ -108,8 +108,6 @@ def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = Fals
     >>> bool((clrp2(net, torch.rand(2, 3, 8, 8), target=1) >= 0).all())
     True
     """
-    if options.get("rules", "z_plus") != "z_plus":
-        raise ValueError("clrp2 needs the z_plus rules: under the others negated weights give the same relevance")
     with propagation(model, images, **options) as propagate:
         return _cut(_clrp2(propagate, target), signed)
 
@@ -123,7 +121,7 @@ def relevance_maps(
         methods: names in ``METHODS``, all when None.
 
     Raises:
-        ValueError: unknown method.
+        ValueError: unknown method, or rules that one of them cannot take: "clrp2" and "clrp1_coded" need "z_plus".
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> list(relevance_maps(net, torch.rand(2, 3, 8, 8), target=1, methods=["lrp", "clrp1"]))
@@ -163,6 +161,8 @@ def others(outputs: Tensor, target: Classes, dual: str = "uniform") -> Tensor:
 
 
 def _clrp1(propagate: Propagation, target: Targets, dual: str) -> Tensor:
+    if dual == "logits" and propagate.rules != "z_plus":
+        raise ValueError('clrp1 with the dual "logits" needs the z_plus rules: other maps may sum to 0, which they divide by')
     starts = _each(lambda y, t: torch.stack([score(y, t), others(y, t, dual)]), propagate.outputs, target)
     maps = propagate(starts.flatten(0, -3)).unflatten(0, starts.shape[:-2])
     if dual == "logits":
@@ -172,6 +172,8 @@ def _clrp1(propagate: Propagation, target: Targets, dual: str) -> Tensor:
 
 
 def _clrp2(propagate: Propagation, target: Targets) -> Tensor:
+    if propagate.rules != "z_plus":
+        raise ValueError("clrp2 needs the z_plus rules: under the others negated weights give the same relevance")
     start = _each(score, propagate.outputs, target)
     return propagate(start) - propagate(start, negated=True)
 

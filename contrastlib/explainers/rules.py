@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,6 @@ from zennit.types import BatchNorm, Linear
 RULES = ("z_plus", "epsilon", "z")
 POOLING = ("even", "proportional")
 EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of a layer's outputs
-EXACT = Stabilizer(epsilon=1e-12, clip=True)  # changes no denominator that is not 0 for all purposes
 
 AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
 PASSED = {"Relu", "Hardtanh"}
@@ -58,17 +58,29 @@ def hooks(rules: str, biases: bool, low: Tensor, high: Tensor) -> tuple[Hook, Ho
             param_modifiers=[NoMod(param_keys=[])] * 2,
             gradient_mapper=_to_those_that_agree,
         )
-        return ZBox(low, high, stabilizer=EXACT), ZPlus(stabilizer=EXACT, zero_params=zero), agreeing
-    stabilizer = Stabilizer(EPSILON, norm_scale=True) if rules == "epsilon" else EXACT
+        return ZBox(low, high, stabilizer=divisor), ZPlus(stabilizer=divisor, zero_params=zero), agreeing
+    stabilizer = partial(divisor, epsilon=EPSILON) if rules == "epsilon" else divisor
     linear = Epsilon(stabilizer, zero_params=zero)
     return linear, linear, Norm(stabilizer)
+
+
+def divisor(sums: Tensor, epsilon: float = 0.0) -> Tensor:
+    """Sums of contributions, moved away from 0 by ``epsilon`` of their root mean square, as divisors of relevance.
+
+    A sum of 0 becomes infinite: a unit that nothing contributes to passes nothing on, 0 / 0 = 0.
+
+    >>> 5 / divisor(torch.tensor([[2., -2., 0.]]))
+    tensor([[ 2.5000, -2.5000,  0.0000]])
+    """
+    moved = Stabilizer(epsilon, norm_scale=True)(sums) if epsilon else sums
+    return torch.where(moved.abs() < torch.finfo(moved.dtype).tiny ** 0.5, torch.inf, moved)
 
 
 def _to_those_that_agree(relevance: Tensor, outputs: list[Tensor]) -> list[Tensor]:
     """z+ for sums that may be negative, as between MobileNet V2's blocks: contributions of the sum's own sign count."""
     positive, negative = outputs
     up = positive + negative >= 0
-    return [relevance * up / EXACT(positive), relevance * ~up / EXACT(negative)]
+    return [relevance * up / divisor(positive), relevance * ~up / divisor(negative)]
 
 
 def merged_batch_norms(model: nn.Module) -> dict[str, str]:

@@ -89,3 +89,21 @@ def test_the_layout_of_the_images_does_not_matter(make_network):
     network, pictures = (x.to(memory_format=torch.channels_last) for x in (network, pictures))
     for name, phi in relevance_maps(network, pictures, 2).items():
         torch.testing.assert_close(phi, expected[name], rtol=1e-10, atol=1e-10)
+
+
+def test_overflow_of_one_image_is_its_own(pictures, monkeypatch):
+    """Images are computed together: one whose relevance overflows must not take the others' numbers."""
+    expected = relevance.conservation(make(bias=True), pictures)
+    propagated = relevance.contrastive_lrp
+
+    def overflowing(model, images, *args, **options):
+        if options["rules"] == "z" and (images == pictures[2]).flatten(1).all(dim=1).any():
+            raise FloatingPointError
+        return propagated(model, images, *args, **options)
+
+    monkeypatch.setattr(relevance, "contrastive_lrp", overflowing)
+    table = relevance.conservation(make(bias=True), pictures)
+    lost = (table["image"] == 2) & (table["rules"] == "z")
+    numbers = ["arrived", "input_x_gradient", "pixels_x_gradient"]
+    assert table[lost][numbers].isna().all(axis=None) and lost.sum() == 2
+    assert table[~lost][numbers].to_numpy() == pytest.approx(expected[~lost][numbers].to_numpy(), rel=1e-8)

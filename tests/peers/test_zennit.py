@@ -11,9 +11,10 @@ from zennit.torchvision import ResNetCanonizer
 from zennit.types import Convolution, Linear
 
 from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.rules import EPSILON, EXACT
+from contrastlib.explainers.rules import EPSILON
 from contrastlib.models import small
 
+EXACT = Stabilizer(1e-12, clip=True)
 CANONIZERS = {"birds_alexnet": [], "birds_vgg": [SequentialMergeBatchNorm()], "birds_resnet": [ResNetCanonizer()]}
 
 
