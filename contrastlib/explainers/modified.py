@@ -93,6 +93,8 @@ def deeplift(model: nn.Module, images: Tensor, contrast: Contrast, baseline: Bas
 
     Activations and maximum pooling count however the network writes them: modules or functions, run once
     or often, in place, with overlapping windows. One pass forward, of images and baseline together.
+    (Captum's takes modules that run once, and its maps are not complete where a maximum follows a ReLU
+    directly or where windows overlap; elsewhere they are the same.)
 
     Args:
         model: maps images to logits (B, C).

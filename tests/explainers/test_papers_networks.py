@@ -6,6 +6,8 @@ import torchvision
 from torch import nn
 
 from contrastlib import contrasts, explainers
+from contrastlib.explainers.relevance import METHODS as RELEVANCE
+from contrastlib.explainers.relevance import clrp1, clrp2, relevance_maps
 from contrastlib.forward import forward
 from contrastlib.models import hub
 from contrastlib.models.classifier import Classifier
@@ -25,6 +27,10 @@ REFUSED = {
     ("mobilenet_v3_large", "deeplift"): GATED,
     ("efficientnet_b1", "deeplift"): GATED,
     ("efficientnet_b1", "guided_backpropagation"): "no ReLU ran in Classifier.*use gradient instead",
+    ("densenet161", "lrp"): "batch norm 'network.features.denseblock1.denselayer1.norm1' does not follow",
+    ("mobilenet_v3_small", "lrp"): r"no rule for an operation of Classifier \(Hardswish\)",
+    ("mobilenet_v3_large", "lrp"): r"no rule for an operation of Classifier \(Hardswish\)",
+    ("efficientnet_b1", "lrp"): r"no rule for an operation of Classifier \(Silu\)",
 }
 FULLGRAD = {"fullgrad": (1, 64, 64)}
 
@@ -60,25 +66,36 @@ def test_explainers_of_a_kept_pass(network, image):
         assert maps.isfinite().all() and maps.any(), name
 
 
-@pytest.mark.parametrize("method", [
-    explainers.integrated_gradients, explainers.guided_backpropagation, explainers.deeplift,
-    explainers.fullgrad,
-], ids=lambda method: method.__name__)  # fmt: skip
+@pytest.mark.parametrize("method", explainers.OWN_PASS)
 def test_explainers_that_run_the_network(network, image, method):
-    options = {"steps": 4} if method is explainers.integrated_gradients else {}
+    options = {"steps": 4} if method == "integrated_gradients" else {}
 
     def maps():
-        found = method(network, image, lambda logits: contrasts.weighted(logits, [3]), **options)
-        return found.map if method is explainers.fullgrad else found
+        found = explainers.OWN_PASS[method](network, image, lambda logits: contrasts.weighted(logits, [3]), **options)
+        return found.map if method == "fullgrad" else found
 
-    refusal = REFUSED.get((network.name, method.__name__))
+    refusal = REFUSED.get((network.name, method))
     if refusal:
         with pytest.raises(ValueError, match=refusal):
             maps()
     else:
         found = maps()
-        assert found.shape == FULLGRAD.get(method.__name__, INPUT)
+        assert found.shape == FULLGRAD.get(method, INPUT)
         assert found.isfinite().all() and found.any()
+
+
+def test_choices_of_relevance(network, image):
+    refusal = REFUSED.get((network.name, "lrp"))
+    if refusal:
+        with pytest.raises(ValueError, match=refusal):
+            relevance_maps(network, image, [3])
+        return
+    second = network(image).topk(2).indices[:, 1]  # a class whose probability does not underflow
+    maps = relevance_maps(network, image, second)
+    maps |= {method.__name__: method(network, image, second, signed=True) for method in (clrp1, clrp2)}
+    assert maps.keys() == RELEVANCE.keys()
+    for name, found in maps.items():
+        assert found.shape == INPUT and found.isfinite().all() and found.any(), name
 
 
 @pytest.mark.parametrize("name, layer", [

@@ -126,6 +126,17 @@ def test_without_biases_it_makes_no_difference_who_takes_them(net, images):
     torch.testing.assert_close(*maps, **EXACT)
 
 
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mnasnet1_0"])
+def test_bottlenecks_lose_the_relevance_of_units_that_only_their_bias_keeps_alive(name, images):
+    """Without a ReLU behind them: sums of either sign, and depthwise convolutions of few contributions."""
+    torch.manual_seed(0)
+    net = lived_in(torchvision.models.get_model(name, weights=None, num_classes=5))
+    kept = total(lrp(net, images, torch.ones_like)) / 5
+    assert (kept > 0).all() and (kept < 0.1).all()
+    kept = total(lrp(without_biases(net), images, torch.ones_like)) / 5
+    assert (kept > 0.999).all() and (kept < 1 + 1e-10).all()
+
+
 # --- identities -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("biases", [False, True])
