@@ -9,6 +9,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
 from contrastlib.controls import PAUSE, Controls
@@ -113,3 +114,43 @@ def test_sliders_wait_for_the_end(drawn):
     _, draw = drawn
     controls = Controls(draw, "A box.", width=ipywidgets.IntSlider(2, 1, 5))
     assert not widget(controls, "width").continuous_update
+
+
+CELL = """
+import matplotlib.pyplot as plt
+from contrastlib.controls import Controls
+drawn = []
+def draw(width=1):
+    drawn.append(width)
+    return plt.figure(figsize=(width, 1))
+controls = Controls(draw, "A box of width {width}.", width=(1, 9))
+print(controls.kwargs_widgets[0].model_id, controls.children[2].model_id)
+"""
+
+
+@pytest.fixture
+def kernel():
+    manager, client = start_new_kernel(kernel_name="python3")
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_in_a_kernel(kernel):
+    """What a browser sends comes back as a new picture, after the last of several changes."""
+
+    def messages(kind):
+        while True:
+            message = kernel.get_iopub_msg(timeout=20)
+            if message["msg_type"] == kind:
+                yield message["content"]
+
+    kernel.execute(CELL)
+    slider, picture = next(messages("stream"))["text"].split()
+    for width in (2, 3, 4):
+        data = {"method": "update", "state": {"value": width}, "buffer_paths": []}
+        kernel.shell_channel.send(kernel.session.msg("comm_msg", {"comm_id": slider, "data": data}))
+    html = next(content["data"]["state"]["value"] for content in messages("comm_msg") if content["comm_id"] == picture)
+    assert 'alt="A box of width 4."' in html
+    kernel.execute("print(drawn)")
+    assert next(messages("stream"))["text"] == "[1, 4]\n"
