@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from contrastlib.contrasts import Classes
+    from contrastlib.contrasts import Classes, Contrast
 
 __version__ = "0.1.0"
 
@@ -19,7 +19,7 @@ def explain(
     images: Tensor,
     target: Classes | None = None,
     method: str = "gradcam",
-    contrast: str = "weighted",
+    contrast: Contrast = "weighted",
     layer: str | None = None,
     upsample: bool = True,
     foils: Classes | None = None,
@@ -37,7 +37,8 @@ def explain(
             Vision Transformers: "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient".
         contrast: "weighted" (against the others by their probability), "original" (the logit
             alone), "mean", "maximum", "probability", or "among" with ``foils``; see
-            :mod:`contrastlib.contrasts`.
+            :mod:`contrastlib.contrasts`. Or weights of your own over the logits, a tensor (B, C) or a
+            function of the logits that returns one; they say what is explained, ``target`` does not then.
         layer: name as in ``model.named_modules()``. When None: the model's own ``layer`` if it has
             one, else its last convolution; of a Transformer the last block ("norm.11"); "input" for
             gradient and input_x_gradient. The other methods have no layer.

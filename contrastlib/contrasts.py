@@ -29,12 +29,13 @@ tensor or that are probabilities, and ``IndexError`` for a target that is not a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 Classes = int | Sequence[int] | Tensor
+Contrast = str | Tensor | Callable[[Tensor], Tensor]
 
 
 def original(logits: Tensor, target: Classes) -> Tensor:
@@ -128,24 +129,34 @@ def among(logits: Tensor, target: Classes, foils: Classes) -> Tensor:
 CONTRASTS = {f.__name__: f for f in (original, mean, maximum, weighted, probability, among)}
 
 
-def cotangent(contrast: str, logits: Tensor, target: Classes, foils: Classes | None = None) -> Tensor:
-    """The contrast of that name; ``foils`` belong to "among" and to no other.
+def cotangent(contrast: Contrast, logits: Tensor, target: Classes, foils: Classes | None = None) -> Tensor:
+    """The contrast of that name, or weights of one's own.
+
+    Args:
+        contrast: a name; or the weights (B, C) themselves; or a function of the logits (B, C) that returns
+            them. Weights of one's own hold the target too, and ``target`` has no say then.
+        foils: for "among" and no other.
 
     Raises:
-        ValueError: unknown contrast, foils missing for "among" or given to another.
+        ValueError: unknown contrast, foils missing for "among" or given to another, weights of another
+            shape than the logits, or not finite.
+        TypeError: weights that are no tensor.
 
     >>> cotangent("maximum", torch.tensor([[2., 1., 0.]]), target=1)
     tensor([[-1.,  1.,  0.]])
+    >>> cotangent(lambda y: original(y, 0) - original(y, 2), torch.tensor([[2., 1., 0.]]), target=0)
+    tensor([[ 1.,  0., -1.]])
     """
-    if contrast not in CONTRASTS:
+    named = isinstance(contrast, str)
+    if named and contrast not in CONTRASTS:
         raise ValueError(f"unknown contrast {contrast!r}; choose one of {', '.join(CONTRASTS)}")
-    if contrast == "among":
+    if named and contrast == "among":
         if foils is None:
             raise ValueError('the contrast "among" needs foils: the classes to contrast the target with')
         return among(logits, target, foils)
     if foils is not None:
-        raise ValueError(f'foils belong to the contrast "among", not to {contrast!r}')
-    return CONTRASTS[contrast](logits, target)
+        raise ValueError(f'foils belong to the contrast "among", not to {repr(contrast) if named else "weights"}')
+    return CONTRASTS[contrast](logits, target) if named else _own(contrast, logits)
 
 
 def log_odds(logits: Tensor, target: Classes) -> Tensor:
@@ -173,6 +184,22 @@ def check_logits(logits: Tensor) -> None:
             "every row is non-negative and sums to 1: these are probabilities, not logits. "
             "Remove the network's final softmax, or pass log-probabilities (p.log())."
         )
+
+
+def _own(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    check_logits(logits)
+    weights = contrast(logits) if callable(contrast) else contrast
+    if not isinstance(weights, Tensor):
+        raise TypeError(f"a contrast is a name, a tensor of weights or a function that returns one, not {weights!r}")
+    if weights.shape != logits.shape:
+        raise ValueError(
+            f"weights must have the logits' shape (B, C) = {tuple(logits.shape)}, a row for each image, "
+            f"got {tuple(weights.shape)}"
+        )
+    weights = weights.detach().to(logits)
+    if not weights.isfinite().all():
+        raise ValueError("weights hold NaN or infinite values: check the contrast they come from")
+    return weights
 
 
 def _are_probabilities(logits: Tensor) -> bool:

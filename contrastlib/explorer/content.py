@@ -1,0 +1,132 @@
+"""What the explorer shows, gathered: its header (words and numbers) and its chunks (bytes)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import matplotlib
+import torch
+from tqdm.auto import tqdm
+
+from contrastlib import figures, models
+from contrastlib.commands.explain import QUESTIONS
+from contrastlib.evaluation.masking import baseline
+from contrastlib.explorer import maps, packing, snippets
+from contrastlib.explorer.arithmetic import CONTRASTS, probes
+from contrastlib.explorer.pictures import Picture
+from contrastlib.models import Classifier
+
+TOGETHER = 4  # pictures that pass through a network together
+
+TITLES = {
+    "birds_vgg": "small VGG", "birds_alexnet": "small AlexNet", "birds_resnet": "small ResNet", "birds_vit": "small ViT",
+    "cifar10_vit": "small ViT", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1",
+    "mobilenet_v2": "MobileNet V2", "mobilenet_v2_birds": "MobileNet V2 for birds",
+    **{f"cifar10_resnet{depth}": f"ResNet-{depth}" for depth in (20, 32, 44, 56)},
+}  # fmt: skip
+METHODS = {
+    "gradcam": ("GradCAM", "Each channel of a layer, weighted by its mean gradient."),
+    "linear_approximation": ("Linear Approximation", "Each activation times its gradient, summed over channels."),
+    "xgradcam": ("XGradCAM", "Each channel of a layer, weighted by its gradients where it is active."),
+    "gradient": ("Gradient", "The gradient at the pixels, summed over channels."),
+    "input_x_gradient": ("Input × Gradient", "Each pixel times its gradient, summed over channels."),
+    "lrp": ("LRP", "Each class's logit, propagated back to the pixels as relevance by the z+ rule."),
+    "clrp1": ("CLRP", "Relevance of the target less that of the others, where that is positive."),
+    "vit_gradcam": ("GradCAM of tokens", "Each feature of a block's tokens, weighted by its mean gradient."),
+    "gradient_attention_rollout": ("Gradient attention rollout", "Attention times its gradient, through all blocks."),
+    "attention_x_gradient": ("Attention × Gradient", "Attention times its gradient, summed over blocks."),
+}
+ABOUT = {
+    "original": "the logit alone, against nothing",
+    "mean": "against the average of all others",
+    "maximum": "against the strongest rival",
+    "weighted": "against all others, each by its probability",
+    "among": "against the classes ticked, each by its probability",
+    "own": "against the others, with weights drawn by hand",
+}
+ASKED = {**QUESTIONS, "own": "Why {target} and not the others, as weighted by hand?"}
+
+Progress = bool | Callable[[float], None]
+
+
+def explained(
+    pictures: Sequence[Picture], networks: Sequence[Classifier], chunks: packing.Chunks,
+    methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None, classes: int = 12,
+    progress: Progress = False,
+) -> list[dict]:
+    """The header's account of each picture, with its maps by all networks; the bytes are added to ``chunks``.
+
+    Args:
+        progress: see :class:`contrastlib.explorer.Explorer`.
+    """
+    accounts = [_account(picture, networks, chunks) for picture in pictures]
+    jobs = [(network, start) for network in networks for start in range(0, len(pictures), TOGETHER)]
+    with tqdm(total=len(pictures) * len(networks), desc="maps", disable=progress is not True) as bar:
+        for done, (network, start) in enumerate(jobs):
+            some = slice(start, start + TOGETHER)
+            images = torch.stack([picture.tensor(network) for picture in pictures[some]])
+            ranking, stacks = maps.stacks(
+                network, images.to(next(network.parameters())), methods, (layers or {}).get(network.name), classes,
+                (lambda share, done=done: progress((done + share) / len(jobs))) if callable(progress) else lambda _: None,
+            )
+            order = maps.applicable(network, methods, (layers or {}).get(network.name))
+            for i, account in enumerate(accounts[some]):
+                view = ranking.view(i, network.class_names)
+                entries = _entries(stacks[i], view, len(network.class_names), chunks)
+                entries.sort(key=lambda entry: order.index(entry["method"]))
+                account["views"][network.name] = view | {"maps": entries}
+            bar.update(len(images))
+    return accounts
+
+
+def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> dict:
+    """All that the browser is told; see :mod:`contrastlib.explorer.packing` for the maps."""
+    used = {entry["method"] for account in accounts for view in account["views"].values() for entry in view["maps"]}
+    return {
+        "version": 1,
+        "name": name,
+        "colours": matplotlib.colormaps[figures.COLOURS](range(256), bytes=True)[:, :3].tolist(),
+        "networks": {
+            network.name: {"title": TITLES.get(network.name, network.name), "classes": len(network.class_names),
+                           "size": network.input_size, "code": _loading(network)}
+            for network in networks
+        },
+        "methods": {
+            method: {"title": title, "about": about, "code": snippets.template(method)}
+            for method, (title, about) in METHODS.items() if method in used
+        },
+        "contrasts": {
+            contrast: {"title": contrast, "about": ABOUT[contrast], "question": ASKED[contrast]} for contrast in CONTRASTS
+        },
+        "pictures": accounts,
+    }
+
+
+def _account(picture: Picture, networks: Sequence[Classifier], chunks: packing.Chunks) -> dict:
+    image, parts = picture.shown(networks), picture.parts()
+    return {
+        "title": picture.title, "caption": picture.caption, "truth": picture.truth, "code": picture.code,
+        "height": image.shape[1], "width": image.shape[2], "type": "image/webp",
+        "image": chunks.add(packing.packed_image(image)),
+        "blurred": chunks.add(packing.packed_image(baseline("blur", networks[0], image[None])[0])),
+        "mean": packing.mean_colour(image),
+        "parts": parts and {"names": parts[0], "labels": chunks.add(packing.packed_labels(parts[1]))},
+        "views": {},
+    }
+
+
+def _entries(stacks: list[maps.Stack], view: dict, count: int, chunks: packing.Chunks) -> list[dict]:
+    entries = []
+    for stack in stacks:
+        planes, height, width = stack.planes.shape
+        data, scales = packing.packed_stack(stack.planes, probes(list(stack.kinds.values()), planes, view, count))
+        place = {"layer": stack.layer, "height": height, "width": width, "stack": chunks.add(data), "scales": scales}
+        place |= {"pooled": stack.pooled} if stack.pooled else {}
+        entries += [{"method": method, "kind": kind, **place} for method, kind in stack.kinds.items()]
+    return entries
+
+
+def _loading(network: Classifier) -> str:
+    if network.name in models.MODELS or "/" in network.name:
+        return f"network = contrastlib.models.load({network.name!r})"
+    return f"# network: your own classifier, {network.name}"

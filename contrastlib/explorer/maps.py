@@ -1,0 +1,267 @@
+"""Maps of the most probable classes one by one and of all others merged, of which every contrast is a weighted sum.
+
+Of C classes the K most probable are listed. The others enter the weighted contrast of a listed class as
+sum_s p_s phi^s / sum_s p_s and the mean contrast as their plain mean; both are maps of one cotangent, so that
+K + 2 vectors go back whatever C is, and nothing is approximated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import VisionTransformer
+
+from contrastlib import contrasts, explainers
+from contrastlib.explainers import vit
+from contrastlib.explainers.propagation import propagation
+from contrastlib.explorer.arithmetic import TABULATED
+from contrastlib.forward import INPUT, ForwardPass, forward
+from contrastlib.models import Classifier
+
+TOGETHER = 4  # cotangents that go back between two reports of progress
+TOKENS = "tokens"  # the place of maps that all blocks of a Transformer make
+
+RELEVANCE = {"lrp": "scored", "clrp1": "relevance"}
+TABLES = ("gradient_attention_rollout",)
+CONVOLUTIONAL = ("gradcam", "linear_approximation", "xgradcam", "input_x_gradient", "lrp", "clrp1")
+TRANSFORMER = ("vit_gradcam", "gradient_attention_rollout")
+"""methods shown when none are named, of networks with convolutions and of Transformers"""
+METHODS = (*explainers.METHODS, *explainers.TRANSFORMER, *RELEVANCE)
+
+Step = Callable[[float], None]
+
+
+class Stack(NamedTuple):
+    """Planes (planes, h, w) of an image; see :mod:`contrastlib.explorer.packing`."""
+
+    kinds: dict[str, str]
+    """method -> kind, of the methods that make their maps of it"""
+    layer: str
+    planes: np.ndarray
+    pooled: int | None = None
+    """pixels a side that one value sums up, of maps of the pixels"""
+
+
+class Ranking:
+    """The classes of B images by their logits (B, C), the most probable first; ``count`` of them are listed.
+
+    Attributes:
+        listed: (B, K) class indices.
+        others: how many classes are not listed.
+        basis: K + 2 cotangents (K + 2, B, C), the unit vector of each listed class and the two rests, by
+            probability and evenly; K when all classes are listed.
+
+    >>> ranking = Ranking(torch.tensor([[0., 2., 1., 0.]]), count=2)
+    >>> ranking.listed.tolist(), ranking.basis[2:, 0].tolist()
+    ([[1, 2]], [[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, 0.5]])
+    """
+
+    def __init__(self, logits: Tensor, count: int):
+        self.logits = logits.double()
+        classes = logits.shape[1]
+        count = min(count, classes)
+        self.listed = self.logits.argsort(dim=1, descending=True, stable=True)[:, :count]
+        self.others = classes - count
+        self._rest = self.logits.scatter(1, self.listed, -torch.inf)
+        self.basis = F.one_hot(self.listed.T, classes).to(self.logits)
+        if self.others:
+            evenly = self._rest.isfinite() / self.others
+            self.basis = torch.cat([self.basis, self._rest.softmax(dim=1)[None], evenly[None]])
+
+    def view(self, i: int, class_names: Sequence[str]) -> dict:
+        """The classes of image i, and their logits, as the explorer's header has them."""
+        listed = self.listed[i].tolist()
+        classes = [{"index": s, "name": class_names[s], "logit": float(f"{self.logits[i, s]:.9g}")} for s in listed]
+        rest = {"count": self.others, "logit": float(f"{self._rest[i].logsumexp(0):.9g}")} if self.others else None
+        return {"classes": classes, "rest": rest}
+
+
+def stacks(
+    network: Classifier, images: Tensor, methods: Sequence[str] | None = None, layers: Sequence[str] | None = None,
+    classes: int = 12, step: Step = lambda share: None,
+) -> tuple[Ranking, list[list[Stack]]]:
+    """The stacks of each of B images (B, 3, H, W), from one pass for each family of methods.
+
+    Args:
+        methods: names; those that do not apply to the network are left out, as is relevance propagation where
+            it has no rules. When None: ``CONVOLUTIONAL``, or ``TRANSFORMER`` for a Transformer.
+        layers: of the methods that have one; the network's own, or all blocks of a Transformer, when None.
+        classes: how many are listed.
+        step: called with the share of the work that is done; what it raises ends the work.
+
+    Raises:
+        ValueError: unknown method or layer, or no method applies.
+
+    >>> from contrastlib import models
+    >>> network = models.load("birds_vgg")
+    >>> ranking, ((first,), _) = stacks(network, torch.rand(2, 3, 128, 128), ["gradcam"], classes=5)
+    >>> ranking.listed.shape, first.kinds, first.layer, first.planes.shape
+    (torch.Size([2, 5]), {'gradcam': 'linear'}, 'network.features.20', (8, 16, 16))
+    """
+    chosen = applicable(network, methods, layers)
+    work = _Work(network, images, layers, classes)
+    families = [(family, named) for family, known in (
+        (work.by_gradients, (*explainers.METHODS,)),
+        (work.by_tokens, (*explainers.TRANSFORMER,)),
+        (work.by_relevance, (*RELEVANCE,)),
+    ) if (named := [method for method in chosen if method in known])]
+    for done, (family, named) in enumerate(families):
+        work.found += family(named, lambda share, done=done: step((done + share) / len(families)))
+    if not work.found:
+        raise ValueError(f"{', '.join(chosen)} cannot explain {network.name}: name other methods")
+    return work.ranking, [[stack._replace(planes=stack.planes[:, i]) for stack in work.found] for i in range(len(images))]
+
+
+def applicable(network: Classifier, methods: Sequence[str] | None, layers: Sequence[str] | None = None) -> list[str]:
+    """Those of the methods that apply to a network as far as its kind tells; its default ones when None.
+
+    Raises:
+        ValueError: an unknown method, or none applies.
+    """
+    transformer = is_transformer(network)
+    chosen = list(dict.fromkeys(methods or (TRANSFORMER if transformer else CONVOLUTIONAL)))
+    unknown = [method for method in chosen if method not in METHODS]
+    if unknown:
+        raise ValueError(f"unknown method {unknown[0]!r}; the explorer has {', '.join(METHODS)}")
+    out = set(explainers.ACTIVATION_SPACE) | set(RELEVANCE) if transformer else set(explainers.TRANSFORMER)
+    if layers is None and network.layer is None:
+        out |= set(explainers.ACTIVATION_SPACE)
+    left = [method for method in chosen if method not in out]
+    if not left:
+        raise ValueError(f"{', '.join(chosen)} cannot explain {network.name}: "
+                         f"name others of {', '.join(method for method in METHODS if method not in out)}")
+    return left
+
+
+def is_transformer(network: nn.Module) -> bool:
+    """Whether a network contains torchvision's Vision Transformer.
+
+    >>> is_transformer(nn.Flatten())
+    False
+    """
+    return any(isinstance(module, VisionTransformer) for module in network.modules())
+
+
+class _Work:
+    """What the families of methods share: the images, the ranking of their classes, the stacks so far."""
+
+    def __init__(self, network: Classifier, images: Tensor, layers: Sequence[str] | None, classes: int):
+        self.network, self.images, self.layers, self.classes = network, images, layers, classes
+        self.ranking: Ranking | None = None
+        self.found: list[Stack] = []
+
+    def rank(self, logits: Tensor) -> Ranking:
+        """The ranking of the first pass, for all: rounding must not exchange two classes between methods."""
+        if self.ranking is None:
+            self.ranking = Ranking(logits, self.classes)
+        return self.ranking
+
+    def by_gradients(self, methods: list[str], step: Step) -> list[Stack]:
+        own = self.layers or [self.network.layer]
+        places = [(method, layer) for method in methods
+                  for layer in ([INPUT] if method in explainers.INPUT_SPACE else own)]
+        passed = forward(self.network, self.images, list(dict.fromkeys(layer for _, layer in places)))
+        factor = pooling(self.images.shape[-1])
+
+        def maps(method: str, layer: str, part: Tensor) -> Tensor:
+            made = explainers.METHODS[method](passed, part, layer)
+            return pool(made.sum(dim=-3), factor) if layer == INPUT else made
+
+        made = _each_part(self.rank(passed.logits).basis, [partial(maps, *place) for place in places], step)
+        return [Stack({method: "linear"}, layer, _about_mean(each), factor if layer == INPUT else None)
+                for (method, layer), each in zip(places, made)]
+
+    def by_tokens(self, methods: list[str], step: Step) -> list[Stack]:
+        passed = vit.vit_forward(self.network, self.images)
+        ranking = self.rank(passed.logits)
+        own = self.layers or _all_blocks(passed)
+        linear = [(method, layer) for method in methods if method not in TABLES
+                  for layer in (own if method == "vit_gradcam" else [TOKENS])]
+        tables = [method for method in methods if method in TABLES]
+        jobs = bool(linear) + bool(tables)
+        made = _each_part(ranking.basis, [partial(_of_tokens, passed, *place) for place in linear],
+                          lambda share: step(share / jobs)) if linear else []
+        found = [Stack({method: "linear"}, layer, _about_mean(each)) for (method, layer), each in zip(linear, made)]
+        if tables:
+            rollouts = [lambda part, method=method: explainers.TRANSFORMER[method](passed, part) for method in tables]
+            # four targets at a time share the vector of ones and the softmax, so that six vectors go back for sixteen
+            made = _each_part(_tabulated(ranking), rollouts, lambda share: step((jobs - 1 + share) / jobs), 16)
+            found += [Stack({method: "table"}, TOKENS, each) for method, each in zip(tables, made)]
+        return found
+
+    def by_relevance(self, methods: list[str], step: Step) -> list[Stack]:
+        with ExitStack() as stack:
+            try:
+                propagate = stack.enter_context(propagation(self.network, self.images))
+            except ValueError:  # an operation that has no rule
+                return []
+            ranking = self.rank(propagate.outputs)
+            scored = (ranking.basis * propagate.outputs)[ranking.listed.shape[1]:]
+            factor = pooling(self.images.shape[-1])
+            maps, = _each_part(torch.cat([ranking.basis, scored]),
+                               [lambda part: pool(propagate(part).sum(dim=-3), factor)], step)
+        planes = np.concatenate([_about_mean(maps[:len(ranking.basis)]), maps[len(ranking.basis):]])
+        return [Stack({method: RELEVANCE[method] for method in methods}, INPUT, planes, factor)]
+
+
+def _each_part(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor]], step: Step,
+               together: int = TOGETHER) -> list[np.ndarray]:
+    """What each function returns for the cotangents (K, B, C), which go back some at a time: (K, B, h, w)."""
+    results: list[list[np.ndarray]] = [[] for _ in functions]
+    parts = cotangents.split(together)
+    for done, part in enumerate(parts, 1):
+        for result, function in zip(results, functions):
+            result.append(function(part).double().numpy(force=True))
+        step(done / len(parts))
+    return [np.concatenate(result) for result in results]
+
+
+def _about_mean(maps: np.ndarray) -> np.ndarray:
+    """The mean of the maps (N, ...), then their deviations from it."""
+    mean = maps.mean(axis=0, keepdims=True)
+    return np.concatenate([mean, maps - mean])
+
+
+def _of_tokens(passed: ForwardPass, method: str, layer: str, part: Tensor) -> Tensor:
+    if method != "vit_gradcam":
+        return explainers.TRANSFORMER[method](passed, part)
+    kind, _, block = passed.layer(layer).partition(".")
+    return explainers.vit_gradcam(passed, part, int(block), layer=kind)
+
+
+def _all_blocks(passed: ForwardPass) -> list[str]:
+    """The output of each block, and of the last, behind which no patch counts, its input."""
+    blocks = [name for name in passed.activations if name.startswith("block.")]
+    return [*blocks[:-1], blocks[-1].replace("block", "norm")]
+
+
+def _tabulated(ranking: Ranking) -> Tensor:
+    """Cotangents (4 K, B, C): all contrasts of the first class, then of the second, and so on."""
+    return torch.stack([contrasts.CONTRASTS[contrast](ranking.logits, target)
+                        for target in ranking.listed.T for contrast in TABULATED])
+
+
+def pooling(side: int) -> int:
+    """How many pixels a side one value sums up: the divisor that leaves a map as near to 32 a side as can be.
+
+    >>> pooling(128), pooling(112), pooling(224), pooling(32)
+    (4, 4, 7, 1)
+    """
+    divisors = [n for n in range(1, side + 1) if side % n == 0]
+    return min((n for n in divisors if side // n >= min(side, 16)), key=lambda n: abs(side // n - 32))
+
+
+def pool(maps: Tensor, factor: int) -> Tensor:
+    """Sums over squares of maps (..., H, W).
+
+    >>> pool(torch.ones(2, 4, 4), 2).shape, pool(torch.ones(2, 4, 4), 2).unique().item()
+    (torch.Size([2, 2, 2]), 4.0)
+    """
+    return F.avg_pool2d(maps.flatten(0, -3), factor, divisor_override=1).unflatten(0, maps.shape[:-2])
