@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PROFILE ?= quick
+REPOSITORY ?=
+BRANCH ?= main
+export REPOSITORY BRANCH
 VENDOR := book/vendor/offline
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
 PAGES = _config.yml _toc.yml data/README.md $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
@@ -17,7 +20,7 @@ help:            ## this list
 
 install: $(VENV)/.peers $(VENDOR)/.complete  ## the virtual environment and the JavaScript, without running anything
 
-book: run        ## run the notebooks that are out of date, build the book, print the path of its first page
+book: run        ## run the notebooks that are out of date, build the book (REPOSITORY=https://github.com/owner/name)
 	@$(MAKE) -s _build/.book
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
@@ -69,9 +72,14 @@ $(VENDOR)/.complete: node_modules/.complete
 	cp -r node_modules/mathjax/es5/output/chtml/fonts/woff-v2 $(VENDOR)/mathjax/output/chtml/fonts/
 	touch $@
 
-# always --all: an incremental build would keep numbers glued from another page as they were
-_build/.book: $(PAGES)
+# where buttons lead to: written when it is another one than last time
+.PHONY: FORCE
+_build/.repository: FORCE
 	@mkdir -p _build
+	@echo '$(REPOSITORY) $(BRANCH)' | cmp -s - $@ || echo '$(REPOSITORY) $(BRANCH)' >$@
+
+# always --all: an incremental build would keep numbers glued from another page as they were
+_build/.book: $(PAGES) _build/.repository
 	NO_COLOR=1 $(BIN)/jupyter-book build . --all -W -n --keep-going >_build/book.log 2>&1 \
 	  || { grep -E 'WARNING|ERROR|Traceback|Error' _build/book.log || tail -n 40 _build/book.log; exit 1; }
 	@touch $@

@@ -8,6 +8,8 @@ import pytest
 
 from contrastlib import freshness, notebooks
 
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
 
 class Repository:
     def __init__(self, root):
@@ -28,7 +30,8 @@ class Repository:
         code += [nbformat.v4.new_code_cell(cell) for cell in cells]
         for index, cell in enumerate(code):
             cell.id = f"cell-{index}"
-        nbformat.write(nbformat.v4.new_notebook(cells=code), self.root / "notebooks" / f"{name}.ipynb")
+        notebook = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": KERNEL})
+        nbformat.write(notebook, self.root / "notebooks" / f"{name}.ipynb")
 
     def outputs(self, path):
         """Texts that the cells of an executed notebook printed or returned."""

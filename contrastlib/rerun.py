@@ -1,0 +1,168 @@
+"""Sphinx extension: each page of the book ends with the command that makes it, and opens elsewhere where it can.
+
+With the address of a repository (``make book REPOSITORY=https://github.com/owner/name BRANCH=main``) the theme
+shows its own buttons: the repository, and Binder and Colab on the pages of notebooks. Without one it shows none.
+"""
+
+import ast
+import json
+import os
+import re
+import shlex
+from pathlib import PurePosixPath
+
+EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
+ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
+TITLE = "## Rerun this page"
+PROSE = f"""{TITLE}
+
+This page is text with numbers from the notebooks. In the folder of the repository:
+
+```bash
+make book
+```
+"""
+NOTEBOOK = """{title}
+
+`make book` makes it from `{source}`. The same with papermill, in the folder of the repository after `make install`:
+
+```bash
+{command}
+```
+
+{example}What can be changed: {names}. Other scales: [](../rerun.md).
+"""
+EXAMPLE = """With another value of a parameter:
+
+```bash
+{command}
+```
+
+"""
+COLAB = """
+Binder and Colab are behind the rocket at the top. Binder has all that is needed. Colab opens the notebook alone, so \
+that its first cell has to be:
+
+```ipython3
+!git clone --quiet --depth 1 --branch {branch} {url} /content/{name}
+%pip install --quiet --editable /content/{name} myst-nb anywidget
+%cd /content/{name}/notebooks
+import sys; sys.path.insert(0, "/content/{name}")
+```
+"""
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
+    app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
+    app.connect("config-inited", offer_buttons)
+    app.connect("source-read", add_section)
+    app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def offer_buttons(app, config) -> None:
+    """Set the options of the theme that the address of a repository allows.
+
+    Raises:
+        sphinx.errors.ConfigError: the address is not that of a repository on GitHub or GitLab.
+    """
+    from sphinx.errors import ConfigError
+
+    if not config.rerun_repository:
+        return
+    found = ADDRESS.fullmatch(config.rerun_repository)
+    if not found:
+        raise ConfigError(
+            f"REPOSITORY={config.rerun_repository} is no address such as https://github.com/owner/name "
+            "(or https://gitlab.com/owner/name): correct it, or leave it out for a book without buttons"
+        )
+    launch = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
+    if found["host"] == "github":  # Colab knows no other
+        launch["colab_url"] = "https://colab.research.google.com"
+    config.html_theme_options |= {
+        "repository_url": found["url"],
+        "repository_branch": config.rerun_branch,
+        "use_repository_button": True,
+        "launch_buttons": launch,
+    }
+
+
+def add_section(app, docname: str, source: list[str]) -> None:
+    """End the source of a page with the section; a notebook with a cell."""
+    page = PurePosixPath(docname)
+    if page.parent != EXECUTED:
+        if page.name != "rerun":  # that page is nothing else
+            source[0] += "\n" + PROSE
+        return
+    notebook = json.loads(source[0])
+    text = section(page.name, notebook)
+    found = ADDRESS.fullmatch(app.config.rerun_repository)
+    if found and found["host"] == "github":
+        text += COLAB.format(branch=app.config.rerun_branch, **found.groupdict())
+    notebook["cells"].append({"cell_type": "markdown", "id": "rerun", "metadata": {}, "source": text})
+    source[0] = json.dumps(notebook)
+
+
+def section(name: str, notebook: dict) -> str:
+    """Markdown: the papermill command that made an executed notebook, and one with another value.
+
+    >>> def cell(tag, source):
+    ...     return {"cell_type": "code", "source": source, "metadata": {"tags": [tag]}}
+    >>> cells = [cell("parameters", "network = 'vgg'\\nthreshold = 0.1"), cell("injected-parameters", "network = 'b'")]
+    >>> print(section("03_maps", {"cells": cells}))
+    ## Rerun this page
+    <BLANKLINE>
+    `make book` makes it from `notebooks/03_maps.ipynb`. The same with papermill, ...
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb --cwd notebooks -r network b
+    ...
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb --cwd notebooks -r network b -p threshold 0.2
+    ...
+    What can be changed: `network`, `threshold`. Other scales: [](../rerun.md).
+    """
+    own, given = _assigned(notebook, "parameters"), _assigned(notebook, "injected-parameters")
+    other = next(({key: 2 * value} for key, value in own.items() if type(value) in (int, float) and value), None)
+    return NOTEBOOK.format(
+        title=TITLE,
+        source=SOURCES / f"{name}.ipynb",
+        command=command(name, given),
+        example=EXAMPLE.format(command=command(name, given | other)) if other else "",
+        names=", ".join(f"`{key}`" for key in own),
+    )
+
+
+def command(name: str, values: dict) -> str:
+    """The papermill command, for a shell in the folder of the repository.
+
+    >>> print(command("04_masking", {"threshold": 0.2, "networks": {"birds_vgg": ["birds", None]}}))
+    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb --cwd notebooks -p threshold 0.2
+     -y '{"networks": {"birds_vgg": ["birds", null]}}'
+    """
+    words = [".venv/bin/papermill", str(SOURCES / f"{name}.ipynb"), f"/tmp/{name}.ipynb", "--cwd", str(SOURCES)]
+    for key, value in values.items():
+        if isinstance(value, str):
+            words += ["-r", key, value]
+        elif isinstance(value, (bool, int, float)):
+            words += ["-p", key, str(value)]
+        else:
+            words += ["-y", json.dumps({key: value})]
+    return shlex.join(words)
+
+
+def point_at_sources(app, pagename, templatename, context, doctree) -> None:
+    """Let the theme's links lead to the notebook as it is in the repository, which holds no executed ones."""
+    for button in context.get("header_buttons", []):
+        for link in (button, *button.get("buttons", [])):
+            if "url" in link:
+                link["url"] = link["url"].replace(f"{EXECUTED}/", f"{SOURCES}/")
+
+
+def _assigned(notebook: dict, tag: str) -> dict:
+    """The plain values that the cell with this tag assigns."""
+    values = {}
+    for cell in notebook["cells"]:
+        if tag in cell["metadata"].get("tags", []):
+            for statement in ast.parse("".join(cell["source"])).body:
+                values[statement.targets[0].id] = ast.literal_eval(statement.value)
+    return values

@@ -1,0 +1,114 @@
+"""The end of each page: commands that work as they stand, and links of the form that Binder and Colab take."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from sphinx.errors import ConfigError
+
+from contrastlib import notebooks, rerun
+
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def commands(text):
+    return re.findall(r"```bash\n(.*?)\n```", text)
+
+
+@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+def test_commands_of_the_notebooks(path):
+    """Each names its notebook, and changes a parameter that the notebook has."""
+    stored = nbformat.read(path, as_version=4)
+    first, second = commands(rerun.section(path.stem, stored))
+    words = shlex.split(first)
+    assert words[:2] == [".venv/bin/papermill", f"notebooks/{path.name}"] and words[3:] == ["--cwd", "notebooks"]
+    option, name, value = shlex.split(second)[5:]
+    assert option == "-p" and value != str(notebooks.defaults(path)[name])
+
+
+def test_commands_in_a_shell(repository, tmp_path):
+    """As a page shows them, in the folder of the repository: with the page's own parameters, and with another one."""
+    repository.notebook("01_tiny", "print(n, name, pairs)", parameters="n = 1\nname = 'a'\npairs = {'a': [1, None]}")
+    given = {"n": 3, "name": "an 'owl'", "pairs": {"b": [2, None]}}
+    notebooks.execute(repository.root / "notebooks/01_tiny.ipynb", tmp_path / "executed.ipynb", given, stored=True)
+    (repository.root / ".venv").symlink_to(Path(sys.prefix))
+    text = rerun.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace("/tmp/", f"{tmp_path}/")
+    printed = []
+    for command in commands(text):
+        subprocess.run(command, shell=True, cwd=repository.root, check=True, capture_output=True)
+        cells = nbformat.read(tmp_path / "01_tiny.ipynb", 4).cells
+        printed.append(cells[-1].outputs[0].text)
+    assert printed == ["3 an 'owl' {'b': [2, None]}\n", "2 an 'owl' {'b': [2, None]}\n"]
+
+
+@pytest.fixture
+def build(tmp_path):
+    """``build(repository, branch)`` a book of two texts and a notebook, without warnings: its pages as HTML."""
+
+    def call(repository="", branch=""):
+        source, output = tmp_path / "source", tmp_path / "html"
+        (source / "book" / "executed").mkdir(parents=True)
+        (source / "index.md").write_text("# Text\n\n```{toctree}\nbook/rerun\nbook/executed/01_tiny\n```\n")
+        (source / "book" / "rerun.md").write_text("# Rerun\n\nEverything.\n")
+        cells = [nbformat.v4.new_markdown_cell("# Tiny\n\n## Part"),
+                 nbformat.v4.new_code_cell("n = 2", metadata={"tags": ["parameters"]})]  # fmt: skip
+        language = {"name": "python", "pygments_lexer": "ipython3"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": language})
+        nbformat.write(notebook, source / "book/executed/01_tiny.ipynb")
+        options = ("extensions=myst_nb,contrastlib.rerun", "html_theme=sphinx_book_theme", "nb_execution_mode=off")
+        sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "-C", *(f"-D{option}" for option in options)]
+        environment = os.environ | {"REPOSITORY": repository, "BRANCH": branch}
+        subprocess.run([*sphinx, source, output], env=environment, check=True)
+        names = ("index", "book/rerun", "book/executed/01_tiny")
+        return [(output / f"{name}.html").read_text() for name in names]
+
+    return call
+
+
+def readable(html):
+    return unescape(re.sub(r"<[^>]+>", "", html))
+
+
+LAUNCHED = r'https://(?:github|gitlab|mybinder|colab)\.[^"\s<]+'
+
+
+def test_without_a_repository(build):
+    """The section is there, no button, and no link to any of the hosts."""
+    text, page, notebook = build()
+    assert 'id="rerun-this-page"' in text and "make book" in readable(text)
+    assert 'id="rerun-this-page"' not in page
+    assert "papermill notebooks/01_tiny.ipynb" in readable(notebook) and 'href="../rerun.html"' in notebook
+    for html in (text, page, notebook):
+        ours = html.replace("https://github.com/executablebooks", "")  # the theme names itself in a comment or footer
+        assert not re.findall(LAUNCHED, ours)
+        assert "launch-buttons" not in html and "fa-github" not in html
+
+
+def test_with_a_repository(build):
+    """Buttons lead to the notebook that the repository holds; the text names what Colab needs."""
+    text, _, notebook = build("https://github.com/owner/name.git", "draft")
+    assert "https://mybinder.org/v2/gh/owner/name/draft?urlpath=lab/tree/notebooks/01_tiny.ipynb" in notebook
+    assert "https://colab.research.google.com/github/owner/name/blob/draft/notebooks/01_tiny.ipynb" in notebook
+    assert "git clone --quiet --depth 1 --branch draft https://github.com/owner/name /content/name" in readable(notebook)
+    assert 'href="https://github.com/owner/name"' in text and "mybinder" not in text
+    assert "book/executed/01_tiny.ipynb?" not in notebook
+
+
+def test_on_gitlab(build):
+    """Binder alone: Colab opens nothing from there."""
+    *_, notebook = build("https://gitlab.com/owner/name")
+    assert "https://mybinder.org/v2/gl/owner%2Fname/main?urlpath=lab/tree/notebooks/01_tiny.ipynb" in notebook
+    assert "colab" not in notebook.lower()
+
+
+@pytest.mark.parametrize("address", ["owner/name", "https://github.com/owner", "http://github.com/owner/name"])
+def test_wrong_address(address):
+    with pytest.raises(ConfigError, match=f"REPOSITORY={address} is no address such as https://github.com"):
+        rerun.offer_buttons(None, SimpleNamespace(rerun_repository=address))
