@@ -18,7 +18,7 @@ class Controls(ipywidgets.interactive):
 
     Live, a change draws the figure again: once for several changes in quick succession, and for those made while
     it is being drawn. An error is shown in place of the note "computing". A page shows the figure as it is
-    displayed first, and says what the controls are: see :func:`contrastlib.notebooks.normalise`.
+    displayed first, and says what the controls are.
 
     Args:
         draw: returns a figure; its parameters' defaults are the first values.
