@@ -115,9 +115,11 @@ def section(name: str, notebook: dict) -> str:
     ## Rerun this page
     <BLANKLINE>
     `make book` makes it from `notebooks/03_maps.ipynb`. The same with papermill, ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb --cwd notebooks -r network b
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \\
+      --cwd notebooks -r network b
     ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb --cwd notebooks -r network b -p threshold 0.2
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \\
+      --cwd notebooks -r network b -p threshold 0.2
     ...
     What can be changed: `network`, `threshold`. Other scales: [](../rerun.md).
     """
@@ -136,10 +138,10 @@ def command(name: str, values: dict) -> str:
     """The papermill command, for a shell in the folder of the repository.
 
     >>> print(command("04_masking", {"threshold": 0.2, "networks": {"birds_vgg": ["birds", None]}}))
-    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb --cwd notebooks -p threshold 0.2
-     -y '{"networks": {"birds_vgg": ["birds", null]}}'
+    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb \\
+      --cwd notebooks -p threshold 0.2 -y '{"networks": {"birds_vgg": ["birds", null]}}'
     """
-    words = [".venv/bin/papermill", str(SOURCES / f"{name}.ipynb"), f"/tmp/{name}.ipynb", "--cwd", str(SOURCES)]
+    words = ["--cwd", str(SOURCES)]
     for key, value in values.items():
         if isinstance(value, str):
             words += ["-r", key, value]
@@ -147,7 +149,7 @@ def command(name: str, values: dict) -> str:
             words += ["-p", key, str(value)]
         else:
             words += ["-y", json.dumps({key: value})]
-    return shlex.join(words)
+    return f".venv/bin/papermill {SOURCES / name}.ipynb /tmp/{name}.ipynb \\\n  {shlex.join(words)}"
 
 
 def point_at_sources(app, pagename, templatename, context, doctree) -> None:

@@ -17,7 +17,7 @@ def test_notebook_names_its_command(visit, address):
     section = page.locator("section#rerun-this-page")
     assert section.evaluate("e => e.closest('.bd-article').textContent.trim().endsWith(e.textContent.trim())")
     name = address.split("/")[-1].removesuffix(".html")
-    expected = f".venv/bin/papermill notebooks/{name}.ipynb /tmp/{name}.ipynb --cwd notebooks"
+    expected = f".venv/bin/papermill notebooks/{name}.ipynb /tmp/{name}.ipynb \\\n  --cwd notebooks"
     assert section.locator("pre").first.inner_text().strip().startswith(expected)
     assert section.locator("button.copybtn").count() == section.locator("pre").count()
 

@@ -19,7 +19,11 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 def commands(text):
-    return re.findall(r"```bash\n(.*?)\n```", text)
+    return re.findall(r"(?s)```bash\n(.*?)\n```", text)
+
+
+def words(command):
+    return shlex.split(command.replace("\\\n", ""))
 
 
 @pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
@@ -27,9 +31,9 @@ def test_commands_of_the_notebooks(path):
     """Each names its notebook, and changes a parameter that the notebook has."""
     stored = nbformat.read(path, as_version=4)
     first, second = commands(rerun.section(path.stem, stored))
-    words = shlex.split(first)
-    assert words[:2] == [".venv/bin/papermill", f"notebooks/{path.name}"] and words[3:] == ["--cwd", "notebooks"]
-    option, name, value = shlex.split(second)[5:]
+    program, source, _, *options = words(first)
+    assert (program, source) == (".venv/bin/papermill", f"notebooks/{path.name}") and options == ["--cwd", "notebooks"]
+    option, name, value = words(second)[5:]
     assert option == "-p" and value != str(notebooks.defaults(path)[name])
 
 
