@@ -15,7 +15,7 @@ Baseline = float | Sequence[float] | Tensor
 
 def integrated_gradients(
     model: nn.Module, images: Tensor, contrast: Contrast, baseline: Baseline | None = None, steps: int = 128,
-    contrast_at: str = "image", batch: int = 64,
+    contrast_at: str = "image", batch: int = 16,
 ) -> Tensor:
     """phi(x) = (x - x0) * int_0^1 grad <w, y>(x0 + a (x - x0)) da, element by element.
 
