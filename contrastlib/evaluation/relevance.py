@@ -30,7 +30,7 @@ def class_similarity(
         images: (B, channels, H, W) in [0, 1].
         labels: not used; the classes are the predicted ones.
         methods: names in :data:`contrastlib.explainers.relevance.METHODS`; the gradient and guided
-            back-propagation are always compared as well. LRP starts from the absolute logit here.
+            back-propagation are always compared as well.
         seed: of the random classes.
 
     Returns:
@@ -42,9 +42,6 @@ def class_similarity(
         logits = propagate.outputs
         top = logits.topk(3, dim=1).indices.T
         maps = {name: METHODS[name](propagate, top) for name in methods}
-        if "lrp" in maps:  # negative logits would show the same map with the other sign
-            signs = torch.stack([logits.gather(1, t[:, None]).squeeze(1).sign() for t in top])
-            maps["lrp"] = maps["lrp"] * signs[..., None, None, None]
         drawn = propagate(random_classes(logits, seed) * logits)
     cotangents = torch.stack([contrasts.original(logits, t) for t in top])
     maps["gradient"] = gradient(forward(model, images, once=True), cotangents)

@@ -117,6 +117,8 @@ def relevance_maps(
 ) -> dict[str, Tensor]:
     """Maps of several methods from one forward pass.
 
+    "lrp" starts from abs(y_t), as CLRP does: a map of a class with a negative logit would have the other sign.
+
     Args:
         methods: names in ``METHODS``, all when None.
 
@@ -193,7 +195,7 @@ def _each(relevance: Callable[[Tensor, Classes], Tensor], outputs: Tensor, targe
 
 
 METHODS: Mapping[str, Callable[[Propagation, Targets], Tensor]] = {
-    "lrp": lambda propagate, t: propagate(_each(contrasts.original, propagate.outputs, t) * propagate.outputs),
+    "lrp": lambda propagate, t: propagate(_each(score, propagate.outputs, t)),
     "clrp1": lambda propagate, t: _cut(_clrp1(propagate, t, "uniform")),
     "clrp1_coded": lambda propagate, t: _cut(_clrp1(propagate, t, "logits")),
     "clrp2": lambda propagate, t: _cut(_clrp2(propagate, t)),

@@ -191,7 +191,7 @@ def test_googlenet_with_its_own_order_of_channels():
     net = lived_in(net)
     x = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     maps = relevance_maps(net, x, 1, ["lrp", "clrp2"])
-    torch.testing.assert_close(total(maps["lrp"]), net(x)[:, 1].detach(), **EXACT)
+    torch.testing.assert_close(total(maps["lrp"]), net(x)[:, 1].abs().detach(), **EXACT)
 
 
 def test_even_pooling_gives_every_place_the_same(images):
@@ -255,6 +255,15 @@ def test_clrp2_is_the_map_of_a_network_with_the_row_negated(net, images):
             last.weight.data = before
     torch.testing.assert_close(clrp2(net, images, TARGET, signed=True), own - dual, **EXACT)
     assert (own - dual).abs().max() > 1e-8
+
+
+def test_maps_that_are_compared_start_from_absolute_logits(vgg, images):
+    """A negative logit would turn the map of LRP around, and that of CLRP not."""
+    lowest = vgg(images).argmin(dim=1)
+    assert (vgg(images).gather(1, lowest[:, None]) < 0).all()
+    maps = relevance_maps(vgg, images, lowest, ["lrp"])["lrp"]
+    torch.testing.assert_close(maps, -contrastive_lrp(vgg, images, lambda y: contrasts.original(y, lowest)), **EXACT)
+    assert maps.min() >= 0
 
 
 def test_sglrp_starts_from_the_gradient_of_the_probability(vgg, images):
