@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from contrastlib import contrasts
-from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.propagation import Propagation, propagation
 from contrastlib.explainers.relevance import (
     METHODS,
     clrp1,
@@ -282,6 +282,16 @@ def test_all_methods_of_several_targets_in_one_forward_pass(vgg, images):
         torch.testing.assert_close(maps["clrp1"][rank], clrp1(vgg, images, top[rank]), **EXACT)
         torch.testing.assert_close(maps["clrp2"][rank], clrp2(vgg, images, top[rank]), **EXACT)
         torch.testing.assert_close(maps["sglrp"][rank], sglrp(vgg, images, top[rank]), **EXACT)
+
+
+def test_clrp_takes_two_backward_passes_at_most(vgg, images, monkeypatch):
+    passes, back = [], Propagation._back
+    monkeypatch.setattr(Propagation, "_back", lambda self, relevance: passes.append(len(relevance)) or back(self, relevance))
+    clrp1(vgg, images, TARGET)
+    assert passes == [2]
+    passes.clear()
+    clrp2(vgg, images, TARGET)
+    assert passes == [1, 1]
 
 
 @pytest.mark.parametrize("layer", ["classifier.0", "classifier.1"])
