@@ -6,6 +6,8 @@ from itertools import product
 
 import numpy as np
 
+from contrastlib.explorer.packing import Stack
+
 CONTRASTS = ("original", "mean", "maximum", "weighted", "among", "own")
 TABULATED = CONTRASTS[:4]
 """what a table has"""
@@ -43,44 +45,38 @@ def shares(view: dict, pane: dict, count: int) -> np.ndarray:
     return powers / powers.sum()
 
 
-def plane_weights(kind: str, planes: int, view: dict, pane: dict, count: int) -> np.ndarray:
-    """The weight of each of the planes of a stack in the map of a pane; kinds as in packing.py.
+def row_weights(kind: str, rows: int, view: dict, pane: dict, count: int) -> np.ndarray:
+    """The weight of each of the rows of a stack in the map of a pane; kinds as in packing.py.
 
     >>> view = {"classes": [{"logit": 2.0}, {"logit": 1.0}], "rest": {"count": 8, "logit": 1.0}}
-    >>> plane_weights("linear", 5, view, {"rank": 0, "contrast": "weighted"}, 10).tolist()
-    [0.0, 1.0, -0.5, -0.5, 0.0]
+    >>> row_weights("linear", 4, view, {"rank": 0, "contrast": "weighted"}, 10).tolist()
+    [1.0, -0.5, -0.5, 0.0]
     """
-    weights = np.zeros(planes)
+    weights = np.zeros(rows)
     if kind == "table":
         weights[len(TABULATED) * pane["rank"] + TABULATED.index(pane["contrast"])] = 1
         return weights
-    listed, scored = len(view["classes"]), kind == "scored"
-    against = shares(view, pane, count)
-    own = -against[:listed]
-    own[pane["rank"]] += 1
-    if scored:
-        own *= [each["logit"] for each in view["classes"]]
-    weights[1 : 1 + listed] = own
-    weights[0] = own.sum() - (0 if scored else against[listed])
+    listed, against = len(view["classes"]), shares(view, pane, count)
+    weights[:listed] = -against[:listed]
+    weights[pane["rank"]] += 1
     if view["rest"]:
-        weights[1 + listed + 2 * scored + (pane["contrast"] == "mean")] = -against[listed]
+        weights[listed + 2 * (kind == "scored") + (pane["contrast"] == "mean")] = -against[listed]
+    if kind == "scored":
+        weights[:listed] *= [each["logit"] for each in view["classes"]]
     return weights
 
 
-def map_of(entry: dict, planes: np.ndarray, view: dict, pane: dict, count: int) -> np.ndarray:
-    """The map (h, w) of a pane from the integers (planes, h, w) of a stack."""
-    weights = plane_weights(entry["kind"], len(planes), view, pane, count) * entry["scales"]
-    heat = np.tensordot(weights, planes, 1)
+def map_of(entry: dict, stack: Stack, view: dict, pane: dict, count: int) -> np.ndarray:
+    """The map (h, w) of a pane."""
+    heat = stack.maps(row_weights(entry["kind"], len(stack.mix), view, pane, count))
     if entry["kind"] == "relevance":
         return np.maximum(abs(view["classes"][pane["rank"]]["logit"]) * heat, 0)
     return heat
 
 
-def probes(kinds: list[str], planes: int, view: dict, count: int) -> np.ndarray:
-    """Weights (N, planes) of the contrasts of each listed class, with all others and with each one."""
-    if "table" in kinds:
-        return np.eye(planes)
+def probes(kind: str, rows: int, view: dict, count: int) -> np.ndarray:
+    """Weights (N, rows) of the contrasts of each listed class, with all others and with each one."""
     ranks = range(len(view["classes"]))
     panes = [{"rank": rank, "contrast": contrast} for rank, contrast in product(ranks, TABULATED)]
     panes += [{"rank": rank, "contrast": "among", "foils": [foil]} for rank, foil in product(ranks, ranks) if rank != foil]
-    return np.stack([plane_weights(kind, planes, view, pane, count) for kind, pane in product(kinds, panes)])
+    return np.stack([row_weights(kind, rows, view, pane, count) for pane in panes])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import matplotlib
+import numpy as np
 import torch
 from tqdm.auto import tqdm
 
@@ -80,7 +81,7 @@ def explained(
 
 
 def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> dict:
-    """All that the browser is told; see :mod:`contrastlib.explorer.packing` for the maps."""
+    """All that the browser is told; the maps are described in :mod:`contrastlib.explorer.packing`."""
     used = {entry["method"] for account in accounts for view in account["views"].values() for entry in view["maps"]}
     return {
         "version": 1,
@@ -115,15 +116,23 @@ def _account(picture: Picture, networks: Sequence[Classifier], chunks: packing.C
     }
 
 
-def _entries(stacks: list[maps.Stack], view: dict, count: int, chunks: packing.Chunks) -> list[dict]:
+def _entries(found: list[maps.Rows], view: dict, count: int, chunks: packing.Chunks) -> list[dict]:
     entries = []
-    for stack in stacks:
-        planes, height, width = stack.planes.shape
-        data, scales = packing.packed_stack(stack.planes, probes(list(stack.kinds.values()), planes, view, count))
-        place = {"layer": stack.layer, "height": height, "width": width, "stack": chunks.add(data), "scales": scales}
-        place |= {"pooled": stack.pooled} if stack.pooled else {}
-        entries += [{"method": method, "kind": kind, **place} for method, kind in stack.kinds.items()]
+    for rows in found:
+        size, height, width = rows.maps.shape
+        stack = _stack(rows, [probes(kind, size, view, count) for kind in rows.kinds.values() if kind != "table"])
+        place = {"layer": rows.layer, "height": height, "width": width,
+                 "stack": chunks.add(packing.packed_planes(stack.planes)), "mix": chunks.add(stack.mix.tobytes())}
+        place |= {"pooled": rows.pooled} if rows.pooled else {}
+        entries += [{"method": method, "kind": kind, **place} for method, kind in rows.kinds.items()]
     return entries
+
+
+def _stack(rows: maps.Rows, weights: list[np.ndarray]) -> packing.Stack:
+    if not weights:
+        return packing.tabulated(rows.maps)
+    cut = np.repeat([kind == "relevance" for kind in rows.kinds.values()], len(weights[0]))
+    return packing.quantised(rows.maps, np.concatenate(weights), cut)
 
 
 def _loading(network: Classifier) -> str:

@@ -38,13 +38,13 @@ METHODS = (*explainers.METHODS, *explainers.TRANSFORMER, *RELEVANCE)
 Step = Callable[[float], None]
 
 
-class Stack(NamedTuple):
-    """Planes (planes, h, w) of an image; see :mod:`contrastlib.explorer.packing`."""
+class Rows(NamedTuple):
+    """The rows (rows, h, w) of a stack; see :mod:`contrastlib.explorer.packing`."""
 
     kinds: dict[str, str]
     """method -> kind, of the methods that make their maps of it"""
     layer: str
-    planes: np.ndarray
+    maps: np.ndarray
     pooled: int | None = None
     """pixels a side that one value sums up, of maps of the pixels"""
 
@@ -86,8 +86,8 @@ class Ranking:
 def stacks(
     network: Classifier, images: Tensor, methods: Sequence[str] | None = None, layers: Sequence[str] | None = None,
     classes: int = 12, step: Step = lambda share: None,
-) -> tuple[Ranking, list[list[Stack]]]:
-    """The stacks of each of B images (B, 3, H, W), from one pass for each family of methods.
+) -> tuple[Ranking, list[list[Rows]]]:
+    """The rows of the stacks of each of B images (B, 3, H, W), from one pass for each family of methods.
 
     Args:
         methods: names; those that do not apply to the network are left out, as is relevance propagation where
@@ -102,8 +102,8 @@ def stacks(
     >>> from contrastlib import models
     >>> network = models.load("birds_vgg")
     >>> ranking, ((first,), _) = stacks(network, torch.rand(2, 3, 128, 128), ["gradcam"], classes=5)
-    >>> ranking.listed.shape, first.kinds, first.layer, first.planes.shape
-    (torch.Size([2, 5]), {'gradcam': 'linear'}, 'network.features.20', (8, 16, 16))
+    >>> ranking.listed.shape, first.kinds, first.layer, first.maps.shape
+    (torch.Size([2, 5]), {'gradcam': 'linear'}, 'network.features.20', (7, 16, 16))
     """
     chosen = applicable(network, methods, layers)
     work = _Work(network, images, layers, classes)
@@ -116,7 +116,7 @@ def stacks(
         work.found += family(named, lambda share, done=done: step((done + share) / len(families)))
     if not work.found:
         raise ValueError(f"{', '.join(chosen)} cannot explain {network.name}: name other methods")
-    return work.ranking, [[stack._replace(planes=stack.planes[:, i]) for stack in work.found] for i in range(len(images))]
+    return work.ranking, [[rows._replace(maps=rows.maps[:, i]) for rows in work.found] for i in range(len(images))]
 
 
 def applicable(network: Classifier, methods: Sequence[str] | None, layers: Sequence[str] | None = None) -> list[str]:
@@ -155,7 +155,7 @@ class _Work:
     def __init__(self, network: Classifier, images: Tensor, layers: Sequence[str] | None, classes: int):
         self.network, self.images, self.layers, self.classes = network, images, layers, classes
         self.ranking: Ranking | None = None
-        self.found: list[Stack] = []
+        self.found: list[Rows] = []
 
     def rank(self, logits: Tensor) -> Ranking:
         """The ranking of the first pass, for all: rounding must not exchange two classes between methods."""
@@ -163,7 +163,7 @@ class _Work:
             self.ranking = Ranking(logits, self.classes)
         return self.ranking
 
-    def by_gradients(self, methods: list[str], step: Step) -> list[Stack]:
+    def by_gradients(self, methods: list[str], step: Step) -> list[Rows]:
         own = self.layers or [self.network.layer]
         places = [(method, layer) for method in methods
                   for layer in ([INPUT] if method in explainers.INPUT_SPACE else own)]
@@ -175,10 +175,10 @@ class _Work:
             return pool(made.sum(dim=-3), factor) if layer == INPUT else made
 
         made = _each_part(self.rank(passed.logits).basis, [partial(maps, *place) for place in places], step)
-        return [Stack({method: "linear"}, layer, _about_mean(each), factor if layer == INPUT else None)
+        return [Rows({method: "linear"}, layer, each, factor if layer == INPUT else None)
                 for (method, layer), each in zip(places, made)]
 
-    def by_tokens(self, methods: list[str], step: Step) -> list[Stack]:
+    def by_tokens(self, methods: list[str], step: Step) -> list[Rows]:
         passed = vit.vit_forward(self.network, self.images)
         ranking = self.rank(passed.logits)
         own = self.layers or _all_blocks(passed)
@@ -188,15 +188,15 @@ class _Work:
         jobs = bool(linear) + bool(tables)
         made = _each_part(ranking.basis, [partial(_of_tokens, passed, *place) for place in linear],
                           lambda share: step(share / jobs)) if linear else []
-        found = [Stack({method: "linear"}, layer, _about_mean(each)) for (method, layer), each in zip(linear, made)]
+        found = [Rows({method: "linear"}, layer, each) for (method, layer), each in zip(linear, made)]
         if tables:
             rollouts = [lambda part, method=method: explainers.TRANSFORMER[method](passed, part) for method in tables]
             # four targets at a time share the vector of ones and the softmax, so that six vectors go back for sixteen
             made = _each_part(_tabulated(ranking), rollouts, lambda share: step((jobs - 1 + share) / jobs), 16)
-            found += [Stack({method: "table"}, TOKENS, each) for method, each in zip(tables, made)]
+            found += [Rows({method: "table"}, TOKENS, each) for method, each in zip(tables, made)]
         return found
 
-    def by_relevance(self, methods: list[str], step: Step) -> list[Stack]:
+    def by_relevance(self, methods: list[str], step: Step) -> list[Rows]:
         with ExitStack() as stack:
             try:
                 propagate = stack.enter_context(propagation(self.network, self.images))
@@ -207,8 +207,7 @@ class _Work:
             factor = pooling(self.images.shape[-1])
             maps, = _each_part(torch.cat([ranking.basis, scored]),
                                [lambda part: pool(propagate(part).sum(dim=-3), factor)], step)
-        planes = np.concatenate([_about_mean(maps[:len(ranking.basis)]), maps[len(ranking.basis):]])
-        return [Stack({method: RELEVANCE[method] for method in methods}, INPUT, planes, factor)]
+        return [Rows({method: RELEVANCE[method] for method in methods}, INPUT, maps, factor)]
 
 
 def _each_part(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor]], step: Step,
@@ -221,12 +220,6 @@ def _each_part(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor
             result.append(function(part).double().numpy(force=True))
         step(done / len(parts))
     return [np.concatenate(result) for result in results]
-
-
-def _about_mean(maps: np.ndarray) -> np.ndarray:
-    """The mean of the maps (N, ...), then their deviations from it."""
-    mean = maps.mean(axis=0, keepdims=True)
-    return np.concatenate([mean, maps - mean])
 
 
 def _of_tokens(passed: ForwardPass, method: str, layer: str, part: Tensor) -> Tensor:

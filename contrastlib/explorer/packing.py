@@ -1,41 +1,45 @@
 """Numbers and images as bytes for the browser.
 
-A stack of maps is stored as planes (planes, height, width) of signed 16-bit integers, row by row: the low bytes of
-all, then their high bytes, under zlib (a seventh shorter than with both bytes side by side). Each plane has a scale:
-the real value is the integer times the scale. For a network's K listed classes,
-the most probable first, and the rest, if there are other classes, the planes are
+A stack is what all maps of a picture by one method at one layer are made of: rows, each a map (height, width),
 
-=========================  ===================================================================================
-0                          the mean of the maps that follow
-1 to K                     phi^s of each listed class, less plane 0
-K + 1, K + 2               the rest's mean weighted by probability, and its plain mean, less plane 0
-K + 3, K + 4               those two of y_s phi^s (only where maps are of relevance)
-=========================  ===================================================================================
+===========  =================================================================================================
+K            phi^s of each listed class, the most probable first
+2            of the rest, if there are other classes: its mean weighted by probability, and its plain mean
+2            those two of y_s phi^s, where maps are of relevance
+===========  =================================================================================================
 
-Weights of a contrast add up to 0, so that plane 0, which is often much larger than what tells classes apart,
-cancels exactly and does not add its rounding. The kind of an entry says what becomes of a stack:
+and the kind of an entry says what becomes of them:
 
-=========================  ===================================================================================
-linear                     sum_s w_s phi^s
-relevance                  max(0, abs(y_t) sum_s w_s phi^s), phi^s from unit relevance at a logit
-scored                     sum_s w_s y_s phi^s of the same phi^s
-table                      plane 4 r + c is the map of class r and contrast c itself (original, mean, maximum,
-                           weighted), for maps that are no weighted sum over classes
-=========================  ===================================================================================
+===========  =================================================================================================
+linear       sum_s w_s phi^s
+relevance    max(0, abs(y_t) sum_s w_s phi^s), phi^s from unit relevance at a logit
+scored       sum_s w_s y_s phi^s of the same phi^s
+table        row 4 r + c is the map of class r and contrast c itself (original, mean, maximum, weighted), for maps
+             that are no weighted sum over classes
+===========  =================================================================================================
+
+Maps of different classes are often much alike, and what sets them apart is small. Rows are therefore stored as
+combinations of planes, those of their singular value decomposition: row = sum_j mix[row, j] plane_j. A contrast
+takes of each plane as much as it needs, so that rounding is in proportion to the contrast and not to what cancels
+in it. Planes are signed 16-bit integers, row by row: the low bytes of all, then their high bytes (a seventh shorter
+than both bytes side by side), under zlib. The mix (rows, planes) is in float32, little-endian; a table has no
+combinations, and for each row one number, its scale.
 """
 
 from __future__ import annotations
 
 import io
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-STEPS = (1023, 2047, 4095, 8191, 16383, 32767)
+STEPS = (511, 1023, 2047, 4095, 8191, 16383, 32767)
 """integers go from -n to n for one of these n, the first that is fine enough: fewer are quicker to load"""
-TOLERANCE = 5e-4  # of a map's range
+TOLERANCE = 4e-4  # of a map's range
+ROUNDING = 1e-7  # of the largest singular value: what is below is the rounding of single precision
 LOSSLESS = 128  # pixels a side up to which images are stored without loss
 QUALITY = 90
 
@@ -59,32 +63,66 @@ class Chunks:
         return self._numbers[data]
 
 
-def packed_stack(planes: np.ndarray, probes: np.ndarray) -> tuple[bytes, list[float]]:
-    """Planes (planes, h, w) as bytes, and their scales.
+class Stack(NamedTuple):
+    """Rows (rows, h, w) as integer planes (planes, h, w) and a mix (rows, planes), or scales (rows,) of a table."""
+
+    planes: np.ndarray
+    mix: np.ndarray
+
+    def maps(self, weights: np.ndarray) -> np.ndarray:
+        """Maps (..., h, w) of weights over the rows (..., rows)."""
+        return np.tensordot(weights * self.mix if self.mix.ndim == 1 else weights @ self.mix, self.planes, 1)
+
+
+def quantised(rows: np.ndarray, probes: np.ndarray, cut: np.ndarray) -> Stack:
+    """A stack of as few steps as are fine enough.
 
     Args:
-        probes: (N, planes) weights of maps that keep to ``TOLERANCE``, as far as 16 bits can.
-    """
-    largest = abs(planes).max(axis=(1, 2))
-    wanted = np.tensordot(probes, planes, 1)
-    ranges = np.ptp(wanted, axis=(1, 2))
-    for steps in STEPS:
-        scales = np.array([number(most / steps, 6) or 1 for most in largest])
-        integers = np.rint(planes / scales[:, None, None])
-        errors = abs(np.tensordot(probes * scales, integers, 1) - wanted).max(axis=(1, 2))
-        if (errors <= TOLERANCE * ranges).all():
-            break
-    low_and_high = integers.clip(-steps, steps).astype("<i2").reshape(-1, 1).view(np.uint8).T
-    return zlib.compress(low_and_high.tobytes(), 9), scales.tolist()
+        rows: (rows, h, w).
+        probes: (N, rows) weights of maps that keep to ``TOLERANCE``, as far as 16 bits can.
+        cut: (N,) which of those maps are cut at 0: what is left of them may be small, so they keep to a quarter.
 
-
-def unpacked_stack(data: bytes, height: int, width: int) -> np.ndarray:
-    """The integers (planes, height, width) of a stack.
-
-    >>> data, scales = packed_stack(np.ones((2, 3, 4)), np.eye(2))
-    >>> bool(np.allclose(unpacked_stack(data, 3, 4) * scales[0], 1, rtol=1e-6))
+    >>> rows = np.arange(8.).reshape(2, 2, 2)
+    >>> bool(np.allclose(quantised(rows, np.eye(2), np.zeros(2)).maps(np.eye(2)), rows, atol=0.01))
     True
     """
+    left, singular, right = np.linalg.svd(rows.reshape(len(rows), -1), full_matrices=False)
+    kept = singular > ROUNDING * singular[0]
+    planes, mix = right[kept].reshape(-1, *rows.shape[1:]), left[:, kept] * singular[kept]
+    return _fine_enough(planes, mix, rows, probes, cut)
+
+
+def tabulated(rows: np.ndarray) -> Stack:
+    """A stack of rows (rows, h, w) that are maps themselves."""
+    count = len(rows)
+    return _fine_enough(rows, np.ones(count), rows, np.eye(count), np.zeros(count))
+
+
+def _fine_enough(planes: np.ndarray, mix: np.ndarray, rows: np.ndarray, probes: np.ndarray, cut: np.ndarray) -> Stack:
+    wanted = np.tensordot(probes, rows, 1)
+    allowed = np.where(cut, TOLERANCE / 4, TOLERANCE) * np.ptp(wanted, axis=(1, 2))
+    largest = abs(planes).max(axis=(1, 2))
+    for steps in STEPS:
+        scales = np.where(largest == 0, 1, largest / steps)
+        integers = np.rint(planes / scales[:, None, None]).astype("<i2")
+        stack = Stack(integers, (mix * scales).astype("<f4"))
+        if (abs(stack.maps(probes) - wanted).max(axis=(1, 2)) <= allowed).all():
+            break
+    return stack
+
+
+def packed_planes(planes: np.ndarray) -> bytes:
+    """Integers (planes, h, w) as bytes.
+
+    >>> planes = np.array([[[1, -2], [300, -400]]])
+    >>> unpacked_planes(packed_planes(planes), 2, 2).tolist()
+    [[[1, -2], [300, -400]]]
+    """
+    return zlib.compress(planes.astype("<i2").reshape(-1, 1).view(np.uint8).T.tobytes(), 9)
+
+
+def unpacked_planes(data: bytes, height: int, width: int) -> np.ndarray:
+    """The integers (planes, height, width) in those bytes."""
     low_and_high = np.frombuffer(zlib.decompress(data), dtype=np.uint8).reshape(2, -1)
     return low_and_high.T.copy().view("<i2").reshape(-1, height, width)
 
@@ -105,15 +143,6 @@ def packed_labels(labels: np.ndarray) -> bytes:
 def mean_colour(image: Tensor) -> list[int]:
     """Mean of each channel, 0 to 255."""
     return _bytes(image.mean(dim=(1, 2), keepdim=True)).flatten().tolist()
-
-
-def number(value: float, digits: int = 9) -> float:
-    """Rounded to that many digits; nine keep all of single precision.
-
-    >>> number(0.1234567891234)
-    0.123456789
-    """
-    return float(f"{float(value):.{digits}g}")
 
 
 def _bytes(image: Tensor) -> np.ndarray:

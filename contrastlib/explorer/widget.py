@@ -99,8 +99,10 @@ class Explorer(anywidget.AnyWidget):
         """The map (h, w) of a pane, from the packed numbers as the browser computes it."""
         chosen, view, count = self._chosen(pane)
         entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (chosen["method"], chosen["layer"]))
-        planes = packing.unpacked_stack(self.chunks[entry["stack"]], entry["height"], entry["width"])
-        return map_of(entry, planes, view, chosen, count)
+        planes = packing.unpacked_planes(self.chunks[entry["stack"]], entry["height"], entry["width"])
+        mix = np.frombuffer(self.chunks[entry["mix"]], dtype="<f4")
+        stack = packing.Stack(planes, mix if entry["kind"] == "table" else mix.reshape(-1, len(planes)))
+        return map_of(entry, stack, view, chosen, count)
 
     def code(self, pane: int = 0) -> str:
         """Lines of Python that give the map of a pane."""
