@@ -156,7 +156,7 @@ def point_at_sources(app, pagename, templatename, context, doctree) -> None:
     """Let the theme's links lead to the notebook as it is in the repository, which holds no executed ones."""
     for button in context.get("header_buttons", []):
         for link in (button, *button.get("buttons", [])):
-            if "url" in link:
+            if link.get("url", "").startswith("https:"):  # others lead into the book
                 link["url"] = link["url"].replace(f"{EXECUTED}/", f"{SOURCES}/")
 
 

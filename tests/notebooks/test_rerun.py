@@ -102,7 +102,7 @@ def test_with_a_repository(build):
     assert "https://colab.research.google.com/github/owner/name/blob/draft/notebooks/01_tiny.ipynb" in notebook
     assert "git clone --quiet --depth 1 --branch draft https://github.com/owner/name /content/name" in readable(notebook)
     assert 'href="https://github.com/owner/name"' in text and "mybinder" not in text
-    assert "book/executed/01_tiny.ipynb?" not in notebook
+    assert "_sources/book/executed/01_tiny.ipynb" in notebook, "what the page offers to download is the executed one"
 
 
 def test_on_gitlab(build):
