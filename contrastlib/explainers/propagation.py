@@ -39,7 +39,7 @@ class Propagation:
         rules: the rules in force.
     """
 
-    def __init__(self, outputs: Tensor, rules: str, watched: _Watched, shape: torch.Size):
+    def __init__(self, outputs: Tensor, rules: str, watched: Watched, shape: torch.Size):
         self.outputs, self.rules = outputs.detach(), rules
         self._watched, self._shape = watched, shape
         self._ends: Tensor | None = outputs
@@ -243,7 +243,7 @@ def _first_layer(model: nn.Module, images: Tensor, box: Box) -> tuple[nn.Module,
     return first, torch.minimum(*seen), torch.maximum(*seen)
 
 
-class _Watched:
+class Watched:
     """What the forward pass tells: where relevance ends, the layers in order, their steps in the graph."""
 
     def __init__(self):
@@ -258,8 +258,8 @@ class _Watched:
 @contextmanager
 def _watching(
     model: nn.Module, first: nn.Module, named: dict[str, nn.Module], batch_norms: dict[str, str]
-) -> Iterator[_Watched]:
-    watched, modules = _Watched(), dict(model.named_modules())
+) -> Iterator[Watched]:
+    watched, modules = Watched(), dict(model.named_modules())
     watched.names = {module: name for name, module in modules.items()}
 
     def begin(module: nn.Module, inputs: tuple) -> Tensor:
