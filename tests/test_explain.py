@@ -90,6 +90,19 @@ def test_foils_of_every_kind(network, images):
                                explain(network, images, 1, contrast="weighted"))
 
 
+@pytest.mark.parametrize("method", ["gradcam", "input_x_gradient", "lrp"])
+def test_weights_of_ones_own(network, images, method):
+    """A tensor over the logits, or a function of them; the target is in them."""
+    network.eval()
+    weights = contrasts.weighted(contrastlib.forward.predict(network, images), 2)
+    expected = explain(network, images, 2, method)
+    torch.testing.assert_close(explain(network, images, method=method, contrast=weights), expected)
+    torch.testing.assert_close(explain(network, images, 5, method, weights.double()), expected)
+    given = explain(network, images, method=method, contrast=lambda y: contrasts.weighted(y, 2))
+    torch.testing.assert_close(given, expected)
+    torch.testing.assert_close(explain(network, images, method=method, contrast=-weights), -expected)
+
+
 def test_a_classifier_of_this_library_names_its_own_layer(network, images):
     classifier = models.Classifier(network, name="tiny", class_names="abcdef", layer="network.1", input_size=16,
                                    checksum="none")
@@ -126,6 +139,12 @@ def softmaxed(network):
     (None, None, {"target": 1, "contrast": "among", "foils": [1, 2]}, ValueError, "target is among its own foils"),
     (None, None, {"target": 1, "contrast": "among", "foils": []}, ValueError, "foils are empty"),
     (None, None, {"target": 1, "contrast": "among", "foils": 9}, IndexError, "foil 9 is not a class"),
+    (None, None, {"contrast": torch.ones(BATCH, 5)}, ValueError, r"logits' shape \(B, C\) = \(3, 6\).*got \(3, 5\)"),
+    (None, None, {"contrast": torch.ones(CLASSES)}, ValueError, "a row for each image"),
+    (None, None, {"contrast": torch.full((BATCH, CLASSES), math.nan)}, ValueError, "weights hold NaN"),
+    (None, None, {"contrast": [1, 0, 0, 0, 0, 0]}, TypeError, "a contrast is a name, a tensor of weights or a function"),
+    (None, None, {"contrast": lambda y: None}, TypeError, "a function that returns one, not None"),
+    (None, None, {"contrast": torch.ones(BATCH, CLASSES), "foils": 1}, ValueError, "not to weights"),
     (None, lambda i: (i * 255).byte(), {}, TypeError, r"images.float\(\) / 255"),
     (None, lambda i: i[0], {}, ValueError, r"add the batch dimension with images\[None\]"),
     (None, lambda i: i.numpy(), {}, TypeError, "must be a tensor"),

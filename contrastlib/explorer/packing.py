@@ -39,7 +39,7 @@ from torch import Tensor
 STEPS = (511, 1023, 2047, 4095, 8191, 16383, 32767)
 """integers go from -n to n for one of these n, the first that is fine enough: fewer are quicker to load"""
 TOLERANCE = 4e-4  # of a map's range
-ROUNDING = 1e-7  # of the largest singular value: what is below is the rounding of single precision
+ROUNDING = 1e-7  # of the largest value: what is below is the rounding of single precision
 LOSSLESS = 128  # pixels a side up to which images are stored without loss
 QUALITY = 90
 
@@ -101,6 +101,7 @@ def tabulated(rows: np.ndarray) -> Stack:
 def _fine_enough(planes: np.ndarray, mix: np.ndarray, rows: np.ndarray, probes: np.ndarray, cut: np.ndarray) -> Stack:
     wanted = np.tensordot(probes, rows, 1)
     allowed = np.where(cut, TOLERANCE / 4, TOLERANCE) * np.ptp(wanted, axis=(1, 2))
+    allowed = allowed.clip(min=ROUNDING * np.abs(rows).max())
     largest = abs(planes).max(axis=(1, 2))
     for steps in STEPS:
         scales = np.where(largest == 0, 1, largest / steps)
