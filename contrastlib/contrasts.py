@@ -155,7 +155,8 @@ def cotangent(contrast: Contrast, logits: Tensor, target: Classes, foils: Classe
             raise ValueError('the contrast "among" needs foils: the classes to contrast the target with')
         return among(logits, target, foils)
     if foils is not None:
-        raise ValueError(f'foils belong to the contrast "among", not to {repr(contrast) if named else "weights"}')
+        given = repr(contrast) if named else "weights"
+        raise ValueError(f'foils belong to the contrast "among", not to {given}')
     return CONTRASTS[contrast](logits, target) if named else _own(contrast, logits)
 
 
@@ -190,7 +191,9 @@ def _own(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -> Tenso
     check_logits(logits)
     weights = contrast(logits) if callable(contrast) else contrast
     if not isinstance(weights, Tensor):
-        raise TypeError(f"a contrast is a name, a tensor of weights or a function that returns one, not {weights!r}")
+        raise TypeError(
+            f"a contrast is a name, a tensor of weights or a function that returns one, not {weights!r}"
+        )
     if weights.shape != logits.shape:
         raise ValueError(
             f"weights must have the logits' shape (B, C) = {tuple(logits.shape)}, a row for each image, "

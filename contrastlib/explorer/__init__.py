@@ -1,7 +1,7 @@
 """The contrast explorer: two maps of a picture side by side, of any contrast, in a page or live.
 
-Because a contrast is a weighted sum over classes, the maps of each class and the logits are enough to show all of
-them: Python gathers and packs those, and the browser computes the rest.
+Because a contrast is a weighted sum over classes, the maps of each class and the logits are enough to show all
+of them: Python gathers and packs those, and the browser computes the rest.
 """
 
 from contrastlib.explorer.pictures import Picture, bird, bird_scene, of_set, photograph

@@ -1,8 +1,8 @@
-"""What the browser computes, in Python: the weights of a contrast, and a map from a stack. Twin of arithmetic.js."""
+"""What the browser computes, in Python: weights of a contrast, and a map from a stack. Twin of arithmetic.js."""
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 
@@ -25,13 +25,14 @@ def shares(view: dict, pane: dict, count: int) -> np.ndarray:
     >>> shares(view, {"rank": 0, "contrast": "weighted"}, 10).tolist()
     [0.0, 0.5, 0.5]
     """
-    logits = np.array([each["logit"] for each in view["classes"]] + [view["rest"]["logit"] if view["rest"] else -np.inf])
+    rest = view["rest"] or {"count": 0, "logit": -np.inf}
+    logits = np.array([each["logit"] for each in [*view["classes"], rest]])
     ranks = np.arange(len(logits))
     others, contrast = ranks != pane["rank"], pane["contrast"]
     if contrast == "own":
         return np.array(pane["weights"], dtype=float)
     if contrast == "mean":
-        sizes = np.where(ranks < len(view["classes"]), others, view["rest"]["count"] if view["rest"] else 0)
+        sizes = np.where(ranks < len(view["classes"]), others, rest["count"])
         return sizes / (count - 1)
     chosen = {
         "original": np.zeros_like(others),
@@ -78,5 +79,5 @@ def probes(kind: str, rows: int, view: dict, count: int) -> np.ndarray:
     """Weights (N, rows) of the contrasts of each listed class, with all others and with each one."""
     ranks = range(len(view["classes"]))
     panes = [{"rank": rank, "contrast": contrast} for rank, contrast in product(ranks, TABULATED)]
-    panes += [{"rank": rank, "contrast": "among", "foils": [foil]} for rank, foil in product(ranks, ranks) if rank != foil]
+    panes += [{"rank": one, "contrast": "among", "foils": [other]} for one, other in permutations(ranks, 2)]
     return np.stack([row_weights(kind, rows, view, pane, count) for pane in panes])

@@ -23,10 +23,13 @@ def bundle(export: bool = False, folder: Path = FOLDER) -> str:
     Raises:
         ValueError: a module imports what is none of the others, or would end the script element of a page.
     """
-    text = "".join(_EXPORT.sub("", _IMPORT.sub("", (folder / name).read_text(encoding="utf-8"))) for name in MODULES)
+    modules = [(folder / name).read_text(encoding="utf-8") for name in MODULES]
+    text = "".join(_EXPORT.sub("", _IMPORT.sub("", module)) for module in modules)
     left = re.search(r"^(import|export)\b.*", text, re.MULTILINE)
     if left:
-        raise ValueError(f"{left.group()!r} cannot be bundled: import from the modules beside, and export declarations")
+        raise ValueError(
+            f"{left.group()!r} cannot be bundled: import from the modules beside, and export declarations"
+        )
     if "</script" in text.lower():
         raise ValueError("the modules hold </script, which would end the script in a page: write <\\/script")
     return text + ("export default { render };\n" if export else "")

@@ -20,21 +20,21 @@ from contrastlib.models import Classifier
 TOGETHER = 4  # pictures that pass through a network together
 
 TITLES = {
-    "birds_vgg": "small VGG", "birds_alexnet": "small AlexNet", "birds_resnet": "small ResNet", "birds_vit": "small ViT",
-    "cifar10_vit": "small ViT", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1",
+    "birds_vgg": "small VGG", "birds_alexnet": "small AlexNet", "birds_resnet": "small ResNet",
+    "birds_vit": "small ViT", "cifar10_vit": "small ViT", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1",
     "mobilenet_v2": "MobileNet V2", "mobilenet_v2_birds": "MobileNet V2 for birds",
     **{f"cifar10_resnet{depth}": f"ResNet-{depth}" for depth in (20, 32, 44, 56)},
 }  # fmt: skip
 METHODS = {
     "gradcam": ("GradCAM", "Each channel of a layer, weighted by its mean gradient."),
-    "linear_approximation": ("Linear Approximation", "Each activation times its gradient, summed over channels."),
+    "linear_approximation": ("Linear Approximation", "Each activation times its gradient, over channels."),
     "xgradcam": ("XGradCAM", "Each channel of a layer, weighted by its gradients where it is active."),
     "gradient": ("Gradient", "The gradient at the pixels, summed over channels."),
     "input_x_gradient": ("Input × Gradient", "Each pixel times its gradient, summed over channels."),
     "lrp": ("LRP", "Each class's logit, propagated back to the pixels as relevance by the z+ rule."),
     "clrp1": ("CLRP", "Relevance of the target less that of the others, where that is positive."),
     "vit_gradcam": ("GradCAM of tokens", "Each feature of a block's tokens, weighted by its mean gradient."),
-    "gradient_attention_rollout": ("Gradient attention rollout", "Attention times its gradient, through all blocks."),
+    "gradient_attention_rollout": ("Gradient attention rollout", "Attention times gradient, through all blocks."),
     "attention_x_gradient": ("Attention × Gradient", "Attention times its gradient, summed over blocks."),
 }
 ABOUT = {
@@ -61,16 +61,21 @@ def explained(
         progress: see :class:`contrastlib.explorer.Explorer`.
     """
     accounts = [_account(picture, networks, chunks) for picture in pictures]
+    layers = layers or {}
     jobs = [(network, start) for network in networks for start in range(0, len(pictures), TOGETHER)]
     with tqdm(total=len(pictures) * len(networks), desc="maps", disable=progress is not True) as bar:
         for done, (network, start) in enumerate(jobs):
             some = slice(start, start + TOGETHER)
             images = torch.stack([picture.tensor(network) for picture in pictures[some]])
-            ranking, stacks = maps.stacks(
-                network, images.to(next(network.parameters())), methods, (layers or {}).get(network.name), classes,
-                (lambda share, done=done: progress((done + share) / len(jobs))) if callable(progress) else lambda _: None,
-            )
-            order = maps.applicable(network, methods, (layers or {}).get(network.name))
+            images = images.to(next(network.parameters()))
+            own = layers.get(network.name)
+
+            def step(share: float, done: int = done) -> None:
+                if callable(progress):
+                    progress((done + share) / len(jobs))
+
+            ranking, stacks = maps.stacks(network, images, methods, own, classes, step)
+            order = maps.applicable(network, methods, own)
             for i, account in enumerate(accounts[some]):
                 view = ranking.view(i, network.class_names)
                 entries = _entries(stacks[i], view, len(network.class_names), chunks)
@@ -82,14 +87,17 @@ def explained(
 
 def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> dict:
     """All that the browser is told; the maps are described in :mod:`contrastlib.explorer.packing`."""
-    used = {entry["method"] for account in accounts for view in account["views"].values() for entry in view["maps"]}
+    views = [view for account in accounts for view in account["views"].values()]
+    used = {entry["method"] for view in views for entry in view["maps"]}
     return {
         "version": 1,
         "name": name,
         "colours": matplotlib.colormaps[figures.COLOURS](range(256), bytes=True)[:, :3].tolist(),
         "networks": {
-            network.name: {"title": TITLES.get(network.name, network.name), "classes": len(network.class_names),
-                           "size": network.input_size, "code": _loading(network)}
+            network.name: {
+                "title": TITLES.get(network.name, network.name), "classes": len(network.class_names),
+                "size": network.input_size, "code": _loading(network),
+            }
             for network in networks
         },
         "methods": {
@@ -97,7 +105,8 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
             for method, (title, about) in METHODS.items() if method in used
         },
         "contrasts": {
-            contrast: {"title": contrast, "about": ABOUT[contrast], "question": ASKED[contrast]} for contrast in CONTRASTS
+            contrast: {"title": contrast, "about": ABOUT[contrast], "question": ASKED[contrast]}
+            for contrast in CONTRASTS
         },
         "pictures": accounts,
     }
@@ -120,9 +129,12 @@ def _entries(found: list[maps.Rows], view: dict, count: int, chunks: packing.Chu
     entries = []
     for rows in found:
         size, height, width = rows.maps.shape
-        stack = _stack(rows, [probes(kind, size, view, count) for kind in rows.kinds.values() if kind != "table"])
-        place = {"layer": rows.layer, "height": height, "width": width,
-                 "stack": chunks.add(packing.packed_planes(stack.planes)), "mix": chunks.add(stack.mix.tobytes())}
+        kinds = [kind for kind in rows.kinds.values() if kind != "table"]
+        stack = _stack(rows, [probes(kind, size, view, count) for kind in kinds])
+        place = {
+            "layer": rows.layer, "height": height, "width": width,
+            "stack": chunks.add(packing.packed_planes(stack.planes)), "mix": chunks.add(stack.mix.tobytes()),
+        }
         place |= {"pooled": rows.pooled} if rows.pooled else {}
         entries += [{"method": method, "kind": kind, **place} for method, kind in rows.kinds.items()]
     return entries

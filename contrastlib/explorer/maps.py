@@ -1,6 +1,6 @@
-"""Maps of the most probable classes one by one and of all others merged, of which every contrast is a weighted sum.
+"""Maps of the most probable classes one by one, and of all others merged.
 
-Of C classes the K most probable are listed. The others enter the weighted contrast of a listed class as
+Every contrast is a weighted sum of them. Of C classes the K most probable are listed. The others enter the weighted contrast of a listed class as
 sum_s p_s phi^s / sum_s p_s and the mean contrast as their plain mean; both are maps of one cotangent, so that
 K + 2 vectors go back whatever C is, and nothing is approximated.
 """
@@ -77,15 +77,18 @@ class Ranking:
 
     def view(self, i: int, class_names: Sequence[str]) -> dict:
         """The classes of image i, and their logits, as the explorer's header has them."""
-        listed = self.listed[i].tolist()
-        classes = [{"index": s, "name": class_names[s], "logit": float(f"{self.logits[i, s]:.9g}")} for s in listed]
-        rest = {"count": self.others, "logit": float(f"{self._rest[i].logsumexp(0):.9g}")} if self.others else None
-        return {"classes": classes, "rest": rest}
+        def rounded(logit: Tensor) -> float:
+            return float(f"{logit:.9g}")  # keeps all of single precision
+
+        classes = [{"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s])}
+                   for s in self.listed[i].tolist()]
+        rest = {"count": self.others, "logit": rounded(self._rest[i].logsumexp(0))}
+        return {"classes": classes, "rest": rest if self.others else None}
 
 
 def stacks(
-    network: Classifier, images: Tensor, methods: Sequence[str] | None = None, layers: Sequence[str] | None = None,
-    classes: int = 12, step: Step = lambda share: None,
+    network: Classifier, images: Tensor, methods: Sequence[str] | None = None,
+    layers: Sequence[str] | None = None, classes: int = 12, step: Step = lambda share: None,
 ) -> tuple[Ranking, list[list[Rows]]]:
     """The rows of the stacks of each of B images (B, 3, H, W), from one pass for each family of methods.
 
@@ -116,10 +119,14 @@ def stacks(
         work.found += family(named, lambda share, done=done: step((done + share) / len(families)))
     if not work.found:
         raise ValueError(f"{', '.join(chosen)} cannot explain {network.name}: name other methods")
-    return work.ranking, [[rows._replace(maps=rows.maps[:, i]) for rows in work.found] for i in range(len(images))]
+    return work.ranking, [
+        [rows._replace(maps=rows.maps[:, i]) for rows in work.found] for i in range(len(images))
+    ]
 
 
-def applicable(network: Classifier, methods: Sequence[str] | None, layers: Sequence[str] | None = None) -> list[str]:
+def applicable(
+    network: Classifier, methods: Sequence[str] | None, layers: Sequence[str] | None = None
+) -> list[str]:
     """Those of the methods that apply to a network as far as its kind tells; its default ones when None.
 
     Raises:
@@ -190,9 +197,11 @@ class _Work:
                           lambda share: step(share / jobs)) if linear else []
         found = [Rows({method: "linear"}, layer, each) for (method, layer), each in zip(linear, made)]
         if tables:
-            rollouts = [lambda part, method=method: explainers.TRANSFORMER[method](passed, part) for method in tables]
-            # four targets at a time share the vector of ones and the softmax, so that six vectors go back for sixteen
-            made = _each_part(_tabulated(ranking), rollouts, lambda share: step((jobs - 1 + share) / jobs), 16)
+            # four targets share the vector of ones and the softmax: six vectors go back for sixteen
+            made = _each_part(
+                _tabulated(ranking), [partial(_of_tokens, passed, method, TOKENS) for method in tables],
+                lambda share: step((jobs - 1 + share) / jobs), together=16,
+            )
             found += [Rows({method: "table"}, TOKENS, each) for method, each in zip(tables, made)]
         return found
 

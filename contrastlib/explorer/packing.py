@@ -1,6 +1,6 @@
 """Numbers and images as bytes for the browser.
 
-A stack is what all maps of a picture by one method at one layer are made of: rows, each a map (height, width),
+A stack is what all maps of a picture by one method at one layer are made of: rows, maps (height, width) of
 
 ===========  =================================================================================================
 K            phi^s of each listed class, the most probable first
@@ -14,16 +14,16 @@ and the kind of an entry says what becomes of them:
 linear       sum_s w_s phi^s
 relevance    max(0, abs(y_t) sum_s w_s phi^s), phi^s from unit relevance at a logit
 scored       sum_s w_s y_s phi^s of the same phi^s
-table        row 4 r + c is the map of class r and contrast c itself (original, mean, maximum, weighted), for maps
-             that are no weighted sum over classes
+table        row 4 r + c is the map of class r and contrast c itself (original, mean, maximum, weighted),
+             for maps that are no weighted sum over classes
 ===========  =================================================================================================
 
-Maps of different classes are often much alike, and what sets them apart is small. Rows are therefore stored as
-combinations of planes, those of their singular value decomposition: row = sum_j mix[row, j] plane_j. A contrast
-takes of each plane as much as it needs, so that rounding is in proportion to the contrast and not to what cancels
-in it. Planes are signed 16-bit integers, row by row: the low bytes of all, then their high bytes (a seventh shorter
-than both bytes side by side), under zlib. The mix (rows, planes) is in float32, little-endian; a table has no
-combinations, and for each row one number, its scale.
+Maps of different classes are often much alike, and what sets them apart is small. Rows are therefore stored
+as combinations of planes, those of their singular value decomposition: row = sum_j mix[row, j] plane_j. A
+contrast takes of each plane as much as it needs, so that rounding is in proportion to the contrast and not to
+what cancels in it. Planes are signed 16-bit integers, row by row: the low bytes of all, then their high bytes
+(a seventh shorter than both bytes side by side), under zlib. The mix (rows, planes) is in float32,
+little-endian; a table has no combinations, and for each row one number, its scale.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Chunks:
 
 
 class Stack(NamedTuple):
-    """Rows (rows, h, w) as integer planes (planes, h, w) and a mix (rows, planes), or scales (rows,) of a table."""
+    """Rows as integer planes (planes, h, w) and a mix (rows, planes), or scales (rows,) of a table."""
 
     planes: np.ndarray
     mix: np.ndarray
@@ -80,7 +80,8 @@ def quantised(rows: np.ndarray, probes: np.ndarray, cut: np.ndarray) -> Stack:
     Args:
         rows: (rows, h, w).
         probes: (N, rows) weights of maps that keep to ``TOLERANCE``, as far as 16 bits can.
-        cut: (N,) which of those maps are cut at 0: what is left of them may be small, so they keep to a quarter.
+        cut: (N,) which of those maps are cut at 0: what is left of them may be small, so they keep to a
+            quarter of it.
 
     >>> rows = np.arange(8.).reshape(2, 2, 2)
     >>> bool(np.allclose(quantised(rows, np.eye(2), np.zeros(2)).maps(np.eye(2)), rows, atol=0.01))
@@ -98,7 +99,9 @@ def tabulated(rows: np.ndarray) -> Stack:
     return _fine_enough(rows, np.ones(count), rows, np.eye(count), np.zeros(count))
 
 
-def _fine_enough(planes: np.ndarray, mix: np.ndarray, rows: np.ndarray, probes: np.ndarray, cut: np.ndarray) -> Stack:
+def _fine_enough(
+    planes: np.ndarray, mix: np.ndarray, rows: np.ndarray, probes: np.ndarray, cut: np.ndarray
+) -> Stack:
     wanted = np.tensordot(probes, rows, 1)
     allowed = np.where(cut, TOLERANCE / 4, TOLERANCE) * np.ptp(wanted, axis=(1, 2))
     allowed = allowed.clip(min=ROUNDING * np.abs(rows).max())

@@ -47,7 +47,10 @@ class Picture(ABC):
         """The image (3, H, W) in [0, 1] that readers see, with the same frame as those the networks take."""
 
     def parts(self) -> tuple[list[str], np.ndarray] | None:
-        """Names of the parts of what is shown, and for each pixel (H, W) the number of its part, 0 for none."""
+        """Names of the parts of what is shown, and for each pixel (H, W) the number of its part, 0 for none.
+
+        None where they are not known.
+        """
         return None
 
 
@@ -98,8 +101,8 @@ class _OfSet(Picture):
         side = self._image.shape[-1]
         if side != network.input_size:
             raise ValueError(
-                f"{self.title!r} has {side} pixels a side, {network.name} takes {network.input_size}: load it with "
-                f"of_set(name, index, crop={network.input_size}), or show it to networks of its own size"
+                f"{self.title!r} has {side} pixels a side, {network.name} takes {network.input_size}: load it "
+                f"with of_set(name, index, crop={network.input_size}), or show it to networks of its own size"
             )
         return self._image
 
@@ -174,7 +177,9 @@ def of_set(name: str, index: int, caption: str | None = None, **options) -> Pict
     return _OfSet(name, index, options, caption)
 
 
-def photograph(photo: Image.Image | str | Path, title: str | None = None, caption: str | None = None) -> Picture:
+def photograph(
+    photo: Image.Image | str | Path, title: str | None = None, caption: str | None = None
+) -> Picture:
     """A photograph of the reader's own, seen as the network sees it: resized and cropped.
 
     Args:

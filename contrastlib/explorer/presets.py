@@ -26,7 +26,8 @@ def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], class
     if classes < 2:
         raise ValueError(f"classes is {classes}: a contrast needs at least 2")
     if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
-        raise ValueError(f"name is {name!r}: use letters, digits, _ and -, and a letter first, as it stands in an address")
+        raise ValueError(f"name is {name!r}: use letters, digits, _ and -, with a letter first, as it stands in "
+                         "the page's address")
 
 
 def state(panes: Sequence[dict] | None, header: dict) -> dict:
@@ -47,7 +48,8 @@ def _pane(preset: dict, views: dict) -> dict:
         _choice("field", field, FIELDS)
     network = _choice("network", preset.get("network"), list(views))
     view = views[network]
-    method = _choice("method", preset.get("method"), list(dict.fromkeys(entry["method"] for entry in view["maps"])))
+    methods = dict.fromkeys(entry["method"] for entry in view["maps"])
+    method = _choice("method", preset.get("method"), list(methods))
     entries = {entry["layer"]: entry for entry in view["maps"] if entry["method"] == method}
     layer = _choice("layer", preset.get("layer"), list(entries))
     rank = _choice("rank", preset.get("rank"), range(len(view["classes"])))
@@ -60,13 +62,16 @@ def _pane(preset: dict, views: dict) -> dict:
     weights = preset.get("weights")
     if (contrast == "own") != (weights is not None):
         raise ValueError('weights and the contrast "own" belong together: give both, or neither')
-    return {"network": network, "method": method, "layer": layer, "rank": rank, "contrast": contrast, "foils": foils,
-            "weights": weights and _normalised(weights, ranks, len(view["classes"]) + 1)}
+    return {
+        "network": network, "method": method, "layer": layer, "rank": rank, "contrast": contrast, "foils": foils,
+        "weights": weights and _normalised(weights, ranks, len(view["classes"]) + 1),
+    }
 
 
 def _normalised(weights: Sequence[float], ranks: list[int], count: int) -> list[float]:
     if len(weights) != count:
-        raise ValueError(f"there are {len(weights)} weights: give {count}, one for each listed class and one for all others")
+        raise ValueError(f"there are {len(weights)} weights: give {count}, one for each listed class and one for "
+                         "all others")
     left = [weight if rank in ranks else 0 for rank, weight in enumerate(weights)]
     if min(left) < 0 or not sum(left):
         raise ValueError("weights must not be negative, and one besides the target's must be positive")

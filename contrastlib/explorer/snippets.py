@@ -1,4 +1,4 @@
-"""Lines of Python that give a map of the explorer: templates, and how they are filled. Twin of python() in main.js."""
+"""Lines of Python that give a map of the explorer: templates, filled here and by python() in main.js."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _POOL = "maps = torch.nn.functional.avg_pool2d(maps, {pooled}, divisor_override=
 _CLRP1 = f"""\
 from contrastlib.contrasts import cotangent
 from contrastlib.explainers.relevance import lrp
-maps = lrp(network, image[None], lambda y: y[:, [{{target}}]].abs() * cotangent({{contrast}}, logits=y, target={{target}}))
+start = lambda y: y[:, [{{target}}]].abs() * cotangent({{contrast}}, logits=y, target={{target}})
+maps = lrp(network, image[None], start)
 {_POOL.replace("(maps,", "(maps.sum(dim=1),")}.clamp(min=0)"""
 
 

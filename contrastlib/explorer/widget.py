@@ -33,14 +33,14 @@ class Explorer(anywidget.AnyWidget):
         pictures: see :mod:`contrastlib.explorer.pictures`.
         networks: names for :func:`contrastlib.models.load`, or classifiers.
         methods: names, of which those that apply to each network are taken; its usual ones when None.
-        layers: network's name -> layers for the methods that have one; its own, or all blocks of a Transformer,
-            where none are named.
+        layers: network's name -> layers for the methods that have one; its own, or all blocks of a
+            Transformer, where none are named.
         classes: how many of the most probable classes are carried one by one, at least 2.
         panes: presets of the two maps, each a dictionary with any of network, method, layer, rank (of the
             class, 0 the most probable), contrast, foils (ranks; the number of listed classes stands for all
             others), weights (for the contrast "own": one for each listed class, and one for all others).
         name: stands in the address of the page.
-        progress: show a bar; or a function that is told the share of the work done. What it raises ends the work.
+        progress: show a bar; or a function that is told the share of the work done. What it raises ends it.
 
     Attributes:
         header, chunks: what is shown, numbers and bytes.
@@ -67,9 +67,9 @@ class Explorer(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, pictures: Sequence[Picture], networks: Sequence[str | Classifier], methods: Sequence[str] | None = None,
-        layers: dict[str, Sequence[str]] | None = None, classes: int = 12, panes: Sequence[dict] | None = None,
-        name: str = "explore", progress: Progress = False,
+        self, pictures: Sequence[Picture], networks: Sequence[str | Classifier],
+        methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None, classes: int = 12,
+        panes: Sequence[dict] | None = None, name: str = "explore", progress: Progress = False,
     ):
         networks = [models.load(network) if isinstance(network, str) else network for network in networks]
         presets.check(pictures, [network.name for network in networks], layers or (), classes, name)
@@ -79,7 +79,8 @@ class Explorer(anywidget.AnyWidget):
         accounts = content.explained(self.pictures, networks, chunks, **self._options, progress=progress)
         header = content.header(name, networks, accounts)
         header["state"] = presets.state(panes, header)
-        super().__init__(_esm=bundle(export=True), _css=style(), header=header, chunks=chunks.bytes, state=header["state"])
+        super().__init__(
+            _esm=bundle(export=True), _css=style(), header=header, chunks=chunks.bytes, state=header["state"])
 
     def add(self, picture: Picture, progress: Progress = False) -> None:
         """Explain one more picture and show it; live widgets change at once.
@@ -98,7 +99,8 @@ class Explorer(anywidget.AnyWidget):
     def map(self, pane: int = 0) -> np.ndarray:
         """The map (h, w) of a pane, from the packed numbers as the browser computes it."""
         chosen, view, count = self._chosen(pane)
-        entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (chosen["method"], chosen["layer"]))
+        place = chosen["method"], chosen["layer"]
+        entry = next(each for each in view["maps"] if (each["method"], each["layer"]) == place)
         planes = packing.unpacked_planes(self.chunks[entry["stack"]], entry["height"], entry["width"])
         mix = np.frombuffer(self.chunks[entry["mix"]], dtype="<f4")
         stack = packing.Stack(planes, mix if entry["kind"] == "table" else mix.reshape(-1, len(planes)))
@@ -106,7 +108,8 @@ class Explorer(anywidget.AnyWidget):
 
     def code(self, pane: int = 0) -> str:
         """Lines of Python that give the map of a pane."""
-        return snippets.snippet(self.header, self.header["pictures"][self.state["picture"]], self._chosen(pane)[0])
+        picture = self.header["pictures"][self.state["picture"]]
+        return snippets.snippet(self.header, picture, self._chosen(pane)[0])
 
     def question(self, pane: int = 0) -> str:
         """What the map of a pane answers, with probabilities."""
@@ -139,7 +142,7 @@ class Explorer(anywidget.AnyWidget):
         return {**data, "text/html": self.static_html()}, metadata
 
     def _chosen(self, pane: int) -> tuple[dict, dict, int]:
-        """What is chosen for a pane, the classes and maps it is chosen from, and how many classes there are."""
+        """What is chosen for a pane, the classes and maps to choose from, and how many classes there are."""
         chosen = self.state["panes"][pane]
         view = self.header["pictures"][self.state["picture"]]["views"][chosen["network"]]
         return chosen, view, self.header["networks"][chosen["network"]]["classes"]
