@@ -9,18 +9,16 @@ import pytest
 from built import ARGUMENTS, CHROMIUM, HTML
 
 
+def _cannot(why):
+    required = os.environ.get("REQUIRE_BROWSER") or os.environ.get("CI")
+    (pytest.fail if required else pytest.skip)(why)
+
+
 @pytest.fixture(scope="session")
 def site():
     """Address of a server of the book on this machine."""
-    missing = None
     if not (HTML / "index.html").exists():
-        missing = "the book is not built: run `make book`"
-    elif CHROMIUM is None:
-        missing = "no Chromium on this machine: install Debian's package chromium"
-    if missing and (os.environ.get("REQUIRE_BROWSER") or os.environ.get("CI")):
-        pytest.fail(missing)
-    elif missing:
-        pytest.skip(missing)
+        _cannot("the book is not built: run `make book`")
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -33,7 +31,9 @@ def site():
 
 
 @pytest.fixture(scope="session")
-def browser(site):
+def browser():
+    if CHROMIUM is None:
+        _cannot("no Chromium on this machine: install Debian's package chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
