@@ -1,8 +1,8 @@
 """Maps of the most probable classes one by one, and of all others merged.
 
-Every contrast is a weighted sum of them. Of C classes the K most probable are listed. The others enter the weighted contrast of a listed class as
-sum_s p_s phi^s / sum_s p_s and the mean contrast as their plain mean; both are maps of one cotangent, so that
-K + 2 vectors go back whatever C is, and nothing is approximated.
+Every contrast is a weighted sum of them. Of C classes the K most probable are listed. The others enter the
+weighted contrast of a listed class as sum_s p_s phi^s / sum_s p_s, and the mean contrast as their plain mean; both
+are maps of one cotangent, so that K + 2 vectors go back whatever C is, and nothing is approximated.
 """
 
 from __future__ import annotations
