@@ -5,7 +5,7 @@ of them: Python gathers and packs those, and the browser computes the rest.
 """
 
 from contrastlib.explorer.own_picture import OwnPicture
-from contrastlib.explorer.pictures import Picture, bird, bird_scene, of_set, photograph
+from contrastlib.explorer.pictures import Picture, bird, bird_scene, first_birds, of_set, photograph
 from contrastlib.explorer.widget import Explorer
 
-__all__ = ["Explorer", "OwnPicture", "Picture", "bird", "bird_scene", "of_set", "photograph"]
+__all__ = ["Explorer", "OwnPicture", "Picture", "bird", "bird_scene", "first_birds", "of_set", "photograph"]

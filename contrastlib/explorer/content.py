@@ -31,6 +31,7 @@ METHODS = {
     "xgradcam": ("XGradCAM", "Each channel of a layer, weighted by its gradients where it is active."),
     "gradient": ("Gradient", "The gradient at the pixels, summed over channels."),
     "input_x_gradient": ("Input × Gradient", "Each pixel times its gradient, summed over channels."),
+    "fullgrad": ("FullGrad", "What pixels and biases add to the logit: each times its gradient, of all layers."),
     "lrp": ("LRP", "Each class's logit, propagated back to the pixels as relevance by the z+ rule."),
     "clrp1": ("CLRP", "Relevance of the target less that of the others, where that is positive."),
     "vit_gradcam": ("GradCAM of tokens", "Each feature of a block's tokens, weighted by its mean gradient."),

@@ -28,12 +28,13 @@ from contrastlib.models import Classifier
 TOGETHER = 4  # cotangents that go back between two reports of progress
 TOKENS = "tokens"  # the place of maps that all blocks of a Transformer make
 
+BIASES = ("fullgrad",)
 RELEVANCE = {"lrp": "scored", "clrp1": "relevance"}
 TABLES = ("gradient_attention_rollout",)
 CONVOLUTIONAL = ("gradcam", "linear_approximation", "xgradcam", "input_x_gradient", "lrp", "clrp1")
 TRANSFORMER = ("vit_gradcam", "gradient_attention_rollout")
 """methods shown when none are named, of networks with convolutions and of Transformers"""
-METHODS = (*explainers.METHODS, *explainers.TRANSFORMER, *RELEVANCE)
+METHODS = (*explainers.METHODS, *BIASES, *explainers.TRANSFORMER, *RELEVANCE)
 
 Step = Callable[[float], None]
 
@@ -93,8 +94,8 @@ def stacks(
     """The rows of the stacks of each of B images (B, 3, H, W), from one pass for each family of methods.
 
     Args:
-        methods: names; those that do not apply to the network are left out, as is relevance propagation where
-            it has no rules. When None: ``CONVOLUTIONAL``, or ``TRANSFORMER`` for a Transformer.
+        methods: names; those that do not apply to the network are left out, as are relevance propagation where
+            it has no rules and FullGrad where the network is not piecewise linear. When None: ``CONVOLUTIONAL``, or ``TRANSFORMER`` for a Transformer.
         layers: of the methods that have one; the network's own, or all blocks of a Transformer, when None.
         classes: how many are listed.
         step: called with the share of the work that is done; what it raises ends the work.
@@ -112,6 +113,7 @@ def stacks(
     work = _Work(network, images, layers, classes)
     families = [(family, named) for family, known in (
         (work.by_gradients, (*explainers.METHODS,)),
+        (work.by_biases, BIASES),
         (work.by_tokens, (*explainers.TRANSFORMER,)),
         (work.by_relevance, (*RELEVANCE,)),
     ) if (named := [method for method in chosen if method in known])]
@@ -137,7 +139,7 @@ def applicable(
     unknown = [method for method in chosen if method not in METHODS]
     if unknown:
         raise ValueError(f"unknown method {unknown[0]!r}; the explorer has {', '.join(METHODS)}")
-    out = set(explainers.ACTIVATION_SPACE) | set(RELEVANCE) if transformer else set(explainers.TRANSFORMER)
+    out = {*explainers.ACTIVATION_SPACE, *BIASES, *RELEVANCE} if transformer else set(explainers.TRANSFORMER)
     if layers is None and network.layer is None:
         out |= set(explainers.ACTIVATION_SPACE)
     left = [method for method in chosen if method not in out]
@@ -184,6 +186,16 @@ class _Work:
         made = _each_part(self.rank(passed.logits).basis, [partial(maps, *place) for place in places], step)
         return [Rows({method: "linear"}, layer, each, factor if layer == INPUT else None)
                 for (method, layer), each in zip(places, made)]
+
+    def by_biases(self, methods: list[str], step: Step) -> list[Rows]:
+        try:
+            found = explainers.fullgrad(self.network, self.images, lambda y: self.rank(y).basis.to(y))
+        except ValueError:  # a network that is not piecewise linear
+            return []
+        step(1)
+        factor = pooling(self.images.shape[-1])
+        maps = pool(found.map, factor).double().numpy(force=True)
+        return [Rows(dict.fromkeys(methods, "linear"), INPUT, maps, factor)]
 
     def by_tokens(self, methods: list[str], step: Step) -> list[Rows]:
         passed = vit.vit_forward(self.network, self.images)

@@ -6,16 +6,18 @@ A :class:`Picture` knows what readers see, what a network sees, and the line of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from contrastlib import datasets
+from contrastlib import datasets, models
 from contrastlib.commands.explain import open_photo
 from contrastlib.datasets.birds.sets import Annotations
+from contrastlib.forward import predict
 from contrastlib.models import Classifier
 from contrastlib.models.class_names import short
 
@@ -156,6 +158,32 @@ def bird_scene(index: int, split: str = "test", caption: str | None = None) -> P
     'Black-throated Tanager and White-ringed Starling'
     """
     return _Drawn("bird-scenes", index, split, caption)
+
+
+def first_birds(
+    network: str | Classifier, wanted: int, fits: Callable[[Tensor], bool], split: str = "test"
+) -> list[Picture]:
+    """The first drawn birds that fit by their probabilities, so that none is chosen by its map.
+
+    Args:
+        network: a name for :func:`contrastlib.models.load`, or a classifier.
+        wanted: how many.
+        fits: is given the probabilities (C,) of a picture, the highest first.
+        split: as for :func:`bird`.
+
+    Raises:
+        ValueError: unknown split, or fewer pictures fit.
+
+    >>> [picture.title for picture in first_birds("birds_vgg", 2, lambda p: p[1] > 0.4)]
+    ['Black-browed Warbler', 'Sable-winged Tanager']
+    """
+    network = models.load(network) if isinstance(network, str) else network
+    images = datasets.load("birds", split=split, size=network.input_size)
+    probabilities = (predict(network, each.image[None])[0].softmax(0).sort(descending=True).values for each in images)
+    found = list(islice((index for index, p in enumerate(probabilities) if fits(p)), wanted))
+    if len(found) < wanted:
+        raise ValueError(f"{len(found)} of the {split} pictures fit: want fewer than {wanted}, or ask for less")
+    return [bird(index, split) for index in found]
 
 
 def of_set(name: str, index: int, caption: str | None = None, **options) -> Picture:

@@ -10,6 +10,8 @@ from contrastlib.explorer.arithmetic import CONTRASTS, TABULATED
 FIELDS = ("network", "method", "layer", "rank", "contrast", "foils", "weights")
 FIRST = ({"contrast": "original"}, {"contrast": "weighted"})
 BESIDES = {"opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
+KNOWN = {"shared": (False, True), "keep": ("all", "positive", "negative"), "fill": ("blur", "zero", "mean"),
+         "difference": (False, True)}
 
 
 def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], classes: int, name: str) -> None:
@@ -30,8 +32,8 @@ def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], class
                          "the page's address")
 
 
-def state(panes: Sequence[dict] | None, header: dict) -> dict:
-    """The state that the presets of the two panes describe, for the first picture.
+def state(panes: Sequence[dict] | None, view: dict | None, header: dict) -> dict:
+    """The state that the presets of the two panes and of what they share describe, for the first picture.
 
     Raises:
         ValueError: not two presets, an unknown field, or a value that the first picture does not have.
@@ -40,7 +42,19 @@ def state(panes: Sequence[dict] | None, header: dict) -> dict:
     if len(panes) != 2:
         raise ValueError(f"panes holds {len(panes)} presets: there are two maps, give a dictionary for each")
     views = header["pictures"][0]["views"]
-    return {"picture": 0, "panes": [_pane(pane, views) for pane in panes], **BESIDES}
+    return {"picture": 0, "panes": [_pane(pane, views) for pane in panes], **BESIDES, **_view(view or {})}
+
+
+def _view(preset: dict) -> dict:
+    return {_choice("field", field, list(BESIDES), "view"): _shared(field, value) for field, value in preset.items()}
+
+
+def _shared(field: str, value):
+    if field != "opacity":
+        return _choice(field, value, KNOWN[field], "view")
+    if not 0 <= value <= 1:
+        raise ValueError(f"opacity is {value} in view: choose one from 0 to 1")
+    return value
 
 
 def _pane(preset: dict, views: dict) -> dict:
@@ -78,10 +92,10 @@ def _normalised(weights: Sequence[float], ranks: list[int], count: int) -> list[
     return [weight / sum(left) for weight in left]
 
 
-def _choice(what: str, value, known: Sequence):
+def _choice(what: str, value, known: Sequence, where: str = "panes"):
     """The value, or the first that there is; ValueError when it is none of them."""
     if value is None:
         return known[0]
     if value not in known:
-        raise ValueError(f"unknown {what} {value!r} in panes; choose one of {', '.join(map(str, known))}")
+        raise ValueError(f"unknown {what} {value!r} in {where}; choose one of {', '.join(map(str, known))}")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contrastlib import explainers
 from contrastlib.explorer.arithmetic import shares
-from contrastlib.explorer.maps import RELEVANCE
+from contrastlib.explorer.maps import BIASES, RELEVANCE
 
 IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models"
 
@@ -27,7 +27,7 @@ def template(method: str) -> str:
     """
     if method == "clrp1":
         return _CLRP1
-    of_pixels = method in explainers.INPUT_SPACE or method in RELEVANCE
+    of_pixels = method in (*explainers.INPUT_SPACE, *BIASES, *RELEVANCE)
     of_layer = method in explainers.ACTIVATION_SPACE or method == "vit_gradcam"
     layer = ", layer='{layer}'" if of_layer else ""
     call = f"maps = contrastlib.explain(network, image[None], {{target}}, {method!r}, {{contrast}}{layer})"

@@ -39,6 +39,8 @@ class Explorer(anywidget.AnyWidget):
         panes: presets of the two maps, each a dictionary with any of network, method, layer, rank (of the
             class, 0 the most probable), contrast, foils (ranks; the number of listed classes stands for all
             others), weights (for the contrast "own": one for each listed class, and one for all others).
+        view: preset of what both maps share, any of opacity (0 to 1), shared (scale), keep ("all", "positive" or
+            "negative" pixels), fill (of the others: "blur", "zero" or "mean") and difference.
         name: stands in the address of the page.
         progress: show a bar; or a function that is told the share of the work done. What it raises ends it.
 
@@ -69,7 +71,8 @@ class Explorer(anywidget.AnyWidget):
     def __init__(
         self, pictures: Sequence[Picture], networks: Sequence[str | Classifier],
         methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None, classes: int = 12,
-        panes: Sequence[dict] | None = None, name: str = "explore", progress: Progress = False,
+        panes: Sequence[dict] | None = None, view: dict | None = None, name: str = "explore",
+        progress: Progress = False,
     ):
         networks = [models.load(network) if isinstance(network, str) else network for network in networks]
         presets.check(pictures, [network.name for network in networks], layers or (), classes, name)
@@ -78,7 +81,7 @@ class Explorer(anywidget.AnyWidget):
         chunks = packing.Chunks()
         accounts = content.explained(self.pictures, networks, chunks, **self._options, progress=progress)
         header = content.header(name, networks, accounts)
-        header["state"] = presets.state(panes, header)
+        header["state"] = presets.state(panes, view, header)
         super().__init__(
             _esm=bundle(export=True), _css=style(), header=header, chunks=chunks.bytes, state=header["state"])
 

@@ -20,7 +20,7 @@ from contrastlib.explorer.arithmetic import CONTRASTS, TABULATED, row_weights
 from contrastlib.explorer.maps import METHODS, Ranking, applicable, pooling, stacks
 
 LISTED = 4
-CNN = ("gradcam", "linear_approximation", "xgradcam", "gradient", "input_x_gradient", "lrp", "clrp1")
+CNN = ("gradcam", "linear_approximation", "xgradcam", "gradient", "input_x_gradient", "fullgrad", "lrp", "clrp1")
 VIT = ("input_x_gradient", "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient")
 PLACES = [("tiny", method, None) for method in CNN] + [("tiny_vit", method, None) for method in VIT]
 PLACES += [("tiny_vit", "vit_gradcam", layer) for layer in ("block.0", "norm.2")]
@@ -237,7 +237,7 @@ def test_which_methods_apply(networks, make_network):
     cnn, vit = networks
     assert applicable(cnn, None) == ["gradcam", "linear_approximation", "xgradcam", "input_x_gradient", "lrp", "clrp1"]
     assert applicable(vit, None) == ["vit_gradcam", "gradient_attention_rollout"]
-    assert applicable(vit, ["gradcam", "input_x_gradient", "lrp"]) == ["input_x_gradient"]
+    assert applicable(vit, ["gradcam", "input_x_gradient", "fullgrad", "lrp"]) == ["input_x_gradient"]
     with pytest.raises(ValueError, match="gradcam, lrp cannot explain tiny_vit: name others of .*vit_gradcam"):
         applicable(vit, ["gradcam", "lrp"])
     with pytest.raises(ValueError, match="unknown method 'lime'; the explorer has .*gradcam"):
@@ -247,13 +247,15 @@ def test_which_methods_apply(networks, make_network):
     assert applicable(cnn, None) == ["input_x_gradient", "lrp", "clrp1"]
 
 
-def test_relevance_is_left_out_where_it_has_no_rules(make_network):
+@pytest.mark.parametrize("method", ["lrp", "fullgrad"])
+def test_methods_are_left_out_where_the_network_is_not_theirs(make_network, method):
+    """Relevance propagation without rules, FullGrad without linear pieces."""
     network = make_network["convolutional"]()
     network.network[1] = torch.nn.GELU()
-    explorer = Explorer([bird(31)], [network], classes=3)
-    assert "lrp" not in explorer.header["methods"] and "gradcam" in explorer.header["methods"]
-    with pytest.raises(ValueError, match="lrp cannot explain tiny: name other methods"):
-        Explorer([bird(31)], [network], methods=["lrp"], classes=3)
+    explorer = Explorer([bird(31)], [network], methods=[method, "gradcam"], classes=3)
+    assert list(explorer.header["methods"]) == ["gradcam"]
+    with pytest.raises(ValueError, match=f"{method} cannot explain tiny: name other methods"):
+        Explorer([bird(31)], [network], methods=[method], classes=3)
 
 
 def test_several_layers_from_one_pass(make_network):

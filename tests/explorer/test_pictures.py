@@ -8,7 +8,7 @@ from PIL import Image
 import contrastlib
 from contrastlib import datasets, files, models
 from contrastlib.datasets.birds import BirdScenes, SyntheticBirds
-from contrastlib.explorer import Explorer, bird, bird_scene, of_set, photograph
+from contrastlib.explorer import Explorer, bird, bird_scene, first_birds, of_set, photograph
 
 
 def loaded(picture, network):
@@ -28,6 +28,19 @@ def test_a_drawing_is_the_same_scene_at_every_size(networks, make, kind):
     assert picture.truth == picture.title == " and ".join(names)
     assert make(31, "train").caption != picture.caption == f"{picture.title} (drawing 31 of the test pictures)."
     assert make(31, caption="So it is.").caption == "So it is."
+
+
+def test_the_first_birds_that_fit(networks):
+    network = networks[0]
+    images = SyntheticBirds("validation", size=network.input_size)
+    logits = contrastlib.forward.predict(network, torch.stack([images[i].image for i in range(30)]))
+    gaps = logits.softmax(1).topk(2).values.diff().flatten().neg()
+    limit = gaps.sort(descending=True).values[5].item()
+    found = first_birds(network, 3, lambda p: bool(p[0] - p[1] >= limit - 1e-7), split="validation")
+    wanted = [bird(i, "validation") for i in (gaps >= limit - 1e-7).nonzero().flatten()[:3].tolist()]
+    assert [each.code for each in found] == [each.code for each in wanted]
+    with pytest.raises(ValueError, match="0 of the test pictures fit: want fewer than 1"):
+        first_birds(network, 1, lambda p: p[0] > 1)
 
 
 def test_the_parts_of_a_bird():

@@ -65,6 +65,15 @@ def test_the_state_is_the_preset(explorer):
     assert explorer.state == explorer.header["state"]
 
 
+def test_what_both_maps_share_can_be_preset(networks):
+    view = {"opacity": 0.8, "shared": True, "keep": "positive", "fill": "zero", "difference": True}
+    explorer = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, view=view)
+    assert {key: explorer.state[key] for key in view} == view
+    part = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, view={"keep": "negative"})
+    assert part.state == explorer.state | {"opacity": 0.6, "shared": False, "keep": "negative", "fill": "blur",
+                                           "difference": False}
+
+
 def test_weights_of_a_preset_leave_the_target_out_and_add_up(networks):
     own = {"contrast": "own", "rank": 1, "weights": [1, 5, 0, 3]}
     explorer = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, panes=[own, {}])
@@ -173,6 +182,9 @@ def test_a_network_is_left_as_it_was_found(make_network):
     ({"panes": [{}, {"contrast": "own"}]}, "belong together"),
     ({"panes": [{}, {"contrast": "own", "weights": [0, 1]}]}, "there are 2 weights: give 4"),
     ({"panes": [{}, {"contrast": "own", "weights": [1, 0, 0, 0]}]}, "one besides the target's must be positive"),
+    ({"view": {"picture": 1}}, "unknown field 'picture' in view; choose one of opacity, shared"),
+    ({"view": {"keep": "some"}}, "unknown keep 'some' in view; choose one of all, positive, negative"),
+    ({"view": {"opacity": 60}}, "opacity is 60 in view: choose one from 0 to 1"),
 ])
 def test_bad_arguments_are_told_the_remedy(networks, options, says):
     given = {"pictures": [bird(31)], "networks": networks[:1], "methods": ["gradcam"], "classes": 3, **options}
