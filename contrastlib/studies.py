@@ -25,6 +25,7 @@ import pandas as pd
 from contrastlib import batches
 from contrastlib.batches import load_dataset
 from contrastlib.evaluation import (
+    ablation,
     dominance,
     full_gradients,
     maps,
@@ -34,6 +35,7 @@ from contrastlib.evaluation import (
     relevance,
     three_classes,
     transformers,
+    two_objects,
 )
 from contrastlib.runs import RESULTS, joined, load, save, sharded, summary
 
@@ -158,6 +160,16 @@ def relevance_conservation(network: str, dataset: str, count: int | None = None,
 def relevance_duals(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
     """Erratum 23: :func:`contrastlib.evaluation.relevance.duals`."""
     return _study(relevance.duals, network, dataset, count, cache, options, batch=8)
+
+
+def ablation_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Gu et al. 2018, Table 1: :func:`contrastlib.evaluation.ablation.ablation_in` that set."""
+    return _study(ablation.ablation_in, network, dataset, count, cache, {"dataset": dataset} | options, batch=8)
+
+
+def zebra_elephant(network: str, dataset: str = "zebra-elephant", count: None = None, cache: Path | None = None, **options):
+    """Gu et al. 2018, sec. 5.1: :func:`contrastlib.evaluation.two_objects.zebra_elephant`."""
+    return _study(two_objects.zebra_elephant, network, dataset, count, cache, options, batch=4)
 
 
 def precision_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):

@@ -8,7 +8,7 @@ from torch import nn
 
 from contrastlib import batches, datasets, models, studies
 from contrastlib.datasets.base import Example, ImageSet
-from contrastlib.evaluation import masking, perturbation
+from contrastlib.evaluation import ablation, masking, perturbation
 from contrastlib.models.classifier import Classifier
 
 
@@ -109,6 +109,7 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
     (studies.map_statistics, {}), (studies.precision_table, {}), (studies.dominance_table, {}),
     (studies.mean_of_classes, {"draws": 2}), (studies.gradient_norms, {"ends": 1, "step": 3}),
     (studies.three_class_maps, {"threshold": 0.0}), (studies.fullgrad_maps, {}),
+    (studies.ablation_table, {"methods": ["random", "clrp1"], "sizes": [3]}),
     (studies.dominated_masking, {"threshold": 1.0, "countings": ["sign"], "baselines": ["black"]}),
 ])
 def test_descriptions(tmp_path, study, options):
@@ -133,6 +134,17 @@ def test_quick_results_are_not_kept(tmp_path):
     studies.run(studies.precision_table, {"one": ["noise", 4]}, cache=tmp_path)
     with pytest.raises(FileNotFoundError, match="no real results of precision_table.*make real"):
         studies.recorded(studies.precision_table)
+
+
+def test_the_ablation_takes_the_mean_image_of_its_set(tmp_path):
+    options = {"methods": ["lrp"], "sizes": [3]}
+    table = studies.ablation_table("net", "noise", count=6, cache=tmp_path, **options)
+    pictures = torch.stack([example.image for example in (Noise()[i] for i in range(140))])
+    chosen = Noise().sample(6)
+    labels = torch.tensor([Noise()[i].label for i in chosen])
+    direct = ablation.ablation(small_classifier("net"), pictures[chosen], labels, pictures.mean(0), **options)
+    np.testing.assert_allclose(table["y_t"], direct["y_t"], rtol=1e-5)
+    assert (table["y_t"] != table["y_t_before"]).all()
 
 
 def test_the_same_masking_in_a_study_and_alone(tmp_path):

@@ -5,7 +5,7 @@ Gu et al. 2018, sec. 3.1 and 4; errata 23 to 25.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
-from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.propagation import Propagation, propagation
 from contrastlib.explainers.relevance import METHODS, contrastive_lrp
 from contrastlib.forward import INPUT, forward
 
@@ -35,25 +35,31 @@ def class_similarity(
 
     Returns:
         One row for each image, method and pair, with similarity: the cosine of two maps, channels summed.
-        Pairs: "1, 2" and "1, 3" of the most probable classes; "1, random", for LRP alone, with the map
-        of 10 classes drawn from the 100 most probable together.
+        Pairs: "1, 2" and "1, 3" of the most probable classes; "1, random" with 10 classes drawn from the 100
+        most probable together, their maps added (of the gradient and guided back-propagation: their cotangents).
     """
     with propagation(model, images) as propagate:
         logits = propagate.outputs
         top = logits.topk(3, dim=1).indices.T
-        maps = {name: METHODS[name](propagate, top) for name in methods}
-        drawn = propagate(random_classes(logits, seed) * logits)
-    cotangents = torch.stack([contrasts.original(logits, t) for t in top])
+        drawn = random_classes(logits, seed)
+        maps = {name: _maps(METHODS[name], propagate, top, drawn) for name in methods}
+    cotangents = torch.stack([*(contrasts.original(logits, t) for t in top), drawn])
     maps["gradient"] = gradient(forward(model, images, once=True), cotangents)
     maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: cotangents)
     rows = []
     for name, phi in maps.items():
-        first, second, third = phi.sum(dim=2).flatten(2).double()
-        pairs = {"1, 2": second, "1, 3": third} | ({"1, random": drawn.sum(dim=1).flatten(1).double()} if name == "lrp" else {})
-        for pair, other in pairs.items():
+        first, *others = phi.sum(dim=2).flatten(2).double()
+        for pair, other in zip(("1, 2", "1, 3", "1, random"), others):
             cosine = torch.nn.functional.cosine_similarity(first, other)
             rows.append(pd.DataFrame({"image": range(len(images)), "method": name, "pair": pair, "similarity": cosine.numpy(force=True)}))
     return pd.concat(rows, ignore_index=True)
+
+
+def _maps(method: Callable, propagate: Propagation, top: Tensor, drawn: Tensor) -> Tensor:
+    """Maps of the classes ``top`` (K, B), and that of those with ones in ``drawn`` (B, C), added: K + 1."""
+    ones, classes = drawn.topk(min(RANDOM, drawn.shape[1]), dim=1)
+    together = sum(method(propagate, t) * one[:, None, None, None] for t, one in zip(classes.T, ones.T))
+    return torch.cat([method(propagate, top), together[None]])
 
 
 def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:

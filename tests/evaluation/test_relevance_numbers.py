@@ -58,7 +58,21 @@ def test_similarities_written_plainly(pictures):
             found = table[(table["method"] == name) & (table["pair"] == pair)]["similarity"].tolist()
             assert found == pytest.approx(torch.cosine_similarity(flat[0], flat[other]).tolist(), abs=1e-10)
     assert set(table["method"]) == {*maps, "gradient", "guided_backpropagation"}
-    assert set(table[table["pair"] == "1, random"]["method"]) == {"lrp"}
+    assert set(table[table["pair"] == "1, random"]["method"]) == set(table["method"])
+
+
+def test_the_random_classes_together(pictures):
+    network = make(bias=True)
+    logits = network(pictures).detach()
+    drawn = relevance.random_classes(logits, seed=0).bool()
+    assert (drawn.sum(1) < 12).any() and drawn.sum(1).unique().numel() > 1  # some have fewer positive logits than ten
+    rows = relevance.class_similarity(network, pictures, methods=["lrp", "clrp1", "sglrp"]).set_index(["pair", "method", "image"])
+    for i, picture in enumerate(pictures.split(1)):
+        classes = [logits[i].argmax().item(), *drawn[i].nonzero().flatten().tolist()]
+        for method in ("lrp", "clrp1", "sglrp"):
+            flat = torch.stack([relevance_maps(network, picture, t, [method])[method].sum(1).flatten() for t in classes])
+            cosine = torch.cosine_similarity(flat[0], flat[1:].sum(0), dim=0).item()
+            assert rows.loc[("1, random", method, i), "similarity"] == pytest.approx(cosine, abs=1e-10)
 
 
 def test_random_classes_are_likely_ones_with_positive_logits():
