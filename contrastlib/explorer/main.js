@@ -290,7 +290,7 @@ function decoded(text) {
 
 // In a page without a kernel: the data stand in the page, the state in its address.
 export function mountStatic(name) {
-  const root = document.getElementById(name);
+  const root = document.querySelector(`.contrast-explorer[id="${name}"]`);  // a heading may have the same name
   const { header, chunks } = JSON.parse(document.querySelector(`script[data-explorer="${name}"]`).textContent);
   const explorer = new Explorer(root, {
     header: () => header, bytes: chunk => decoded(chunks[chunk]), live: false,
@@ -329,12 +329,9 @@ export function render({ model, el }) {
     },
   });
   el.append(explorer.view);
-  model.on("change:state", () => {
-    if (JSON.stringify(model.get("state")) !== told) explorer.change(model.get("state"));
-  });
-  model.on("change:header", () => {  // another picture has come
+  model.on("change:state change:header", () => {  // both come together when Python adds a picture
     explorer.header = model.get("header");
-    explorer.change(model.get("state"));
+    if (JSON.stringify(model.get("state")) !== told) explorer.change(model.get("state"));
   });
   explorer.draw();
 }

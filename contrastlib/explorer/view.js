@@ -80,7 +80,7 @@ export function pane(title, act) {
       fill(target.control, view.classes.map((each, rank) => [rank, `${each.name}, ${percent(probability[rank])}`]), pane.rank);
       const { kind } = layers.find(map => map.layer === pane.layer);
       fill(contrast.control, contrastsOf(kind).map(key => [key, header.contrasts[key].title]), pane.contrast);
-      about.textContent = `${header.methods[pane.method].about} Explained ${header.contrasts[pane.contrast].about}.`;
+      about.textContent = `${header.methods[pane.method].about} Contrast: ${header.contrasts[pane.contrast].about}.`;
       updateBars(bars, view, pane, shares, probability, kind === "table", act);
     },
   };

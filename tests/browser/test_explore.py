@@ -1,0 +1,41 @@
+"""The page Explore as its readers meet it: not too heavy, and quickly there also on a slow machine."""
+
+PAGE = "book/executed/11_explore.html"
+SEEN = """new MutationObserver((_, observer) => {
+  if (document.querySelector(".contrast-explorer[data-ready]")) { window.firstPicture = performance.now(); observer.disconnect(); }
+}).observe(document, {subtree: true, childList: true, attributes: true});"""
+
+
+def test_weight_and_first_picture(browser, site):
+    """At most 6 MB, and 2 s to the first picture where the processor is four times slower."""
+    times = []
+    for _ in range(3):  # the best of three: other work on the machine is not the page's
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.add_init_script(SEEN)
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+        page.goto(site + PAGE, wait_until="commit")
+        page.wait_for_function("() => window.firstPicture", timeout=60_000)
+        times.append(page.evaluate("() => window.firstPicture"))
+        page.wait_for_load_state("load")
+        weight = page.evaluate(
+            "() => performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)")
+        page.close()
+        assert 3e6 < weight < 6e6
+    assert min(times) < 2000
+
+
+def test_what_is_shown(visit):
+    """Twelve drawn birds or more, two of them in one picture; photographs, or a word on why there are none."""
+    page, problems = visit(PAGE)
+    page.wait_for_function("() => [...document.querySelectorAll('.contrast-explorer')].every(e => 'ready' in e.dataset)")
+    first = page.locator(".contrast-explorer").first
+    titles = first.locator(".cx-pictures img").evaluate_all("all => all.map(image => image.alt)")
+    assert len(titles) >= 12 and sum(" and " in title for title in titles) >= 3
+    captions = []
+    for button in first.locator(".cx-pictures input").all():
+        button.check(force=True)
+        captions.append(first.locator(".cx-caption").inner_text())
+    for kind in ("differ in one part", "differ in several parts", "dominates"):
+        assert sum(kind in caption for caption in captions) >= 2, captions
+    assert page.locator(".contrast-explorer").count() == 3 or page.get_by_text("not on this machine").count() == 2
+    assert not problems

@@ -1,0 +1,99 @@
+"""The same explorer live, in a JupyterLab that a browser drives: data and choices go both ways."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+import test_explorer as static
+
+from contrastlib.explorer import Explorer, bird, bird_scene
+
+CELLS = [
+    """from contrastlib.explorer import Explorer, bird, bird_scene
+explorer = Explorer([bird(31), bird(4)], ["birds_vgg"], methods=["gradcam", "lrp"], classes=5, name="live")
+explorer""",
+    "print('chosen:', explorer.state['panes'][0]['contrast'], explorer.map(0).shape)",
+    "explorer.state = {**explorer.state, 'picture': 1}",
+    "explorer.add(bird_scene(7))",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Address of a JupyterLab with a notebook of CELLS."""
+    folder = tmp_path_factory.mktemp("lab")
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "live.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data"),
+                                "OMP_NUM_THREADS": "1"}
+    options = ["--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+               "--IdentityProvider.token=", "--ServerApp.password="]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}/"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}api/status").close()
+            break
+        except OSError:
+            assert server.poll() is None, (folder / "log").read_text()
+            time.sleep(0.5)
+    yield address
+    server.terminate()
+    server.wait(20)
+
+
+def test_live(lab, browser):
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(60_000)
+    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith((lab, "blob:", "data:"))
+               else route.abort())  # what the widget needs is here; JupyterLab itself may ask for its news
+    page.goto(f"{lab}lab/tree/live.ipynb")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+    page.wait_for_timeout(1000)  # until the widgets' extension has met the kernel; nothing on the page says so
+
+    def run(index):
+        cell = page.locator(".jp-Cell").nth(index)
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_function(
+            "index => /\\d/.test(document.querySelectorAll('.jp-Cell')[index].querySelector('.jp-InputPrompt').textContent)", arg=index)
+
+    run(0)
+    page.wait_for_selector(".cx-pane canvas")
+    page.wait_for_function("() => document.querySelector('.cx-pane canvas').width === 256")
+    twin = Explorer([bird(31), bird(4)], ["birds_vgg"], methods=["gradcam", "lrp"], classes=5, name="live")
+    page.wait_for_timeout(500)
+    agrees(page, twin, twin.state)
+
+    page.locator(".cx-pane").first.get_by_label("Contrast").select_option("maximum")
+    chosen = twin.state | {"panes": [{**twin.state["panes"][0], "contrast": "maximum"}, twin.state["panes"][1]]}
+    agrees(page, twin, chosen)
+    run(1)
+    page.wait_for_selector("text=chosen: maximum (16, 16)")
+
+    run(2)
+    page.wait_for_function("() => document.querySelectorAll('.cx-pictures input')[1].checked")
+    agrees(page, twin, chosen | {"picture": 1})
+
+    run(3)
+    page.wait_for_function("() => document.querySelectorAll('.cx-pictures input').length === 3")
+    page.wait_for_function("() => document.querySelectorAll('.cx-pictures input')[2].checked")
+    twin.add(bird_scene(7))
+    agrees(page, twin, chosen | {"picture": 2})
+    page.close()
+
+
+def agrees(page, twin, state):
+    drawn, wanted = static.canvases(page), static.expected(twin, state)
+    for one, other in zip(drawn, wanted[:2]):
+        assert abs(one - other).max(axis=2).mean() < 1
