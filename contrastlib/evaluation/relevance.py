@@ -6,6 +6,7 @@ Gu et al. 2018, sec. 3.1 and 4; errata 23 to 25.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from contrastlib import contrasts
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
 from contrastlib.explainers.propagation import Propagation, propagation
-from contrastlib.explainers.relevance import METHODS, contrastive_lrp
+from contrastlib.explainers.relevance import METHODS, contrastive_lrp, others, score
 from contrastlib.forward import INPUT, forward
 
 RANDOM, AMONG = 10, 100  # the paper's fourth map: that many classes, drawn from so many most probable ones
@@ -36,30 +37,56 @@ def class_similarity(
     Returns:
         One row for each image, method and pair, with similarity: the cosine of two maps, channels summed.
         Pairs: "1, 2" and "1, 3" of the most probable classes; "1, random" with 10 classes drawn from the 100
-        most probable together, their maps added (of the gradient and guided back-propagation: their cotangents).
+        most probable together: what enters for each of them is added (CLRP is cut at 0 after that).
     """
     with propagation(model, images) as propagate:
         logits = propagate.outputs
         top = logits.topk(3, dim=1).indices.T
         drawn = random_classes(logits, seed)
-        maps = {name: _maps(METHODS[name], propagate, top, drawn) for name in methods}
+        together = map_together(propagate, drawn)
+        maps = {name: torch.cat([METHODS[name](propagate, top), together[name][None]]) for name in methods}
     cotangents = torch.stack([*(contrasts.original(logits, t) for t in top), drawn])
     maps["gradient"] = gradient(forward(model, images, once=True), cotangents)
     maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: cotangents)
     rows = []
     for name, phi in maps.items():
-        first, *others = phi.sum(dim=2).flatten(2).double()
-        for pair, other in zip(("1, 2", "1, 3", "1, random"), others):
+        first, *rest = phi.sum(dim=2).flatten(2).double()
+        for pair, other in zip(("1, 2", "1, 3", "1, random"), rest):
             cosine = torch.nn.functional.cosine_similarity(first, other)
             rows.append(pd.DataFrame({"image": range(len(images)), "method": name, "pair": pair, "similarity": cosine.numpy(force=True)}))
     return pd.concat(rows, ignore_index=True)
 
 
-def _maps(method: Callable, propagate: Propagation, top: Tensor, drawn: Tensor) -> Tensor:
-    """Maps of the classes ``top`` (K, B), and that of those with ones in ``drawn`` (B, C), added: K + 1."""
-    ones, classes = drawn.topk(min(RANDOM, drawn.shape[1]), dim=1)
-    together = sum(method(propagate, t) * one[:, None, None, None] for t, one in zip(classes.T, ones.T))
-    return torch.cat([method(propagate, top), together[None]])
+def map_together(propagate: Propagation, drawn: Tensor) -> dict[str, Tensor]:
+    """Map (B, channels, H, W) of several classes together by each of the relevance methods.
+
+    Args:
+        drawn: (B, C), ones at the classes, zeros elsewhere. What enters at the logits for each of them is added.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> with propagation(net, torch.rand(2, 3, 8, 8)) as propagate:
+    ...     map_together(propagate, torch.ones(2, 5))["clrp1"].shape
+    torch.Size([2, 3, 8, 8])
+    """
+    logits = propagate.outputs
+    classes = drawn.sum(dim=0).nonzero().flatten().tolist()  # of any image
+
+    def added(start: Callable[[Tensor, int], Tensor]) -> Tensor:
+        return sum((start(logits, t) * drawn[:, t : t + 1] for t in classes), torch.zeros_like(logits))
+
+    own = added(score)
+    starts = [own, added(others), added(partial(others, dual="logits")), added(contrasts.probability),
+              added(contrasts.weighted) * logits]
+    lrp, uniform, coded, sglrp, weighted = propagate(torch.stack(starts))
+    maps = {
+        "lrp": lrp, "clrp1": lrp - uniform, "clrp1_coded": _shares(lrp) - _shares(coded),
+        "clrp2": lrp - propagate(own, negated=True), "sglrp": sglrp, "weighted_lrp": weighted,
+    }
+    return {name: phi.clamp(min=0) if name.startswith("clrp") else phi for name, phi in maps.items()}
+
+
+def _shares(maps: Tensor) -> Tensor:
+    return maps / maps.sum(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
 
 
 def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:

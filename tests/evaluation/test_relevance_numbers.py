@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from contrastlib import contrasts
 from contrastlib.evaluation import relevance
-from contrastlib.explainers.relevance import relevance_maps
+from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.relevance import METHODS, clrp1, clrp2, contrastive_lrp, relevance_maps, sglrp
 from contrastlib.models.classifier import Classifier
 
 
@@ -66,13 +68,31 @@ def test_the_random_classes_together(pictures):
     logits = network(pictures).detach()
     drawn = relevance.random_classes(logits, seed=0).bool()
     assert (drawn.sum(1) < 12).any() and drawn.sum(1).unique().numel() > 1  # some have fewer positive logits than ten
-    rows = relevance.class_similarity(network, pictures, methods=["lrp", "clrp1", "sglrp"]).set_index(["pair", "method", "image"])
+    rows = relevance.class_similarity(network, pictures).set_index(["pair", "method", "image"])
     for i, picture in enumerate(pictures.split(1)):
-        classes = [logits[i].argmax().item(), *drawn[i].nonzero().flatten().tolist()]
-        for method in ("lrp", "clrp1", "sglrp"):
-            flat = torch.stack([relevance_maps(network, picture, t, [method])[method].sum(1).flatten() for t in classes])
-            cosine = torch.cosine_similarity(flat[0], flat[1:].sum(0), dim=0).item()
-            assert rows.loc[("1, random", method, i), "similarity"] == pytest.approx(cosine, abs=1e-10)
+        first, *classes = logits[i].argmax().item(), *drawn[i].nonzero().flatten().tolist()
+        for method, signed in (
+            ("lrp", lambda t: relevance_maps(network, picture, t, ["lrp"])["lrp"]),  # noqa: B023
+            ("sglrp", lambda t: sglrp(network, picture, t)),  # noqa: B023
+            ("weighted_lrp", lambda t: contrastive_lrp(network, picture, lambda y: contrasts.weighted(y, t))),  # noqa: B023
+            ("clrp1", lambda t: clrp1(network, picture, t, signed=True)),  # noqa: B023
+            ("clrp2", lambda t: clrp2(network, picture, t, signed=True)),  # noqa: B023
+        ):
+            together = sum(signed(t) for t in classes)
+            together = together.clamp(min=0) if method.startswith("clrp") else together
+            cosine = torch.cosine_similarity(*(
+                phi.sum(1).flatten() for phi in (relevance_maps(network, picture, first, [method])[method], together)
+            ), dim=0)
+            assert rows.loc[("1, random", method, i), "similarity"] == pytest.approx(cosine.item(), abs=1e-10)
+
+
+def test_one_class_together_is_that_class(pictures):
+    network = make(bias=True)
+    with propagation(network, pictures) as propagate:
+        target = torch.tensor([3, 0, 3, 11])
+        together = relevance.map_together(propagate, contrasts.original(propagate.outputs, target))
+        for name, method in METHODS.items():
+            torch.testing.assert_close(together[name], method(propagate, target), rtol=1e-10, atol=1e-10)
 
 
 def test_random_classes_are_likely_ones_with_positive_logits():
