@@ -91,7 +91,7 @@ class OwnPicture(ipywidgets.VBox):
     def _work(self, photo: Path):
         try:
             self._show(photo)
-            self._say(f"{photo.name}, explained. Upload another picture, or choose another network.")
+            self._say(f"{photo.name} is explained. Upload another picture, or choose another network.")
         except Stopped:
             self._say("Stopped.")
         except (DataError, ValueError, TypeError) as error:
