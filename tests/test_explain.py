@@ -161,8 +161,12 @@ def test_bad_input_is_told_what_is_wrong(network, images, model, change, options
     assert network.training and [p.requires_grad for p in network.parameters()] == learnable
 
 
-def test_the_examples_of_the_page_run(monkeypatch):
-    """The blocks of Python on the page, from top to bottom, with a small network in the place of ResNet-50."""
+def test_the_examples_of_the_page_run(monkeypatch, tmp_path):
+    """The blocks of Python on the page, from top to bottom, with small networks in the place of the large ones."""
+    network = models.load("birds_resnet")
+    monkeypatch.setattr(models, "load", lambda name: network)
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (300, 200), "tan").save("photo.jpg")
     small = torchvision.models.resnet18(weights=None, num_classes=9)
     monkeypatch.setattr(torchvision.models, "resnet50", lambda weights: small)
     page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
@@ -171,7 +175,8 @@ def test_the_examples_of_the_page_run(monkeypatch):
              "photo": Image.new("RGB", (300, 200), "tan")}
     for block in blocks:
         exec(block, space)
-    assert len(blocks) == 4 and space["maps"].shape == (2, 1, 224, 224)
+    assert len(blocks) == 5 and space["maps"].shape == (2, 1, 224, 224)
+    assert 'data-explorer="explore"' in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_the_layers_of_the_page_exist():
