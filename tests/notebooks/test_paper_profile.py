@@ -31,9 +31,10 @@ def test_networks_exist(name, tmp_path, monkeypatch):
 def test_networks_meet_the_images_they_are_for():
     assert STUDIED
     for _, name, dataset, options in STUDIED:
-        assert dataset in SOURCES and dataset in datasets.DATASETS
-        expected = "imagenet-val" if name.startswith(hub.PREFIX) else name.partition("/")[2]
-        assert dataset == expected
+        of_imagenet = name.startswith(hub.PREFIX)
+        assert dataset in datasets.DATASETS
+        if not (of_imagenet and dataset == "zebra-elephant"):  # that archive is no set of the papers' sources
+            assert dataset in SOURCES and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])
         assert options.get("judge", name).partition("/")[2] == name.partition("/")[2]
 
 
