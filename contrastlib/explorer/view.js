@@ -102,6 +102,8 @@ function updateBars(node, view, pane, shares, probability, fixed, act) {
     node.setAttribute("aria-label", `What ${others[pane.rank]} is set against`);
     node.replaceChildren(...others.flatMap((name, rank) => (rank === pane.rank ? [] : [barRow(name, rank, act)])));
   }
+  // a list that scrolls and in which nothing can be chosen is itself what the keyboard reaches
+  fixed ? node.setAttribute("tabindex", 0) : node.removeAttribute("tabindex");
   for (const row of node.children) {
     const rank = Number(row.dataset.rank);
     const [tick, , chance, bar, share] = row.querySelectorAll("input[type=checkbox], .cx-name, .cx-chance, input[type=range], output");
