@@ -137,7 +137,7 @@ def bird(index: int, split: str = "test", caption: str | None = None) -> Picture
     """A drawn bird: readers see it at 256 pixels, each network the same scene at its own size.
 
     Args:
-        index: of :class:`contrastlib.datasets.birds.SyntheticBirds`.
+        index: of :class:`contrastlib.datasets.birds.sets.SyntheticBirds`.
         split: "train", "validation" or "test".
         caption: a sentence; the species and the number when None.
 
