@@ -42,7 +42,7 @@ export function pictureChoice(name, changed) {
       while (node.childElementCount - 1 < header.pictures.length) {
         const index = node.childElementCount - 1, { title } = header.pictures[index];
         const button = element("input", { type: "radio", name: `${name}-picture`, value: index, onchange: () => changed(index) });
-        node.append(element("label", { title }, button, element("img", { src: thumbnails(index), alt: title, loading: "lazy" })));
+        node.append(element("label", { title }, button, element("img", { src: thumbnails(index), alt: title })));
       }
       node.querySelectorAll("input").forEach((button, index) => { button.checked = index === state.picture; });
     },
