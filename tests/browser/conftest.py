@@ -30,7 +30,7 @@ def site():
     server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must not be there for the tests of other modules
 def browser():
     if CHROMIUM is None:
         _cannot("no Chromium on this machine: install Debian's package chromium")
