@@ -2,6 +2,7 @@
 
 import { largest, mapOf, shares, upsampled, withShare } from "./arithmetic.js";
 import { composed, kept, overlaid, paint, pixelsOf } from "./drawing.js";
+import { snippet } from "./snippets.js";
 import { address, fromAddress, settled } from "./state.js";
 import { element, pane, percent, pictureChoice, probabilities, tools } from "./view.js";
 
@@ -175,34 +176,10 @@ class Explorer {
   }
 
   python() {
-    const { code } = this.picture();
     return this.state.panes.map((each, i) => {
-      const view = this.viewOf(i), network = this.header.networks[each.network];
-      return [`# ${TITLES[i]}: ${this.asked(i)}`, "import torch, contrastlib, contrastlib.datasets, contrastlib.models",
-        network.code, code.replace("{size}", network.size), ...this.contrastCode(i, view).lines,
-        this.header.methods[each.method].code.replaceAll("{target}", view.classes[each.rank].index)
-          .replaceAll("{layer}", each.layer).replaceAll("{pooled}", this.entry(i).pooled).replaceAll("{contrast}", this.contrastCode(i, view).argument)].join("\n");
+      const lines = snippet(this.header, this.picture(), each, this.shares(i));
+      return `# ${TITLES[i]}: ${this.asked(i)}\n${lines}`;
     }).join("\n\n");
-  }
-
-  // The contrast as an argument, after the lines that it needs.
-  contrastCode(i, view) {
-    const { contrast, foils, rank } = this.state.panes[i];
-    if (!["among", "own"].includes(contrast)) return { lines: [], argument: `'${contrast}'` };
-    const index = place => view.classes[place].index;
-    const listed = view.classes.map((_, place) => place);
-    if (contrast === "among" && !foils.includes(listed.length)) {
-      return { lines: [], argument: `'among', foils=[${foils.map(index).join(", ")}]` };
-    }
-    const share = this.shares(i), chosen = listed.filter(place => share[place]);
-    const lines = ["y = contrastlib.forward.predict(network, image[None])", "w = torch.zeros_like(y)",
-      `w[0, ${index(rank)}] = 1`,
-      ...chosen.map(place => `w[0, ${index(place)}] = ${-share[place]}`)];
-    if (share[listed.length]) {
-      lines.push(`others = y.index_fill(1, torch.tensor([${listed.map(index).join(", ")}]), -torch.inf)`,
-        `w -= ${share[listed.length]} * others.softmax(dim=1)`);
-    }
-    return { lines, argument: "w" };
   }
 
   // The pointer and the arrow keys move one cross over all maps.

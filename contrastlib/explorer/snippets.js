@@ -1,0 +1,28 @@
+// Lines of Python that give the map of a pane: the templates of the header, filled. Twin of snippets.py.
+
+const IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models";
+
+export function snippet(header, picture, pane, shares) {
+  const view = picture.views[pane.network], network = header.networks[pane.network];
+  const { pooled } = view.maps.find(map => map.method === pane.method && map.layer === pane.layer);
+  const { lines, argument } = contrastCode(view, pane, shares);
+  const call = header.methods[pane.method].code.replaceAll("{target}", view.classes[pane.rank].index)
+    .replaceAll("{layer}", pane.layer).replaceAll("{pooled}", pooled).replaceAll("{contrast}", argument);
+  return [IMPORTS, network.code, picture.code.replace("{size}", network.size), ...lines, call].join("\n");
+}
+
+// The contrast as an argument, after the lines that it needs.
+function contrastCode(view, { contrast, foils, rank }, shares) {
+  const listed = view.classes.map(each => each.index);
+  if (!["among", "own"].includes(contrast)) return { lines: [], argument: `'${contrast}'` };
+  if (contrast === "among" && !foils.includes(listed.length)) {
+    return { lines: [], argument: `'among', foils=[${foils.map(foil => listed[foil]).join(", ")}]` };
+  }
+  const lines = ["y = contrastlib.forward.predict(network, image[None])", "w = torch.zeros_like(y)", `w[0, ${listed[rank]}] = 1`,
+    ...listed.flatMap((index, place) => (shares[place] ? [`w[0, ${index}] = ${-shares[place]}`] : []))];
+  if (shares[listed.length]) {
+    lines.push(`others = y.index_fill(1, torch.tensor([${listed.join(", ")}]), -torch.inf)`,
+      `w -= ${shares[listed.length]} * others.softmax(dim=1)`);
+  }
+  return { lines, argument: "w" };
+}
