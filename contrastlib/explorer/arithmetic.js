@@ -2,7 +2,7 @@
 // Its twin in Python is arithmetic.py; the format of the packed maps is described in packing.py.
 
 export const CONTRASTS = ["original", "mean", "maximum", "weighted", "among", "own"];
-const TABULATED = CONTRASTS.slice(0, 4); // what a map that is no weighted sum over classes is stored for
+export const TABULATED = CONTRASTS.slice(0, 4); // what a map that is no weighted sum over classes is stored for
 
 export const sum = values => values.reduce((total, value) => total + value, 0);
 

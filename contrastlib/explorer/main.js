@@ -1,10 +1,10 @@
 // The explorer: data in, state in the middle, canvases out. Runs in a page without a kernel and as a live widget.
 
-import { largest, mapOf, shares, upsampled, withShare } from "./arithmetic.js";
+import { largest, logitsOf, mapOf, shares, softmax, upsampled, withShare } from "./arithmetic.js";
 import { composed, kept, overlaid, paint, pixelsOf } from "./drawing.js";
 import { snippet } from "./snippets.js";
 import { address, fromAddress, settled } from "./state.js";
-import { element, pane, percent, pictureChoice, probabilities, tools } from "./view.js";
+import { element, pane, percent, pictureChoice, tools } from "./view.js";
 
 const TITLES = ["A", "B"];
 
@@ -117,12 +117,12 @@ class Explorer {
     this.parts = parts;
     const own = this.maps.map(largest);
     this.limits = this.state.shared ? own.map(() => Math.max(...own)) : own;
-    const fills = { blur: i => (index, channel) => blurred[4 * index + channel], zero: () => () => 0,
-      mean: () => (_, channel) => picture.mean[channel] };
+    const fills = { blur: (pixel, channel) => blurred[4 * pixel + channel], zero: () => 0,
+      mean: (_, channel) => picture.mean[channel] };
     this.panes.forEach((each, i) => {
       const result = this.state.keep === "all"
         ? overlaid(pixels, this.maps[i], this.limits[i], this.state.opacity, this.header.colours)
-        : kept(pixels, this.maps[i], this.state.keep, fills[this.state.fill](i));
+        : kept(pixels, this.maps[i], this.state.keep, fills[this.state.fill]);
       paint(each.canvas, result, width, height);
       each.canvas.setAttribute("aria-label", `${this.described(i).join(", ")}. Arrow keys read out values.`);
       each.scale.update(this.limits[i], this.header.colours);
@@ -160,7 +160,7 @@ class Explorer {
 
   // The question that a map answers.
   asked(i) {
-    const { rank, contrast, foils } = this.state.panes[i], view = this.viewOf(i), chance = probabilities(view);
+    const { rank, contrast, foils } = this.state.panes[i], view = this.viewOf(i), chance = softmax(logitsOf(view));
     const names = [...view.classes.map(each => each.name), "all others"];
     const named = place => `${names[place]} (${percent(chance[place])})`;
     const rival = this.shares(i).reduce((best, share, place, all) => (share > all[best] ? place : best), 0);

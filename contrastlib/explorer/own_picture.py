@@ -34,6 +34,7 @@ class OwnPicture(ipywidgets.VBox):
 
     Attributes:
         explorer: the :class:`Explorer`, None before the first picture.
+        message: what went wrong with the latest picture, or how it went.
 
     >>> form = OwnPicture("birds_vgg")
     >>> form.explain("there is no such file.jpg").join()
@@ -55,7 +56,7 @@ class OwnPicture(ipywidgets.VBox):
         self._files = tempfile.TemporaryDirectory()
         self._used: tuple[str, int] | None = None
         self._photo: Path | None = None
-        self._said = ""
+        self.message = ""
         self.explorer: Explorer | None = None
         self._upload.observe(self._uploaded, "value")
         self._start.on_click(lambda _: self.explain(self._photo))
@@ -65,11 +66,6 @@ class OwnPicture(ipywidgets.VBox):
             ipywidgets.HBox([self._upload, self._network, self._classes], layout=row),
             ipywidgets.HBox([self._start, self._stop]), self._bar, self._note, self._place,
         ])
-
-    @property
-    def message(self) -> str:
-        """What went wrong with the latest picture, or how it went."""
-        return self._said
 
     def explain(self, photo: str | Path) -> threading.Thread:
         """Explain a picture of this machine, as "Explain" does with an uploaded one.
@@ -131,7 +127,7 @@ class OwnPicture(ipywidgets.VBox):
         self._bar.value = 0 if busy else self._bar.value
 
     def _say(self, text: str, problem: bool = False):
-        self._said = text
+        self.message = text
         self._note.value = f'<b role="alert">{escape(text)}</b>' if problem else f"<span>{escape(text)}</span>"
 
     def _repr_mimebundle_(self, **options):

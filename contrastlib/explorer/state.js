@@ -1,6 +1,6 @@
 // What the reader has chosen: made complete and possible, and written in the page's address.
 
-import { CONTRASTS } from "./arithmetic.js";
+import { CONTRASTS, sum, TABULATED } from "./arithmetic.js";
 
 const DEFAULTS = { picture: 0, opacity: 0.6, shared: false, keep: "all", fill: "blur", difference: false };
 export const KEEP = ["all", "positive", "negative"];
@@ -37,12 +37,12 @@ function settledPane(wish, views) {
 }
 
 // Maps that are no weighted sum over classes are stored for four contrasts only.
-export const contrastsOf = kind => (kind === "table" ? CONTRASTS.slice(0, 4) : CONTRASTS);
+export const contrastsOf = kind => (kind === "table" ? TABULATED : CONTRASTS);
 
 function settledWeights(weights, rank, view) {
   if (weights?.length !== view.classes.length + 1) return null;
   const positive = weights.map((weight, i) => (weight > 0 && i !== rank && (view.classes[i] || view.rest) ? weight : 0));
-  const total = positive.reduce((sum, weight) => sum + weight, 0);
+  const total = sum(positive);
   return total ? positive.map(weight => weight / total) : null;
 }
 

@@ -1,6 +1,6 @@
 // The controls: built once, then brought up to date from the state. Nothing is computed here.
 
-import { sum } from "./arithmetic.js";
+import { logitsOf, softmax } from "./arithmetic.js";
 import { contrastsOf, FILL, KEEP } from "./state.js";
 
 export function element(tag, attributes = {}, ...children) {
@@ -76,7 +76,7 @@ export function pane(title, act) {
       const layers = view.maps.filter(map => map.method === pane.method);
       fill(layer.control, layers.map(map => [map.layer, map.layer.replace(/^network\./, "")]), pane.layer);
       layer.node.hidden = layers.length < 2;
-      const probability = probabilities(view);
+      const probability = softmax(logitsOf(view));
       fill(target.control, view.classes.map((each, rank) => [rank, `${each.name}, ${percent(probability[rank])}`]), pane.rank);
       const { kind } = layers.find(map => map.layer === pane.layer);
       fill(contrast.control, contrastsOf(kind).map(key => [key, header.contrasts[key].title]), pane.contrast);
@@ -84,13 +84,6 @@ export function pane(title, act) {
       updateBars(bars, view, pane, shares, probability, kind === "table", act);
     },
   };
-}
-
-export function probabilities(view) {
-  const logits = [...view.classes.map(each => each.logit), view.rest ? view.rest.logit : -Infinity];
-  const highest = Math.max(...logits);
-  const total = sum(logits.map(logit => Math.exp(logit - highest)));
-  return logits.map(logit => Math.exp(logit - highest) / total);
 }
 
 // A row for each other class: a box to tick, its probability, and its share as a bar that can be dragged.
