@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-MODULES = ("arithmetic.js", "drawing.js", "state.js", "snippets.js", "view.js", "main.js")
+MODULES = ("arithmetic.js", "drawing.js", "state.js", "snippets.js", "view.js", "explorer.js", "main.js")
 """each imports from those before it only"""
 
 _IMPORT = re.compile(r"^import\s[^;]*?\sfrom\s+[\"']\./[\w.]+[\"'];[ \t]*\n", re.MULTILINE)

@@ -90,10 +90,13 @@ class OwnPicture(ipywidgets.VBox):
             self._say(f"{photo.name} is explained. Upload another picture, or choose another network.")
         except Stopped:
             self._say("Stopped.")
-        except (DataError, ValueError, TypeError) as error:
+        except (DataError, ValueError, TypeError, ArithmeticError, OSError) as error:
             self._say(str(error), problem=True)
         except (MemoryError, RuntimeError) as error:  # torch reports too little memory as a RuntimeError
             self._say(f"{error}. If memory is short, list fewer classes, or choose a smaller network.", problem=True)
+        except Exception as error:  # the reader sees no traceback of a thread
+            self._say(f"Unexpected {type(error).__name__}: {error}", problem=True)
+            raise
         finally:
             self._busy(False)
 
@@ -118,8 +121,9 @@ class OwnPicture(ipywidgets.VBox):
             given = change.new[0]
             self._photo = Path(self._files.name) / Path(given["name"]).name
             self._photo.write_bytes(bytes(given["content"]))
-            self._start.disabled = False
-            self._say(f"{given['name']} is here.")
+            self._start.disabled = not self._stop.disabled  # while another is computed, it waits
+            if self._stop.disabled:
+                self._say(f"{given['name']} is here.")
 
     def _busy(self, busy: bool):
         self._start.disabled = busy or not self._upload.value

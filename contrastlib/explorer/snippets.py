@@ -1,4 +1,4 @@
-"""Lines of Python that give a map of the explorer: templates, filled here and by python() in main.js."""
+"""Lines of Python that give a map of the explorer: templates, filled here and by snippets.js."""
 
 from __future__ import annotations
 

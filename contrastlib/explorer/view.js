@@ -75,7 +75,7 @@ export function pane(title, act) {
       fill(method.control, methods.map(key => [key, header.methods[key].title]), pane.method);
       const layers = view.maps.filter(map => map.method === pane.method);
       fill(layer.control, layers.map(map => [map.layer, map.layer.replace(/^network\./, "")]), pane.layer);
-      layer.node.hidden = layers.length < 2;
+      layer.node.hidden = methods.length === view.maps.length; // alike in both panes, so that their maps stay in line
       const probability = softmax(logitsOf(view));
       fill(target.control, view.classes.map((each, rank) => [rank, `${each.name}, ${percent(probability[rank])}`]), pane.rank);
       const { kind } = layers.find(map => map.layer === pane.layer);

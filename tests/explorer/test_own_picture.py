@@ -87,14 +87,34 @@ def test_problems_are_told(form, name, content, network, complaint):
     assert form.explorer is None and not form._start.disabled
 
 
-def test_too_little_memory(form, monkeypatch):
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("error, complaint", [
+    (RuntimeError("not enough memory: you tried to allocate 99999999999 bytes"), "fewer classes"),
+    (FloatingPointError("the relevance overflows at features.3"), "the relevance overflows at features.3"),
+    (KeyError("features.3"), "Unexpected KeyError: 'features.3'"),
+])  # fmt: skip
+def test_problems_of_the_computation_are_told(form, monkeypatch, error, complaint):
     def fail(*_, **__):
-        raise RuntimeError("not enough memory: you tried to allocate 99999999999 bytes")
+        raise error
 
     monkeypatch.setattr(own_picture, "Explorer", fail)
     upload(form)
     click(form._start)
-    assert "not enough memory" in form.message and "fewer classes" in form.message
+    assert complaint in form.message and 'role="alert"' in form._note.value and not form._start.disabled
+
+
+def test_picture_that_comes_during_a_computation_waits(form, monkeypatch):
+    upload(form, "first.png")
+
+    def upload_meanwhile(share, progress=form._progress):
+        upload(form, "second.png")
+        assert form._start.disabled and not form._stop.disabled
+        progress(share)
+
+    monkeypatch.setattr(form, "_progress", upload_meanwhile)
+    click(form._start)
+    assert "first.png is explained" in form.message and not form._start.disabled
+    assert form._photo.name == "second.png"
 
 
 def test_still(form):
