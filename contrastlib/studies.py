@@ -32,6 +32,7 @@ from contrastlib.evaluation import (
     masking,
     perturbation,
     precision,
+    readings,
     relevance,
     three_classes,
     transformers,
@@ -175,6 +176,11 @@ def zebra_elephant(network: str, dataset: str = "zebra-elephant", count: None = 
 def precision_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
     """What float32 loses: :func:`contrastlib.evaluation.precision.softmax_gradients`."""
     return _study(precision.softmax_gradients, network, dataset, count, cache, options, batch=16)
+
+
+def integrated_readings(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Erratum 8: :func:`contrastlib.evaluation.readings.compare`."""
+    return _study(readings.compare, network, dataset, count, cache, options, batch=8)
 
 
 def _study(

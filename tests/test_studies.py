@@ -109,6 +109,7 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
     (studies.map_statistics, {}), (studies.precision_table, {}), (studies.dominance_table, {}),
     (studies.mean_of_classes, {"draws": 2}), (studies.gradient_norms, {"ends": 1, "step": 3}),
     (studies.three_class_maps, {"threshold": 0.0}), (studies.fullgrad_maps, {}),
+    (studies.integrated_readings, {"steps": 2}),
     (studies.ablation_table, {"methods": ["random", "clrp1"], "sizes": [3]}),
     (studies.dominated_masking, {"threshold": 1.0, "countings": ["sign"], "baselines": ["black"]}),
 ])
