@@ -155,8 +155,8 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
     """What stands where pixels are masked, (B, channels, H, W).
 
     "blur": Gaussian blur, sigma 15 and kernel 101 pixels at a width of 224, in proportion at
-    others (Eriksson et al. 2025). "zeros": 0 after normalisation, which is the mean colour of the
-    training images. "black": 0 before it. "mean": each image's own mean of each channel.
+    others (Eriksson et al. 2025). "zeros": 0 after normalisation, which is the mean colour that the
+    network subtracts. "black": 0 before it. "mean": each image's own mean of each channel.
 
     Raises:
         ValueError: unknown name.
