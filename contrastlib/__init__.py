@@ -23,6 +23,7 @@ def explain(
     layer: str | None = None,
     upsample: bool = True,
     foils: Classes | None = None,
+    **options,
 ) -> Tensor:
     """Maps of what speaks for ``target`` against the other classes, one forward and one backward pass.
 
@@ -44,6 +45,9 @@ def explain(
             gradient and input_x_gradient. The other methods have no layer.
         upsample: bring maps of a layer or of tokens to the size of the images.
         foils: classes to contrast with, for ``contrast="among"``.
+        options: of the method, see :mod:`contrastlib.explainers`, such as ``steps`` and ``baseline`` of
+            integrated_gradients, or ``rules`` and ``box`` of lrp, whose z+ rule has to know the lowest
+            and the highest value of a pixel: 0 and 1 unless said.
 
     Returns:
         Maps (B, H, W), or (B, h, w) without upsampling. Positive values speak for the target,
@@ -70,14 +74,16 @@ def explain(
     if method in explainers.OWN_PASS:
         if layer is not None:
             raise ValueError(f"{method} makes maps of the pixels: leave the layer {layer!r} out")
-        maps = explainers.OWN_PASS[method](model, images, chosen)
+        maps = explainers.OWN_PASS[method](model, images, chosen, **options)
         return maps.map if method == "fullgrad" else maps.sum(dim=1)
     make = _of_tokens if method in explainers.TRANSFORMER else _of_a_layer
-    maps = make(method, model, images, layer, chosen)
+    maps = make(method, model, images, layer, chosen, options)
     return explainers.upsample(maps, images.shape[-2:]) if upsample else maps
 
 
-def _of_a_layer(method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable) -> Tensor:
+def _of_a_layer(
+    method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable, options: dict
+) -> Tensor:
     from contrastlib import explainers
     from contrastlib.forward import INPUT, forward, last_convolution
 
@@ -86,11 +92,15 @@ def _of_a_layer(method: str, model: nn.Module, images: Tensor, layer: str | None
         own = getattr(model, "layer", None)
         layer = INPUT if of_pixels else own if isinstance(own, str) else last_convolution(model)
     passed = forward(model, images, layer, once=True)
-    maps = explainers.METHODS[method](passed, chosen(passed.logits))
+    maps = explainers.METHODS[method](passed, chosen(passed.logits), **options)
+    if of_pixels and maps.ndim != 4:
+        raise ValueError(f"layer {layer!r} gives {tuple(maps.shape)}, not (B, channels, h, w): it has no places to map")
     return maps.sum(dim=1) if of_pixels else maps
 
 
-def _of_tokens(method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable) -> Tensor:
+def _of_tokens(
+    method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable, options: dict
+) -> Tensor:
     from contrastlib import explainers
 
     passed = explainers.vit.vit_forward(model, images, once=True)
@@ -98,7 +108,7 @@ def _of_tokens(method: str, model: nn.Module, images: Tensor, layer: str | None,
     if method != "vit_gradcam":
         if layer is not None:
             raise ValueError(f"{method} reads all blocks: leave the layer {layer!r} out")
-        return explainers.TRANSFORMER[method](passed, w)
+        return explainers.TRANSFORMER[method](passed, w, **options)
     places = [name for name in passed.activations if not name.startswith("attention")]
     kind, _, block = passed.layer(layer or [name for name in places if name.startswith("norm")][-1]).partition(".")
-    return explainers.vit_gradcam(passed, w, int(block), layer=kind)
+    return explainers.vit_gradcam(passed, w, int(block), layer=kind, **options)

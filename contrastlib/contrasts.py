@@ -88,8 +88,8 @@ def weighted(logits: Tensor, target: Classes) -> Tensor:
 def probability(logits: Tensor, target: Classes) -> Tensor:
     """The gradient of p_t with respect to the logits, w = p_t (1 - p_t) * weighted.
 
-    p_t (1 - p_t) is taken as sigmoid(m) sigmoid(-m) of the log-odds m, so that it keeps its
-    relative precision where the softmax rounds p_t to 1. Below the smallest number of the dtype
+    p_t (1 - p_t) is taken as e / (1 + e)^2 with e = exp(-abs(m)) of the log-odds m, so that it keeps
+    its relative precision where the softmax rounds p_t to 1. Below the smallest number of the dtype
     (m beyond 103 in float32) it is 0; the direction is then that of :func:`weighted`.
 
     >>> w = probability(torch.tensor([[20., 0., 0.]]), 0)
@@ -99,7 +99,8 @@ def probability(logits: Tensor, target: Classes) -> Tensor:
     logits, target, single = _checked(logits, target)
     margin = _log_odds(logits, target)[:, None]
     alpha = _without(logits, target).softmax(dim=1)
-    scale = margin.sigmoid() * (-margin).sigmoid()
+    e = (-margin.abs()).exp()
+    scale = e / (1 + e) ** 2
     return _collapsed(scale * (_one_hot(logits, target) - alpha), single)
 
 
@@ -194,6 +195,8 @@ def _own(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -> Tenso
         raise TypeError(
             f"a contrast is a name, a tensor of weights or a function that returns one, not {weights!r}"
         )
+    if weights.is_complex():
+        raise TypeError(f"weights must be real, got {weights.dtype}")
     if weights.shape != logits.shape:
         raise ValueError(
             f"weights must have the logits' shape (B, C) = {tuple(logits.shape)}, a row for each image, "
@@ -206,8 +209,9 @@ def _own(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -> Tenso
 
 
 def _are_probabilities(logits: Tensor) -> bool:
-    tolerance = 100 * torch.finfo(logits.dtype).eps
-    sums = logits.sum(dim=1)
+    eps = torch.finfo(logits.dtype).eps
+    tolerance = eps if logits.dtype.itemsize == 2 else 100 * eps  # 16 bits round coarsely: a hundred steps are any logits
+    sums = logits.to(torch.promote_types(logits.dtype, torch.float32)).sum(dim=1)
     return bool((logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=tolerance))
 
 
@@ -232,7 +236,7 @@ def _class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
             f"{what} must be one class or one for each of the {batch} images, got shape {tuple(indices.shape)}"
         )
     _check_range(indices, count, what)
-    return indices.long()
+    return indices
 
 
 def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
@@ -242,7 +246,7 @@ def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
         raise TypeError(f"{what} must hold integer class indices, got {classes!r}") from error
     if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
         raise TypeError(f"{what} must hold integer class indices, got {tensor.dtype}")
-    return tensor
+    return tensor if tensor.dtype == torch.bool else tensor.long()
 
 
 def _check_range(indices: Tensor, count: int, what: str) -> None:
@@ -260,7 +264,7 @@ def _foil_mask(logits: Tensor, target: Tensor, foils: Classes) -> Tensor:
     else:
         if foils.ndim > 1:
             raise ValueError("foils must be class indices common to all images, or a boolean mask (B, C)")
-        foils = foils.reshape(-1).long()
+        foils = foils.reshape(-1)
         _check_range(foils, logits.shape[1], "foil")
         mask = torch.zeros_like(logits, dtype=torch.bool)
         mask[:, foils] = True

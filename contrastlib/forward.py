@@ -7,6 +7,7 @@ again, registers a hook or computes the gradient of a parameter.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -27,8 +28,14 @@ class ForwardPass:
         activations: layer name -> its output, detached, in the order asked for.
     """
 
-    def __init__(self, logits: Tensor, activations: dict[str, Tensor], once: bool = False):
+    def __init__(self, model: nn.Module, logits: Tensor, activations: dict[str, Tensor], once: bool = False):
+        if not logits.requires_grad:
+            raise ValueError(
+                f"{type(model).__name__} lets no gradient from its logits reach {' or '.join(activations)} (torch.no_grad, "
+                "detach): take that out, or name a layer behind it"
+            )
         self.logits = logits.detach()
+        self._model = model
         self.activations = {name: a.detach() for name, a in activations.items()}
         self._outputs: Tensor | None = logits
         self._recorded, self._once = activations, once
@@ -58,14 +65,15 @@ class ForwardPass:
             RuntimeError: another cotangent has been pulled back, and the pass was made for one.
         """
         check_cotangent(cotangent, self.logits)
-        if self._last and self._last[0] is cotangent and self._last[1] == cotangent._version:
+        version = None if cotangent.is_inference() else cotangent._version
+        if self._last and self._last[0] is cotangent and self._last[1] == version:
             return self._last[2]
         if self._outputs is None:
             raise RuntimeError("this pass was made for one cotangent: make it with forward(..., once=False) for more")
         gradients = dict(zip(self.activations, self._gradients(cotangent.to(self.logits))))
         if self._once:
             self._outputs, self._recorded = None, {}
-        self._last = cotangent, cotangent._version, gradients
+        self._last = cotangent, version, gradients
         return gradients
 
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
@@ -84,10 +92,11 @@ class ForwardPass:
         return self._backward(cotangent, keep=not self._once)
 
     def _backward(self, cotangent: Tensor, keep: bool) -> Sequence[Tensor]:
-        return torch.autograd.grad(
-            self._outputs, list(self._recorded.values()), cotangent, retain_graph=keep,
-            is_grads_batched=cotangent.ndim == 3, allow_unused=True, materialize_grads=True,
-        )
+        with as_found(self._model):  # checkpointed layers run again on the way back
+            return torch.autograd.grad(
+                self._outputs, list(self._recorded.values()), cotangent, retain_graph=keep,
+                is_grads_batched=cotangent.ndim == 3, allow_unused=True, materialize_grads=True,
+            )
 
 
 def forward(
@@ -116,20 +125,21 @@ def forward(
     >>> p.logits.shape, p.pull_back(torch.ones(2, 5))["0"].shape
     (torch.Size([2, 5]), torch.Size([2, 4, 6, 6]))
     """
-    layers = [layers] if isinstance(layers, str) else list(layers)
+    layers = [layers] if isinstance(layers, str) else _names(layers)
     check_images(model, images)
     modules = {name: find_layer(model, name) for name in layers if name != INPUT}
     recorded: dict[str, Tensor] = {}
-    images = images.detach()
-    if INPUT in layers:
-        images = recorded[INPUT] = images.clone().requires_grad_()
-    with as_found(model), _recording(modules, recorded), torch.enable_grad():
+    with as_found(model), _recording(modules, recorded):
+        images = images.detach().clone()  # networks may change what they are given
+        if INPUT in layers:
+            recorded[INPUT] = images.requires_grad_()
+            images = images.clone()
         logits = model(images)
     _check_output(logits, len(images))
     unused = [name for name in layers if name not in recorded]
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
-    return ForwardPass(logits, {name: recorded[name] for name in layers}, once)
+    return ForwardPass(model, logits, {name: recorded[name] for name in layers}, once)
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:
@@ -140,7 +150,7 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
     """
     check_images(model, images)
     with as_found(model), torch.no_grad():
-        logits = model(images)
+        logits = model(images.clone())
     _check_output(logits, len(images))
     return logits
 
@@ -160,16 +170,39 @@ def last_convolution(model: nn.Module) -> str:
     Auxiliary heads, as GoogLeNet's ``aux1``, do not count: they run in training only.
 
     Raises:
-        ValueError: the model has no convolution.
+        ValueError: the model has no convolution, or is a Transformer whose attention comes behind it.
     """
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
-    names = [name for name in names if not any(part.lower().startswith("aux") for part in name.split("."))]
-    if not names:
+    kinds = {name: type(module).__name__ if "Attention" in type(module).__name__ else None
+             for name, module in model.named_modules() if not is_auxiliary(name)}
+    convolutions = [name for name in kinds if isinstance(model.get_submodule(name), nn.Conv2d)]
+    if not convolutions:
         raise ValueError(
             f"{type(model).__name__} has no 2-d convolution to find a layer by: "
             "name one with layer=..., or use a method of the input space (gradient, input_x_gradient)"
         )
-    return names[-1]
+    behind = list(kinds)[list(kinds).index(convolutions[-1]) + 1 :]
+    if any(kinds[name] for name in behind):
+        raise ValueError(
+            f"{type(model).__name__} is a Transformer, whose only convolutions come before its attention: use vit_gradcam "
+            "for a VisionTransformer, name a layer whose output is (B, channels, h, w) with layer=..., or use "
+            "a method of the input space (gradient, input_x_gradient)"
+        )
+    return convolutions[-1]
+
+
+def is_auxiliary(name: str) -> bool:
+    """Whether a module belongs to a head that runs in training only, by the names in use.
+
+    >>> is_auxiliary("aux1.conv"), is_auxiliary("AuxLogits.fc"), is_auxiliary("auxnet.conv")
+    (True, True, False)
+    """
+    return any(re.fullmatch(r"aux(_?logits|_?classifier|_?head)?\d*", part.lower()) for part in name.split("."))
+
+
+def _names(layers: Sequence[str]) -> list[str]:
+    if not isinstance(layers, Sequence) or not all(isinstance(name, str) for name in layers):
+        raise TypeError(f"layers are named, as in model.named_modules(), got {layers!r}")
+    return list(layers)
 
 
 def _span(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -193,6 +226,8 @@ def _span(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
 
 def check_images(model: nn.Module, images: Tensor) -> None:
     """Raise a TypeError or ValueError, with the remedy, unless the model can explain these images."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the model must be a torch.nn.Module, got {type(model).__name__}")
     if not isinstance(images, Tensor):
         raise TypeError(f"images must be a tensor (B, channels, H, W), got {type(images).__name__}")
     if not images.is_floating_point():
@@ -204,6 +239,8 @@ def check_images(model: nn.Module, images: Tensor) -> None:
     if not images.sum().isfinite() and not images.isfinite().all():
         raise ValueError("images hold NaN or infinite values")
     parameter = next(model.parameters(), None)
+    if parameter is not None and parameter.is_inference():
+        raise ValueError("the model was made under torch.inference_mode, which lets no gradient pass: make it outside")
     if parameter is not None and (parameter.device != images.device or parameter.dtype != images.dtype):
         raise ValueError(
             f"images are {images.dtype} on {images.device}, the model is {parameter.dtype} on {parameter.device}: "
@@ -233,9 +270,9 @@ def _check_output(logits: object, batch: int) -> None:
 
 @contextmanager
 def as_found(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without parameter gradients, undone whatever happens.
+    """Evaluation mode without parameter gradients, undone whatever happens; gradients of all else can be taken.
 
-    For explainers that run the model themselves.
+    For explainers that run the model themselves, also under torch.no_grad or torch.inference_mode.
 
     >>> net = nn.Linear(2, 1)
     >>> with as_found(net):
@@ -251,7 +288,8 @@ def as_found(model: nn.Module) -> Iterator[None]:
             model.eval()
         for parameter in learnable:
             parameter.requires_grad_(False)
-        yield
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
     finally:
         for module in training:
             module.training = True

@@ -321,3 +321,28 @@ def test_bad_contrasts():
         contrasts.cotangent("among", logits, 0)
     with pytest.raises(ValueError, match="foils belong to"):
         contrasts.cotangent("weighted", logits, 0, foils=[1])
+
+
+@pytest.mark.parametrize("dtype, margins", [(torch.float32, (60, 89, 95, 100)), (torch.float64, (200, 600, 700))])
+def test_probability_keeps_its_direction_down_to_the_smallest_numbers(dtype, margins):
+    for margin in margins:
+        w = contrasts.probability(torch.tensor([[margin, 0.0, -1.0]], dtype=dtype), 0)[0]
+        assert w[0] > 0 and w[1] < 0
+        if margin < 80 or dtype == torch.float64:  # beyond, float32 has fewer digits left
+            exact = contrasts.weighted(torch.tensor([[margin, 0.0, -1.0]], dtype=dtype), 0)[0]
+            torch.testing.assert_close(w / w[0], exact, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bit_logits_are_not_taken_for_probabilities(dtype):
+    contrasts.weighted(torch.tensor([[0.3, 0.5], [0.2, 0.6]], dtype=dtype), 0)
+    probabilities = torch.randn(4, 50).softmax(dim=1).to(dtype)
+    with pytest.raises(ValueError, match="probabilities"):
+        contrasts.weighted(probabilities, 0)
+
+
+def test_unsigned_targets_and_complex_weights():
+    logits = torch.tensor([[2.0, 1.0, 0.0]])
+    assert torch.equal(contrasts.weighted(logits, np.array([1], dtype=np.uint16)), contrasts.weighted(logits, 1))
+    with pytest.raises(TypeError, match="real"):
+        contrasts.cotangent(torch.ones(1, 3, dtype=torch.complex64), logits, 0)

@@ -236,3 +236,16 @@ def test_the_block_of_a_transformer():
         contrastlib.explain(network, images, 4, method="attention_x_gradient", layer="block.0")
     with pytest.raises(TypeError, match="Vision"):
         contrastlib.explain(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 6)), images, method="vit_gradcam")
+
+
+def test_options_of_the_method(network, images):
+    """The z+ rule has to know the range of normalised images; other rules do not."""
+    normalised = (images - 0.5) / 0.2
+    with pytest.raises(ValueError, match=r"outside of the box.*box=\(l, h\)"):
+        contrastlib.explain(network, normalised, 1, "lrp")
+    assert contrastlib.explain(network, normalised, 1, "lrp", box=(-2.5, 2.5)).shape == images[:, 0].shape
+    assert contrastlib.explain(network, normalised, 1, "lrp", rules="epsilon").shape == images[:, 0].shape
+    few, many = (contrastlib.explain(network, images, 1, "integrated_gradients", steps=steps) for steps in (1, 50))
+    assert not torch.allclose(few, many)
+    with pytest.raises(TypeError, match="steps"):
+        contrastlib.explain(network, images, 1, "gradient", steps=3)

@@ -489,3 +489,108 @@ def test_explain_a_classifier_with_one_logit(images):
     torch.testing.assert_close(positive, -negative, **EXACT)
     chosen = torch.where(model(images)[:, :, None] > 0, positive, negative)
     torch.testing.assert_close(contrastlib.explain(model, images), chosen, **EXACT)
+
+
+# --- networks and callers that do unusual things -------------------------------------------------
+
+class Checkpointed(nn.Module):
+    """Saves memory by running its middle again on the way back."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.middle = nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        self.last = nn.Linear(4, 5)
+
+    def forward(self, x):
+        x = torch.utils.checkpoint.checkpoint(self.middle, self.first(x), use_reentrant=False)
+        return self.last(x.mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("method", ["gradient", "gradcam", "integrated_gradients", "guided_backpropagation"])
+def test_a_checkpointed_network_in_training_is_left_as_found(images, method):
+    network = Checkpointed().to(images)
+    layer = "first" if method == "gradcam" else None
+    expected = contrastlib.explain(network.eval(), images, 1, method, layer=layer)
+    network.train()
+    before = state(network)
+    torch.testing.assert_close(contrastlib.explain(network, images, 1, method, layer=layer), expected, **EXACT)
+    assert_unchanged(network, before)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("method", [*explainers.METHODS, *explainers.OWN_PASS])
+def test_every_method_inside_no_grad_and_inference_mode(network, images, mode, method):
+    expected = contrastlib.explain(network, images, 1, method)
+    with mode():
+        torch.testing.assert_close(contrastlib.explain(network, images + 0, 1, method), expected, **EXACT)
+        passed = forward(network, images)
+        passed.pull_back(contrasts.weighted(passed.logits, 1))
+
+
+def test_a_network_made_under_inference_mode(images):
+    with torch.inference_mode():
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(5)).double()
+        network(images)
+    with pytest.raises(ValueError, match="made under torch.inference_mode"):
+        forward(network, images)
+
+
+class Frozen(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3)
+
+    def forward(self, x):
+        with torch.no_grad():
+            x = self.backbone(x)
+        return self.head(x).mean(dim=(2, 3))
+
+
+def test_a_network_that_cuts_its_gradients(images):
+    network = Frozen().to(images)
+    with pytest.raises(ValueError, match="Frozen lets no gradient from its logits reach input"):
+        forward(network, images)
+    assert forward(network, images, "head").pull_back(torch.ones(len(images), 5).to(images))["head"].any()
+
+
+class InPlace(nn.Module):
+    """Normalises what it is given in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.relu = nn.Conv2d(3, 5, 3), nn.ReLU()
+
+    def forward(self, x):
+        x -= 0.5
+        return self.relu(self.convolution(x)).mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("method", [*explainers.METHODS, "integrated_gradients", "guided_backpropagation"])
+def test_a_network_that_changes_its_images_in_place(images, method):
+    network, before = InPlace().to(images), images.clone()
+    contrastlib.explain(network, images, 1, method)
+    predict(network, images)
+    assert torch.equal(images, before)
+
+
+def test_a_transformer_has_no_default_layer(images):
+    with pytest.raises(ValueError, match="is a Transformer"):
+        last_convolution(torchvision.models.VisionTransformer(32, 8, 2, 2, 8, 8))
+    with pytest.raises(ValueError, match="is a Transformer"):
+        last_convolution(torchvision.models.swin_t())
+
+
+def test_a_layer_without_places(network, images):
+    last = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
+    with pytest.raises(ValueError, match="no places to map"):
+        contrastlib.explain(network, images, 1, "gradient", layer=last)
+
+
+@pytest.mark.parametrize("model, layers, says", [
+    (lambda x: x.mean(dim=(2, 3)), INPUT, "must be a torch.nn.Module, got function"),
+    (nn.Conv2d(3, 4, 3), 0, "layers are named.*got 0"),
+    (nn.Conv2d(3, 4, 3), [nn.ReLU()], "layers are named"),
+])  # fmt: skip
+def test_arguments_of_another_kind(images, model, layers, says):
+    with pytest.raises(TypeError, match=says):
+        forward(model, images, layers)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from contrastlib.forward import INPUT, forward
+from contrastlib.forward import INPUT, forward, is_auxiliary
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
@@ -142,9 +142,9 @@ def _sources(model: nn.Module) -> tuple[str, dict[str, nn.Module]]:
                 f"FullGrad needs a piecewise linear network, and {name!r} is a {type(module).__name__}: "
                 "explain this network with a method that asks for no biases, such as input_x_gradient"
             )
-        if any(part.lower().startswith("aux") for part in name.split(".")):
-            continue  # heads that run in training only
-        if hasattr(module, "mean") and hasattr(module, "std"):
+        if is_auxiliary(name):
+            continue
+        if name and not list(module.children()) and hasattr(module, "mean") and hasattr(module, "std"):
             source = name
         elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.Hardtanh)) or (
             isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None

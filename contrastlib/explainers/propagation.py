@@ -173,7 +173,7 @@ def propagation(
     images = images.detach()
     named = {} if layer is None else {layer: find_layer(model, layer)}
     with as_found(model), ExitStack() as stack:
-        first, low, high = _first_layer(model, images, box)
+        first, low, high = _first_layer(model, images, box if rules == "z_plus" else None)
         pixels, linear, summing = hooks(rules, biases, low, high)
         batch_norms = merged_batch_norms(model)
         watched = stack.enter_context(_watching(model, first, named, batch_norms))
@@ -184,8 +184,8 @@ def propagation(
         recorded: dict[str, Tensor] = {}
         stack.enter_context(_recording(named, recorded))
         functions = RuledFunctions(summing, averages=average_pooling == "proportional")
-        with functions, torch.enable_grad():
-            logits = model(images)
+        with functions:
+            logits = model(images.clone())
         _check_output(logits, len(images))
         outputs = recorded.get(layer, logits)
         if not outputs.requires_grad or (named and layer not in recorded):
@@ -215,11 +215,14 @@ class _Reached(Exception):
     """The first layer with weights, and what enters it."""
 
 
-def _first_layer(model: nn.Module, images: Tensor, box: Box) -> tuple[nn.Module, Tensor, Tensor]:
-    """The first layer with weights that runs, and what it sees of the darkest and the brightest image."""
-    low, high = (torch.as_tensor(bound, dtype=images.dtype, device=images.device) for bound in box)
-    if (images < low).any() or (images > high).any():
-        raise ValueError("images are outside the box: give the lowest and the highest value of a pixel as box=(l, h)")
+def _first_layer(model: nn.Module, images: Tensor, box: Box | None) -> tuple[nn.Module, Tensor, Tensor]:
+    """The first layer with weights that runs, and the range of what it sees of the darkest and the brightest image."""
+    shown = [images[:1]] if box is None else [torch.as_tensor(end, dtype=images.dtype, device=images.device) for end in box]
+    if box is not None and ((images < shown[0]).any() or (images > shown[1]).any()):
+        raise ValueError(
+            f"images lie between {images.min().item():.3g} and {images.max().item():.3g}, outside of the box of the z+ rule: "
+            "give the lowest and the highest value of a pixel as box=(l, h), numbers or tensors (channels, 1, 1)"
+        )
 
     def stop(module: nn.Module, inputs: tuple) -> None:
         raise _Reached(module, inputs[0])
@@ -227,9 +230,9 @@ def _first_layer(model: nn.Module, images: Tensor, box: Box) -> tuple[nn.Module,
     seen = []
     handles = [module.register_forward_pre_hook(stop) for module in model.modules() if isinstance(module, Linear)]
     try:
-        for bound in (low, high):
+        for end in shown:
             try:
-                model(bound.expand_as(images[:1]))
+                model(end.expand_as(images[:1]).clone())
             except _Reached as reached:
                 first, entering = reached.args
                 seen.append(entering)
@@ -240,7 +243,7 @@ def _first_layer(model: nn.Module, images: Tensor, box: Box) -> tuple[nn.Module,
         raise ValueError(f"{type(model).__name__} runs no linear layer and no convolution: there is nothing to explain")
     if seen[0].numel() != images[0].numel():
         raise ValueError(f"the first layer sees {tuple(seen[0].shape[1:])} of images {tuple(images.shape[1:])}")
-    return first, torch.minimum(*seen), torch.maximum(*seen)
+    return first, torch.stack(seen).amin(dim=0), torch.stack(seen).amax(dim=0)
 
 
 class Watched:

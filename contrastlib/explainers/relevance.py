@@ -13,11 +13,13 @@ contrast      w * y, which is sum_s w_s LRP^s                                 Wa
 CLRP is max(0, difference). It starts from abs(y_t), as the published code does, since a class with a
 negative logit would otherwise have its map and its dual exchanged.
 
-All functions run the network once and take the options of
+All functions run the network once (and what comes before its first layer with weights, to see where the
+ends of the box arrive) and take the options of
 :func:`~contrastlib.explainers.propagation.propagation`: rules, layer, biases, average_pooling, box. They
 return the relevance of each pixel and channel (B, channels, H, W), in units of the logit (SGLRP: of the
-probability's gradient), or with K in front. Maps that are not finite raise FloatingPointError. A ``target`` is a class, one for each image, K of each (K, B), or a
-function of the logits that gives one of these, such as ``lambda y: y.topk(3).indices.T``.
+probability's gradient), or with K in front. Maps that are not finite raise FloatingPointError. A ``target``
+is a class, one for each image, K of each (K, B), or a function of the logits that gives one of these, such
+as ``lambda y: y.topk(3).indices.T``.
 """
 
 from __future__ import annotations

@@ -76,10 +76,10 @@ def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> Forward
     recorded: dict[str, Tensor] = {}
     attentions = {f"attention.{i}": block.self_attention for i, block in enumerate(blocks)}
     hooked, replaced = _recording(modules, recorded), _written_out(attentions, recorded)
-    with as_found(model), hooked, replaced, torch.enable_grad():
-        logits = model(images.detach())
+    with as_found(model), hooked, replaced:
+        logits = model(images.detach().clone())
     _check_output(logits, len(images))
-    return ForwardPass(logits, recorded, once)
+    return ForwardPass(model, logits, recorded, once)
 
 
 def vit_gradcam(

@@ -1,5 +1,6 @@
 """Every page of the built book, in a real browser with all other hosts blocked."""
 
+import functools
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -53,38 +54,44 @@ def test_page(visit, address):
 
 
 @every_page
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility(visit, address, scheme):
+@pytest.mark.parametrize("scheme, rules", [("light", None), ("dark", ["color-contrast"])])  # a theme is its colours
+def test_accessibility(visit, address, scheme, rules):
     """axe finds no serious or critical problem, in either theme."""
     page, _ = visit(address, scheme=scheme)
     page.add_script_tag(path=AXE)
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
     serious = [f"{rule['help']}: {node['html'][:200]}" for rule in found if rule["impact"] in ("serious", "critical")
                for node in rule["nodes"][:3]]
     assert not serious
 
 
-@every_page
-def test_links(address, browser):
-    """Every link inside the book leads to a file, and every anchor to an element, that exists."""
+@pytest.fixture(scope="module")
+def read(browser):
+    """Links and anchors of a page, each page read once."""
     page = browser.new_page(java_script_enabled=False)
-    seen, dead = {}, []
 
-    def anchors(path):
-        if path not in seen:
-            page.goto(path.as_uri())
-            seen[path] = set(page.eval_on_selector_all("[id], a[name]", "all => all.map(e => e.id || e.name)"))
-        return seen[path]
+    @functools.cache
+    def links_and_anchors(path: Path) -> tuple[list[str], set[str]]:
+        page.goto(path.as_uri())
+        return (page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))"),
+                set(page.eval_on_selector_all("[id], a[name]", "all => all.map(e => e.id || e.name)")))
 
-    page.goto((HTML / address).as_uri())
-    for link in page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))"):
+    yield links_and_anchors
+    page.close()
+
+
+@every_page
+def test_links(address, read):
+    """Every link inside the book leads to a file, and every anchor to an element, that exists."""
+    dead = []
+    for link in read(HTML / address)[0]:
         target, fragment = urldefrag(urljoin((HTML / address).as_uri(), link))
         if not target.startswith("file:"):
             continue
         path = Path(unquote(target.removeprefix("file://")).split("?")[0])
-        if not path.is_file() or (fragment and path.suffix == ".html" and unquote(fragment) not in anchors(path)):
+        if not path.is_file() or (fragment and path.suffix == ".html" and unquote(fragment) not in read(path)[1]):
             dead.append(link)
-    page.close()
     assert not dead
 
 

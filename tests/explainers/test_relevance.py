@@ -181,7 +181,7 @@ def test_the_box_is_what_the_first_layer_sees(images):
     maps = lrp(inner, seen, torch.abs, box=(low.double(), high.double()))
     torch.testing.assert_close(lrp(outer, images, torch.abs), maps, **EXACT)
     torch.testing.assert_close(total(maps), inner(seen).abs().sum(dim=1).detach(), **EXACT)
-    with pytest.raises(ValueError, match="outside the box"):
+    with pytest.raises(ValueError, match="outside of the box"):
         lrp(inner, seen, torch.abs)
 
 
