@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
+from contrastlib.datasets.pictures import in_rgb
 from contrastlib.files import CorruptFile
 
 
@@ -97,7 +98,7 @@ class Photographs(ImageSet):
         name, label = self.entries[group]
         try:
             image = crop(self.open(name), self.resize, self.crop, CROPS[position], self.interpolation)
-        except (OSError, SyntaxError) as error:  # what PIL raises for broken images
+        except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for broken images, and in_rgb
             raise CorruptFile(f"{name} of {self.name} cannot be read as an image: {error}") from error
         return Example(image, label, group, name)
 
@@ -121,7 +122,7 @@ def crop(image: Image.Image, resize: int | str, size: int, place: str = "centre"
     >>> crop(Image.new("L", (40, 20), 255), resize=10, size=8).shape
     torch.Size([3, 8, 8])
     """
-    image = ImageOps.exif_transpose(image).convert("RGB")
+    image = in_rgb(image)
     sides = [size, size] if resize == SQUEEZE else resize
     image = transforms.resize(image, sides, interpolation, antialias=True)
     if place == "centre":
