@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,8 +12,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from contrastlib.runs import REPOSITORY
-
+PUBLISHED = Path(__file__).resolve().parents[1] / "data" / "published"
 COLOURS = "RdBu_r"  # red speaks for the class, blue against it, white is 0; told apart by colour-blind readers
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
 SHORT = {
@@ -29,7 +29,7 @@ def published(table: str) -> pd.DataFrame:
     >>> published("sign_perturbation")["network"].nunique()
     9
     """
-    return pd.read_csv(REPOSITORY / "data" / "published" / f"{table}.csv")
+    return pd.read_csv(PUBLISHED / f"{table}.csv")
 
 
 def perturbation_bars(changes: pd.DataFrame, columns: int = 3, title: str | None = None) -> Figure:
@@ -48,7 +48,7 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 3, title: str | None
     figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 2.6 * rows), squeeze=False, layout="constrained")
     for ax, network in zip(axes.flat, networks):
         _perturbation_panel(ax, changes[changes["network"] == network])
-        ax.set_title(network, fontsize=10)
+        ax.set_title(network, fontsize=10, parse_math=False)
     for ax in axes.flat[len(networks):]:
         ax.set_axis_off()
     handles = [Patch(color=_ITERATION_COLOURS[n][i], label=f"{name}, n = {n}")
@@ -82,7 +82,7 @@ def map_blocks(
                 ax = axes[row + 1, 2 * n + k]
                 overlay(ax, images[n], maps[n, row, k], alpha)
                 if row == 0:
-                    ax.set_title(classes[n][k], fontsize=7)
+                    ax.set_title(classes[n][k], fontsize=7, parse_math=False)
                 if n == 0 and k == 0:
                     ax.set_ylabel(row_titles[row], fontsize=8)
     for ax in axes.flat:
@@ -111,13 +111,13 @@ def three_classes(
         for rank in range(3):
             axes[rank, 0].set_axis_off()
             if rank > 0:
-                axes[rank, 0].text(0.5, 0.5, titles[rank], ha="center", va="center", fontsize=7)
+                axes[rank, 0].text(0.5, 0.5, titles[rank], ha="center", va="center", fontsize=7, parse_math=False)
             for c, contrast in enumerate(contrasts):
                 overlay(axes[rank, c + 1], image, heat[c, rank])
                 if rank == 0:
                     axes[rank, c + 1].set_title(contrast, fontsize=8)
         axes[0, 0].imshow(image)
-        axes[0, 0].set_title(titles[0], fontsize=7)
+        axes[0, 0].set_title(titles[0], fontsize=7, parse_math=False)
     return figure
 
 
@@ -134,12 +134,13 @@ def answer(
     """
     figure, axes = plt.subplots(1, 5, figsize=(11, 2.9), layout="constrained")
     axes[0].imshow(image)
-    axes[0].set_title(f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?", fontsize=9)
+    asked = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
+    axes[0].set_title(asked, fontsize=9, parse_math=False)
     axes[0].set_xlabel(f"they differ in: {part}", fontsize=9)
     for k, ax in enumerate(axes[1:]):
         contrast, rank = divmod(k, 2)
         overlay(ax, image, heat[contrast, rank])
-        ax.set_title(names[rank], fontsize=9)
+        ax.set_title(names[rank], fontsize=9, parse_math=False)
         ax.set_xlabel("from the logit" if contrast == 0 else "against the others", fontsize=9)
     for ax in axes:
         ax.set(xticks=[], yticks=[])

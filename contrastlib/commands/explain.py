@@ -9,24 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contrastlib.commands import positive
+from contrastlib.questions import QUESTIONS, percent
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
     from torch import Tensor
 
     from contrastlib.models import Classifier
-
-PREFERRED = ("mobilenet_v2", "squeezenet1_1", "squeezenet1_0")
-"""networks for photographs of anything, the most accurate first"""
-
-QUESTIONS = {
-    "original": "What raises the logit of {target}?",
-    "mean": "Why {target} and not the average of the others?",
-    "maximum": "Why {target} and not {rival}?",
-    "weighted": "Why {target} and not the others ({others})?",
-    "probability": "What raises the probability of {target}?",
-    "among": "Why {target} and not {foils}?",
-}
 
 DESCRIPTION = """\
 Explain what a network sees in a photo. Prints the most probable classes, and draws a map: red areas
@@ -72,7 +63,8 @@ def add_parser(subparsers) -> None:
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="a picture, in any format that Pillow reads")
-    parser.add_argument("--network", metavar="NAME", help=f"default: the first of {', '.join(PREFERRED)} that is there")
+    parser.add_argument("--network", metavar="NAME", help=(
+        "default: the first of those for ImageNet below that is there"))
     parser.add_argument("--method", default="gradcam", metavar="NAME", help="default: gradcam")
     parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among when there is a --foil")
     parser.add_argument("--target", metavar="CLASS", help=(
@@ -80,7 +72,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--foil", dest="foils", metavar="CLASS", action="append", default=[], help=(
         "contrast with this class only (implies --contrast among); may be repeated"))
     parser.add_argument("--layer", metavar="NAME", help="where the map is made; default: its last feature map")
-    parser.add_argument("--top", type=_positive, default=5, metavar="N", help="classes to print (default: 5)")
+    parser.add_argument("--top", type=positive, default=5, metavar="N", help="classes to print (default: 5)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=(
         "the picture to write; default: the name of the photo, the method and the contrast, in this folder"))
     parser.set_defaults(func=run)
@@ -92,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         _run(arguments)
-    except (DataError, ValueError, IndexError) as error:
+    except (DataError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         print(f"contrastlib explain: {error}", file=sys.stderr)
         return 2
     return 0
@@ -100,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     import contrastlib
+    from contrastlib.datasets.pictures import open_photo
     from contrastlib.forward import predict
     from contrastlib.models.class_names import class_index
 
@@ -132,27 +125,6 @@ def _run(arguments: argparse.Namespace) -> None:
           f"  maps = contrastlib.explain(network, image[None], {call})")
 
 
-def open_photo(path: Path) -> Image.Image:
-    """The picture, upright, in RGB.
-
-    Raises:
-        ValueError: it is missing, a folder, or no picture.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name one picture")
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}") from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture that Pillow can read: save it as JPEG or PNG") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-
-
 def output_path(photo: Path, output: Path | None, method: str, contrast: str) -> Path:
     """Where the picture goes.
 
@@ -178,7 +150,7 @@ def output_path(photo: Path, output: Path | None, method: str, contrast: str) ->
 
 
 def load_network(name: str | None) -> Classifier:
-    """The network of that name, or the first of ``PREFERRED`` whose weights are there.
+    """The network of that name, or the first of ``models.PREFERRED`` whose weights are there.
 
     Raises:
         ValueError: unknown name, with the nearest ones.
@@ -188,7 +160,7 @@ def load_network(name: str | None) -> Classifier:
 
     if name is not None:
         return models.load(name)
-    for preferred in PREFERRED:
+    for preferred in models.PREFERRED:
         try:
             return models.load(preferred)
         except files.MissingFile:
@@ -196,7 +168,7 @@ def load_network(name: str | None) -> Classifier:
     raise files.MissingFile(
         f"no network for photographs is in {files.root()}. Name one that can be downloaded, such as "
         "--network torchvision/mobilenet_v2 (14 MB), or set CONTRASTLIB_DATA to the folder that has "
-        f"{' or '.join(PREFERRED)}; `python -m contrastlib data` lists the files."
+        f"{' or '.join(models.PREFERRED)}; `python -m contrastlib data` lists the files."
     )
 
 
@@ -212,11 +184,11 @@ def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: 
     probabilities = logits.double().softmax(dim=0)
 
     def named(index: int) -> str:
-        return f"{short(class_names[index])} ({_percent(probabilities[index])})"
+        return f"{short(class_names[index])} ({percent(probabilities[index])})"
 
     rival = next(index for index in logits.argsort(descending=True).tolist() if index != target)
     return QUESTIONS[contrast].format(
-        target=named(target), rival=named(rival), others=_percent(1 - probabilities[target]),
+        target=named(target), rival=named(rival), others=percent(1 - probabilities[target]),
         foils=" or ".join(map(named, dict.fromkeys(foils))),
     )
 
@@ -244,7 +216,7 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
     left.add_patch(Rectangle(corner, *seen, fill=False, color="black", linewidth=1, linestyle=(0, (4, 4))))
     left.set_xlabel("framed: what the network sees")
     drawn = overlay(right, image.permute(1, 2, 0).numpy(), heat.numpy())
-    right.set_xlabel(caption, fontsize=8)
+    right.set_xlabel(caption, fontsize=8, parse_math=False)
     limit = heat.abs().quantile(0.99).item() or heat.abs().max().item() or 1  # single pixels must not pale the others
     drawn.set_clim(-limit, limit)
     scale = figure.colorbar(drawn, ax=right, shrink=0.8, extend="both")
@@ -265,7 +237,7 @@ def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:
     probabilities = logits.double().softmax(dim=0)
     print(f"{network.name}\n{'probability':>11}  {'logit':>6}  {'index':>5}  class")
     for index in logits.argsort(descending=True)[:count].tolist():
-        print(f"{_percent(probabilities[index]):>11}  {logits[index]:6.2f}  {index:5}  {network.class_names[index]}")
+        print(f"{percent(probabilities[index]):>11}  {logits[index]:6.2f}  {index:5}  {network.class_names[index]}")
 
 
 def _caption(network: Classifier, options: dict) -> str:
@@ -280,15 +252,3 @@ def _save(figure: Figure, output: Path) -> None:
         figure.savefig(output)
     except OSError as error:
         raise ValueError(f"{output} cannot be written: {error.strerror or error}") from error
-
-
-def _percent(share: Tensor | float) -> str:
-    if share < 0.001:
-        return "<0.1 %"
-    return ">99.9 %" if share > 0.999 else f"{float(share):.1%}".replace("%", " %")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return int(text)

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from contrastlib.commands import positive, writable
+
 DESCRIPTION = """\
 Fine-tune a classifier of torchvision, with its ImageNet weights and a new last layer, on a fine-grained
 data set. Writes NETWORK/DATASET.safetensors (weights), .csv (training log) and .json (its scores on the test
@@ -34,9 +36,9 @@ def add_parser(subparsers) -> None:
     parser.add_argument("network", metavar="NETWORK", help="of torchvision: vgg16_bn, alexnet, vit_b_16, ...")
     parser.add_argument("dataset", metavar="DATASET", help=(
         "cub200, fgvc-aircraft, food101, flowers102 or stanford-cars; see `data fetch --help`"))
-    parser.add_argument("--epochs", type=_positive, default=200, help=(
+    parser.add_argument("--epochs", type=positive, default=200, help=(
         "passes through the photographs (default: 200)"))
-    parser.add_argument("--batch", type=_positive, default=128, help=(
+    parser.add_argument("--batch", type=positive, default=128, help=(
         "images in a step, over all devices together (default: 128)"))
     parser.add_argument("--rate", type=float, default=1e-3, help=(
         "learning rate, the same all the time (default: 1e-3)"))
@@ -45,7 +47,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--augment", action="store_true", help=(
         "train on random views, as the published code does: flips, rotation, jitter, shift, crop of 0.7 to 1 "
         "of the area, perspective, greyscale, blur (default: the photographs as they are)"))
-    parser.add_argument("--size", type=_positive, default=224, help=(
+    parser.add_argument("--size", type=positive, default=224, help=(
         "side of the images in pixels, to which whole photographs are squeezed (default: 224)"))
     parser.add_argument("--precision", choices=("no", "bf16", "fp16"), default="no", help=(
         "mixed precision; no: all in float32 (default: no)"))
@@ -63,8 +65,8 @@ def finetune(arguments: argparse.Namespace) -> int:
     from contrastlib.models import finetuning
 
     settings = {key: vars(arguments)[key] for key in finetuning.Recipe.__dataclass_fields__}
-    output = arguments.output or files.root() / "finetuned"
     try:
+        output = writable(arguments.output or files.root() / "finetuned")
         card = finetuning.finetune(
             arguments.network, arguments.dataset, output, finetuning.Recipe(**settings), arguments.workers)
     except (ValueError, files.DataError) as error:
@@ -76,10 +78,3 @@ def finetune(arguments: argparse.Namespace) -> int:
               f"probability above 0.1 in {scores['share_p2_above_0.1']:.1%}, third in "
               f"{scores['share_p3_above_0.1']:.1%} of the {card['test_images']:,} test images")
     return 0
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number

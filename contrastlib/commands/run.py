@@ -1,6 +1,7 @@
 """``python -m contrastlib run``: execute the notebooks that are out of date."""
 
 import os
+import re
 import sys
 import tempfile
 import time
@@ -10,6 +11,14 @@ from multiprocessing import get_context
 
 import yaml
 from tqdm import tqdm
+
+
+class Values(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in Python, and not a text."""
+
+
+Values.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
 
 
 def add_parser(subparsers):
@@ -36,8 +45,12 @@ def add_parser(subparsers):
 
 def run(arguments):
     """Run the command; the exit status is 1 when a notebook failed, 2 when the command makes no sense."""
-    from contrastlib import notebooks
-
+    try:
+        from contrastlib import notebooks
+    except ModuleNotFoundError as error:
+        print(f"contrastlib run: {error.name} is not installed; run `pip install -e .[report]` in the repository",
+              file=sys.stderr)
+        return 2
     try:
         plan = _plan(arguments)
     except ValueError as error:
@@ -58,11 +71,19 @@ def _plan(arguments):
     if arguments.save and (arguments.profile != "quick" or arguments.parameters):
         raise ValueError("--save keeps the quick outputs: give no other profile and no parameters")
     values = notebooks.profile(arguments.profile)
-    given = {name: yaml.safe_load(value) for name, value in arguments.parameters}
+    given = {name: _value(name, value) for name, value in arguments.parameters}
     return [
         (source, notebooks.parameters(source, values | {source.stem: (values.get(source.stem) or {}) | given}))
         for source in notebooks.find(arguments.notebook)
     ]
+
+
+def _value(name, text):
+    try:
+        return yaml.load(text, Values)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise ValueError(f"-p {name} {text!r} is no YAML: {problem}; put a text with such signs in quotes") from None
 
 
 def _update(plan, arguments):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+
+from contrastlib.commands import positive, writable
 
 WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
 
@@ -33,10 +36,10 @@ def add_parser(subparsers) -> None:
         help="birds_vgg, birds_alexnet, birds_resnet, birds_vit or cifar10_vit (default: the four for birds)",
     )
     parser.add_argument(
-        "--epochs", type=_positive, help="passes through the pictures (default: as in the network's recipe)"
+        "--epochs", type=positive, help="passes through the pictures (default: as in the network's recipe)"
     )
     parser.add_argument(
-        "--pictures", type=_positive, default=9000, help="how many birds to train on (default: 9000)"
+        "--pictures", type=positive, default=9000, help="how many birds to train on (default: 9000)"
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="of the weights, their order and mirroring (default: 0)"
@@ -46,7 +49,7 @@ def add_parser(subparsers) -> None:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train each network and print its scores; 2 if a name is unknown or a checkpoint does not fit."""
+    """Train each network and print its scores; 2 if a name is unknown, a checkpoint does not fit or nothing can be written."""
     from contrastlib.files import DataError
     from contrastlib.models import small, training
 
@@ -54,7 +57,8 @@ def train(arguments: argparse.Namespace) -> int:
     if unknown:
         print(
             f"contrastlib train: no small network is called {unknown[0]!r}; "
-            f"the names are: {', '.join(small.NETWORKS)}"
+            f"the names are: {', '.join(small.NETWORKS)}",
+            file=sys.stderr,
         )
         return 2
     for name in arguments.networks or [name for name in small.NETWORKS if name.startswith("birds")]:
@@ -62,11 +66,11 @@ def train(arguments: argparse.Namespace) -> int:
         if arguments.epochs:
             recipe = replace(recipe, epochs=arguments.epochs)
         try:
-            size = small.input_size(name)
+            output, size = writable(arguments.output), small.input_size(name)
             parts = _cifar10() if name == "cifar10_vit" else _birds(size, arguments.pictures)
-            card = training.train(name, arguments.output, recipe, *parts)
+            card = training.train(name, output, recipe, *parts)
         except (ValueError, DataError) as error:
-            print(f"contrastlib train: {error}")
+            print(f"contrastlib train: {error}", file=sys.stderr)
             return 2
         scores = card["test"]
         print(
@@ -91,10 +95,3 @@ def _cifar10():
     from contrastlib.models.training import held_out, render
 
     return *held_out(render(load("cifar10-train"))), load("cifar10-test")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number

@@ -10,12 +10,12 @@ import torch
 from tqdm.auto import tqdm
 
 from contrastlib import figures, models
-from contrastlib.commands.explain import QUESTIONS
 from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, packing, snippets
 from contrastlib.explorer.arithmetic import CONTRASTS, probes
 from contrastlib.explorer.pictures import Picture
 from contrastlib.models import Classifier
+from contrastlib.questions import QUESTIONS
 
 TOGETHER = 4  # pictures that pass through a network together
 

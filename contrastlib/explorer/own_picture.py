@@ -10,7 +10,6 @@ from pathlib import Path
 import ipywidgets
 
 from contrastlib import models
-from contrastlib.commands.explain import PREFERRED
 from contrastlib.explorer.pictures import photograph
 from contrastlib.explorer.widget import Explorer
 from contrastlib.files import DataError
@@ -42,7 +41,7 @@ class OwnPicture(ipywidgets.VBox):
     'there is no file there is no such file.jpg'
     """
 
-    def __init__(self, network: str = PREFERRED[0], classes: int = 12):
+    def __init__(self, network: str = models.PREFERRED[0], classes: int = 12):
         self._upload = ipywidgets.FileUpload(accept="image/*", description="Picture")
         self._network = ipywidgets.Combobox(
             value=network, options=[*models.MODELS, *hub.names()], description="Network", continuous_update=False)
@@ -56,6 +55,7 @@ class OwnPicture(ipywidgets.VBox):
         self._files = tempfile.TemporaryDirectory()
         self._used: tuple[str, int] | None = None
         self._photo: Path | None = None
+        self._running: threading.Thread | None = None
         self.message = ""
         self.explorer: Explorer | None = None
         self._upload.observe(self._uploaded, "value")
@@ -71,14 +71,18 @@ class OwnPicture(ipywidgets.VBox):
         """Explain a picture of this machine, as "Explain" does with an uploaded one.
 
         Returns:
-            The computation, which goes on beside the caller: ``explain(photo).join()`` waits for its end.
+            The computation, which goes on beside the caller: ``explain(photo).join()`` waits for its end. While
+            another one runs nothing is begun, and it is that one.
         """
+        if not self._stop.disabled:
+            self._say(f"{Path(photo).name} is not begun: another picture is being explained. Wait, or stop that one.")
+            return self._running
         self._stopping.clear()
         self._busy(True)
         self._say("The network is loaded …")
-        work = threading.Thread(target=self._work, args=(Path(photo),), daemon=True)
-        work.start()
-        return work
+        self._running = threading.Thread(target=self._work, args=(Path(photo),), daemon=True)
+        self._running.start()
+        return self._running
 
     def stop(self) -> None:
         """End a computation after its present step; does nothing when there is none."""

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from contrastlib import datasets, models
-from contrastlib.commands.explain import open_photo
 from contrastlib.datasets.birds.sets import Annotations
+from contrastlib.datasets.pictures import open_photo
 from contrastlib.forward import predict
 from contrastlib.models import Classifier
 from contrastlib.models.class_names import short

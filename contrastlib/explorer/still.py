@@ -24,14 +24,15 @@ def still(explorer: Explorer) -> bytes:
     figure = Figure(figsize=(7.2, 2.75), dpi=150, layout="constrained")
     first, *others = figure.subplots(1, 3)
     first.imshow(image)
-    first.set(xticks=[], yticks=[], title=shown["title"] if len(shown["title"]) < 28 else "Picture")
+    first.set(xticks=[], yticks=[])
+    first.set_title(shown["title"] if len(shown["title"]) < 28 else "Picture", parse_math=False)
     for i, ax in enumerate(others):
         heat = explainers.upsample(torch.from_numpy(explorer.map(i))[None], image.shape[:2])[0].numpy()
         figures.overlay(ax, image, heat, explorer.state["opacity"])
         pane = explorer.state["panes"][i]
         network = explorer.header["networks"][pane["network"]]["title"]
         ax.set_title(f"{'AB'[i]}: {explorer.header['methods'][pane['method']]['title']}, {pane['contrast']}")
-        ax.set_xlabel(network, fontsize=8)
+        ax.set_xlabel(network, fontsize=8, parse_math=False)
     for ax in (first, *others):
         ax.title.set_fontsize(9)
     file = io.BytesIO()

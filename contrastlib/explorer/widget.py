@@ -12,7 +12,6 @@ import numpy as np
 import traitlets
 
 from contrastlib import models
-from contrastlib.commands.explain import _percent
 from contrastlib.explorer import content, packing, presets, snippets
 from contrastlib.explorer.arithmetic import map_of, shares
 from contrastlib.explorer.bundle import bundle, style
@@ -20,6 +19,7 @@ from contrastlib.explorer.content import Progress
 from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.still import sentence, still
 from contrastlib.models import Classifier
+from contrastlib.questions import percent
 
 
 class Explorer(anywidget.AnyWidget):
@@ -41,7 +41,8 @@ class Explorer(anywidget.AnyWidget):
             others), weights (for the contrast "own": one for each listed class, and one for all others).
         view: preset of what both maps share, any of opacity (0 to 1), shared (scale), keep ("all", "positive" or
             "negative" pixels), fill (of the others: "blur", "zero" or "mean") and difference.
-        name: stands in the address of the page.
+        name: stands in the address of the page, and should be the only one there: explorers of one name share what
+            the address says when the page is opened.
         progress: show a bar; or a function that is told the share of the work done. What it raises ends it.
 
     Attributes:
@@ -119,11 +120,11 @@ class Explorer(anywidget.AnyWidget):
         chosen, view, count = self._chosen(pane)
         names = [each["name"] for each in view["classes"]] + ["all others"]
         weighted = shares(view, {"rank": None, "contrast": "weighted"}, count)
-        chance = [f"{name} ({_percent(share)})" for name, share in zip(names, weighted)]
+        chance = [f"{name} ({percent(share)})" for name, share in zip(names, weighted)]
         rank = chosen["rank"]
         return self.header["contrasts"][chosen["contrast"]]["question"].format(
             target=chance[rank], rival=chance[shares(view, chosen, count).argmax()],
-            others=_percent(1 - weighted[rank]), foils=" or ".join(chance[foil] for foil in chosen["foils"]),
+            others=percent(1 - weighted[rank]), foils=" or ".join(chance[foil] for foil in chosen["foils"]),
         )
 
     def static_html(self) -> str:
@@ -131,13 +132,13 @@ class Explorer(anywidget.AnyWidget):
         name, words = self.header["name"], escape(sentence(self))
         data = {"header": self.header, "chunks": [base64.b64encode(chunk).decode() for chunk in self.chunks]}
         # no "<" may stand there, as "</script" and "<!--" have a meaning even in data
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
         return (
             f'<div class="contrast-explorer" id="{name}"><div class="cx-still">'
             f'<img src="data:image/webp;base64,{base64.b64encode(still(self)).decode()}" alt="{words}">'
             f"<p>{words} With scripts, all of it can be changed here.</p></div></div>\n"
             f'<style>{style()}</style>\n<script type="application/json" data-explorer="{name}">{text}</script>\n'
-            f'<script>(() => {{\n{bundle()}\nmountStatic("{name}");\n}})()</script>'
+            f'<script>(() => {{\n{bundle()}\nmountStatic("{name}", document.currentScript);\n}})()</script>'
         )
 
     def _repr_mimebundle_(self, **options) -> tuple[dict, dict]:

@@ -8,7 +8,7 @@ from contrastlib import files
 from contrastlib.models import hub, pretrained
 from contrastlib.models.classifier import Classifier
 
-__all__ = ["MODELS", "Classifier", "load"]
+__all__ = ["MODELS", "PREFERRED", "Classifier", "load"]
 
 MODELS = {
     "birds_vgg": partial(pretrained.synthetic_birds, "birds_vgg"),
@@ -23,6 +23,9 @@ MODELS = {
     **{f"cifar10_resnet{depth}": partial(pretrained.cifar10_resnet, depth) for depth in (20, 32, 44, 56)},
 }
 """name -> function without arguments; torchvision's own networks come on top, as "torchvision/…\""""
+
+PREFERRED = ("mobilenet_v2", "squeezenet1_1", "squeezenet1_0")
+"""networks for photographs of anything, the most accurate first"""
 
 
 def load(name: str) -> Classifier:

@@ -110,6 +110,25 @@ def test_pictures_of_any_mode(here, mode):
     assert run(photo="other.tiff") == 0
 
 
+def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, capsys):
+    """Transparent pixels are white and not what lies hidden; greys of 16 bits are greys."""
+    cut = Image.open("bird.png").convert("RGBA")
+    cut.paste((0, 0, 0, 0), (0, 0, 64, 30))
+    cut.save("cut.png")
+    on_white = Image.new("RGB", cut.size, "white")
+    on_white.paste(cut, mask=cut)
+    on_white.save("white.png")
+    grey = Image.open("bird.png").convert("L")
+    grey.save("grey.png")
+    Image.fromarray(np.asarray(grey) * np.uint16(257)).save("wide.png")
+    for photo in ("cut.png", "white.png", "wide.png", "grey.png"):
+        assert run("--target", "0", photo=photo) == 0
+    (_, cut), (_, white), (_, wide), (_, grey) = maps
+    assert torch.equal(cut, white) and torch.equal(wide, grey) and not torch.equal(cut, grey)
+    Image.fromarray(np.zeros((40, 40), np.float32)).save("depth.tiff")
+    assert_refused(here, capsys, "depth.tiff cannot be read: .* without a known range .*save it as 8-bit", photo="depth.tiff")
+
+
 @pytest.mark.parametrize("words, complaint", [
     (["--target", "finch"], r"'finch' can mean .*House Finch\) \(1\), .*Purple Finch\) \(2\)"),
     (["--target", "rabben"], r"no class is called 'rabben'; the nearest names are Corvus corax \(Raven\) \(0\)"),
@@ -121,6 +140,10 @@ def test_pictures_of_any_mode(here, mode):
     (["--contrast", "among"], "\"among\" needs foils"),
     (["--contrast", "best"], "unknown contrast 'best'; choose one of original"),
     (["--method", "lime"], "unknown method 'lime'; choose one of gradient"),
+    (["--method", "vit_gradcam"], ".*VisionTransformer"),
+    (["--method", "lrp", "--layer", "network.1"], "lrp makes maps of the pixels"),
+    (["--top", "0"], "0 is not a positive whole number"),
+    (["--top", "few"], "few is not a positive whole number"),
     (["--layer", "network.9"], "no layer 'network.9'.*nearest names: .*network.1"),
     (["--layer", "network.4"], "not .B, K, h, w."),
     (["-o", "bird.png"], "bird.png is the photo itself"),
@@ -135,9 +158,12 @@ def test_bad_requests(here, capsys, words, complaint):
 def assert_refused(folder, capsys, complaint, *words, **options):
     """Exit status 2, one line that says why, nothing written."""
     before = sorted(folder.rglob("*"))
-    assert run(*words, **options) == 2
-    error = capsys.readouterr().err
-    assert re.match(f"contrastlib explain: .*{complaint}", error) and error.count("\n") == 1
+    try:
+        assert run(*words, **options) == 2
+    except SystemExit as end:  # told by argparse
+        assert end.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(f"contrastlib explain: .*{complaint}", error)
     assert sorted(folder.rglob("*")) == before
 
 
@@ -149,6 +175,14 @@ def test_bad_pictures(here, capsys):
                              ("note.txt", "note.txt is not a picture"), ("empty.jpg", "empty.jpg is not a picture"),
                              ("short.png", "short.png cannot be read: ")]:
         assert_refused(here, capsys, complaint, photo=photo)
+
+
+def test_numbers_that_overflow_are_told(here, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise FloatingPointError("the relevance overflows at network.3")
+
+    monkeypatch.setattr(contrastlib, "explain", fail)
+    assert_refused(here, capsys, "the relevance overflows at network.3")
 
 
 def test_the_photo_is_safe_behind_a_link(here, capsys):
@@ -182,13 +216,13 @@ def test_a_network_of_torchvision(here, monkeypatch, capsys):
 
 def test_the_default_is_the_first_network_that_is_there(here, monkeypatch, capsys):
     def load(name):
-        if name == command.PREFERRED[0]:
+        if name == models.PREFERRED[0]:
             raise files.MissingFile("absent")
         return classifier(name)
 
     monkeypatch.setattr(models, "load", load)
     assert main(["explain", "bird.png"]) == 0
-    assert capsys.readouterr().out.startswith(command.PREFERRED[1])
+    assert capsys.readouterr().out.startswith(models.PREFERRED[1])
 
 
 def test_without_any_network_the_remedy_is_named(here, capsys):
@@ -223,7 +257,7 @@ def test_drawing():
     image = network.preprocess(photo)
     heat = torch.linspace(-1, 3, 32 * 32).view(32, 32)
     for each in (heat, torch.zeros(32, 32)):
-        figure = command.draw(photo, image, each, network, "Why $x$ & not_y?", "caption")
+        figure = command.draw(photo, image, each, network, "Why $x$ & not_y?", "$\\none$ of it")
         left, right, scale = figure.axes
         low, high = right.images[-1].get_clim()
         assert low == -high < 0 and right.images[-1].norm(0) == 0.5

@@ -188,7 +188,7 @@ def test_a_network_that_is_not_there(root):
     (["squeezenet1_1", "imagenet-val"], "unknown data set to fine-tune on 'imagenet-val'"),
     (["squeezenet", "cub200"], "unknown network 'torchvision/squeezenet'"),
     (["squeezenet1_1", "food101"], "food101 (101,000 photographs of 101 dishes) is not complete"),
-    (["squeezenet1_1", "cub200", "--size", "0"], "0 is not positive"),
+    (["squeezenet1_1", "cub200", "--size", "0"], "0 is not a positive whole number"),
     (["squeezenet1_1", "cub200", "--precision", "fp8"], "invalid choice: 'fp8'"),
     pytest.param(["squeezenet1_1", "cub200", "--precision", "fp16"], "fp16 needs a GPU: choose bf16 or no",
                  marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")),

@@ -113,4 +113,4 @@ def test_the_command_writes_weights_log_and_card(tmp_path, monkeypatch, capsys):
 def test_the_command_names_what_it_does_not_know(capsys):
     arguments = parse("birds_rnn")
     assert arguments.func(arguments) == 2
-    assert "birds_vgg" in capsys.readouterr().out
+    assert "birds_vgg" in capsys.readouterr().err

@@ -167,4 +167,4 @@ def test_the_command_says_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
     arguments = parse("cifar10_vit", "--output", str(tmp_path))
     assert arguments.func(arguments) == 2
-    assert "cifar10_train.zip" in capsys.readouterr().out
+    assert "cifar10_train.zip" in capsys.readouterr().err
