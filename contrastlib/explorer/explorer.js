@@ -2,9 +2,9 @@
 
 import { largest, logitsOf, mapOf, shares, softmax, upsampled, withShare } from "./arithmetic.js";
 import { composed, kept, overlaid, paint, pixelsOf } from "./drawing.js";
-import { snippet } from "./snippets.js";
+import { filled, snippet } from "./snippets.js";
 import { settled } from "./state.js";
-import { element, pane, percent, pictureChoice, tools } from "./view.js";
+import { element, pane, percent, pictureChoice, tell, tools } from "./view.js";
 
 const TITLES = ["A", "B"];
 
@@ -99,8 +99,19 @@ export class Explorer {
       mix: new Float32Array(this.host.bytes(entry.mix).slice().buffer) }));
   }
 
-  // A slower answer to an earlier choice must not replace a later one.
+  // Draws what is chosen; what goes wrong is told in the page.
   async draw() {
+    try {
+      await this.drawMaps();
+      tell(this.root, null);
+    } catch (error) {
+      tell(this.root, error);
+      throw error;
+    }
+  }
+
+  // A slower answer to an earlier choice must not replace a later one.
+  async drawMaps() {
     const turn = ++this.turn, picture = this.picture(), { width, height, type } = picture;
     const image = chunk => this.load(chunk, bytes => pixelsOf(bytes, type, width, height));
     this.updateControls();
@@ -164,8 +175,8 @@ export class Explorer {
     const names = [...view.classes.map(each => each.name), "all others"];
     const named = place => `${names[place]} (${percent(chance[place])})`;
     const rival = this.shares(i).reduce((best, share, place, all) => (share > all[best] ? place : best), 0);
-    return this.header.contrasts[contrast].question.replace("{target}", named(rank)).replace("{rival}", named(rival))
-      .replace("{others}", percent(1 - chance[rank])).replace("{foils}", foils.map(named).join(" or "));
+    return filled(this.header.contrasts[contrast].question, { target: named(rank), rival: named(rival),
+      others: percent(1 - chance[rank]), foils: foils.map(named).join(" or ") });
   }
 
   // What a map is: of which method and contrast, of which class, of which network and layer.

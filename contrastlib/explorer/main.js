@@ -2,18 +2,34 @@
 
 import { Explorer } from "./explorer.js";
 import { address, fromAddress } from "./state.js";
-import { element } from "./view.js";
+import { tell } from "./view.js";
 
 function decoded(text) {
   return Uint8Array.from(atob(text), character => character.charCodeAt(0));
 }
 
 // In a page without a kernel: the data stand in the page, the state in its address.
-export function mountStatic(name) {
-  const root = document.querySelector(`.contrast-explorer[id="${name}"]`);  // a heading may have the same name
-  const { header, chunks } = JSON.parse(document.querySelector(`script[data-explorer="${name}"]`).textContent);
+export async function mountStatic(name, script) {
+  const root = nearest(`.contrast-explorer[id="${name}"]`, script);  // a heading may have the same name
+  try {
+    const { header, chunks } = JSON.parse(nearest(`script[data-explorer="${name}"]`, script).textContent);
+    await show(root, name, header, chunk => decoded(chunks[chunk]));
+  } catch (error) {
+    tell(root, error);
+    throw error;
+  }
+}
+
+// The last before the script that runs, as a page may hold several explorers of one name; the first if none is before
+// it, as some notebooks run scripts elsewhere.
+function nearest(selector, script) {
+  const all = [...document.querySelectorAll(selector)];
+  return all.findLast(each => script?.compareDocumentPosition(each) & Node.DOCUMENT_POSITION_PRECEDING) ?? all[0];
+}
+
+function show(root, name, header, bytes) {
   const explorer = new Explorer(root, {
-    header: () => header, bytes: chunk => decoded(chunks[chunk]), live: false,
+    header: () => header, bytes, live: false,
     state: fromAddress(name, location.hash) ?? header.state,
     changed: state => history.replaceState(null, "", address(name, state)),
   });
@@ -27,14 +43,20 @@ export function mountStatic(name) {
     const wish = fromAddress(name, location.hash);
     if (wish) explorer.change(wish);
   });
-  return explorer.draw().catch(error => {
-    root.append(element("p", { role: "alert" }, `The explorer cannot run in this browser: ${error.message}`));
-    throw error;
-  });
+  return explorer.draw();
 }
 
-// As a widget in a notebook: data and state are the traits of the Python object.
+// As a widget in a notebook: data and state are the traits of the Python object. Returns what ends it.
 export function render({ model, el }) {
+  try {
+    return follow(model, el);
+  } catch (error) {
+    tell(el, error);
+    throw error;
+  }
+}
+
+function follow(model, el) {
   const bytes = chunk => {
     const view = model.get("chunks")[chunk];
     return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -48,10 +70,12 @@ export function render({ model, el }) {
       model.save_changes();
     },
   });
-  el.append(explorer.view);
-  model.on("change:state change:header", () => {  // both come together when Python adds a picture
+  const changed = () => {  // both come together when Python adds a picture
     explorer.header = model.get("header");
     if (JSON.stringify(model.get("state")) !== told) explorer.change(model.get("state"));
-  });
+  };
+  el.append(explorer.view);
+  model.on("change:state change:header", changed);
   explorer.draw();
+  return () => model.off("change:state change:header", changed);
 }

@@ -50,6 +50,10 @@ class Rows(NamedTuple):
     """pixels a side that one value sums up, of maps of the pixels"""
 
 
+class NoRanking(ValueError):
+    """The logits are not those of classes that can be set against each other."""
+
+
 class Ranking:
     """The classes of B images by their logits (B, C), the most probable first; ``count`` of them are listed.
 
@@ -67,6 +71,9 @@ class Ranking:
     def __init__(self, logits: Tensor, count: int):
         self.logits = logits.double()
         classes = logits.shape[1]
+        if classes < 2:
+            raise NoRanking("the explorer needs at least two classes, and the network gives one logit y: "
+                            "let it return (0, y), which are the same probabilities")
         count = min(count, classes)
         self.listed = self.logits.argsort(dim=1, descending=True, stable=True)[:, :count]
         self.others = classes - count
@@ -101,7 +108,8 @@ def stacks(
         step: called with the share of the work that is done; what it raises ends the work.
 
     Raises:
-        ValueError: unknown method or layer, or no method applies.
+        ValueError: unknown method or layer, no method applies, a network of one logit, or one whose class_names
+            are not as many as its logits.
 
     >>> from contrastlib import models
     >>> network = models.load("birds_vgg")
@@ -169,6 +177,10 @@ class _Work:
     def rank(self, logits: Tensor) -> Ranking:
         """The ranking of the first pass, for all: rounding must not exchange two classes between methods."""
         if self.ranking is None:
+            named = len(self.network.class_names)
+            if named != logits.shape[1]:
+                raise NoRanking(f"{self.network.name} gives {logits.shape[1]} logits and has {named} class_names: "
+                                "give it one name for each logit")
             self.ranking = Ranking(logits, self.classes)
         return self.ranking
 
@@ -190,6 +202,8 @@ class _Work:
     def by_biases(self, methods: list[str], step: Step) -> list[Rows]:
         try:
             found = explainers.fullgrad(self.network, self.images, lambda y: self.rank(y).basis.to(y))
+        except NoRanking:
+            raise
         except ValueError:  # a network that is not piecewise linear
             return []
         step(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -87,8 +88,8 @@ def _normalised(weights: Sequence[float], ranks: list[int], count: int) -> list[
         raise ValueError(f"there are {len(weights)} weights: give {count}, one for each listed class and one for "
                          "all others")
     left = [weight if rank in ranks else 0 for rank, weight in enumerate(weights)]
-    if min(left) < 0 or not sum(left):
-        raise ValueError("weights must not be negative, and one besides the target's must be positive")
+    if min(left) < 0 or not 0 < sum(left) < math.inf:  # a sum tells of NaN too
+        raise ValueError("weights must be finite and not negative, and one besides the target's must be positive")
     return [weight / sum(left) for weight in left]
 
 

@@ -6,10 +6,13 @@ export function snippet(header, picture, pane, shares) {
   const view = picture.views[pane.network], network = header.networks[pane.network];
   const { pooled } = view.maps.find(map => map.method === pane.method && map.layer === pane.layer);
   const { lines, argument } = contrastCode(view, pane, shares);
-  const call = header.methods[pane.method].code.replaceAll("{target}", view.classes[pane.rank].index)
-    .replaceAll("{layer}", pane.layer).replaceAll("{pooled}", pooled).replaceAll("{contrast}", argument);
+  const call = filled(header.methods[pane.method].code,
+    { target: view.classes[pane.rank].index, layer: pane.layer, pooled, contrast: argument });
   return [IMPORTS, network.code, picture.code.replace("{size}", network.size), ...lines, call].join("\n");
 }
+
+// A text with values in the place of {fields}, in one pass: values are texts of anybody's, and are not read again.
+export const filled = (text, values) => text.replace(/\{(\w+)\}/g, (field, name) => values[name] ?? field);
 
 // The contrast as an argument, after the lines that it needs.
 function contrastCode(view, { contrast, foils, rank }, shares) {

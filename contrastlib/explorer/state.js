@@ -46,12 +46,16 @@ function settledWeights(weights, rank, view) {
   return total ? positive.map(weight => weight / total) : null;
 }
 
+// Fields of a pane are joined with commas: those within a name are written %2C, and decoded after the parts are known.
+const escaped = field => String(field).replace(/[%,]/g, sign => encodeURIComponent(sign));
+const unescaped = text => text.replace(/%25|%2C/g, sign => decodeURIComponent(sign));
+
 // "#name?picture=3&a=birds_vgg,gradcam,network.features.20,0,weighted&…"
 export function address(name, state) {
   const fields = new URLSearchParams({ picture: state.picture });
   state.panes.forEach((pane, i) => {
     const extra = { among: pane.foils, own: pane.weights?.map(weight => Number(weight.toFixed(4))) }[pane.contrast] ?? [];
-    fields.set("ab"[i], [pane.network, pane.method, pane.layer, pane.rank, pane.contrast, ...extra].join(","));
+    fields.set("ab"[i], [pane.network, pane.method, pane.layer, pane.rank, pane.contrast, ...extra].map(escaped).join(","));
   });
   fields.set("opacity", Math.round(100 * state.opacity));
   for (const [key, value] of [["shared", state.shared], ["difference", state.difference]]) if (value) fields.set(key, 1);
@@ -61,7 +65,7 @@ export function address(name, state) {
 
 // The state in an address, or null when the address is not this explorer's.
 export function fromAddress(name, hash) {
-  const [owner, query] = decodeURI(hash.slice(1)).split("?");
+  const [owner, query] = hash.slice(1).split("?");  // anything may stand there: only what is ours is decoded
   if (owner !== name || !query) return null;
   const fields = new URLSearchParams(query);
   const [keep, fill] = (fields.get("keep") ?? "all").split(",");
@@ -71,7 +75,7 @@ export function fromAddress(name, hash) {
 }
 
 function paneFrom(text) {
-  const [network, method, layer, rank, contrast, ...extra] = text.split(",");
+  const [network, method, layer, rank, contrast, ...extra] = text.split(",").map(unescaped);
   const numbers = extra.map(Number);
   return { network, method, layer, rank: Number(rank), contrast,
     foils: contrast === "among" ? numbers : [], weights: contrast === "own" ? numbers : null };

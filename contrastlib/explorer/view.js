@@ -14,6 +14,12 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// What has gone wrong, in the place of the explorer; nothing once all is well again.
+export function tell(root, error) {
+  root.querySelector(".cx-problem")?.remove();
+  if (error) root.append(element("p", { class: "cx-problem", role: "alert" }, `The explorer cannot run here: ${error.message}`));
+}
+
 const labelled = (text, control, attributes = {}) =>
   element("label", attributes, element("span", { class: "cx-label" }, text), control);
 
@@ -36,12 +42,13 @@ function fill(control, options, value) {
 // The row of pictures to choose from.
 export function pictureChoice(name, changed) {
   const node = element("fieldset", { class: "cx-pictures" }, element("legend", {}, "Picture"));
+  const group = `${name}-picture-${Math.random()}`;  // another explorer of this name has a choice of its own
   return {
     node,
     update(header, state, thumbnails) {
       while (node.childElementCount - 1 < header.pictures.length) {
         const index = node.childElementCount - 1, { title } = header.pictures[index];
-        const button = element("input", { type: "radio", name: `${name}-picture`, value: index, onchange: () => changed(index) });
+        const button = element("input", { type: "radio", name: group, value: index, onchange: () => changed(index) });
         node.append(element("label", { title }, button, element("img", { src: thumbnails(index), alt: title })));
       }
       node.querySelectorAll("input").forEach((button, index) => { button.checked = index === state.picture; });

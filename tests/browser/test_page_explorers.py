@@ -76,5 +76,5 @@ def test_moves(visit, page_name):
 def test_is_small(page_name, site):
     page = (HTML / "book" / "executed" / f"{page_name}.html").read_text(encoding="utf-8")
     start = page.index('<div class="contrast-explorer"')
-    end = re.compile(r'mountStatic\("explore-[\w-]+"\);\s*\}\)\(\)</script>').search(page, start).end()
+    end = re.compile(r'mountStatic\("explore-[\w-]+"[^)]*\);\s*\}\)\(\)</script>').search(page, start).end()
     assert end - start < MOST

@@ -117,6 +117,28 @@ def test_picture_that_comes_during_a_computation_waits(form, monkeypatch):
     assert form._photo.name == "second.png"
 
 
+def test_one_picture_at_a_time(form, monkeypatch):
+    """A second one is refused with a word, not lost, and can be explained afterwards."""
+    begun, wait = threading.Event(), threading.Event()
+
+    def slow(share, progress=form._progress):
+        begun.set()
+        assert wait.wait(timeout=60)
+        progress(share)
+
+    monkeypatch.setattr(form, "_progress", slow)
+    pictures = [form._photo.with_name(name) for name in ("one.png", "two.png") if not upload(form, name)]
+    running = form.explain(pictures[0])
+    assert begun.wait(timeout=60)
+    assert form.explain(pictures[1]) is running
+    assert form.message == "two.png is not begun: another picture is being explained. Wait, or stop that one."
+    wait.set()
+    running.join()
+    assert "one.png is explained" in form.message
+    form.explain(pictures[1]).join()
+    assert [picture.title for picture in form.explorer.pictures] == ["one", "two"]
+
+
 def test_still(form):
     """A page says where the form works, and shows the explorer."""
     assert "make lab" in form._repr_mimebundle_()["text/html"]

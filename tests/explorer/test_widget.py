@@ -93,7 +93,7 @@ def test_a_page_needs_nothing_else(explorer):
     data = parts(page)
     assert data["header"] == explorer.header
     assert [base64.b64decode(chunk) for chunk in data["chunks"]] == explorer.chunks
-    assert page.count("</script>") == 2 and 'mountStatic("birds-1")' in page
+    assert page.count("</script>") == 2 and 'mountStatic("birds-1", document.currentScript)' in page
     words = html.unescape(re.search(r'alt="(.*?)"', page)[1])
     assert explorer.question(0) in words and explorer.question(1) in words
     assert page == explorer.static_html()
@@ -105,6 +105,24 @@ def test_titles_cannot_break_out_of_the_page(networks):
     page = Explorer([picture], networks[:1], methods=["gradcam"], classes=2, name="birds-1").static_html()
     assert parts(page)["header"]["pictures"][0]["title"] == "</script><b>"
     assert page.count("</script>") == 2 and "<!--" not in page and '"quoted" <' not in page
+
+
+def test_texts_with_dollars_are_texts(make_network):
+    """In the still they are no formulas."""
+    network = make_network["convolutional"](name="$\\none$")
+    network.class_names = [f"$& cash $' {name}" for name in network.class_names]
+    picture = bird(31)
+    picture.title, picture.caption = "a $x_ {", "$\\none$"
+    explorer = Explorer([picture], [network], methods=["gradcam"], classes=3, name="birds-1")
+    assert parts(explorer.static_html())["header"]["pictures"][0]["title"] == "a $x_ {"
+    assert "Why $& cash $' " in explorer.question(1)
+
+
+def test_a_page_holds_no_number_that_is_none(explorer, monkeypatch):
+    state = {**explorer.header["state"], "opacity": float("nan")}
+    monkeypatch.setitem(explorer.header, "state", state)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        explorer.static_html()
 
 
 def test_the_still_shows_the_preset(explorer):
@@ -182,6 +200,10 @@ def test_a_network_is_left_as_it_was_found(make_network):
     ({"panes": [{}, {"contrast": "own"}]}, "belong together"),
     ({"panes": [{}, {"contrast": "own", "weights": [0, 1]}]}, "there are 2 weights: give 4"),
     ({"panes": [{}, {"contrast": "own", "weights": [1, 0, 0, 0]}]}, "one besides the target's must be positive"),
+    *(({"panes": [{}, {"contrast": "own", "weights": [0, each, 1, 0]}]}, "weights must be finite and not negative")
+      for each in (float("nan"), float("inf"), 1e400, -1)),
+    ({"panes": [{}, {"contrast": "own", "weights": [0, 1e308, 1e308, 0]}]}, "weights must be finite"),
+    ({"view": {"opacity": float("nan")}}, "opacity is nan in view"),
     ({"view": {"picture": 1}}, "unknown field 'picture' in view; choose one of opacity, shared"),
     ({"view": {"keep": "some"}}, "unknown keep 'some' in view; choose one of all, positive, negative"),
     ({"view": {"opacity": 60}}, "opacity is 60 in view: choose one from 0 to 1"),
@@ -190,6 +212,22 @@ def test_bad_arguments_are_told_the_remedy(networks, options, says):
     given = {"pictures": [bird(31)], "networks": networks[:1], "methods": ["gradcam"], "classes": 3, **options}
     with pytest.raises(ValueError, match=says):
         Explorer(**given)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "input_x_gradient", "fullgrad", "lrp", "vit_gradcam"])
+def test_names_are_as_many_as_logits(make_network, method):
+    network = make_network["transformer" if method == "vit_gradcam" else "convolutional"]()
+    for names in (network.class_names[:7], [*network.class_names, "owl"]):
+        network.class_names = names
+        with pytest.raises(ValueError, match=rf"{network.name} gives 30 logits and has {len(names)} class_names"):
+            Explorer([bird(31)], [network], methods=[method])
+
+
+@pytest.mark.parametrize("method", ["gradcam", "input_x_gradient", "fullgrad", "lrp"])
+def test_one_logit_is_no_ranking(make_network, method):
+    network = make_network["convolutional"](classes=1)
+    with pytest.raises(ValueError, match=r"at least two classes, and the network gives one logit y: let it return \(0, y\)"):
+        Explorer([bird(31)], [network], methods=[method])
 
 
 def test_two_networks_of_one_name(make_network):
