@@ -39,6 +39,14 @@ QUICK_ENVIRONMENT = {
 bar_row = 0  # line of the terminal for the progress of a notebook
 
 
+class Values(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in Python, and not a text."""
+
+
+Values.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
+
+
 class NotebookFailed(RuntimeError):
     """A cell of a notebook raised; the message says which one and where the partial result lies."""
 
@@ -96,7 +104,7 @@ def profile(name: str) -> dict[str, dict]:
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
         raise ValueError(f"no profile {name!r}; there are {there}")
-    return yaml.safe_load(path.read_text()) or {}
+    return yaml.load(path.read_text(), Values) or {}
 
 
 def parameters(source: Path, values: dict[str, dict]) -> dict:

@@ -1,7 +1,6 @@
 """``python -m contrastlib run``: execute the notebooks that are out of date."""
 
 import os
-import re
 import sys
 import tempfile
 import time
@@ -11,14 +10,6 @@ from multiprocessing import get_context
 
 import yaml
 from tqdm import tqdm
-
-
-class Values(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as in Python, and not a text."""
-
-
-Values.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
 
 
 def add_parser(subparsers):
@@ -79,8 +70,10 @@ def _plan(arguments):
 
 
 def _value(name, text):
+    from contrastlib import notebooks
+
     try:
-        return yaml.load(text, Values)
+        return yaml.load(text, notebooks.Values)
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise ValueError(f"-p {name} {text!r} is no YAML: {problem}; put a text with such signs in quotes") from None
