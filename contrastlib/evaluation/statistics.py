@@ -131,9 +131,9 @@ def distinct_methods(table: pd.DataFrame, value: str, by: Sequence[str], toleran
     """The methods of each network that measure something of their own, for counts in which none counts twice.
 
     Where global average pooling follows the layer, several explainers give one and the same map. A method
-    repeats another if the mean of |difference| is at most ``tolerance`` times the mean of |value|. Rounding, and
-    single pixels that change sign with it, leave 2e-5 between such methods in the recorded results; the two
-    closest methods that are not the same differ by 3e-3.
+    repeats another if their mean absolute difference is at most ``tolerance`` times the mean absolute value.
+    Rounding, and single pixels that change sign with it, leave 2e-5 between such methods in the recorded
+    results; the two closest methods that are not the same differ by 3e-3.
 
     Args:
         table: a row for each network, method and combination of ``by``.
