@@ -29,7 +29,8 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
 	$(BIN)/ruff check --quiet .
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q contrastlib tests
+	$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile notebooks
 
 lab: $(VENV)/.installed  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=$(CURDIR) notebooks

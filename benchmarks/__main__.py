@@ -21,6 +21,7 @@ TITLES = {
     "perturbation": "Section 5.1, all n and epsilon, by hand = 1",
     "masking": "Section 5.2.2, all of Table 1, by hand = 1",
     "memory": "Peak memory above that of the network, by hand = 1",
+    "transformer-memory": "ViT-B/16: peak memory above that of the network, by hand = 1",
 }
 
 
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(name: str, options: argparse.Namespace) -> pd.DataFrame:
     if name == "memory":
         return memory.table(options.network, options.size, options.batch, min(options.repetitions, 3))
+    if name == "transformer-memory":
+        repetitions = min(options.repetitions, 3)
+        return memory.table("vit_b_16", 224, options.evaluated_batch, repetitions, memory.TRANSFORMER_JOBS, target=None)
     if name in ("activation", "input"):
         run = maps.activation_table if name == "activation" else maps.input_table
         return run(torchvision_network(options.network), images_like(options.size, options.batch), options.repetitions)

@@ -92,13 +92,16 @@ def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:
         passed = forward(network, images, "encoder.layers.encoder_layer_0", once=True)
         return passed.pull_back(_two_contrasts(passed.logits))
 
-    def ours():
-        passed = vit.vit_forward(network, images, once=True)
-        w = _two_contrasts(passed.logits)
-        return [vit.vit_gradcam(passed, w, block, layer="norm") for block in range(12)], vit.gradient_attention_rollout(passed, w)
-
     hand = "by hand: a forward pass and two backward passes to the first block"
-    return side_by_side({hand: by_hand, "contrastlib, 12 blocks and rollout": ours}, hand, repetitions, "Transformer").assign(target=None)
+    contestants = {hand: by_hand, "contrastlib, 12 blocks and rollout": lambda: transformer_maps(network, images)}
+    return side_by_side(contestants, hand, repetitions, "Transformer").assign(target=None)
+
+
+def transformer_maps(network: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor]:
+    """GradCAM of each of ViT-B/16's blocks and the rollout, of two contrasts."""
+    passed = vit.vit_forward(network, images, once=True)
+    w = _two_contrasts(passed.logits)
+    return [vit.vit_gradcam(passed, w, block, layer="norm") for block in range(12)], vit.gradient_attention_rollout(passed, w)
 
 
 def _two_contrasts(logits: Tensor) -> Tensor:

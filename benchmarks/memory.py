@@ -6,6 +6,7 @@ import argparse
 import resource
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -39,25 +40,28 @@ JOBS = {
     "contrastlib, a map of the pixels": one_map,
     "contrastlib, 4 maps of the pixels at once": maps.input_maps,
 }
+TRANSFORMER_JOBS = {HAND: bare, "contrastlib, 12 blocks and rollout of two contrasts": maps.transformer_maps}
 
 
-def table(network: str, size: int, batch: int, repetitions: int) -> pd.DataFrame:
+def table(
+    network: str, size: int, batch: int, repetitions: int, jobs: Mapping[str, Callable] = JOBS, target: float | None = 1.2
+) -> pd.DataFrame:
     """Peak memory above that of the network alone, by hand = 1."""
-    peaks = {job: [] for job in JOBS}
-    for job in tqdm([job for _ in range(repetitions) for job in JOBS], desc="memory", unit="run", disable=None):
+    peaks = {job: [] for job in jobs}
+    for job in tqdm([job for _ in range(repetitions) for job in jobs], desc="memory", unit="run", disable=None):
         command = [sys.executable, "-m", "benchmarks.memory", job, network, str(size), str(batch)]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         peaks[job].append(int(output))
     medians = pd.Series({job: pd.Series(values).median() for job, values in peaks.items()})
     ratios = medians / medians[HAND]
-    return pd.DataFrame({"what": ratios.index, "memory": ratios.values, "target": [None if "by hand" in job else 1.2 for job in JOBS]})
+    return pd.DataFrame({"what": ratios.index, "memory": ratios.values, "target": [None if "by hand" in job else target for job in jobs]})
 
 
 def measure(job: str, network: str, size: int, batch: int) -> int:
     """Bytes by which the job raises the memory of this process at its highest."""
     net, images = torchvision_network(network), images_like(size, batch)
     before = psutil.Process().memory_info().rss
-    JOBS[job](net, images)
+    (JOBS | TRANSFORMER_JOBS)[job](net, images)
     return peak() - before
 
 
@@ -71,7 +75,7 @@ def peak() -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("job", choices=JOBS | TRANSFORMER_JOBS)
     parser.add_argument("network")
     parser.add_argument("size", type=int)
     parser.add_argument("batch", type=int)

@@ -101,9 +101,10 @@ def test_the_peak_of_a_process_is_not_that_of_its_parent():
     assert 10_000_000 < child < ballast.nbytes
 
 
-def test_every_memory_job_runs():
-    from benchmarks.memory import JOBS
+@pytest.mark.parametrize("jobs, network, size", [("JOBS", "squeezenet1_1", 64), ("TRANSFORMER_JOBS", "vit_b_16", 224)])
+def test_every_memory_job_runs(jobs, network, size):
+    from benchmarks import memory
     from benchmarks.networks import images_like, torchvision_network
 
-    for job in JOBS.values():
-        job(torchvision_network("squeezenet1_1"), images_like(64, 1))
+    for job in getattr(memory, jobs).values():
+        assert job(torchvision_network(network), images_like(size, 1)) is not None
