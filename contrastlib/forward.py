@@ -172,22 +172,21 @@ def last_convolution(model: nn.Module) -> str:
     Raises:
         ValueError: the model has no convolution, or is a Transformer whose attention comes behind it.
     """
-    kinds = {name: type(module).__name__ if "Attention" in type(module).__name__ else None
-             for name, module in model.named_modules() if not is_auxiliary(name)}
-    convolutions = [name for name in kinds if isinstance(model.get_submodule(name), nn.Conv2d)]
+    modules = [(name, module) for name, module in model.named_modules() if not is_auxiliary(name)]
+    convolutions = [place for place, (_, module) in enumerate(modules) if isinstance(module, nn.Conv2d)]
     if not convolutions:
         raise ValueError(
             f"{type(model).__name__} has no 2-d convolution to find a layer by: "
             "name one with layer=..., or use a method of the input space (gradient, input_x_gradient)"
         )
-    behind = list(kinds)[list(kinds).index(convolutions[-1]) + 1 :]
-    if any(kinds[name] for name in behind):
+    last = convolutions[-1]
+    if any("Attention" in type(module).__name__ for _, module in modules[last + 1 :]):
         raise ValueError(
             f"{type(model).__name__} is a Transformer, whose only convolutions come before its attention: use vit_gradcam "
             "for a VisionTransformer, name a layer whose output is (B, channels, h, w) with layer=..., or use "
             "a method of the input space (gradient, input_x_gradient)"
         )
-    return convolutions[-1]
+    return modules[last][0]
 
 
 def is_auxiliary(name: str) -> bool:
