@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from contrastlib.contrasts import check_logits
 
 INPUT = "input"
-DECOMPOSED = 64  # that many contrasts at most are checked for a common span, whose cost grows with their square
+COMPARED = 64  # that many contrasts at most are searched for what they share, which costs the square of it
 
 
 class ForwardPass:
@@ -56,9 +56,9 @@ class ForwardPass:
             cotangent: (B, C), or (K, B, C) for K contrasts at once.
 
         Returns:
-            layer name -> gradient with the activation's shape, or with K in front. Only as many
-            vectors go back as the K contrasts are linearly independent. The answer to the latest
-            cotangent is kept, so several explainers of one cotangent share one backward pass.
+            layer name -> gradient with the activation's shape, or with K in front. What the K contrasts
+            have in common goes back once. The answer to the latest cotangent is kept,
+            so several explainers of one cotangent share one backward pass.
 
         Raises:
             ValueError: the shape is not that of the logits, or a value is not finite.
@@ -77,11 +77,11 @@ class ForwardPass:
         return gradients
 
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
-        span = _span(cotangent) if cotangent.ndim == 3 and 1 < len(cotangent) <= DECOMPOSED else None
-        if span is None:
+        shared = _shared(cotangent) if cotangent.ndim == 3 and 1 < len(cotangent) <= COMPARED else None
+        if shared is None:
             return self._of_each(cotangent)
-        weights, basis = span
-        return [torch.einsum("bkr,rb...->kb...", weights, gradient) for gradient in self._of_each(basis)]
+        weights, vectors = shared
+        return [torch.einsum("bkr,rb...->kb...", weights, gradient) for gradient in self._of_each(vectors)]
 
     def _of_each(self, cotangent: Tensor) -> Sequence[Tensor]:
         if cotangent.ndim == 3 and INPUT in self._recorded:
@@ -204,23 +204,50 @@ def _names(layers: Sequence[str]) -> list[str]:
     return list(layers)
 
 
-def _span(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Weights (B, K, R) and a basis (R, B, C) that give cotangents (K, B, C); None when R is K.
+def _shared(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Weights (B, K, R) and vectors (R, B, C) that give cotangents (K, B, C); None unless R is less than K.
 
-    The contrasts of one image share e_t, the vector of ones and the softmax: eight of two targets
-    have rank four. Rows are scaled to length 1 first, so that each keeps its own relative precision.
+    The contrasts of one image have weights of their own at a few classes; elsewhere they are multiples of the
+    same few vectors, the softmax and that of ones: eight of two targets need four. The few classes are cut out
+    of those vectors, so that no entry is a difference of larger ones: an exact 0 stays one, all others keep
+    their sign and precision, and so does a map where a shallow head passes them on one by one.
     """
-    rows = cotangents.transpose(0, 1)
-    rows = rows if rows.dtype == torch.float64 else rows.float()
-    length = rows.norm(dim=2, keepdim=True)
-    unit = rows / torch.where(length == 0, 1, length)
-    left, singular, right = torch.linalg.svd(unit, full_matrices=False)
-    rounding = 4 * len(cotangents) ** 0.5 * torch.finfo(cotangents.dtype).eps
-    rank = max(1, int((singular > rounding).sum(dim=1).max()))
-    if rank == len(cotangents):
+    count, images, _ = cotangents.shape
+    largest = torch.zeros_like(cotangents[0]).scatter_(1, cotangents.abs().argmax(dim=2).T, 1)
+    classes = largest.topk(int(largest.sum(dim=1).max())).indices
+    if classes.shape[1] >= count:
         return None
-    weights = length * left[..., :rank] * singular[:, None, :rank]
-    return weights.to(cotangents), right[:, :rank].transpose(0, 1).to(cotangents)
+    at_classes = classes.expand(count, -1, -1)
+    rests, vectors = cotangents.scatter(2, at_classes, 0), []
+    factors = cotangents.new_zeros(count, images, count)
+    for k, rest in enumerate(rests):
+        if not rest.any():
+            continue
+        for r, vector in enumerate(vectors):
+            factor = _multiple(rest, vector, cotangents[k])
+            if factor is not None:
+                break
+        else:
+            r, factor = len(vectors), 1
+            vectors.append(rest)
+            if classes.shape[1] + len(vectors) >= count:
+                return None
+        factors[k, :, r] = factor
+    alone = [torch.zeros_like(rests[0]).scatter(1, one[:, None], 1) for one in classes.T]
+    weights = torch.cat([cotangents.gather(2, at_classes), factors[..., : len(vectors)]], dim=2)
+    return weights.transpose(0, 1), torch.stack(alone + vectors)
+
+
+def _multiple(rest: Tensor, vector: Tensor, whole: Tensor) -> Tensor | None:
+    """Factors (B,) with rest = factor * vector up to rounding of each entry and of the whole; None if there are none."""
+    place = vector.abs().argmax(dim=1, keepdim=True)
+    largest = vector.gather(1, place)
+    factor = torch.where(largest == 0, 0, rest.gather(1, place) / largest)
+    error = (rest - factor * vector).abs()
+    precision = torch.finfo(rest.dtype)
+    close = error <= precision.eps**0.5 * rest.abs() + precision.tiny
+    fits = close.all() and (error.norm(dim=1) <= 16 * precision.eps * whole.norm(dim=1)).all()
+    return factor[:, 0] if fits else None
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:

@@ -15,7 +15,7 @@ All explainers of one cotangent share one backward pass. Maps lie on the grid of
 ViT-B/16 at 224 pixels: (B, h, w), or (K, B, h, w) for cotangents (K, B, C).
 
 Attention takes L heads N² numbers an image, in ViT-B/16 22 MB in float32; a pull-back needs as much
-again for each linearly independent contrast.
+again for each vector that goes back.
 """
 
 from __future__ import annotations
