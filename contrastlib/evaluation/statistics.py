@@ -127,6 +127,21 @@ def verdict(differences: pd.DataFrame) -> str:
     return "mostly supported" if above > 0.5 else "undecided"
 
 
+def verdict_of_cases(holds: Sequence[bool]) -> str:
+    """What cases say of a claim about all of them: "supported" when it holds in each, "mixed" in some, "refuted" in none.
+
+    Raises:
+        ValueError: no case.
+
+    >>> verdict_of_cases([True, False]), verdict_of_cases(pd.Series([0.95, 0.99]) > 0.9)
+    ('mixed', 'supported')
+    """
+    holds = np.asarray(holds, dtype=bool)
+    if not holds.size:
+        raise ValueError("a verdict needs at least one case")
+    return "supported" if holds.all() else "mixed" if holds.any() else "refuted"
+
+
 def distinct_methods(table: pd.DataFrame, value: str, by: Sequence[str], tolerance: float = 3e-4) -> pd.DataFrame:
     """The methods of each network that measure something of their own, for counts in which none counts twice.
 

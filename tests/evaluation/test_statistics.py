@@ -12,6 +12,7 @@ from contrastlib.evaluation.statistics import (
     means,
     paired_differences,
     verdict,
+    verdict_of_cases,
 )
 
 
@@ -198,6 +199,16 @@ def test_nan_in_a_table(table):
 ])
 def test_verdicts(intervals, says):
     assert verdict(pd.DataFrame(intervals, columns=["low", "high"])) == says
+
+
+@pytest.mark.parametrize("holds, says", [([True, True], "supported"), ([False, True], "mixed"), ([False], "refuted")])
+def test_verdicts_of_cases(holds, says):
+    assert verdict_of_cases(holds) == verdict_of_cases(pd.Series(holds, index=range(3, 3 + len(holds)))) == says
+
+
+def test_no_case_gives_no_verdict():
+    with pytest.raises(ValueError, match="at least one case"):
+        verdict_of_cases([])
 
 
 # --- methods that repeat each other ---------------------------------------------------------------
