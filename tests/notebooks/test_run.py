@@ -1,5 +1,6 @@
 """python -m contrastlib run: what is executed, when, and that two runs give identical files."""
 
+import os
 import re
 
 import nbformat
@@ -193,3 +194,13 @@ def test_usage(repository, run, arguments, says):
 def test_parameters_are_plain(repository, run, parameters):
     repository.notebook("01_maps", "print(1)", parameters=parameters)
     assert "may only assign plain values" in run()[1]
+
+
+@pytest.mark.parametrize("own", [None, "glibc.malloc.check=1"])
+def test_kernels_keep_large_tensors_unless_told_otherwise(monkeypatch, own):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    if own:
+        monkeypatch.setenv("GLIBC_TUNABLES", own)
+    with notebooks.kernel_environment({}):
+        assert os.environ["GLIBC_TUNABLES"] == (own or notebooks.ALLOCATION)
+    assert os.environ.get("GLIBC_TUNABLES") == own
