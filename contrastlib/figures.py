@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 3, title: str | None
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
+
+
+def class_title(name: str, probability: float, width: int = 26) -> str:
+    """A class and its probability as the title of a small picture, in lines of at most ``width`` characters.
+
+    >>> class_title("Poecile atricapillus (Black-capped Chickadee)", 0.558)
+    'Poecile atricapillus\\n(Black-capped Chickadee)\\n0.56'
+    """
+    return "\n".join([*textwrap.wrap(name, width), f"{probability:.2f}"])
 
 
 def map_blocks(
