@@ -10,10 +10,12 @@ import urllib.request
 import nbformat
 import pytest
 import test_explorer as static
+from PIL import Image
 
-from contrastlib.explorer import Explorer, bird, bird_scene
+from contrastlib import datasets
+from contrastlib.explorer import Explorer, bird, bird_scene, photograph
 
-CELLS = [
+LIVE = [
     """from contrastlib.explorer import Explorer, bird, bird_scene
 explorer = Explorer([bird(31), bird(4)], ["birds_vgg"], methods=["gradcam", "lrp"], classes=5, name="live")
 explorer""",
@@ -21,15 +23,20 @@ explorer""",
     "explorer.state = {**explorer.state, 'picture': 1}",
     "explorer.add(bird_scene(7))",
 ]
+OWN = [
+    "from contrastlib.explorer import OwnPicture; form = OwnPicture('birds_resnet', classes=3); form",
+    "print(form.message, form.explorer.map(0).shape)",
+]
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Address of a JupyterLab with a notebook of CELLS."""
+    """Address of a JupyterLab with notebooks of LIVE and OWN."""
     folder = tmp_path_factory.mktemp("lab")
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "live.ipynb")
+    for name, sources in (("live", LIVE), ("own", OWN)):
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -52,14 +59,13 @@ def lab(tmp_path_factory):
     server.wait(20)
 
 
-def test_live(lab, browser):
+@pytest.fixture
+def opened(lab, browser):
+    """Opens a notebook; returns the page and a function that runs its next cell."""
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(60_000)
     page.route("**/*", lambda route: route.continue_() if route.request.url.startswith((lab, "blob:", "data:"))
                else route.abort())  # what the widget needs is here; JupyterLab itself may ask for its news
-    page.goto(f"{lab}lab/tree/live.ipynb")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-    page.wait_for_timeout(1000)  # until the widgets' extension has met the kernel; nothing on the page says so
 
     def run(index):
         cell = page.locator(".jp-Cell").nth(index)
@@ -68,6 +74,18 @@ def test_live(lab, browser):
         page.wait_for_function(
             "index => /\\d/.test(document.querySelectorAll('.jp-Cell')[index].querySelector('.jp-InputPrompt').textContent)", arg=index)
 
+    def open_notebook(name):
+        page.goto(f"{lab}lab/tree/{name}.ipynb?reset")  # without the tabs of last time
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        page.wait_for_timeout(1000)  # until the widgets' extension has met the kernel; nothing on the page says so
+        return page, run
+
+    yield open_notebook
+    page.close()
+
+
+def test_live(opened):
+    page, run = opened("live")
     run(0)
     page.wait_for_selector(".cx-pane canvas")
     page.wait_for_function("() => document.querySelector('.cx-pane canvas').width === 256")
@@ -90,7 +108,29 @@ def test_live(lab, browser):
     page.wait_for_function("() => document.querySelectorAll('.cx-pictures input')[2].checked")
     twin.add(bird_scene(7))
     agrees(page, twin, chosen | {"picture": 2})
-    page.close()
+
+
+def test_a_picture_of_ones_own(opened, tmp_path):
+    photo = tmp_path / "bird.png"
+    Image.fromarray(datasets.load("birds", split="test", size=200).picture(5)).save(photo)
+    page, run = opened("own")
+    run(0)
+    explain = page.get_by_role("button", name="Explain")
+    assert explain.is_disabled()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Picture").click()
+    chooser.value.set_files(photo)
+    page.wait_for_selector("text=bird.png is here")
+    explain.click()
+    page.wait_for_selector("text=bird.png is explained")
+    panes = [{"contrast": "original"}, {"contrast": "weighted"}]
+    twin = Explorer([photograph(photo)], ["birds_resnet"], classes=3, panes=panes)
+    width = static.expected(twin, twin.state)[0].shape[1]
+    page.wait_for_function("width => document.querySelector('.cx-pane canvas')?.width === width", arg=width)
+    page.wait_for_timeout(500)
+    agrees(page, twin, twin.state)
+    run(1)
+    page.wait_for_selector("text=Upload another picture, or choose another network. (16, 16)")
 
 
 def agrees(page, twin, state):
