@@ -239,14 +239,15 @@ def _shared(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
 
 
 def _multiple(rest: Tensor, vector: Tensor, whole: Tensor) -> Tensor | None:
-    """Factors (B,) with rest = factor * vector up to rounding of each entry and of the whole; None if there are none."""
+    """Factors (B,) with rest = factor * vector (B, C) up to rounding of each entry and of the whole; None if there are none."""
     place = vector.abs().argmax(dim=1, keepdim=True)
     largest = vector.gather(1, place)
     factor = torch.where(largest == 0, 0, rest.gather(1, place) / largest)
     error = (rest - factor * vector).abs()
     precision = torch.finfo(rest.dtype)
-    close = error <= precision.eps**0.5 * rest.abs() + precision.tiny
-    fits = close.all() and (error.norm(dim=1) <= 16 * precision.eps * whole.norm(dim=1)).all()
+    eps = min(precision.eps, torch.finfo(torch.float32).eps)  # what is alike in 16 bits need not be the same
+    close = error <= eps**0.5 * rest.abs() + precision.tiny
+    fits = close.all() and (error.norm(dim=1) <= 16 * eps * whole.norm(dim=1)).all()
     return factor[:, 0] if fits else None
 
 
