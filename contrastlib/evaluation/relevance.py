@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts
+from contrastlib.evaluation.draws import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
 from contrastlib.explainers.propagation import Propagation, propagation
 from contrastlib.explainers.relevance import METHODS, contrastive_lrp, others, score
@@ -42,7 +43,7 @@ def class_similarity(
     with propagation(model, images) as propagate:
         logits = propagate.outputs
         top = logits.topk(3, dim=1).indices.T
-        drawn = random_classes(logits, seed)
+        drawn = random_classes(logits, images, seed)
         together = map_together(propagate, drawn)
         maps = {name: torch.cat([METHODS[name](propagate, top), together[name][None]]) for name in methods}
     cotangents = torch.stack([*(contrasts.original(logits, t) for t in top), drawn])
@@ -147,16 +148,18 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
     return pd.concat(rows, ignore_index=True)
 
 
-def random_classes(logits: Tensor, seed: int) -> Tensor:
+def random_classes(logits: Tensor, images: Tensor, seed: int) -> Tensor:
     """Ones (B, C) at ten classes drawn from the hundred most probable ones of each image (Gu et al. 2018, Fig. 1).
 
     Only classes with positive logits are drawn, so that what propagates is positive; fewer if there are fewer.
+    What is drawn depends on the image (B, channels, H, W) and the seed, not on the batch.
 
-    >>> random_classes(torch.tensor([[3., -1., 2.]]), seed=0)
+    >>> random_classes(torch.tensor([[3., -1., 2.]]), torch.rand(1, 3, 8, 8), seed=0)
     tensor([[1., 0., 1.]])
     """
     likely = min(AMONG, logits.shape[1])
-    scores = torch.rand(logits.shape, generator=torch.Generator().manual_seed(seed)).to(logits.device)
+    generators = (torch.Generator().manual_seed(image_seed(image, seed)) for image in images)
+    scores = torch.stack([torch.rand(logits.shape[1], generator=each) for each in generators]).to(logits.device)
     order = logits.argsort(dim=1, descending=True)
     outside = torch.ones_like(scores, dtype=torch.bool).scatter(1, order[:, :likely], False) | (logits <= 0)
     drawn = scores.masked_fill(outside, -1).topk(min(RANDOM, likely), dim=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explain
+from contrastlib.evaluation.draws import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation
 from contrastlib.explainers.relevance import METHODS as RELEVANCE
 from contrastlib.explainers.relevance import relevance_maps
@@ -62,7 +62,5 @@ def _map(model: nn.Module, images: Tensor, target: Tensor, method: str, seed: in
 
 
 def _noise(image: Tensor, seed: int) -> Tensor:
-    # the generator looks at 32 bits of its seed only
-    content = zlib.crc32(image.contiguous().numpy(force=True).tobytes(), seed)
-    generator = torch.Generator().manual_seed(content)
+    generator = torch.Generator().manual_seed(image_seed(image, seed))
     return torch.rand(image.shape[-2:], generator=generator, dtype=image.dtype).to(image.device)

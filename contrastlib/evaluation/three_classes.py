@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.evaluation.draws import image_seed
 from contrastlib.evaluation.masking import baseline, explanations, masked_pixels
 from contrastlib.explainers import METHODS, upsample
 from contrastlib.explainers.classes import class_maps
@@ -106,10 +107,10 @@ def mean_by_class_count(
     layer = layer or getattr(model, "layer", None) or last_convolution(model)
     passed = forward(model, images, layer)
     maps = class_maps(passed, METHODS[method], layer).flatten(2).double()  # (C, B, places)
-    count, generator = len(maps), np.random.default_rng(seed)
-    target = passed.logits.argmax(dim=1)
+    count, target = len(maps), passed.logits.argmax(dim=1)
     rows = []
     for i, t in enumerate(target.tolist()):
+        generator = np.random.default_rng(image_seed(images[i], seed))
         own, others = maps[t, i], np.delete(np.arange(count), t)
         for classes in _class_counts(count):
             foils = torch.stack([

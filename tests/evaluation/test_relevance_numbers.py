@@ -66,7 +66,7 @@ def test_similarities_written_plainly(pictures):
 def test_the_random_classes_together(pictures):
     network = make(bias=True)
     logits = network(pictures).detach()
-    drawn = relevance.random_classes(logits, seed=0).bool()
+    drawn = relevance.random_classes(logits, pictures, seed=0).bool()
     assert (drawn.sum(1) < 12).any() and drawn.sum(1).unique().numel() > 1  # some have fewer positive logits than ten
     rows = relevance.class_similarity(network, pictures).set_index(["pair", "method", "image"])
     for i, picture in enumerate(pictures.split(1)):
@@ -97,11 +97,16 @@ def test_one_class_together_is_that_class(pictures):
 
 def test_random_classes_are_likely_ones_with_positive_logits():
     logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(2))
-    chosen = relevance.random_classes(logits, seed=0)
+    images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    chosen = relevance.random_classes(logits, images, seed=0)
     assert (chosen.sum(1) == relevance.RANDOM).all() and (logits[chosen.bool()] > 0).all()
     hundredth = logits.sort(descending=True).values[:, relevance.AMONG - 1 : relevance.AMONG]
     assert (logits.where(chosen.bool(), torch.inf) >= hundredth).all()
-    assert not torch.equal(chosen, relevance.random_classes(logits, seed=1))
+    assert not torch.equal(chosen, relevance.random_classes(logits, images, seed=1))
+    alone = [relevance.random_classes(y, x, seed=0) for y, x in zip(logits.split(1), images.split(1))]
+    assert torch.equal(chosen, torch.cat(alone))
+    alike = relevance.random_classes(logits[:1].expand(2, -1), images[:2], seed=0)
+    assert not torch.equal(*alike)
 
 
 def test_both_duals_are_compared(pictures):

@@ -79,6 +79,9 @@ def test_mean_over_all_classes_is_the_mean_contrast(network, images):
     np.testing.assert_allclose(last["foil_cosine"], torch.cosine_similarity(own - mean, own).detach(), atol=1e-10)
     np.testing.assert_allclose(last["foil_norm"], ((own - mean).norm(dim=1) / own.norm(dim=1)).detach(), atol=1e-10)
     pd.testing.assert_frame_equal(table, three_classes.mean_by_class_count(network, images, draws=3, layer=layer))
+    alone = pd.concat([three_classes.mean_by_class_count(network, image, draws=3, layer=layer).assign(image=i)
+                       for i, image in enumerate(images.split(1))], ignore_index=True)
+    pd.testing.assert_frame_equal(table, alone, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("chunk", [1, 4, None])
