@@ -1,5 +1,8 @@
 """Networks that are small, quick and awkward: batch norm, residuals, operations in place."""
 
+import gc
+import warnings
+
 import pytest
 import torch
 import torchvision
@@ -109,3 +112,14 @@ def make_network():
 
     make.images = random_images
     return make
+
+
+@pytest.fixture
+def tensors_alive():
+    """Counts the tensors that Python can reach; what a cycle through the graph keeps is among them."""
+    def count():
+        gc.collect()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old names in torch that are looked at on the way
+            return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+    return count

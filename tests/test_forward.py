@@ -588,6 +588,18 @@ def test_every_method_inside_no_grad_and_inference_mode(network, images, mode, m
         passed.pull_back(contrasts.weighted(passed.logits, 1))
 
 
+@pytest.mark.parametrize("method, options", [
+    *((method, {}) for method in (*explainers.METHODS, *explainers.OWN_PASS)),
+    ("lrp", {"rules": "epsilon"}), ("lrp", {"average_pooling": "proportional"}),
+])
+def test_nothing_of_an_explanation_stays(network, images, method, options, tensors_alive):
+    contrastlib.explain(network, images, 1, method, **options)
+    before = tensors_alive()
+    for _ in range(2):
+        contrastlib.explain(network, images, 1, method, **options)
+    assert tensors_alive() == before
+
+
 def test_a_network_made_under_inference_mode(images):
     with torch.inference_mode():
         network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(5)).double()

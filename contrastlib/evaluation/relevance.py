@@ -123,9 +123,10 @@ def _relevance_of(model: nn.Module, images: Tensor, target: Tensor, **options) -
     try:
         return contrastive_lrp(model, images, lambda y: contrasts.original(y, target), **options)
     except FloatingPointError:
-        if len(images) == 1:
-            return torch.full_like(images, torch.nan)
-        return torch.cat([_relevance_of(model, *one, **options) for one in zip(images.split(1), target.split(1))])
+        pass  # until the error is let go, its traceback keeps all that was computed
+    if len(images) == 1:
+        return torch.full_like(images, torch.nan)
+    return torch.cat([_relevance_of(model, *one, **options) for one in zip(images.split(1), target.split(1))])
 
 
 def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:

@@ -184,6 +184,7 @@ def propagation(
         recorded: dict[str, Tensor] = {}
         stack.enter_context(_recording(named, recorded))
         functions = RuledFunctions(summing, averages=average_pooling == "proportional")
+        stack.callback(functions.remove)
         with functions:
             logits = model(images.clone())
         _check_output(logits, len(images))

@@ -118,6 +118,11 @@ class RuledFunctions(TorchFunctionMode):
         self.hook, self.averages, self.nodes = hook, AVERAGES if averages else set(), set()
         self.ruled: list[tuple] = []  # keeps what zennit refers to weakly
 
+    def remove(self) -> None:
+        """Let go of the tensors that the rules keep; the graph refers to the rules, and would keep itself alive."""
+        for _, handles in self.ruled:
+            handles.remove()
+
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
         if name in ("add", "add_", "__add__", "__iadd__") and not kwargs and _same_places(args):

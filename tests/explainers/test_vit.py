@@ -8,7 +8,9 @@ import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
+import contrastlib
 from contrastlib import contrasts
+from contrastlib.explainers import TRANSFORMER
 from contrastlib.explainers.vit import (
     PUBLISHED,
     REVIEW,
@@ -324,3 +326,12 @@ def test_vit_b_16_at_224_pixels_has_maps_of_14_by_14():
     weights = contrasts.original(passed.logits, 0)
     assert gradient_attention_rollout(passed, weights).shape == (1, 14, 14)
     assert vit_gradcam(passed, weights, 0).shape == attention_rollout(passed).shape == (1, 14, 14)
+
+
+@pytest.mark.parametrize("method", TRANSFORMER)
+def test_nothing_of_an_explanation_stays(transformer, images, method, tensors_alive):
+    contrastlib.explain(transformer, images, 1, method)
+    before = tensors_alive()
+    for _ in range(2):
+        contrastlib.explain(transformer, images, 1, method)
+    assert tensors_alive() == before
