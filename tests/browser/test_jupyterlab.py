@@ -61,7 +61,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture
 def opened(lab, browser):
-    """Opens a notebook; returns the page and a function that runs its next cell."""
+    """Opens a notebook by its name; returns the page and a function that runs the cell of a number."""
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(60_000)
     page.route("**/*", lambda route: route.continue_() if route.request.url.startswith((lab, "blob:", "data:"))

@@ -103,6 +103,12 @@ def test_random_classes_are_likely_ones_with_positive_logits():
     hundredth = logits.sort(descending=True).values[:, relevance.AMONG - 1 : relevance.AMONG]
     assert (logits.where(chosen.bool(), torch.inf) >= hundredth).all()
     assert not torch.equal(chosen, relevance.random_classes(logits, images, seed=1))
+
+
+def test_random_classes_belong_to_the_image():
+    logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(2))
+    images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    chosen = relevance.random_classes(logits, images, seed=0)
     alone = [relevance.random_classes(y, x, seed=0) for y, x in zip(logits.split(1), images.split(1))]
     assert torch.equal(chosen, torch.cat(alone))
     alike = relevance.random_classes(logits[:1].expand(2, -1), images[:2], seed=0)
