@@ -21,7 +21,8 @@ SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
 
 
 def evaluate(
-    module: str, name: str, network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int
+    module: str, name: str, network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int,
+    seed: int | None = None,
 ) -> pd.DataFrame:
     """Tables of an evaluation over batches, each row with the identity of its image.
 
@@ -32,12 +33,15 @@ def evaluate(
         images: indices in the set.
         options: keyword arguments of the evaluation; "judge" is the name of a second network.
         batch: images at a time.
+        seed: of an evaluation that draws; None for those that draw nothing.
 
     Returns:
         The tables in one, with image (index in the set), group (unit of resampling) and label.
     """
     function = getattr(importlib.import_module(module), name)
     model = load_network(network)
+    if seed is not None:
+        options = {**options, "seed": seed}
     if "judge" in options:
         options = {**options, "judge": load_network(options["judge"])}
     examples = load_dataset(dataset, model.input_size)

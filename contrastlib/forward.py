@@ -14,10 +14,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from contrastlib.basis import shared_basis
 from contrastlib.contrasts import check_logits
 
 INPUT = "input"
-COMPARED = 64  # that many contrasts at most are searched for what they share, which costs the square of it
 
 
 class ForwardPass:
@@ -77,7 +77,7 @@ class ForwardPass:
         return gradients
 
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
-        shared = _shared(cotangent) if cotangent.ndim == 3 and 1 < len(cotangent) <= COMPARED else None
+        shared = shared_basis(cotangent) if cotangent.ndim == 3 else None
         if shared is None:
             return self._of_each(cotangent)
         weights, vectors = shared
@@ -202,54 +202,6 @@ def _names(layers: Sequence[str]) -> list[str]:
     if not isinstance(layers, Sequence) or not all(isinstance(name, str) for name in layers):
         raise TypeError(f"layers are named, as in model.named_modules(), got {layers!r}")
     return list(layers)
-
-
-def _shared(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Weights (B, K, R) and vectors (R, B, C) that give cotangents (K, B, C); None unless R is less than K.
-
-    The contrasts of one image have weights of their own at a few classes; elsewhere they are multiples of the
-    same few vectors, the softmax and that of ones: eight of two targets need four. The few classes are cut out
-    of those vectors, so that no entry is a difference of larger ones: an exact 0 stays one, all others keep
-    their sign and precision, and so does a map where a shallow head passes them on one by one.
-    """
-    count, images, _ = cotangents.shape
-    largest = torch.zeros_like(cotangents[0]).scatter_(1, cotangents.abs().argmax(dim=2).T, 1)
-    classes = largest.topk(int(largest.sum(dim=1).max())).indices
-    if classes.shape[1] >= count:
-        return None
-    at_classes = classes.expand(count, -1, -1)
-    rests, vectors = cotangents.scatter(2, at_classes, 0), []
-    factors = cotangents.new_zeros(count, images, count)
-    for k, rest in enumerate(rests):
-        if not rest.any():
-            continue
-        for r, vector in enumerate(vectors):
-            factor = _multiple(rest, vector, cotangents[k])
-            if factor is not None:
-                break
-        else:
-            r, factor = len(vectors), 1
-            vectors.append(rest)
-            if classes.shape[1] + len(vectors) >= count:
-                return None
-        factors[k, :, r] = factor
-    alone = [torch.zeros_like(rests[0]).scatter(1, one[:, None], 1) for one in classes.T]
-    weights = torch.cat([cotangents.gather(2, at_classes), factors[..., : len(vectors)]], dim=2)
-    return weights.transpose(0, 1), torch.stack(alone + vectors)
-
-
-def _multiple(rest: Tensor, vector: Tensor, whole: Tensor) -> Tensor | None:
-    """Factors (B,) with rest = factor * vector (B, C) up to rounding of each entry and of the whole; None if there are none."""
-    place = vector.abs().argmax(dim=1, keepdim=True)
-    largest = vector.gather(1, place)
-    factor = torch.where(largest == 0, 0, rest.gather(1, place) / largest)
-    error = (rest - factor * vector).abs()
-    precision = torch.finfo(rest.dtype)
-    eps = min(precision.eps, torch.finfo(torch.float32).eps)  # what is alike in 16 bits need not be the same
-    close = error <= eps**0.5 * rest.abs() + precision.tiny
-    # sums, since the squares of small entries would vanish
-    fits = close.all() and (error.sum(dim=1) <= 16 * eps * whole.abs().sum(dim=1)).all()
-    return factor[:, 0] if fits else None
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:

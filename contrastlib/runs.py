@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "data" / "results"
-LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow")
+LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scipy", "safetensors", "zennit")
 
 
 def sharded(
@@ -44,7 +44,7 @@ def sharded(
 
     Args:
         work: a function of a contrastlib module, called as ``work(**shard)``.
-        shards: parameters of each shard: JSON values only.
+        shards: parameters of each shard: JSON values only; "seed" where numbers are drawn.
         data: name -> checksum of everything ``work`` reads.
         cache: folder of the shards' files; data/results/cache when None.
         title: what the progress bar says.
@@ -139,7 +139,7 @@ def provenance(seconds: float, **details) -> dict:
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
         "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "machine": platform.machine(),
+        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -184,6 +184,7 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         "commit": ", ".join(commit[:10] for commit in _as_list(record.get("commit", "unknown"))),
         "uncommitted changes": record.get("dirty"),
         "date (UTC)": record.get("date"),
+        "seed": record.get("seed"),
         "shards": record.get("shards"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
         "machine": f"{record.get('device')}, {record.get('machine')}, threads: {record.get('threads')}",
@@ -212,7 +213,9 @@ def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple
     began = time.perf_counter()
     table = work(**shard)
     seconds = time.perf_counter() - began
-    table.attrs["provenance"] = provenance(seconds, parameters=dict(shard), code=code[:12], data=dict(data))
+    table.attrs["provenance"] = provenance(
+        seconds, parameters=dict(shard), seed=shard.get("seed"), code=code[:12], data=dict(data)
+    )
     save(table, path)
     return table, table.attrs["provenance"]
 
@@ -225,7 +228,7 @@ def _commit() -> tuple[str, bool]:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "contrastlib", "notebooks"))
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "contrastlib", "notebooks", "benchmarks"))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
 
@@ -249,7 +252,7 @@ def _imports(module: str) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.startswith("contrastlib.") and _is_module(name)}
+    return {name for name in names if name.partition(".")[0] == "contrastlib" and _is_module(name)}
 
 
 def _is_module(name: str) -> bool:

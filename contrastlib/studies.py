@@ -17,6 +17,7 @@ options
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -190,9 +191,12 @@ def _study(
     images = load_dataset(dataset, model.input_size)
     chosen = images.sample(count)
     module, name = evaluation.__module__, evaluation.__qualname__
+    drawn = inspect.signature(evaluation).parameters.get("seed")
+    seed = {"seed": options.get("seed", drawn.default)} if drawn else {}
+    options = {option: value for option, value in options.items() if option != "seed"}
     shards = [
         {"module": module, "name": name, "network": network, "dataset": dataset, "images": chosen[i : i + SHARD],
-         "options": dict(options), "batch": batch}
+         "options": options, "batch": batch, **seed}
         for i in range(0, len(chosen), SHARD)
     ]
     data = {network: model.checksum, dataset: images.checksum}

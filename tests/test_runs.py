@@ -218,6 +218,7 @@ def test_the_digest_covers_what_a_module_reaches():
                     "evaluation.perturbation", "models", "models.cifar_resnet", "datasets", "datasets.archives"):
         assert f"contrastlib.{reached}" in closure
     assert "contrastlib.contrasts" in runs._closure(["contrastlib.evaluation.precision"])
+    assert "contrastlib" in runs._closure(["contrastlib.evaluation.two_objects"])  # explain, for saliency
     assert runs.code_digest("contrastlib.contrasts") != runs.code_digest("contrastlib.forward")
 
 
@@ -261,7 +262,7 @@ def test_each_shard_says_where_it_comes_from(workshop):
     workshop.run()
     record = runs.load(workshop.shards()[0]).attrs["provenance"]
     assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date", "parameters",
-            "code", "data"} <= record.keys()
+            "seed", "code", "data"} <= record.keys()
     assert record["parameters"] in SHARDS and record["data"] == DATA
     assert record["libraries"].keys() == set(runs.LIBRARIES)
     assert record["seconds"] >= 0 and pd.Timestamp(record["date"]).tzinfo is not None

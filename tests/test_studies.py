@@ -157,3 +157,15 @@ def test_the_same_masking_in_a_study_and_alone(tmp_path):
     )
     np.testing.assert_allclose(table["relative_probability"], direct["relative_probability"], rtol=1e-5)
     assert (table["image"] == np.array(chosen)[direct["image"]]).all()
+
+
+def test_a_study_that_draws_says_from_which_seed(tmp_path):
+    first, again, other = (
+        studies.mean_of_classes("net", "noise", count=6, cache=tmp_path, draws=3, **options)
+        for options in ({}, {"seed": 0}, {"seed": 1})
+    )
+    assert [t.attrs["provenance"]["seed"] for t in (first, again, other)] == [0, 0, 1]
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other) and len(list(tmp_path.iterdir())) == 2
+    drawn_nothing = studies.precision_table("net", "noise", count=6, cache=tmp_path)
+    assert drawn_nothing.attrs["provenance"]["seed"] is None

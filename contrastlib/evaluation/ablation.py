@@ -64,16 +64,17 @@ def ablation(
 
 
 def ablation_in(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, count: int | None = 150, **options
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, count: int | None = 150, seed: int = 0, **options
 ) -> pd.DataFrame:
     """:func:`ablation` with the mean image of a data set of the registry.
 
     Args:
         dataset: name of the set that the images are from.
         count: of its images that the mean is taken over, all when None; they need not be those evaluated.
-        options: methods, sizes and seed of :func:`ablation`.
+        seed: of the random place.
+        options: methods and sizes of :func:`ablation`.
     """
-    return ablation(model, images, labels, _mean_of(dataset, images.shape[-1], count), **options)
+    return ablation(model, images, labels, _mean_of(dataset, images.shape[-1], count), seed=seed, **options)
 
 
 @lru_cache(maxsize=4)

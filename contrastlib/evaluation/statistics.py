@@ -127,6 +127,18 @@ def verdict(differences: pd.DataFrame) -> str:
     return "mostly supported" if above > 0.5 else "undecided"
 
 
+def counted_verdict(differences: pd.DataFrame) -> str:
+    """:func:`verdict`, and the intervals that it rests on.
+
+    >>> counted_verdict(pd.DataFrame({"low": [0.1, 0.2, -0.2], "high": [0.3, 0.4, -0.1]}))
+    'mixed: 2 of 3 above 0, 1 below'
+    >>> counted_verdict(pd.DataFrame({"low": [0.1, 0.2], "high": [0.3, 0.4]}))
+    'supported: 2 of 2 above 0'
+    """
+    above, below = int((differences["low"] > 0).sum()), int((differences["high"] < 0).sum())
+    return f"{verdict(differences)}: {above} of {len(differences)} above 0" + (f", {below} below" if below else "")
+
+
 def verdict_of_cases(holds: Sequence[bool]) -> str:
     """What cases say of a claim about all of them: "supported" when it holds in each, "mixed" in some, "refuted" in none.
 

@@ -19,6 +19,7 @@ CONTRASTS = ("original", "weighted")
 ROLLOUTS = {
     "review": vit.REVIEW,
     "review, gradients aligned": vit.REVIEW | {"gradients": "aligned"},
+    "review, keepdim only": vit.REVIEW | {"normalise": "rows"},
     "review, rows normalised": vit.REVIEW | {"normalise": "absolute"},
     "review, negatives clipped": vit.REVIEW | {"negatives": "clip"},
     "inventor": vit.PUBLISHED,
