@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from torch import Tensor, nn
 
     from contrastlib.contrasts import Classes, Contrast
 
 __version__ = "0.1.0"
+_MODULES = ("contrasts", "datasets", "evaluation", "explainers", "forward", "models")  # loaded when they are asked for
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _MODULES:
+        return importlib.import_module(f"contrastlib.{name}")
+    raise AttributeError(f"module 'contrastlib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]
 
 
 def explain(
@@ -31,7 +44,8 @@ def explain(
         model: any classifier that maps images to logits (B, C) (not to probabilities).
         images: (B, channels, H, W), floating point, preprocessed as the model wants them.
         target: a class index, or one for each image; the predicted class of each image when None.
-        method: activations of a layer: "gradcam", "linear_approximation", "xgradcam".
+        method: activations of a layer: "gradcam" (of a torchvision VisionTransformer "vit_gradcam"),
+            "linear_approximation", "xgradcam".
             Pixels, channels summed: "gradient", "input_x_gradient", "integrated_gradients",
             "guided_backpropagation", "deeplift", "fullgrad", "lrp"
             (the relevance w * y enters at the logits).
@@ -62,23 +76,43 @@ def explain(
     torch.Size([2, 64, 64])
     """
     from contrastlib import contrasts, explainers
+    from contrastlib.checks import check_model
+    from contrastlib.forward import own_precision, predict
 
+    check_model(model)
     names = (*explainers.METHODS, *explainers.OWN_PASS, *explainers.TRANSFORMER)
     if method not in names:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(names)}")
+    if layer is not None and not isinstance(layer, str):
+        raise TypeError(f"layer is one name, got {layer!r}; for maps of several see contrastlib.forward.forward")
+    if method == "gradcam" and layer is None and explainers.vit.is_transformer(model):
+        method = "vit_gradcam"
+    if target is None and options.get("contrast_at") == "path":  # on the way another class may be predicted
+        target = _predicted(predict(model, images))
 
     def chosen(logits: Tensor) -> Tensor:
-        predicted = logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
-        return contrasts.cotangent(contrast, logits, predicted if target is None else target, foils)
+        return contrasts.cotangent(contrast, logits, _predicted(logits) if target is None else target, foils)
 
-    if method in explainers.OWN_PASS:
-        if layer is not None:
-            raise ValueError(f"{method} makes maps of the pixels: leave the layer {layer!r} out")
-        maps = explainers.OWN_PASS[method](model, images, chosen, **options)
-        return maps.map if method == "fullgrad" else maps.sum(dim=1)
-    make = _of_tokens if method in explainers.TRANSFORMER else _of_a_layer
-    maps = make(method, model, images, layer, chosen, options)
-    return explainers.upsample(maps, images.shape[-2:]) if upsample else maps
+    families = {_of_pixels: explainers.OWN_PASS, _of_tokens: explainers.TRANSFORMER, _of_a_layer: explainers.METHODS}
+    make = next(make for make, methods in families.items() if method in methods)
+    with own_precision(model):
+        maps = make(method, model, images, layer, chosen, options)
+    return explainers.upsample(maps, images.shape[-2:]) if upsample and maps.shape[-2:] != images.shape[-2:] else maps
+
+
+def _predicted(logits: Tensor) -> Tensor:
+    return logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+
+
+def _of_pixels(
+    method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable, options: dict
+) -> Tensor:
+    from contrastlib import explainers
+
+    if layer is not None:
+        raise ValueError(f"{method} makes maps of the pixels: leave the layer {layer!r} out")
+    maps = explainers.OWN_PASS[method](model, images, chosen, **options)
+    return maps.map if method == "fullgrad" else maps.sum(dim=1)
 
 
 def _of_a_layer(

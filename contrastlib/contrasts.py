@@ -148,6 +148,7 @@ def cotangent(contrast: Contrast, logits: Tensor, target: Classes, foils: Classe
     >>> cotangent(lambda y: original(y, 0) - original(y, 2), torch.tensor([[2., 1., 0.]]), target=0)
     tensor([[ 1.,  0., -1.]])
     """
+    contrast = next((name for name, scheme in CONTRASTS.items() if scheme is contrast), contrast)
     named = isinstance(contrast, str)
     if named and contrast not in CONTRASTS:
         raise ValueError(f"unknown contrast {contrast!r}; choose one of {', '.join(CONTRASTS)}")

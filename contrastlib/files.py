@@ -1,4 +1,4 @@
-"""The files that contrastlib reads but did not make: what they are, where they lie, whether they are sound.
+"""The files that contrastlib reads: what they are, where they lie, whether they are sound.
 
 ``files.yaml`` beside this module says for every file what it is, where it comes from, under which licence,
 and its checksum. Files lie flat in one folder, ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
 from collections.abc import Iterable
 from functools import cache
@@ -17,6 +18,7 @@ import yaml
 
 REGISTRY = Path(__file__).with_name("files.yaml")
 DEFAULT_ROOT = Path(__file__).parents[1] / "data" / "downloads"
+WEIGHTS = Path(__file__).parents[1] / "data" / "weights"  # of the networks that the project trained, with their cards
 
 
 class DataError(RuntimeError):
@@ -38,8 +40,10 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
     unknown data set 'cifar-test': did you mean 'cifar10-test'?
     """
     known = sorted(known)
-    listed = ", ".join(known) if len(known) <= 20 else f"{len(known)} to choose from: `python -m contrastlib data`"
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    command = "explain --help" if what == "network" else "data"
+    listed = ", ".join(known) if len(known) <= 20 else f"{len(known)} to choose from: `python -m contrastlib {command}`"
+    ends = [entry for entry in known if entry.rpartition("/")[2] == name]  # torchvision/resnet50 for resnet50
+    near = ends or difflib.get_close_matches(name, known, n=3, cutoff=0.5) or [k for k in known if k.startswith(name)][:3]
     if near:
         return ValueError(f"unknown {what} {name!r}: did you mean {' or '.join(map(repr, near))}?")
     return ValueError(f"unknown {what} {name!r}: there are {listed}")
@@ -91,6 +95,28 @@ def path(name: str, verify: bool = True) -> Path:
         raise CorruptFile(f"{file} has another content: its SHA-256 is not {info['sha256']}. "
                           f"Delete it and get it anew. {remedy(name)}")
     return file
+
+
+def trained(name: str) -> tuple[Path, dict]:
+    """The weights of a network that the project trained, checked, and their card: checksum, licence, scores, recipe.
+
+    Raises:
+        MissingFile: they are not there.
+        CorruptFile: their content is another than that of the card.
+
+    >>> weights, card = trained("birds_vgg")
+    >>> weights.name, card["licence"]
+    ('birds_vgg.safetensors', 'MIT')
+    """
+    file = WEIGHTS / f"{name}.safetensors"
+    if not file.is_file():
+        raise MissingFile(f"{file} is missing, although it is part of the repository. "
+                          "`python -m contrastlib train` makes such weights anew.")
+    card = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    if sha256(file) != card["sha256"]:
+        raise CorruptFile(f"{file} has another content: its SHA-256 is not that of {name}.json. Restore both with "
+                          f"`git checkout data/weights`, or train them anew with `python -m contrastlib train {name}`.")
+    return file, card
 
 
 def remedy(name: str) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib.basis import shared_basis
-from contrastlib.contrasts import check_logits
+from contrastlib.checks import check_cotangent, check_images, check_output
 
 INPUT = "input"
 
@@ -26,20 +26,23 @@ class ForwardPass:
     Attributes:
         logits: (B, C), detached.
         activations: layer name -> its output, detached, in the order asked for.
+        size: (H, W) of the images.
     """
 
-    def __init__(self, model: nn.Module, logits: Tensor, activations: dict[str, Tensor], once: bool = False):
+    def __init__(
+        self, model: nn.Module, logits: Tensor, activations: dict[str, Tensor], size: torch.Size, once: bool = False
+    ):
         if not logits.requires_grad:
             raise ValueError(
                 f"{type(model).__name__} lets no gradient from its logits reach {' or '.join(activations)} (torch.no_grad, "
                 "detach): take that out, or name a layer behind it"
             )
-        self.logits = logits.detach()
+        self.logits, self.size = logits.detach(), size
         self._model = model
         self.activations = {name: a.detach() for name, a in activations.items()}
         self._outputs: Tensor | None = logits
         self._recorded, self._once = activations, once
-        self._last: tuple[Tensor, int, dict[str, Tensor]] | None = None
+        self._last: tuple[Tensor, dict[str, Tensor]] | None = None
 
     def layer(self, name: str | None = None) -> str:
         """``name`` checked, or the only recorded layer when there is no name."""
@@ -58,23 +61,23 @@ class ForwardPass:
         Returns:
             layer name -> gradient with the activation's shape, or with K in front. What the K contrasts
             have in common goes back once. The answer to the latest cotangent is kept,
-            so several explainers of one cotangent share one backward pass.
+            so several explainers of one cotangent share one backward pass: do not change it in place.
 
         Raises:
             ValueError: the shape is not that of the logits, or a value is not finite.
             RuntimeError: another cotangent has been pulled back, and the pass was made for one.
         """
         check_cotangent(cotangent, self.logits)
-        version = None if cotangent.is_inference() else cotangent._version
-        if self._last and self._last[0] is cotangent and self._last[1] == version:
-            return self._last[2]
+        cotangent = cotangent.to(self.logits)
+        if self._last and self._last[0].shape == cotangent.shape and torch.equal(self._last[0], cotangent):
+            return dict(self._last[1])
         if self._outputs is None:
             raise RuntimeError("this pass was made for one cotangent: make it with forward(..., once=False) for more")
-        gradients = dict(zip(self.activations, self._gradients(cotangent.to(self.logits))))
+        gradients = dict(zip(self.activations, self._gradients(cotangent)))
         if self._once:
             self._outputs, self._recorded = None, {}
-        self._last = cotangent, version, gradients
-        return gradients
+        self._last = cotangent.clone(), gradients
+        return dict(gradients)
 
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
         shared = shared_basis(cotangent) if cotangent.ndim == 3 else None
@@ -135,11 +138,11 @@ def forward(
             recorded[INPUT] = images.requires_grad_()
             images = images.clone()
         logits = model(images)
-    _check_output(logits, len(images))
+    check_output(logits, len(images))
     unused = [name for name in layers if name not in recorded]
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
-    return ForwardPass(model, logits, {name: recorded[name] for name in layers}, once)
+    return ForwardPass(model, logits, {name: recorded[name] for name in layers}, images.shape[-2:], once)
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:
@@ -151,7 +154,7 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
     check_images(model, images)
     with as_found(model), torch.no_grad():
         logits = model(images.clone())
-    _check_output(logits, len(images))
+    check_output(logits, len(images))
     return logits
 
 
@@ -180,11 +183,11 @@ def last_convolution(model: nn.Module) -> str:
             "name one with layer=..., or use a method of the input space (gradient, input_x_gradient)"
         )
     last = convolutions[-1]
-    if any("Attention" in type(module).__name__ for _, module in modules[last + 1 :]):
+    if sum("Attention" in type(module).__name__ for _, module in modules[last + 1 :]) > 1:  # one may pool what is there
         raise ValueError(
             f"{type(model).__name__} is a Transformer, whose only convolutions come before its attention: use vit_gradcam "
-            "for a VisionTransformer, name a layer whose output is (B, channels, h, w) with layer=..., or use "
-            "a method of the input space (gradient, input_x_gradient)"
+            "for a VisionTransformer, name a layer whose output is (B, channels, h, w), such as layer=\"permute\" of "
+            "torchvision's Swin, or use a method of the input space (gradient, input_x_gradient)"
         )
     return modules[last][0]
 
@@ -204,55 +207,22 @@ def _names(layers: Sequence[str]) -> list[str]:
     return list(layers)
 
 
-def check_images(model: nn.Module, images: Tensor) -> None:
-    """Raise a TypeError or ValueError, with the remedy, unless the model can explain these images."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"the model must be a torch.nn.Module, got {type(model).__name__}")
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images must be a tensor (B, channels, H, W), got {type(images).__name__}")
-    if not images.is_floating_point():
-        raise TypeError(f"images must be floating point, got {images.dtype}: convert with images.float() / 255")
-    if images.ndim != 4 or 0 in images.shape:
-        hint = ": add the batch dimension with images[None]" if images.ndim == 3 else ""
-        raise ValueError(f"images must have shape (B, channels, H, W), got {tuple(images.shape)}{hint}")
-    # one sum tells nearly always, and costs a tenth of looking at every pixel
-    if not images.sum().isfinite() and not images.isfinite().all():
-        raise ValueError("images hold NaN or infinite values")
-    parameter = next(model.parameters(), None)
-    if parameter is not None and parameter.is_inference():
-        raise ValueError("the model was made under torch.inference_mode, which lets no gradient pass: make it outside")
-    if parameter is not None and (parameter.device != images.device or parameter.dtype != images.dtype):
-        raise ValueError(
-            f"images are {images.dtype} on {images.device}, the model is {parameter.dtype} on {parameter.device}: "
-            "bring the images there with images.to(next(model.parameters()))"
-        )
+def own_precision(model: nn.Module) -> torch.autocast:
+    """Compute in the precision of the model, where torch.autocast would round to 16 bits.
 
-
-def check_cotangent(cotangent: Tensor, logits: Tensor) -> None:
-    """Raise a TypeError or ValueError unless this is a finite (B, C) or (K, B, C) for logits (B, C)."""
-    if not isinstance(cotangent, Tensor):
-        raise TypeError(f"a cotangent must be a tensor, got {type(cotangent).__name__}: check the contrast")
-    if cotangent.shape[-2:] != logits.shape or cotangent.ndim not in (2, 3):
-        raise ValueError(
-            f"cotangent must be (B, C) or (K, B, C) with (B, C) = {tuple(logits.shape)}, "
-            f"got {tuple(cotangent.shape)}"
-        )
-    if not cotangent.isfinite().all():
-        raise ValueError("the cotangent holds NaN or infinite values: check the contrast it comes from")
-
-
-def _check_output(logits: object, batch: int) -> None:
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != batch:
-        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"the model must return logits ({batch}, C), one row an image, got {got}")
-    check_logits(logits)
+    >>> net = nn.Linear(2, 1)
+    >>> with torch.autocast("cpu"), own_precision(net):
+    ...     net(torch.rand(1, 2)).dtype
+    torch.float32
+    """
+    return torch.autocast(next((p.device.type for p in model.parameters()), "cpu"), enabled=False)
 
 
 @contextmanager
 def as_found(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without parameter gradients, undone whatever happens; gradients of all else can be taken.
 
-    For explainers that run the model themselves, also under torch.no_grad or torch.inference_mode.
+    For explainers that run the model themselves, also under torch.no_grad, torch.inference_mode or torch.autocast.
 
     >>> net = nn.Linear(2, 1)
     >>> with as_found(net):
@@ -268,7 +238,8 @@ def as_found(model: nn.Module) -> Iterator[None]:
             model.eval()
         for parameter in learnable:
             parameter.requires_grad_(False)
-        with torch.inference_mode(False), torch.enable_grad():
+        eager = torch.compiler.set_stance("force_eager")  # compiled code knows no hooks
+        with torch.inference_mode(False), torch.enable_grad(), own_precision(model), eager:
             yield
     finally:
         for module in training:

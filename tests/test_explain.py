@@ -2,6 +2,8 @@
 
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +251,50 @@ def test_options_of_the_method(network, images):
     assert not torch.allclose(few, many)
     with pytest.raises(TypeError, match="steps"):
         contrastlib.explain(network, images, 1, "gradient", steps=3)
+
+
+class Turning(nn.Module):
+    """Predicts another class for black than for any image."""
+
+    def __init__(self):
+        super().__init__()
+        self.scores = nn.Linear(3 * 16 * 16, 4)
+        self.scores.bias.data = torch.tensor([2., 0., 0., -1.])
+        self.scores.weight.data[3] += 0.01
+
+    def forward(self, images):
+        return self.scores(images.flatten(1))
+
+
+def test_along_a_path_the_target_stays_the_class_predicted_for_the_image(images):
+    torch.manual_seed(0)
+    network = Turning()
+    assert network(torch.zeros(1, 3, 16, 16)).argmax() == 0 and (network(images).argmax(dim=1) == 3).all()
+    for contrast in ("weighted", "original"):
+        options = {"method": "integrated_gradients", "contrast": contrast, "contrast_at": "path"}
+        assert torch.equal(explain(network, images, **options), explain(network, images, 3, **options))
+
+
+def test_a_contrast_by_its_function(network, images):
+    assert torch.equal(explain(network, images, 2, contrast=contrasts.maximum), explain(network, images, 2, contrast="maximum"))
+    among = explain(network, images, 2, contrast=contrasts.among, foils=[0])
+    assert torch.equal(among, explain(network, images, 2, contrast="among", foils=[0]))
+
+
+def test_a_layer_is_one_name(network, images):
+    with pytest.raises(TypeError, match="layer is one name, got .*'0', '3'"):
+        explain(network, images, layer=["0", "3"])
+
+
+def test_a_vision_transformer_is_explained_by_its_tokens():
+    torch.manual_seed(0)
+    transformer = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
+    images = torch.rand(2, 3, 32, 32)
+    transformer.heads.head.weight.data.normal_()
+    assert torch.equal(explain(transformer, images), explain(transformer, images, method="vit_gradcam"))
+
+
+def test_modules_are_there_when_they_are_asked_for():
+    code = "import contrastlib, sys; assert 'torch' not in sys.modules; contrastlib.models.load; contrastlib.contrasts.weighted"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert {"explain", "models", "forward"} <= set(dir(contrastlib)) and not hasattr(contrastlib, "model")

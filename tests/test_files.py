@@ -3,12 +3,14 @@
 import argparse
 import hashlib
 import http.server
+import shutil
 import threading
 
 import pytest
 import yaml
 
-from contrastlib import files
+from contrastlib import files, models
+from contrastlib.__main__ import main
 from contrastlib.commands import data
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
@@ -261,3 +263,20 @@ def test_command_with_an_unknown_name(registry):
 def test_registry_is_valid_yaml_without_duplicates():
     names = [line[:-1] for line in files.REGISTRY.read_text().splitlines() if line and line[0] not in " #"]
     assert names == list(yaml.safe_load(files.REGISTRY.read_text()))
+
+
+def test_weights_that_the_project_trained_are_checked(tmp_path, monkeypatch, capsys):
+    for end in ("safetensors", "json"):
+        shutil.copy(files.WEIGHTS / f"birds_vit.{end}", tmp_path)
+    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
+    weights = tmp_path / "birds_vit.safetensors"
+    assert files.trained("birds_vit")[0] == weights
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(files.CorruptFile, match="another content.*git checkout data/weights"):
+        models.load("birds_vit")
+    assert main(["data"]) == 0 and "corrupt  birds_vit\n" in capsys.readouterr().out
+    weights.unlink()
+    with pytest.raises(files.MissingFile, match="contrastlib train"):
+        models.load("birds_vit")

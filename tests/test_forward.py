@@ -534,6 +534,89 @@ def test_a_network_that_changes_its_images_in_place(images, method):
     assert torch.equal(images, before)
 
 
+class AttentionPool(nn.Module):
+    """A convolutional network whose places are averaged by attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.attention = nn.Conv2d(3, 8, 3), nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 6)
+
+    def forward(self, images):
+        tokens = self.convolution(images).flatten(2).transpose(1, 2)
+        return self.head(self.attention(tokens, tokens, tokens)[0].mean(dim=1))
+
+
+def test_attention_that_only_pools_makes_no_transformer():
+    assert last_convolution(AttentionPool()) == "convolution"
+
+
+@pytest.mark.parametrize("name, layer, places", [("swin_t", "permute", (2, 2)), ("swin_v2_t", "permute", (2, 2))])
+def test_transformers_with_places(name, layer, places):
+    network, pixels = torchvision.models.get_model(name), torch.rand(1, 3, 64, 64)
+    assert contrastlib.explain(network, pixels, layer=layer, upsample=False).shape == (1, *places)
+    with pytest.raises(ValueError, match=r"looks like \(B, h, w, K\).*permute"):
+        contrastlib.explain(network, pixels, layer="features")
+
+
+def test_a_map_needs_more_than_one_place():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 5, 1), nn.Flatten())
+    with pytest.raises(ValueError, match="layer '2' has a single place.*earlier layer"):
+        contrastlib.explain(network, torch.rand(2, 3, 16, 16))
+    assert contrastlib.explain(network, torch.rand(2, 3, 16, 16), layer="0").shape == (2, 16, 16)
+
+
+def test_a_map_that_is_changed_in_place_changes_no_other(network, images):
+    passed, w = forward(network, images), torch.randn(3, 6, dtype=torch.float64)
+    expected = explainers.input_x_gradient(passed, w)
+    explainers.gradient(passed, w).abs_()
+    assert torch.equal(explainers.input_x_gradient(passed, w), expected)
+
+
+def test_a_cotangent_that_changed_is_another(network, images):
+    passed = forward(network, images)
+    with torch.inference_mode():
+        w = torch.randn(3, 6, dtype=torch.float64)
+        first = passed.pull_back(w)[INPUT].clone()
+        assert torch.allclose(passed.pull_back(w.mul_(-1))[INPUT], -first, **EXACT)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradient", "integrated_gradients", "deeplift", "lrp"])
+def test_autocast_changes_no_map(make_network, method):
+    network, images = make_network(torch.float32), make_network.images(dtype=torch.float32).clamp(0, 1)
+    expected = contrastlib.explain(network, images, method=method)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(contrastlib.explain(network, images, method=method), expected)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradient", "integrated_gradients", "deeplift"])
+def test_a_compiled_model_is_explained_as_it_is(make_network, method):
+    network, images = make_network(torch.float32), make_network.images(dtype=torch.float32)
+    expected = contrastlib.explain(network, images, method=method, layer=None if method != "gradcam" else "0")
+    compiled = torch.compile(network, backend="eager")
+    for _ in range(2):  # once before, and once when there is compiled code that fits
+        maps = contrastlib.explain(compiled, images, method=method, layer=None if method != "gradcam" else "_orig_mod.0")
+        assert torch.equal(maps, expected)
+        compiled(images)
+
+
+@pytest.mark.parametrize("make, error, says", [
+    (lambda net: (lambda x: net(x)), TypeError, "must be a torch.nn.Module.*wrap"),
+    (lambda net: net.to("meta"), ValueError, "meta device.*load its weights"),
+    (lambda net: torch.ao.quantization.quantize_dynamic(net.float(), {nn.Linear}), ValueError, "is quantised"),
+])
+@pytest.mark.filterwarnings("ignore")  # torch announces that its quantisation will move
+def test_models_that_cannot_be_explained(network, images, make, error, says):
+    with pytest.raises(error, match=says):
+        contrastlib.explain(make(copy.deepcopy(network)), images.float())
+
+
+def test_the_logits_have_to_come_alone(images):
+    network = nn.Sequential(nn.Flatten(), nn.LSTM(3 * 32 * 32, 6)).double()
+    with pytest.raises(ValueError, match="got tuple: wrap it in a module that returns the logits alone"):
+        forward(network, images)
+
+
 def test_a_transformer_has_no_default_layer(images):
     with pytest.raises(ValueError, match="is a Transformer"):
         last_convolution(torchvision.models.VisionTransformer(32, 8, 2, 2, 8, 8))

@@ -51,9 +51,21 @@ def show(arguments: argparse.Namespace) -> int:
         cells = [state.ljust(widths[0]), name.ljust(widths[1]), size.rjust(widths[2])]
         cells += [text.ljust(width) for text, width in zip(texts, widths[3:])]
         print("  ".join(cells).rstrip())
+    print("\nMade by contrastlib: the sets birds and bird-scenes are drawn when they are used, and these weights (MIT) "
+          "are part of it:")
+    for name in sorted(card.stem for card in files.WEIGHTS.glob("*.json")):
+        print(f"{_state_of_trained(name).ljust(widths[0])}  {name}")
     present = sum(row[0] == "present" for row in rows)
     print(f"\n{present} of {len(rows) - 1} files are present in {files.root()}.")
     return 0
+
+
+def _state_of_trained(name: str) -> str:
+    try:
+        files.trained(name)
+    except files.DataError as error:
+        return "missing" if isinstance(error, files.MissingFile) else "corrupt"
+    return "present"
 
 
 def fetch(arguments: argparse.Namespace) -> int:
@@ -97,5 +109,5 @@ def _files(name: str) -> list[str]:
     found = [file for file, info in registry.items() if name in ("all", file, *info["needed_by"])]
     if not found:
         uses = {use for info in registry.values() for use in info["needed_by"]}
-        raise SystemExit(str(files.unknown("file, data set or network", name, {*registry, *uses})))
+        raise SystemExit(str(files.unknown("file, data set or network", name, {*registry, *uses, *PAPERS})))
     return found

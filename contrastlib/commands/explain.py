@@ -65,7 +65,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="a picture, in any format that Pillow reads")
     parser.add_argument("--network", metavar="NAME", help=(
         "default: the first of those for ImageNet below that is there"))
-    parser.add_argument("--method", default="gradcam", metavar="NAME", help="default: gradcam")
+    parser.add_argument("--method", metavar="NAME", help="default: gradcam; vit_gradcam for a Vision Transformer")
     parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among when there is a --foil")
     parser.add_argument("--target", metavar="CLASS", help=(
         "the class to explain, by its name, an unambiguous part of it, or its index; default: the most probable"))
@@ -97,18 +97,19 @@ def _run(arguments: argparse.Namespace) -> None:
     from contrastlib.models.class_names import class_index
 
     contrast = arguments.contrast or ("among" if arguments.foils else "weighted")
-    output = output_path(arguments.photo, arguments.output, arguments.method, contrast)
+    output = output_path(arguments.photo, arguments.output, arguments.method or "gradcam", contrast)
     photo = open_photo(arguments.photo)
     network = load_network(arguments.network)
     image = network.preprocess(photo)
     logits = predict(network, image[None])[0]
     target = int(logits.argmax()) if arguments.target is None else class_index(arguments.target, network.class_names)
-    options = {"target": target, "method": arguments.method, "contrast": contrast}
+    method = _method(network, arguments.method)
+    options = {"target": target, "method": method, "contrast": contrast}
     if arguments.foils:
         options["foils"] = [class_index(foil, network.class_names) for foil in arguments.foils]
     if arguments.layer:
         options["layer"] = arguments.layer
-    _check_layer(network, arguments.method, arguments.layer)
+    _check_layer(network, method, arguments.layer)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
     asked = question(logits, network.class_names, contrast, target, options.get("foils", []))
@@ -225,12 +226,18 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
     return figure
 
 
+def _method(network: Classifier, name: str | None) -> str:
+    from contrastlib.explainers.vit import is_transformer
+
+    return name or ("vit_gradcam" if is_transformer(network) else "gradcam")
+
+
 def _check_layer(network: Classifier, method: str, layer: str | None) -> None:
-    from contrastlib.explainers import ACTIVATION_SPACE, INPUT_SPACE
+    from contrastlib.explainers import ACTIVATION_SPACE, INPUT_SPACE, TRANSFORMER
 
     if method in ACTIVATION_SPACE and layer is None and network.layer is None:
         raise ValueError(f"{network.name} has no layer for maps of the usual form (channels, height, width): "
-                         f"use --method {' or '.join(INPUT_SPACE)}, or name a layer with --layer")
+                         f"use --method {' or '.join((*TRANSFORMER, *INPUT_SPACE))}, or name a layer with --layer")
 
 
 def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:
@@ -241,10 +248,11 @@ def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:
 
 
 def _caption(network: Classifier, options: dict) -> str:
-    from contrastlib.explainers import INPUT_SPACE
+    from contrastlib.explainers import PIXELS, TRANSFORMER
 
-    place = options.get("layer") or ("the pixels" if options["method"] in INPUT_SPACE else network.layer)
-    return f"{options['method']} at {place}\n{options['contrast']} contrast, {network.name}"
+    method = options["method"]
+    place = "the pixels" if method in PIXELS else "the tokens" if method in TRANSFORMER else network.layer
+    return f"{method} at {options.get('layer') or place}\n{options['contrast']} contrast, {network.name}"
 
 
 def _save(figure: Figure, output: Path) -> None:

@@ -62,13 +62,13 @@ def add_parser(subparsers) -> None:
 def finetune(arguments: argparse.Namespace) -> int:
     """Fine-tune and print the scores; 2 if something asked for cannot be had."""
     from contrastlib import files
-    from contrastlib.models import finetuning
+    from contrastlib.models import finetuning, hub
 
     settings = {key: vars(arguments)[key] for key in finetuning.Recipe.__dataclass_fields__}
     try:
         output = writable(arguments.output or files.root() / "finetuned")
         card = finetuning.finetune(
-            arguments.network, arguments.dataset, output, finetuning.Recipe(**settings), arguments.workers)
+            arguments.network.removeprefix(hub.PREFIX), arguments.dataset, output, finetuning.Recipe(**settings), arguments.workers)
     except (ValueError, files.DataError) as error:
         print(f"contrastlib finetune: {error}", file=sys.stderr)
         return 2

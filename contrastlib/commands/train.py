@@ -9,13 +9,12 @@ from functools import cache
 from pathlib import Path
 
 from contrastlib.commands import positive, writable
-
-WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
+from contrastlib.files import WEIGHTS
 
 DESCRIPTION = """\
 Train the small networks of the quick profile on synthetic birds that are drawn first, and cifar10_vit on
 the training pictures of CIFAR-10. Writes, for each, NAME.safetensors (weights), NAME.csv (training log) and
-NAME.json (scores on the test pictures, recipe).
+NAME.json (checksum, scores on the test pictures, recipe).
 
 Stopped in the middle, the same command goes on after the last finished epoch. On one machine the same
 seed gives the same weights; on another, weights with about the same scores."""

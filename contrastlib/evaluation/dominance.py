@@ -102,12 +102,18 @@ def slopes(table: pd.DataFrame, x: str = "logit", y: str = "norm", resamples: in
     rows = {}
     for name, centre in (("pooled", None), ("within images", table.groupby("image")[[x, y]].transform("mean"))):
         centred = table[[x, y]] - (table[[x, y]].mean() if centre is None else centre)
-        sums = pd.DataFrame({"xy": centred[x] * centred[y], "xx": centred[x] ** 2}).groupby(table["group"]).sum()
+        products = {"n": 1.0, "x": centred[x], "y": centred[y], "xx": centred[x] ** 2, "xy": centred[x] * centred[y]}
+        sums = pd.DataFrame(products).groupby(table["group"]).sum()
         samples = bootstrap(sums.to_numpy(), sums.index.to_numpy(), resamples, seed)
-        low, high = interval((samples[:, 0] / samples[:, 1])[:, None])[:, 0]
-        slope = sums["xy"].sum() / sums["xx"].sum()
+        low, high = interval(_slope(*samples.T)[:, None])[:, 0]
+        slope = _slope(*sums.sum())
         rows[name] = {"slope": slope, "low": low, "high": high, "relative": slope / table[y].mean()}
     return pd.DataFrame(rows).T
+
+
+def _slope(n, x, y, xx, xy):
+    """Of the least-squares line, from sums over points; each bootstrap sample has means of its own."""
+    return (xy - x * y / n) / (xx - x**2 / n)
 
 
 def _cosine(maps: Tensor, others: Tensor) -> np.ndarray:

@@ -108,9 +108,9 @@ def verdict(differences: pd.DataFrame) -> str:
     """What intervals of differences say of the claim that all of them are positive.
 
     Returns:
-        "supported" when every interval lies above 0, "mostly supported" when none lies below 0
-        and more than half lie above, "refuted" when more than half lie below, "mixed" when some lie
-        above and some below, else "undecided".
+        "supported" when every interval lies above 0, "mostly supported" when none lies below 0 and more than
+        half lie above, "undecided" when none lies below and half or fewer above; "refuted" when more than half
+        lie below, "mixed" when some do.
 
     >>> verdict(pd.DataFrame({"low": [0.1, -0.1], "high": [0.3, 0.2]}))
     'undecided'

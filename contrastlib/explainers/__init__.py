@@ -26,6 +26,8 @@ TRANSFORMER = {f.__name__: f for f in (vit_gradcam, gradient_attention_rollout, 
 OWN_PASS = {f.__name__: f for f in (integrated_gradients, guided_backpropagation, deeplift, fullgrad)}
 OWN_PASS["lrp"] = contrastive_lrp
 """explainers (model, images, contrast) that run the network themselves"""
+PIXELS = (*INPUT_SPACE, *OWN_PASS)
+"""names of those whose maps are of the pixels, channel by channel"""
 
 
 def upsample(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:

@@ -79,7 +79,24 @@ def _pulled_back(passed: ForwardPass, cotangent: Tensor, layer: str | None) -> t
             f"layer {layer!r} gives {tuple(activation.shape)}, not (B, K, h, w): activation maps need a layer "
             "with places, such as a convolution"
         )
+    _check_places(layer, activation.shape, passed.size)
     return activation, passed.pull_back(cotangent)[layer]
+
+
+def _check_places(layer: str, shape: torch.Size, size: torch.Size) -> None:
+    """A map needs several places, and they lie as those of the images do, to within a cell."""
+    (_, channels, h, w), (height, width) = shape, size
+
+    def alike(a: int, b: int) -> bool:
+        return abs(a * width - b * height) < max(height, width)
+
+    if not alike(h, w) and alike(channels, h):
+        raise ValueError(
+            f"layer {layer!r} gives {tuple(shape)}, which for images of {height} x {width} looks like (B, h, w, K): "
+            "activation maps need (B, K, h, w), such as the layer \"permute\" of torchvision's Swin"
+        )
+    if h * w == 1 and height * width > 1:
+        raise ValueError(f"layer {layer!r} has a single place, and its map is one number: name an earlier layer, or enlarge the images")
 
 
 def _channel_sum(weights: Tensor, activation: Tensor) -> Tensor:

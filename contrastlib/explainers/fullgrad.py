@@ -5,25 +5,33 @@ its biases, so that by Euler's theorem
 
     <w, y>  =  sum x * d<w,y>/dx  +  sum_l sum b_l * d<w,y>/d(output of l),
 
-over all modules l that add a bias: convolutions, linear layers, batch norms (beta - mu gamma / sigma) and
-activations that saturate (ReLU6 adds a constant 6 where it clips).
+over all modules l that run and add a bias: convolutions, linear layers, batch norms (beta - mu gamma / sigma)
+and activations that saturate (ReLU6 adds a constant 6 where it clips).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torchvision.ops import FrozenBatchNorm2d
 
-from contrastlib.forward import INPUT, forward, is_auxiliary
+from contrastlib.checks import check_images, check_output
+from contrastlib.explainers.rules import FAMILIAR, unfamiliar
+from contrastlib.forward import INPUT, ForwardPass, _recording, as_found
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
     nn.Hardsigmoid, nn.Hardswish, nn.SiLU, nn.GELU, nn.ELU, nn.Mish, nn.Tanh, nn.Softplus,
 )  # fmt: skip
+LAYERS = (_ConvNd, nn.Linear)  # with a bias or without
+BATCH_NORMS = (_BatchNorm, FrozenBatchNorm2d)
 ROUNDING = 1000  # units in the last place of the absolute terms: what TF32 loses, and ten times more
 
 
@@ -90,14 +98,15 @@ def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]
     {'input': (2, 3, 8, 8), '0': (2, 4, 6, 6), '3': (2,)}
     """
     source, biased = _sources(model)
-    # with the images recorded, contrasts go back one after the other, which needs less memory
-    passed = forward(model, images, list(dict.fromkeys([INPUT, source, *biased])), once=True)
-    cotangent = contrast(passed.logits)
+    passed = _forward(model, images, {source, *biased})
+    outputs, cotangent = passed.activations, contrast(passed.logits)
     gradients = passed.pull_back(cotangent)
     score = (cotangent * passed.logits).sum(dim=-1)
+    del passed  # each gradient is let go of when its term is there
     found, total, size = {}, torch.zeros_like(score), score.abs()
-    for name in (source, *biased):
-        output = passed.activations[name]
+    source = source if source in outputs else INPUT
+    for name in (source, *(name for name in biased if name in outputs)):
+        output = outputs[name]
         term = gradients.pop(name) * (output if name == source else _bias(biased[name], output))
         flat = term.flatten(score.ndim)
         total, size = total + flat.sum(dim=-1), size + flat.abs().sum(dim=-1)
@@ -134,30 +143,51 @@ def _check_postprocess(postprocess: str) -> None:
 
 
 def _sources(model: nn.Module) -> tuple[str, dict[str, nn.Module]]:
-    """The name of what counts as input, and the modules that add something of their own."""
+    """The name of what counts as input, and the modules that add something of their own, if they run."""
     source, biased = INPUT, {}
     for name, module in model.named_modules():
-        if isinstance(module, NOT_LINEAR):
-            raise ValueError(
-                f"FullGrad needs a piecewise linear network, and {name!r} is a {type(module).__name__}: "
-                "explain this network with a method that asks for no biases, such as input_x_gradient"
-            )
-        if is_auxiliary(name):
-            continue
         if name and not list(module.children()) and hasattr(module, "mean") and hasattr(module, "std"):
             source = name
-        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.Hardtanh)) or (
-            isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None
-        ):
+        elif isinstance(module, (*BATCH_NORMS, nn.Hardtanh)) or (isinstance(module, LAYERS) and module.bias is not None):
             biased[name] = module
     return source, biased
+
+
+def _forward(model: nn.Module, images: Tensor, names: set[str]) -> ForwardPass:
+    """The pass in which those of the modules named that run are recorded."""
+    check_images(model, images)
+    modules = {name: module for name, module in model.named_modules() if name in names}
+    with as_found(model):
+        # with the images recorded, contrasts go back one after the other, which needs less memory
+        recorded = {INPUT: images.detach().clone().requires_grad_()}
+        with _refusing(model), _recording(modules, recorded):
+            logits = model(recorded[INPUT].clone())
+    check_output(logits, len(images))
+    return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)
+
+
+@contextmanager
+def _refusing(model: nn.Module) -> Iterator[None]:
+    def refuse(module: nn.Module, inputs: tuple) -> None:
+        name = next(name for name, other in model.named_modules() if other is module)
+        raise ValueError(
+            f"FullGrad needs a piecewise linear network, and {name!r} is a {type(module).__name__}: "
+            "explain this network with a method that asks for no biases, such as input_x_gradient"
+        )
+
+    handles = [m.register_forward_pre_hook(refuse) for m in model.modules() if isinstance(m, NOT_LINEAR)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _bias(module: nn.Module, output: Tensor) -> Tensor:
     """What a module adds to a linear function of its input, broadcastable to its output."""
     if isinstance(module, nn.Hardtanh):  # ReLU6 too
         return torch.where((output == module.min_val) | (output == module.max_val), output, 0)
-    if isinstance(module, (nn.Conv2d, nn.Linear)):
+    if isinstance(module, LAYERS):
         bias = module.bias.detach()
     else:
         mean, variance = module.running_mean, module.running_var
@@ -175,7 +205,8 @@ def _check_complete(model: nn.Module, total: Tensor, score: Tensor, size: Tensor
         raise ValueError(
             f"the terms of {type(model).__name__} add up to {total.flatten()[worst]:.6g} instead of "
             f"{score.flatten()[worst]:.6g}: it is not piecewise linear, or adds a constant outside of its "
-            "modules, as transform_input of torchvision's GoogLeNet does; put that into a module"
+            "modules, as transform_input of torchvision's GoogLeNet does; put that into a module. Modules of kinds "
+            f"unknown here: {unfamiliar(model, (*FAMILIAR, *BATCH_NORMS))}"
         )
 
 
@@ -201,7 +232,8 @@ def _absolute(term: Tensor) -> Tensor:
 def _enlarged(maps: Tensor, size: tuple[int, int], spread: Callable[[int, int], Tensor]) -> Tensor:
     """Maps (..., h, w) to (..., H, W), each cell spread over rows and columns by those weights."""
     rows, columns = (spread(cells, pixels).to(maps) for cells, pixels in zip(maps.shape[-2:], size))
-    return torch.einsum("...hw,hH,wW->...HW", maps, rows, columns)
+    with torch.autocast(maps.device.type, enabled=False):
+        return torch.einsum("...hw,hH,wW->...HW", maps, rows, columns)
 
 
 def _whole(cells: int, pixels: int) -> Tensor:

@@ -21,7 +21,7 @@ def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -
     >>> torch.equal(gradient(p, torch.tensor([[1., -1.]])).flatten(), net[1].weight[0] - net[1].weight[1])
     True
     """
-    return passed.pull_back(cotangent)[passed.layer(layer)]
+    return passed.pull_back(cotangent)[passed.layer(layer)].clone()  # the pass keeps its own
 
 
 def input_x_gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:

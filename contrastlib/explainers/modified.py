@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from contrastlib.checks import check_images
 from contrastlib.explainers.paths import Baseline, Contrast, as_baseline, cotangent_of
-from contrastlib.forward import check_images, forward
+from contrastlib.forward import forward
 
 ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu", "celu",
@@ -53,7 +54,7 @@ def guided_backpropagation(model: nn.Module, images: Tensor, contrast: Contrast)
     if not guided.count:
         raise ValueError(
             f"no ReLU ran in {type(model).__name__}: guided back-propagation would be the plain gradient; "
-            "use gradient instead"
+            "use gradient instead, or for a TorchScript module, which hides its functions, the module it was made from"
         )
     cotangent = cotangent_of(contrast, passed.logits)
     # one by one: what is not linear must not be put together from a basis

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from contrastlib.forward import check_cotangent, check_images, forward, predict
+from contrastlib.checks import check_cotangent, check_images
+from contrastlib.forward import forward, predict
 
 Contrast = Callable[[Tensor], Tensor]
 Baseline = float | Sequence[float] | Tensor

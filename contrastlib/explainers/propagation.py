@@ -15,16 +15,18 @@ from torch import Tensor, nn
 from zennit.core import Composite, ParamMod
 from zennit.types import Linear
 
+from contrastlib.checks import check_images, check_output
 from contrastlib.explainers.rules import (
     POOLING,
     RULES,
-    ExactMerge,
     RuledFunctions,
     check_graph,
+    check_plain,
     hooks,
+    merged,
     merged_batch_norms,
 )
-from contrastlib.forward import _check_output, _recording, as_found, check_images, find_layer
+from contrastlib.forward import _recording, as_found, find_layer
 
 TOGETHER = 4  # relevances propagated side by side: less work for each, more memory
 
@@ -145,7 +147,7 @@ def propagation(
         images: (B, channels, H, W).
         layer: name of a layer whose outputs the relevance enters; the logits when None.
         biases: whether biases contribute to the denominator and so take relevance, which maps then lack.
-            Gu et al. bypass them.
+            Gu et al. bypass them. Under z_plus those of the first layer never do: the rule of the pixels has none.
         average_pooling: "even", all inputs of a window receive the same (Gu et al. 2018), or
             "proportional", by the rule of a linear layer. When None: even for z_plus, else proportional.
         box: lowest and highest value of a pixel, numbers or tensors that broadcast to images; as they
@@ -153,7 +155,8 @@ def propagation(
 
     Raises:
         TypeError, ValueError: images that cannot be explained or are outside the box, an unknown option,
-            a network with an operation that has no rule (named), or that runs a layer more than once.
+            a network with an operation that has no rule (named), that runs a layer more than once, or whose weights
+            are computed at every call (pruned, normalised) or shared where a batch norm is merged; float16.
         FloatingPointError: when relevance propagates and overflows.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
@@ -170,6 +173,11 @@ def propagation(
             f"got {rules!r} and {average_pooling!r}"
         )
     check_images(model, images)
+    if images.dtype == torch.float16:
+        raise ValueError(
+            "relevance propagation divides by sums that float16 rounds to 0, and loses relevance: bring model and images "
+            "to float32 or bfloat16, with model.float() and images.float()"
+        )
     images = images.detach()
     named = {} if layer is None else {layer: find_layer(model, layer)}
     with as_found(model), ExitStack() as stack:
@@ -177,9 +185,9 @@ def propagation(
         pixels, linear, summing = hooks(rules, biases, low, high)
         batch_norms = merged_batch_norms(model)
         watched = stack.enter_context(_watching(model, first, named, batch_norms))
+        stack.enter_context(merged(model, batch_norms))
         stack.enter_context(Composite(
-            lambda ctx, name, module: pixels if module is first else linear if isinstance(module, Linear) else None,
-            [ExactMerge([([linear], norm) for norm, linear in batch_norms.items() if linear])],
+            lambda ctx, name, module: pixels if module is first else linear if isinstance(module, Linear) else None
         ).context(model))
         recorded: dict[str, Tensor] = {}
         stack.enter_context(_recording(named, recorded))
@@ -187,7 +195,7 @@ def propagation(
         stack.callback(functions.remove)
         with functions:
             logits = model(images.clone())
-        _check_output(logits, len(images))
+        check_output(logits, len(images))
         outputs = recorded.get(layer, logits)
         if not outputs.requires_grad or (named and layer not in recorded):
             raise ValueError(f"layer {layer!r} does not run between the pixels and the logits; choose another")
@@ -273,6 +281,7 @@ def _watching(
     def ran(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         if module in watched.outputs:
             raise ValueError(f"{module} runs more than once in a forward pass: relevance propagation has no rule for that")
+        check_plain(watched.names[module], module)
         watched.outputs[module] = output
         watched.nodes.add(output.grad_fn)
         if not watched.closed:
@@ -283,6 +292,7 @@ def _watching(
 
     def follows(name: str, linear: str) -> Callable:
         def check(module: nn.Module, inputs: tuple) -> None:
+            check_plain(name, module)
             if not linear or inputs[0] is not watched.outputs.get(modules[linear]):
                 raise ValueError(
                     f"the batch norm {name!r} does not follow a convolution or linear layer directly, so that relevance "
@@ -290,12 +300,17 @@ def _watching(
                 )
         return check
 
+    def is_identity(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        watched.nodes.add(output.grad_fn)
+
     handles = [first.register_forward_pre_hook(begin)]
     try:
         for module in modules.values():
             if isinstance(module, Linear):
                 handles.append(module.register_forward_hook(ran))
-        handles += [modules[name].register_forward_pre_hook(follows(name, linear)) for name, linear in batch_norms.items()]
+        for name, linear in batch_norms.items():
+            handles.append(modules[name].register_forward_pre_hook(follows(name, linear)))
+            handles.append(modules[name].register_forward_hook(is_identity))
         handles += [module.register_forward_hook(close) for module in named.values()]
         yield watched
     finally:

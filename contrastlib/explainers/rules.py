@@ -14,16 +14,18 @@ A network with any other operation is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
-from zennit.canonizers import NamedMergeBatchNorm
+from zennit.canonizers import MergeBatchNorm
 from zennit.core import BasicHook, Hook, Stabilizer
 from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
-from zennit.types import BatchNorm, Linear
+from zennit.types import ConvolutionTranspose, Linear
 
 RULES = ("z_plus", "epsilon", "z")
 POOLING = ("even", "proportional")
@@ -35,9 +37,9 @@ PASSED = {"Relu", "Hardtanh"}
 MOVING = {
     "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Cat", "Slice", "Split", "ConstantPadNd", "Permute",
     "Transpose", "AsStrided", "Clone", "Alias", "Copy", "Identity", "MaxPool2DWithIndices", "AdaptiveMaxPool2D", "Mean",
-    "AvgPool2D", "AdaptiveAvgPool2D", "NativeBatchNorm", "CudnnBatchNorm", "AccumulateGrad",
+    "AvgPool2D", "AdaptiveAvgPool2D", "AccumulateGrad",
 }  # fmt: skip
-FAMILIAR = (Linear, BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
+FAMILIAR = (Linear, _BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
             nn.Flatten, nn.Identity)
 
 
@@ -93,21 +95,94 @@ def merged_batch_norms(model: nn.Module) -> dict[str, str]:
     for name, module in model.named_modules():
         if next(module.children(), None) is not None:
             continue
-        if isinstance(module, BatchNorm):
-            fits = isinstance(before[1], Linear) and before[1].weight.shape[0] == module.num_features
-            merged[name] = before[0] if fits and module.affine and module.track_running_stats else ""
+        if isinstance(module, _BatchNorm):
+            fits = isinstance(before[1], Linear) and _width(before[1]) == module.num_features
+            fixed = fits and module.affine and module.track_running_stats and not _computed(module) + _computed(before[1])
+            merged[name] = before[0] if fixed else ""
         before = name, module
     return merged
 
 
-class ExactMerge(NamedMergeBatchNorm):
-    """Zennit's merging, but what is left of the batch norm is exactly the identity, epsilon included."""
+def _width(layer: nn.Module) -> int:
+    """The outputs that a layer's weights tell apart, fewer than it has if it is transposed and in groups."""
+    return layer.weight.shape[1 if isinstance(layer, ConvolutionTranspose) else 0]
 
-    @staticmethod
-    def merge_batch_norm(modules: list[nn.Module], batch_norm: nn.Module) -> None:
-        """The modules take over what the batch norm does."""
-        NamedMergeBatchNorm.merge_batch_norm(modules, batch_norm)
-        batch_norm.running_var.data -= batch_norm.eps
+
+@contextmanager
+def merged(model: nn.Module, batch_norms: dict[str, str]) -> Iterator[None]:
+    """While active, layers do what the batch norms behind them did, and these are exactly the identity, epsilon included.
+
+    Args:
+        batch_norms: name of each batch norm -> that of its layer or "", from :func:`merged_batch_norms`.
+
+    Raises:
+        ValueError: what would be changed is shared with another module.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, eps=3.)).eval()
+    >>> with merged(net, merged_batch_norms(net)):
+    ...     merged_weight = net[0].weight.clone()
+    >>> torch.allclose(net[0].weight, 2 * merged_weight)
+    True
+    """
+    modules, owners = dict(model.named_modules()), _owners(model)
+    with ExitStack() as undo:
+        for linear, norm in [(modules[linear], modules[norm]) for norm, linear in batch_norms.items() if linear]:
+            tensors = [*_own_tensors(linear), *_own_tensors(norm)]
+            _check_unshared(tensors, owners)
+            undo.callback(_put_back, linear, linear.bias is not None, [(tensor, tensor.data) for tensor in tensors])
+            MergeBatchNorm.merge_batch_norm([linear], norm)
+            norm.running_var.data -= norm.eps
+        yield
+
+
+def check_plain(name: str, module: nn.Module) -> None:
+    """Refuse a layer whose weight or bias is computed at every call: what rules put there would not be used.
+
+    >>> check_plain("0", nn.utils.parametrizations.weight_norm(nn.Linear(2, 1)))
+    Traceback (most recent call last):
+    ...
+    ValueError: layer '0' computes its weight at every call (pruning, weight norm, spectral norm), ...
+    """
+    for parameter in _computed(module):
+        raise ValueError(
+            f"layer {name!r} computes its {parameter} at every call (pruning, weight norm, spectral norm), and relevance "
+            "propagation needs it fixed: undo that in a copy of the model, by torch.nn.utils.prune.remove(layer, "
+            f'"{parameter}"), torch.nn.utils.parametrize.remove_parametrizations(layer, "{parameter}"), '
+            "torch.nn.utils.remove_weight_norm(layer) or torch.nn.utils.remove_spectral_norm(layer)"
+        )
+
+
+def _computed(module: nn.Module) -> list[str]:
+    return [name for name in ("weight", "bias") if name not in module._parameters]
+
+
+def _own_tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+def _owners(model: nn.Module) -> dict[Tensor, list[str]]:
+    owners: dict[Tensor, list[str]] = {}
+    for name, module in model.named_modules():
+        for tensor in _own_tensors(module):
+            owners.setdefault(tensor, []).append(name)
+    return owners
+
+
+def _check_unshared(tensors: list[Tensor], owners: dict[Tensor, list[str]]) -> None:
+    for tensor in tensors:
+        if len(owners[tensor]) > 1:
+            raise ValueError(
+                f"modules {' and '.join(map(repr, owners[tensor]))} share weights, and relevance propagation merges a batch "
+                "norm into one of them: in a copy of the model give each its own, module.weight = "
+                "nn.Parameter(module.weight.detach().clone())"
+            )
+
+
+def _put_back(linear: nn.Module, has_bias: bool, tensors: list[tuple[Tensor, Tensor]]) -> None:
+    if not has_bias:
+        linear.bias = None  # the merging gave it one
+    for tensor, values in tensors:
+        tensor.data = values
 
 
 class RuledFunctions(TorchFunctionMode):
@@ -187,12 +262,21 @@ def check_graph(model: nn.Module, outputs: Tensor, ruled: set) -> None:
         if kind in PASSED:
             node.register_hook(lambda below, above: above)
         elif node not in ruled and kind not in MOVING:
-            strange = [
-                f"{name} ({type(module).__name__})" for name, module in model.named_modules()
-                if next(module.children(), None) is None and not isinstance(module, FAMILIAR)
-            ]
             raise ValueError(
                 f"relevance propagation has no rule for an operation of {type(model).__name__} ({kind}). It covers "
                 "convolutions, linear layers, batch norm after them, ReLU, pooling, concatenation and the addition of "
-                f"equally large activations; modules of other kinds here: {', '.join(strange[:3]) or 'none'}"
+                f"equally large activations; modules of other kinds here: {unfamiliar(model, FAMILIAR)}"
             )
+
+
+def unfamiliar(model: nn.Module, familiar: tuple[type, ...]) -> str:
+    """Names and kinds of at most three modules that are none of these and hold no others, for error messages.
+
+    >>> unfamiliar(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), FAMILIAR)
+    '1 (Tanh)'
+    """
+    strange = [
+        f"{name} ({type(module).__name__})" for name, module in model.named_modules()
+        if next(module.children(), None) is None and not isinstance(module, familiar)
+    ]
+    return ", ".join(strange[:3]) or "none"

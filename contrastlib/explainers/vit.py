@@ -30,7 +30,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import VisionTransformer
 
-from contrastlib.forward import ForwardPass, _check_output, _recording, as_found, check_images
+from contrastlib.checks import check_images, check_output
+from contrastlib.forward import ForwardPass, _recording, as_found
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
 """Options of :func:`gradient_attention_rollout` as its inventor's code has them."""
@@ -78,8 +79,17 @@ def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> Forward
     hooked, replaced = _recording(modules, recorded), _written_out(attentions, recorded)
     with as_found(model), hooked, replaced:
         logits = model(images.detach().clone())
-    _check_output(logits, len(images))
-    return ForwardPass(model, logits, recorded, once)
+    check_output(logits, len(images))
+    return ForwardPass(model, logits, recorded, images.shape[-2:], once)
+
+
+def is_transformer(model: nn.Module) -> bool:
+    """Whether the explainers of this module apply: the model is, or contains, one ``VisionTransformer``.
+
+    >>> is_transformer(nn.Sequential(VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8)))
+    True
+    """
+    return sum(isinstance(module, VisionTransformer) for module in model.modules()) == 1
 
 
 def vit_gradcam(

@@ -34,10 +34,10 @@ LAYERS = {
     "mnasnet": "layers",
     "shufflenet": "conv5",
     "vit": None,
-    "swin": None,
-    "maxvit": None,
+    "swin": "permute",
+    "maxvit": "blocks.3",
 }
-"""The last feature map by the beginning of a network's name, None for transformers. Any other network
+"""The last feature map by the beginning of a network's name, None for one whose tokens have no places. Any other network
 (AlexNet, VGG) has its last convolution, as in wang2022 and eriksson2025: ``features[40]`` of vgg16_bn."""
 
 PRETRAINED = {"googlenet": {"aux_logits": False, "transform_input": True, "init_weights": False}}

@@ -16,9 +16,6 @@ from contrastlib.datasets.archives import CIFAR10, imagenet_categories
 from contrastlib.models.cifar_resnet import CifarResNet
 from contrastlib.models.classifier import Classifier
 
-WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
-"""the weights that are part of the repository"""
-
 
 def squeezenet(version: str) -> Classifier:
     """SqueezeNet "1_0" or "1_1" for ImageNet-1k."""
@@ -61,15 +58,12 @@ def cifar10_vit() -> Classifier:
 def _small(name: str, class_names: list[str]) -> Classifier:
     from contrastlib.models import small
 
-    path = WEIGHTS / f"{name}.safetensors"
-    if not path.is_file():
-        raise files.MissingFile(f"{path} is missing, although it is part of the repository. "
-                                "`python -m contrastlib train` makes such weights anew.")
+    path, card = files.trained(name)
     network = small.build(name, len(class_names))
     load_weights(network, path)
     layer = f"network.{small.LAYERS[name]}" if name in small.LAYERS else None
     return Classifier(network, name=name, class_names=class_names, layer=layer,
-                      input_size=small.input_size(name), checksum=files.sha256(path))
+                      input_size=small.input_size(name), checksum=card["sha256"])
 
 
 class SamePadConv2d(nn.Conv2d):

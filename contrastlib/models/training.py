@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
+from contrastlib import files
 from contrastlib.datasets.base import ImageSet
 from contrastlib.models import small
 from contrastlib.models.classifier import Normalise
@@ -149,10 +150,11 @@ def scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
 def train(
     name: str, output: Path, recipe: Recipe, pictures: Pictures, validation: Pictures, test: ImageSet
 ) -> dict:
-    """Train a network by its name and write NAME.safetensors, NAME.csv (the log) and NAME.json (its scores).
+    """Train a network by its name and write NAME.safetensors, NAME.csv (the log) and NAME.json (its card).
 
     Returns:
-        What the JSON file holds: scores on the test pictures, recipe, data, class names.
+        What the JSON file holds: checksum and licence of the weights, scores on the test pictures, recipe, data,
+        class names.
     """
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / f"{name}.checkpoint"
@@ -160,8 +162,12 @@ def train(
     network = small.build(name, len(test.class_names))
     log = fit(network, pictures, validation, recipe, checkpoint)
     network.to(getattr(torch, recipe.stored_as)).float()
+    path = output / f"{name}.safetensors"
+    save_file({key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}, path)
     card = {
         "network": name,
+        "sha256": files.sha256(path),
+        "licence": "MIT",
         "test": evaluate(network, render(test)),
         "test_set": test.checksum,
         "train_pictures": len(pictures.labels),
@@ -171,10 +177,6 @@ def train(
         "trained_in": "bfloat16 autocast" if _has_bfloat16() else "float32",
         "class_names": test.class_names,
     }
-    save_file(
-        {key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()},
-        output / f"{name}.safetensors",
-    )
     log.round(6).to_csv(output / f"{name}.csv", index=False)
     (output / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
     checkpoint.unlink()

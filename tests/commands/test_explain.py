@@ -17,7 +17,7 @@ from contrastlib.__main__ import main
 from contrastlib.commands import explain as command
 from contrastlib.contrasts import CONTRASTS
 from contrastlib.datasets.birds import SyntheticBirds
-from contrastlib.models import hub, pretrained
+from contrastlib.models import hub
 
 SPECIES = ["Corvus corax (Raven)", "Haemorhous mexicanus (House Finch)", "Haemorhous purpureus (Purple Finch)",
            "Anas platyrhynchos (Mallard)", "Anas superciliosa × platyrhynchos (Black Duck × Mallard hybrid)"]
@@ -232,7 +232,7 @@ def test_without_any_network_the_remedy_is_named(here, capsys):
 
 
 def test_a_network_without_feature_maps(here, capsys):
-    assert_refused(here, capsys, "without-layer has no layer .* --method gradient or", network="without-layer")
+    assert_refused(here, capsys, "without-layer has no layer .* --method vit_gradcam or .* gradient or", network="without-layer")
     assert run("--method", "gradient", network="without-layer") == 0
     assert run("--layer", "network.0", network="without-layer") == 0
 
@@ -269,7 +269,7 @@ def test_drawing():
     assert not plt.get_fignums()
 
 
-@pytest.mark.skipif(not (pretrained.WEIGHTS / "birds_vgg.safetensors").exists(), reason="birds_vgg is not trained yet")
+@pytest.mark.skipif(not (files.WEIGHTS / "birds_vgg.safetensors").exists(), reason="birds_vgg is not trained yet")
 def test_from_the_shell(tmp_path):
     birds = SyntheticBirds("test", size=128)
     Image.fromarray(birds.picture(3)).save(tmp_path / "my bird.png")

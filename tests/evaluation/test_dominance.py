@@ -51,6 +51,14 @@ def test_gradient_norms_are_those_of_each_class(network, images):
     assert sorted(dominance.gradient_norms(network, images, ends=1, step=3)["rank"].unique()) == [0, 1, 4, 5]
 
 
+def test_the_pooled_slope_is_fitted_anew_in_each_resample():
+    table = pd.DataFrame({"logit": [0., 1, 5, 6, 2, 3], "norm": [1., 3, 2, 0, 5, 4], "image": [0, 0, 1, 1, 2, 2], "group": [0, 0, 1, 1, 2, 2]})
+    found = dominance.slopes(table, resamples=500).loc["pooled"]
+    draws = np.random.default_rng(0).multinomial(3, np.full(3, 1 / 3), 500)
+    refits = [np.polyfit(*table.loc[np.repeat(table.index, draw[table["group"]]), ["logit", "norm"]].T.to_numpy(), 1)[0] for draw in draws]
+    np.testing.assert_allclose(found[["low", "high"]].astype(float), np.percentile(refits, [2.5, 97.5]), rtol=1e-6)
+
+
 def test_slopes_within_images_do_not_see_differences_between_images():
     rng = np.random.default_rng(0)
     image = np.repeat(np.arange(40), 10)

@@ -13,15 +13,20 @@ from contrastlib.forward import forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0, 2])
-SCHEMES = ("original", "mean", "maximum", "weighted", "probability")
+SCHEMES = tuple(contrasts.CONTRASTS)
+FOILS = {"among": [1, 3]}
 
 
 def weighted(y):
     return contrasts.weighted(y, TARGET[: len(y)])
 
 
+def of(name):
+    return lambda y: contrasts.cotangent(name, y, TARGET[: len(y)], FOILS.get(name))
+
+
 def every_scheme(y):
-    return torch.stack([contrasts.CONTRASTS[name](y, TARGET[: len(y)]) for name in SCHEMES])
+    return torch.stack([of(name)(y) for name in SCHEMES])
 
 
 class Written(nn.Module):
@@ -92,10 +97,8 @@ def test_many_cotangents_of_guided_backpropagation_are_one_by_one(network, image
     """Also where they are linearly dependent, which the gradients of other explainers make use of."""
     maps = guided_backpropagation(network, images, lambda y: torch.cat([every_scheme(y), -every_scheme(y)]))
     for name, one, negative in zip(SCHEMES, maps, maps[len(SCHEMES) :]):
-        def contrast(y, name=name):
-            return contrasts.CONTRASTS[name](y, TARGET)
-        assert torch.equal(guided_backpropagation(network, images, contrast), one)
-        assert torch.equal(guided_backpropagation(network, images, lambda y, c=contrast: -c(y)), negative)
+        assert torch.equal(guided_backpropagation(network, images, of(name)), one)
+        assert torch.equal(guided_backpropagation(network, images, lambda y, name=name: -of(name)(y)), negative)
 
 
 def test_guided_backpropagation_is_not_linear(network, images):
@@ -121,6 +124,13 @@ def test_guided_backpropagation_needs_a_relu(small):
         guided_backpropagation(Written(torch.tanh), small, weighted)
     with pytest.raises(ValueError, match="no ReLU"):
         guided_backpropagation(Written(F.hardtanh), small, weighted)  # from -1 to 1
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated")
+def test_guided_backpropagation_of_torchscript_names_the_remedy(small):
+    traced = torch.jit.trace(Written(torch.relu), small)
+    with pytest.raises(ValueError, match="no ReLU ran.*TorchScript.*the module it was made from"):
+        guided_backpropagation(traced, small, weighted)
 
 
 # --- DeepLIFT ------------------------------------------------------------------------------------------
@@ -170,10 +180,10 @@ def test_deeplift_is_complete_in_torchvision_networks(torchvision_network, image
 
 
 def test_deeplift_is_linear(network, images):
-    weights = weighted(network(images).detach())
+    logits = network(images).detach()
     per_class = deeplift(network, images, lambda y: torch.eye(6).to(y)[:, None].expand(-1, 3, -1))
-    expected = torch.einsum("bc,cb...->b...", weights, per_class)
-    torch.testing.assert_close(deeplift(network, images, weighted), expected, **EXACT)
+    expected = torch.einsum("kbc,cb...->kb...", every_scheme(logits), per_class)
+    torch.testing.assert_close(deeplift(network, images, every_scheme), expected, **EXACT)
 
 
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AdaptiveMaxPool2d(3),
@@ -241,7 +251,7 @@ def test_mobilenet(method, images):
 @METHODS
 def test_shapes_of_many_contrasts(network, images, method):
     assert method(network, images, weighted).shape == images.shape
-    assert method(network, images, every_scheme).shape == (5, *images.shape)
+    assert method(network, images, every_scheme).shape == (len(SCHEMES), *images.shape)
 
 
 @METHODS
@@ -266,6 +276,23 @@ def test_left_as_found(network, images, method):
     assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
     assert torch.equal(images, pixels) and not images.requires_grad
     assert all(p.grad is None for p in network.parameters())
+
+
+@METHODS
+def test_autocast_changes_nothing(method, small):
+    network, small = Written(torch.relu).float(), small.float()
+    expected = method(network, small, weighted)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(method(network, small, weighted), expected)
+
+
+@METHODS
+def test_weights_that_are_computed(method, small):
+    network = Written(torch.relu)
+    expected = method(network, small, weighted)
+    nn.utils.parametrizations.weight_norm(network.first)
+    nn.utils.parametrizations.weight_norm(network.last)
+    torch.testing.assert_close(method(network, small, weighted), expected, **EXACT)
 
 
 def failing(y):

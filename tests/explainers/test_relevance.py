@@ -5,6 +5,8 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
+from torch.nn.utils.parametrize import remove_parametrizations
 
 from contrastlib import contrasts
 from contrastlib.explainers.propagation import Propagation, propagation
@@ -25,6 +27,7 @@ from contrastlib.models.classifier import Classifier
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0])
+FOILS = {"among": [1, 3]}
 
 
 def lived_in(network):
@@ -222,9 +225,12 @@ def test_the_contrast_of_maps_is_the_map_of_the_contrast(vgg, images):
     units = torch.eye(5, dtype=torch.float64)[:, None].expand(-1, 2, -1)
     logits = vgg(images).detach()
     per_class = lrp(vgg, images, lambda y: units * y)
-    for name in ("original", "mean", "maximum", "weighted"):
-        w = contrasts.cotangent(name, logits, TARGET)
-        maps = contrastive_lrp(vgg, images, lambda y, name=name: contrasts.cotangent(name, y, TARGET))
+    for name in contrasts.CONTRASTS:
+        def contrast(y, name=name):
+            return contrasts.cotangent(name, y, TARGET, FOILS.get(name))
+        w = contrast(logits)
+        assert w.abs().amax(dim=1).min() > 1e-6  # a probability of 0 would show nothing
+        maps = contrastive_lrp(vgg, images, contrast)
         torch.testing.assert_close(maps, torch.einsum("bc,cb...->b...", w, per_class), **EXACT)
 
 
@@ -379,12 +385,36 @@ class Summed(Gate):
         return self.head(self.conv(x).sum((2, 3)))
 
 
+class NormFunction(Gate):
+    def forward(self, x):
+        x = self.conv(x)
+        return self.head(F.batch_norm(x, x.new_ones(4), x.new_full((4,), 3)).relu().mean((2, 3)))
+
+
+def sharing(what, first, second):
+    """A network in which two convolutions, or the two batch norms behind them, have one parameter."""
+    net = nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3),
+                        nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 5))
+    setattr(net[second], what, getattr(net[first], what))
+    return net
+
+
+def upsampling(channels=4, groups=1):
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, channels, 2, groups=groups),
+                         nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * channels, 5))
+
+
 REFUSED = {
     "batch norm 'norm' does not follow": PreActivation,
     r"no rule for an operation of Gate \(Mul|no rule for an operation of Gate \(Sigmoid": Gate,
     r"squash \(Sigmoid\)": Gate,
     "runs more than once": Twice,
     r"\(Sum\)": Summed,
+    r"\(NativeBatchNorm\)": NormFunction,
+    "modules '0' and '3' share weights.*give each its own": lambda: sharing("weight", 0, 3),
+    "modules '0' and '3' share weights": lambda: sharing("bias", 0, 3),
+    "modules '1' and '4' share weights": lambda: sharing("weight", 1, 4),
+    "batch norm '4' does not follow": lambda: upsampling(8, groups=2),
     r"Hardswish": lambda: torchvision.models.mobilenet_v3_small(num_classes=5),
     r"\(LayerNorm\)": lambda: torchvision.models.VisionTransformer(48, 16, 1, 2, 8, 16, num_classes=5),
     r"batch norm 'features.denseblock1": lambda: torchvision.models.DenseNet(4, (2, 2), 4, num_classes=5),
@@ -399,6 +429,54 @@ def test_networks_without_rules_are_refused(message, images):
     with pytest.raises(ValueError, match=message):
         lrp(net, images, torch.abs)
     assert_as_found(net, before)
+
+
+def test_a_transposed_convolution_is_a_layer_like_any_other(images):
+    torch.manual_seed(0)
+    net = without_biases(lived_in(upsampling()))
+    kept = total(lrp(net, images, torch.ones_like, average_pooling="proportional"))
+    torch.testing.assert_close(kept, torch.full_like(kept, 5), **EXACT)
+
+
+COMPUTED = {
+    "prune": (lambda layer: prune.l1_unstructured(layer, "weight", 0.5), lambda layer: prune.remove(layer, "weight")),
+    "prune the bias": (lambda layer: prune.l1_unstructured(layer, "bias", 0.5), lambda layer: prune.remove(layer, "bias")),
+    "weight norm": (nn.utils.parametrizations.weight_norm, lambda layer: remove_parametrizations(layer, "weight")),
+    "spectral norm": (nn.utils.parametrizations.spectral_norm, lambda layer: remove_parametrizations(layer, "weight")),
+    "old weight norm": (nn.utils.weight_norm, nn.utils.remove_weight_norm),
+    "old spectral norm": (nn.utils.spectral_norm, nn.utils.remove_spectral_norm),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+@pytest.mark.parametrize("layer", [0, 3, 8])
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_layers_whose_weights_are_computed_are_refused(kind, layer, images):
+    torch.manual_seed(0)
+    net = lived_in(upsampling())
+    compute, fix = COMPUTED[kind]
+    compute(net[layer])
+    net.eval()
+    before, expected = state(net), net(images)
+    with pytest.raises(ValueError, match=f"layer '{layer}' computes its (weight|bias) at every call.*remove"):
+        clrp2(net, images, TARGET)
+    torch.testing.assert_close(net(images), expected, **EXACT)
+    assert_as_found(net, before)
+    fix(net[layer])
+    plain = upsampling().double().eval()
+    plain.load_state_dict(net.state_dict())
+    torch.testing.assert_close(clrp2(net, images, TARGET), clrp2(plain, images, TARGET), **EXACT)
+
+
+def test_a_pruned_batch_norm_is_refused_and_a_pruned_layer_that_does_not_run_is_not(images):
+    torch.manual_seed(0)
+    net = lived_in(upsampling())
+    maps = lrp(net, images, torch.ones_like)
+    net[2].unused = prune.l1_unstructured(nn.Linear(3, 3).double(), "weight", 0.5)
+    torch.testing.assert_close(lrp(net, images, torch.ones_like), maps, **EXACT)
+    prune.l1_unstructured(net[4], "weight", 0.5)
+    with pytest.raises(ValueError, match="layer '4' computes its weight"):
+        lrp(net, images, torch.ones_like)
 
 
 def test_errors(vgg, images):

@@ -1,4 +1,6 @@
-"""Relevance at sums of 0: nothing is passed on, and what overflows is an error that names the layer."""
+"""Relevance at sums of 0, in every precision, and of networks that torch runs in ways of its own."""
+
+import copy
 
 import pytest
 import torch
@@ -83,3 +85,53 @@ def test_methods_that_need_the_z_plus_rules(net, images):
     with pytest.raises(ValueError, match='dual "logits" needs the z_plus rules'):
         clrp1(net, images, 0, dual="logits", rules="z")
     assert clrp1(net, images, 0, rules="epsilon").any()
+
+
+def test_float16_is_refused_and_bfloat16_conserves_relevance(net, images):
+    with pytest.raises(ValueError, match="float16 rounds to 0.*float32 or bfloat16"):
+        lrp(net.half(), images.half(), torch.ones_like)
+    maps = lrp(net.bfloat16(), images.bfloat16(), torch.ones_like)
+    torch.testing.assert_close(total(maps.float()), torch.full((2,), 5.0), rtol=0.03, atol=0)
+
+
+def test_biases_of_the_first_layer_take_no_relevance_under_z_plus(net, images):
+    """The rule of the pixels, z^B, has none; those of the other layers are 0 here."""
+    nn.init.zeros_(net[3].bias)
+    maps = [lrp(net, images, torch.ones_like, biases=biases) for biases in (False, True)]
+    torch.testing.assert_close(*maps)
+    maps = [lrp(net, images, torch.ones_like, rules="epsilon", biases=biases) for biases in (False, True)]
+    assert not torch.allclose(*maps)
+
+
+@pytest.fixture
+def with_batch_norm(net):
+    norm = nn.BatchNorm2d(4)
+    nn.init.uniform_(norm.running_var, 2, 3)
+    nn.init.normal_(norm.running_mean)
+    return nn.Sequential(net[0], norm, *net[1:]).eval()
+
+
+def test_a_synchronised_batch_norm_is_a_batch_norm(with_batch_norm, images):
+    maps = lrp(with_batch_norm, images, torch.ones_like)
+    synchronised = nn.SyncBatchNorm.convert_sync_batchnorm(with_batch_norm)
+    assert isinstance(synchronised[1], nn.SyncBatchNorm)
+    torch.testing.assert_close(lrp(synchronised, images, torch.ones_like), maps)
+
+
+def in_place(net):
+    net.compile(backend="eager")
+    return net
+
+
+@pytest.mark.parametrize("compiled", [lambda net: torch.compile(net, backend="eager"), in_place])
+def test_a_compiled_network_has_the_same_map(with_batch_norm, images, compiled):
+    maps = lrp(with_batch_norm, images, torch.ones_like)
+    network = compiled(copy.deepcopy(with_batch_norm))
+    network(images)
+    torch.testing.assert_close(lrp(network, images, torch.ones_like), maps)
+
+
+def test_autocast_changes_nothing(with_batch_norm, images):
+    maps = lrp(with_batch_norm, images, torch.ones_like)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(lrp(with_batch_norm, images, torch.ones_like), maps)

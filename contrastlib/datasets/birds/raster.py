@@ -55,18 +55,18 @@ def coverage(polygon, size, box):
     y0, y1, x0, x1 = box
     height, width = y1 - y0, x1 - x0
     start = _pixels(polygon, size) - (x0 * _FINE, y0 * _FINE)
-    end = np.roll(start, -1, axis=0)
+    end = np.concatenate((start[1:], start[:1]))
     falling = end[:, 1] < start[:, 1]
     top = np.where(falling[:, None], end, start)
     run, drop = (np.where(falling[:, None], start, end) - top).T
     # scan line s lies at y = (s + 1/2) steps; an edge owns those in [top, bottom)
-    first = np.clip((top[:, 1] + _STEP // 2 - 1) // _STEP, 0, height * _ROWS)
-    last = np.clip((top[:, 1] + drop + _STEP // 2 - 1) // _STEP, 0, height * _ROWS)
+    first = _between((top[:, 1] + _STEP // 2 - 1) // _STEP, height * _ROWS)
+    last = _between((top[:, 1] + drop + _STEP // 2 - 1) // _STEP, height * _ROWS)
     count = last - first
     edge = np.repeat(np.arange(len(start)), count)
     line = np.arange(len(edge)) + (first - np.cumsum(count) + count)[edge]
     x = top[edge, 0] + ((2 * line + 1) * (_STEP // 2) - top[edge, 1]) * run[edge] // drop[edge]
-    x = np.clip(x, 0, width * _FINE)
+    x = _between(x, width * _FINE)
     sign = np.where(falling, -1, 1)[edge]
     inside = x % _FINE
     cell = line // _ROWS * (width + 2) + x // _FINE
@@ -76,21 +76,24 @@ def coverage(polygon, size, box):
     return np.minimum(area * (1 / (_FINE * _ROWS)), 1).astype(np.float32)
 
 
+def _between(values, most):
+    """From 0 to ``most``; for small arrays much faster than np.clip."""
+    return np.minimum(np.maximum(values, 0), most)
+
+
 def soften(alpha, radius):
     """Box blur of a coverage map over 2 · radius + 1 pixels along both axes (zero outside)."""
     if radius < 1:
         return alpha
     total = np.rint(alpha * 1024).astype(np.int32)
-    for axis in (0, 1):
-        padding = [(0, 0), (0, 0)]
-        padding[axis] = (radius + 1, radius)
-        running = np.cumsum(np.pad(total, padding), axis=axis, dtype=np.int32)
-        reach = 2 * radius + 1
-        upper, lower = (
-            (running[reach:], running[:-reach]) if axis == 0 else (running[:, reach:], running[:, :-reach])
-        )
-        total = upper - lower
-    return total.astype(np.float32) * np.float32(1 / (1024 * (2 * radius + 1) ** 2))
+    reach = 2 * radius + 1
+    for _ in range(2):  # along one axis, then, turned, along the other
+        length, width = total.shape
+        running = np.zeros((length + reach, width), np.int32)
+        np.cumsum(total, axis=0, out=running[radius + 1 : radius + 1 + length])
+        running[radius + 1 + length :] = running[radius + length]
+        total = (running[reach:] - running[:-reach]).T
+    return total.astype(np.float32) * np.float32(1 / (1024 * reach**2))
 
 
 class Canvas:
