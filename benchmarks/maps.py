@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+import contrastlib
 from benchmarks import peers
 from benchmarks.networks import torchvision_network
 from benchmarks.timing import side_by_side
@@ -67,7 +68,7 @@ def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd
         table[f"{MAPS} maps, {clock}"] = table[clock].where(many, MAPS * table[clock])
         table[f"one map, {clock}"] = table[clock].where(~many, table[clock] / MAPS)
     table.loc[table["what"] == bare, table.columns[3:]] = float("nan")
-    return table.drop(columns=["wall", "cpu"]).assign(target=pd.Series(1.15, table.index).where(many))
+    return table.drop(columns=["wall", "cpu"])
 
 
 def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
@@ -75,12 +76,21 @@ def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     passed = forward(network, images, last_convolution(network))
     count = passed.logits.shape[1]
     units = torch.eye(count)[:, None].expand(-1, len(images), -1)
-    batched = f"contrastlib, {count} classes in batched pull-backs"
-    table = side_by_side({
-        batched: lambda: class_maps(passed, explainers.gradcam),
-        f"by hand: a loop over {count} classes": lambda: [explainers.gradcam(passed, unit.clone()) for unit in units],
-    }, batched, repetitions, "maps of all classes")
-    return table.assign(target=[None, 10])  # at least that
+    hand = f"by hand: a loop over {count} classes"
+    return side_by_side({
+        hand: lambda: [explainers.gradcam(passed, unit.clone()) for unit in units],
+        f"contrastlib, {count} classes in batched pull-backs": lambda: class_maps(passed, explainers.gradcam),
+    }, hand, repetitions, "maps of all classes")
+
+
+def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
+    """One map of each method that fits a convolutional network, original and weighted, in forward passes."""
+    bare = "a bare forward pass"
+    made = {
+        f"{method}, {contrast}": lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
+        for method in (*explainers.METHODS, *explainers.OWN_PASS) for contrast in ("original", "weighted")
+    }
+    return side_by_side({bare: lambda: predict(network, images), **made}, bare, repetitions, "methods")
 
 
 def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:
@@ -94,7 +104,7 @@ def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:
 
     hand = "by hand: a forward pass and two backward passes to the first block"
     contestants = {hand: by_hand, "contrastlib, 12 blocks and rollout": lambda: transformer_maps(network, images)}
-    return side_by_side(contestants, hand, repetitions, "Transformer").assign(target=None)
+    return side_by_side(contestants, hand, repetitions, "Transformer")
 
 
 def transformer_maps(network: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -112,7 +122,6 @@ def _two_contrasts(logits: Tensor) -> Tensor:
 def input_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
     """Four contrasts of the pixels, against the same passes by hand."""
     hand = "by hand: 1 forward, 4 backward passes to the images"
-    table = side_by_side({
+    return side_by_side({
         hand: lambda: input_maps_by_hand(network, images), "contrastlib": lambda: input_maps(network, images),
     }, hand, repetitions, "maps of the pixels")
-    return table.assign(target=[None, 1.05])

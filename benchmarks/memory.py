@@ -43,9 +43,7 @@ JOBS = {
 TRANSFORMER_JOBS = {HAND: bare, "contrastlib, 12 blocks and rollout of two contrasts": maps.transformer_maps}
 
 
-def table(
-    network: str, size: int, batch: int, repetitions: int, jobs: Mapping[str, Callable] = JOBS, target: float | None = 1.2
-) -> pd.DataFrame:
+def table(network: str, size: int, batch: int, repetitions: int, jobs: Mapping[str, Callable] = JOBS) -> pd.DataFrame:
     """Peak memory above that of the network alone, by hand = 1."""
     peaks = {job: [] for job in jobs}
     for job in tqdm([job for _ in range(repetitions) for job in jobs], desc="memory", unit="run", disable=None):
@@ -54,7 +52,7 @@ def table(
         peaks[job].append(int(output))
     medians = pd.Series({job: pd.Series(values).median() for job, values in peaks.items()})
     ratios = medians / medians[HAND]
-    return pd.DataFrame({"what": ratios.index, "memory": ratios.values, "target": [None if "by hand" in job else target for job in jobs]})
+    return pd.DataFrame({"what": ratios.index, "memory": ratios.values})
 
 
 def measure(job: str, network: str, size: int, batch: int) -> int:

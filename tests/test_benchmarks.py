@@ -4,11 +4,10 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from contrastlib import runs
+from contrastlib import explainers, runs
 from contrastlib.runs import REPOSITORY
 
 
@@ -26,16 +25,28 @@ SMALL = ["--network", "squeezenet1_1", "--size", "64", "--batch", "2", "--repeti
 def test_tables_are_printed_and_saved(tmp_path, capsys):
     pytest.importorskip("captum", reason="pip install -r requirements-peers.txt")
     pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
-    from benchmarks.__main__ import TITLES, main
+    from benchmarks.__main__ import LIMITS, TITLES, main
 
     tables = ["activation", "input", "classes", "perturbation"]
-    assert main([*tables, *SMALL, "--classes", "12", "--save", str(tmp_path / "b.csv")]) == 0
+    assert main([*tables, *SMALL, "--classes", "12", "--save", str(tmp_path / "b.parquet")]) == 0
     printed = capsys.readouterr().out
     assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed
-    saved = pd.read_csv(tmp_path / "b.csv", comment="#")
+    saved = runs.load(tmp_path / "b.parquet")
     assert list(saved["table"].unique()) == tables and (saved["ratio"] > 0).all()
-    header = [line for line in (tmp_path / "b.csv").read_text().splitlines() if line.startswith("#")]
-    assert any(line.startswith("# commit: ") for line in header) and not any("seconds" in line for line in header)
+    limited = saved.dropna(subset="limit").groupby("table")
+    assert {name: dict(zip(rows["quantity"], rows["limit"])) for name, rows in limited} == {t: LIMITS[t] for t in tables}
+    assert saved.dropna(subset="limit")["what"].str.startswith("contrastlib").all()
+    provenance = saved.attrs["provenance"]
+    assert provenance["commit"] and provenance["parameters"]["classes"] == 12 and "seconds" not in provenance
+
+
+def test_every_method_is_measured_with_and_without_a_contrast():
+    from benchmarks.maps import methods_table
+    from benchmarks.networks import images_like, torchvision_network
+
+    table = methods_table(torchvision_network("squeezenet1_1"), images_like(64, 1), 1)
+    methods = [*explainers.METHODS, *explainers.OWN_PASS]
+    assert set(table["what"]) == {"a bare forward pass", *(f"{m}, {c}" for m in methods for c in ("original", "weighted"))}
 
 
 def test_an_unknown_table():
