@@ -162,6 +162,22 @@ def test_weights_of_every_contrast(problem):
 
 
 @settings(deadline=None, derandomize=True)
+@given(problems(), st.sampled_from([1.0, 100.0]))
+def test_float32_says_what_float64_says(problem, factor):
+    """Within 5e-7 of the largest weight, for up to 1,000 classes and logits of up to 10,000 and more."""
+    logits, target = factor * problem[0].float(), problem[1]
+    foils = (torch.arange(logits.shape[1]) - target[:, None]) % 2 == 1  # every other class
+    for name in CONTRASTS:
+        weights, exact = (contrasts.cotangent(name, y, target, foils if name == "among" else None).double()
+                          for y in (logits, logits.double()))
+        within = torch.full((len(logits),), 5e-7, dtype=torch.float64)
+        if name == "probability":  # rounding of the log-odds is a factor of its exponential
+            within = torch.finfo(torch.float32).eps * (10 + logits.abs().amax(dim=1).double())
+        limit = within * exact.abs().amax(dim=1) + torch.finfo(torch.float32).tiny
+        assert ((weights - exact).abs().amax(dim=1) <= limit).all(), name
+
+
+@settings(deadline=None, derandomize=True)
 @given(problems())
 def test_probability_is_a_positive_multiple_of_weighted(problem):
     logits, target = problem

@@ -289,3 +289,13 @@ def test_summary_adds_seconds_and_spans_dates():
         "shards": 2, "commit": ["a", "b"], "seconds": 3.0, "date": "2026-01-01 to 2026-02-01",
     }
     assert runs.summary([]) == {"shards": 0}
+
+
+def test_a_card_of_results_that_were_made_at_different_times():
+    table = pd.DataFrame()
+    libraries = [{"torch": "2.15.0"}, {"torch": "2.15.0", "zennit": "1.0"}]
+    table.attrs["provenance"] = {"commit": ["a" * 40, "b" * 40], "device": "cpu", "machine": ["x86_64", "x86_64 AVX2"], "threads": 1,
+                                 "libraries": libraries, "seed": 0}
+    rows = runs.card(table)["provenance"]
+    assert rows["commit"] == f"{'a' * 10}, {'b' * 10}" and rows["libraries"] == "torch 2.15.0, zennit 1.0"
+    assert rows["machine"] == "cpu, x86_64, x86_64 AVX2, threads: 1" and rows["seed"] == 0

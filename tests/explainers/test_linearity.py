@@ -6,13 +6,18 @@ from torch import nn
 
 import contrastlib
 from contrastlib import contrasts
-from contrastlib.contrasts import CONTRASTS
+from contrastlib.contrasts import CONTRASTS, cotangent
 from contrastlib.explainers import ACTIVATION_SPACE, INPUT_SPACE, METHODS, upsample, xgradcam
 from contrastlib.forward import INPUT, forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0, 2])
-SCHEMES = ("original", "mean", "maximum", "weighted", "probability")
+FOILS = {"among": [1, 3]}
+
+
+def weights_of(name, logits, target=TARGET):
+    """The contrast of that name; "among" has two foils."""
+    return cotangent(name, logits, target, FOILS.get(name))
 
 
 def passes(network, images):
@@ -26,8 +31,8 @@ def assert_linear(network, images):
     for passed, methods in passes(network, images):
         units = torch.eye(passed.logits.shape[1], dtype=torch.float64)[:, None].expand(-1, len(images), -1)
         per_class = [method(passed, units) for method in methods]
-        for name in SCHEMES:
-            weights = CONTRASTS[name](passed.logits, target)
+        for name in CONTRASTS:
+            weights = weights_of(name, passed.logits, target)
             for method, maps in zip(methods, per_class):
                 expected = torch.einsum("bc,cb...->b...", weights, maps)
                 assert expected.abs().max() > 1e-10  # zero would show nothing
@@ -55,7 +60,7 @@ def test_the_published_normaliser_is_linear_too(network, images):
 
 def test_many_cotangents_at_once_are_one_by_one(network, images):
     for passed, methods in passes(network, images):
-        many = torch.stack([CONTRASTS[name](passed.logits, TARGET) for name in SCHEMES])
+        many = torch.stack([weights_of(name, passed.logits) for name in CONTRASTS])
         for method in methods:
             torch.testing.assert_close(method(passed, many), torch.stack([method(passed, w) for w in many]), **EXACT)
 
@@ -99,12 +104,13 @@ def linear_classifier(shift=None):
 
 
 @pytest.mark.parametrize("method", INPUT_SPACE)
-@pytest.mark.parametrize("contrast", ["mean", "maximum", "weighted", "probability"])
+@pytest.mark.parametrize("contrast", [name for name in CONTRASTS if name != "original"])
 def test_what_all_classes_share_does_not_enter_a_contrast(images, method, contrast):
     images = images[..., :8, :8]
     shift = torch.randn(3 * 8 * 8, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
-    before = contrastlib.explain(linear_classifier(), images, TARGET, method, contrast)
-    after = contrastlib.explain(linear_classifier(shift), images, TARGET, method, contrast)
+    foils = FOILS.get(contrast)
+    before, after = (contrastlib.explain(linear_classifier(s), images, TARGET, method, contrast, foils=foils)
+                     for s in (None, shift))
     torch.testing.assert_close(after, before, **EXACT)
 
 
@@ -121,9 +127,9 @@ def test_input_x_gradient_of_a_linear_classifier_adds_up_to_the_contrast_of_its_
     with torch.no_grad():
         network[1].bias.zero_()
     logits = network(images).detach()
-    for contrast in ("original", "mean", "maximum", "weighted"):
-        maps = contrastlib.explain(network, images, TARGET, "input_x_gradient", contrast)
-        expected = (contrasts.cotangent(contrast, logits, TARGET) * logits).sum(dim=1)
+    for contrast in CONTRASTS:
+        maps = contrastlib.explain(network, images, TARGET, "input_x_gradient", contrast, foils=FOILS.get(contrast))
+        expected = (weights_of(contrast, logits) * logits).sum(dim=1)
         torch.testing.assert_close(maps.sum(dim=(1, 2)), expected, **EXACT)
 
 

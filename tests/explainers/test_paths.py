@@ -11,12 +11,13 @@ from contrastlib.forward import forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0, 2])
-SCHEMES = ("original", "mean", "maximum", "weighted", "probability")
+SCHEMES = tuple(contrasts.CONTRASTS)
+FOILS = {"among": [1, 3]}
 READINGS = pytest.mark.parametrize("contrast_at", ["image", "path"])
 
 
 def of(name):
-    return lambda y: contrasts.CONTRASTS[name](y, TARGET[: len(y)])
+    return lambda y: contrasts.cotangent(name, y, TARGET[: len(y)], FOILS.get(name))
 
 
 def every_scheme(y):
@@ -46,7 +47,7 @@ def test_by_hand(network, images):
             total = torch.zeros_like(image)
             for k in range(steps):
                 passed = forward(network, (there + (k + 0.5) / steps * (image - there))[None])
-                weights = contrasts.CONTRASTS[name](passed.logits, target)
+                weights = contrasts.cotangent(name, passed.logits, target, FOILS.get(name))
                 total += passed.pull_back(weights)["input"][0] / steps
             torch.testing.assert_close(found, (image - there) * total, **EXACT)
 
@@ -143,7 +144,7 @@ def test_a_target_for_each_image_stays_with_its_image(network, images, contrast_
 @READINGS
 def test_many_contrasts_are_one_by_one(network, images, contrast_at):
     maps = integrated_gradients(network, images, every_scheme, None, 5, contrast_at)
-    assert maps.shape == (5, *images.shape)
+    assert maps.shape == (len(SCHEMES), *images.shape)
     for name, one in zip(SCHEMES, maps):
         torch.testing.assert_close(one, integrated_gradients(network, images, of(name), None, 5, contrast_at), **EXACT)
 

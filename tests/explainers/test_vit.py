@@ -183,10 +183,14 @@ def test_gradcam_weighs_features_by_their_mean_slope_over_patches(passed, weight
     assert maps.any() != behind_the_last
 
 
-def test_gradcam_and_attention_x_gradient_are_linear_in_the_contrast(passed):
-    one, other = contrasts.original(passed.logits, 0), contrasts.original(passed.logits, TARGET)
+@pytest.mark.parametrize("name", contrasts.CONTRASTS)
+def test_gradcam_and_attention_x_gradient_are_linear_in_the_contrast(passed, name):
+    weights = contrasts.cotangent(name, passed.logits, TARGET, [0, 5] if name == "among" else None)
+    units = torch.eye(CLASSES, dtype=torch.float64)[:, None].expand(-1, 3, -1)
     for explain in (lambda w: vit_gradcam(passed, w, 1), lambda w: attention_x_gradient(passed, w)):
-        torch.testing.assert_close(explain(2 * one - other), 2 * explain(one) - explain(other), **EXACT)
+        expected = torch.einsum("bc,cb...->b...", weights, explain(units))
+        torch.testing.assert_close(explain(weights), expected, **EXACT)
+        assert expected.abs().max() > 1e-6
 
 
 def test_rollout_is_the_product_of_the_mean_attentions(passed):

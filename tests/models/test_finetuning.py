@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 
 import pandas as pd
 import paper_trees as trees
@@ -13,7 +16,7 @@ from torch import nn
 
 from contrastlib import datasets, files, models
 from contrastlib.__main__ import main
-from contrastlib.models import finetuning, hub
+from contrastlib.models import finetuning, hub, training
 
 RECIPE = finetuning.Recipe(epochs=2, batch=4, rate=0.01, augment=True, size=32)
 
@@ -100,6 +103,28 @@ def test_one_step_is_that_of_plain_sgd(photographs, tmp_path):
     assert log.train_loss.item() == pytest.approx(loss.item(), abs=1e-5)
 
 
+@pytest.mark.parametrize("name, first, last", [
+    ("alexnet", "features.0", "classifier.6"), ("vgg16_bn", "features.0", "classifier.6"),
+    ("vit_b_16", "conv_proj", "heads.head"),
+])  # fmt: skip
+def test_a_step_of_the_papers_networks(name, first, last, tmp_path, monkeypatch):
+    """At their own size; two photographs are one batch. Their checkpoints would be a gigabyte each."""
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(finetuning, "_save", lambda *_: None)
+    trees.cub(tmp_path, count=3)
+    photographs = [datasets.load("cub200", split=split, resize="squeeze", crop=224) for split in ("train", "test")]
+    torch.manual_seed(0)
+    network = torchvision.models.get_model(name, weights=None)
+    hub.replace_head(network, 2)
+    before = {layer: network.get_submodule(layer).weight.detach().clone() for layer in (first, last)}
+    recipe = finetuning.Recipe(epochs=1, batch=2, rate=0.01)
+    log = fit(network, photographs, tmp_path / "none", recipe)
+    assert 0.01 < log.train_loss.item() < 10 and not network.training
+    for layer, weights in before.items():
+        change = (network.get_submodule(layer).weight - weights).abs()
+        assert 0 < change.max() < 1 and change.isfinite().all(), layer
+
+
 def test_mixed_precision_is_near_and_is_used(photographs, tmp_path):
     losses = {}
     for precision in ("no", "bf16"):
@@ -174,6 +199,47 @@ def test_the_command_makes_a_network_that_loads(root, capsys):
     assert (folder / "cub200.safetensors").stat().st_mtime_ns == changed
     assert main(COMMAND) == 2
     assert "is there already, made with" in capsys.readouterr().err
+
+
+# what each process does first: it takes the weights that are there, and notes the size of the batches that it sees
+BEGINNING = """
+import os
+
+if "RANK" in os.environ:
+    import torch, torchvision
+
+    torchvision.models.SqueezeNet1_1_Weights.DEFAULT.value.url = {url!r}
+
+    def note(network, inputs):
+        if isinstance(network, torchvision.models.SqueezeNet):
+            with open({notes!r} + os.environ["RANK"], "a") as file:
+                print("train" if network.training else "test", len(inputs[0]), file=file)
+
+    torch.nn.modules.module.register_module_forward_pre_hook(note)
+"""
+
+
+def test_two_processes_divide_the_batch_and_write_one_result(root):
+    """By the launcher that accelerate takes for several GPUs: its own `launch --cpu` starts one process on one machine."""
+    url = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.value.url
+    (root / "sitecustomize.py").write_text(BEGINNING.format(url=url, notes=str(root / "process")))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "contrastlib"]
+    environment = os.environ | {"PYTHONPATH": str(root), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run([*launch, *COMMAND], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("test accuracy") == 1
+    for rank in "01":  # ten photographs by four and four of them to test, half of each batch here
+        assert (root / f"process{rank}").read_text().splitlines() == (3 * ["train 2"] + ["test 2"]) * 2
+    folder = root / "finetuned" / "squeezenet1_1"
+    assert {path.name for path in folder.iterdir()} == {f"cub200.{end}" for end in ("safetensors", "csv", "json")}
+    card = json.loads((folder / "cub200.json").read_text())
+    assert (card["devices"], card["train_images"], card["test_images"]) == (2, 10, 4)
+    assert list(pd.read_csv(folder / "cub200.csv").epoch) == [1, 2]
+    images = datasets.load("cub200", crop=40)
+    with torch.no_grad():
+        logits = models.load("squeezenet1_1/cub200")(torch.stack([example.image for example in images]))
+    alone = training.scores(logits, torch.tensor([example.label for example in images]))
+    assert card["test"] == pytest.approx(alone, abs=1e-4)
 
 
 def test_a_network_that_is_not_there(root):

@@ -61,36 +61,39 @@ def test_card_and_log_belong_together(name):
     assert log.validation_accuracy.iloc[-1] == pytest.approx(content["test"]["accuracy"], abs=0.06)
 
 
-def scores_near_the_card(name, test):
+def scores_near_the_card(name, test, within):
+    """The scores on these pictures, accuracy and the share of second probabilities near those of all."""
     network = small.build(name, len(CLASSES[name]))
     models.pretrained.load_weights(network, WEIGHTS / f"{name}.safetensors")
     scores, said = training.evaluate(network, training.render(test)), card(name)["test"]
-    assert scores["accuracy"] == pytest.approx(said["accuracy"], abs=0.06)
-    assert scores["share_p2_above_0.1"] == pytest.approx(said["share_p2_above_0.1"], abs=0.08)
+    for score in ("accuracy", "share_p2_above_0.1"):
+        assert scores[score] == pytest.approx(said[score], abs=within)
+    return scores
 
 
 def test_the_birds_score_what_their_card_says():
-    scores_near_the_card("birds_vit", SyntheticBirds("test", small.input_size("birds_vit"), length=300))
+    few = SyntheticBirds("test", small.input_size("birds_vit"), length=300)
+    scores_near_the_card("birds_vit", few, within=0.06)
     said = card("birds_vit")
     assert said["test_set"] == SyntheticBirds("test", 112).checksum
     assert said["test"]["accuracy"] >= 0.75 and said["test"]["share_p2_above_0.1"] >= 0.2
 
 
 def test_cifar_scores_what_its_card_says(cifar10_test):
-    scores_near_the_card("cifar10_vit", cifar10_test)
+    scores = scores_near_the_card("cifar10_vit", cifar10_test, within=0.02)
     assert card("cifar10_vit")["test_set"] == cifar10_test.checksum
-    assert card("cifar10_vit")["test"]["accuracy"] >= 0.8
+    assert scores["accuracy"] >= 0.8
 
 
 @pytest.fixture
 def cifar10_test():
-    """Every 25th test image of CIFAR-10, all classes alike."""
+    """Every fifth test image of CIFAR-10, 2,000 in all."""
     from contrastlib import files
 
     if not files.available("cifar10_test.zip"):
         pytest.skip("cifar10_test.zip is not here")
     whole = datasets.load("cifar10-test")
-    whole.entries = whole.entries[::25]
+    whole.entries = whole.entries[::5]
     return whole
 
 

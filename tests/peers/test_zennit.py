@@ -1,33 +1,80 @@
 """The same maps as zennit's own composites, on networks whose batch norms it merges exactly."""
 
+import copy
+
 import pytest
 import torch
+import torchvision
 from torch import nn
-from zennit.canonizers import SequentialMergeBatchNorm
+from torchvision.models.googlenet import BasicConv2d
+from zennit.canonizers import AttributeCanonizer, SequentialMergeBatchNorm
 from zennit.composites import LayerMapComposite, SpecialFirstLayerMapComposite, layer_map_base
 from zennit.core import Stabilizer
-from zennit.rules import Epsilon, ZBox, ZPlus
-from zennit.torchvision import ResNetCanonizer
-from zennit.types import Convolution, Linear
+from zennit.rules import Epsilon, Pass, ZBox, ZPlus
+from zennit.torchvision import ResNetBasicBlockCanonizer, ResNetCanonizer
+from zennit.types import Activation, Convolution, Linear
 
 from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.relevance import clrp1, clrp2, sglrp
 from contrastlib.explainers.rules import EPSILON
 from contrastlib.models import small
 
 EXACT = Stabilizer(1e-12, clip=True)
-CANONIZERS = {"birds_alexnet": [], "birds_vgg": [SequentialMergeBatchNorm()], "birds_resnet": [ResNetCanonizer()]}
+CLASSES = 5
+NETWORKS = {
+    "birds_alexnet": lambda: small.build("birds_alexnet", CLASSES),
+    "birds_vgg": lambda: small.build("birds_vgg", CLASSES),
+    "birds_resnet": lambda: small.build("birds_resnet", CLASSES),
+    "squeezenet1_1": lambda: torchvision.models.squeezenet1_1(num_classes=CLASSES),
+    "googlenet": lambda: torchvision.models.googlenet(num_classes=CLASSES, aux_logits=False, init_weights=False),
+    "resnet18": lambda: torchvision.models.resnet18(num_classes=CLASSES),
+}
 
 
-@pytest.fixture(params=CANONIZERS)
+class Added(nn.Module):
+    """The sum of two activations as a convolution with weights 1, which has a z+ rule in zennit."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.convolution = nn.Conv2d(2 * channels, channels, 1).double()
+        self.convolution.weight.data = torch.eye(channels).double().repeat(1, 2)[:, :, None, None]
+        self.convolution.bias.data.zero_()
+
+    def forward(self, pair):
+        return self.convolution(pair.movedim(-1, 1).flatten(1, 2))
+
+
+class ModuleReLU(AttributeCanonizer):
+    """GoogLeNet's ReLUs are functions, whose gradient stops relevance at units that are 0; zennit rules modules."""
+
+    def __init__(self):
+        super().__init__(self._attribute_map)
+
+    @classmethod
+    def _attribute_map(cls, name, module):
+        if not isinstance(module, BasicConv2d):
+            return None
+        return {"relu": nn.ReLU(), "forward": lambda x: module.relu(module.bn(module.conv(x)))}
+
+
+class AddedCanonizer(ResNetBasicBlockCanonizer):
+    """Zennit's own sum of a residual block has no weights, so that its z+ rule would be the z rule there."""
+
+    @classmethod
+    def _attribute_map(cls, name, module):
+        attributes = super()._attribute_map(name, module)
+        return attributes and attributes | {"canonizer_sum": Added(module.conv2.out_channels)}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
 def network(request):
     torch.manual_seed(0)
-    network = small.build(request.param, 5).double().eval()
+    network = NETWORKS[request.param]().double().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.normal_(module.bias, std=0.3)
             module.eps = 0.0  # what zennit leaves of a batch norm divides by sqrt(1 + eps)
-    network.canonizers = CANONIZERS[request.param]
     return network
 
 
@@ -42,22 +89,80 @@ def theirs(network, images, composite, start):
         return torch.autograd.grad(network(leaf), leaf, start)[0]
 
 
+def z_plus(layers, zero):
+    """Their composite with the box rule at the pixels and z+ elsewhere."""
+    layers = [*layers, (Linear, ZPlus(EXACT, zero))]
+    canonizers = [SequentialMergeBatchNorm(), ModuleReLU(), AddedCanonizer()]
+    return SpecialFirstLayerMapComposite(layers, [(Convolution, ZBox(0.0, 1.0, EXACT))], canonizers)
+
+
+def assert_same(maps, expected):
+    scale = expected.abs().max()
+    assert scale > 0
+    torch.testing.assert_close(maps / scale, expected / scale, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("biases", [False, True])
 @pytest.mark.parametrize("rules", ["z_plus", "epsilon", "z"])
 def test_maps(network, images, rules, biases):
-    if rules == "z_plus" and isinstance(network, small.SmallResNet):
-        pytest.skip("its sums go to positive contributions here, in zennit by the z rule")
     zero = None if biases else "bias"
-    start = torch.rand(2, 5, dtype=torch.float64)
+    start = torch.rand(2, CLASSES, dtype=torch.float64)
     if rules == "z_plus":
-        layers = layer_map_base(EXACT) + [(Linear, ZPlus(EXACT, zero))]
-        composite = SpecialFirstLayerMapComposite(layers, [(Convolution, ZBox(0.0, 1.0, EXACT))], network.canonizers)
+        composite = z_plus(layer_map_base(EXACT), zero)
     else:
         stabilizer = Stabilizer(EPSILON, norm_scale=True) if rules == "epsilon" else EXACT
         layers = layer_map_base(stabilizer) + [(Linear, Epsilon(stabilizer, zero))]
-        composite = LayerMapComposite(layers, network.canonizers)
+        composite = LayerMapComposite(layers, [ResNetCanonizer()])
     expected = theirs(network, images, composite, start)
     with propagation(network, images, rules, biases=biases, average_pooling="proportional") as propagate:
         maps = propagate(start)
-    scale = expected.abs().max()
-    torch.testing.assert_close(maps / scale, expected / scale, rtol=0, atol=1e-9)
+    assert_same(maps, expected)
+
+
+# --- contrasts of relevance -------------------------------------------------------------------------
+
+# Not residual blocks: even pooling hands relevance to units that are 0, and at a sum below 0 ours goes to the negative
+# contributions, where z+ with weights of 1 would lose what has no positive ones.
+GU = pytest.mark.parametrize("network", ["birds_alexnet", "birds_vgg", "squeezenet1_1", "googlenet"], indirect=True)
+
+
+@pytest.fixture
+def gu(network, images):
+    """``gu(start)``: the map as in Gu et al. 2018, sec. 3.1, biases bypassed, average pooling even; ``gu.logits`` with a
+    ``gu.target`` for each image, the first class of one and the second of the other."""
+    def explain(start, network=network):
+        return theirs(network, images, z_plus([(Activation, Pass())], "bias"), start)
+
+    explain.logits = network(images).detach()
+    explain.target = explain.logits.topk(2).indices.diagonal()
+    explain.chosen = nn.functional.one_hot(explain.target, CLASSES).double()
+    # absolute, as the published code has it
+    explain.score = (explain.chosen * explain.logits).abs().sum(dim=1, keepdim=True)
+    return explain
+
+
+@GU
+def test_clrp1(network, images, gu):
+    """Sec. 4: max(0, R - R_dual), the score of the target spread evenly over the other classes for the dual."""
+    dual = gu.score * (1 - gu.chosen) / (CLASSES - 1)
+    expected = gu(gu.score * gu.chosen) - gu(dual)
+    assert_same(clrp1(network, images, gu.target), expected.clamp(min=0))
+
+
+@GU
+def test_clrp2(network, images, gu):
+    """Sec. 4: the dual is a network whose last weights are the negative ones."""
+    start, negated = gu.score * gu.chosen, copy.deepcopy(network)
+    last = [module for module in negated.modules() if isinstance(module, (nn.Linear, nn.Conv2d))][-1]
+    last.weight.data.neg_()
+    expected = gu(start) - gu(start, negated)
+    assert_same(clrp2(network, images, gu.target), expected.clamp(min=0))
+
+
+@GU
+def test_sglrp(network, images, gu):
+    """Iwana et al. 2019, eq. 8: p_t (1 - p_t) at the target, -p_t p_s at every other class."""
+    p = gu.logits.softmax(dim=1)
+    of_target = p.gather(1, gu.target[:, None])
+    start = of_target * (1 - of_target) * gu.chosen - of_target * p * (1 - gu.chosen)
+    assert_same(sglrp(network, images, gu.target), gu(start))
