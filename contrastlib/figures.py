@@ -33,10 +33,10 @@ def published(table: str) -> pd.DataFrame:
     return pd.read_csv(PUBLISHED / f"{table}.csv")
 
 
-def perturbation_bars(changes: pd.DataFrame, columns: int = 3, title: str | None = None) -> Figure:
+def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
     """Figure 3 of Wang & Wang 2022: a panel for each network, contrasts side by side.
 
-    In each group the wide light bars are changes of y_t (right axis), the darker ones of p_t and of
+    In each group the wide light bars are changes of y_t (right axis), the narrow ones of p_t and of
     accuracy (left axis); grey, red and blue for 1, 2 and 10 iterations.
 
     Args:
@@ -46,13 +46,17 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 3, title: str | None
     networks = list(changes["network"].unique())
     columns = min(columns, len(networks))
     rows = -(-len(networks) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 2.6 * rows), squeeze=False, layout="constrained")
-    for ax, network in zip(axes.flat, networks):
-        _perturbation_panel(ax, changes[changes["network"] == network])
+    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained")
+    for place, (ax, network) in enumerate(zip(axes.flat, networks)):
+        right = _perturbation_panel(ax, changes[changes["network"] == network])
         ax.set_title(network, fontsize=10, parse_math=False)
+        if place % columns == 0:
+            ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
+        if place % columns == columns - 1 or network == networks[-1]:
+            right.set_ylabel("change of $y_t$", fontsize=8)
     for ax in axes.flat[len(networks):]:
         ax.set_axis_off()
-    handles = [Patch(color=_ITERATION_COLOURS[n][i], label=f"{name}, n = {n}")
+    handles = [Patch(color=_ITERATION_COLOURS[n][i], label=f"{name}, N = {n}")
                for i, name in enumerate(("$y_t$", "$p_t$", "accuracy")) for n in _ITERATION_COLOURS]
     figure.legend(handles=handles, ncols=3, loc="outside lower center", fontsize=8, frameon=False)
     if title:
@@ -70,7 +74,8 @@ def class_title(name: str, probability: float, width: int = 26) -> str:
 
 
 def map_blocks(
-    images: np.ndarray, maps: np.ndarray, row_titles: Sequence[str], classes: Sequence[Sequence[str]], alpha: float = 0.6
+    images: np.ndarray, maps: np.ndarray, row_titles: Sequence[str], classes: Sequence[Sequence[str]], alpha: float = 0.6,
+    share: float = 1.0,
 ) -> Figure:
     """Figure 4 of Wang & Wang 2022: for each image the maps of its two most probable classes.
 
@@ -79,6 +84,7 @@ def map_blocks(
         maps: (N, rows, 2, H, W), one row for each method and contrast; each drawn with 0 in white.
         row_titles: what each row is.
         classes: for each image the titles of its two columns.
+        share: the colours of a map end at this quantile of its absolute values, see :func:`clipped`.
     """
     count, rows = maps.shape[:2]
     figure, axes = plt.subplots(
@@ -90,7 +96,7 @@ def map_blocks(
         for k in range(2):
             for row in range(rows):
                 ax = axes[row + 1, 2 * n + k]
-                overlay(ax, images[n], maps[n, row, k], alpha)
+                overlay(ax, images[n], clipped(maps[n, row, k], share), alpha)
                 if row == 0:
                     ax.set_title(classes[n][k], fontsize=7, parse_math=False)
                 if n == 0 and k == 0:
@@ -105,6 +111,8 @@ def three_classes(
 ) -> Figure:
     """Figure 5 of Wang & Wang 2022: for each image its three likeliest classes in rows, contrasts in columns.
 
+    Images stand below each other.
+
     Args:
         images: N of (H, W, 3) in [0, 1].
         maps: N of (contrasts, 3, H, W); each map drawn with 0 in white.
@@ -112,10 +120,8 @@ def three_classes(
         contrasts: titles of the columns.
     """
     columns = 1 + len(contrasts)
-    across = min(2, len(images))
-    down = -(-len(images) // across)
-    figure = plt.figure(figsize=(1.15 * columns * across, 1.2 * 3 * down), layout="constrained")
-    blocks = np.atleast_1d(figure.subfigures(down, across, wspace=0.04, hspace=0.03)).ravel()
+    figure = plt.figure(figsize=(1.15 * columns, 1.2 * 3 * len(images)), layout="constrained")
+    blocks = np.atleast_1d(figure.subfigures(len(images), 1, hspace=0.03)).ravel()
     for block, image, heat, titles in zip(blocks, images, maps, classes):
         axes = block.subplots(3, columns)
         for rank in range(3):
@@ -175,6 +181,16 @@ def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
     return np.clip(heat, -limit, limit)
 
 
+def intervals(rows: pd.DataFrame, form: str = "+.3f") -> pd.Series:
+    """The columns mean, low and high of each row as one cell of a table.
+
+    >>> intervals(pd.DataFrame({"mean": [0.1], "low": [-0.1], "high": [0.25]}), "+.2f").item().replace("\\xa0", " ")
+    '+0.10 [-0.10, +0.25]'
+    """
+    texts = [f"{m:{form}} [{a:{form}},\N{NO-BREAK SPACE}{b:{form}}]" for m, a, b in rows[["mean", "low", "high"]].to_numpy()]
+    return pd.Series(texts, index=rows.index, dtype=object)
+
+
 def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> pd.DataFrame:
     """Table 1 of both papers: rows dataset, method and t_i; columns baseline, kept sign, contrast.
 
@@ -190,7 +206,8 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     return wide.loc[rows, pd.MultiIndex.from_product([cells["baseline"].unique(), kept.values(), contrasts])]
 
 
-def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> None:
+def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
+    """Draw the bars of a network; returns the right axis."""
     right = ax.twinx()
     ax.set_zorder(right.get_zorder() + 1)
     ax.patch.set_visible(False)
@@ -201,19 +218,21 @@ def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> None:
         for j, n in enumerate(iterations):
             light, middle, dark = _ITERATION_COLOURS.get(n, _ITERATION_COLOURS[10])
             x = i + (j - (len(iterations) - 1) / 2) * 0.28
-            _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light)
-            _bar(ax, x - 0.05, cells.loc[(contrast, n, "p_t")], 0.09, middle)
-            _bar(ax, x + 0.05, cells.loc[(contrast, n, "accuracy")], 0.09, dark)
+            # wider than both others together, and edged, so that it is seen where they are higher
+            _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light, edgecolor=middle, linewidth=0.6)
+            _bar(ax, x - 0.035, cells.loc[(contrast, n, "p_t")], 0.06, middle)
+            _bar(ax, x + 0.035, cells.loc[(contrast, n, "accuracy")], 0.06, dark)
     ax.set_xticks(range(len(contrasts)), contrasts, fontsize=8)
     for axis in (ax, right):
         axis.tick_params(axis="y", labelsize=7)
         axis.spines["top"].set_visible(False)
         axis.axhline(0, color="#333333", linewidth=0.5)
     _align_zeros(ax, right)
+    return right
 
 
-def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str) -> None:
-    ax.bar(x, cell["change"], width, color=colour)
+def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str, **edge) -> None:
+    ax.bar(x, cell["change"], width, color=colour, **({"linewidth": 0} | edge))
     if pd.notna(cell.get("low", np.nan)):
         ax.plot([x, x], [cell["low"], cell["high"]], color="#222222", linewidth=0.7)
 

@@ -170,6 +170,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
                 cwd=source.parent,
                 progress_bar={"desc": source.stem, "leave": False, "disable": None, "position": bar_row},
                 request_save_on_cell_execute=False,
+                iopub_timeout=60,  # the default of 4 seconds is short for many outputs on a busy machine
                 stderr_file=None if "TQDM_DISABLE" in os.environ else sys.stderr,
                 extra_arguments=[f"--IPKernelApp.exec_lines={first}", "--IPKernelApp.log_level=CRITICAL"],
             )

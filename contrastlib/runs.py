@@ -181,14 +181,16 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
     """
     record = dict(table.attrs["provenance"])
     rows = {
-        "commit": ", ".join(commit[:10] for commit in _as_list(record.get("commit", "unknown"))),
+        "commit": _listed(commit[:10] for commit in _as_list(record.get("commit", "unknown"))),
         "uncommitted changes": record.get("dirty"),
         "date (UTC)": record.get("date"),
         "seed": record.get("seed"),
         "shards": record.get("shards"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
-        "machine": f"{record.get('device')}, {record.get('machine')}, threads: {record.get('threads')}",
-        "libraries": ", ".join(f"{name} {number}" for name, number in record.get("libraries", {}).items()),
+        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {record.get('threads')}",
+        "libraries": ", ".join(sorted(
+            {f"{name} {number}" for part in _as_list(record.get("libraries", {})) for name, number in part.items()}
+        )),
         "data (SHA-256)": ", ".join(
             sorted({f"{name} {checksum[:10]}" for part in _as_list(record.get("data", {})) for name, checksum in part.items()})
         ),
@@ -198,6 +200,10 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
 
 def _as_list(value) -> list:
     return value if isinstance(value, list) else [value]
+
+
+def _listed(values) -> str:
+    return ", ".join([values] if isinstance(values, str) else values)
 
 
 def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple[pd.DataFrame, dict]:

@@ -147,7 +147,7 @@ class ImageNetVal(Listed):
                          **{"resize": 256, "interpolation": "bilinear"} | options)
 
     def annotations(self, index: int) -> list[Annotation]:
-        """The boxes of the objects that image ``index`` has its label for.
+        """The boxes of image ``index``, of all labels, as far as the crop shows them.
 
         Raises:
             MissingFile: the boxes are not there.

@@ -128,15 +128,16 @@ def verdict(differences: pd.DataFrame) -> str:
 
 
 def counted_verdict(differences: pd.DataFrame) -> str:
-    """:func:`verdict`, and the intervals that it rests on.
+    """:func:`verdict`, and how many of the intervals lie above 0, and below.
 
     >>> counted_verdict(pd.DataFrame({"low": [0.1, 0.2, -0.2], "high": [0.3, 0.4, -0.1]}))
-    'mixed: 2 of 3 above 0, 1 below'
+    'mixed (2 of 3, 1 against)'
     >>> counted_verdict(pd.DataFrame({"low": [0.1, 0.2], "high": [0.3, 0.4]}))
-    'supported: 2 of 2 above 0'
+    'supported (2 of 2)'
     """
     above, below = int((differences["low"] > 0).sum()), int((differences["high"] < 0).sum())
-    return f"{verdict(differences)}: {above} of {len(differences)} above 0" + (f", {below} below" if below else "")
+    against = f", {below} against" if below else ""
+    return f"{verdict(differences)} ({above} of {len(differences)}{against})"
 
 
 def verdict_of_cases(holds: Sequence[bool]) -> str:

@@ -140,7 +140,8 @@ def propagation(
     its rounding errors with it, until it overflows (MobileNet V2).
 
     The sum of a residual block is a linear layer with weights 1 and follows the same rule; z_plus takes
-    the contributions of the sum's own sign, which are the positive ones wherever a ReLU comes next.
+    the contributions of the sum's own sign: the positive ones where a ReLU lets the sum pass. Where it does not, the
+    sum can still be handed relevance, by pooling that shares it evenly; the negative ones then keep it.
 
     Args:
         model: maps images to logits (B, C). It is left exactly as it was found.
