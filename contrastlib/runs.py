@@ -193,7 +193,7 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         )),
         "data (SHA-256)": ", ".join(
             sorted({f"{name} {checksum[:10]}" for part in _as_list(record.get("data", {})) for name, checksum in part.items()})
-        ),
+        ) or None,
     }
     return pd.DataFrame({"provenance": rows}).dropna()
 

@@ -1,6 +1,7 @@
 """The pretrained networks give the probabilities and accuracies that their data cards state."""
 
 import hashlib
+import json
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
 from contrastlib import datasets, files, models
-from contrastlib.models import hub, pretrained, small
+from contrastlib.models import hub, small
 from contrastlib.models.cifar_resnet import CifarResNet
 from contrastlib.models.pretrained import SamePadConv2d, load_weights
 
@@ -206,11 +207,13 @@ def test_missing_and_corrupt_weights(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["birds_vgg", "birds_alexnet", "birds_resnet"])
 def test_networks_for_the_synthetic_birds(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
     with pytest.raises(files.MissingFile, match=f"{name}.safetensors is missing.*contrastlib train"):
         models.load(name)
     network = small.build(name, 30).eval()
-    save_file(network.state_dict(), tmp_path / f"{name}.safetensors")
+    weights = tmp_path / f"{name}.safetensors"
+    save_file(network.state_dict(), weights)
+    weights.with_suffix(".json").write_text(json.dumps({"sha256": files.sha256(weights)}))
     classifier = models.load(name)
     image = datasets.load("birds", split="test")[0].image[None]
     assert torch.equal(classifier(image), network(classifier.normalise(image)))
