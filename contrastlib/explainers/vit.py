@@ -89,7 +89,7 @@ def is_transformer(model: nn.Module) -> bool:
     >>> is_transformer(nn.Sequential(VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8)))
     True
     """
-    return sum(isinstance(module, VisionTransformer) for module in model.modules()) == 1
+    return len(_transformers(model)) == 1
 
 
 def vit_gradcam(
@@ -230,8 +230,12 @@ def _attend(module: nn.MultiheadAttention, name: str, recorded: dict[str, Tensor
     return module.out_proj((attention @ value).transpose(1, 2).flatten(2)), None
 
 
+def _transformers(model: nn.Module) -> list[VisionTransformer]:
+    return [module for module in model.modules() if isinstance(module, VisionTransformer)]
+
+
 def _transformer(model: nn.Module) -> VisionTransformer:
-    found = [module for module in model.modules() if isinstance(module, VisionTransformer)]
+    found = _transformers(model)
     if len(found) != 1:
         raise TypeError(
             f"{type(model).__name__} contains {len(found)} of torchvision's VisionTransformer, not one: use gradcam "
