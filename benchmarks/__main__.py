@@ -18,6 +18,7 @@ TITLES = {
     "input": "Four contrasts of the pixels, by hand = 1",
     "methods": "One map of each method, in forward passes of the same batch",
     "classes": "Maps of every class from one kept forward pass, by hand = 1",
+    "pooled-classes": "The same for a ResNet-50, which ends in a mean over places, by hand = 1",
     "transformer": "ViT-B/16, two contrasts: every block's GradCAM and the rollout, bare passes = 1",
     "perturbation": "Section 5.1, all n and epsilon, by hand = 1",
     "masking": "Section 5.2.2, all of Table 1, by hand = 1",
@@ -78,8 +79,8 @@ def _measure(name: str, options: argparse.Namespace) -> pd.DataFrame:
     if name in ("activation", "input"):
         run = maps.activation_table if name == "activation" else maps.input_table
         return run(torchvision_network(options.network), images_like(options.size, options.batch), options.repetitions)
-    if name == "classes":
-        network = torchvision_network(options.network, options.classes)
+    if name in ("classes", "pooled-classes"):
+        network = torchvision_network(options.network if name == "classes" else "resnet50", options.classes)
         return maps.classes_table(network, images_like(options.size, 1), options.repetitions)
     if name == "transformer":
         return maps.transformer_table(images_like(224, options.evaluated_batch), options.repetitions)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -72,20 +74,21 @@ def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd
 
 
 def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """GradCAM of every class of a kept forward pass, against a pull-back for each class."""
-    passed = forward(network, images, last_convolution(network))
+    """GradCAM of every class: a kept forward pass pulled back for all at once, for one after the other, or a peer's calls."""
+    layer = last_convolution(network)
+    passed = forward(network, images, layer)
+    fresh = copy(passed)
     count = passed.logits.shape[1]
     units = torch.eye(count)[:, None].expand(-1, len(images), -1)
-
-    def batched() -> Tensor:
-        explainers.gradcam(passed, units[0].clone())  # the pass keeps its latest answer: let that be another
-        return class_maps(passed, explainers.gradcam)
-
-    hand = f"by hand: a loop over {count} classes"
-    return side_by_side({
+    hand, peer = f"by hand: a loop over {count} classes", f"captum LayerGradCam, {count} times one class"
+    table = side_by_side({
         hand: lambda: [explainers.gradcam(passed, unit.clone()) for unit in units],
-        f"contrastlib, {count} classes in batched pull-backs": batched,
+        # a pass keeps its latest answer; a copy of one that has not been asked keeps none
+        f"contrastlib, {count} classes in batched pull-backs": lambda: class_maps(copy(fresh), explainers.gradcam),
+        peer: lambda: peers.captum_gradcam(network, images, torch.zeros(len(images), dtype=int), layer),
     }, hand, repetitions, "maps of all classes")
+    table.loc[table["what"] == peer, ["wall", "cpu"]] *= count  # nothing is shared between its calls
+    return table
 
 
 def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
