@@ -65,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=8, help="images of the tables of maps and memory")
     parser.add_argument("--evaluated-batch", type=int, default=2, help="images of those")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="processor cores used")
-    parser.add_argument("--save", nargs="?", type=Path, const=RESULTS / "benchmarks.parquet", metavar="FILE",
-                        help="keep the ratios and where they come from (data/results/benchmarks.parquet)")
+    parser.add_argument("--save", nargs="?", type=Path, const=RESULTS / "benchmarks", metavar="FOLDER",
+                        help="keep the ratios and where they come from beside earlier records (data/results/benchmarks)")
     return parser
 
 
@@ -99,8 +99,9 @@ def _save(table: pd.DataFrame, options: argparse.Namespace) -> None:
     del record["seconds"]
     table = table.dropna(subset="ratio")[["table", "what", "quantity", "ratio", "limit"]]
     table.attrs["provenance"] = record
-    save(table, options.save)
-    print(f"\nsaved: {options.save}")
+    path = options.save / f"{record['date'][:19].replace(':', '')}.parquet"
+    save(table, path)
+    print(f"\nsaved: {path}")
 
 
 if __name__ == "__main__":

@@ -28,10 +28,11 @@ def test_tables_are_printed_and_saved(tmp_path, capsys):
     from benchmarks.__main__ import LIMITS, TITLES, main
 
     tables = ["activation", "input", "classes", "perturbation"]
-    assert main([*tables, *SMALL, "--classes", "12", "--save", str(tmp_path / "b.parquet")]) == 0
+    assert main([*tables, *SMALL, "--classes", "12", "--save", str(tmp_path / "records")]) == 0
     printed = capsys.readouterr().out
     assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed
-    saved = runs.load(tmp_path / "b.parquet")
+    (record,) = (tmp_path / "records").iterdir()
+    saved = runs.load(record)
     assert list(saved["table"].unique()) == tables and (saved["ratio"] > 0).all()
     limited = saved.dropna(subset="limit").groupby("table")
     assert {name: dict(zip(rows["quantity"], rows["limit"])) for name, rows in limited} == {t: LIMITS[t] for t in tables}
