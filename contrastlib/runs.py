@@ -198,6 +198,17 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"provenance": rows}).dropna()
 
 
+def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The :func:`card` of each table side by side, a column for each name; empty where one has no such entry.
+
+    >>> drawn, counted = pd.DataFrame(), pd.DataFrame()
+    >>> drawn.attrs["provenance"], counted.attrs["provenance"] = {"commit": "a", "seed": 3}, {"commit": "b"}
+    >>> cards({"drawn": drawn, "counted": counted}).loc["seed"].tolist()
+    [3, '']
+    """
+    return pd.concat({name: card(table)["provenance"] for name, table in tables.items()}, axis=1).fillna("")
+
+
 def _as_list(value) -> list:
     return value if isinstance(value, list) else [value]
 
