@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
 from contrastlib import contrasts as schemes
+from contrastlib.evaluation import statistics
 from contrastlib.explainers import METHODS, upsample
 from contrastlib.forward import ForwardPass, forward, last_convolution, predict
 
@@ -92,6 +93,28 @@ def relative_probabilities(
             values = after[range(len(rows)), rows["rank"].to_numpy() - 1]
             tables.append(rows.assign(baseline=name, relative_probability=values.numpy()))
     return pd.concat(tables, ignore_index=True)
+
+
+def advantages(table: pd.DataFrame, by: Sequence[str], **options) -> pd.DataFrame:
+    """Mean differences of relative probabilities, weighted minus original, positive as the papers claim.
+
+    They claim a higher one where positive pixels are kept and a lower one where negative ones are: there the
+    difference and its interval are turned around.
+
+    Args:
+        table: from :func:`relative_probabilities`, or means of it over some of its columns.
+        by: columns that make a setting, "kept" among them.
+        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+
+    >>> low, high = [{"image": 0, "group": 0, "kept": "negative", "contrast": c, "relative_probability": p}
+    ...              for c, p in (("weighted", 0.25), ("original", 0.5))]
+    >>> advantages(pd.DataFrame([low, high]), ["kept"], resamples=10)["mean"].item()
+    0.25
+    """
+    found = statistics.paired_differences(table, "relative_probability", by, **options)
+    turned = found["kept"] == "negative"
+    found.loc[turned, ["mean", "low", "high"]] = -found.loc[turned, ["mean", "high", "low"]].to_numpy()
+    return found
 
 
 def explanations(

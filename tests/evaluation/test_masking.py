@@ -1,12 +1,13 @@
 """Masking what speaks for a class or against it: which pixels go, what takes their place, what is measured."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from contrastlib import explain
-from contrastlib.evaluation import masking
+from contrastlib.evaluation import masking, statistics
 from contrastlib.evaluation.masking import baseline, masked_pixels, relative_probabilities
 from contrastlib.models.classifier import Normalise
 
@@ -295,3 +296,17 @@ def test_a_judge_of_other_classes():
     judge = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 5))
     with pytest.raises(ValueError, match="judge gives 5 logits.*same classes"):
         relative_probabilities(small_network(0), torch.rand(2, 3, 16, 16), threshold=0.0, judge=judge)
+
+
+def test_advantages_turn_the_interval_where_a_lower_value_is_claimed():
+    draws = np.random.default_rng(0)
+    rows = [
+        {"image": i, "group": i, "kept": kept, "contrast": contrast, "relative_probability": value}
+        for i in range(20) for kept in masking.KEEP
+        for contrast, value in (("original", 0.5), ("weighted", 0.6 + 0.1 * draws.random()))
+    ]
+    found = masking.advantages(pd.DataFrame(rows), ["kept"], resamples=200).set_index("kept")
+    plain = statistics.paired_differences(pd.DataFrame(rows), "relative_probability", ["kept"], resamples=200).set_index("kept")
+    assert 0.1 < found.loc["positive", "low"] < found.loc["positive", "mean"] < found.loc["positive", "high"] < 0.2
+    assert -0.2 < found.loc["negative", "low"] < found.loc["negative", "mean"] < found.loc["negative", "high"] < -0.1
+    assert found.loc["negative", "low"] == -plain.loc["negative", "high"]
