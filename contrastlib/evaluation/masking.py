@@ -85,6 +85,8 @@ def relative_probabilities(
     for place, i in enumerate(chosen):
         full = upsample(maps[:, :, :, i], images.shape[-2:], align_corners)
         rows, masks = _masks(full, methods, contrasts, countings)
+        # for every channel and in the layout of the image: choosing pixels is twice as fast
+        masks = masks[:, None].expand(-1, images.shape[1], -1, -1).contiguous(memory_format=_layout(images[i]))
         before = _relative(logits[i : i + 1], classes[i])[0]
         rows = rows.assign(image=i, p_1=probabilities[i, 0].item(), p_2=probabilities[i, 1].item(),
                            relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy())
@@ -227,13 +229,13 @@ def _masks(
 def _masked_predictions(
     model: nn.Module, image: Tensor, fill: Tensor, masks: Tensor, classes: Tensor, batch: int
 ) -> Tensor:
-    """Relative probabilities (N, 2) of the two classes for N masked versions of an image."""
-    layout = torch.channels_last if image.stride(0) == 1 else torch.contiguous_format
-    parts = [
-        predict(model, torch.where(part[:, None], fill, image).contiguous(memory_format=layout))
-        for part in masks.split(batch)
-    ]
+    """Relative probabilities (N, 2) of the two classes for N masked versions of an image; masks (N, channels, H, W)."""
+    parts = [predict(model, torch.where(part, fill, image).contiguous(memory_format=_layout(image))) for part in masks.split(batch)]
     return _relative(torch.cat(parts), classes)
+
+
+def _layout(image: Tensor) -> torch.memory_format:
+    return torch.channels_last if image.stride(0) == 1 else torch.contiguous_format
 
 
 def _judged(judge: nn.Module, images: Tensor, shape: torch.Size) -> Tensor:
