@@ -33,7 +33,7 @@ test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebo
 	$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile notebooks
 
 lab: $(VENV)/.installed  ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=$(CURDIR) notebooks
+	$(BIN)/jupyter lab --notebook-dir=$(CURDIR) $(if $(filter 0,$(shell id -u)),--allow-root) notebooks  # root: in containers
 
 real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (hours); results go to data/results/real
 	$(PYTHON) -m contrastlib run --profile real

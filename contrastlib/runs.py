@@ -187,7 +187,7 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         "seed": record.get("seed"),
         "shards": record.get("shards"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
-        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {record.get('threads')}",
+        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {_listed(map(str, _as_list(record.get('threads'))))}",
         "libraries": ", ".join(sorted(
             {f"{name} {number}" for part in _as_list(record.get("libraries", {})) for name, number in part.items()}
         )),
