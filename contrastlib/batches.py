@@ -22,7 +22,7 @@ SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
 
 def evaluate(
     module: str, name: str, network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int,
-    seed: int | None = None,
+    seed: int | None = None, loading: Mapping | None = None,
 ) -> pd.DataFrame:
     """Tables of an evaluation over batches, each row with the identity of its image.
 
@@ -34,6 +34,7 @@ def evaluate(
         options: keyword arguments of the evaluation; "judge" is the name of a second network.
         batch: images at a time.
         seed: of an evaluation that draws; None for those that draw nothing.
+        loading: options of the set, beside those that all studies use.
 
     Returns:
         The tables in one, with image (index in the set), group (unit of resampling) and label.
@@ -44,7 +45,7 @@ def evaluate(
         options = {**options, "seed": seed}
     if "judge" in options:
         options = {**options, "judge": load_network(options["judge"])}
-    examples = load_dataset(dataset, model.input_size)
+    examples = load_dataset(dataset, model.input_size, **(loading or {}))
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
     tables = []
     for i in range(0, len(images), size):
@@ -71,10 +72,13 @@ def load_network(name: str) -> models.Classifier:
 
 
 @lru_cache(maxsize=4)
-def load_dataset(name: str, size: int | None = None) -> datasets.ImageSet:
-    """The image set as the studies use it; the birds are drawn at ``size`` pixels where it is given."""
+def load_dataset(name: str, size: int | None = None, **options) -> datasets.ImageSet:
+    """The image set as the studies use it; the birds are drawn at ``size`` pixels where it is given.
+
+    ``options`` of :func:`contrastlib.datasets.load` come before those that the studies use.
+    """
     drawn = {"size": size} if size and name in DRAWN else {}
-    return datasets.load(name, **OPTIONS.get(name, {}), **drawn)
+    return datasets.load(name, **{**OPTIONS.get(name, {}), **drawn, **options})
 
 
 def _fast_layout(tensor: Tensor) -> Tensor:

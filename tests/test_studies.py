@@ -119,6 +119,21 @@ def test_descriptions(tmp_path, study, options):
     assert (table["group"] == table["image"] // 2).all()
 
 
+def test_choices_share_their_images_and_drawings_are_not_squeezed(tmp_path, monkeypatch):
+    options = {"count": 30, "cache": tmp_path, "threshold": 0.0, "countings": ["sign"]}
+    drawn = studies.masking_choices("net", "noise", **options)
+    assert set(drawn["choice"]) == set(studies.MASKING_CHOICES) - set(studies.SQUEEZED)
+    published = studies.masking_table("net", "noise", methods=["gradcam"], baselines=["blur"], **options)
+    assert drawn[drawn["choice"] == "as published"].drop(columns="choice").equals(published)
+
+    loaded = []
+    monkeypatch.setattr(datasets, "load", lambda name, **options: loaded.append(options) or Noise())
+    monkeypatch.setattr(studies, "SQUEEZABLE", ("photographs",))
+    squeezed = studies.perturbation_choices("net", "photographs", count=10, cache=tmp_path)
+    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == set(studies.PERTURBATION_CHOICES)
+    assert (squeezed.groupby("choice")["image"].unique().map(sorted).map(tuple) == tuple(Noise().sample(10))).all()
+
+
 def test_results_of_several_networks_are_kept_and_read_back(tmp_path):
     networks = {"one": ["noise", 10], "another": ["noise", 8, {"iterations": [1]}]}
     made = studies.run(studies.sign_perturbation, networks, profile="real", cache=tmp_path, epsilons=[0.01],

@@ -26,6 +26,7 @@ METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
 COUNTINGS = ("sign", "coded", "described")
 KEEP = ("positive", "negative")
+FIRST = ("predicted", "label")
 COLUMNS = ("method", "contrast", "rank", "counting", "kept", "masked", "image", "p_1", "p_2",
            "relative_probability_before", "baseline", "relative_probability")
 
@@ -42,6 +43,7 @@ def relative_probabilities(
     above: bool = True,
     layer: str | None = None,
     align_corners: bool = True,
+    first: str = "predicted",
     batch: int = 32,
     judge: nn.Module | None = None,
 ) -> pd.DataFrame:
@@ -50,8 +52,7 @@ def relative_probabilities(
     Args:
         model: logits (B, C) from images in [0, 1]; normalisation happens inside.
         images: (B, channels, H, W) in [0, 1].
-        labels: not used: the classes are the predicted ones; accepted so that all evaluations
-            are called alike.
+        labels: (B,) true classes, used with ``first="label"`` alone.
         methods: explainers of the activation space.
         contrasts: the schemes compared. The counting rules that equalise do so among these.
         baselines: what takes the place of a masked pixel, see :func:`baseline`.
@@ -60,6 +61,8 @@ def relative_probabilities(
             not above it.
         layer: where the maps are made; the model's own layer or its last convolution when None.
         align_corners: of the upsampling; True in the published code.
+        first: what t_1 is: "predicted", the most probable class, as in the published code, or "label", the true
+            one. t_2 is the most probable of the others.
         batch: masked images in one forward pass.
         judge: another network for the same classes and images, whose probabilities are measured in
             place of the model's own: it never saw the map.
@@ -70,10 +73,19 @@ def relative_probabilities(
         masked (share of pixels), relative_probability after and ``_before`` masking. Rows with
         method "blank" hold the relative probability of the baseline alone: an image of which all
         is masked. No row, but all columns, when no image passes.
+
+    Raises:
+        ValueError: unknown baseline, counting or ``first``; ``first="label"`` without labels.
+        IndexError: a label that is none of the classes.
     """
+    if first not in FIRST or (first == "label" and labels is None):
+        raise ValueError(f'first must be one of {FIRST}, and "label" needs labels; got {first!r}')
     layer = layer or getattr(model, "layer", None) or last_convolution(model)
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
+    if first == "label":
+        rivals = schemes.maximum(passed.logits, labels).argmin(dim=1)  # where it is -1
+        classes = torch.stack([labels, rivals], dim=1)
     chosen = ((probabilities[:, 1] > threshold) == above).nonzero().flatten().tolist()
     if not chosen:
         return pd.DataFrame(columns=COLUMNS)

@@ -28,6 +28,7 @@ def changes(
     epsilons: Sequence[float] = (1e-3, 3e-3),
     clamp: str = "corrected",
     direction: str = "iterate",
+    towards: str = "target",
 ) -> pd.DataFrame:
     """Perturb each image towards its target and report what that changes.
 
@@ -44,6 +45,7 @@ def changes(
         clamp: "corrected" as above; "printed" clamps to [min(x^0 - eps, 0), max(x^0 + eps, 1)] as
             Wang & Wang print it, which limits nothing to epsilon.
         direction: "iterate" takes the gradient at x^n; "start" keeps the one at x^0, as printed.
+        towards: "target", or "predicted": the most probable class of each image in its place.
 
     Returns:
         One row for each image, contrast, epsilon and n, with image (place in the batch), contrast,
@@ -55,7 +57,11 @@ def changes(
     """
     if images.min() < 0 or images.max() > 1:
         raise ValueError("images must be in [0, 1]: let the model normalise, and pass the pixels as they are")
+    if towards not in ("target", "predicted"):
+        raise ValueError(f'towards must be "target" or "predicted", got {towards!r}')
     start = forward(model, images, once=True)
+    if towards == "predicted":
+        target = start.logits.argmax(dim=1)
     first = gradient(start, torch.stack([schemes.cotangent(c, start.logits, target) for c in contrasts]))
     before = _scores(start.logits, target).add_suffix("_before")
     tables = []

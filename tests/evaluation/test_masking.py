@@ -258,8 +258,38 @@ def test_layers_and_corners_are_parameters(model, images):
     assert not table_of(model, images, align_corners=False, **options).equals(default)
 
 
+def test_the_true_class_may_come_first(model, images):
+    """Where it is the predicted one nothing changes; where it is the second, the ranks change places."""
+    options = {"baselines": ["mean"], "countings": ["sign"], "methods": ["gradcam"]}
+    top, second = model(images).topk(2).indices.T
+    predicted = table_of(model, images, **options)
+    assert table_of(model, images, labels=top, first="label", **options).equals(predicted)
+    swapped = table_of(model, images, labels=second, first="label", **options)
+    keys = ["image", *SETTING]
+    turned = swapped.assign(rank=3 - swapped["rank"]).sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(turned, predicted.sort_values(keys, ignore_index=True))
+
+
+def test_the_rival_of_a_class_that_is_not_among_the_top_two_is_the_predicted_one(model, images):
+    last = model(images).argmin(dim=1)
+    table = table_of(model, images, labels=last, first="label", baselines=["black"], countings=["sign"])
+    logits = model(images)
+    pair = logits.gather(1, torch.stack([last, logits.argmax(dim=1)], dim=1)).softmax(dim=1).detach()
+    before = table.drop_duplicates(["image", "rank"]).set_index(["image", "rank"])["relative_probability_before"]
+    for (image, rank), value in before.items():
+        assert value == pytest.approx(pair[image, rank - 1].item(), abs=1e-6)
+
+
+def test_labels_that_are_missing_or_no_class(model, images):
+    with pytest.raises(ValueError, match='"label" needs labels'):
+        table_of(model, images, first="label")
+    with pytest.raises(IndexError, match="target 99"):
+        table_of(model, images, labels=torch.full((len(images),), 99), first="label")
+
+
 def test_unknown_names(model, images):
     for options, says in [
+        ({"first": "guessed"}, "first must be one of"),
         ({"baselines": ["grey"]}, "unknown baseline"), ({"countings": ["none"]}, "counting one of"),
         ({"contrasts": ["wtd"]}, "unknown contrast"), ({"layer": "network.O"}, "nearest names: network"),
     ]:

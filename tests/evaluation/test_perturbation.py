@@ -164,11 +164,19 @@ def test_no_pass_more_than_needed(network, images, monkeypatch, direction):
     assert sum(cotangents) == 3 * 4 * (1 + later)
 
 
+def test_towards_the_predicted_class_whatever_the_target(network, images):
+    predicted = network(images).argmax(dim=1)
+    other = (predicted + 1) % 6
+    assert changes(network, images, other, towards="predicted").equals(changes(network, images, predicted))
+    assert not changes(network, images, other).equals(changes(network, images, predicted))
+
+
 # --- bad input ---------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options, says", [
     ({"clamp": "none"}, 'clamp must be "corrected" or "printed"'),
     ({"direction": "random"}, 'direction must be "iterate" or "start"'),
+    ({"towards": "somewhere"}, 'towards must be "target" or "predicted"'),
     ({"contrasts": ["weigthed"]}, "unknown contrast 'weigthed'"),
 ])
 def test_unknown_options(network, images, options, says):
