@@ -12,7 +12,7 @@ count
 cache
     see :func:`contrastlib.runs.sharded`
 options
-    keyword arguments of the evaluation
+    keyword arguments of the evaluation; ``loading`` of the set (:func:`contrastlib.batches.load_dataset`)
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from contrastlib.evaluation import (
 from contrastlib.runs import RESULTS, joined, load, save, sharded, summary
 
 SHARD = 64
-SQUEEZABLE = ("imagenet-sample",)  # photographs that are cropped, not drawn or square, and once each
-SQUEEZED = {"whole photograph, squeezed": {"resize": "squeeze"}}
-MASKING_CHOICES = {"as published": {}, "align_corners=False": {"align_corners": False},
-                   "true class first": {"first": "label"}} | SQUEEZED
-PERTURBATION_CHOICES = {"as published": {}, "towards the predicted class": {"towards": "predicted"}} | SQUEEZED
+MASKING_CHOICES = {"as published": {}, "align_corners=False": {"align_corners": False}, "true class first": {"first": "label"}}
+PERTURBATION_CHOICES = {"as published": {}, "towards the predicted class": {"towards": "predicted"}}
+SQUEEZED = {"whole photograph, squeezed": {"loading": {"resize": "squeeze"}}}
+CROPPED = {"resized to 256, cropped": {"loading": {"resize": 256, "crop": 224}}}
+OTHER_RESIZING = {"imagenet-sample": SQUEEZED, "imagenet-val": SQUEEZED, "cub200": CROPPED}
 
 
 def run(study: Callable, networks: Mapping[str, Sequence], profile: str = "quick", **options) -> pd.DataFrame:
@@ -125,13 +125,13 @@ def judged_masking(network: str, dataset: str, count: int | None = None, cache: 
 
 
 def masking_choices(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """What the papers leave open: :func:`masking_table` of GradCAM with a blur, column ``choice`` of MASKING_CHOICES."""
+    """What the papers leave open: :func:`masking_table` of GradCAM with a blur, under MASKING_CHOICES and OTHER_RESIZING (column choice)."""
     options = {"methods": ["gradcam"], "baselines": ["blur"]} | options
     return _choices(masking_table, MASKING_CHOICES, network, dataset, count, cache, options)
 
 
 def perturbation_choices(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """The same for :func:`sign_perturbation`, one step of 0.003, column ``choice`` of PERTURBATION_CHOICES."""
+    """The same for :func:`sign_perturbation`, one step of 0.003, under PERTURBATION_CHOICES and OTHER_RESIZING."""
     options = {"contrasts": ["original", "weighted"], "iterations": [1], "epsilons": [3e-3]} | options
     return _choices(sign_perturbation, PERTURBATION_CHOICES, network, dataset, count, cache, options)
 
@@ -202,24 +202,23 @@ def integrated_readings(network: str, dataset: str, count: int | None = None, ca
 
 
 def _choices(study: Callable, choices: Mapping, network, dataset, count, cache, options: Mapping) -> pd.DataFrame:
-    possible = {choice: own for choice, own in choices.items() if "resize" not in own or dataset in SQUEEZABLE}
-    tables = [
-        study(network, dataset, count, cache, **options, **own).assign(choice=choice) for choice, own in possible.items()
-    ]
-    return _joined(tables)
+    choices = {**choices, **OTHER_RESIZING.get(dataset, {})}
+    return _joined([
+        study(network, dataset, count, cache, **options, **own).assign(choice=choice) for choice, own in choices.items()
+    ])
 
 
 def _study(
     evaluation: Callable, network: str, dataset: str, count: int | None, cache: Path | None, options: Mapping, batch: int
 ) -> pd.DataFrame:
-    loading = {"loading": {"resize": options["resize"]}} if "resize" in options else {}
+    loading = {"loading": options["loading"]} if "loading" in options else {}
     model = batches.load_network(network)
     images = load_dataset(dataset, model.input_size, **loading.get("loading", {}))
     chosen = images.sample(count)
     module, name = evaluation.__module__, evaluation.__qualname__
     drawn = inspect.signature(evaluation).parameters.get("seed")
     seed = {"seed": options.get("seed", drawn.default)} if drawn else {}
-    options = {option: value for option, value in options.items() if option not in ("seed", "resize")}
+    options = {option: value for option, value in options.items() if option not in ("seed", "loading")}
     shards = [
         {"module": module, "name": name, "network": network, "dataset": dataset, "images": chosen[i : i + SHARD],
          "options": options, "batch": batch, **seed, **loading}

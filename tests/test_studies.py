@@ -119,18 +119,18 @@ def test_descriptions(tmp_path, study, options):
     assert (table["group"] == table["image"] // 2).all()
 
 
-def test_choices_share_their_images_and_drawings_are_not_squeezed(tmp_path, monkeypatch):
+def test_choices_share_their_images_and_only_photographs_are_resized_otherwise(tmp_path, monkeypatch):
     options = {"count": 30, "cache": tmp_path, "threshold": 0.0, "countings": ["sign"]}
     drawn = studies.masking_choices("net", "noise", **options)
-    assert set(drawn["choice"]) == set(studies.MASKING_CHOICES) - set(studies.SQUEEZED)
+    assert set(drawn["choice"]) == set(studies.MASKING_CHOICES)
     published = studies.masking_table("net", "noise", methods=["gradcam"], baselines=["blur"], **options)
     assert drawn[drawn["choice"] == "as published"].drop(columns="choice").equals(published)
 
     loaded = []
     monkeypatch.setattr(datasets, "load", lambda name, **options: loaded.append(options) or Noise())
-    monkeypatch.setattr(studies, "SQUEEZABLE", ("photographs",))
+    monkeypatch.setitem(studies.OTHER_RESIZING, "photographs", studies.SQUEEZED)
     squeezed = studies.perturbation_choices("net", "photographs", count=10, cache=tmp_path)
-    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == set(studies.PERTURBATION_CHOICES)
+    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {*studies.PERTURBATION_CHOICES, *studies.SQUEEZED}
     assert (squeezed.groupby("choice")["image"].unique().map(sorted).map(tuple) == tuple(Noise().sample(10))).all()
 
 
