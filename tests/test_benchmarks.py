@@ -27,7 +27,7 @@ def test_tables_are_printed_and_saved(tmp_path, capsys):
     pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
     from benchmarks.__main__ import LIMITS, TITLES, main
 
-    tables = ["activation", "input", "classes", "perturbation"]
+    tables = ["activation", "input", "classes", "perturbation", "masking"]
     assert main([*tables, *SMALL, "--classes", "12", "--save", str(tmp_path / "records")]) == 0
     printed = capsys.readouterr().out
     assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed

@@ -19,8 +19,9 @@ def state(model):
     return {
         "modes": [module.training for module in model.modules()],
         "learnable": [p.requires_grad for p in model.parameters()],
-        "gradients": [p.grad for p in model.parameters()],
-        "tensors": {name: t.clone() for name, t in model.state_dict().items()},
+        "gradients": [id(p.grad) for p in model.parameters()],
+        "tensors": {name: t.clone() for name, t in model.state_dict().items()}
+        | {f"{name}.grad": p.grad.clone() for name, p in model.named_parameters() if p.grad is not None},
         "hooks": [[len(getattr(module, kind)) for kind in vars(module) if kind.endswith("_hooks")]
                   for module in model.modules()],
     }
@@ -189,13 +190,15 @@ def test_another_device(network, images, method):
 
 @pytest.fixture
 def lived_in(network):
-    """A network in a mixed state: training in parts, some weights frozen, a gradient, a user's hook."""
+    """A network in a mixed state: training in parts, some weights frozen, some with gradients, users' hooks."""
     network.train()
     network[0].eval()
     network[1].training = False
-    for parameter in list(network.parameters())[::2]:
+    parameters = list(network.parameters())
+    for parameter in parameters[::3]:
+        parameter.grad = torch.randn_like(parameter)
+    for parameter in parameters[::2]:  # some of those with a gradient among them
         parameter.requires_grad_(False)
-    next(p for p in network.parameters() if p.requires_grad).grad = None
     network[2].register_forward_hook(lambda *_: None)
     network[-1].register_full_backward_hook(lambda *_: None)
     return network

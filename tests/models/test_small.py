@@ -61,7 +61,9 @@ def test_unknown_name():
 
 
 def test_shipped_weights_are_small():
-    assert sum(path.stat().st_size for path in WEIGHTS.glob("birds_*.safetensors")) < 10e6
+    sizes = {path.stem: path.stat().st_size for path in WEIGHTS.glob("*.safetensors")}
+    assert set(sizes) == {*NAMES, "birds_vit", "cifar10_vit"}
+    assert sum(sizes.values()) < 10e6 and max(sizes["birds_vit"], sizes["cifar10_vit"]) <= 5e6
 
 
 @pytest.mark.parametrize("name", NAMES)
