@@ -72,8 +72,8 @@ def test_neurons_lose_what_their_patch_held(small, images):
         assert (row.neuron_index, row.before) == (top.indices[row.image, row.neuron], pytest.approx(top.values[row.image, row.neuron].item()))
         assert row.ablated_index == top.indices[row.image, row.ablated]
     for (image, lost), rows in table.groupby(["image", "ablated"]):
-        one = images[image : image + 1]
-        phi = lrp(small, one, lambda y: y * original(y, top.indices[image, lost].item()), layer="4").sum(dim=1)
+        one, neuron = images[image : image + 1], top.indices[image, lost].item()
+        phi = lrp(small, one, lambda y, neuron=neuron: y * original(y, neuron), layer="4").sum(dim=1)
         patched = small[:5](ablated(one, place(phi), FILL, 5)).detach()[0, top.indices[image]]
         torch.testing.assert_close(torch.tensor(rows.sort_values("neuron")["after"].to_numpy()), patched)
     after = table.pivot(index="image", columns=["ablated", "neuron"], values="after")
