@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,9 @@ from contrastlib import contrasts
 from contrastlib.explainers import vit
 from contrastlib.forward import ForwardPass
 
-CONTRASTS = ("original", "weighted")
+CONTRASTS = ("original", "weighted", "probability")
+"""probability, from which the review's code starts, for the rollouts alone: they are not linear, and depend on the
+scale of what goes back"""
 ROLLOUTS = {
     "review": vit.REVIEW,
     "review, gradients aligned": vit.REVIEW | {"gradients": "aligned"},
@@ -39,11 +42,12 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
 
     Returns:
         One row for each image, map and contrast, of the map of t_1:
-        map ("block 0", ... : GradCAM of the tokens that enter that block; the rollouts; "attention x
+        map ("block 0", ... : GradCAM of the tokens that enter that block, behind its first layer norm;
+        "behind block 0", ... : of its output, but for the last, whose map is 0; the rollouts; "attention x
         gradient"), contrast ("none" for the rollout without gradients), coherence (:func:`moran`),
         to_original (cosine with the original map), to_repaired (cosine with the repaired rollout of the
         same contrast; NaN for GradCAM), similarity (cosine of the maps of t_1 and t_2), negative
-        (share below 0), p_1 and p_2.
+        (share below 0), p_1 and p_2. Cosines with a map of zeros are NaN.
     """
     passed = vit.vit_forward(model, images, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -51,7 +55,7 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
     maps = {name: make(passed, cotangents).unflatten(0, (len(CONTRASTS), 2)) for name, make in _maps(passed).items()}
     tables = [
         _rows(name, contrast, phi[c], phi[0, 0], maps["repaired"][c, 0] if name in ROLLOUTS else None)
-        for name, phi in maps.items() for c, contrast in enumerate(CONTRASTS)
+        for name, phi in maps.items() for c, contrast in enumerate(CONTRASTS if name in ROLLOUTS else CONTRASTS[:2])
     ]
     plain = vit.attention_rollout(passed)[None].expand(2, *[-1] * 3)
     tables.append(_rows("rollout without gradients", "none", plain, plain[0], maps["repaired"][1, 0]))
@@ -81,8 +85,11 @@ def moran(maps: Tensor) -> Tensor:
 
 def _maps(passed: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:
     depth = sum(name.startswith("norm.") for name in passed.activations)
+    places = {f"block {i}": (i, "norm") for i in range(depth)}
+    places |= {f"behind block {i}": (i, "block") for i in range(depth - 1)}
     blocks = {
-        f"block {i}": lambda p, w, i=i: vit.vit_gradcam(p, w, block=i, layer="norm") for i in range(depth)
+        name: lambda p, w, block=block, layer=layer: vit.vit_gradcam(p, w, block, layer=layer)
+        for name, (block, layer) in places.items()
     }
     rollouts = {
         name: lambda p, w, options=options: vit.gradient_attention_rollout(p, w, **options)
@@ -94,12 +101,18 @@ def _maps(passed: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tens
 def _rows(name: str, contrast: str, maps: Tensor, original: Tensor, repaired: Tensor | None) -> pd.DataFrame:
     """Numbers of maps (2, B, h, w) of both classes, a row for each image's first."""
     first, second = maps.flatten(2).double()
-    cosine = torch.nn.functional.cosine_similarity
     return pd.DataFrame({
         "image": range(len(first)), "map": name, "contrast": contrast,
         "coherence": moran(maps[0]).numpy(force=True),
-        "to_original": cosine(first, original.flatten(1).double()).numpy(force=True),
-        "to_repaired": float("nan") if repaired is None else cosine(first, repaired.flatten(1).double()).numpy(force=True),
-        "similarity": cosine(first, second).numpy(force=True),
+        "to_original": _cosine(first, original),
+        "to_repaired": float("nan") if repaired is None else _cosine(first, repaired),
+        "similarity": _cosine(first, second),
         "negative": (first < 0).double().mean(dim=1).numpy(force=True),
     })
+
+
+def _cosine(one: Tensor, other: Tensor) -> np.ndarray:
+    """Of maps (B, ...), whatever their scale: p_t (1 - p_t) takes those of the probability below torch's eps."""
+    one, other = (maps.flatten(1).double() for maps in (one, other))
+    one, other = (maps / maps.norm(dim=1, keepdim=True) for maps in (one, other))
+    return (one * other).sum(dim=1).numpy(force=True)

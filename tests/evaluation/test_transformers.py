@@ -28,23 +28,54 @@ def table(network, images):
 
 
 def test_a_row_for_each_image_map_and_contrast(table):
-    names = ["block 0", "block 1", "block 2", *transformers.ROLLOUTS, "attention x gradient"]
-    assert len(table) == 4 * (2 * len(names) + 1) and not table.duplicated(["image", "map", "contrast"]).any()
-    assert table["to_repaired"].notna().sum() == 4 * (2 * len(transformers.ROLLOUTS) + 1)
-    assert table[table["contrast"] == "original"]["to_original"].tolist() == pytest.approx([1.0] * 4 * len(names))
+    blocks = ["block 0", "block 1", "block 2", "behind block 0", "behind block 1"]
+    linear, rollouts = [*blocks, "attention x gradient"], list(transformers.ROLLOUTS)
+    assert len(table) == 4 * (2 * len(linear) + 3 * len(rollouts) + 1)
+    assert not table.duplicated(["image", "map", "contrast"]).any()
+    assert set(table[table["contrast"] == "probability"]["map"]) == set(rollouts)
+    assert table["to_repaired"].notna().sum() == 4 * (3 * len(rollouts) + 1)
+    assert table[table["contrast"] == "original"]["to_original"].tolist() == pytest.approx([1.0] * 4 * len(linear + rollouts))
 
 
-def test_values_written_plainly(network, images, table):
+@pytest.mark.parametrize("contrast", ["original", "weighted", "probability"])
+def test_values_written_plainly(network, images, table, contrast):
+    """The review's rollout, also from the probability, where its code starts: not the weighted one, as it is not linear."""
     passed = vit.vit_forward(network, images)
     first, second = passed.logits.topk(2).indices.T
-    rows = table[(table["map"] == "review") & (table["contrast"] == "weighted")].set_index("image")
+    rows = table[(table["map"] == "review") & (table["contrast"] == contrast)].set_index("image")
     maps = [
-        vit.gradient_attention_rollout(passed, contrasts.weighted(passed.logits, t), **options).flatten(1)
-        for t, options in ((first, vit.REVIEW), (second, vit.REVIEW), (first, {}))
+        vit.gradient_attention_rollout(passed, contrasts.cotangent(c, passed.logits, t), **options).flatten(1)
+        for c, t, options in (
+            (contrast, first, vit.REVIEW), (contrast, second, vit.REVIEW), (contrast, first, {}), ("original", first, vit.REVIEW)
+        )
     ]
-    assert rows["similarity"].tolist() == pytest.approx(torch.cosine_similarity(maps[0], maps[1]).tolist())
-    assert rows["to_repaired"].tolist() == pytest.approx(torch.cosine_similarity(maps[0], maps[2]).tolist())
+    for column, other in zip(("similarity", "to_repaired", "to_original"), maps[1:]):
+        assert rows[column].tolist() == pytest.approx(torch.cosine_similarity(maps[0], other).tolist())
     assert rows["negative"].tolist() == (maps[0] < 0).double().mean(1).tolist()
+
+
+def test_rollouts_from_the_probability_are_maps_of_their_own(table):
+    wide = table[table["map"] == "review"].pivot(index="image", columns="contrast", values="to_repaired")
+    assert (wide["probability"] - wide["weighted"]).abs().min() > 1e-4
+
+
+def test_gradcam_of_the_output_of_a_block(network, images, table):
+    passed = vit.vit_forward(network, images)
+    first = passed.logits.argmax(1)
+    maps = vit.vit_gradcam(passed, contrasts.weighted(passed.logits, first), block=1, layer="block")
+    rows = table[(table["map"] == "behind block 1") & (table["contrast"] == "weighted")]
+    assert rows["coherence"].tolist() == pytest.approx(transformers.moran(maps).tolist())
+
+
+def test_a_certain_decision_has_cosines(network, images):
+    """p_t (1 - p_t) = 1e-12 or less makes small maps, not maps that resemble nothing."""
+    with torch.no_grad():
+        network.heads.head.bias[0] += 60
+        table = transformers.describe(network, images)
+        network.heads.head.bias[0] -= 60
+    rows = table[(table["map"] == "review") & (table["contrast"] == "probability")]
+    assert rows["p_1"].min() > 1 - 1e-12 and (rows["to_original"].abs() > 1e-3).all()
+    assert table[(table["map"] == "repaired")]["to_repaired"].tolist() == pytest.approx([1.0] * 12)
 
 
 def test_one_forward_and_one_backward_pass_for_all(network, images, monkeypatch):
