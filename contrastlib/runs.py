@@ -9,6 +9,7 @@ and nothing stale is ever read. The provenance of each shard is kept inside its 
 from __future__ import annotations
 
 import ast
+import ctypes
 import functools
 import hashlib
 import importlib.util
@@ -29,6 +30,7 @@ from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "data" / "results"
+TRACKED = ("contrastlib", "notebooks", "benchmarks", "data/weights", "data/published", "requirements*.txt", "constraints.txt")
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scipy", "safetensors", "zennit")
 
 
@@ -234,20 +236,29 @@ def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple
         seconds, parameters=dict(shard), seed=shard.get("seed"), code=code[:12], data=dict(data)
     )
     save(table, path)
+    _give_back()
     return table, table.attrs["provenance"]
 
 
-@functools.cache
-def _commit() -> tuple[str, bool]:
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
+def _give_back() -> None:
+    """Return freed memory to the system: glibc keeps it in a fragmented heap, which grows from shard to shard."""
     try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "contrastlib", "notebooks", "benchmarks"))
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    trim(0)
+
+
+def _commit() -> tuple[str, bool]:
+    """The commit, and whether what results depend on differs from it; asked anew for each shard, as both change."""
+    status = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--", *TRACKED]
+    try:
+        first, *lines = subprocess.run(
+            status, cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
+    return first.removeprefix("# branch.oid "), any(not line.startswith("#") for line in lines)
 
 
 def _closure(modules: Iterable[str]) -> set[str]:
@@ -263,12 +274,13 @@ def _closure(modules: Iterable[str]) -> set[str]:
 @functools.cache
 def _imports(module: str) -> set[str]:
     """contrastlib modules that this one imports, anywhere in it."""
-    names = set()
+    names, package = set(), importlib.util.find_spec(module).parent
     for node in ast.walk(ast.parse(_source(module))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
     return {name for name in names if name.partition(".")[0] == "contrastlib" and _is_module(name)}
 
 

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+import contrastlib
 from contrastlib import runs
 
 SHARDS = [{"start": start, "scale": 2.0} for start in (0, 10, 20, 30)]
@@ -220,6 +222,27 @@ def test_the_digest_covers_what_a_module_reaches():
     assert "contrastlib.contrasts" in runs._closure(["contrastlib.evaluation.precision"])
     assert "contrastlib" in runs._closure(["contrastlib.evaluation.two_objects"])  # explain, for saliency
     assert runs.code_digest("contrastlib.contrasts") != runs.code_digest("contrastlib.forward")
+    drawing = {f"contrastlib.datasets.birds.{name}" for name in ("raster", "species", "sets", "scene", "scenery", "bird", "anatomy")}
+    assert drawing <= runs._closure(["contrastlib.batches"])
+
+
+def test_the_digest_follows_relative_imports(tmp_path, monkeypatch):
+    inner = tmp_path / "made_up" / "inner"
+    inner.mkdir(parents=True)
+    modules = {
+        "made_up/__init__.py": "", "made_up/other.py": "", "made_up/unused.py": "", "made_up/beside.py": "",
+        "made_up/inner/__init__.py": "from .first import value",
+        "made_up/inner/first.py": "from . import second\nfrom .. import beside\nvalue = second.value",
+        "made_up/inner/second.py": "def late():\n    from ..other import value\nvalue = 1",
+    }
+    for name, code in modules.items():
+        (tmp_path / name).write_text(code)
+    monkeypatch.setattr(contrastlib, "__path__", [*contrastlib.__path__, str(tmp_path)])
+    reached = runs._closure(["contrastlib.made_up.inner"])
+    assert reached == {f"contrastlib.made_up{end}" for end in ("", ".beside", ".other", ".inner", ".inner.first", ".inner.second")}
+    before = runs.code_digest("contrastlib.made_up.inner")
+    (inner / "second.py").write_text("value = 2")
+    assert runs.code_digest("contrastlib.made_up.inner") != before
 
 
 def test_parameters_must_be_plain(workshop):
@@ -274,6 +297,51 @@ def test_the_commit_is_that_of_the_repository(workshop):
         pytest.skip("not a git checkout")
     commit = runs.provenance(0)["commit"]
     assert len(commit) == 40 and set(commit) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize("changed, dirty", [
+    ("contrastlib/contrasts.py", True), ("data/weights/new.json", True), ("data/published/table.csv", True),
+    ("requirements-peers.txt", True), ("constraints.txt", True), ("data/results/cache/shard.parquet", False),
+    ("book/page.md", False),
+])
+def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
+    """Asked anew each time: a file may change, or be committed, while a process runs."""
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    monkeypatch.setattr(runs, "REPOSITORY", tmp_path)
+    assert runs._commit() == ("unknown", True)
+    git("init")
+    git("commit", "--allow-empty", "-m", "first")
+    first, clean = runs._commit()
+    assert len(first) == 40 and not clean
+    path = tmp_path / changed
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("new")
+    assert runs._commit() == (first, dirty)
+    git("add", changed)
+    git("commit", "-m", "second")
+    assert runs._commit()[0] != first and not runs._commit()[1]
+
+
+def test_memory_is_given_back_after_each_shard_where_the_c_library_can(workshop, monkeypatch):
+    calls = []
+    monkeypatch.setattr(runs.ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
+    workshop.run()
+    workshop.run()
+    assert calls == [0] * len(SHARDS), "once after each shard that was computed"
+
+
+@pytest.mark.parametrize("error", [TypeError, OSError, None])
+def test_memory_stays_where_the_c_library_cannot(monkeypatch, error):
+    def library(name):
+        if error:
+            raise error
+        return SimpleNamespace()
+
+    runs._give_back()  # whatever this system has
+    monkeypatch.setattr(runs.ctypes, "CDLL", library)
+    runs._give_back()
 
 
 def test_a_run_sums_up_its_shards(workshop):
