@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torchvision.models import VisionTransformer
 
-TARGET = [4, 0]
+TARGET, FOILS = [4, 0], [1, 3]
 
 
 def without(row, target):
@@ -18,7 +19,7 @@ SCORES = {
     "maximum": lambda y, t: y[t] - without(y, t).max(),
     "weighted": lambda y, t: y[t] - without(y, t).logsumexp(dim=0),
     "probability": lambda y, t: y.softmax(dim=0)[t],
-    "among": lambda y, t: y[t] - y[[1, 3]].logsumexp(dim=0),
+    "among": lambda y, t: y[t] - y[FOILS].logsumexp(dim=0),
 }
 # layers whose output is next changed in place: peers keep what it has become
 CHANGED = {"features.26", "classifier.1"}
@@ -30,7 +31,7 @@ class Case:
     def __init__(self, network, contrast):
         self.network, self.contrast, self.target = network, contrast, TARGET
         self.layers = [layer for layer in network.layers if layer not in CHANGED]
-        self.options = {"foils": [1, 3]} if contrast == "among" else {}
+        self.options = {"foils": FOILS} if contrast == "among" else {}
         images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
         self.images = nn.functional.interpolate(images, 48, mode="bilinear")
 
@@ -53,3 +54,20 @@ class Case:
 @pytest.fixture(params=SCORES)
 def case(request, torchvision_network):
     return Case(torchvision_network, request.param)
+
+
+@pytest.fixture(params=SCORES)
+def scheme(request):
+    """A contrast for other networks: its name, its options, and the score of each image's logits in autograd's terms."""
+    name = request.param
+    scores = [lambda row, t=t: SCORES[name](row, t) for t in TARGET]
+    return name, {"target": TARGET} | ({"foils": FOILS} if name == "among" else {}), scores
+
+
+@pytest.fixture(scope="session")
+def transformer():
+    torch.manual_seed(0)
+    network = VisionTransformer(32, 8, num_layers=3, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=6)
+    for weights in network.parameters():  # torchvision's head begins at 0, its attention nearly uniform
+        nn.init.normal_(weights, std=0.5)
+    return network.double().eval()
