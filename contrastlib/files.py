@@ -164,7 +164,7 @@ def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
     from contrastlib.downloads import download  # requests and pooch are slow to import
 
     info = entry(name)
-    download(info["url"], root() / name, info["bytes"], info["sha256"], progress, retries)
+    download(info["url"], root() / name, f"sha256:{info['sha256']}", progress, retries)
     return path(name)
 
 

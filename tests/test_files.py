@@ -2,58 +2,28 @@
 
 import argparse
 import hashlib
-import http.server
 import shutil
-import threading
 
 import pytest
 import yaml
+from file_server import serving
 
 from contrastlib import files, models
 from contrastlib.__main__ import main
 from contrastlib.commands import data
+from contrastlib.downloads import download
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
 NAME = "drawing.bin"
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves CONTENT; a list of faults, one for each coming request: "truncate", "corrupt", "refuse"."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.faults, self.ranges, self.honours_ranges = [], [], True
-        self.url = f"http://127.0.0.1:{self.server_port}/{NAME}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        fault = self.server.faults.pop(0) if self.server.faults else None
-        self.server.ranges.append(self.headers["Range"])
-        if fault == "refuse":
-            return self.send_error(503)
-        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-        body = CONTENT[start:] if self.server.honours_ranges else CONTENT
-        if fault == "corrupt":
-            body = bytes(len(body))
-        self.send_response(206 if self.server.honours_ranges else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[:len(body) // 2] if fault == "truncate" else body)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def server(monkeypatch):
+def server(tmp_path_factory, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # pooch waits between attempts
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    folder = tmp_path_factory.mktemp("server")
+    (folder / NAME).write_bytes(CONTENT)
+    with serving(folder) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
@@ -69,7 +39,7 @@ def registry(tmp_path, monkeypatch):
 
 @pytest.fixture
 def remote(registry, server):
-    registry["url"] = server.url
+    registry["url"] = f"{server.address}/{NAME}"
     return server
 
 
@@ -191,6 +161,45 @@ def test_a_corrupted_download_is_thrown_away_and_tried_again(remote):
     remote.faults = ["corrupt"]
     assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
     assert remote.ranges == ["bytes=0-", "bytes=0-"]
+
+
+def test_what_arrived_in_full_before_a_kill_is_not_asked_for_again(remote):
+    put(b"")
+    (files.root() / f"{NAME}.part").write_bytes(CONTENT)
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == [f"bytes={len(CONTENT)}-"], "and the server had no more"
+
+
+def test_a_beginning_that_is_another_file_is_thrown_away(remote):
+    put(b"")
+    (files.root() / f"{NAME}.part").write_bytes(bytes(1000))
+    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == ["bytes=1000-", "bytes=0-"]
+
+
+@pytest.mark.parametrize("checksum", [
+    f"sha256:{hashlib.sha256(CONTENT).hexdigest()}", f"sha256:{hashlib.sha256(CONTENT).hexdigest()[:8]}",
+    f"md5:{hashlib.md5(CONTENT).hexdigest()}",
+])
+def test_checksums(server, tmp_path, checksum):
+    file, url = tmp_path / "new" / NAME, f"{server.address}/{NAME}"
+    server.faults = ["truncate", "corrupt"]
+    download(url, file, checksum, progress=False)
+    assert file.read_bytes() == CONTENT and len(server.ranges) == 3
+    download(url, file, checksum, progress=False)
+    assert len(server.ranges) == 3, "a file that is there must not be downloaded again"
+    file.write_bytes(CONTENT[::-1])
+    with pytest.raises(files.CorruptFile, match="serves another content.*its checksum is not md5:00"):
+        download(url, file, "md5:00", progress=False, retries=0)
+    assert file.read_bytes() == CONTENT[::-1], "nothing is replaced by a file that is wrong too"
+    download(url, file, checksum, progress=False)
+    assert file.read_bytes() == CONTENT and [each.name for each in file.parent.iterdir()] == [NAME]
+
+
+def test_a_folder_that_cannot_be_written(server, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(files.MissingFile, match="could not be downloaded: .*put the file at"):
+        download(f"{server.address}/{NAME}", tmp_path / "taken" / NAME, "md5:00")
 
 
 def test_an_address_with_another_content(remote):

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torchvision import datasets as torchvision_datasets
-from torchvision.datasets.utils import download_and_extract_archive
+from torchvision.datasets.utils import extract_archive
 
 from contrastlib import files
 from contrastlib.datasets.base import CROPS, SQUEEZE, Photographs
@@ -264,6 +264,8 @@ def from_torchvision(name: str, split: str = "test", **options) -> Listed:
 def fetch(name: str) -> Path:
     """Download and unpack a data set where that is allowed; unpack ImageNet's archives; the folder.
 
+    A download of CUB-200 that breaks off goes on where it was; those of the others are torchvision's, and start anew.
+
     Raises:
         MissingFile: it cannot be had; the message says where it comes from and where to put it.
     """
@@ -274,13 +276,20 @@ def fetch(name: str) -> Path:
             torchvision_datasets.ImageNet(folder, split="val")
         elif name == "cub200":
             if not (folder / "images.txt").is_file():
-                download_and_extract_archive(CUB_ADDRESS, str(files.root()), md5=CUB_MD5)
+                _fetch_cub(files.root() / CUB_ADDRESS.rpartition("/")[2])
         else:
             for split in source.splits:
                 TORCHVISION[name](files.root(), split=split, download=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise missing(name, str(error)) from error
     return folder
+
+
+def _fetch_cub(archive: Path) -> None:
+    from contrastlib.downloads import download  # requests and pooch are slow to import
+
+    download(CUB_ADDRESS, archive, f"md5:{CUB_MD5}")
+    extract_archive(str(archive), str(archive.parent))
 
 
 def _entries(listed: Iterable[tuple[str, int]], root: Path) -> list[tuple[str, int]]:

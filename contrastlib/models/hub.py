@@ -115,28 +115,24 @@ def replace_head(network: nn.Module, classes: int) -> None:
 
 
 def fetch(name: str) -> Path:
-    """The file of a classifier's default weights in torch's cache, downloaded if need be, and checked."""
-    weights = _weights(name)
-    path = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
-    if not path.exists():
-        _download(name, weights, path)
+    """The file of a classifier's default weights in torch's cache, downloaded if need be, and checked.
+
+    Raises:
+        ValueError: torchvision has no such classifier.
+        MissingFile: the download failed; what arrived is kept, and the next call goes on from there.
+        CorruptFile: the file, or what the address serves, has another content than its name says.
+    """
+    url = _weights(name).url
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     beginning = path.stem.rpartition("-")[2]  # torchvision's files carry the beginning of their SHA-256
+    if not path.exists():
+        from contrastlib.downloads import download  # requests and pooch are slow to import
+
+        download(url, path, f"sha256:{beginning}")
     if not files.sha256(path).startswith(beginning):
         raise files.CorruptFile(f"{path} does not have the checksum {beginning}… that its name says. "
                                 "Delete it, and it is downloaded anew.")
     return path
-
-
-def _download(name: str, weights: WeightsEnum, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beginning = path.stem.rpartition("-")[2]
-    try:
-        torch.hub.download_url_to_file(weights.url, str(path), hash_prefix=beginning)
-    except OSError as error:
-        raise files.MissingFile(f"the weights of {name} could not be downloaded: {error}. "
-                                f"Put {weights.url} at {path}.") from error
-    except RuntimeError as error:  # torch's word for a wrong checksum
-        raise files.CorruptFile(f"{weights.url} serves another content than it says: {error}") from error
 
 
 def _weights(name: str) -> WeightsEnum:

@@ -7,6 +7,7 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import requests
 import torch
 from PIL import Image
 from torch import nn
@@ -199,13 +200,14 @@ def test_networks_that_cannot_be_had(here, capsys, monkeypatch):
     assert_refused(here, capsys, "unknown network 'squeezenet': did you mean", network="squeezenet")
     assert_refused(here, capsys, "mobilenet_v2_imagenet_fp16.safetensors .* is not in", network="mobilenet_v2")
 
-    def offline(url, *_, **__):
-        raise OSError("no network")
+    def offline(url, **_):
+        raise requests.ConnectionError("no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(here / "cache"))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr(requests, "get", offline)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between attempts
     (here / "cache" / "checkpoints").mkdir(parents=True)
-    assert_refused(here, capsys, "could not be downloaded: no network. Put https", network="torchvision/vgg16_bn")
+    assert_refused(here, capsys, "https.* could not be downloaded: no network. Try again", network="torchvision/vgg16_bn")
 
 
 def test_a_network_of_torchvision(here, monkeypatch, capsys):

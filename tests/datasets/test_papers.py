@@ -1,15 +1,15 @@
 """The papers' data sets, on small trees of their formats: order, labels, boxes, what is missing."""
 
+import hashlib
+import random
 import tarfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import paper_trees as trees
 import pytest
 import torch
+from file_server import serving
 from PIL import Image
 
 from contrastlib import datasets, files
@@ -180,30 +180,31 @@ def test_crops_of_a_squeezed_photograph():
         papers.Listed("cub200", Path(), [], [], resize="squeeze", crops=5)
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def cub_archive(tmp_path_factory, monkeypatch):
+def cub_server(tmp_path_factory, monkeypatch):
     """The archive of CUB-200 comes from this machine."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # pooch waits between attempts
     folder = tmp_path_factory.mktemp("server")
     trees.cub(folder)
+    (folder / "CUB_200_2011" / "noise").write_bytes(random.Random(0).randbytes(300_000))  # several chunks of a download
     with tarfile.open(folder / "CUB_200_2011.tgz", "w:gz") as archive:
         archive.add(folder / "CUB_200_2011", "CUB_200_2011")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        monkeypatch.setattr(papers, "CUB_ADDRESS", f"http://127.0.0.1:{server.server_port}/CUB_200_2011.tgz")
-        yield
-        server.shutdown()
+    with serving(folder) as server:
+        monkeypatch.setattr(papers, "CUB_ADDRESS", f"{server.address}/CUB_200_2011.tgz")
+        yield server
 
 
-def test_the_command_fetches_cub(root, cub_archive, monkeypatch, capsys):
+def test_the_command_fetches_cub_and_goes_on_where_it_was(root, cub_server, monkeypatch, capsys):
     assert main(["data", "fetch", "cub200"]) == 1  # another archive than that of the checksum
-    assert "missing  cub200" in capsys.readouterr().err
-    monkeypatch.setattr(papers, "CUB_MD5", None)
+    assert "missing  cub200" in (said := capsys.readouterr().err) and "serves another content" in said
+    assert not [*root.iterdir()], "nothing is kept, nor unpacked, of it"
+    archive = (cub_server.folder / "CUB_200_2011.tgz").read_bytes()
+    monkeypatch.setattr(papers, "CUB_MD5", hashlib.md5(archive).hexdigest())
+    cub_server.faults = ["truncate", "refuse", "refuse", "refuse"]
+    assert main(["data", "fetch", "cub200"]) == 1
+    assert "bytes that arrived are kept" in capsys.readouterr().err
     assert main(["data", "fetch", "cub200"]) == 0
+    assert 0 < int(cub_server.ranges[-1].removeprefix("bytes=").rstrip("-")) <= len(archive) // 2
     assert f"present  {root / 'CUB_200_2011'}" in capsys.readouterr().out
     assert len(datasets.load("cub200")) == 2
 

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
 import torchvision
+from file_server import serving
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
@@ -241,23 +240,16 @@ def torchvision_weights(tmp_path_factory):
     return network.eval(), (folder / "weights").rename(folder / f"squeezenet1_1-{beginning}.pth")
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def torchvision_server(torchvision_weights, tmp_path, monkeypatch):
     """Torchvision's weights of squeezenet1_1 come from this machine, and torch's cache is empty."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    handler = partial(Quiet, directory=torchvision_weights[1].parent)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # pooch waits between attempts
+    with serving(torchvision_weights[1].parent) as server:
         weights = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.value
-        address = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(weights, "url", f"{address}/{torchvision_weights[1].name}")
-        yield lambda name: monkeypatch.setattr(weights, "url", f"{address}/{name}")
-        server.shutdown()
+        server.name = lambda name: monkeypatch.setattr(weights, "url", f"{server.address}/{name}")
+        server.name(torchvision_weights[1].name)
+        yield server
 
 
 def test_torchvision_network(torchvision_weights, torchvision_server):
@@ -273,25 +265,35 @@ def test_torchvision_network(torchvision_weights, torchvision_server):
         torch.testing.assert_close(logits, expected(preset(photograph.convert("RGB"))[None]))
 
 
-def test_torchvision_weights_stay_in_the_cache(torchvision_server, monkeypatch):
+def test_torchvision_weights_stay_in_the_cache(torchvision_server):
     path = hub.fetch("torchvision/squeezenet1_1")
-    monkeypatch.setattr(torch.hub, "download_url_to_file", None)
-    assert hub.fetch("torchvision/squeezenet1_1") == path
+    assert path.parent == Path(torch.hub.get_dir(), "checkpoints") and [*path.parent.iterdir()] == [path]
+    assert hub.fetch("torchvision/squeezenet1_1") == path and torchvision_server.ranges == ["bytes=0-"]
     path.write_bytes(b"something else")
     with pytest.raises(files.CorruptFile, match="does not have the checksum.*Delete it"):
         models.load("torchvision/squeezenet1_1")
 
 
+def test_a_download_of_torchvision_weights_goes_on_where_it_was(torchvision_weights, torchvision_server):
+    torchvision_server.faults = ["truncate", "refuse", "refuse", "refuse"]
+    with pytest.raises(files.MissingFile, match="could not be downloaded: 503.*bytes that arrived are kept"):
+        hub.fetch("torchvision/squeezenet1_1")
+    content = torchvision_weights[1].read_bytes()
+    assert hub.fetch("torchvision/squeezenet1_1").read_bytes() == content
+    kept = int(torchvision_server.ranges[-1].removeprefix("bytes=").rstrip("-"))
+    assert 0 < kept <= len(content) // 2 and len(torchvision_server.ranges) == 5
+
+
 def test_torchvision_weights_that_cannot_be_had(torchvision_server):
-    torchvision_server("squeezenet1_1-00000000.pth")
-    with pytest.raises(files.MissingFile, match="could not be downloaded: HTTP Error 404.*Put http"):
+    torchvision_server.name("squeezenet1_1-11111111.pth")
+    with pytest.raises(files.MissingFile, match="http.*could not be downloaded: 404.*put the file at .*squeezenet1_1-1"):
         models.load("torchvision/squeezenet1_1")
 
 
 def test_torchvision_weights_with_another_content(torchvision_weights, torchvision_server):
     file = torchvision_weights[1]
     (file.parent / "squeezenet1_1-00000000.pth").write_bytes(b"something else")
-    torchvision_server("squeezenet1_1-00000000.pth")
+    torchvision_server.name("squeezenet1_1-00000000.pth")
     with pytest.raises(files.CorruptFile, match="serves another content"):
         models.load("torchvision/squeezenet1_1")
 
