@@ -43,7 +43,7 @@ methods:
 
 contrasts:
   weighted     against all others, each by its probability (the gradient of the log-odds)
-  among        the same, against the foils only
+  among        the same, against the foils only: what weighted means where there is a --foil
   maximum      against the strongest rival
   mean         against the average of the others
   original     the logit alone, against nothing
@@ -52,7 +52,7 @@ contrasts:
 examples:
   python -m contrastlib explain bird.jpg
   python -m contrastlib explain bird.jpg --network mobilenet_v2_birds --target "house finch"
-  python -m contrastlib explain bird.jpg --target "house finch" --foil goldfinch --foil robin -o why.png
+  python -m contrastlib explain bird.jpg --target "house finch" --foil goldfinch robin -o why.png
   python -m contrastlib explain cat.jpg --network torchvision/resnet50 --method xgradcam --contrast maximum"""
 
 
@@ -60,17 +60,19 @@ def add_parser(subparsers) -> None:
     """Add the command ``explain``."""
     parser = subparsers.add_parser(
         "explain", help="explain what a network sees in a photo of yours", description=DESCRIPTION,
+        usage="%(prog)s PHOTO [options]",  # behind --foil it would be taken for a class
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help="a picture, in any format that Pillow reads")
+    parser.add_argument("photo", type=Path, metavar="PHOTO", help=(
+        "a picture, in any format that Pillow reads; comes first"))
     parser.add_argument("--network", metavar="NAME", help=(
         "default: the first of those for ImageNet below that is there"))
     parser.add_argument("--method", metavar="NAME", help="default: gradcam; vit_gradcam for a Vision Transformer")
     parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among when there is a --foil")
     parser.add_argument("--target", metavar="CLASS", help=(
         "the class to explain, by its name, an unambiguous part of it, or its index; default: the most probable"))
-    parser.add_argument("--foil", dest="foils", metavar="CLASS", action="append", default=[], help=(
-        "contrast with this class only (implies --contrast among); may be repeated"))
+    parser.add_argument("--foil", dest="foils", metavar="CLASS", nargs="+", action="extend", default=[], help=(
+        "contrast with these classes only (implies --contrast among); may be repeated"))
     parser.add_argument("--layer", metavar="NAME", help="where the map is made; default: its last feature map")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="classes to print (default: 5)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=(
@@ -96,7 +98,9 @@ def _run(arguments: argparse.Namespace) -> None:
     from contrastlib.forward import predict
     from contrastlib.models.class_names import class_index
 
-    contrast = arguments.contrast or ("among" if arguments.foils else "weighted")
+    contrast = arguments.contrast or "weighted"
+    if arguments.foils and contrast == "weighted":
+        contrast = "among"
     output = output_path(arguments.photo, arguments.output, arguments.method or "gradcam", contrast)
     photo = open_photo(arguments.photo)
     network = load_network(arguments.network)

@@ -87,8 +87,11 @@ def test_the_python_line_gives_the_same_map(here, capsys, maps, words):
     assert shown.shape == (1, 32, 32) and torch.equal(shown, printed)
 
 
-def test_foils_imply_among(here, maps, capsys):
-    assert run("--target", "house finch", "--foil", "purple finch", "--foil", "corvus corax", "-o", "why.png") == 0
+@pytest.mark.parametrize("foils", [["--foil", "purple finch", "--foil", "corvus corax"], ["--foil", "purple finch", "0"],
+                                   ["--contrast", "among", "--foil", "2", "0"],
+                                   ["--foil", "2", "0", "--contrast", "weighted"]])
+def test_foils_imply_among(here, maps, capsys, foils):
+    assert run("--target", "house finch", *foils, "-o", "why.png") == 0
     assert maps[0][0] == {"target": 1, "method": "gradcam", "contrast": "among", "foils": [2, 0]}
     assert re.search(r"Why House Finch \(.* %\) and not Purple Finch \(.* %\) or Raven \(.* %\)\?",
                      capsys.readouterr().out)
@@ -138,6 +141,7 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
     (["--target", "0", "--foil", "0"], "the target is among its own foils"),
     (["--foil", "owl"], "no class is called 'owl'"),
     (["--contrast", "mean", "--foil", "0"], "foils belong to the contrast \"among\", not to 'mean'"),
+    (["--contrast", "probability", "--foil", "0", "1"], "foils belong to the contrast \"among\", not to 'probability'"),
     (["--contrast", "among"], "\"among\" needs foils"),
     (["--contrast", "best"], "unknown contrast 'best'; choose one of original"),
     (["--method", "lime"], "unknown method 'lime'; choose one of gradient"),
@@ -154,6 +158,13 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
 ])
 def test_bad_requests(here, capsys, words, complaint):
     assert_refused(here, capsys, complaint, *words)
+
+
+def test_a_photo_behind_the_foils_is_missed(here, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["explain", "--network", "tiny", "--foil", "0", "bird.png"])
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and "explain PHOTO [options]" in error and "required: PHOTO" in error
 
 
 def assert_refused(folder, capsys, complaint, *words, **options):
