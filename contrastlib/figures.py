@@ -195,15 +195,20 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     """Table 1 of both papers: rows dataset, method and t_i; columns baseline, kept sign, contrast.
 
     Args:
-        cells: rows dataset, method, target ("t1", "t2"), baseline, kept ("positive", "negative"), contrast, value.
+        cells: rows dataset, method, target ("t1", "t2"), baseline, kept ("positive", "negative"), contrast, value,
+            and before, the value of the unmasked images, where the first column is to show it.
     """
+    row = ["dataset", "method", "target"]
     kept = {"positive": "Pos. features", "negative": "Neg. features"}
     cells = cells.assign(method=cells["method"].replace(SHORT), contrast=cells["contrast"].replace(SHORT),
                          kept=cells["kept"].map(kept))
-    wide = cells.pivot(index=["dataset", "method", "target"], columns=["baseline", "kept", "contrast"], values=value)
-    rows = pd.MultiIndex.from_frame(cells[["dataset", "method", "target"]].drop_duplicates())
+    wide = cells.pivot(index=row, columns=["baseline", "kept", "contrast"], values=value)
     contrasts = [SHORT[c] for c in CONTRAST_ORDER if SHORT[c] in set(cells["contrast"])]
-    return wide.loc[rows, pd.MultiIndex.from_product([cells["baseline"].unique(), kept.values(), contrasts])]
+    columns = pd.MultiIndex.from_product([cells["baseline"].unique(), kept.values(), contrasts])
+    table = wide.loc[pd.MultiIndex.from_frame(cells[row].drop_duplicates()), columns]
+    if "before" in cells:
+        table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
+    return table
 
 
 def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:

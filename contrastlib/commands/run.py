@@ -84,7 +84,7 @@ def _update(plan, arguments):
 
     quick = arguments.profile == "quick"
     folder = notebooks.EXECUTED if quick else notebooks.EXECUTED / arguments.profile
-    environment = notebooks.QUICK_ENVIRONMENT if quick else {}
+    environment = (notebooks.QUICK_ENVIRONMENT if quick else {}) | {"CONTRASTLIB_PICTURES": str(folder)}
     # notebooks of other scales use all processors by themselves
     _each(partial(_update_one, folder, arguments.force), plan, environment, jobs=os.cpu_count() or 1 if quick else 1)
 
