@@ -11,8 +11,8 @@ and activations that saturate (ReLU6 adds a constant 6 where it clips).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -32,6 +32,7 @@ NOT_LINEAR = (
 )  # fmt: skip
 LAYERS = (_ConvNd, nn.Linear)  # with a bias or without
 BATCH_NORMS = (_BatchNorm, FrozenBatchNorm2d)
+SHIFTED = "what enters the first layer"
 ROUNDING = 1000  # units in the last place of the absolute terms: what TF32 loses, and ten times more
 
 
@@ -77,7 +78,9 @@ def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]
     """What each layer adds to <w, y>, by one forward and one backward pass.
 
     Where the model normalises its images itself (a module with ``mean`` and ``std``), x is what comes
-    out of that: the terms are the same as those of the network behind it.
+    out of that: the terms are the same as those of the network behind it. A constant that a function adds
+    to x in front of the first layer, as transform_input of torchvision's GoogLeNet does, is a bias of the
+    input and counts in its term: b * d<w,y>/d(Ax + b), with b what that layer sees of x = 0.
 
     Args:
         model, images: as in :func:`contrastlib.forward.forward`. The outputs of all layers with a bias
@@ -86,11 +89,11 @@ def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]
 
     Returns:
         name of the layer -> (B, C, h, w), or (B,) in all where a layer has no places; K in front where
-        given. The first is x * d<w,y>/dx, under the name of the normalising module or "input".
+        given. The first is the input's, x * d<w,y>/dx, under the name of the normalising module or "input".
 
     Raises:
         ValueError: a network that is not piecewise linear (transformers, squeeze and excitation, SiLU,
-            ...), or that has biases outside of its modules, so that the terms do not add up to <w, y>;
+            ...), or that has biases outside of its modules behind the input, so that the terms do not add up to <w, y>;
             one that runs a module with a bias more than once.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
@@ -98,16 +101,18 @@ def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]
     {'input': (2, 3, 8, 8), '0': (2, 4, 6, 6), '3': (2,)}
     """
     source, biased = _sources(model)
-    passed = _forward(model, images, {source, *biased})
+    passed = _forward(model, images, source, biased)
     outputs, cotangent = passed.activations, contrast(passed.logits)
     gradients = passed.pull_back(cotangent)
     score = (cotangent * passed.logits).sum(dim=-1)
     del passed  # each gradient is let go of when its term is there
     found, total, size = {}, torch.zeros_like(score), score.abs()
     source = source if source in outputs else INPUT
+    shift = _shift(model, images, source) * gradients.pop(SHIFTED) if SHIFTED in outputs else 0
     for name in (source, *(name for name in biased if name in outputs)):
         output = outputs[name]
         term = gradients.pop(name) * (output if name == source else _bias(biased[name], output))
+        term = term + shift if name == source else term
         flat = term.flatten(score.ndim)
         total, size = total + flat.sum(dim=-1), size + flat.abs().sum(dim=-1)
         found[name] = term if output.ndim == 4 else flat.sum(dim=-1)
@@ -153,17 +158,60 @@ def _sources(model: nn.Module) -> tuple[str, dict[str, nn.Module]]:
     return source, biased
 
 
-def _forward(model: nn.Module, images: Tensor, names: set[str]) -> ForwardPass:
-    """The pass in which those of the modules named that run are recorded."""
+def _forward(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]) -> ForwardPass:
+    """The pass that records the input, what the first layer sees if that differs, and those of the modules that run."""
     check_images(model, images)
-    modules = {name: module for name, module in model.named_modules() if name in names}
+    modules = {name: module for name, module in model.named_modules() if name in {source, *biased}}
+
+    def keep(entering: Tensor) -> Tensor:
+        found = recorded.get(source, recorded[INPUT])
+        if not entering.requires_grad or entering.shape != found.shape or torch.equal(entering, found):
+            return entering
+        recorded[SHIFTED] = entering
+        return entering.clone()
+
     with as_found(model):
         # with the images recorded, contrasts go back one after the other, which needs less memory
         recorded = {INPUT: images.detach().clone().requires_grad_()}
-        with _refusing(model), _recording(modules, recorded):
+        with _refusing(model), _recording(modules, recorded), _entering(model, keep):
             logits = model(recorded[INPUT].clone())
     check_output(logits, len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)
+
+
+class _Entered(Exception):
+    """What enters the first layer."""
+
+
+def _shift(model: nn.Module, images: Tensor, source: str) -> Tensor:
+    """What the first layer sees of a source of zeros."""
+
+    def stop(entering: Tensor) -> None:
+        raise _Entered(entering)
+
+    with as_found(model), torch.no_grad(), _entering(model, stop), ExitStack() as blank:
+        if source != INPUT:
+            module = model.get_submodule(source)
+            blank.callback(module.register_forward_hook(lambda *passed: torch.zeros_like(passed[-1])).remove)
+        try:
+            model(torch.zeros_like(images[:1]))
+        except _Entered as entered:
+            return entered.args[0]
+
+
+@contextmanager
+def _entering(model: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """The first layer to run sees what ``change`` makes of its input."""
+    with ExitStack() as hooks:
+
+        def first(module: nn.Module, inputs: tuple) -> tuple:
+            hooks.close()
+            return (change(inputs[0]), *inputs[1:]) if inputs else inputs
+
+        for module in model.modules():
+            if isinstance(module, (*LAYERS, *BATCH_NORMS)):
+                hooks.callback(module.register_forward_pre_hook(first).remove)
+        yield
 
 
 @contextmanager
@@ -205,7 +253,7 @@ def _check_complete(model: nn.Module, total: Tensor, score: Tensor, size: Tensor
         raise ValueError(
             f"the terms of {type(model).__name__} add up to {total.flatten()[worst]:.6g} instead of "
             f"{score.flatten()[worst]:.6g}: it is not piecewise linear, or adds a constant outside of its "
-            "modules, as transform_input of torchvision's GoogLeNet does; put that into a module. Modules of kinds "
+            "modules, behind its first layer; put that into a module. Modules of kinds "
             f"unknown here: {unfamiliar(model, (*FAMILIAR, *BATCH_NORMS))}"
         )
 

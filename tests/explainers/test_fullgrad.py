@@ -78,6 +78,51 @@ def test_torchvision_networks_are_complete(name, images):
     assert_complete(lived_in(network), images)
 
 
+class Functional(nn.Module):
+    """Functions outside of its modules, before the first one and after the last one."""
+
+    def __init__(self, before, after=torch.clone):
+        super().__init__()
+        self.body, self.before, self.after = small(), before, after
+
+    def forward(self, images):
+        return self.after(self.body(self.before(images)))
+
+
+def mixed(images):
+    return 1 - 2 * images.flip(1)
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("transform", [lambda x: x + 0.1, mixed, lambda x: 3 * x, lambda x: x.sub_(0.5)])
+def test_an_affine_function_in_front_of_the_first_layer(transform, normalised, images):
+    """Its constant is the input's: the terms of a function of each channel are those of the network behind it."""
+    network = lived_in(Functional(transform))
+    if normalised:
+        network = nn.Sequential(torchvision.transforms.Normalize(0.4, 0.2), network)
+    assert_complete(network, images)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+    if transform is not mixed:
+        body = (network[1] if normalised else network).body
+        behind = network[0](images) if normalised else images
+        behind = terms(body, transform(behind.clone()), all_schemes)
+        for ours, expected in zip(terms(network, images, all_schemes).values(), behind.values(), strict=True):
+            torch.testing.assert_close(ours, expected, **EXACT)
+
+
+def test_transform_input_of_torchvision(images):
+    options = {"transform_input": True, "aux_logits": False, "init_weights": False}
+    network = lived_in(torchvision.models.googlenet(num_classes=CLASSES, **options))
+    images = functional.interpolate(images[:2], 64, mode="bilinear")
+    assert_complete(network, images)
+    assert_complete(nn.Sequential(torchvision.transforms.Normalize(0.4, 0.2), network), images)
+    ours = terms(network, images, all_schemes)
+    network.transform_input, seen = False, network._transform_input(images)
+    for name, expected in terms(network, seen, all_schemes).items():
+        torch.testing.assert_close(ours[name], expected, **EXACT)
+    assert not torch.allclose(ours["input"], terms(network, images, all_schemes)["input"])
+
+
 @pytest.mark.parametrize("name", ["birds_vgg", "birds_alexnet", "birds_resnet"])
 def test_trained_networks_are_complete(name):
     birds = datasets.load("birds", split="test")
@@ -252,22 +297,15 @@ def test_squeeze_and_excitation(images):
         fullgrad(network.double(), images, weighted)
 
 
-class Functional(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(36, 6))
-        self.function = function
-
-    def forward(self, images):
-        return self.body(self.function(images))
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("function", [lambda x: x + 0.1, torch.sigmoid, torch.square])
-def test_what_is_outside_of_modules_is_noticed(function, dtype, images):
+@pytest.mark.parametrize("before, after", [
+    (torch.sigmoid, torch.clone), (torch.square, torch.clone), (lambda x: (x + 0.1) ** 2, torch.clone),
+    (torch.clone, lambda y: y + 0.1 * torch.arange(CLASSES)), (lambda x: x + 0.1, torch.square),
+])  # fmt: skip
+def test_what_is_outside_of_modules_is_noticed(before, after, dtype, images):
     torch.manual_seed(0)
     with pytest.raises(ValueError, match="terms of Functional add up to .*outside of its modules"):
-        fullgrad(Functional(function).to(dtype), images.to(dtype), weighted)
+        fullgrad(Functional(before, after).to(dtype), images.to(dtype), weighted)
 
 
 def test_modules_that_run_twice(images):

@@ -19,7 +19,6 @@ NETWORKS = {
 }  # fmt: skip
 GATED = "maps of Classifier are not complete"  # squeeze and excitation multiplies activations
 REFUSED = {
-    ("googlenet", "fullgrad"): "a constant outside of its modules, as transform_input of torchvision",
     ("mobilenet_v3_small", "fullgrad"): "is a Hardswish: explain this network with",
     ("mobilenet_v3_large", "fullgrad"): "is a Hardswish: explain this network with",
     ("efficientnet_b1", "fullgrad"): "is a SiLU: explain this network with",
@@ -56,9 +55,10 @@ def image():
     return torch.rand(INPUT, generator=torch.Generator().manual_seed(1))
 
 
-def test_explainers_of_a_kept_pass(network, image):
+@pytest.mark.parametrize("contrast", ["original", "weighted"])
+def test_explainers_of_a_kept_pass(network, image, contrast):
     passed = forward(network, image, ["input", network.layer])
-    w = contrasts.weighted(passed.logits, [3])
+    w = contrasts.cotangent(contrast, passed.logits, [3])
     for name, method in explainers.METHODS.items():
         of_pixels = name in explainers.INPUT_SPACE
         maps = method(passed, w, "input" if of_pixels else network.layer)
@@ -66,12 +66,13 @@ def test_explainers_of_a_kept_pass(network, image):
         assert maps.isfinite().all() and maps.any(), name
 
 
+@pytest.mark.parametrize("contrast", ["original", "weighted"])
 @pytest.mark.parametrize("method", explainers.OWN_PASS)
-def test_explainers_that_run_the_network(network, image, method):
+def test_explainers_that_run_the_network(network, image, method, contrast):
     options = {"steps": 4} if method == "integrated_gradients" else {}
 
     def maps():
-        found = explainers.OWN_PASS[method](network, image, lambda logits: contrasts.weighted(logits, [3]), **options)
+        found = explainers.OWN_PASS[method](network, image, lambda y: contrasts.cotangent(contrast, y, [3]), **options)
         return found.map if method == "fullgrad" else found
 
     refusal = REFUSED.get((network.name, method))
