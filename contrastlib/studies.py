@@ -124,6 +124,18 @@ def judged_masking(network: str, dataset: str, count: int | None = None, cache: 
     return masking_table(network, dataset, count, cache, **{"methods": ["gradcam"], "baselines": ["blur"]} | options)
 
 
+def float32_perturbation(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Erratum 10: :func:`sign_perturbation` by the weighted contrast, exact and through the softmax."""
+    options = {"contrasts": ["weighted", "softmax"], "iterations": [1, 10], "epsilons": [3e-3]} | options
+    return sign_perturbation(network, dataset, count, cache, **options)
+
+
+def float32_masking(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
+    """Erratum 10: :func:`dominated_masking` by the weighted contrast, exact and through the softmax; by sign, blurred."""
+    options = {"contrasts": ["weighted", "softmax"], "countings": ["sign"], "baselines": ["blur"]} | options
+    return dominated_masking(network, dataset, count, cache, **options)
+
+
 def masking_choices(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
     """What the papers leave open: :func:`masking_table` of GradCAM with a blur, under MASKING_CHOICES and OTHER_RESIZING (column choice)."""
     options = {"methods": ["gradcam"], "baselines": ["blur"]} | options

@@ -19,6 +19,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from contrastlib import contrasts as schemes
 from contrastlib.evaluation import statistics
+from contrastlib.evaluation.precision import cotangent
 from contrastlib.explainers import METHODS, upsample
 from contrastlib.forward import ForwardPass, forward, last_convolution, predict
 
@@ -54,7 +55,8 @@ def relative_probabilities(
         images: (B, channels, H, W) in [0, 1].
         labels: (B,) true classes, used with ``first="label"`` alone.
         methods: explainers of the activation space.
-        contrasts: the schemes compared. The counting rules that equalise do so among these.
+        contrasts: the schemes compared, by names that :func:`contrastlib.evaluation.precision.cotangent` knows.
+            The counting rules that equalise do so among these.
         baselines: what takes the place of a masked pixel, see :func:`baseline`.
         countings: which pixels are masked, see :func:`masked_pixels`.
         threshold, above: only images whose second-highest probability is above the threshold, or
@@ -137,7 +139,7 @@ def explanations(
     """Maps (methods, contrasts, ranks, B, h, w) of the classes (B, ranks), one backward pass for all."""
     ranks = classes.shape[1]
     cotangents = torch.stack(
-        [schemes.cotangent(c, passed.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
+        [cotangent(c, passed.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
     )
     maps = torch.stack([METHODS[method](passed, cotangents) for method in methods])
     return maps.unflatten(1, (len(contrasts), ranks))

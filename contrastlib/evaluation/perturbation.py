@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib import contrasts as schemes
+from contrastlib.contrasts import log_odds
+from contrastlib.evaluation.precision import cotangent
 from contrastlib.explainers.gradients import gradient
 from contrastlib.forward import forward, predict
 
@@ -40,6 +41,7 @@ def changes(
         model: logits (B, C) from images in [0, 1]; normalisation happens inside.
         images: (B, channels, H, W) in [0, 1].
         target: (B,) class indices, the true labels in the papers.
+        contrasts: by names that :func:`contrastlib.evaluation.precision.cotangent` knows.
         iterations: values of n_tot.
         epsilons: limits of the change of a pixel, in units of [0, 1].
         clamp: "corrected" as above; "printed" clamps to [min(x^0 - eps, 0), max(x^0 + eps, 1)] as
@@ -62,7 +64,7 @@ def changes(
     start = forward(model, images, once=True)
     if towards == "predicted":
         target = start.logits.argmax(dim=1)
-    first = gradient(start, torch.stack([schemes.cotangent(c, start.logits, target) for c in contrasts]))
+    first = gradient(start, torch.stack([cotangent(c, start.logits, target) for c in contrasts]))
     before = _scores(start.logits, target).add_suffix("_before")
     tables = []
     for epsilon in epsilons:
@@ -133,13 +135,13 @@ def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequ
     """Each contrast's gradient at its own images (K, B, ...), in one pass."""
     passed = forward(model, images.flatten(0, 1), once=True)
     logits = passed.logits.unflatten(0, images.shape[:2])
-    cotangent = torch.cat([schemes.cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])
-    return gradient(passed, cotangent).unflatten(0, images.shape[:2])
+    cotangents = torch.cat([cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])
+    return gradient(passed, cotangents).unflatten(0, images.shape[:2])
 
 
 def _scores(logits: Tensor, target: Tensor) -> pd.DataFrame:
     return pd.DataFrame({
         "correct": (logits.argmax(dim=1) == target).numpy(force=True),
-        "p_t": schemes.log_odds(logits, target).sigmoid().numpy(force=True),
+        "p_t": log_odds(logits, target).sigmoid().numpy(force=True),
         "y_t": logits.gather(1, target[:, None]).squeeze(1).numpy(force=True),
     })

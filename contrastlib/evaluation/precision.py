@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib import contrasts
 from contrastlib.contrasts import log_odds, weighted
 from contrastlib.forward import predict
 
@@ -42,3 +43,12 @@ def softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
     """
     logits = logits.detach().requires_grad_()
     return torch.autograd.grad(logits.softmax(dim=1).gather(1, target[:, None]).sum(), logits)[0]
+
+
+def cotangent(contrast: str, logits: Tensor, target: Tensor) -> Tensor:
+    """:func:`contrastlib.contrasts.cotangent` (B, C), and "softmax", what the papers' code has for the weighted contrast.
+
+    >>> cotangent("softmax", torch.tensor([[20., 0., 0.]]), torch.tensor([0]))[0, 0].item()
+    0.0
+    """
+    return softmax_gradient(logits, target) if contrast == "softmax" else contrasts.cotangent(contrast, logits, target)

@@ -171,6 +171,20 @@ def test_towards_the_predicted_class_whatever_the_target(network, images):
     assert not changes(network, images, other).equals(changes(network, images, predicted))
 
 
+@pytest.mark.parametrize("margin, same", [(5.0, True), (40.0, False)])
+def test_through_the_softmax_only_a_sure_network_goes_elsewhere(images, margin, same):
+    """Where 1 - p_t rounds to 0 the gradient through a float32 softmax loses the target's own term."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(images[0].numel(), 3))
+    nn.init.zeros_(network[1].bias)
+    with torch.no_grad():
+        network[1].bias[0] = margin
+    table = changes(network, images.float(), torch.zeros(len(images), dtype=torch.long),
+                    contrasts=("weighted", "softmax"), iterations=(1,), epsilons=(0.003,))
+    exact, spoiled = (table.loc[table["contrast"] == c, "y_t"].to_numpy() for c in ("weighted", "softmax"))
+    assert np.allclose(exact, spoiled, rtol=0, atol=1e-6) == same
+
+
 # --- bad input ---------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options, says", [
