@@ -41,7 +41,8 @@ def test_networks_meet_the_images_they_are_for():
 def test_numbers_of_the_papers():
     assert len(PROFILE["02_input_space"]["networks"]) == 9
     assert PROFILE["02_input_space"]["epsilons"] == [1e-3, 3e-3]
-    assert len(PROFILE["04_masking"]["networks"]) == 5
+    fine_grained = {"cub200", "fgvc-aircraft", "food101", "flowers102", "stanford-cars"}
+    assert set(PROFILE["04_masking"]["networks"]) == {f"{name}/{s}" for name in ("vgg16_bn", "alexnet") for s in fine_grained}
     _, images, options = PROFILE["07_dominance"]["slopes_of"]["torchvision/vgg16"]
     ends, step = options["ends"], options["step"]
     assert images == 1000 and len(np.unique(np.r_[:ends, ends:1000:step, 1000 - ends : 1000])) == 145
