@@ -24,13 +24,24 @@ from contrastlib.models import small
 
 EXACT = Stabilizer(1e-12, clip=True)
 CLASSES = 5
+
+
+def mobilenet_v2():
+    """Scaled so that a part of its ReLU6 reaches 6."""
+    network = torchvision.models.mobilenet_v2(num_classes=CLASSES)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.constant_(module.weight, 3.0)
+    return network
+
+
 NETWORKS = {
     "birds_alexnet": lambda: small.build("birds_alexnet", CLASSES),
     "birds_vgg": lambda: small.build("birds_vgg", CLASSES),
     "birds_resnet": lambda: small.build("birds_resnet", CLASSES),
     "squeezenet1_1": lambda: torchvision.models.squeezenet1_1(num_classes=CLASSES),
     "googlenet": lambda: torchvision.models.googlenet(num_classes=CLASSES, aux_logits=False, init_weights=False),
-    "mobilenet_v2": lambda: torchvision.models.mobilenet_v2(num_classes=CLASSES),
+    "mobilenet_v2": mobilenet_v2,
     "resnet18": lambda: torchvision.models.resnet18(num_classes=CLASSES),
 }
 
