@@ -1,7 +1,9 @@
 """The files that contrastlib reads: what they are, where they lie, whether they are sound.
 
 ``files.yaml`` beside this module says for every file what it is, where it comes from, under which licence,
-and its checksum. Files lie flat in one folder, ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository.
+its checksum and preprocessing; ``sets.yaml`` for the data sets that are drawn and for those of the papers; a card
+beside the weights for each network that the project trained. Files lie flat in one folder, ``$CONTRASTLIB_DATA``
+or ``data/downloads`` in the repository.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 import yaml
 
 REGISTRY = Path(__file__).with_name("files.yaml")
+SETS = Path(__file__).with_name("sets.yaml")
 DEFAULT_ROOT = Path(__file__).parents[1] / "data" / "downloads"
 WEIGHTS = Path(__file__).parents[1] / "data" / "weights"  # of the networks that the project trained, with their cards
 
@@ -52,6 +55,15 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
 def registry() -> dict[str, dict]:
     """What ``files.yaml`` says, name -> entry."""
     return _read(REGISTRY)
+
+
+def sets() -> dict[str, dict]:
+    """What ``sets.yaml`` says of the sets that are drawn and of those of the papers, name -> entry.
+
+    >>> sets()["birds"]["licence"]
+    'MIT'
+    """
+    return _read(SETS)
 
 
 @cache
@@ -101,22 +113,35 @@ def trained(name: str) -> tuple[Path, dict]:
     """The weights of a network that the project trained, checked, and their card: checksum, licence, scores, recipe.
 
     Raises:
-        MissingFile: they are not there.
+        MissingFile: they are not there, as in an installation without the repository.
         CorruptFile: their content is another than that of the card.
 
-    >>> weights, card = trained("birds_vgg")
-    >>> weights.name, card["licence"]
+    >>> weights, said = trained("birds_vgg")
+    >>> weights.name, said["licence"]
     ('birds_vgg.safetensors', 'MIT')
     """
     file = WEIGHTS / f"{name}.safetensors"
+    if not WEIGHTS.is_dir():
+        raise MissingFile(f"{name} is part of contrastlib's repository, but not of the installed package: there is no "
+                          f"folder {WEIGHTS}. Install it from a clone of the repository with `pip install -e .`.")
     if not file.is_file():
         raise MissingFile(f"{file} is missing, although it is part of the repository. "
                           "`python -m contrastlib train` makes such weights anew.")
-    card = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    if sha256(file) != card["sha256"]:
+    said = card(name)
+    if sha256(file) != said["sha256"]:
         raise CorruptFile(f"{file} has another content: its SHA-256 is not that of {name}.json. Restore both with "
                           f"`git checkout data/weights`, or train them anew with `python -m contrastlib train {name}`.")
-    return file, card
+    return file, said
+
+
+def trained_names() -> list[str]:
+    """Networks that the project trained and ships; none in an installation without the repository."""
+    return sorted(file.stem for file in WEIGHTS.glob("*.json"))
+
+
+def card(name: str) -> dict:
+    """What is kept of a network that the project trained, beside its weights."""
+    return json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def remedy(name: str) -> str:
@@ -129,9 +154,15 @@ def remedy(name: str) -> str:
 
 
 def state(name: str) -> str:
-    """``"present"``, ``"missing"`` or ``"corrupt"``."""
+    """``"present"``, ``"missing"`` or ``"corrupt"``: a file, a network that the project trained, or a set of ``sets.yaml``.
+
+    Of a set, it says whether its folder has all its parts; their content is not read.
+    """
+    if name in sets():
+        folder, parts = (sets()[name].get(key, "") for key in ("folder", "parts"))
+        return "present" if all((root() / folder / part).exists() for part in parts) else "missing"
     try:
-        path(name)
+        trained(name) if name in trained_names() else path(name)
     except MissingFile:
         return "missing"
     except CorruptFile:

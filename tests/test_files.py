@@ -8,7 +8,7 @@ import pytest
 import yaml
 from file_server import serving
 
-from contrastlib import files, models
+from contrastlib import datasets, files, models
 from contrastlib.__main__ import main
 from contrastlib.commands import data
 from contrastlib.downloads import download
@@ -55,11 +55,27 @@ def test_registry_is_complete():
         assert len(entry["sha256"]) == 64
 
 
-def test_every_registered_use_can_be_loaded():
-    from contrastlib import datasets, models
+def test_the_registry_of_sets_is_complete():
+    for name, entry in files.sets().items():
+        required = {"what", "origin", "licence", "checksum", "preprocessing"}
+        if name not in ("birds", "bird-scenes"):
+            required |= {"folder", "parts", "splits"}
+        assert required <= set(entry) <= required | {"remedy", "md5"} and all(entry.values()), name
 
+
+def test_the_cards_of_the_shipped_weights_are_complete():
+    assert files.trained_names() == sorted(file.stem for file in files.WEIGHTS.glob("*.safetensors"))
+    for name in files.trained_names():
+        card = files.trained(name)[1]
+        assert card["licence"] == "MIT" and f"contrastlib train {name}" in card["source"]
+        side = models.load(name).input_size
+        assert card["preprocessing"] == f"RGB in 0..1, ImageNet mean and standard deviation, {side}x{side}"
+
+
+def test_all_that_can_be_loaded_is_described_and_nothing_else():
     uses = {use for entry in files.registry().values() for use in entry["needed_by"]}
-    assert uses <= {*datasets.DATASETS, *models.MODELS}
+    described = [*uses, *files.sets(), *files.trained_names()]
+    assert sorted(described) == sorted({*datasets.DATASETS, *models.MODELS} - {"folder"})
 
 
 def test_root(monkeypatch):
@@ -241,6 +257,23 @@ def test_command_lists(registry, capsys):
     assert f"present  {NAME}" in (out := capsys.readouterr().out) and "1 of 1 files" in out
 
 
+def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
+    """Each with state, source and licence; every line fits."""
+    monkeypatch.setenv("CONTRASTLIB_DATA", "")
+    monkeypatch.setattr(files, "DEFAULT_ROOT", tmp_path)
+    (tmp_path / "food-101" / "images").mkdir(parents=True)
+    assert command() == 0
+    out = capsys.readouterr().out
+    named = dict(reversed(line.split()) for line in out.splitlines() if line.startswith(("present", "missing")))
+    assert named.keys() == {*files.registry(), *files.sets(), *files.trained_names()}
+    assert {name for name, state in named.items() if state == "present"} == {"birds", "bird-scenes", *files.trained_names()}
+    assert out.count(" Licence:") == out.count(" Source:") == len(named)
+    assert all(len(line) <= 80 for line in out.splitlines()[:-1])
+    (tmp_path / "food-101" / "meta").mkdir()
+    command()
+    assert "present  food101\n" in capsys.readouterr().out
+
+
 def test_command_fetches_by_file_and_by_use(remote, capsys):
     for name in (NAME, "drawings", "all"):
         assert command("fetch", name) == 0
@@ -253,13 +286,44 @@ def test_command_fetch_says_what_it_cannot(registry, capsys):
 
 
 def test_command_verifies(registry, capsys):
-    assert command("verify") == 1
+    def states():
+        return [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+
+    assert command("verify") == 1 and states() == ["missing"] + ["present"] * len(files.trained_names())
     put(CONTENT)
-    assert command("verify", "drawings") == 0
+    assert command("verify", "drawings") == 0 and states() == ["present"]
+    assert command("verify") == 0 and set(states()) == {"present"}
     put(CONTENT[::-1])
-    assert command("verify", NAME) == 1
-    states = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert states == ["missing", "present", "corrupt"]
+    assert command("verify", NAME) == 1 and states() == ["corrupt"]
+    assert command("verify", "birds_vgg", "birds") == 0 and states() == ["present"] * 2
+    assert command("verify", "cub200") == 1 and states() == ["missing"]
+
+
+def test_command_verifies_the_shipped_weights(registry, tmp_path, monkeypatch, capsys):
+    put(CONTENT)
+    assert command("verify") == 0
+    for end in ("safetensors", "json"):
+        shutil.copy(files.WEIGHTS / f"birds_vit.{end}", tmp_path)
+    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
+    (tmp_path / "birds_vit.safetensors").write_bytes(b"something else")
+    capsys.readouterr()
+    assert command("verify") == 1
+    assert f"corrupt  {tmp_path / 'birds_vit.safetensors'}" in capsys.readouterr().out
+
+
+def test_command_fetches_what_is_shipped_or_drawn(registry, capsys):
+    assert command("fetch", "birds_vgg", "birds") == 0
+    said = capsys.readouterr().out
+    assert f"present  {files.WEIGHTS / 'birds_vgg.safetensors'}\npresent  birds, drawn when it is used\n" == said
+
+
+def test_an_installation_without_the_repository_says_how_to_get_the_weights(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, "WEIGHTS", tmp_path / "weights")
+    with pytest.raises(files.MissingFile, match="birds_vgg is part of .*repository, but not of the installed.*pip install -e"):
+        models.load("birds_vgg")
+    assert command() == 0 and "birds_vgg" not in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="unknown file, data set or network 'birds_vgg'"):
+        command("fetch", "birds_vgg")
 
 
 def test_command_with_an_unknown_name(registry):

@@ -1,21 +1,23 @@
-"""``python -m contrastlib data``: which files are there, and getting those that are not."""
+"""``python -m contrastlib data``: which images and weights are there, and getting those that are not."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 from contrastlib import files
 
 DESCRIPTION = """\
-List the images and weights that contrastlib reads but did not make: present, missing or corrupt.
+List the images and weights that contrastlib uses: present, missing or corrupt, what they are, where they
+come from, and their licence. Their checksums and preprocessing are in contrastlib/files.yaml,
+contrastlib/sets.yaml and data/weights/*.json.
 
 Files lie in one folder: $CONTRASTLIB_DATA, or data/downloads in the repository. The synthetic birds and the
 networks trained on them need none of these files."""
-
-PAPERS = ("imagenet-val", "cub200", "fgvc-aircraft", "food101", "flowers102", "stanford-cars")
 
 
 def add_parser(subparsers) -> None:
@@ -24,48 +26,66 @@ def add_parser(subparsers) -> None:
                                    description=DESCRIPTION,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(func=show)
-    actions = parser.add_subparsers(metavar="ACTION", title="actions (without one: list all files)")
+    actions = parser.add_subparsers(metavar="ACTION", title="actions (without one: list all)")
 
-    fetch_parser = actions.add_parser("fetch", help="download files that have a public address", description=(
-        "Download files and check them; what broke off goes on where it was. For a file without a public "
-        "address, say where it comes from and where to put it."))
+    papers = ", ".join(_papers())
+    fetch_parser = actions.add_parser("fetch", help="download what has a public address", description=(
+        "Download files and check them. What broke off goes on where it was; only fgvc-aircraft, food101 and "
+        "flowers102, which torchvision downloads, start anew. For a file without a public address, say where it "
+        "comes from and where to put it."))
     fetch_parser.add_argument("names", nargs="+", metavar="NAME", help=(
         "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all; or a data "
-        f"set of the papers: {', '.join(PAPERS)}"))
+        f"set of the papers: {papers}"))
     fetch_parser.set_defaults(func=fetch)
 
-    verify_parser = actions.add_parser("verify", help="check files; fails if one is missing or corrupt")
-    verify_parser.add_argument("names", nargs="*", metavar="NAME",
-                               help="a file, a data set or a network (default: all)")
+    verify_parser = actions.add_parser("verify", help="check what is there; fails if anything is missing or corrupt")
+    verify_parser.add_argument("names", nargs="*", metavar="NAME", help=(
+        "a file, a data set or a network (default: all files and the networks that contrastlib trained); of a data "
+        f"set of the papers ({papers}), whether its folder has all its parts"))
     verify_parser.set_defaults(func=verify)
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print the table of all files."""
-    rows = [("STATE", "FILE", "MB", "FOR", "WHAT", "LICENCE")]
-    for name, info in files.registry().items():
-        rows.append((files.state(name), name, f"{info['bytes'] / 1e6:.1f}", ", ".join(info["needed_by"]),
-                     info["what"], info["licence"]))
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for state, name, size, *texts in rows:
-        cells = [state.ljust(widths[0]), name.ljust(widths[1]), size.rjust(widths[2])]
-        cells += [text.ljust(width) for text, width in zip(texts, widths[3:])]
-        print("  ".join(cells).rstrip())
-    print("\nMade by contrastlib: the sets birds and bird-scenes are drawn when they are used, and these weights (MIT) "
-          "are part of it:")
-    for name in sorted(card.stem for card in files.WEIGHTS.glob("*.json")):
-        print(f"{_state_of_trained(name).ljust(widths[0])}  {name}")
-    present = sum(row[0] == "present" for row in rows)
-    print(f"\n{present} of {len(rows) - 1} files are present in {files.root()}.")
+    """Print what there is, group by group."""
+    groups = {
+        "Files made by others": files.registry(),
+        "Networks that contrastlib trained": files.trained_names(),
+        "Data sets that contrastlib draws": [name for name in files.sets() if name not in _papers()],
+        "Data sets of the papers": _papers(),
+    }
+    for title, names in groups.items():
+        print(f"{title}:")
+        for name in names:
+            print(f"{files.state(name):7}  {name}")
+            print(textwrap.fill(_about(name), 80, initial_indent=" " * 9, subsequent_indent=" " * 9,
+                                break_long_words=False, break_on_hyphens=False))
+        print()
+    print("Any classifier of torchvision (BSD-3-Clause), such as torchvision/vgg16_bn, can\nbe fetched into torch's cache.\n")
+    present = sum(files.available(name) for name in files.registry())
+    print(f"{present} of {len(files.registry())} files are present in {files.root()}.")
     return 0
 
 
-def _state_of_trained(name: str) -> str:
-    try:
-        files.trained(name)
-    except files.DataError as error:
-        return "missing" if isinstance(error, files.MissingFile) else "corrupt"
-    return "present"
+def _papers() -> list[str]:
+    return [name for name, info in files.sets().items() if "folder" in info]
+
+
+def _about(name: str) -> str:
+    """What it is, where it comes from, its licence; commits by their first ten digits."""
+    if name in files.registry():
+        info = files.entry(name)
+        what = f"{info['what']}, {info['bytes'] / 1e6:.1f} MB, for {', '.join(info['needed_by'])}"
+        source = info["source"]
+    elif name in files.sets():
+        info = files.sets()[name]
+        what, source = info["what"], info["origin"]
+        what += f", in the folder {info['folder']}" if "folder" in info else ""
+    else:
+        info = files.card(name)
+        what = f"{len(info['class_names'])} classes, test accuracy {info['test']['accuracy']:.1%}"
+        source = info["source"]
+    source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", source)
+    return f"{what}. Source: {source}. Licence: {info['licence']}."
 
 
 def fetch(arguments: argparse.Namespace) -> int:
@@ -83,31 +103,46 @@ def fetch(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Print the state of each file; 1 if any is missing or corrupt."""
-    states = {file: files.state(file) for name in arguments.names or ["all"] for file in _files(name)}
-    for file, state in states.items():
-        print(f"{state}  {files.root() / file}")
+    states = {each: files.state(each) for name in arguments.names or ["all"] for each in _names(name)}
+    for name, state in states.items():
+        print(f"{state}  {_place(name)}")
     return int(set(states.values()) != {"present"})
 
 
-def _getters(name: str) -> dict[str, Callable[[str], Path]]:
-    if name in PAPERS:
-        from contrastlib.datasets import papers  # torch is slow to import
-
-        return {name: papers.fetch}
+def _getters(name: str) -> dict[str, Callable[[str], Path | str]]:
     if not name.startswith("torchvision/"):
-        return dict.fromkeys(_files(name), files.fetch)
-    from contrastlib.models import hub
+        return dict.fromkeys(_names(name), _get)
+    from contrastlib.models import hub  # torch is slow to import
 
     if name not in hub.names():
         raise SystemExit(str(files.unknown("network", name, hub.names())))
     return {name: hub.fetch}
 
 
-def _files(name: str) -> list[str]:
-    """The files that a name stands for: a file, a data set, a network of the registry, or "all"."""
-    registry = files.registry()
+def _get(name: str) -> Path | str:
+    if name in _papers():
+        from contrastlib.datasets import papers
+
+        return papers.fetch(name)
+    return files.fetch(name) if name in files.registry() else _place(name)
+
+
+def _place(name: str) -> Path | str:
+    if name in files.registry():
+        return files.root() / name
+    if name in files.trained_names():
+        return files.WEIGHTS / f"{name}.safetensors"
+    return files.root() / files.sets()[name]["folder"] if name in _papers() else f"{name}, drawn when it is used"
+
+
+def _names(name: str) -> list[str]:
+    """What a name stands for: a file, a network or a data set, the files that one of these needs, or "all"."""
+    registry, trained = files.registry(), files.trained_names()
+    if name in files.sets() or name in trained:
+        return [name]
     found = [file for file, info in registry.items() if name in ("all", file, *info["needed_by"])]
     if not found:
         uses = {use for info in registry.values() for use in info["needed_by"]}
-        raise SystemExit(str(files.unknown("file, data set or network", name, {*registry, *uses, *PAPERS})))
-    return found
+        raise SystemExit(str(files.unknown("file, data set or network", name,
+                                           {*registry, *uses, *trained, *files.sets()})))
+    return found + trained * (name == "all")

@@ -130,7 +130,7 @@ class ImageNetVal(Listed):
 
     def __init__(self, **options):
         root = files.root() / SOURCES["imagenet-val"].folder
-        for part in ("meta.bin", "val"):
+        for part in SOURCES["imagenet-val"].parts:
             if not (root / part).exists():
                 raise missing("imagenet-val", f"{root / part} is not there")
         try:

@@ -6,45 +6,24 @@ from typing import NamedTuple
 
 from contrastlib import files
 
-CUB_ADDRESS = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
-CUB_MD5 = "97eceeb196236b17998738112f37df78"
-
 
 class Source(NamedTuple):
-    """Where a data set comes from, and where it lies."""
+    """Where a data set comes from, and where it lies: an entry of ``sets.yaml``, which says what each is."""
 
-    folder: str
-    """in ``files.root()``"""
-    splits: tuple[str, ...]
-    """the one to train on first, the one to test on last"""
     what: str
     origin: str
+    licence: str
+    checksum: str
+    preprocessing: str
+    folder: str
+    parts: list[str]
+    splits: list[str]
     remedy: str = "put it into {folder}, or run `python -m contrastlib data fetch {name}`"
+    md5: str = ""
 
 
-SOURCES = {
-    "imagenet-val": Source(
-        "imagenet", ("val",), "the 50,000 validation images of ILSVRC2012",
-        "ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz, after a login at "
-        "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php",
-        "put both archives into {folder} and unpack them with `python -m contrastlib data fetch {name}`"),
-    "cub200": Source(
-        "CUB_200_2011", ("train", "test"), "11,788 photographs of 200 bird species", CUB_ADDRESS),
-    "fgvc-aircraft": Source(
-        "fgvc-aircraft-2013b", ("trainval", "train", "val", "test"), "10,000 photographs of 100 aircraft",
-        "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/"),
-    "food101": Source(
-        "food-101", ("train", "test"), "101,000 photographs of 101 dishes",
-        "https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/"),
-    "flowers102": Source(
-        "flowers-102", ("train", "val", "test"), "8,189 photographs of 102 flowers",
-        "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"),
-    "stanford-cars": Source(
-        "stanford_cars", ("train", "test"), "16,185 photographs of 196 cars",
-        "Krause et al. 2013, whose address is gone",
-        "put a copy into {folder}, in the layout of torchvision's StanfordCars: cars_train/, cars_test/, "
-        "devkit/, cars_test_annos_withlabels.mat"),
-}  # fmt: skip
+SOURCES = {name: Source(**entry) for name, entry in files.sets().items() if "folder" in entry}
+CUB_ADDRESS, CUB_MD5 = SOURCES["cub200"].origin, SOURCES["cub200"].md5
 
 
 def check_split(name: str, split: str) -> None:

@@ -153,8 +153,8 @@ def train(
     """Train a network by its name and write NAME.safetensors, NAME.csv (the log) and NAME.json (its card).
 
     Returns:
-        What the JSON file holds: checksum and licence of the weights, scores on the test pictures, recipe, data,
-        class names.
+        What the JSON file holds: checksum, licence, source and preprocessing of the weights, scores on the test
+        pictures, recipe, data, class names.
     """
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / f"{name}.checkpoint"
@@ -168,6 +168,8 @@ def train(
         "network": name,
         "sha256": files.sha256(path),
         "licence": "MIT",
+        "source": f"this project: python -m contrastlib train {name}",
+        "preprocessing": "RGB in 0..1, ImageNet mean and standard deviation, {0}x{0}".format(small.input_size(name)),
         "test": evaluate(network, render(test)),
         "test_set": test.checksum,
         "train_pictures": len(pictures.labels),
