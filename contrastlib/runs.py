@@ -152,10 +152,12 @@ def provenance(seconds: float, **details) -> dict:
 def summary(records: Iterable[dict]) -> dict:
     """One provenance for many shards: what they share as it is, else the distinct values.
 
-    Seconds are added up, dates given from first to last.
+    Seconds are added up, dates given from first to last; a list is distinct values of a summary before.
 
     >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
     {'shards': 2, 'commit': 'a', 'seconds': 3.5}
+    >>> summary([{"commit": ["a", "b"]}, {"commit": "b"}])["commit"]  # of summaries
+    ['a', 'b']
     >>> summary([{"date": "2026-01-02 to 2026-01-04"}, {"date": "2026-01-03"}])["date"]
     '2026-01-02 to 2026-01-04'
     """
@@ -163,7 +165,7 @@ def summary(records: Iterable[dict]) -> dict:
     result = {}
     for key in records[0] if records else ():
         values = [record.get(key) for record in records]
-        distinct = sorted({json.dumps(value, sort_keys=True) for value in values})
+        distinct = sorted({json.dumps(each, sort_keys=True) for value in values for each in _as_list(value)})
         if key in ("seconds", "shards"):
             result[key] = round(sum(values), 3)
         elif key == "date":
@@ -212,7 +214,8 @@ def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _as_list(value) -> list:
-    return value if isinstance(value, list) else [value]
+    """The single values of a list, also of lists within it."""
+    return [single for each in value for single in _as_list(each)] if isinstance(value, list) else [value]
 
 
 def _listed(values) -> str:
