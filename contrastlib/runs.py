@@ -253,15 +253,23 @@ def _give_back() -> None:
 
 
 def _commit() -> tuple[str, bool]:
-    """The commit, and whether what results depend on differs from it; asked anew for each shard, as both change."""
-    status = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--", *TRACKED]
+    """The commit that this process began with, whose code it has read, and whether what results depend on differs from it now."""
     try:
-        first, *lines = subprocess.run(
-            status, cwd=REPOSITORY, capture_output=True, text=True, check=True
-        ).stdout.splitlines()
+        commit = _first_commit(REPOSITORY)
+        changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git("ls-files", "--others", "--exclude-standard", "--", *TRACKED)
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
-    return first.removeprefix("# branch.oid "), any(not line.startswith("#") for line in lines)
+    return commit, bool(changed)
+
+
+@functools.lru_cache
+def _first_commit(repository: Path) -> str:
+    return _git("rev-parse", "HEAD").strip()
+
+
+def _git(*words: str) -> str:
+    command = ["git", "--no-optional-locks", *words]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
 
 
 def _closure(modules: Iterable[str]) -> set[str]:

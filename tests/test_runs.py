@@ -305,7 +305,7 @@ def test_the_commit_is_that_of_the_repository(workshop):
     ("book/page.md", False),
 ])
 def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
-    """Asked anew each time: a file may change, or be committed, while a process runs."""
+    """Asked anew each time: a file may change, and be committed, while a process runs."""
     def git(*words):
         subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *words], cwd=tmp_path, check=True, capture_output=True)
 
@@ -321,6 +321,8 @@ def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
     assert runs._commit() == (first, dirty)
     git("add", changed)
     git("commit", "-m", "second")
+    assert runs._commit() == (first, dirty)  # a process that is running has read the code of the first
+    runs._first_commit.cache_clear()
     assert runs._commit()[0] != first and not runs._commit()[1]
 
 
