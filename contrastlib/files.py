@@ -162,7 +162,7 @@ def state(name: str) -> str:
         folder, parts = (sets()[name].get(key, "") for key in ("folder", "parts"))
         return "present" if all((root() / folder / part).exists() for part in parts) else "missing"
     try:
-        trained(name) if name in trained_names() else path(name)
+        (trained if name in trained_names() else path)(name)
     except MissingFile:
         return "missing"
     except CorruptFile:

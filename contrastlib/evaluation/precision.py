@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts
-from contrastlib.contrasts import log_odds, weighted
 from contrastlib.forward import predict
 
 
@@ -24,12 +23,12 @@ def softmax_gradients(model: nn.Module, images: Tensor, labels: Tensor | None = 
     logits = predict(model, images)
     target = logits.argmax(dim=1)
     computed = softmax_gradient(logits, target).double()
-    exact = weighted(logits.double(), target)
+    exact = contrasts.weighted(logits.double(), target)
     norms = computed.norm(dim=1)
     cosine = (computed * exact).sum(dim=1) / (norms * exact.norm(dim=1))
     return pd.DataFrame({
         "image": range(len(images)),
-        "log_odds": log_odds(logits.double(), target).numpy(force=True),
+        "log_odds": contrasts.log_odds(logits.double(), target).numpy(force=True),
         "target_weight": computed.gather(1, target[:, None]).squeeze(1).numpy(force=True),
         "cosine": cosine.where(norms > 0, torch.nan).numpy(force=True),
     })
