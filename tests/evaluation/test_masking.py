@@ -206,7 +206,8 @@ def test_a_map_that_is_positive_everywhere(images):
     maps = table[table["method"] != "blank"]
     keep = maps[maps["kept"] == "positive"]
     assert (keep["masked"] == 0).all()
-    np.testing.assert_array_equal(keep["relative_probability"], keep["relative_probability_before"])
+    # batches of another size may round otherwise
+    np.testing.assert_allclose(keep["relative_probability"], keep["relative_probability_before"], rtol=1e-12)
     lose = maps[maps["kept"] == "negative"]
     assert (lose["masked"] == 1).all()
     blank = table[table["method"] == "blank"].set_index(["image", "rank", "baseline"])["relative_probability"]
