@@ -13,11 +13,15 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 
 from contrastlib.basis import shared_basis
 from contrastlib.checks import check_cotangent, check_images, check_output
+from contrastlib.head import below_head
+from contrastlib.memory import LinearInputsDropped
 
 INPUT = "input"
+TOGETHER_BYTES = 2**25  # of gradients that go back at a time: what an allocator holds ready, larger ones it asks for anew
 
 
 class ForwardPass:
@@ -80,26 +84,48 @@ class ForwardPass:
         return dict(gradients)
 
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
-        shared = shared_basis(cotangent) if cotangent.ndim == 3 else None
+        if cotangent.ndim == 2:
+            return [gradient[0] for gradient in self._of_each(cotangent[None])]
+        shared = shared_basis(cotangent)
         if shared is None:
             return self._of_each(cotangent)
         weights, vectors = shared
         return [torch.einsum("bkr,rb...->kb...", weights, gradient) for gradient in self._of_each(vectors)]
 
-    def _of_each(self, cotangent: Tensor) -> Sequence[Tensor]:
-        if cotangent.ndim == 3 and INPUT in self._recorded:
-            # Through the whole network one after the other costs the same and needs 1/K of the memory.
-            each = [self._backward(one, keep=True) for one in cotangent[:-1]]
-            each.append(self._backward(cotangent[-1], keep=not self._once))
-            return [torch.stack(parts) for parts in zip(*each)]
-        return self._backward(cotangent, keep=not self._once)
-
-    def _backward(self, cotangent: Tensor, keep: bool) -> Sequence[Tensor]:
+    def _of_each(self, cotangents: Tensor) -> Sequence[Tensor]:
+        start, gradients, recorded, together = self._outputs, cotangents, list(self._recorded.values()), self._together()
         with as_found(self._model):  # checkpointed layers run again on the way back
-            return torch.autograd.grad(
-                self._outputs, list(self._recorded.values()), cotangent, retain_graph=keep,
-                is_grads_batched=cotangent.ndim == 3, allow_unused=True, materialize_grads=True,
-            )
+            if together < len(cotangents) and (head := below_head(start, recorded)):
+                (gradients,) = self._back(start, [head], cotangents, len(cotangents))
+                start = head
+            return self._back(start, recorded, gradients, together)
+
+    def _together(self) -> int:
+        """How many gradients go back at a time: through the whole network one costs the same and needs 1/K of the memory."""
+        largest = max(activation.numel() * activation.element_size() for activation in self._recorded.values())
+        return 1 if INPUT in self._recorded else max(1, TOGETHER_BYTES // largest)
+
+    def _back(self, start: Tensor | GradientEdge, ends: Sequence, gradients: Tensor, together: int) -> Sequence[Tensor]:
+        """Takes K gradients (K, ...) from ``start`` to each of the ``ends``; the last of them free the graph between."""
+        count, wholes = len(gradients), []
+        for first in range(0, count, together):
+            part = slice(first, first + together)
+            found = self._backward(start, ends, gradients[part], keep=not self._once or part.stop < count)
+            if together >= count:
+                return found
+            wholes = wholes or [gradient.new_empty(count, *gradient.shape[1:]) for gradient in found]
+            for whole, gradient in zip(wholes, found):
+                whole[part] = gradient
+        return wholes
+
+    @staticmethod
+    def _backward(start: Tensor | GradientEdge, ends: Sequence, gradients: Tensor, keep: bool) -> Sequence[Tensor]:
+        single = len(gradients) == 1
+        found = torch.autograd.grad(
+            [start], ends, gradients[0] if single else gradients, retain_graph=keep, is_grads_batched=not single,
+            allow_unused=True, materialize_grads=True,
+        )
+        return [gradient[None] for gradient in found] if single else found
 
 
 def forward(
@@ -116,8 +142,8 @@ def forward(
             way, which is faster; all explainers may still share that cotangent.
 
     Returns:
-        A :class:`ForwardPass`. Its graph starts at the lowest recorded layer and holds no
-        parameter gradients, so that a pull-back costs what lies above that layer and no more.
+        A :class:`ForwardPass`. Its graph starts at the lowest recorded layer and holds nothing that only
+        gradients of parameters need, so that a pull-back costs what lies above that layer and no more.
 
     Raises:
         TypeError, ValueError: images or logits that cannot be explained, an unknown layer (with
@@ -132,7 +158,7 @@ def forward(
     check_images(model, images)
     modules = {name: find_layer(model, name) for name in layers if name != INPUT}
     recorded: dict[str, Tensor] = {}
-    with as_found(model), _recording(modules, recorded):
+    with as_found(model), LinearInputsDropped(), _recording(modules, recorded):
         images = images.detach().clone()  # networks may change what they are given
         if INPUT in layers:
             recorded[INPUT] = images.requires_grad_()

@@ -12,11 +12,12 @@ from contrastlib.forward import INPUT, forward
 
 
 def rows_sent_back(passed, cotangents, monkeypatch):
-    """How many cotangents the backward passes of one pull-back carry for each image."""
+    """How many cotangents the backward passes of one pull-back carry for each image to the recorded layers."""
     sent, backward = [], torch.autograd.grad
 
     def counted(outputs, inputs, cotangent, **options):
-        sent.append(len(cotangent) if cotangent.ndim == 3 else 1)
+        if torch.is_tensor(inputs[0]):  # not a place above them, which all share
+            sent.append(len(cotangent) if cotangent.ndim == 3 else 1)
         return backward(outputs, inputs, cotangent, **options)
 
     with monkeypatch.context() as patch:

@@ -25,6 +25,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from contrastlib.checks import check_images, check_output
 from contrastlib.explainers.rules import FAMILIAR, unfamiliar
 from contrastlib.forward import INPUT, ForwardPass, _recording, as_found
+from contrastlib.memory import LinearInputsDropped
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
@@ -173,7 +174,7 @@ def _forward(model: nn.Module, images: Tensor, source: str, biased: Iterable[str
     with as_found(model):
         # with the images recorded, contrasts go back one after the other, which needs less memory
         recorded = {INPUT: images.detach().clone().requires_grad_()}
-        with _refusing(model), _recording(modules, recorded), _entering(model, keep):
+        with LinearInputsDropped(), _refusing(model), _recording(modules, recorded), _entering(model, keep):
             logits = model(recorded[INPUT].clone())
     check_output(logits, len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)
