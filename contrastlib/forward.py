@@ -178,8 +178,17 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
     torch.Size([2, 5])
     """
     check_images(model, images)
+    return logits_of(model, images.clone())
+
+
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """:func:`predict` of images known to be finite, which the network may change in place.
+
+    >>> logits_of(nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), torch.rand(2, 3, 2, 2)).shape
+    torch.Size([2, 5])
+    """
     with as_found(model), torch.no_grad():
-        logits = model(images.clone())
+        logits = model(images)
     check_output(logits, len(images))
     return logits
 

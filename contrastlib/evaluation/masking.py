@@ -21,7 +21,7 @@ from contrastlib import contrasts as schemes
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.precision import cotangent
 from contrastlib.explainers import METHODS, upsample
-from contrastlib.forward import ForwardPass, forward, last_convolution, predict
+from contrastlib.forward import ForwardPass, forward, last_convolution, logits_of, predict
 
 METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
@@ -244,7 +244,8 @@ def _masked_predictions(
     model: nn.Module, image: Tensor, fill: Tensor, masks: Tensor, classes: Tensor, batch: int
 ) -> Tensor:
     """Relative probabilities (N, 2) of the two classes for N masked versions of an image; masks (N, channels, H, W)."""
-    parts = [predict(model, torch.where(part, fill, image).contiguous(memory_format=_layout(image))) for part in masks.split(batch)]
+    masked = torch.empty_like(masks[:batch], dtype=image.dtype)  # one for all batches: asking for memory costs time
+    parts = [logits_of(model, torch.where(part, fill, image, out=masked[: len(part)])) for part in masks.split(batch)]
     return _relative(torch.cat(parts), classes)
 
 
