@@ -14,11 +14,28 @@ def shared_basis(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
     The contrasts of one image have weights of their own at a few classes; elsewhere they are multiples of the
     same few vectors, the softmax and that of ones: eight of two targets need four. The few classes are cut out
     of those vectors, so that no entry is a difference of larger ones: an exact 0 stays one, all others keep
-    their sign and precision, and so does a map where a shallow head passes them on one by one.
+    their sign and precision, and so does a map where a shallow head passes them on one by one. Or whole contrasts
+    are multiples of each other.
+
+    >>> weights, vectors = shared_basis(torch.tensor([[[1., -1., 0.]], [[.5, -.5, 0.]], [[0., 1., -1.]]]))
+    >>> weights.shape, vectors.shape
+    (torch.Size([1, 3, 2]), torch.Size([2, 1, 3]))
     """
-    count = len(cotangents)
-    if not 1 < count <= COMPARED:
+    if not 1 < len(cotangents) <= COMPARED:
         return None
+    found = [basis for basis in (_of_wholes(cotangents), _without_classes(cotangents)) if basis is not None]
+    return min(found, key=lambda basis: len(basis[1]), default=None)
+
+
+def _of_wholes(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The basis where whole contrasts are multiples of each other, as the gradients of p_t and of its log-odds."""
+    found = _multiples(cotangents, cotangents, most=len(cotangents) - 1)
+    return (found[0].transpose(0, 1), torch.stack(found[1])) if found and found[1] else None
+
+
+def _without_classes(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The basis where they are multiples but for the few classes at which each is largest."""
+    count = len(cotangents)
     largest = torch.zeros_like(cotangents[0]).scatter_(1, cotangents.abs().argmax(dim=2).T, 1)
     classes = largest.topk(int(largest.sum(dim=1).max())).indices
     at_classes = classes.expand(count, -1, -1)

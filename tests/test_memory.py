@@ -26,12 +26,14 @@ OPERATIONS = {
 
 
 def held_bytes(output):
-    """Bytes of the storage behind what the last operation holds of its input; only a number where a shape stands for it."""
+    """Bytes of the storage behind what the last operation holds beside its parameters."""
     return held_by(output.grad_fn)
 
 
 def held_by(operation):
-    return operation._saved_input.untyped_storage().nbytes()
+    """Of its input; only a number where a shape stands for it, and a factor for each channel where these are all it needs."""
+    saved = operation._saved_input if hasattr(operation, "_saved_input") else operation.saved_tensors[0]
+    return saved.untyped_storage().nbytes()
 
 
 OF_IMAGES = [name for name, (shape, _) in OPERATIONS.items() if len(shape) == 4]
@@ -48,7 +50,8 @@ def test_an_operation_holds_a_shape_and_gives_the_same_gradient(name, layout):
     torch.manual_seed(0)
     with LinearInputsDropped():
         dropped = operation(x)
-    assert held_bytes(plain) == x.numel() * x.element_size() and held_bytes(dropped) == x.element_size()
+    kept = 4 if name.startswith("batch_norm") else 1
+    assert held_bytes(plain) == x.numel() * x.element_size() and held_bytes(dropped) == kept * x.element_size()
     assert dropped.equal(plain)
     cotangents = torch.randn(3, *plain.shape)
     for cotangent, together in ((cotangents[0], False), (cotangents, True)):
@@ -83,6 +86,22 @@ def test_a_batch_norm_by_the_statistics_of_its_batch_is_not_linear(call):
         output = call(x)
     (found,), (expected,) = (torch.autograd.grad(y, x, cotangent) for y in (output, call(x)))
     assert found.equal(expected) and held_bytes(call(x)) > 8
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 1e-2), (torch.float16, 2e-3)])
+@pytest.mark.parametrize("affine", [True, False])
+def test_a_batch_norm_scales_the_gradient_in_its_own_precision(dtype, tolerance, affine):
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(4, affine=affine, eps=1e-3).requires_grad_(False).eval()
+    norm.running_mean.uniform_(), norm.running_var.uniform_(1e-4, 2)
+    norm, x = norm.to(dtype), torch.randn(2, 4, 5, 5, dtype=dtype, requires_grad=True)
+    with LinearInputsDropped():
+        output = norm(x)
+    assert output.equal(norm(x))
+    cotangent = torch.randn_like(output)
+    found, expected = (torch.autograd.grad(y, x, cotangent)[0] for y in (output, norm(x)))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
 class Tagged(torch.Tensor):
@@ -154,4 +173,4 @@ def test_a_network_in_use_holds_its_inputs_again():
     network, images = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten()).eval(), torch.rand(2, 3, 8, 8)
     passed, images = forward(network, images), images.requires_grad_()
     norms = [output.grad_fn.next_functions[0][0] for output in (passed._outputs, network(images))]
-    assert [held_by(norm) for norm in norms] == [4, 2 * 4 * 6 * 6 * 4]
+    assert [held_by(norm) for norm in norms] == [4 * 4, 2 * 4 * 6 * 6 * 4]

@@ -5,8 +5,7 @@ Gu et al. 2018, sec. 3.1 and 4; errata 23 to 25.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 from contrastlib import contrasts
 from contrastlib.evaluation.draws import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
-from contrastlib.explainers.propagation import Propagation, propagation
-from contrastlib.explainers.relevance import METHODS, contrastive_lrp, others, score
+from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.relevance import METHODS, Start, contrastive_lrp, propagated, relevance_maps
 from contrastlib.forward import INPUT, forward
 
 RANDOM, AMONG = 10, 100  # the paper's fourth map: that many classes, drawn from so many most probable ones
@@ -44,8 +43,11 @@ def class_similarity(
         logits = propagate.outputs
         top = logits.topk(3, dim=1).indices.T
         drawn = random_classes(logits, images, seed)
-        together = map_together(propagate, drawn)
-        maps = {name: torch.cat([METHODS[name](propagate, top), together[name][None]]) for name in methods}
+
+        def entering(outputs: Tensor, start: Start) -> Tensor:
+            return torch.stack([*(start(outputs, t) for t in top), together(outputs, start, drawn)])
+
+        maps = propagated(propagate, {name: METHODS[name] for name in methods}, entering)
     cotangents = torch.stack([*(contrasts.original(logits, t) for t in top), drawn])
     maps["gradient"] = gradient(forward(model, images, once=True), cotangents)
     maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: cotangents)
@@ -58,36 +60,19 @@ def class_similarity(
     return pd.concat(rows, ignore_index=True)
 
 
-def map_together(propagate: Propagation, drawn: Tensor) -> dict[str, Tensor]:
-    """Map (B, channels, H, W) of several classes together by each of the relevance methods.
+def together(outputs: Tensor, start: Start, classes: Tensor) -> Tensor:
+    """What enters (B, C) for several classes together: the sum of what enters for each of them.
 
     Args:
-        drawn: (B, C), ones at the classes, zeros elsewhere. What enters at the logits for each of them is added.
+        outputs: the logits (B, C).
+        classes: (B, C), ones at the classes, zeros elsewhere.
 
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
-    >>> with propagation(net, torch.rand(2, 3, 8, 8)) as propagate:
-    ...     map_together(propagate, torch.ones(2, 5))["clrp1"].shape
-    torch.Size([2, 3, 8, 8])
+    >>> from contrastlib.explainers.relevance import score
+    >>> together(torch.tensor([[3., -2., 4.]]), score, torch.tensor([[1., 1., 0.]]))
+    tensor([[3., 2., 0.]])
     """
-    logits = propagate.outputs
-    classes = drawn.sum(dim=0).nonzero().flatten().tolist()  # of any image
-
-    def added(start: Callable[[Tensor, int], Tensor]) -> Tensor:
-        return sum((start(logits, t) * drawn[:, t : t + 1] for t in classes), torch.zeros_like(logits))
-
-    own = added(score)
-    starts = [own, added(others), added(partial(others, dual="logits")), added(contrasts.probability),
-              added(contrasts.weighted) * logits]
-    lrp, uniform, coded, sglrp, weighted = propagate(torch.stack(starts))
-    maps = {
-        "lrp": lrp, "clrp1": lrp - uniform, "clrp1_coded": _shares(lrp) - _shares(coded),
-        "clrp2": lrp - propagate(own, negated=True), "sglrp": sglrp, "weighted_lrp": weighted,
-    }
-    return {name: phi.clamp(min=0) if name.startswith("clrp") else phi for name, phi in maps.items()}
-
-
-def _shares(maps: Tensor) -> Tensor:
-    return maps / maps.sum(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+    of_any_image = classes.sum(dim=0).nonzero().flatten().tolist()
+    return sum((start(outputs, t) * classes[:, t : t + 1] for t in of_any_image), torch.zeros_like(outputs))
 
 
 def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
@@ -136,9 +121,8 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
         One row for each image and pair of methods, with similarity (cosine of the maps, channels
         summed) and, of the first map, zero (share of pixels at 0).
     """
-    with propagation(model, images) as propagate:
-        target = propagate.outputs.argmax(dim=1)
-        maps = {name: METHODS[name](propagate, target).sum(dim=1).flatten(1).double() for name in ("clrp1", "clrp1_coded", "clrp2")}
+    maps = relevance_maps(model, images, lambda y: y.argmax(dim=1), ["clrp1", "clrp1_coded", "clrp2"])
+    maps = {name: phi.sum(dim=1).flatten(1).double() for name, phi in maps.items()}
     rows = []
     for one, other in (("clrp1", "clrp1_coded"), ("clrp1", "clrp2"), ("clrp1_coded", "clrp2")):
         rows.append(pd.DataFrame({

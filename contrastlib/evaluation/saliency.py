@@ -20,10 +20,10 @@ BASELINES = ("centre", "random")
 def saliency(
     model: nn.Module, images: Tensor, target: Tensor, methods: Sequence[str], seed: int = 0
 ) -> dict[str, Tensor]:
-    """Maps of the target by each method, in the order asked for.
+    """Maps (B, H, W) of the target by each method, in the order asked for.
 
     Args:
-        target: (B,) class indices.
+        target: (B,) class indices, or K of each image (K, B), which puts K in front of the maps.
         methods: "lrp", "clrp1", "clrp1_coded", "clrp2", "sglrp" and "weighted_lrp" (one forward pass for
             all of them, channels summed); "gradient" and "guided_backpropagation" (the channel of the
             greatest slope, without its sign, as Simonyan et al. 2013); any other of
@@ -38,7 +38,14 @@ def saliency(
     """
     family = [name for name in methods if name in RELEVANCE]
     maps = relevance_maps(model, images, target, family) if family else {}
-    return {name: maps[name].sum(dim=1) if name in maps else _map(model, images, target, name, seed) for name in methods}
+
+    def of(name: str) -> Tensor:
+        if name in maps:
+            return maps[name].sum(dim=-3)
+        each = [_map(model, images, one, name, seed) for one in target.view(-1, len(images))]
+        return torch.stack(each).view(*target.shape, *each[0].shape[1:])
+
+    return {name: of(name) for name in methods}
 
 
 def _map(model: nn.Module, images: Tensor, target: Tensor, method: str, seed: int) -> Tensor:

@@ -54,10 +54,9 @@ def compare(
         raise ValueError("the region of an object holds no pixel")
     logits = predict(model, images)
     scores = {"y_t": logits.gather(1, targets.T).T, "p_t": logits.softmax(dim=1).gather(1, targets.T).T}
-    both = [saliency(model, images, target, methods) for target in targets]
     tables = []
-    for method in methods:
-        maps = torch.stack([each[method] for each in both]).double()
+    for method, maps in saliency(model, images, targets, methods).items():
+        maps = maps.double()
         similarity = torch.cosine_similarity(*maps.flatten(2))
         own, other = _energy(maps, regions), _energy(maps, regions.flip(0))
         for which, target in enumerate(targets):

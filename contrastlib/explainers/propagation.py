@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from zennit.core import Composite, ParamMod
 from zennit.types import Linear
 
+from contrastlib.basis import shared_basis
 from contrastlib.checks import check_images, check_output
 from contrastlib.explainers.rules import (
     POOLING,
@@ -63,8 +64,15 @@ class Propagation:
         _check_relevance(relevance, self.outputs)
         several = relevance.reshape(-1, *self.outputs.shape).to(self.outputs)
         with self._negation() if negated else nullcontext():
-            maps = torch.cat([self._back(part) for part in several.split(TOGETHER)])
+            maps = self._of_each(several)
         return maps.reshape(*relevance.shape[: relevance.ndim - self.outputs.ndim], *self._shape)
+
+    def _of_each(self, relevance: Tensor) -> Tensor:
+        """What relevances (K, B, C) have in common propagates once: maps are linear in what enters."""
+        shared = shared_basis(relevance) if relevance.ndim == 3 else None
+        weights, vectors = shared or (None, relevance)
+        maps = torch.cat([self._back(part) for part in vectors.split(TOGETHER)])
+        return maps if weights is None else torch.einsum("bkr,rb...->kb...", weights, maps)
 
     def _back(self, relevance: Tensor) -> Tensor:
         one = len(relevance) == 1

@@ -25,6 +25,8 @@ as ``lambda y: y.topk(3).indices.T``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +36,8 @@ from contrastlib.contrasts import Classes
 from contrastlib.explainers.propagation import Propagation, propagation
 
 Targets = Classes | Callable[[Tensor], Classes]
-DUALS = ("uniform", "logits")
+Start = Callable[[Tensor, Classes], Tensor]  # outputs (B, N), classes -> what enters there for them, (B, N)
+DUALS = {"uniform": "clrp1", "logits": "clrp1_coded"}
 
 
 def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor], **options) -> Tensor:
@@ -93,8 +96,8 @@ def clrp1(
     >>> bool((clrp1(net, torch.rand(2, 3, 8, 8), target=1) >= 0).all())
     True
     """
-    with propagation(model, images, **options) as propagate:
-        return _cut(_clrp1(propagate, target, dual), signed)
+    _check_dual(dual)
+    return _contrastive(DUALS[dual], model, images, target, signed, options)
 
 
 def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = False, **options) -> Tensor:
@@ -110,14 +113,13 @@ def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = Fals
     >>> bool((clrp2(net, torch.rand(2, 3, 8, 8), target=1) >= 0).all())
     True
     """
-    with propagation(model, images, **options) as propagate:
-        return _cut(_clrp2(propagate, target), signed)
+    return _contrastive("clrp2", model, images, target, signed, options)
 
 
 def relevance_maps(
     model: nn.Module, images: Tensor, target: Targets, methods: Sequence[str] | None = None, **options
 ) -> dict[str, Tensor]:
-    """Maps of several methods from one forward pass.
+    """Maps of several methods from one forward pass; what several of them start from propagates once.
 
     "lrp" starts from abs(y_t), as CLRP does: a map of a class with a negative logit would have the other sign.
 
@@ -136,7 +138,44 @@ def relevance_maps(
     if unknown:
         raise ValueError(f"unknown method {unknown[0]!r}; choose one of {', '.join(METHODS)}")
     with propagation(model, images, **options) as propagate:
-        return {name: METHODS[name](propagate, target) for name in methods}
+        return propagated(propagate, {name: METHODS[name] for name in methods}, lambda y, start: _each(start, y, target))
+
+
+def propagated(
+    propagate: Propagation, methods: Mapping[str, Method], entering: Callable[[Tensor, Start], Tensor]
+) -> dict[str, Tensor]:
+    """The map of each method, all of them propagated together and what several start from once.
+
+    Args:
+        entering: outputs (B, N) and a start -> the relevance that enters, (B, N) or (K, B, N).
+
+    Raises:
+        ValueError: the rules are not those that a method needs.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> with propagation(net, torch.rand(2, 3, 8, 8)) as propagate:
+    ...     propagated(propagate, METHODS, lambda y, start: start(y, 1) + start(y, 2))["clrp2"].shape
+    torch.Size([2, 3, 8, 8])
+    """
+    for method in methods.values():
+        if method.z_plus and propagate.rules != "z_plus":
+            raise ValueError(method.z_plus)
+    plain, negated = (
+        _maps_of(propagate, dict.fromkeys(start for method in methods.values() for start in which(method)), entering, turned)
+        for which, turned in ((lambda method: method.starts, False), (lambda method: method.negated, True))
+    )
+    return {
+        name: method.made_of(*(plain[start] for start in method.starts), *(negated[start] for start in method.negated))
+        for name, method in methods.items()
+    }
+
+
+def _maps_of(propagate: Propagation, starts: Mapping[Start, None], entering: Callable, negated: bool) -> dict[Start, Tensor]:
+    if not starts:
+        return {}
+    relevance = torch.stack([entering(propagate.outputs, start) for start in starts])
+    maps = propagate(relevance.flatten(0, -3), negated).unflatten(0, relevance.shape[:-2])
+    return dict(zip(starts, maps))
 
 
 def score(outputs: Tensor, target: Classes) -> Tensor:
@@ -154,8 +193,7 @@ def others(outputs: Tensor, target: Classes, dual: str = "uniform") -> Tensor:
     >>> others(torch.tensor([[3., -2., 4.]]), 0), others(torch.tensor([[3., -2., 4.]]), 0, "logits")
     (tensor([[0.0000, 1.5000, 1.5000]]), tensor([[0., 2., 4.]]))
     """
-    if dual not in DUALS:
-        raise ValueError(f"unknown dual {dual!r}; choose one of {', '.join(DUALS)}")
+    _check_dual(dual)
     if outputs.shape[1] < 2:
         raise ValueError("the dual of CLRP1 is all other classes, and there is none")
     rest = 1 - contrasts.original(outputs, target)
@@ -164,29 +202,19 @@ def others(outputs: Tensor, target: Classes, dual: str = "uniform") -> Tensor:
     return rest * score(outputs, target).sum(dim=1, keepdim=True) / (outputs.shape[1] - 1)
 
 
-def _clrp1(propagate: Propagation, target: Targets, dual: str) -> Tensor:
-    if dual == "logits" and propagate.rules != "z_plus":
-        raise ValueError('clrp1 with the dual "logits" needs the z_plus rules: other maps may sum to 0, which they divide by')
-    starts = _each(lambda y, t: torch.stack([score(y, t), others(y, t, dual)]), propagate.outputs, target)
-    maps = propagate(starts.flatten(0, -3)).unflatten(0, starts.shape[:-2])
-    if dual == "logits":
-        maps = maps / maps.sum(dim=(-3, -2, -1), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
-    own, rest = maps.unbind(-5)
-    return own - rest
+def _check_dual(dual: str) -> None:
+    if dual not in DUALS:
+        raise ValueError(f"unknown dual {dual!r}; choose one of {', '.join(DUALS)}")
 
 
-def _clrp2(propagate: Propagation, target: Targets) -> Tensor:
-    if propagate.rules != "z_plus":
-        raise ValueError("clrp2 needs the z_plus rules: under the others negated weights give the same relevance")
-    start = _each(score, propagate.outputs, target)
-    return propagate(start) - propagate(start, negated=True)
-
-
-def _cut(difference: Tensor, signed: bool = False) -> Tensor:
+def _contrastive(name: str, model: nn.Module, images: Tensor, target: Targets, signed: bool, options: Mapping) -> Tensor:
+    """The map of one of the DIFFERENCES, cut at 0 unless signed."""
+    with propagation(model, images, **options) as propagate:
+        difference = DIFFERENCES[name](propagate, target)
     return difference if signed else difference.clamp(min=0)
 
 
-def _each(relevance: Callable[[Tensor, Classes], Tensor], outputs: Tensor, target: Targets) -> Tensor:
+def _each(relevance: Start, outputs: Tensor, target: Targets) -> Tensor:
     """``relevance`` of each of K targets (K, B), or of one."""
     if outputs.ndim != 2:
         raise ValueError(f"targets are classes or neurons of outputs (B, N), not {tuple(outputs.shape)}: use lrp")
@@ -196,12 +224,53 @@ def _each(relevance: Callable[[Tensor, Classes], Tensor], outputs: Tensor, targe
     return relevance(outputs, target)
 
 
-METHODS: Mapping[str, Callable[[Propagation, Targets], Tensor]] = {
-    "lrp": lambda propagate, t: propagate(_each(score, propagate.outputs, t)),
-    "clrp1": lambda propagate, t: _cut(_clrp1(propagate, t, "uniform")),
-    "clrp1_coded": lambda propagate, t: _cut(_clrp1(propagate, t, "logits")),
-    "clrp2": lambda propagate, t: _cut(_clrp2(propagate, t)),
-    "sglrp": lambda propagate, t: propagate(_each(contrasts.probability, propagate.outputs, t)),
-    "weighted_lrp": lambda propagate, t: propagate(_each(contrasts.weighted, propagate.outputs, t) * propagate.outputs),
+@dataclass(frozen=True)
+class Method:
+    """What enters at the outputs, and what becomes of the maps that arrive.
+
+    Attributes:
+        starts: of the relevances that propagate.
+        negated: of those that propagate with the weights of the last layer negated.
+        made_of: maps of ``starts`` and then of ``negated`` -> the method's map.
+        z_plus: why it needs the z+ rules, if it does.
+    """
+
+    starts: tuple[Start, ...]
+    negated: tuple[Start, ...] = ()
+    made_of: Callable[..., Tensor] = lambda only: only
+    z_plus: str = ""
+
+    def __call__(self, propagate: Propagation, target: Targets) -> Tensor:
+        """The maps (B, channels, H, W) of a target, or with K in front."""
+        return propagated(propagate, {"": self}, lambda y, start: _each(start, y, target))[""]
+
+    def cut(self) -> Method:
+        """The same, nothing below 0."""
+        return replace(self, made_of=lambda *maps: self.made_of(*maps).clamp(min=0))
+
+
+def _of_shares(own: Tensor, rest: Tensor) -> Tensor:
+    """The difference of maps that are divided by their sums."""
+    tiny = torch.finfo(own.dtype).tiny
+    own, rest = (maps / maps.sum(dim=(-3, -2, -1), keepdim=True).clamp(min=tiny) for maps in (own, rest))
+    return own - rest
+
+
+DIFFERENCES: Mapping[str, Method] = {
+    "clrp1": Method((score, others), made_of=torch.sub),
+    "clrp1_coded": Method(
+        (score, partial(others, dual="logits")), made_of=_of_shares,
+        z_plus='clrp1 with the dual "logits" needs the z_plus rules: other maps may sum to 0, which they divide by',
+    ),
+    "clrp2": Method(
+        (score,), negated=(score,), made_of=torch.sub,
+        z_plus="clrp2 needs the z_plus rules: under the others negated weights give the same relevance",
+    ),
 }
-"""name -> function of a propagation and a target; for :func:`relevance_maps`"""
+METHODS: Mapping[str, Method] = {
+    "lrp": Method((score,)),
+    **{name: difference.cut() for name, difference in DIFFERENCES.items()},
+    "sglrp": Method((contrasts.probability,)),
+    "weighted_lrp": Method((lambda y, t: contrasts.weighted(y, t) * y,)),
+}
+"""name -> method, called with a propagation and a target; for :func:`relevance_maps`"""

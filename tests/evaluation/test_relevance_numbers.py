@@ -7,7 +7,15 @@ from torch import nn
 from contrastlib import contrasts
 from contrastlib.evaluation import relevance
 from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.relevance import METHODS, clrp1, clrp2, contrastive_lrp, relevance_maps, sglrp
+from contrastlib.explainers.relevance import (
+    METHODS,
+    clrp1,
+    clrp2,
+    contrastive_lrp,
+    propagated,
+    relevance_maps,
+    sglrp,
+)
 from contrastlib.models.classifier import Classifier
 
 
@@ -90,9 +98,10 @@ def test_one_class_together_is_that_class(pictures):
     network = make(bias=True)
     with propagation(network, pictures) as propagate:
         target = torch.tensor([3, 0, 3, 11])
-        together = relevance.map_together(propagate, contrasts.original(propagate.outputs, target))
+        one = contrasts.original(propagate.outputs, target)
+        maps = propagated(propagate, METHODS, lambda y, start: relevance.together(y, start, one))
         for name, method in METHODS.items():
-            torch.testing.assert_close(together[name], method(propagate, target), rtol=1e-10, atol=1e-10)
+            torch.testing.assert_close(maps[name], method(propagate, target), rtol=1e-10, atol=1e-10)
 
 
 def test_random_classes_are_likely_ones_with_positive_logits():
