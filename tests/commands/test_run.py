@@ -1,5 +1,7 @@
 """What the command run makes of the values given for parameters, before it executes anything."""
 
+from concurrent.futures import Future
+
 import pytest
 
 from contrastlib import notebooks
@@ -30,3 +32,23 @@ def test_what_is_no_yaml(given, capsys, text):
     assert main(["run", "01_theory", "-p", "x", text]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"contrastlib run: -p x {text!r} is no YAML: ") and error.count("\n") == 1
+
+
+def test_the_longest_notebook_begins_first_where_several_run(monkeypatch):
+    known = [path.stem for path in notebooks.find([])]
+    assert set(command.LONGEST) <= set(known)
+    submitted = []
+
+    class Pool:
+        def __init__(self, *_, **__): pass
+        def __enter__(self): return self
+        def __exit__(self, *_): pass
+        def submit(self, work, source, _): submitted.append(source.stem); return Future()
+        def shutdown(self, **_): pass
+
+    monkeypatch.setattr(command, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(command, "as_completed", lambda futures: [])
+    for jobs, expected in ((2, [*command.LONGEST, *(name for name in known if name not in command.LONGEST)]), (1, known)):
+        submitted.clear()
+        command._each(None, [(path, {}) for path in notebooks.find([])], {}, jobs)
+        assert submitted == expected

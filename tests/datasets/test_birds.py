@@ -164,6 +164,17 @@ def test_leaves_in_front_are_taken_off_the_masks():
     assert hidden > 1000
 
 
+def test_a_picture_that_is_changed_in_place_is_drawn_as_before():
+    birds = SyntheticBirds("test")
+    before, mask = birds.picture(7).copy(), birds.annotations(7).parts["breast"].copy()
+    birds.picture(7)[:] = 0
+    birds.annotations(7).parts["breast"][:] = False
+    assert (birds.picture(7) == before).all() and before.any()
+    assert (birds.annotations(7).parts["breast"] == mask).all() and mask.any()
+    assert (SyntheticBirds("test", seed=1).picture(7) != before).any()
+    assert (birds.picture(7, species=3) != before).any()
+
+
 @pytest.mark.parametrize("size", [32, 64, 256])
 def test_a_scene_is_the_same_at_every_size(size):
     large = SyntheticBirds("test", 128)

@@ -47,6 +47,15 @@ def test_energy_and_similarity_written_plainly(small, images):
                 assert row["p_t"] == pytest.approx(logits[i].softmax(0)[target].item())
 
 
+def test_maps_of_several_targets_are_those_of_each(small, images):
+    methods = ["lrp", "clrp2", "gradient", "gradcam/weighted", "random", "centre"]
+    together = saliency(small, images, TARGETS, methods)
+    each = [saliency(small, images, target, methods) for target in TARGETS]
+    assert list(together) == methods
+    for method, maps in together.items():
+        torch.testing.assert_close(maps, torch.stack([one[method] for one in each]), rtol=1e-10, atol=1e-10)
+
+
 def test_a_map_without_energy_lies_nowhere(small, images):
     for parameter in small[-1].parameters():
         parameter.data.zero_()

@@ -290,6 +290,23 @@ def test_all_methods_of_several_targets_in_one_forward_pass(vgg, images):
         torch.testing.assert_close(maps["sglrp"][rank], sglrp(vgg, images, top[rank]), **EXACT)
 
 
+def test_what_methods_and_targets_share_propagates_once(images, monkeypatch):
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 11 * 11, 30)).double()
+    sent, back = [], Propagation._back
+    monkeypatch.setattr(Propagation, "_back", lambda self, relevance: sent.append(len(relevance)) or back(self, relevance))
+    maps = relevance_maps(net, images, TARGET)
+    assert sum(sent) == 6  # the target, all others alike, by their logits, by p, by p times logit; the target negated
+    sent.clear()
+    maps = relevance_maps(net, images, lambda y: y.topk(3).indices.T)
+    assert sum(sent) == 4 + 4 + 3  # three targets and the class of largest logit but for one, the others in four ways; negated
+    top = net(images).topk(3).indices.T
+    with propagation(net, images) as propagate:
+        for name, method in METHODS.items():
+            for rank in range(3):
+                torch.testing.assert_close(maps[name][rank], method(propagate, top[rank]), **EXACT)
+
+
 def test_clrp_takes_two_backward_passes_at_most(vgg, images, monkeypatch):
     passes, back = [], Propagation._back
     monkeypatch.setattr(Propagation, "_back", lambda self, relevance: passes.append(len(relevance)) or back(self, relevance))

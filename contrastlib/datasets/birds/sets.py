@@ -1,5 +1,6 @@
 """The synthetic birds as data sets: pictures of one bird, and scenes with two."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from .species import SPECIES, species_index
 VERSION = 1  # to be raised whenever any picture changes
 SPLITS = {"train": 9000, "validation": 900, "test": 1500}
 _SMALLEST, _LARGEST = 32, 1024
+_KEPT_SIZE = 128  # larger pictures are drawn anew
 
 
 class Annotations(NamedTuple):
@@ -68,12 +70,21 @@ class _Drawn(ImageSet):
         return self.seed, (self.key, list(SPLITS).index(self.split), index)
 
     def _render(self, index, labels):
+        render = _kept if self.size <= _KEPT_SIZE else _Drawn._drawn
+        return tuple(part.copy() for part in render(self, index, labels))
+
+    def _drawn(self, index, labels):
         return self.scene(index).render([SPECIES[label] for label in labels], self.size)
 
     def _annotations(self, index):
         labels = self.labels(index)
         _, owners = self._render(self._checked(index), labels)
         return tuple(_read(owners, number, label) for number, label in enumerate(labels))
+
+
+@lru_cache(maxsize=2000)  # at 4 bytes a pixel 130 MB at most; several networks and pages look at the same pictures
+def _kept(images, index, labels):
+    return images._drawn(index, labels)
 
 
 def _read(owners, number, label):
