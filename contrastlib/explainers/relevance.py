@@ -160,17 +160,18 @@ def propagated(
     for method in methods.values():
         if method.z_plus and propagate.rules != "z_plus":
             raise ValueError(method.z_plus)
-    plain, negated = (
-        _maps_of(propagate, dict.fromkeys(start for method in methods.values() for start in which(method)), entering, turned)
-        for which, turned in ((lambda method: method.starts, False), (lambda method: method.negated, True))
-    )
+    starts = dict.fromkeys(start for method in methods.values() for start in method.starts)
+    negated = dict.fromkeys(start for method in methods.values() for start in method.negated)
+    plain, turned = _maps_of(propagate, starts, entering), _maps_of(propagate, negated, entering, negated=True)
     return {
-        name: method.made_of(*(plain[start] for start in method.starts), *(negated[start] for start in method.negated))
+        name: method.made_of(*(plain[start] for start in method.starts), *(turned[start] for start in method.negated))
         for name, method in methods.items()
     }
 
 
-def _maps_of(propagate: Propagation, starts: Mapping[Start, None], entering: Callable, negated: bool) -> dict[Start, Tensor]:
+def _maps_of(
+    propagate: Propagation, starts: Mapping[Start, None], entering: Callable, negated: bool = False
+) -> dict[Start, Tensor]:
     if not starts:
         return {}
     relevance = torch.stack([entering(propagate.outputs, start) for start in starts])
