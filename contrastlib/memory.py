@@ -59,7 +59,7 @@ def _factors_of_batch_norm(
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor | None:
     """What each channel is multiplied by, in 32 bits at least; None where the statistics are those of the batch."""
-    if training:
+    if training or running_var is None:
         return None
     factors = (running_var.to(torch.promote_types(running_var.dtype, torch.float32)) + eps).rsqrt()
     return factors if weight is None else factors * weight
@@ -86,13 +86,14 @@ def _others_decide() -> bool:
 
 
 def _held_as_shape(tensor: Tensor) -> saved_tensors_hooks:
-    """Within this context, operations hold the shape of ``tensor`` instead of its values; zeros stand for it on the way back."""
-    place, shape, like = tensor.data_ptr(), tensor.shape, tensor.new_zeros(())
+    """Within this context, operations hold the shape of ``tensor`` instead of its values, which nothing on the way back reads."""
+    place, shape = tensor.data_ptr(), tensor.shape
+    like, strides = tensor.new_empty(0), tensor.stride()  # other strides would be brought into order, value by value
 
     def pack(saved: Tensor) -> Tensor | None:
         return None if saved.shape == shape and saved.data_ptr() == place else saved
 
     def unpack(packed: Tensor | None) -> Tensor:
-        return like.expand(shape) if packed is None else packed
+        return like.new_empty_strided(shape, strides) if packed is None else packed
 
     return saved_tensors_hooks(pack, unpack)
