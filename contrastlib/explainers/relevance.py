@@ -229,16 +229,16 @@ def _each(relevance: Start, outputs: Tensor, target: Targets) -> Tensor:
 class Method:
     """What enters at the outputs, and what becomes of the maps that arrive.
 
-    Attributes:
+    Args:
         starts: of the relevances that propagate.
-        negated: of those that propagate with the weights of the last layer negated.
         made_of: maps of ``starts`` and then of ``negated`` -> the method's map.
+        negated: of those that propagate with the weights of the last layer negated.
         z_plus: why it needs the z+ rules, if it does.
     """
 
     starts: tuple[Start, ...]
+    made_of: Callable[..., Tensor]
     negated: tuple[Start, ...] = ()
-    made_of: Callable[..., Tensor] = lambda only: only
     z_plus: str = ""
 
     def __call__(self, propagate: Propagation, target: Targets) -> Tensor:
@@ -250,6 +250,10 @@ class Method:
         return replace(self, made_of=lambda *maps: self.made_of(*maps).clamp(min=0))
 
 
+def _alone(maps: Tensor) -> Tensor:
+    return maps
+
+
 def _of_shares(own: Tensor, rest: Tensor) -> Tensor:
     """The difference of maps that are divided by their sums."""
     tiny = torch.finfo(own.dtype).tiny
@@ -258,20 +262,20 @@ def _of_shares(own: Tensor, rest: Tensor) -> Tensor:
 
 
 DIFFERENCES: Mapping[str, Method] = {
-    "clrp1": Method((score, others), made_of=torch.sub),
+    "clrp1": Method((score, others), torch.sub),
     "clrp1_coded": Method(
-        (score, partial(others, dual="logits")), made_of=_of_shares,
+        (score, partial(others, dual="logits")), _of_shares,
         z_plus='clrp1 with the dual "logits" needs the z_plus rules: other maps may sum to 0, which they divide by',
     ),
     "clrp2": Method(
-        (score,), negated=(score,), made_of=torch.sub,
+        (score,), torch.sub, negated=(score,),
         z_plus="clrp2 needs the z_plus rules: under the others negated weights give the same relevance",
     ),
 }
 METHODS: Mapping[str, Method] = {
-    "lrp": Method((score,)),
+    "lrp": Method((score,), _alone),
     **{name: difference.cut() for name, difference in DIFFERENCES.items()},
-    "sglrp": Method((contrasts.probability,)),
-    "weighted_lrp": Method((lambda y, t: contrasts.weighted(y, t) * y,)),
+    "sglrp": Method((contrasts.probability,), _alone),
+    "weighted_lrp": Method((lambda y, t: contrasts.weighted(y, t) * y,), _alone),
 }
 """name -> method, called with a propagation and a target; for :func:`relevance_maps`"""
