@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
@@ -124,16 +124,14 @@ def _each(work, plan, environment, jobs):
     """Do ``work`` for each notebook, ``jobs`` at a time; after a failure, none that has not begun."""
     from contrastlib import notebooks
 
-    if jobs > 1:
-        plan = sorted(plan, key=lambda each: each[0].stem not in LONGEST)
+    begun = sorted(plan, key=lambda each: jobs > 1 and each[0].stem not in LONGEST)
     forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
     options = {"mp_context": forked, "initializer": _take_row, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
     with notebooks.kernel_environment(environment), ProcessPoolExecutor(min(jobs, len(plan)), **options) as pool:
-        running = [pool.submit(work, *each) for each in plan]
+        running = {each[0]: pool.submit(work, *each) for each in begun}
         try:
-            finished = as_completed(running)
-            for done in tqdm(finished, desc="notebooks", unit="notebook", total=len(plan), disable=None):  # only on a terminal
-                tqdm.write(done.result())
+            for source, _ in tqdm(plan, desc="notebooks", unit="notebook", disable=None):  # only on a terminal
+                tqdm.write(running[source].result())
         finally:
             pool.shutdown(cancel_futures=True)
 

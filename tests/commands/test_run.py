@@ -34,7 +34,7 @@ def test_what_is_no_yaml(given, capsys, text):
     assert error.startswith(f"contrastlib run: -p x {text!r} is no YAML: ") and error.count("\n") == 1
 
 
-def test_the_longest_notebook_begins_first_where_several_run(monkeypatch):
+def test_the_longest_notebook_begins_first_where_several_run(monkeypatch, capsys):
     known = [path.stem for path in notebooks.find([])]
     assert set(command.LONGEST) <= set(known)
     submitted = []
@@ -43,12 +43,14 @@ def test_the_longest_notebook_begins_first_where_several_run(monkeypatch):
         def __init__(self, *_, **__): pass
         def __enter__(self): return self
         def __exit__(self, *_): pass
-        def submit(self, work, source, _): submitted.append(source.stem); return Future()
+        def submit(self, work, source, _):
+            submitted.append(source.stem)
+            (done := Future()).set_result(source.stem)
+            return done
         def shutdown(self, **_): pass
 
     monkeypatch.setattr(command, "ProcessPoolExecutor", Pool)
-    monkeypatch.setattr(command, "as_completed", lambda futures: [])
     for jobs, expected in ((2, [*command.LONGEST, *(name for name in known if name not in command.LONGEST)]), (1, known)):
         submitted.clear()
         command._each(None, [(path, {}) for path in notebooks.find([])], {}, jobs)
-        assert submitted == expected
+        assert submitted == expected and capsys.readouterr().out.split() == known
