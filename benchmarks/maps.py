@@ -92,13 +92,15 @@ def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
 
 
 def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """One map of each method that fits a convolutional network, original and weighted, in forward passes."""
-    bare = "a bare forward pass"
+    """One map of each method that fits a convolutional network, original and weighted, in forward passes; and zennit's LRP."""
+    bare, logits = "a bare forward pass", predict(network, images)
+    relevance = contrasts.original(logits, logits.argmax(dim=1)) * logits
     made = {
         f"{method}, {contrast}": lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
         for method in (*explainers.METHODS, *explainers.OWN_PASS) for contrast in ("original", "weighted")
     }
-    return side_by_side({bare: lambda: predict(network, images), **made}, bare, repetitions, "methods")
+    peer = {"zennit: LRP": lambda: peers.zennit_lrp(network, images, relevance)}
+    return side_by_side({bare: lambda: predict(network, images), **made, **peer}, bare, repetitions, "methods")
 
 
 def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -17,6 +18,20 @@ def pytorch_grad_cam(network: nn.Module, images: Tensor, target: Tensor, layer: 
 
     with GradCAM(model=network, target_layers=[network.get_submodule(layer)]) as cam:
         return cam(input_tensor=images, targets=[ClassifierOutputTarget(int(t)) for t in target])
+
+
+def zennit_lrp(network: nn.Module, images: Tensor, relevance: Tensor) -> Tensor:
+    """z+ and, at the pixels, z^B, biases bypassed; for a network that has no batch norms and adds nothing up."""
+    from zennit.composites import SpecialFirstLayerMapComposite
+    from zennit.rules import Pass, ZBox, ZPlus
+    from zennit.types import Activation, Convolution, Linear
+
+    rules = SpecialFirstLayerMapComposite(
+        [(Activation, Pass()), (Linear, ZPlus(zero_params=["bias"]))], [(Convolution, ZBox(0.0, 1.0))]
+    )
+    leaf = images.clone().requires_grad_()
+    with rules.context(network):
+        return torch.autograd.grad(network(leaf), leaf, relevance)[0]
 
 
 def review_gradcam(network: nn.Module, images: Tensor, target: Tensor, layer: str) -> Tensor:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
 COMPARED = 64  # contrasts at most, because comparing them costs the square of their number
+
+
+def through_basis(linear: Callable[[Tensor], Sequence[Tensor]], cotangents: Tensor) -> Sequence[Tensor]:
+    """What a linear function makes of cotangents (K, B, C), computed for the fewest that all of them are made of.
+
+    >>> through_basis(lambda vectors: [3 * vectors], torch.tensor([[[1., -1., 0.]], [[.5, -.5, 0.]]]))
+    [tensor([[[ 3.0000, -3.0000,  0.0000]],
+    <BLANKLINE>
+            [[ 1.5000, -1.5000,  0.0000]]])]
+    """
+    shared = shared_basis(cotangents)
+    if shared is None:
+        return linear(cotangents)
+    weights, vectors = shared
+    return [torch.einsum("bkr,rb...->kb...", weights, each) for each in linear(vectors)]
 
 
 def shared_basis(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:

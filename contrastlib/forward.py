@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
-from contrastlib.basis import shared_basis
+from contrastlib.basis import through_basis
 from contrastlib.checks import check_cotangent, check_images, check_output
 from contrastlib.head import below_head
 from contrastlib.memory import LinearInputsDropped
@@ -86,11 +86,7 @@ class ForwardPass:
     def _gradients(self, cotangent: Tensor) -> Sequence[Tensor]:
         if cotangent.ndim == 2:
             return [gradient[0] for gradient in self._of_each(cotangent[None])]
-        shared = shared_basis(cotangent)
-        if shared is None:
-            return self._of_each(cotangent)
-        weights, vectors = shared
-        return [torch.einsum("bkr,rb...->kb...", weights, gradient) for gradient in self._of_each(vectors)]
+        return through_basis(self._of_each, cotangent)
 
     def _of_each(self, cotangents: Tensor) -> Sequence[Tensor]:
         start, gradients, recorded, together = self._outputs, cotangents, list(self._recorded.values()), self._together()

@@ -47,7 +47,21 @@ def test_every_method_is_measured_with_and_without_a_contrast():
 
     table = methods_table(torchvision_network("squeezenet1_1"), images_like(64, 1), 1)
     methods = [*explainers.METHODS, *explainers.OWN_PASS]
-    assert set(table["what"]) == {"a bare forward pass", *(f"{m}, {c}" for m in methods for c in ("original", "weighted"))}
+    assert set(table["what"]) == {
+        "a bare forward pass", "zennit: LRP", *(f"{m}, {c}" for m in methods for c in ("original", "weighted"))
+    }
+
+
+def test_the_peer_of_relevance_propagation_makes_the_same_map():
+    from benchmarks.networks import images_like, torchvision_network
+    from benchmarks.peers import zennit_lrp
+    from contrastlib.explainers.relevance import lrp
+
+    torch.manual_seed(0)
+    network, images = torchvision_network("squeezenet1_1").double(), images_like(64, 2).double()
+    relevance = torch.rand(2, 1000, dtype=torch.float64)
+    maps, expected = lrp(network, images, lambda y: relevance), zennit_lrp(network, images, relevance)
+    assert (maps - expected).norm() <= 1e-3 * expected.norm() and maps.any()  # zennit adds 1e-6 to what it divides by
 
 
 def test_an_unknown_table():

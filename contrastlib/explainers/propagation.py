@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from zennit.core import Composite, ParamMod
+from zennit.core import ParamMod
 from zennit.types import Linear
 
-from contrastlib.basis import shared_basis
+from contrastlib.basis import through_basis
 from contrastlib.checks import check_images, check_output
 from contrastlib.explainers.rules import (
     POOLING,
@@ -26,6 +26,7 @@ from contrastlib.explainers.rules import (
     hooks,
     merged,
     merged_batch_norms,
+    ruled_layers,
 )
 from contrastlib.forward import _recording, as_found, find_layer
 
@@ -64,15 +65,12 @@ class Propagation:
         _check_relevance(relevance, self.outputs)
         several = relevance.reshape(-1, *self.outputs.shape).to(self.outputs)
         with self._negation() if negated else nullcontext():
-            maps = self._of_each(several)
+            # what several have in common propagates once: maps are linear in what enters
+            (maps,) = through_basis(self._of_each, several) if several.ndim == 3 else self._of_each(several)
         return maps.reshape(*relevance.shape[: relevance.ndim - self.outputs.ndim], *self._shape)
 
-    def _of_each(self, relevance: Tensor) -> Tensor:
-        """What relevances (K, B, C) have in common propagates once: maps are linear in what enters."""
-        shared = shared_basis(relevance) if relevance.ndim == 3 else None
-        weights, vectors = shared or (None, relevance)
-        maps = torch.cat([self._back(part) for part in vectors.split(TOGETHER)])
-        return maps if weights is None else torch.einsum("bkr,rb...->kb...", weights, maps)
+    def _of_each(self, relevance: Tensor) -> list[Tensor]:
+        return [torch.cat([self._back(part) for part in relevance.split(TOGETHER)])]
 
     def _back(self, relevance: Tensor) -> Tensor:
         one = len(relevance) == 1
@@ -193,22 +191,18 @@ def propagation(
         first, low, high = _first_layer(model, images, box if rules == "z_plus" else None)
         pixels, linear, summing = hooks(rules, biases, low, high)
         batch_norms = merged_batch_norms(model)
-        watched = stack.enter_context(_watching(model, first, named, batch_norms))
-        stack.enter_context(merged(model, batch_norms))
-        stack.enter_context(Composite(
-            lambda ctx, name, module: pixels if module is first else linear if isinstance(module, Linear) else None
-        ).context(model))
         recorded: dict[str, Tensor] = {}
+        stack.enter_context(merged(model, batch_norms))
+        stack.enter_context(ruled_layers(model, first, pixels, linear))
         stack.enter_context(_recording(named, recorded))
-        functions = RuledFunctions(summing, averages=average_pooling == "proportional")
-        stack.callback(functions.remove)
-        with functions:
+        watched = stack.enter_context(_watching(model, first, named, batch_norms))
+        with RuledFunctions(summing, averages=average_pooling == "proportional") as functions:
             logits = model(images.clone())
         check_output(logits, len(images))
         outputs = recorded.get(layer, logits)
         if not outputs.requires_grad or (named and layer not in recorded):
             raise ValueError(f"layer {layer!r} does not run between the pixels and the logits; choose another")
-        check_graph(model, outputs, watched.nodes | functions.nodes)
+        check_graph(model, outputs, functions.stacks)
         propagate = Propagation(outputs, rules, watched, images.shape)
         try:
             yield propagate
@@ -273,7 +267,6 @@ class Watched:
         self.closed = False
         self.names: dict[nn.Module, str] = {}
         self.outputs: dict[nn.Module, Tensor] = {}  # of layers with weights, in the order in which they ran
-        self.nodes: set = set()
 
 
 @contextmanager
@@ -292,7 +285,6 @@ def _watching(
             raise ValueError(f"{module} runs more than once in a forward pass: relevance propagation has no rule for that")
         check_plain(watched.names[module], module)
         watched.outputs[module] = output
-        watched.nodes.add(output.grad_fn)
         if not watched.closed:
             watched.last = module
 
@@ -309,17 +301,17 @@ def _watching(
                 )
         return check
 
-    def is_identity(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-        watched.nodes.add(output.grad_fn)
+    def pass_on(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        return inputs[0]  # a merged batch norm is the identity: no step of its own on the way back
 
-    handles = [first.register_forward_pre_hook(begin)]
+    handles = [first.register_forward_pre_hook(begin, prepend=True)]
     try:
         for module in modules.values():
             if isinstance(module, Linear):
                 handles.append(module.register_forward_hook(ran))
         for name, linear in batch_norms.items():
             handles.append(modules[name].register_forward_pre_hook(follows(name, linear)))
-            handles.append(modules[name].register_forward_hook(is_identity))
+            handles.append(modules[name].register_forward_hook(pass_on))
         handles += [module.register_forward_hook(close) for module in named.values()]
         yield watched
     finally:

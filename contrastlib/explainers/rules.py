@@ -1,7 +1,9 @@
 """What relevance does at each operation of a network: its rules, and which operations have none.
 
 Zennit supplies the rules of linear layers. What this module adds is what makes them hold on networks as
-they are written:
+they are written, and cost no more than they must:
+
+- A rule stands in the place of an operation's gradient, which is neither computed nor prepared for.
 
 - Batch norms are merged into the convolution before them, so that they take no relevance of their own
   and the signs of their scales count in the z+ rule. Merged layers compute what they did before.
@@ -20,10 +22,12 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 from zennit.canonizers import MergeBatchNorm
-from zennit.core import BasicHook, Hook, Stabilizer
+from zennit.core import BasicHook, Stabilizer
 from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
 from zennit.types import ConvolutionTranspose, Linear
 
@@ -33,17 +37,18 @@ EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of a lay
 
 AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
 PASSED = {"Relu", "Hardtanh"}
+RULED = "_Ruled"
 # steps whose gradient moves relevance and changes none of it
 MOVING = {
     "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Cat", "Slice", "Split", "ConstantPadNd", "Permute",
-    "Transpose", "AsStrided", "Clone", "Alias", "Copy", "Identity", "MaxPool2DWithIndices", "AdaptiveMaxPool2D", "Mean",
+    "Transpose", "AsStrided", "Clone", "Alias", "Copy", "MaxPool2DWithIndices", "AdaptiveMaxPool2D", "Mean",
     "AvgPool2D", "AdaptiveAvgPool2D", "AccumulateGrad",
 }  # fmt: skip
 FAMILIAR = (Linear, _BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
             nn.Flatten, nn.Identity)
 
 
-def hooks(rules: str, biases: bool, low: Tensor, high: Tensor) -> tuple[Hook, Hook, Hook]:
+def hooks(rules: str, biases: bool, low: Tensor, high: Tensor) -> tuple[BasicHook, BasicHook, BasicHook]:
     """Zennit's rules of the first layer, of the other linear layers, and of sums and averages.
 
     Args:
@@ -60,10 +65,80 @@ def hooks(rules: str, biases: bool, low: Tensor, high: Tensor) -> tuple[Hook, Ho
             param_modifiers=[NoMod(param_keys=[])] * 2,
             gradient_mapper=_to_those_that_agree,
         )
-        return ZBox(low, high, stabilizer=divisor), ZPlus(stabilizer=divisor, zero_params=zero), agreeing
+        return ZBox(low, high, stabilizer=divisor), _ZPlus(zero_params=zero), agreeing
     stabilizer = partial(divisor, epsilon=EPSILON) if rules == "epsilon" else divisor
     linear = Epsilon(stabilizer, zero_params=zero)
     return linear, linear, Norm(stabilizer)
+
+
+class _ZPlus(ZPlus):
+    """Zennit's rule, without its half for negative inputs where there are none, as behind a ReLU."""
+
+    def __init__(self, zero_params: list[str] | None):
+        super().__init__(zero_params=zero_params)
+        self.gradient_mapper = lambda relevance, halves: [relevance / divisor(sum(halves))] * len(halves)
+        self.reducer = self._default_reducer
+
+    def forward(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        super().forward(module, inputs, output)
+        if not (inputs[0] < 0).any():
+            self.input_modifiers, self.param_modifiers = self.input_modifiers[:1], self.param_modifiers[:1]
+
+
+class _Ruled(Function):
+    """What an operation made of ``x``; on the way back relevance follows its rule."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, module: nn.Module, inputs: tuple, output: Tensor, rule: BasicHook) -> Tensor:
+        rule.forward(module, inputs, output)
+        ctx.module, ctx.inputs, ctx.rule = module, inputs, rule
+        return output.clone()  # what is handed in comes back as a view, which nothing could change in place
+
+    @staticmethod
+    def backward(ctx, relevance: Tensor) -> tuple[Tensor | None, ...]:
+        return *ctx.rule.backward(ctx.module, ctx.inputs, (relevance,)), None, None, None, None
+
+
+@contextmanager
+def ruled_layers(model: nn.Module, first: nn.Module, pixels: BasicHook, linear: BasicHook) -> Iterator[None]:
+    """While active, layers with weights run with a rule.
+
+    Args:
+        first: the layer of ``pixels``, the rule at the pixels.
+        linear: the rule of all others.
+
+    >>> net, x = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)), torch.ones(1, 2, requires_grad=True)
+    >>> with ruled_layers(net, net[0], *hooks("z", True, None, None)[:2]):
+    ...     output = net(x)
+    >>> relevance, = torch.autograd.grad(output.sum(), x)
+    """
+    handles = []
+    for module in model.modules():
+        if isinstance(module, Linear):
+            handles += _attach(module, (pixels if module is first else linear).copy())
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _attach(module: nn.Module, rule: BasicHook) -> tuple[RemovableHandle, RemovableHandle]:
+    entered = []
+
+    def enter(module: nn.Module, inputs: tuple) -> Tensor:
+        entered.append(inputs[0])
+        return _own(inputs[0])
+
+    def leave(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        return _Ruled.apply(entered.pop(), module, inputs, output.detach(), rule)
+
+    return module.register_forward_pre_hook(enter), module.register_forward_hook(leave)
+
+
+def _own(x: Tensor) -> Tensor:
+    """What a rule keeps, and the operation sees: others may change ``x`` in place."""
+    return x.detach().clone()
 
 
 def divisor(sums: Tensor, epsilon: float = 0.0) -> Tensor:
@@ -188,34 +263,25 @@ def _put_back(linear: nn.Module, has_bias: bool, tensors: list[tuple[Tensor, Ten
 class RuledFunctions(TorchFunctionMode):
     """While active, additions of two activations, and averages if ``averages``, run with a rule."""
 
-    def __init__(self, hook: Hook, averages: bool):
+    def __init__(self, rule: BasicHook, averages: bool):
         super().__init__()
-        self.hook, self.averages, self.nodes = hook, AVERAGES if averages else set(), set()
-        self.ruled: list[tuple] = []  # keeps what zennit refers to weakly
-
-    def remove(self) -> None:
-        """Let go of the tensors that the rules keep; the graph refers to the rules, and would keep itself alive."""
-        for _, handles in self.ruled:
-            handles.remove()
+        self.rule, self.averages = rule, AVERAGES if averages else set()
+        self.stacks: set = set()  # steps of the graph from the addends of an addition to one tensor
 
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
         if name in ("add", "add_", "__add__", "__iadd__") and not kwargs and _same_places(args):
-            total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), torch.stack(args, dim=-1))
+            addends = torch.stack(args, dim=-1)
+            self.stacks.add(addends.grad_fn)
+            total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), addends)
             return args[0].copy_(total) if name in ("add_", "__iadd__") else total
         if name in self.averages and args and getattr(args[0], "requires_grad", False):
             return self._with_rule(_Function(func, args[1:], kwargs), args[0])
         return func(*args, **kwargs)
 
     def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
-        hook = self.hook.copy()
-        self.ruled.append((hook, hook.register(module)))
-        output = module(x)
-        self.nodes.add(output.grad_fn)
-        # the step from the addends to their stack is the addition's own
-        if module.function is torch.sum:
-            self.nodes.add(x.grad_fn)
-        return output
+        inputs = (_own(x),)
+        return _Ruled.apply(x, module, inputs, module(*inputs), self.rule.copy())
 
 
 class _Function(nn.Module):
@@ -235,15 +301,15 @@ def _same_places(args: tuple) -> bool:
     )
 
 
-def check_graph(model: nn.Module, outputs: Tensor, ruled: set) -> None:
+def check_graph(model: nn.Module, outputs: Tensor, stacks: set) -> None:
     """Refuse steps without a rule; let ReLUs pass relevance.
 
     Args:
         outputs: where relevance enters.
-        ruled: steps of the graph (``grad_fn``) with a rule of their own.
+        stacks: of :class:`RuledFunctions`, the only ones that belong to a rule.
 
     Raises:
-        ValueError: there is another step than these and those that only move relevance.
+        ValueError: there is another step than these, rules and those that only move relevance.
 
     >>> x = torch.rand(2, 3, requires_grad=True)
     >>> check_graph(nn.Sigmoid(), x.sigmoid(), set())
@@ -261,7 +327,7 @@ def check_graph(model: nn.Module, outputs: Tensor, ruled: set) -> None:
         kind = re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
         if kind in PASSED:
             node.register_hook(lambda below, above: above)
-        elif node not in ruled and kind not in MOVING:
+        elif node not in stacks and kind != RULED and kind not in MOVING:
             raise ValueError(
                 f"relevance propagation has no rule for an operation of {type(model).__name__} ({kind}). It covers "
                 "convolutions, linear layers, batch norm after them, ReLU, pooling, concatenation and the addition of "

@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 from torch import nn
+from zennit.rules import ZPlus
 
 from contrastlib import contrasts
 from contrastlib.explainers.propagation import propagation
 from contrastlib.explainers.relevance import clrp1, clrp2, contrastive_lrp, lrp, relevance_maps
-from contrastlib.explainers.rules import RULES
+from contrastlib.explainers.rules import RULES, divisor, hooks, ruled_layers
 
 
 @pytest.fixture
@@ -135,3 +136,56 @@ def test_autocast_changes_nothing(with_batch_norm, images):
     maps = lrp(with_batch_norm, images, torch.ones_like)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(lrp(with_batch_norm, images, torch.ones_like), maps)
+
+
+def steps(node):
+    """The kinds of steps of a graph."""
+    return {node.name()}.union(*(steps(parent) for parent, _ in node.next_functions if parent is not None))
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_layers_have_a_rule_and_no_gradient(with_batch_norm, images, rules):
+    with propagation(with_batch_norm, images, rules) as propagate:
+        found = steps(propagate._ends.grad_fn)
+    assert found == {"_RuledBackward", "ReluBackward0", "ViewBackward0", "torch::autograd::AccumulateGrad"}
+
+
+@pytest.mark.parametrize("lowest, halves", [(0, 1), (-1, 2)])
+@pytest.mark.parametrize("biases", [False, True])
+def test_z_plus_is_that_of_zennit_and_has_a_half_for_negative_inputs_only_where_there_are_some(lowest, halves, biases, monkeypatch):
+    torch.manual_seed(0)
+    layer = nn.Linear(6, 5).double().requires_grad_(False)
+    x, relevance = torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1).requires_grad_(), torch.rand(3, 5, dtype=torch.float64)
+    with ruled_layers(layer, None, None, hooks("z_plus", biases, None, None)[1]):
+        output = layer(x)
+        runs = []
+        monkeypatch.setattr(layer, "forward", lambda x, run=layer.forward: runs.append(x) or run(x))
+        (found,) = torch.autograd.grad(output, x, relevance)
+    assert len(runs) == halves
+    handles = ZPlus(stabilizer=divisor, zero_params=None if biases else ["bias"]).register(layer)
+    (expected,) = torch.autograd.grad(layer(x), x, relevance)
+    handles.remove()
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+class Reusing(nn.Module):
+    """Changes in place what a layer has seen."""
+
+    def __init__(self, in_place):
+        super().__init__()
+        self.in_place, self.first, self.second, self.classes = in_place, nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(8, 5)
+
+    def forward(self, images):
+        x = self.first(images)
+        y = self.second(x)
+        x = nn.functional.relu(x, inplace=self.in_place)
+        return self.classes(torch.cat([x.mean((2, 3)), y.relu().mean((2, 3))], dim=1))
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_what_a_layer_has_seen_may_change_in_place(images, rules):
+    torch.manual_seed(0)
+    plain, reusing = Reusing(False), Reusing(True)
+    reusing.load_state_dict(plain.state_dict())
+    expected = lrp(plain, images, torch.ones_like, rules=rules, biases=True)
+    assert expected.any() and lrp(reusing, images, torch.ones_like, rules=rules, biases=True).equal(expected)

@@ -70,10 +70,10 @@ class _Drawn(ImageSet):
         return self.seed, (self.key, list(SPLITS).index(self.split), index)
 
     def _render(self, index, labels):
-        render = _kept if self.size <= _KEPT_SIZE else _Drawn._drawn
+        render = _kept if self.size <= _KEPT_SIZE else _Drawn._draw
         return tuple(part.copy() for part in render(self, index, labels))
 
-    def _drawn(self, index, labels):
+    def _draw(self, index, labels):
         return self.scene(index).render([SPECIES[label] for label in labels], self.size)
 
     def _annotations(self, index):
@@ -84,7 +84,7 @@ class _Drawn(ImageSet):
 
 @lru_cache(maxsize=2000)  # at 4 bytes a pixel 130 MB at most; several networks and pages look at the same pictures
 def _kept(images, index, labels):
-    return images._drawn(index, labels)
+    return images._draw(index, labels)
 
 
 def _read(owners, number, label):
