@@ -301,9 +301,6 @@ def _watching(
                 )
         return check
 
-    def pass_on(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-        return inputs[0]  # a merged batch norm is the identity: no step of its own on the way back
-
     handles = [first.register_forward_pre_hook(begin, prepend=True)]
     try:
         for module in modules.values():
@@ -311,7 +308,6 @@ def _watching(
                 handles.append(module.register_forward_hook(ran))
         for name, linear in batch_norms.items():
             handles.append(modules[name].register_forward_pre_hook(follows(name, linear)))
-            handles.append(modules[name].register_forward_hook(pass_on))
         handles += [module.register_forward_hook(close) for module in named.values()]
         yield watched
     finally:

@@ -185,7 +185,7 @@ def _width(layer: nn.Module) -> int:
 
 @contextmanager
 def merged(model: nn.Module, batch_norms: dict[str, str]) -> Iterator[None]:
-    """While active, layers do what the batch norms behind them did, and these are exactly the identity, epsilon included.
+    """While active, layers do what the batch norms behind them did, and these pass on what they get.
 
     Args:
         batch_norms: name of each batch norm -> that of its layer or "", from :func:`merged_batch_norms`.
@@ -206,8 +206,12 @@ def merged(model: nn.Module, batch_norms: dict[str, str]) -> Iterator[None]:
             _check_unshared(tensors, owners)
             undo.callback(_put_back, linear, linear.bias is not None, [(tensor, tensor.data) for tensor in tensors])
             MergeBatchNorm.merge_batch_norm([linear], norm)
-            norm.running_var.data -= norm.eps
+            undo.callback(norm.register_forward_hook(_pass_on).remove)
         yield
+
+
+def _pass_on(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+    return inputs[0]
 
 
 def check_plain(name: str, module: nn.Module) -> None:

@@ -189,3 +189,13 @@ def test_what_a_layer_has_seen_may_change_in_place(images, rules):
     reusing.load_state_dict(plain.state_dict())
     expected = lrp(plain, images, torch.ones_like, rules=rules, biases=True)
     assert expected.any() and lrp(reusing, images, torch.ones_like, rules=rules, biases=True).equal(expected)
+
+
+@pytest.mark.parametrize("layer", ["0", "1", "2"])
+def test_relevance_enters_at_a_layer_on_either_side_of_a_batch_norm(with_batch_norm, images, layer):
+    below = with_batch_norm[0], with_batch_norm[1], with_batch_norm[2]
+    with propagation(with_batch_norm, images, layer=layer) as propagate:
+        outputs, maps = propagate.outputs, propagate(propagate.outputs.abs())
+    behind = nn.Sequential(*below[:2 if layer < "2" else 3])(images)  # a merged convolution gives what its batch norm gave
+    torch.testing.assert_close(outputs, behind)
+    torch.testing.assert_close(total(maps), total(outputs.abs()))
