@@ -133,7 +133,8 @@ def _attach(module: nn.Module, rule: BasicHook) -> tuple[RemovableHandle, Remova
     def leave(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         return _Ruled.apply(entered.pop(), module, inputs, output.detach(), rule)
 
-    return module.register_forward_pre_hook(enter), module.register_forward_hook(leave)
+    # nearest to the layer, so that the hooks of others see what is on the way back
+    return module.register_forward_pre_hook(enter), module.register_forward_hook(leave, prepend=True)
 
 
 def _own(x: Tensor) -> Tensor:

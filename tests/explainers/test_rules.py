@@ -199,3 +199,12 @@ def test_relevance_enters_at_a_layer_on_either_side_of_a_batch_norm(with_batch_n
     behind = nn.Sequential(*below[:2 if layer < "2" else 3])(images)  # a merged convolution gives what its batch norm gave
     torch.testing.assert_close(outputs, behind)
     torch.testing.assert_close(total(maps), total(outputs.abs()))
+
+
+def test_hooks_of_others_see_the_relevance_of_a_layer(with_batch_norm, images):
+    seen = []
+    with_batch_norm[0].register_forward_hook(lambda module, inputs, output: output.register_hook(seen.append) and None)
+    with propagation(with_batch_norm, images) as propagate:
+        propagate(torch.ones(2, 5))
+    (relevance,) = seen
+    torch.testing.assert_close(total(relevance), torch.full((2,), 5.0))
