@@ -23,10 +23,10 @@ from contrastlib.explainers.rules import (
     RuledFunctions,
     check_graph,
     check_plain,
-    hooks,
     merged,
     merged_batch_norms,
     ruled_layers,
+    zennit_rules,
 )
 from contrastlib.forward import _recording, as_found, find_layer
 
@@ -189,7 +189,7 @@ def propagation(
     named = {} if layer is None else {layer: find_layer(model, layer)}
     with as_found(model), ExitStack() as stack:
         first, low, high = _first_layer(model, images, box if rules == "z_plus" else None)
-        pixels, linear, summing = hooks(rules, biases, low, high)
+        pixels, linear, summing = zennit_rules(rules, biases, low, high)
         batch_norms = merged_batch_norms(model)
         recorded: dict[str, Tensor] = {}
         stack.enter_context(merged(model, batch_norms))

@@ -4,7 +4,6 @@ Zennit supplies the rules of linear layers. What this module adds is what makes 
 they are written, and cost no more than they must:
 
 - A rule stands in the place of an operation's gradient, which is neither computed nor prepared for.
-
 - Batch norms are merged into the convolution before them, so that they take no relevance of their own
   and the signs of their scales count in the z+ rule. Merged layers compute what they did before.
 - Additions (residual blocks) and average pooling written as functions get rules as well.
@@ -37,7 +36,6 @@ EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of a lay
 
 AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
 PASSED = {"Relu", "Hardtanh"}
-RULED = "_Ruled"
 # steps whose gradient moves relevance and changes none of it
 MOVING = {
     "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Cat", "Slice", "Split", "ConstantPadNd", "Permute",
@@ -48,14 +46,14 @@ FAMILIAR = (Linear, _BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, n
             nn.Flatten, nn.Identity)
 
 
-def hooks(rules: str, biases: bool, low: Tensor, high: Tensor) -> tuple[BasicHook, BasicHook, BasicHook]:
+def zennit_rules(rules: str, biases: bool, low: Tensor, high: Tensor) -> tuple[BasicHook, BasicHook, BasicHook]:
     """Zennit's rules of the first layer, of the other linear layers, and of sums and averages.
 
     Args:
         rules, biases: see :func:`contrastlib.explainers.propagation.propagation`.
         low, high: range of what enters the first layer, for the rule of z_plus there.
 
-    >>> hooks("z_plus", False, torch.zeros(1), torch.ones(1))[0].__class__.__name__
+    >>> zennit_rules("z_plus", False, torch.zeros(1), torch.ones(1))[0].__class__.__name__
     'ZBox'
     """
     zero = None if biases else ["bias"]
@@ -108,7 +106,7 @@ def ruled_layers(model: nn.Module, first: nn.Module, pixels: BasicHook, linear: 
         linear: the rule of all others.
 
     >>> net, x = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)), torch.ones(1, 2, requires_grad=True)
-    >>> with ruled_layers(net, net[0], *hooks("z", True, None, None)[:2]):
+    >>> with ruled_layers(net, net[0], *zennit_rules("z", True, None, None)[:2]):
     ...     output = net(x)
     >>> relevance, = torch.autograd.grad(output.sum(), x)
     """
@@ -332,7 +330,7 @@ def check_graph(model: nn.Module, outputs: Tensor, stacks: set) -> None:
         kind = re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
         if kind in PASSED:
             node.register_hook(lambda below, above: above)
-        elif node not in stacks and kind != RULED and kind not in MOVING:
+        elif node not in stacks and kind != _Ruled.__name__ and kind not in MOVING:
             raise ValueError(
                 f"relevance propagation has no rule for an operation of {type(model).__name__} ({kind}). It covers "
                 "convolutions, linear layers, batch norm after them, ReLU, pooling, concatenation and the addition of "

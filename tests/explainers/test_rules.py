@@ -10,7 +10,7 @@ from zennit.rules import ZPlus
 from contrastlib import contrasts
 from contrastlib.explainers.propagation import propagation
 from contrastlib.explainers.relevance import clrp1, clrp2, contrastive_lrp, lrp, relevance_maps
-from contrastlib.explainers.rules import RULES, divisor, hooks, ruled_layers
+from contrastlib.explainers.rules import RULES, divisor, ruled_layers, zennit_rules
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_z_plus_is_that_of_zennit_and_has_a_half_for_negative_inputs_only_where_
     torch.manual_seed(0)
     layer = nn.Linear(6, 5).double().requires_grad_(False)
     x, relevance = torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1).requires_grad_(), torch.rand(3, 5, dtype=torch.float64)
-    with ruled_layers(layer, None, None, hooks("z_plus", biases, None, None)[1]):
+    with ruled_layers(layer, None, None, zennit_rules("z_plus", biases, None, None)[1]):
         output = layer(x)
         runs = []
         monkeypatch.setattr(layer, "forward", lambda x, run=layer.forward: runs.append(x) or run(x))
@@ -193,10 +193,9 @@ def test_what_a_layer_has_seen_may_change_in_place(images, rules):
 
 @pytest.mark.parametrize("layer", ["0", "1", "2"])
 def test_relevance_enters_at_a_layer_on_either_side_of_a_batch_norm(with_batch_norm, images, layer):
-    below = with_batch_norm[0], with_batch_norm[1], with_batch_norm[2]
     with propagation(with_batch_norm, images, layer=layer) as propagate:
         outputs, maps = propagate.outputs, propagate(propagate.outputs.abs())
-    behind = nn.Sequential(*below[:2 if layer < "2" else 3])(images)  # a merged convolution gives what its batch norm gave
+    behind = with_batch_norm[:3 if layer == "2" else 2](images)  # a merged convolution gives what its batch norm gave
     torch.testing.assert_close(outputs, behind)
     torch.testing.assert_close(total(maps), total(outputs.abs()))
 
