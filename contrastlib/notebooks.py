@@ -130,8 +130,11 @@ def kernel_environment(values: dict[str, str]):
     """Variables for all kernels that are started inside, in whatever thread, beside those of this process."""
     before = dict(os.environ)
     os.environ.setdefault("GLIBC_TUNABLES", ALLOCATION)
-    # a kernel works elsewhere, so that a relative address of the data would lead it astray
-    os.environ.update({"CONTRASTLIB_DATA": str(files.root().absolute())} | values)
+    # A kernel works elsewhere, so that a relative address of the data would lead it astray. It imports the code of this
+    # repository, also where the environment was installed from another clone.
+    folders = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    own = {"CONTRASTLIB_DATA": str(files.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
+    os.environ.update(own | values)
     try:
         yield
     finally:

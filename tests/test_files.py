@@ -48,10 +48,25 @@ def put(content):
     (files.root() / NAME).write_bytes(content)
 
 
+@pytest.mark.parametrize("name", [name for name, info in files.registry().items() if "package" in info])
+def test_a_file_that_comes_with_a_package(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
+    inside = files.path(name)
+    assert inside.name == name and not inside.is_relative_to(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    package = files.entry(name)["package"]["name"]
+    with pytest.raises(files.MissingFile, match=f"comes with the package {package}: run `pip install .* {package}`"):
+        files.path(name)
+    (tmp_path / name).write_bytes(inside.read_bytes())  # or in the folder of the data
+    assert files.path(name) == tmp_path / name
+    (tmp_path / name).write_bytes(b"other")
+    assert files.state(name) == "corrupt"
+
+
 def test_registry_is_complete():
     for name, entry in files.registry().items():
         required = {"what", "needed_by", "source", "made", "licence", "bytes", "sha256", "preprocessing"}
-        assert required <= set(entry) <= required | {"url"}, name
+        assert required <= set(entry) <= required | {"url", "package", "credit"}, name
         assert len(entry["sha256"]) == 64
 
 
@@ -254,7 +269,7 @@ def test_command_lists(registry, capsys):
     assert f"missing  {NAME}" in (out := capsys.readouterr().out) and "0 of 1 files" in out
     put(CONTENT)
     command()
-    assert f"present  {NAME}" in (out := capsys.readouterr().out) and "1 of 1 files" in out
+    assert f"present  {NAME}" in (out := capsys.readouterr().out) and "1 of 1 files made by others" in out
 
 
 def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
@@ -266,7 +281,9 @@ def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
     out = capsys.readouterr().out
     named = dict(reversed(line.split()) for line in out.splitlines() if line.startswith(("present", "missing")))
     assert named.keys() == {*files.registry(), *files.sets(), *files.trained_names()}
-    assert {name for name, state in named.items() if state == "present"} == {"birds", "bird-scenes", *files.trained_names()}
+    assert {name for name, state in named.items() if state == "present"} == {
+        "birds", "bird-scenes", *files.trained_names(), *(name for name, info in files.registry().items() if "package" in info)
+    }
     assert out.count(" Licence:") == out.count(" Source:") == len(named)
     assert all(len(line) <= 80 for line in out.splitlines()[:-1])
     (tmp_path / "food-101" / "meta").mkdir()

@@ -47,8 +47,11 @@ def add_parser(subparsers) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Print what there is, group by group."""
+    packaged = [name for name, info in files.registry().items() if "package" in info]
+    others = [name for name in files.registry() if name not in packaged]
     groups = {
-        "Files made by others": files.registry(),
+        "Files made by others": others,
+        "Files that packages of PyPI bring": packaged,
         "Networks that contrastlib trained": files.trained_names(),
         "Data sets that contrastlib draws": [name for name in files.sets() if name not in _papers()],
         "Data sets of the papers": _papers(),
@@ -61,8 +64,8 @@ def show(arguments: argparse.Namespace) -> int:
                                 break_long_words=False, break_on_hyphens=False))
         print()
     print("Any classifier of torchvision (BSD-3-Clause), such as torchvision/vgg16_bn, can\nbe fetched into torch's cache.\n")
-    present = sum(files.available(name) for name in files.registry())
-    print(f"{present} of {len(files.registry())} files are present in {files.root()}.")
+    present = sum(files.available(name) for name in others)
+    print(f"{present} of {len(others)} files made by others are present in {files.root()}.")
     return 0
 
 
@@ -129,7 +132,7 @@ def _get(name: str) -> Path | str:
 
 def _place(name: str) -> Path | str:
     if name in files.registry():
-        return files.root() / name
+        return files.place(name)
     if name in files.trained_names():
         return files.WEIGHTS / f"{name}.safetensors"
     return files.root() / files.sets()[name]["folder"] if name in _papers() else f"{name}, drawn when it is used"

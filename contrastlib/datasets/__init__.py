@@ -8,6 +8,7 @@ from contrastlib import files
 from contrastlib.datasets import archives, papers
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.datasets.folders import Folder
+from contrastlib.datasets.packaged import PackagedPhotographs
 
 __all__ = ["DATASETS", "Example", "ImageSet", "load"]
 
@@ -27,6 +28,7 @@ def _bird_scenes(**options) -> ImageSet:
 DATASETS = {
     "birds": _birds,
     "bird-scenes": _bird_scenes,
+    "photographs": PackagedPhotographs,
     "imagenet-sample": archives.imagenet_sample,
     "imagenet-birds": archives.imagenet_birds,
     "zebra-elephant": archives.zebra_elephant,

@@ -21,7 +21,8 @@ TOGETHER = 4  # pictures that pass through a network together
 
 TITLES = {
     "birds_vgg": "small VGG", "birds_alexnet": "small AlexNet", "birds_resnet": "small ResNet",
-    "birds_vit": "small ViT", "cifar10_vit": "small ViT", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1",
+    "birds_vit": "small ViT", "cifar10_vit": "small ViT",
+    **{f"efficientnet_lite{variant}": f"EfficientNet-Lite{variant}" for variant in (0, 1, 2)}, "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1",
     "mobilenet_v2": "MobileNet V2", "mobilenet_v2_birds": "MobileNet V2 for birds",
     **{f"cifar10_resnet{depth}": f"ResNet-{depth}" for depth in (20, 32, 44, 56)},
 }  # fmt: skip

@@ -16,6 +16,7 @@ MODELS = {
     "birds_resnet": partial(pretrained.synthetic_birds, "birds_resnet"),
     "birds_vit": partial(pretrained.synthetic_birds, "birds_vit"),
     "cifar10_vit": pretrained.cifar10_vit,
+    **{f"efficientnet_lite{variant}": partial(pretrained.efficientnet_lite, variant) for variant in pretrained.LITE},
     "squeezenet1_0": partial(pretrained.squeezenet, "1_0"),
     "squeezenet1_1": partial(pretrained.squeezenet, "1_1"),
     "mobilenet_v2": pretrained.mobilenet_v2,
@@ -24,7 +25,7 @@ MODELS = {
 }
 """name -> function without arguments; torchvision's own networks come on top, as "torchvision/…\""""
 
-PREFERRED = ("mobilenet_v2", "squeezenet1_1", "squeezenet1_0")
+PREFERRED = ("efficientnet_lite0", "mobilenet_v2", "squeezenet1_1", "squeezenet1_0")
 """networks for photographs of anything, the most accurate first"""
 
 

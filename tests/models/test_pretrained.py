@@ -17,9 +17,11 @@ from torch.utils.data import DataLoader, Subset
 from contrastlib import datasets, files, models
 from contrastlib.models import hub, small
 from contrastlib.models.cifar_resnet import CifarResNet
-from contrastlib.models.pretrained import SamePadConv2d, load_weights
+from contrastlib.models.padding import SamePadConv2d
+from contrastlib.models.pretrained import LITE, load_weights
 
 FILES = {
+    **{f"efficientnet_lite{variant}": file for variant, file in LITE.items()},
     "squeezenet1_0": "squeezenet1_0_imagenet_fp16.safetensors",
     "squeezenet1_1": "squeezenet1_1_imagenet_fp16.safetensors",
     "mobilenet_v2": "mobilenet_v2_imagenet_fp16.safetensors",
@@ -48,6 +50,9 @@ def every(step, images):
 
 
 @pytest.mark.parametrize("name, layer, size, channels", [
+    network("efficientnet_lite0", "network.features.17", 7, 1280),
+    network("efficientnet_lite1", "network.features.22", 8, 1280),
+    network("efficientnet_lite2", "network.features.22", 9, 1280),
     network("squeezenet1_0", "network.features.12", 13, 512),
     network("squeezenet1_1", "network.features.12", 13, 512),
     network("mobilenet_v2", "network.features.18", 7, 1280),
