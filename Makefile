@@ -5,35 +5,51 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PROFILE ?= quick
+# tests side by side; those of one file in one process, which share what they load
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+# `$(TIMED) what command ...` runs the command and says how long it took
+TIMED = $(SHELL) -c 'began=$$SECONDS; "$${@:2}"; code=$$?; echo "$$1: $$((SECONDS - began)) s"; exit $$code' --
 REPOSITORY ?=
 BRANCH ?= main
 export REPOSITORY BRANCH
+# whichever clone the environment was installed from, the code that runs is that of this one
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENDOR := book/vendor/offline
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
 PAGES = _config.yml _toc.yml data/README.md $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install book run test lab real paper bench screenshots clean
+.PHONY: help install book run test test-fast test-data lab real paper bench screenshots clean
 
 help:            ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(VENV)/.peers $(VENDOR)/.complete  ## the virtual environment and the JavaScript, without running anything
 
-book: run        ## run the notebooks that are out of date, build the book (REPOSITORY=https://github.com/owner/name)
-	@$(MAKE) -s _build/.book
+book:            ## run the notebooks that are out of date, build the book (REPOSITORY=https://github.com/owner/name)
+	@$(TIMED) environment $(MAKE) -s $(VENV)/.installed $(VENDOR)/.complete
+	@$(TIMED) notebooks $(PYTHON) -m contrastlib run
+	@$(TIMED) pages $(MAKE) -s _build/.book
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
 run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out of date (PROFILE=quick)
 	@$(PYTHON) -m contrastlib run --profile $(PROFILE)
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
-	$(BIN)/ruff check --quiet .
-	$(PYTHON) -m pytest -q contrastlib tests
-	$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile notebooks
+	@$(BIN)/ruff check --quiet .
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) contrastlib tests
+	@$(TIMED) "notebooks' outputs" $(PYTHON) -m pytest -q $(PARALLEL) notebooks
+
+test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
+	@$(BIN)/ruff check --quiet .
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data" contrastlib tests \
+	  --ignore tests/browser --ignore tests/notebooks --ignore tests/peers
+
+test-data: $(VENV)/.peers book  ## what needs the photographs and weights of others, and the pages that show them
+	@$(TIMED) "tests with the data" $(PYTHON) -m pytest -q $(PARALLEL) -m data contrastlib tests
 
 lab: $(VENV)/.installed  ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=$(CURDIR) $(if $(filter 0,$(shell id -u)),--allow-root) notebooks  # root: in containers
+	$(BIN)/jupyter lab --notebook-dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) notebooks  # root: in containers
 
 real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (hours); results go to data/results/real
 	$(PYTHON) -m contrastlib run --profile real
@@ -50,11 +66,13 @@ screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in
 clean:           ## remove what was built; keep the environment, the data and cached results
 	rm -rf _build book/executed book/vendor .pytest_cache .hypothesis
 
+# a virtual environment that was interrupted while it was made has no pip: it is made anew
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
-	test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
+	@$(PYTHON3) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed, and $(PYTHON3) is %d.%d: name another with make PYTHON3=python3.11" % v[:2])'
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON3) -m venv $(VENV); }
 	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt
 	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps -e .
-	touch $@
+	@touch $@
 
 $(VENV)/.peers: requirements-peers.txt $(VENV)/.installed
 	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements-peers.txt -c constraints.txt

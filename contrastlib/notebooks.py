@@ -22,6 +22,7 @@ import yaml
 from contrastlib import files, freshness, kernel
 
 REPOSITORY = freshness.REPOSITORY
+CODE = REPOSITORY  # where this package is imported from
 NOTEBOOKS = REPOSITORY / "notebooks"
 EXECUTED = REPOSITORY / "book" / "executed"
 PROFILES = NOTEBOOKS / "profiles"
@@ -131,8 +132,8 @@ def kernel_environment(values: dict[str, str]):
     before = dict(os.environ)
     os.environ.setdefault("GLIBC_TUNABLES", ALLOCATION)
     # A kernel works elsewhere, so that a relative address of the data would lead it astray. It imports the code of this
-    # repository, also where the environment was installed from another clone.
-    folders = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # clone, also where the environment was installed from another clone.
+    folders = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"CONTRASTLIB_DATA": str(files.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
     os.environ.update(own | values)
     try:

@@ -1,6 +1,8 @@
-"""Networks that are small, quick and awkward: batch norm, residuals, operations in place."""
+"""Networks that are small, quick and awkward: batch norm, residuals, operations in place. And which tests may be skipped."""
 
 import gc
+import os
+import re
 import warnings
 
 import pytest
@@ -8,7 +10,39 @@ import torch
 import torchvision
 from torch import nn
 
+from contrastlib import files
+
 CLASSES, SIDE = 6, 32
+
+# The only reasons for which continuous integration may skip a test.
+MAY_SKIP = (r"needs a GPU", r"there is a GPU", *([] if os.environ.get("CONTRASTLIB_DATA") else [r"needs the data: .*"]))
+
+
+def pytest_runtest_setup(item):
+    """Skip a test marked ``data(*files)`` where one of the files is not there."""
+    wanted = {name for mark in item.iter_markers("data") for name in mark.args}
+    absent = sorted(name for name in wanted if not files.available(name))
+    if absent:
+        pytest.skip(f"needs the data: {', '.join(absent)} not in {files.root()}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return _skipped_for_a_reason((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _skipped_for_a_reason((yield))
+
+
+def _skipped_for_a_reason(report):
+    """In continuous integration a skip for a reason that is not in MAY_SKIP is a failure."""
+    if report.outcome == "skipped" and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr).removeprefix("Skipped: ")
+        if not any(re.fullmatch(allowed, reason) for allowed in MAY_SKIP):
+            report.outcome, report.longrepr = "failed", f"skipped, which MAY_SKIP of tests/conftest.py does not allow: {reason}"
+    return report
 
 
 class Residual(nn.Module):

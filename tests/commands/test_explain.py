@@ -282,7 +282,6 @@ def test_drawing():
     assert not plt.get_fignums()
 
 
-@pytest.mark.skipif(not (files.WEIGHTS / "birds_vgg.safetensors").exists(), reason="birds_vgg is not trained yet")
 def test_from_the_shell(tmp_path):
     birds = SyntheticBirds("test", size=128)
     Image.fromarray(birds.picture(3)).save(tmp_path / "my bird.png")

@@ -18,10 +18,6 @@ from contrastlib.datasets.archives import Archive
 from contrastlib.datasets.base import ImageSet, crop
 
 
-def needs(file):
-    return pytest.mark.skipif(not files.available(file), reason=f"{file} is not in CONTRASTLIB_DATA")
-
-
 def picture(width, height, kind="PNG", **options):
     """An encoded picture in which red grows to the right and green downwards."""
     image = Image.new("RGB", (width, height))
@@ -169,7 +165,7 @@ def test_missing_archive(tmp_path, monkeypatch):
         datasets.load("cifar10-test")
 
 
-@needs("imagenet_sample_1000.zip")
+@pytest.mark.data("imagenet_sample_1000.zip")
 def test_imagenet_sample():
     sample = datasets.load("imagenet-sample")
     assert len(sample) == 1000
@@ -182,7 +178,7 @@ def test_imagenet_sample():
     assert datasets.load("imagenet-sample", crop=227)[0].image.shape == (3, 227, 227)
 
 
-@needs("imagenet_sample_1000.zip")
+@pytest.mark.data("imagenet_sample_1000.zip")
 def test_imagenet_birds():
     birds = datasets.load("imagenet-birds", crops=5)
     assert len(birds) == 59 * 5
@@ -191,7 +187,7 @@ def test_imagenet_birds():
         "cock", "great grey owl", "black grouse", "black swan", "white stork", "albatross"]
 
 
-@needs("clrp_zebra_elephant.zip")
+@pytest.mark.data("clrp_zebra_elephant.zip")
 def test_zebra_elephant():
     images = datasets.load("zebra-elephant")
     assert [images[i].name for i in range(4)] == ["ze1.jpg", "ze2.jpg", "ze3.jpg", "ze4.jpg"]
@@ -199,8 +195,8 @@ def test_zebra_elephant():
     assert {images[i].image.shape for i in range(4)} == {(3, 224, 224)}
 
 
-@pytest.mark.parametrize("split, count", [pytest.param("test", 1000, marks=needs("cifar10_test.zip")),
-                                          pytest.param("train", 5000, marks=needs("cifar10_train.zip"))])
+@pytest.mark.parametrize("split, count", [pytest.param("test", 1000, marks=pytest.mark.data("cifar10_test.zip")),
+                                          pytest.param("train", 5000, marks=pytest.mark.data("cifar10_train.zip"))])
 def test_cifar10(split, count):
     images = datasets.load(f"cifar10-{split}")
     assert Counter(label for _, label in images.entries) == dict.fromkeys(range(10), count)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import contrastlib
-from contrastlib import datasets, files, models
+from contrastlib import datasets, models
 from contrastlib.datasets.birds import BirdScenes, SyntheticBirds
 from contrastlib.explorer import Explorer, bird, bird_scene, first_birds, of_set, photograph
 
@@ -101,8 +101,7 @@ def test_what_is_no_picture(make, error, says):
         make()
 
 
-@pytest.mark.skipif(not files.available("imagenet_sample_1000.zip"), reason="the photographs are not there")
-@pytest.mark.skipif(not files.available("squeezenet1_1_imagenet_fp16.safetensors"), reason="the weights are not there")
+@pytest.mark.data("imagenet_sample_1000.zip", "squeezenet1_1_imagenet_fp16.safetensors")
 def test_photographs_of_a_thousand_classes():
     network = models.load("squeezenet1_1")
     explorer = Explorer([of_set("imagenet-birds", 3)], [network], methods=["gradcam", "input_x_gradient"], classes=16)

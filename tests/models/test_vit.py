@@ -79,6 +79,7 @@ def test_the_birds_score_what_their_card_says():
     assert said["test"]["accuracy"] >= 0.75 and said["test"]["share_p2_above_0.1"] >= 0.2
 
 
+@pytest.mark.data("cifar10_test.zip")
 def test_cifar_scores_what_its_card_says(cifar10_test):
     scores = scores_near_the_card("cifar10_vit", cifar10_test, within=0.02)
     assert card("cifar10_vit")["test_set"] == cifar10_test.checksum
@@ -88,10 +89,6 @@ def test_cifar_scores_what_its_card_says(cifar10_test):
 @pytest.fixture
 def cifar10_test():
     """Every fifth test image of CIFAR-10, 2,000 in all."""
-    from contrastlib import files
-
-    if not files.available("cifar10_test.zip"):
-        pytest.skip("cifar10_test.zip is not here")
     whole = datasets.load("cifar10-test")
     whole.entries = whole.entries[::5]
     return whole
