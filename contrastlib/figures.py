@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+
+from contrastlib import files
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "data" / "published"
 COLOURS = "RdBu_r"  # red speaks for the class, blue against it, white is 0; told apart by colour-blind readers
@@ -138,7 +142,7 @@ def three_classes(
 
 
 def answer(
-    image: np.ndarray, heat: np.ndarray, names: Sequence[str], probabilities: Sequence[float], part: str
+    image: np.ndarray, heat: np.ndarray, names: Sequence[str], probabilities: Sequence[float], part: str | None = None
 ) -> Figure:
     """One image and the maps of its two likeliest classes: from the logits, and against the others.
 
@@ -146,13 +150,14 @@ def answer(
         image: (H, W, 3) in [0, 1].
         heat: (2, 2, H, W): original and weighted, of the first and of the second class.
         names, probabilities: of the two classes.
-        part: in which the two differ.
+        part: in which the two differ, where that is known.
     """
     figure, axes = plt.subplots(1, 5, figsize=(11, 2.9), layout="constrained")
     axes[0].imshow(image)
     asked = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
     axes[0].set_title(asked, fontsize=9, parse_math=False)
-    axes[0].set_xlabel(f"they differ in: {part}", fontsize=9)
+    if part:
+        axes[0].set_xlabel(f"they differ in: {part}", fontsize=9)
     for k, ax in enumerate(axes[1:]):
         contrast, rank = divmod(k, 2)
         overlay(ax, image, heat[contrast, rank])
@@ -161,6 +166,39 @@ def answer(
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     return figure
+
+
+def maker(name: str) -> str:
+    """What a photograph shows, who made it, and under which licence it may be shown.
+
+    >>> maker("chelsea.png")
+    'a cat, Chelsea, by Stefan van der Walt (CC0)'
+    """
+    photo = files.entry(name)
+    return f"{photo['what']}, by {photo['credit']} ({photo['licence']})"
+
+
+def credits(*names: str) -> HTML:
+    """A line that names the makers of photographs, to stand below them.
+
+    >>> credits("chelsea.png").data
+    '<p class="credits">Photographs: a cat, Chelsea, by Stefan van der Walt (CC0). With scikit-image.</p>'
+    """
+    return HTML(f'<p class="credits">Photographs: {html.escape("; ".join(map(maker, names)))}. With scikit-image.</p>')
+
+
+def left_out(what: str, *names: str) -> HTML:
+    """A folded line in the place of a figure whose files are not here: what it shows, which files, how to get them.
+
+    >>> print(left_out("Zebras", "clrp_zebra_elephant.zip").data)
+    <details class="left-out"><summary>Zebras: not part of this build</summary><p>...</p></details>
+    """
+    wanted = ", ".join(f"<code>{name}</code>" for name in names)
+    return HTML(
+        f'<details class="left-out"><summary>{html.escape(what)}: not part of this build</summary><p>Made where {wanted} '
+        "are present, which are not ours to pass on. <code>python -m contrastlib data</code> says where each comes from "
+        "and where to put it.</p></details>"
+    )
 
 
 def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.6):

@@ -12,6 +12,9 @@ from torch import nn
 
 from contrastlib import files
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
+    torch.set_num_threads(1)
+
 CLASSES, SIDE = 6, 32
 
 # The only reasons for which continuous integration may skip a test.
@@ -150,10 +153,15 @@ def make_network():
 
 @pytest.fixture
 def tensors_alive():
-    """Counts the tensors that Python can reach; what a cycle through the graph keeps is among them."""
+    """Counts the tensors made in this test that Python can reach; what a cycle through the graph keeps is among them."""
+    gc.collect()
+    gc.freeze()  # what was there before is not looked through again and again
+
     def count():
         gc.collect()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old names in torch that are looked at on the way
             return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
-    return count
+
+    yield count
+    gc.unfreeze()

@@ -10,6 +10,8 @@ import torch
 from contrastlib import explainers, runs
 from contrastlib.runs import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):

@@ -294,6 +294,7 @@ def test_a_vision_transformer_is_explained_by_its_tokens():
     assert torch.equal(explain(transformer, images), explain(transformer, images, method="vit_gradcam"))
 
 
+@pytest.mark.slow
 def test_modules_are_there_when_they_are_asked_for():
     code = "import contrastlib, sys; assert 'torch' not in sys.modules; contrastlib.models.load; contrastlib.contrasts.weighted"
     subprocess.run([sys.executable, "-c", code], check=True)

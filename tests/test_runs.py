@@ -84,6 +84,7 @@ def test_shards_are_shared_by_runs_that_ask_in_another_order(workshop):
     assert workshop.calls() == [0, 10, 30, 20]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(workshop):
     program = f"""
         import json, sys

@@ -119,6 +119,7 @@ def test_descriptions(tmp_path, study, options):
     assert (table["group"] == table["image"] // 2).all()
 
 
+@pytest.mark.slow
 def test_choices_share_their_images_and_only_photographs_are_resized_otherwise(tmp_path, monkeypatch):
     options = {"count": 30, "cache": tmp_path, "threshold": 0.0, "countings": ["sign"]}
     drawn = studies.masking_choices("net", "noise", **options)

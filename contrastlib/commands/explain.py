@@ -25,6 +25,7 @@ speak for the target class, blue ones against it, that is, for the classes it is
 
 EPILOG = """\
 networks:
+  efficientnet_lite0 (the default), efficientnet_lite1, efficientnet_lite2,
   mobilenet_v2, squeezenet1_1, squeezenet1_0  the 1000 classes of ImageNet
   mobilenet_v2_birds                          964 species of birds
   cifar10_resnet20, cifar10_resnet32, cifar10_resnet44, cifar10_resnet56, cifar10_vit
@@ -171,9 +172,9 @@ def load_network(name: str | None) -> Classifier:
         except files.MissingFile:
             continue
     raise files.MissingFile(
-        f"no network for photographs is in {files.root()}. Name one that can be downloaded, such as "
-        "--network torchvision/mobilenet_v2 (14 MB), or set CONTRASTLIB_DATA to the folder that has "
-        f"{' or '.join(models.PREFERRED)}; `python -m contrastlib data` lists the files."
+        f"no network for photographs is here. {files.remedy('efficientnet-lite0-57934424.pth')} Or name one that can be "
+        "downloaded, such as --network torchvision/mobilenet_v2 (14 MB); or set CONTRASTLIB_DATA to the folder that has "
+        "mobilenet_v2, squeezenet1_1 or squeezenet1_0: `python -m contrastlib data` lists the files."
     )
 
 

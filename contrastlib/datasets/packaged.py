@@ -39,13 +39,3 @@ class PackagedPhotographs(Photographs):
 
     def open(self, name: str) -> Image.Image:
         return Image.open(self.paths[name])
-
-
-def credit(name: str) -> str:
-    """Who made the photograph, and under which licence it may be shown.
-
-    >>> credit("chelsea.png")
-    'Stefan van der Walt (CC0)'
-    """
-    info = files.entry(name)
-    return f"{info['credit']} ({info['licence']})"

@@ -1,7 +1,10 @@
 """The built book on the disk, and the browser to look at it with."""
 
+import json
 import shutil
 from pathlib import Path
+
+from contrastlib import files
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -23,3 +26,12 @@ def pages() -> list[str]:
     """Addresses of all pages of the built book, relative to its root; index.html only leads to the first."""
     found = {page.relative_to(HTML).as_posix() for page in HTML.rglob("*.html")} - {"index.html"}
     return sorted(page for page in found if not page.startswith(("_static/", "_sources/")))
+
+
+def differs_with_data(address: str) -> bool:
+    """Whether the notebook of this page looked for files of $CONTRASTLIB_DATA that not everybody has."""
+    stamp = ROOT / Path(address).with_suffix(".json")
+    if not address.startswith("book/executed/") or not stamp.exists():
+        return False
+    inputs = json.loads(stamp.read_text())["inputs"]
+    return any(f"file $CONTRASTLIB_DATA/{name}" in inputs for name, info in files.registry().items() if "package" not in info)

@@ -1,14 +1,18 @@
 """Every page of the built book, in a real browser with all other hosts blocked."""
 
 import functools
+import os
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
-from built import AXE, HTML, pages
+from built import AXE, HTML, differs_with_data, pages
 
 WIDTHS = (1280, 360)
-every_page = pytest.mark.parametrize("address", pages() or ["book/index.html"])
+HOSTS = ("https://mybinder.org", "https://colab.research.google.com")
+BUTTONS = ".fa-rocket, .fa-github, .fa-gitlab, [class*=launch-], [class*=repository-button]"
+every_page = pytest.mark.parametrize(
+    "address", [pytest.param(page, marks=[pytest.mark.data] if differs_with_data(page) else []) for page in pages() or ["book/index.html"]])
 
 
 def overflow(page) -> list[str]:
@@ -27,8 +31,22 @@ def overflow(page) -> list[str]:
 
 @every_page
 def test_page(visit, address):
-    """Nothing fails and nothing is asked of another host; mathematics is set; images have alternative texts."""
+    """Nothing fails, nothing is asked of another host; it fits, says how it is made, and everybody can read it."""
     page, problems = visit(address)
+    assert_complete(page)
+    assert_says_how_it_is_made(page, address)
+    assert_accessible(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+    assert_accessible(page, runOnly=["color-contrast"])  # a theme is its colours
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert not overflow(page), f"sideways scrolling at {width} px"
+    assert not problems
+
+
+def assert_complete(page):
+    """Mathematics is set; images are there and have alternative texts."""
     raw = page.evaluate(
         r"""() => {
           const text = document.querySelector(".bd-article, article, body").cloneNode(true);
@@ -47,20 +65,29 @@ def test_page(visit, address):
     assert not unnamed, "images without an alternative text"
     broken = page.evaluate("() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
     assert not broken, "images that do not load"
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert not overflow(page), f"sideways scrolling at {width} px"
-    assert not problems
 
 
-@every_page
-@pytest.mark.parametrize("scheme, rules", [("light", None), ("dark", ["color-contrast"])])  # a theme is its colours
-def test_accessibility(visit, address, scheme, rules):
-    """axe finds no serious or critical problem, in either theme."""
-    page, _ = visit(address, scheme=scheme)
-    page.add_script_tag(path=AXE)
-    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
-    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+def assert_says_how_it_is_made(page, address):
+    """By which command, to be copied; no button that needs the address of a repository where there is none."""
+    section, name = page.locator("section#rerun-this-page"), Path(address).stem
+    if address.startswith("book/executed/"):
+        assert section.evaluate("e => e.closest('.bd-article').textContent.trim().endsWith(e.textContent.trim())")
+        expected = f".venv/bin/papermill notebooks/{name}.ipynb /tmp/{name}.ipynb \\\n  --cwd notebooks"
+        assert section.locator("pre").first.inner_text().strip().startswith(expected)
+        assert section.locator("button.copybtn").count() == section.locator("pre").count()
+    elif address.startswith("book/"):
+        assert "make book" in page.locator(".bd-article").inner_text()
+    if not os.environ.get("REPOSITORY"):
+        assert page.locator(BUTTONS).count() == 0
+        links = page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")
+        assert not [link for link in links if link.startswith(HOSTS)]
+
+
+def assert_accessible(page, **options):
+    """axe finds no serious or critical problem."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.add_script_tag(path=AXE)
+    found = page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"]} | options)["violations"]
     serious = [f"{rule['help']}: {node['html'][:200]}" for rule in found if rule["impact"] in ("serious", "critical")
                for node in rule["nodes"][:3]]
     assert not serious

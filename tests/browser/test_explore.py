@@ -1,5 +1,9 @@
 """The page Explore as its readers meet it: not too heavy, and quickly there also on a slow machine."""
 
+import pytest
+
+from contrastlib import files
+
 PAGE = "book/executed/11_explore.html"
 SEEN = """new MutationObserver((_, observer) => {
   if (document.querySelector(".contrast-explorer[data-ready]")) { window.firstPicture = performance.now(); observer.disconnect(); }
@@ -25,18 +29,25 @@ def test_weight_and_first_picture(browser, site):
     assert min(shares) < 1
 
 
+@pytest.mark.data
 def test_what_is_shown(visit):
-    """Twelve drawn birds or more, two of them in one picture; photographs, or a word on why there are none."""
+    """Five photographs, twelve drawn birds or more, two of them in one picture; the larger sets, or a folded line for each."""
     page, problems = visit(PAGE)
     page.wait_for_function("() => [...document.querySelectorAll('.contrast-explorer')].every(e => 'ready' in e.dataset)")
-    first = page.locator(".contrast-explorer").first
-    titles = first.locator(".cx-pictures img").evaluate_all("all => all.map(image => image.alt)")
-    assert len(titles) >= 12 and sum(" and " in title for title in titles) >= 3
+    assert titles(page, "explore-photographs") == ["tabby", "espresso", "missile", "tripod", "space shuttle"]
+    birds = titles(page, "explore-birds")
+    assert len(birds) >= 12 and sum(" and " in title for title in birds) >= 3
     captions = []
-    for button in first.locator(".cx-pictures input").all():
+    for button in page.locator("#explore-birds .cx-pictures input").all():
         button.check(force=True)
-        captions.append(first.locator(".cx-caption").inner_text())
+        captions.append(page.locator("#explore-birds .cx-caption").inner_text())
     for kind in ("differ in one part", "differ in several parts", "dominates"):
         assert sum(kind in caption for caption in captions) >= 2, captions
-    assert page.locator(".contrast-explorer").count() == 3 or page.get_by_text("not on this machine").count() == 2
+    larger = page.locator("#explore-bird-photographs, #explore-imagenet").count()
+    assert larger == (2 if files.available("imagenet_sample_1000.zip") else 0)
+    assert page.locator("details.left-out").count() == 2 - larger
     assert not problems
+
+
+def titles(page, explorer):
+    return page.locator(f"#{explorer} .cx-pictures img").evaluate_all("all => all.map(image => image.alt)")

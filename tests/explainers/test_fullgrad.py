@@ -65,6 +65,7 @@ def test_small_networks_are_complete(network, images):
     assert_complete(lived_in(network), images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [
     "alexnet", "vgg11", "vgg11_bn", "resnet18", "squeezenet1_1", "mobilenet_v2", "googlenet", "densenet121",
 ])  # fmt: skip

@@ -43,6 +43,7 @@ def test_the_contrast_of_maps_is_the_map_of_the_contrast(network, images):
     assert_linear(network, images)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_the_contrast_of_maps_is_the_map_of_the_contrast_in_torchvision_networks(torchvision_network, images):
     assert_linear(torchvision_network, nn.functional.interpolate(images[:2], 64, mode="bilinear"))

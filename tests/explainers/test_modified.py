@@ -174,6 +174,7 @@ def test_deeplift_is_complete_for_every_contrast(network, images, baseline):
     assert_complete(network, images, baseline)
 
 
+@pytest.mark.slow
 def test_deeplift_is_complete_in_torchvision_networks(torchvision_network, images):
     """With overlapping windows (SqueezeNet) and modules that run twice (ResNet)."""
     assert_complete(torchvision_network, F.interpolate(images[:2], 64, mode="bilinear"))

@@ -12,6 +12,8 @@ from contrastlib.forward import forward
 from contrastlib.models import hub
 from contrastlib.models.classifier import Classifier
 
+pytestmark = pytest.mark.slow
+
 INPUT, MAPS = (1, 3, 64, 64), (1, 2, 2)  # shapes of maps in the two spaces
 NETWORKS = {
     "alexnet": (1, 3, 3), "vgg16": (1, 4, 4), "resnet18": MAPS, "densenet161": MAPS, "googlenet": MAPS,

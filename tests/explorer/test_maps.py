@@ -182,6 +182,7 @@ def check_lines(explorer, networks, network, method, contrast, extra):
     assert_close(found, space["maps"][0])
 
 
+@pytest.mark.slow
 def test_the_lines_of_python_stand_alone():
     """In a Python that has imported nothing, with a network of the registry."""
     explorer = Explorer([bird(31)], ["birds_vgg"], methods=["gradcam"], classes=3,

@@ -103,6 +103,7 @@ def test_one_step_is_that_of_plain_sgd(photographs, tmp_path):
     assert log.train_loss.item() == pytest.approx(loss.item(), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, first, last", [
     ("alexnet", "features.0", "classifier.6"), ("vgg16_bn", "features.0", "classifier.6"),
     ("vit_b_16", "conv_proj", "heads.head"),
@@ -219,6 +220,7 @@ if "RANK" in os.environ:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_divide_the_batch_and_write_one_result(root):
     """By the launcher that accelerate takes for several GPUs: its own `launch --cpu` starts one process on one machine."""
     url = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.value.url

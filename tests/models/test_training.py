@@ -34,6 +34,7 @@ def test_pictures_in_memory_are_those_of_the_set():
         assert labels[index] == example.label
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_resumes_to_the_same_weights(pictures, tmp_path, monkeypatch):
     whole = fresh()
     log = training.fit(whole, *pictures, RECIPE, tmp_path / "whole.checkpoint")

@@ -71,6 +71,7 @@ def scores_near_the_card(name, test, within):
     return scores
 
 
+@pytest.mark.slow
 def test_the_birds_score_what_their_card_says():
     few = SyntheticBirds("test", small.input_size("birds_vit"), length=300)
     scores_near_the_card("birds_vit", few, within=0.06)
