@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PROFILE ?= quick
-# tests side by side; those of one file in one process, which share what they load
-PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+# tests side by side, one process more than there are processors, since those with a browser wait for it; those of one
+# file in one process, which share what they load
+PARALLEL = -n $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) < 4 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4 ))) --dist loadfile
 # `$(TIMED) what command ...` runs the command and says how long it took
 TIMED = $(SHELL) -c 'began=$$SECONDS; "$${@:2}"; code=$$?; echo "$$1: $$((SECONDS - began)) s"; exit $$code' --
 REPOSITORY ?=
@@ -37,8 +38,7 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) contrastlib tests
-	@$(TIMED) "notebooks' outputs" $(PYTHON) -m pytest -q $(PARALLEL) notebooks
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) tests/browser notebooks tests contrastlib
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
 	@$(BIN)/ruff check --quiet .

@@ -152,7 +152,7 @@ def answer(
         names, probabilities: of the two classes.
         part: in which the two differ, where that is known.
     """
-    figure, axes = plt.subplots(1, 5, figsize=(11, 2.9), layout="constrained")
+    figure, axes = plt.subplots(1, 5, figsize=(8.4, 2.4), layout="constrained")
     axes[0].imshow(image)
     asked = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
     axes[0].set_title(asked, fontsize=9, parse_math=False)
@@ -182,9 +182,10 @@ def credits(*names: str) -> HTML:
     """A line that names the makers of photographs, to stand below them.
 
     >>> credits("chelsea.png").data
-    '<p class="credits">Photographs: a cat, Chelsea, by Stefan van der Walt (CC0). With scikit-image.</p>'
+    '<p class="credits">Photograph: a cat, Chelsea, by Stefan van der Walt (CC0). With scikit-image.</p>'
     """
-    return HTML(f'<p class="credits">Photographs: {html.escape("; ".join(map(maker, names)))}. With scikit-image.</p>')
+    what = "Photograph" if len(names) == 1 else "Photographs"
+    return HTML(f'<p class="credits">{what}: {html.escape("; ".join(map(maker, names)))}. With scikit-image.</p>')
 
 
 def left_out(what: str, *names: str) -> HTML:
