@@ -8,8 +8,8 @@ PROFILE ?= quick
 # tests side by side, one process more than there are processors, since those with a browser wait for it; those of one
 # file in one process, which share what they load
 PARALLEL = -n $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) < 4 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4 ))) --dist loadfile
-# `$(TIMED) what command ...` runs the command and says how long it took
-TIMED = $(SHELL) -c 'began=$$SECONDS; "$${@:2}"; code=$$?; echo "$$1: $$((SECONDS - began)) s"; exit $$code' --
+# `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
+TIMED = $(SHELL) -c '"$${@:2}" || exit; echo "$$1: $$SECONDS s"; mkdir -p _build; printf "%s\t%s\n" "$$1" $$SECONDS >>_build/times' --
 REPOSITORY ?=
 BRANCH ?= main
 export REPOSITORY BRANCH
@@ -42,7 +42,7 @@ test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebo
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data" contrastlib tests \
+	@$(TIMED) "fast tests" $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data" contrastlib tests \
 	  --ignore tests/browser --ignore tests/notebooks --ignore tests/peers
 
 test-data: $(VENV)/.peers book  ## what needs the photographs and weights of others, and the pages that show them

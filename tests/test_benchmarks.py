@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from contrastlib import explainers, runs
-from contrastlib.runs import REPOSITORY
+from contrastlib.runs import REPOSITORY, save
 
 pytestmark = pytest.mark.slow
 
@@ -136,3 +137,28 @@ def test_every_memory_job_runs(jobs, network, size):
 
     for job in getattr(memory, jobs).values():
         assert job(torchvision_network(network), images_like(size, 1)) is not None
+
+
+def test_times_of_steps_that_ran_twice_are_the_last_ones(tmp_path):
+    from benchmarks import build_times
+
+    (tmp_path / "times").write_text("pages\t30\ntests\t400\npages\t28\n")
+    assert build_times.read(tmp_path / "times") == {"pages": 28, "tests": 400}
+
+
+def test_numbers_that_moved_are_found_by_image_and_setting(tmp_path):
+    from benchmarks import moved
+
+    old = pd.DataFrame({"image": [0, 0, 1], "contrast": ["mean", "weighted", "mean"], "p_t": [0.5, 0.25, 0.125]})
+    old.attrs["provenance"] = {"commit": "a"}
+    new = old.iloc[::-1].reset_index(drop=True)  # in another order
+    new["p_t"] = [0.125, 0.75, 0.5001]
+    new.attrs["provenance"] = {"commit": "b"}
+    for name in ("masking_table-vgg", "precision_table-vgg"):
+        save(old, tmp_path / "old" / f"{name}.parquet")
+    save(new, tmp_path / "new" / "masking_table-vgg.parquet")
+    save(old, tmp_path / "new" / "precision_table-vgg.parquet")  # not computed again
+    found = moved.table(tmp_path / "old", tmp_path / "new")
+    assert found.to_dict("records") == [{
+        "study": "masking_table", "network": "vgg", "rows before": 3, "rows after": 3, "moved": pytest.approx(1 / 3), "largest": 0.5,
+        "column": "p_t"}]

@@ -38,6 +38,7 @@ def test_page(visit, address):
     assert_accessible(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+    page.evaluate("() => Promise.allSettled(document.getAnimations().map(each => each.finished))")  # colours fade over
     assert_accessible(page, runOnly=["color-contrast"])  # a theme is its colours
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})

@@ -196,6 +196,17 @@ def test_parameters_are_plain(repository, run, parameters):
     assert "may only assign plain values" in run()[1]
 
 
+def test_kernels_run_the_code_of_this_clone(repository, run, tmp_path, monkeypatch):
+    """Also where the environment brings contrastlib from another one."""
+    other = tmp_path / "another" / "contrastlib"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(other.parent))
+    repository.notebook("01_where", f"import contrastlib; print(contrastlib.__file__ == {str(notebooks.CODE / 'contrastlib' / '__init__.py')!r})")
+    assert run()[0] == 0
+    assert repository.outputs("book/executed/01_where.ipynb") == ["True\n"]
+
+
 @pytest.mark.parametrize("own", [None, "glibc.malloc.check=1"])
 def test_kernels_keep_large_tensors_unless_told_otherwise(monkeypatch, own):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)

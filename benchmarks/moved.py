@@ -1,0 +1,71 @@
+"""``python -m benchmarks.moved OLD NEW``: which numbers of kept results moved when they were computed again.
+
+OLD and NEW are folders of Parquet files as in data/results/real; a row is compared with the row of the same image and
+setting.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contrastlib.runs import RESULTS, load
+
+ROUNDING = 1e-3  # what is not larger counts as rounding
+
+
+def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
+    """How far the numbers of two tables of one study are apart.
+
+    Args:
+        old, new: columns of floating-point numbers are compared, all others say which row is which.
+
+    Returns:
+        rows before and after; the share of the numbers in both that differ by more than ``ROUNDING``; the largest
+        difference and its column.
+
+    >>> old = pd.DataFrame({"image": [0, 1], "p_t": [0.5, 0.25]})
+    >>> compare(old, old.assign(p_t=[0.5, 0.5]))
+    {'rows before': 2, 'rows after': 2, 'moved': 0.5, 'largest': 0.25, 'column': 'p_t'}
+    """
+    numbers = [name for name in old.columns if name in new.columns and pd.api.types.is_float_dtype(old[name])]
+    keys = [name for name in old.columns if name in new.columns and name not in numbers]
+    both = old.merge(new, on=keys, suffixes=("", " again"))
+    apart = pd.DataFrame({name: (both[name] - both[f"{name} again"]).abs() for name in numbers})
+    most = apart.max().fillna(0)
+    column = most.idxmax() if len(most) else ""
+    return {"rows before": len(old), "rows after": len(new), "moved": float(np.mean(apart.to_numpy() > ROUNDING)) if apart.size else 0.0,
+            "largest": float(most.max()) if len(most) else 0.0, "column": column}
+
+
+def table(old: Path, new: Path) -> pd.DataFrame:
+    """A row for each file that both folders have and that was computed again, by its commit."""
+    rows = []
+    for path in sorted(new.glob("*.parquet")):
+        if not (old / path.name).exists():
+            continue
+        before, after = load(old / path.name), load(path)
+        commits = [each.attrs["provenance"]["commit"] for each in (before, after)]
+        if commits[0] != commits[1]:
+            study, _, network = path.stem.partition("-")
+            rows.append({"study": study, "network": network, **compare(before, after)})
+    return pd.DataFrame(rows)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.moved", description=__doc__.splitlines()[0])
+    parser.add_argument("old", type=Path, help="folder of the results before")
+    parser.add_argument("new", type=Path, nargs="?", default=RESULTS / "real", help="folder of the results now (data/results/real)")
+    parser.add_argument("--save", action="store_true", help="keep the table in data/results/benchmarks, for page 13")
+    options = parser.parse_args(arguments)
+    moved = table(options.old, options.new)
+    print(moved.to_string(index=False, float_format="{:.3g}".format))
+    if options.save:
+        moved.to_csv(RESULTS / "benchmarks" / "moved.csv", index=False, float_format="%.6g")
+
+
+if __name__ == "__main__":
+    main()
