@@ -10,6 +10,7 @@ SEEN = """new MutationObserver((_, observer) => {
 }).observe(document, {subtree: true, childList: true, attributes: true});"""
 
 
+@pytest.mark.data
 def test_weight_and_first_picture(browser, site):
     """At most 6 MB, and the first picture while the rest is still being read, where the processor is four times slower."""
     shares = []
