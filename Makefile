@@ -5,9 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PROFILE ?= quick
-# tests side by side, one process more than there are processors, since those with a browser wait for it; those of one
-# file in one process, which share what they load
-PARALLEL = -n $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) < 4 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4 ))) --dist loadfile
+# tests side by side; those of one file in one process, which share what they load
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
 TIMED = $(SHELL) -c '"$${@:2}" || exit; echo "$$1: $$SECONDS s"; mkdir -p _build; printf "%s\t%s\n" "$$1" $$SECONDS >>_build/times' --
 REPOSITORY ?=

@@ -16,7 +16,7 @@ KEPT = RESULTS / "benchmarks" / "build_times.json"
 
 
 def read(times: Path = TIMES) -> dict[str, int]:
-    """Seconds of each step, in the order in which they first ran.
+    """Seconds of each step that had something to do, in the order in which they first ran.
 
     Raises:
         FileNotFoundError: nothing was built yet.
@@ -28,7 +28,7 @@ def read(times: Path = TIMES) -> dict[str, int]:
     {'pages': 28, 'tests': 400}
     """
     lines = (line.split("\t") for line in times.read_text().splitlines())
-    return {step: int(seconds) for step, seconds in lines}
+    return {step: int(seconds) for step, seconds in lines if int(seconds)}
 
 
 def main() -> None:

@@ -113,6 +113,7 @@ def test_a_classifier_of_this_library_names_its_own_layer(network, images):
     assert torch.equal(explain(classifier, images), explain(classifier, images, layer="network.1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alexnet", "densenet121", "efficientnet_b0", "googlenet", "mnasnet0_5",
                                   "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5",
                                   "squeezenet1_1", "vgg11_bn"])

@@ -114,6 +114,7 @@ def test_a_tensor_of_another_class_is_left_alone():
     assert isinstance(output, Tagged) and holds(convolution, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vgg11_bn", "resnet18", "densenet121", "googlenet", "mobilenet_v3_small", "efficientnet_b0",
                                   "squeezenet1_1", "shufflenet_v2_x0_5", "convnext_tiny"])
 def test_networks_have_the_gradients_of_plain_autograd(name):

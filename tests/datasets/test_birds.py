@@ -91,6 +91,7 @@ def test_labels_are_balanced():
     assert all(first != second for first, second in pairs)
 
 
+@pytest.mark.slow
 def test_splits_and_seeds_share_no_picture():
     pictures = [
         SyntheticBirds(split, 32, seed=seed).picture(index).tobytes()

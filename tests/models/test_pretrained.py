@@ -307,3 +307,17 @@ def test_torchvision_layers(name, layer):
     with torch.device("meta"):
         network = torchvision.models.get_model(name)
     assert hub._layer(f"torchvision/{name}", network) == layer
+
+
+@pytest.mark.parametrize("content", [
+    b"no weights at all", {"_fc.bias": torch.zeros(1000)}, {"_blocks.0._bn1.bias": torch.zeros(3)}, {"_blocks.0.other.bias": torch.zeros(3)},
+])
+def test_a_file_that_holds_no_efficientnet_is_named(content, tmp_path, monkeypatch):
+    path = tmp_path / "weights.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    monkeypatch.setattr(files, "path", lambda name: path)
+    with pytest.raises(files.CorruptFile, match=r"weights\.pth does not hold weights for this network"):
+        models.load("efficientnet_lite0")

@@ -61,6 +61,7 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(pictures, tmp_path, m
     pd.testing.assert_frame_equal(log.drop(columns="seconds"), resumed_log.drop(columns="seconds"))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(pictures, tmp_path):
     recipe = training.Recipe(epochs=10, batch=16)
     log = training.fit(fresh(), *pictures, recipe, tmp_path / "it.checkpoint")
