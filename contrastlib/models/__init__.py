@@ -26,7 +26,7 @@ MODELS = {
 """name -> function without arguments; torchvision's own networks come on top, as "torchvision/…\""""
 
 PREFERRED = ("efficientnet_lite0", "mobilenet_v2", "squeezenet1_1", "squeezenet1_0")
-"""networks for photographs of anything, the most accurate first"""
+"""networks for photographs of anything; the first whose weights are there is the default"""
 
 
 def load(name: str) -> Classifier:
