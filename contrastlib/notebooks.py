@@ -20,6 +20,7 @@ import papermill
 import yaml
 
 from contrastlib import files, freshness, kernel
+from contrastlib.report import kernel_provisioner
 
 REPOSITORY = freshness.REPOSITORY
 CODE = REPOSITORY  # where this package is imported from
@@ -131,6 +132,7 @@ def kernel_environment(values: dict[str, str]):
     """Variables for all kernels that are started inside, in whatever thread, beside those of this process."""
     before = dict(os.environ)
     os.environ.setdefault("GLIBC_TUNABLES", ALLOCATION)
+    os.environ.setdefault("JUPYTER_DEFAULT_PROVISIONER_NAME", kernel_provisioner.NAME)
     # A kernel works elsewhere, so that a relative address of the data would lead it astray. It imports the code of this
     # clone, also where the environment was installed from another clone.
     folders = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]

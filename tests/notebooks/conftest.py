@@ -51,4 +51,5 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "PROFILES", tmp_path / "notebooks" / "profiles")
     monkeypatch.setattr(notebooks, "EXECUTED", tmp_path / "book" / "executed")
     monkeypatch.setenv("CONTRASTLIB_DATA", str(made.data))
+    monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", "local-provisioner")  # these cells need no torch
     return made

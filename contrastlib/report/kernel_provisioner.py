@@ -1,0 +1,71 @@
+"""Start kernels as forks of one process that has imported what every notebook imports.
+
+Importing torch, torchvision, SciPy and pandas takes longer than the cells of some notebooks. Jupyter starts kernels
+through a *provisioner*; this one asks the forkserver of Python's multiprocessing for a child in the place of a new
+interpreter. contrastlib itself is not imported beforehand: a kernel reads it anew, so that
+:func:`contrastlib.kernel.watch` sees which of its modules a notebook depends on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+
+from jupyter_client.provisioning import LocalProvisioner
+
+NAME = "contrastlib-forked"
+"""the provisioner's name among the entry points, and the value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``"""
+PRELOADED = ("torch", "torchvision", "scipy.stats", "pandas", "ipykernel.kernelapp")
+
+
+class ForkedProvisioner(LocalProvisioner):
+    """A local kernel whose process is forked from one that holds the modules of ``PRELOADED``."""
+
+    async def launch_kernel(self, cmd: list[str], **options) -> dict:
+        """Start the kernel of the command ``python -m ipykernel_launcher ARGUMENTS``, in ``cwd`` and with ``env``."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(PRELOADED))
+        arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
+        process = context.Process(target=run_kernel, args=(arguments, options["env"], options.get("cwd")))
+        process.start()
+        self.process, self.pid, self.pgid = _Forked(process), process.pid, None
+        return self.connection_info
+
+
+class _Forked:
+    """What a provisioner asks of a process, answered by one of multiprocessing."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, process: multiprocessing.Process):
+        self._process = process
+        self.pid, self.kill, self.terminate = process.pid, process.kill, process.terminate
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        self._process.join()
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+
+
+def run_kernel(arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
+    """Be a kernel: what ``python -m ipykernel_launcher`` does, in a process that was forked."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    if folder:
+        os.chdir(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("contrastlib", "__mp_main__")]:
+        del sys.modules[name]
+    sys.argv = ["ipykernel_launcher", *arguments]
+
+    from ipykernel.kernelapp import IPKernelApp
+
+    IPKernelApp.launch_instance(arguments)
