@@ -96,7 +96,7 @@ def test_foils_of_every_kind(network, images):
 def test_weights_of_ones_own(network, images, method):
     """A tensor over the logits, or a function of them; the target is in them."""
     network.eval()
-    weights = contrasts.weighted(contrastlib.forward.predict(network, images), 2)
+    weights = contrasts.weighted(contrastlib.autograd.predict(network, images), 2)
     expected = explain(network, images, 2, method)
     torch.testing.assert_close(explain(network, images, method=method, contrast=weights), expected)
     torch.testing.assert_close(explain(network, images, 5, method, weights.double()), expected)

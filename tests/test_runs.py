@@ -222,7 +222,7 @@ def test_the_digest_covers_what_a_module_reaches():
         assert f"contrastlib.{reached}" in closure
     assert "contrastlib.contrasts" in runs._closure(["contrastlib.evaluation.precision"])
     assert "contrastlib" in runs._closure(["contrastlib.evaluation.two_objects"])  # explain, for saliency
-    assert runs.code_digest("contrastlib.contrasts") != runs.code_digest("contrastlib.forward")
+    assert runs.code_digest("contrastlib.contrasts") != runs.code_digest("contrastlib.autograd.forward_pass")
     drawing = {f"contrastlib.datasets.birds.{name}" for name in ("raster", "species", "sets", "scene", "scenery", "bird", "anatomy")}
     assert drawing <= runs._closure(["contrastlib.batches"])
 

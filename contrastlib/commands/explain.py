@@ -95,8 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     import contrastlib
+    from contrastlib.autograd import predict
     from contrastlib.datasets.pictures import open_photo
-    from contrastlib.forward import predict
     from contrastlib.models.class_names import class_index
 
     contrast = arguments.contrast or "weighted"

@@ -12,12 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import forward, predict
 from contrastlib.batches import load_dataset
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.saliency import saliency
 from contrastlib.explainers.propagation import propagation
 from contrastlib.explainers.relevance import METHODS as RELEVANCE
-from contrastlib.forward import forward, predict
 
 METHODS = ("random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2")
 TOGETHER = 64  # ablated images in one forward pass

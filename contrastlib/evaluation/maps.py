@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import forward, last_convolution
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.masking import METHOD_NAMES, explanations
-from contrastlib.forward import forward, last_convolution
 
 
 def describe(

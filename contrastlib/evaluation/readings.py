@@ -6,9 +6,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import predict
 from contrastlib.contrasts import log_odds, probability, weighted
 from contrastlib.explainers.paths import integrated_gradients
-from contrastlib.forward import predict
 
 READINGS = ("weights fixed at x", "log-odds", "probability")
 

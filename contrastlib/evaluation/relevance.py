@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts
+from contrastlib.autograd import INPUT, forward
 from contrastlib.evaluation.draws import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
 from contrastlib.explainers.propagation import propagation
 from contrastlib.explainers.relevance import METHODS, Start, contrastive_lrp, propagated, relevance_maps
-from contrastlib.forward import INPUT, forward
 
 RANDOM, AMONG = 10, 100  # the paper's fourth map: that many classes, drawn from so many most probable ones
 

@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import predict
 from contrastlib.evaluation.saliency import saliency
-from contrastlib.forward import predict
 
 METHODS = ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/original", "gradcam/weighted")
 ZEBRA, ELEPHANT = 340, 386  # of ImageNet: zebra, African elephant

@@ -20,7 +20,7 @@ from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_
 INPUT_SPACE = {f.__name__: f for f in (gradient, input_x_gradient)}
 ACTIVATION_SPACE = {f.__name__: f for f in (gradcam, linear_approximation, xgradcam)}
 METHODS = INPUT_SPACE | ACTIVATION_SPACE
-"""explainers of a pass that :func:`contrastlib.forward.forward` recorded"""
+"""explainers of a pass that :func:`contrastlib.autograd.forward_pass.forward` recorded"""
 TRANSFORMER = {f.__name__: f for f in (vit_gradcam, gradient_attention_rollout, attention_x_gradient)}
 """explainers of a pass that :func:`contrastlib.explainers.vit.vit_forward` recorded"""
 OWN_PASS = {f.__name__: f for f in (integrated_gradients, guided_backpropagation, deeplift, fullgrad)}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from contrastlib.forward import ForwardPass
+from contrastlib.autograd import ForwardPass
 
 GRADIENT_BYTES = 2**28  # of the activations' gradients that are held at a time
 
@@ -30,7 +30,7 @@ def class_maps(passed: ForwardPass, method: Callable, layer: str | None = None, 
 
     >>> from contrastlib.contrasts import weighted
     >>> from contrastlib.explainers import gradcam
-    >>> from contrastlib.forward import forward
+    >>> from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 5))
     >>> p = forward(net, torch.rand(2, 3, 8, 8), "0")
     >>> maps = class_maps(p, gradcam)

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from contrastlib.checks import check_images
+from contrastlib.autograd import check_images, forward
 from contrastlib.explainers.paths import Baseline, Contrast, as_baseline, cotangent_of
-from contrastlib.forward import forward
 
 ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu", "celu",

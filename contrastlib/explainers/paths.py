@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from contrastlib.checks import check_cotangent, check_images
-from contrastlib.forward import forward, predict
+from contrastlib.autograd import check_cotangent, check_images, forward, predict
 
 Contrast = Callable[[Tensor], Tensor]
 Baseline = float | Sequence[float] | Tensor

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from zennit.core import ParamMod
 from zennit.types import Linear
 
-from contrastlib.basis import through_basis
-from contrastlib.checks import check_images, check_output
+from contrastlib.autograd import as_found, check_images, check_output, find_layer, recording, through_basis
 from contrastlib.explainers.rules import (
     POOLING,
     RULES,
@@ -28,7 +27,6 @@ from contrastlib.explainers.rules import (
     ruled_layers,
     zennit_rules,
 )
-from contrastlib.forward import _recording, as_found, find_layer
 
 TOGETHER = 4  # relevances propagated side by side: less work for each, more memory
 
@@ -194,7 +192,7 @@ def propagation(
         recorded: dict[str, Tensor] = {}
         stack.enter_context(merged(model, batch_norms))
         stack.enter_context(ruled_layers(model, first, pixels, linear))
-        stack.enter_context(_recording(named, recorded))
+        stack.enter_context(recording(named, recorded))
         watched = stack.enter_context(_watching(model, first, named, batch_norms))
         with RuledFunctions(summing, averages=average_pooling == "proportional") as functions:
             logits = model(images.clone())

@@ -12,8 +12,8 @@ from torchvision.models import WeightsEnum
 from torchvision.transforms import InterpolationMode
 
 from contrastlib import files
+from contrastlib.autograd import last_convolution
 from contrastlib.datasets.sources import SOURCES
-from contrastlib.forward import last_convolution
 from contrastlib.models.classifier import Classifier
 from contrastlib.models.pretrained import load_weights
 

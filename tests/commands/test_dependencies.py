@@ -56,7 +56,7 @@ def test_the_library_works_without_the_tools_of_the_report(tmp_path):
     done = alone("""
 import torch, torchvision, contrastlib
 from contrastlib import contrasts, explainers, models
-from contrastlib.forward import forward
+from contrastlib.autograd import forward
 model, images = torchvision.models.squeezenet1_1(num_classes=5), torch.rand(1, 3, 64, 64)
 print(tuple(contrastlib.explain(model, images, 1, method="gradcam", contrast="weighted").shape))
 passed = forward(model, images, "features.12")

@@ -7,9 +7,9 @@ import torchvision
 from torch import nn
 
 from contrastlib import contrasts
+from contrastlib.autograd import forward
 from contrastlib.explainers.gradients import gradient, input_x_gradient
 from contrastlib.explainers.modified import deeplift, guided_backpropagation
-from contrastlib.forward import forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0, 2])

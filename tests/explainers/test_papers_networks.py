@@ -6,9 +6,9 @@ import torchvision
 from torch import nn
 
 from contrastlib import contrasts, explainers
+from contrastlib.autograd import forward
 from contrastlib.explainers.relevance import METHODS as RELEVANCE
 from contrastlib.explainers.relevance import clrp1, clrp2, relevance_maps
-from contrastlib.forward import forward
 from contrastlib.models import hub
 from contrastlib.models.classifier import Classifier
 

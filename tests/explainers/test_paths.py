@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from contrastlib import contrasts
+from contrastlib.autograd import forward
 from contrastlib.explainers.gradients import input_x_gradient
 from contrastlib.explainers.paths import as_baseline, integrated_gradients
-from contrastlib.forward import forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0, 2])

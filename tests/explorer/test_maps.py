@@ -97,7 +97,7 @@ def test_every_map_is_that_of_explain(explorer, networks, network, method, layer
 
 def test_ranks_and_logits_are_the_networks(explorer, networks):
     for network, (i, picture) in itertools.product(networks, enumerate(explorer.pictures)):
-        logits = contrastlib.forward.predict(network, picture.tensor(network)[None])[0].double()
+        logits = contrastlib.autograd.predict(network, picture.tensor(network)[None])[0].double()
         view = explorer.header["pictures"][i]["views"][network.name]
         assert [each["index"] for each in view["classes"]] == logits.argsort(descending=True)[:LISTED].tolist()
         found = [each["logit"] for each in view["classes"]]

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from contrastlib import contrasts, explainers
-from contrastlib.basis import shared_basis
-from contrastlib.forward import INPUT, forward
+from contrastlib.autograd import INPUT, forward, shared_basis
 
 
 def rows_sent_back(passed, cotangents, monkeypatch):

@@ -9,7 +9,7 @@ from torch import nn
 
 import contrastlib
 from contrastlib import contrasts, explainers
-from contrastlib.forward import INPUT, find_layer, forward, last_convolution, predict
+from contrastlib.autograd import INPUT, find_layer, forward, last_convolution, predict
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 

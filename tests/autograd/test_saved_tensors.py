@@ -10,8 +10,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from contrastlib.forward import forward
-from contrastlib.memory import LinearInputsDropped
+from contrastlib.autograd import LinearInputsDropped, forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 NORM = (torch.rand(4), torch.rand(4) + 0.5, torch.rand(4), torch.rand(4))

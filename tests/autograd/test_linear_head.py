@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from contrastlib import forward as module
-from contrastlib.forward import INPUT, forward
-from contrastlib.head import below_head
+from contrastlib.autograd import INPUT, forward
+from contrastlib.autograd import forward_pass as module
+from contrastlib.autograd._linear_head import below_head
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 CLASSES = 6

@@ -6,8 +6,6 @@ again, registers a hook or computes the gradient of a parameter.
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
-from contrastlib.basis import through_basis
-from contrastlib.checks import check_cotangent, check_images, check_output
-from contrastlib.head import below_head
-from contrastlib.memory import LinearInputsDropped
+from contrastlib.autograd._linear_head import below_head
+from contrastlib.autograd.checks import check_cotangent, check_images, check_output
+from contrastlib.autograd.layers import find_layer
+from contrastlib.autograd.saved_tensors import LinearInputsDropped
+from contrastlib.autograd.shared_cotangents import through_basis
 
 INPUT = "input"
 TOGETHER_BYTES = 2**25  # of gradients that go back at a time: what an allocator holds ready, larger ones it asks for anew
@@ -154,7 +153,7 @@ def forward(
     check_images(model, images)
     modules = {name: find_layer(model, name) for name in layers if name != INPUT}
     recorded: dict[str, Tensor] = {}
-    with as_found(model), LinearInputsDropped(), _recording(modules, recorded):
+    with as_found(model), LinearInputsDropped(), recording(modules, recorded):
         images = images.detach().clone()  # networks may change what they are given
         if INPUT in layers:
             recorded[INPUT] = images.requires_grad_()
@@ -187,49 +186,6 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
         logits = model(images)
     check_output(logits, len(images))
     return logits
-
-
-def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The module of that name; ValueError with the nearest names when there is none."""
-    modules = dict(model.named_modules(remove_duplicate=False))
-    if name and name in modules:
-        return modules[name]
-    near = difflib.get_close_matches(name, modules, n=5, cutoff=0.3)
-    raise ValueError(f"no layer {name!r} in {type(model).__name__}; nearest names: {', '.join(near) or 'none'}")
-
-
-def last_convolution(model: nn.Module) -> str:
-    """Name of the last 2-d convolution in definition order, the default layer of activation maps.
-
-    Auxiliary heads, as GoogLeNet's ``aux1``, do not count: they run in training only.
-
-    Raises:
-        ValueError: the model has no convolution, or is a Transformer whose attention comes behind it.
-    """
-    modules = [(name, module) for name, module in model.named_modules() if not is_auxiliary(name)]
-    convolutions = [place for place, (_, module) in enumerate(modules) if isinstance(module, nn.Conv2d)]
-    if not convolutions:
-        raise ValueError(
-            f"{type(model).__name__} has no 2-d convolution to find a layer by: "
-            "name one with layer=..., or use a method of the input space (gradient, input_x_gradient)"
-        )
-    last = convolutions[-1]
-    if sum("Attention" in type(module).__name__ for _, module in modules[last + 1 :]) > 1:  # one may pool what is there
-        raise ValueError(
-            f"{type(model).__name__} is a Transformer, whose only convolutions come before its attention: use vit_gradcam "
-            "for a VisionTransformer, name a layer whose output is (B, channels, h, w), such as layer=\"permute\" of "
-            "torchvision's Swin, or use a method of the input space (gradient, input_x_gradient)"
-        )
-    return modules[last][0]
-
-
-def is_auxiliary(name: str) -> bool:
-    """Whether a module belongs to a head that runs in training only, by the names in use.
-
-    >>> is_auxiliary("aux1.conv"), is_auxiliary("AuxLogits.fc"), is_auxiliary("auxnet.conv")
-    (True, True, False)
-    """
-    return any(re.fullmatch(r"aux(_?logits|_?classifier|_?head)?\d*", part.lower()) for part in name.split("."))
 
 
 def _names(layers: Sequence[str]) -> list[str]:
@@ -280,7 +236,7 @@ def as_found(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _recording(modules: dict[str, nn.Module], recorded: dict[str, Tensor]) -> Iterator[None]:
+def recording(modules: dict[str, nn.Module], recorded: dict[str, Tensor]) -> Iterator[None]:
     def hook_for(name: str):
         def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
             if name in recorded:
