@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrastlib.commands import positive
-from contrastlib.questions import QUESTIONS, percent
+from contrastlib.contrasts import QUESTIONS
+from contrastlib.plotting import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -205,7 +206,7 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
     from matplotlib.patches import Rectangle
 
     from contrastlib.datasets.base import SQUEEZE
-    from contrastlib.figures import overlay
+    from contrastlib.plotting import overlay
 
     small = photo.copy()
     small.thumbnail((1200, 1200))

@@ -39,7 +39,7 @@ def add_parser(subparsers):
 def run(arguments):
     """Run the command; the exit status is 1 when a notebook failed, 2 when the command makes no sense."""
     try:
-        from contrastlib import notebooks
+        from contrastlib.report import notebooks
     except ModuleNotFoundError as error:
         print(f"contrastlib run: {error.name} is not installed; run `pip install -e .[report]` in the repository",
               file=sys.stderr)
@@ -59,7 +59,7 @@ def run(arguments):
 
 def _plan(arguments):
     """The notebooks to look at, each with the values of its parameters that are not its own."""
-    from contrastlib import notebooks
+    from contrastlib.report import notebooks
 
     if arguments.save and (arguments.profile != "quick" or arguments.parameters):
         raise ValueError("--save keeps the quick outputs: give no other profile and no parameters")
@@ -72,7 +72,7 @@ def _plan(arguments):
 
 
 def _value(name, text):
-    from contrastlib import notebooks
+    from contrastlib.report import notebooks
 
     try:
         return yaml.load(text, notebooks.Values)
@@ -82,7 +82,7 @@ def _value(name, text):
 
 
 def _update(plan, arguments):
-    from contrastlib import notebooks
+    from contrastlib.report import notebooks
 
     quick = arguments.profile == "quick"
     folder = notebooks.EXECUTED if quick else notebooks.EXECUTED / arguments.profile
@@ -92,10 +92,10 @@ def _update(plan, arguments):
 
 
 def _update_one(folder, force, source, own):
-    from contrastlib import freshness, notebooks
+    from contrastlib.report import notebooks, staleness
 
     output = folder / source.name
-    reason = "as asked" if force else freshness.why_stale(source, output, own)
+    reason = "as asked" if force else staleness.why_stale(source, output, own)
     if not reason:
         return f"{source.stem}: up to date"
     began = time.monotonic()
@@ -104,7 +104,7 @@ def _update_one(folder, force, source, own):
 
 
 def _save(plan, _):
-    from contrastlib import notebooks
+    from contrastlib.report import notebooks
 
     with tempfile.TemporaryDirectory() as empty:  # no photograph can enter an output
         environment = notebooks.QUICK_ENVIRONMENT | {"CONTRASTLIB_DATA": empty}
@@ -112,7 +112,7 @@ def _save(plan, _):
 
 
 def _save_one(source, _):
-    from contrastlib import notebooks
+    from contrastlib.report import notebooks
 
     executed = notebooks.EXECUTED / "saved" / source.name
     notebooks.execute(source, executed, {}, stored=True)
@@ -122,7 +122,7 @@ def _save_one(source, _):
 
 def _each(work, plan, environment, jobs):
     """Do ``work`` for each notebook, ``jobs`` at a time; after a failure, none that has not begun."""
-    from contrastlib import notebooks
+    from contrastlib.report import notebooks
 
     begun = sorted(plan, key=lambda each: jobs > 1 and each[0].stem not in LONGEST)
     forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
@@ -138,7 +138,7 @@ def _each(work, plan, environment, jobs):
 
 def _take_row(taken, lock):
     """Give this process a line of the terminal of its own, below the bar of all notebooks."""
-    from contrastlib import notebooks
+    from contrastlib.report import notebooks
 
     tqdm.set_lock(lock)
     with taken.get_lock():

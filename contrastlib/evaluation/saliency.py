@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts, explain
 from contrastlib.autograd import forward
-from contrastlib.evaluation.draws import image_seed
+from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation
 from contrastlib.explainers.relevance import METHODS as RELEVANCE
 from contrastlib.explainers.relevance import relevance_maps

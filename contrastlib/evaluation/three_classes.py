@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib.autograd import forward, last_convolution, predict
-from contrastlib.evaluation.draws import image_seed
 from contrastlib.evaluation.masking import baseline, explanations, masked_pixels
+from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import METHODS, upsample
 from contrastlib.explainers.classes import class_maps
 

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from contrastlib import explainers, figures
+from contrastlib import explainers, plotting
 
 if TYPE_CHECKING:
     from contrastlib.explorer.widget import Explorer
@@ -28,7 +28,7 @@ def still(explorer: Explorer) -> bytes:
     first.set_title(shown["title"] if len(shown["title"]) < 28 else "Picture", parse_math=False)
     for i, ax in enumerate(others):
         heat = explainers.upsample(torch.from_numpy(explorer.map(i))[None], image.shape[:2])[0].numpy()
-        figures.overlay(ax, image, heat, explorer.state["opacity"])
+        plotting.overlay(ax, image, heat, explorer.state["opacity"])
         pane = explorer.state["panes"][i]
         network = explorer.header["networks"][pane["network"]]["title"]
         ax.set_title(f"{'AB'[i]}: {explorer.header['methods'][pane['method']]['title']}, {pane['contrast']}")

@@ -19,7 +19,7 @@ from contrastlib.explorer.content import Progress
 from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.still import sentence, still
 from contrastlib.models import Classifier
-from contrastlib.questions import percent
+from contrastlib.plotting import percent
 
 
 class Explorer(anywidget.AnyWidget):

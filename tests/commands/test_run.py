@@ -4,9 +4,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from contrastlib import notebooks
 from contrastlib.__main__ import main
 from contrastlib.commands import run as command
+from contrastlib.report import notebooks
 
 
 @pytest.fixture

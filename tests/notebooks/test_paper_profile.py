@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from contrastlib import datasets, files, models, notebooks
+from contrastlib import datasets, files, models
 from contrastlib.datasets.sources import SOURCES
 from contrastlib.models import hub
+from contrastlib.report import notebooks
 
 PROFILE = notebooks.profile("paper")
 STUDIED = [

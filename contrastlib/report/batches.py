@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from contrastlib import datasets, models
-from contrastlib.runs import joined
+from contrastlib.report.shards import joined
 
 # how a set is loaded
 OPTIONS = {"birds": {"split": "test"}, "bird-scenes": {"split": "test"}, "imagenet-birds": {"crops": 5}}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from contrastlib import contrasts
-from contrastlib.evaluation.readings import READINGS, compare
+from contrastlib.evaluation.path_contrasts import READINGS, compare
 from contrastlib.explainers import integrated_gradients
 
 

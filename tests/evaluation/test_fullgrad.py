@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from contrastlib import contrasts
-from contrastlib.evaluation import full_gradients
-from contrastlib.explainers.fullgrad import fullgrad
+from contrastlib.evaluation import fullgrad
+from contrastlib.explainers.fullgrad import fullgrad as explain
 
 
 @pytest.fixture
 def table(network, images):
-    return full_gradients.describe(network, images)
+    return fullgrad.describe(network, images)
 
 
 def test_only_the_whole_sum_is_complete(table):
@@ -27,7 +27,7 @@ def test_scores_and_maps_written_plainly(network, images, table):
         w = contrasts.CONTRASTS[contrast](logits, first)
         rows = table[(table["variant"] == "identity") & (table["contrast"] == contrast)].set_index("image")
         np.testing.assert_allclose(rows["score"], (w * logits).sum(1), atol=1e-10)
-        maps = [fullgrad(network, images, lambda y, t=t, c=contrast: contrasts.CONTRASTS[c](y, t)).map.flatten(1) for t in (first, second)]
+        maps = [explain(network, images, lambda y, t=t, c=contrast: contrasts.CONTRASTS[c](y, t)).map.flatten(1) for t in (first, second)]
         np.testing.assert_allclose(rows["similarity"], torch.cosine_similarity(*maps), atol=1e-10)
         np.testing.assert_allclose(rows["negative"], (maps[0] < 0).double().mean(1), atol=1e-10)
 

@@ -7,14 +7,13 @@ foreground is the maximum alone: the pointing game of Zhang et al. 2016.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.datasets.base import ImageSet
 from contrastlib.evaluation.saliency import saliency
 
 METHODS = ("gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "centre")
@@ -96,35 +95,6 @@ def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOL
         "energy": np.repeat(shares.numpy(force=True), shape[1]),
         "box": np.repeat(masks.double().mean(dim=(1, 2)).numpy(force=True), shape[1]),
     })
-
-
-def objects_in_boxes(
-    images: ImageSet, count: int | None = None, batch: int = 20
-) -> Iterator[tuple[Tensor, Tensor, Tensor, list[int]]]:
-    """Photographs and the boxes of their class for :func:`pointing_game`, a batch at a time.
-
-    The object of image b is the union of its boxes, M_b = {pixels inside any box of class l_b}: all
-    objects of the class are right, none of another is. Images without a pixel in M_b, as those whose
-    boxes lie outside of the crop, are left out.
-
-    Args:
-        images: a set with boxes, "imagenet-val" or "cub200".
-        count: that many images that stand for the set; all when None.
-        batch: images at a time.
-
-    Returns:
-        For each batch its images (B, 3, H, W), labels l (B,), masks M (B, H, W) and indices in the set.
-
-    Raises:
-        ValueError: a set that has no boxes.
-        MissingFile: the boxes are not there.
-    """
-    chosen = [(i, mask) for i in images.sample(count) if (mask := images.mask(i)).any()]
-    for start in range(0, len(chosen), batch):
-        indices, masks = zip(*chosen[start : start + batch])
-        examples = [images[i] for i in indices]
-        labels = torch.tensor([example.label for example in examples])
-        yield torch.stack([example.image for example in examples]), labels, torch.stack(masks), list(indices)
 
 
 def as_masks(boxes: Tensor, maps: Tensor) -> Tensor:

@@ -19,9 +19,10 @@ import nbformat
 import papermill
 import yaml
 
-from contrastlib import files, freshness, kernel
+from contrastlib import files
+from contrastlib.report import kernel_startup, staleness
 
-REPOSITORY = freshness.REPOSITORY
+REPOSITORY = staleness.REPOSITORY
 CODE = REPOSITORY  # where this package is imported from
 NOTEBOOKS = REPOSITORY / "notebooks"
 EXECUTED = REPOSITORY / "book" / "executed"
@@ -153,7 +154,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
         output: where the executed notebook goes; a failed one becomes ``NAME.failed.ipynb`` beside it.
         values: parameters to inject; none leaves the notebook's own.
         stored: for the repository: without the scripts of its outputs, which can be megabytes. Otherwise what
-            it was made from is kept beside it, for :func:`contrastlib.freshness.why_stale`.
+            it was made from is kept beside it, for :func:`contrastlib.report.staleness.why_stale`.
 
     Raises:
         NotebookFailed: a cell raised an error.
@@ -162,8 +163,8 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
     failed = output.with_suffix(".failed.ipynb")
     with tempfile.TemporaryDirectory() as scratch:
         log, raw, started = Path(scratch) / "log", Path(scratch) / source.name, time.time()
-        first = f"__import__('runpy').run_path({kernel.__file__!r})['prepare']"
-        first += f"({str(log)!r}, {[str(folder) for folder in freshness.watched()]!r})"
+        first = f"__import__('runpy').run_path({kernel_startup.__file__!r})['prepare']"
+        first += f"({str(log)!r}, {[str(folder) for folder in staleness.watched()]!r})"
         try:
             papermill.execute_notebook(
                 source,
@@ -188,7 +189,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
         text = normalise(raw.read_text())
         _write(output, without_scripts(text) if stored else text)
         if not stored:
-            freshness.write_stamp(source, output, values, log, started)
+            staleness.write_stamp(source, output, values, log, started)
     failed.unlink(missing_ok=True)
 
 
@@ -271,7 +272,7 @@ def _replaced(outputs):
     """Outputs without memory addresses and paths of this machine."""
     text = json.dumps(outputs)
     text = re.sub(r" at 0x[0-9a-fA-F]+", " at 0x…", text)
-    for folder, name in ((files.root(), freshness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
+    for folder, name in ((files.root(), staleness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
         text = text.replace(json.dumps(str(folder))[1:-1], name)
     return [nbformat.from_dict(output) for output in json.loads(text)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,14 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
-from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from contrastlib import files
+from contrastlib.plotting import clipped, overlay
 
-PUBLISHED = Path(__file__).resolve().parents[1] / "data" / "published"
-COLOURS = "RdBu_r"  # red speaks for the class, blue against it, white is 0; told apart by colour-blind readers
+PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
 SHORT = {
     "original": "ori.", "mean": "mean", "maximum": "max", "weighted": "wtd.",
@@ -66,15 +64,6 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
-
-
-def class_title(name: str, probability: float, width: int = 26) -> str:
-    """A class and its probability as the title of a small picture, in lines of at most ``width`` characters.
-
-    >>> class_title("Poecile atricapillus (Black-capped Chickadee)", 0.558)
-    'Poecile atricapillus\\n(Black-capped Chickadee)\\n0.56'
-    """
-    return "\n".join([*textwrap.wrap(name, width), f"{probability:.2f}"])
 
 
 def map_blocks(
@@ -200,24 +189,6 @@ def left_out(what: str, *names: str) -> HTML:
         "are present, which are not ours to pass on. <code>python -m contrastlib data</code> says where each comes from "
         "and where to put it.</p></details>"
     )
-
-
-def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.6):
-    """A map (H, W) over its image in grey, red positive, blue negative, white at 0."""
-    grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
-    ax.imshow(grey)
-    ax.set(xticks=[], yticks=[])
-    return ax.imshow(heat, cmap=COLOURS, norm=CenteredNorm(), alpha=alpha)
-
-
-def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
-    """A map of pixels cut at that quantile of its absolute values, so that single pixels do not set the scale.
-
-    >>> clipped(np.array([1., 1., 1., -9.]), share=0.5).tolist()
-    [1.0, 1.0, 1.0, -1.0]
-    """
-    limit = np.quantile(np.abs(heat), share)
-    return np.clip(heat, -limit, limit)
 
 
 def intervals(rows: pd.DataFrame, form: str = "+.3f") -> pd.Series:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from contrastlib.evaluation import two_objects
+from contrastlib.evaluation import relevance_mass
 from contrastlib.evaluation.saliency import saliency
 
 
@@ -31,7 +31,7 @@ def halves(count):
 
 
 def test_energy_and_similarity_written_plainly(small, images):
-    table = two_objects.compare(small, images, TARGETS, halves(3), ["lrp", "clrp1", "gradient/weighted"])
+    table = relevance_mass.compare(small, images, TARGETS, halves(3), ["lrp", "clrp1", "gradient/weighted"])
     assert len(table) == 3 * 2 * 3
     rows, logits = table.set_index(["method", "object", "image"]), small(images).detach()
     for which, targets in enumerate(TARGETS):
@@ -59,23 +59,12 @@ def test_maps_of_several_targets_are_those_of_each(small, images):
 def test_a_map_without_energy_lies_nowhere(small, images):
     for parameter in small[-1].parameters():
         parameter.data.zero_()
-    table = two_objects.compare(small, images, TARGETS, halves(3), ["clrp1"])
+    table = relevance_mass.compare(small, images, TARGETS, halves(3), ["clrp1"])
     assert (table[["own", "other"]] == 0).all(axis=None)
 
 
 def test_what_does_not_fit_is_refused(small, images):
     with pytest.raises(ValueError, match="need classes"):
-        two_objects.compare(small, images, TARGETS[:, :2], halves(3))
+        relevance_mass.compare(small, images, TARGETS[:, :2], halves(3))
     with pytest.raises(ValueError, match="holds no pixel"):
-        two_objects.compare(small, images, TARGETS, torch.zeros_like(halves(3)))
-    with pytest.raises(ValueError, match="four photographs"):
-        two_objects.zebra_elephant(small, images)
-
-
-def test_the_boxes_lie_in_the_photographs():
-    for photograph in two_objects.BOXES:
-        assert set(photograph) == {two_objects.ZEBRA, two_objects.ELEPHANT}
-        for x0, y0, x1, y1 in (box for boxes in photograph.values() for box in boxes):
-            assert 0 <= x0 < x1 <= 224 and 0 <= y0 < y1 <= 224
-        zebra, elephant = (two_objects.region(boxes, 224) for boxes in photograph.values())
-        assert (zebra & elephant).sum() < min(zebra.sum(), elephant.sum()) / 3
+        relevance_mass.compare(small, images, TARGETS, torch.zeros_like(halves(3)))

@@ -10,9 +10,9 @@ network, dataset
 count
     that many images that stand for the set (:meth:`contrastlib.datasets.base.ImageSet.sample`); all when None
 cache
-    see :func:`contrastlib.runs.sharded`
+    see :func:`contrastlib.report.shards.sharded`
 options
-    keyword arguments of the evaluation; ``loading`` of the set (:func:`contrastlib.batches.load_dataset`)
+    keyword arguments of the evaluation; ``loading`` of the set (:func:`contrastlib.report.batches.load_dataset`)
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from contrastlib import batches
-from contrastlib.batches import load_dataset
 from contrastlib.evaluation import (
-    ablation,
+    conservation,
     dominance,
-    full_gradients,
-    maps,
+    fullgrad,
     masking,
+    path_contrasts,
     perturbation,
     precision,
-    readings,
-    relevance,
+    similarity,
     three_classes,
     transformers,
-    two_objects,
 )
-from contrastlib.runs import RESULTS, joined, load, save, sharded, summary
+from contrastlib.report import batches, dataset_evaluations
+from contrastlib.report import zebra_elephant as animals
+from contrastlib.report.batches import load_dataset
+from contrastlib.report.provenance import summary
+from contrastlib.report.shards import RESULTS, joined, load, save, sharded
 
 SHARD = 64
 MASKING_CHOICES = {"as published": {}, "align_corners=False": {"align_corners": False}, "true class first": {"first": "label"}}
@@ -105,8 +105,8 @@ def sign_perturbation(network: str, dataset: str, count: int | None = None, cach
 
 
 def map_statistics(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Section 5.2.1 in numbers: :func:`contrastlib.evaluation.maps.describe`."""
-    return _study(maps.describe, network, dataset, count, cache, options, batch=16)
+    """Section 5.2.1 in numbers: :func:`contrastlib.evaluation.similarity.describe`."""
+    return _study(similarity.describe, network, dataset, count, cache, options, batch=16)
 
 
 def masking_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
@@ -159,8 +159,8 @@ def mean_of_classes(network: str, dataset: str, count: int | None = None, cache:
 
 
 def fullgrad_maps(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Eriksson et al. 2025, FullGrad: :func:`contrastlib.evaluation.full_gradients.describe`."""
-    return _study(full_gradients.describe, network, dataset, count, cache, options, batch=4)
+    """Eriksson et al. 2025, FullGrad: :func:`contrastlib.evaluation.fullgrad.describe`."""
+    return _study(fullgrad.describe, network, dataset, count, cache, options, batch=4)
 
 
 def transformer_maps(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
@@ -179,28 +179,28 @@ def gradient_norms(network: str, dataset: str, count: int | None = None, cache: 
 
 
 def class_relevance(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, sec. 3.1: :func:`contrastlib.evaluation.relevance.class_similarity`."""
-    return _study(relevance.class_similarity, network, dataset, count, cache, options, batch=8)
+    """Gu et al. 2018, sec. 3.1: :func:`contrastlib.evaluation.conservation.class_similarity`."""
+    return _study(conservation.class_similarity, network, dataset, count, cache, options, batch=8)
 
 
 def relevance_conservation(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, Definition 1: :func:`contrastlib.evaluation.relevance.conservation`."""
-    return _study(relevance.conservation, network, dataset, count, cache, options, batch=8)
+    """Gu et al. 2018, Definition 1: :func:`contrastlib.evaluation.conservation.conservation`."""
+    return _study(conservation.conservation, network, dataset, count, cache, options, batch=8)
 
 
 def relevance_duals(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Erratum 23: :func:`contrastlib.evaluation.relevance.duals`."""
-    return _study(relevance.duals, network, dataset, count, cache, options, batch=8)
+    """Erratum 23: :func:`contrastlib.evaluation.conservation.duals`."""
+    return _study(conservation.duals, network, dataset, count, cache, options, batch=8)
 
 
 def ablation_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, Table 1: :func:`contrastlib.evaluation.ablation.ablation_in` that set."""
-    return _study(ablation.ablation_in, network, dataset, count, cache, {"dataset": dataset} | options, batch=8)
+    """Gu et al. 2018, Table 1: :func:`contrastlib.report.dataset_evaluations.ablation_in` that set."""
+    return _study(dataset_evaluations.ablation_in, network, dataset, count, cache, {"dataset": dataset} | options, batch=8)
 
 
 def zebra_elephant(network: str, dataset: str = "zebra-elephant", count: None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, sec. 5.1: :func:`contrastlib.evaluation.two_objects.zebra_elephant`."""
-    return _study(two_objects.zebra_elephant, network, dataset, count, cache, options, batch=4)
+    """Gu et al. 2018, sec. 5.1: :func:`contrastlib.report.zebra_elephant.zebra_elephant`."""
+    return _study(animals.zebra_elephant, network, dataset, count, cache, options, batch=4)
 
 
 def precision_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
@@ -209,8 +209,8 @@ def precision_table(network: str, dataset: str, count: int | None = None, cache:
 
 
 def integrated_readings(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Erratum 8: :func:`contrastlib.evaluation.readings.compare`."""
-    return _study(readings.compare, network, dataset, count, cache, options, batch=8)
+    """Erratum 8: :func:`contrastlib.evaluation.path_contrasts.compare`."""
+    return _study(path_contrasts.compare, network, dataset, count, cache, options, batch=8)
 
 
 def _choices(study: Callable, choices: Mapping, network, dataset, count, cache, options: Mapping) -> pd.DataFrame:

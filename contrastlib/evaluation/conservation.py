@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward
-from contrastlib.evaluation.draws import image_seed
+from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
 from contrastlib.explainers.propagation import propagation
 from contrastlib.explainers.relevance import METHODS, Start, contrastive_lrp, propagated, relevance_maps

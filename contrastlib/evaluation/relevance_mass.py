@@ -12,16 +12,6 @@ from contrastlib.autograd import predict
 from contrastlib.evaluation.saliency import saliency
 
 METHODS = ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/original", "gradcam/weighted")
-ZEBRA, ELEPHANT = 340, 386  # of ImageNet: zebra, African elephant
-# the paper's photographs ze1 to ze4: boxes (x0, y0, x1, y1) of the animals in the central crop of 224
-# pixels, read off by eye, x1 and y1 exclusive; a class's region is all that its boxes cover
-BOXES = (
-    {ZEBRA: [(0, 84, 60, 184)], ELEPHANT: [(100, 4, 224, 212)]},
-    {ZEBRA: [(95, 90, 223, 224)], ELEPHANT: [(0, 0, 160, 130)]},
-    {ZEBRA: [(70, 110, 224, 210)], ELEPHANT: [(0, 51, 147, 111), (0, 51, 42, 196)]},
-    {ZEBRA: [(0, 97, 72, 206), (62, 112, 110, 184), (84, 155, 172, 224), (140, 101, 224, 191)],
-     ELEPHANT: [(0, 20, 224, 97), (72, 20, 140, 124), (124, 20, 178, 118)]},
-)
 
 
 def compare(
@@ -72,24 +62,6 @@ def _energy(maps: Tensor, regions: Tensor) -> Tensor:
     positive = maps.clamp(min=0)
     whole = positive.sum(dim=(2, 3))
     return (positive * regions.to(maps.device)).sum(dim=(2, 3)) / torch.where(whole == 0, 1, whole)
-
-
-def zebra_elephant(model: nn.Module, images: Tensor, labels: Tensor | None = None, **options) -> pd.DataFrame:
-    """:func:`compare` for zebra and African elephant in the paper's four photographs.
-
-    Args:
-        model: a network of ImageNet's classes.
-        images: all four, in their order, (4, 3, 224, 224).
-        labels: not used; the classes are zebra and African elephant.
-
-    Raises:
-        ValueError: other images.
-    """
-    if len(images) != len(BOXES) or images.shape[-2:] != (224, 224):
-        raise ValueError(f"boxes are known for the four photographs of 224 x 224 pixels, got {tuple(images.shape)}")
-    targets = torch.tensor([[ZEBRA], [ELEPHANT]], device=images.device).expand(2, len(images))
-    regions = torch.stack([torch.stack([region(boxes[t], 224) for boxes in BOXES]) for t in (ZEBRA, ELEPHANT)])
-    return compare(model, images, targets, regions, **options)
 
 
 def region(boxes: Sequence[Sequence[int]], size: int) -> Tensor:

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from contrastlib import batches, datasets, models, studies
+from contrastlib import datasets, models
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.evaluation import ablation, masking, perturbation
 from contrastlib.models.classifier import Classifier
+from contrastlib.report import batches, studies
 
 
 class Noise(ImageSet):

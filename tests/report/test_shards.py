@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-import contrastlib
-from contrastlib import runs
+from contrastlib.report import provenance
+from contrastlib.report import shards as sharding
 
 SHARDS = [{"start": start, "scale": 2.0} for start in (0, 10, 20, 30)]
 DATA = {"images": "checksum-1"}
@@ -55,7 +55,7 @@ class Workshop:
 
     def run(self, shards=SHARDS, data=DATA):
         module = __import__(self.module)
-        return runs.sharded(module.work, shards, data, self.cache)
+        return sharding.sharded(module.work, shards, data, self.cache)
 
     def calls(self):
         """The shards computed since the last time one asked."""
@@ -91,13 +91,13 @@ def test_a_killed_run_goes_on_where_it_was(workshop):
         from pathlib import Path
         sys.path.insert(0, {str(workshop.folder)!r})
         import {workshop.module} as module
-        from contrastlib import runs
-        runs.sharded(module.work, json.loads({json.dumps(SHARDS)!r}), {DATA!r}, Path({str(workshop.cache)!r}))
+        from contrastlib.report import shards as sharding
+        sharding.sharded(module.work, json.loads({json.dumps(SHARDS)!r}), {DATA!r}, Path({str(workshop.cache)!r}))
     """
     wait = workshop.folder / "wait"
     wait.write_text("20")  # the third shard does not end
     with open(workshop.folder / "log", "w") as log:
-        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=log, cwd=runs.REPOSITORY,
+        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=log, cwd=provenance.REPOSITORY,
                                    env={**os.environ, "PYTHONHASHSEED": "7"})
     deadline = time.monotonic() + 120
     calls = workshop.folder / "calls"
@@ -113,7 +113,7 @@ def test_a_killed_run_goes_on_where_it_was(workshop):
     resumed = workshop.run()
     assert workshop.calls() == [20, 30]
     assert kept.items() <= {path: path.stat().st_mtime_ns for path in workshop.shards()}.items()
-    uninterrupted = runs.sharded(__import__(workshop.module).work, SHARDS, DATA, workshop.folder / "other")
+    uninterrupted = sharding.sharded(__import__(workshop.module).work, SHARDS, DATA, workshop.folder / "other")
     pd.testing.assert_frame_equal(resumed, uninterrupted, check_flags=False)
     assert resumed["value"].tolist() == EXPECTED
 
@@ -142,7 +142,7 @@ def test_a_damaged_shard_is_computed_again(workshop, damage):
     broken = workshop.shards()[1]
     broken.write_bytes(damage(broken.read_bytes()))
     with pytest.raises(ValueError, match="(?s)is damaged.*delete it and run again"):
-        runs.load(broken)
+        sharding.load(broken)
     pd.testing.assert_frame_equal(workshop.run(), first, check_flags=False)
     assert len(workshop.calls()) == 1
     workshop.run()
@@ -153,13 +153,13 @@ def test_a_changed_byte_is_never_read_as_data(tmp_path):
     """Wherever it is among the values, loading fails or gives the right table."""
     table = pd.DataFrame({"image": range(20), "p": [i / 7 for i in range(20)]})
     path = tmp_path / "t.parquet"
-    runs.save(table, path)
+    sharding.save(table, path)
     content = path.read_bytes()
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     for place in range(footer):
         path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
         try:
-            loaded = runs.load(path)
+            loaded = sharding.load(path)
         except ValueError:
             continue
         assert loaded["image"].tolist() == list(range(20)) and loaded["p"].tolist() == table["p"].tolist()
@@ -171,7 +171,7 @@ def test_nothing_half_written_is_ever_seen(workshop, monkeypatch):
         path.write_bytes(b"PAR1 and no more")
         raise OSError("no space left")
 
-    monkeypatch.setattr(runs.pq, "write_table", broken)
+    monkeypatch.setattr(sharding.pq, "write_table", broken)
     with pytest.raises(OSError, match="no space"):
         workshop.run()
     assert workshop.shards() == []
@@ -215,37 +215,6 @@ def test_comments_docstrings_and_layout_are_not_code(workshop):
     assert workshop.calls() == []
 
 
-def test_the_digest_covers_what_a_module_reaches():
-    closure = runs._closure(["contrastlib.studies"])
-    for reached in ("contrasts", "forward", "explainers.cam", "explainers.gradients", "evaluation.masking",
-                    "evaluation.perturbation", "models", "models.cifar_resnet", "datasets", "datasets.archives"):
-        assert f"contrastlib.{reached}" in closure
-    assert "contrastlib.contrasts" in runs._closure(["contrastlib.evaluation.precision"])
-    assert "contrastlib" in runs._closure(["contrastlib.evaluation.two_objects"])  # explain, for saliency
-    assert runs.code_digest("contrastlib.contrasts") != runs.code_digest("contrastlib.autograd.forward_pass")
-    drawing = {f"contrastlib.datasets.birds.{name}" for name in ("raster", "species", "sets", "scene", "scenery", "bird", "anatomy")}
-    assert drawing <= runs._closure(["contrastlib.batches"])
-
-
-def test_the_digest_follows_relative_imports(tmp_path, monkeypatch):
-    inner = tmp_path / "made_up" / "inner"
-    inner.mkdir(parents=True)
-    modules = {
-        "made_up/__init__.py": "", "made_up/other.py": "", "made_up/unused.py": "", "made_up/beside.py": "",
-        "made_up/inner/__init__.py": "from .first import value",
-        "made_up/inner/first.py": "from . import second\nfrom .. import beside\nvalue = second.value",
-        "made_up/inner/second.py": "def late():\n    from ..other import value\nvalue = 1",
-    }
-    for name, code in modules.items():
-        (tmp_path / name).write_text(code)
-    monkeypatch.setattr(contrastlib, "__path__", [*contrastlib.__path__, str(tmp_path)])
-    reached = runs._closure(["contrastlib.made_up.inner"])
-    assert reached == {f"contrastlib.made_up{end}" for end in ("", ".beside", ".other", ".inner", ".inner.first", ".inner.second")}
-    before = runs.code_digest("contrastlib.made_up.inner")
-    (inner / "second.py").write_text("value = 2")
-    assert runs.code_digest("contrastlib.made_up.inner") != before
-
-
 def test_parameters_must_be_plain(workshop):
     with pytest.raises(TypeError, match="JSON"):
         workshop.run([{"start": 0, "scale": pd.Timestamp("2020-01-01")}])
@@ -259,8 +228,8 @@ def test_round_trip(tmp_path):
         "single": pd.array([0.5, 0.25], dtype="float32"),
     })
     table.attrs["provenance"] = {"commit": "abc", "parameters": {"n": [1, 2]}, "unicode": "−"}
-    runs.save(table, tmp_path / "deep" / "table.parquet")
-    loaded = runs.load(tmp_path / "deep" / "table.parquet")
+    sharding.save(table, tmp_path / "deep" / "table.parquet")
+    loaded = sharding.load(tmp_path / "deep" / "table.parquet")
     pd.testing.assert_frame_equal(loaded, table)
     assert loaded.attrs == table.attrs
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["table.parquet"]
@@ -269,67 +238,32 @@ def test_round_trip(tmp_path):
 def test_saving_leaves_the_table_alone_and_replaces_the_file(tmp_path):
     table = pd.DataFrame({"a": [1]})
     table.attrs["provenance"] = {"commit": "abc"}
-    runs.save(table, tmp_path / "t.parquet")
+    sharding.save(table, tmp_path / "t.parquet")
     assert table.attrs == {"provenance": {"commit": "abc"}}
-    runs.save(table.assign(a=2), tmp_path / "t.parquet")
-    assert runs.load(tmp_path / "t.parquet")["a"].item() == 2
+    sharding.save(table.assign(a=2), tmp_path / "t.parquet")
+    assert sharding.load(tmp_path / "t.parquet")["a"].item() == 2
 
 
 def test_a_missing_result(tmp_path):
     with pytest.raises(FileNotFoundError, match="no result t.parquet in .*make real"):
-        runs.load(tmp_path / "t.parquet")
+        sharding.load(tmp_path / "t.parquet")
 
 
 # --- provenance ---------------------------------------------------------------------------------------
 
 def test_each_shard_says_where_it_comes_from(workshop):
     workshop.run()
-    record = runs.load(workshop.shards()[0]).attrs["provenance"]
+    record = sharding.load(workshop.shards()[0]).attrs["provenance"]
     assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date", "parameters",
             "seed", "code", "data"} <= record.keys()
     assert record["parameters"] in SHARDS and record["data"] == DATA
-    assert record["libraries"].keys() == set(runs.LIBRARIES)
+    assert record["libraries"].keys() == set(provenance.LIBRARIES)
     assert record["seconds"] >= 0 and pd.Timestamp(record["date"]).tzinfo is not None
-
-
-def test_the_commit_is_that_of_the_repository(workshop):
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=runs.REPOSITORY, capture_output=True, text=True, check=False)
-    if head.returncode:
-        pytest.skip("not a git checkout")
-    commit = runs.provenance(0)["commit"]
-    assert len(commit) == 40 and set(commit) <= set("0123456789abcdef")
-
-
-@pytest.mark.parametrize("changed, dirty", [
-    ("contrastlib/contrasts.py", True), ("data/weights/new.json", True), ("data/published/table.csv", True),
-    ("requirements-peers.txt", True), ("constraints.txt", True), ("data/results/cache/shard.parquet", False),
-    ("book/page.md", False),
-])
-def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
-    """Asked anew each time: a file may change, and be committed, while a process runs."""
-    def git(*words):
-        subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *words], cwd=tmp_path, check=True, capture_output=True)
-
-    monkeypatch.setattr(runs, "REPOSITORY", tmp_path)
-    assert runs._commit() == ("unknown", True)
-    git("init")
-    git("commit", "--allow-empty", "-m", "first")
-    first, clean = runs._commit()
-    assert len(first) == 40 and not clean
-    path = tmp_path / changed
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("new")
-    assert runs._commit() == (first, dirty)
-    git("add", changed)
-    git("commit", "-m", "second")
-    assert runs._commit() == (first, dirty)  # a process that is running has read the code of the first
-    runs._first_commit.cache_clear()
-    assert runs._commit()[0] != first and not runs._commit()[1]
 
 
 def test_memory_is_given_back_after_each_shard_where_the_c_library_can(workshop, monkeypatch):
     calls = []
-    monkeypatch.setattr(runs.ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
+    monkeypatch.setattr(sharding.ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
     workshop.run()
     workshop.run()
     assert calls == [0] * len(SHARDS), "once after each shard that was computed"
@@ -342,9 +276,9 @@ def test_memory_stays_where_the_c_library_cannot(monkeypatch, error):
             raise error
         return SimpleNamespace()
 
-    runs._give_back()  # whatever this system has
-    monkeypatch.setattr(runs.ctypes, "CDLL", library)
-    runs._give_back()
+    sharding._give_back()  # whatever this system has
+    monkeypatch.setattr(sharding.ctypes, "CDLL", library)
+    sharding._give_back()
 
 
 def test_a_run_sums_up_its_shards(workshop):
@@ -352,21 +286,3 @@ def test_a_run_sums_up_its_shards(workshop):
     assert record["shards"] == 4 and record["data"] == DATA
     assert record["parameters"] == SHARDS  # those that differ are listed
     assert isinstance(record["commit"], str)
-
-
-def test_summary_adds_seconds_and_spans_dates():
-    records = [{"commit": c, "seconds": 1.5, "date": d} for c, d in (("b", "2026-02-01"), ("a", "2026-01-01"))]
-    assert runs.summary(records) == {
-        "shards": 2, "commit": ["a", "b"], "seconds": 3.0, "date": "2026-01-01 to 2026-02-01",
-    }
-    assert runs.summary([]) == {"shards": 0}
-
-
-def test_a_card_of_results_that_were_made_at_different_times():
-    table = pd.DataFrame()
-    libraries = [{"torch": "2.15.0"}, {"torch": "2.15.0", "zennit": "1.0"}]
-    table.attrs["provenance"] = {"commit": ["a" * 40, "b" * 40], "device": "cpu", "machine": ["x86_64", "x86_64 AVX2"], "threads": 1,
-                                 "libraries": libraries, "seed": 0}
-    rows = runs.card(table)["provenance"]
-    assert rows["commit"] == f"{'a' * 10}, {'b' * 10}" and rows["libraries"] == "torch 2.15.0, zennit 1.0"
-    assert rows["machine"] == "cpu, x86_64, x86_64 AVX2, threads: 1" and rows["seed"] == 0

@@ -2,7 +2,7 @@
 
 A notebook depends on its own cells (without outputs), its parameters, the pinned environment, and every file of
 this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or looked for while it ran (see
-:func:`contrastlib.kernel.watch`): modules of contrastlib, also those imported late, registries, weights, results,
+:func:`contrastlib.report.kernel_startup.watch`): modules of contrastlib, also those imported late, registries, weights, results,
 data, and files that were absent. Nothing has to be declared, and nothing can be forgotten: as long as all of these
 are the same, running it again would read the same files and take the same way. States are hashes of contents; of
 Python files, the hash of the syntax tree, so that a comment makes nothing stale.
@@ -19,7 +19,7 @@ import nbformat
 
 from contrastlib import files
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = "$CONTRASTLIB_DATA"
 CACHE = REPOSITORY / "data" / "results" / "cache"  # of what can be computed again: never an input
 MISSING = "missing"
@@ -37,7 +37,7 @@ def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started
         source: the notebook as written.
         output: the notebook as executed.
         parameters: the values it was executed with, where they are not the notebook's own.
-        log: what :func:`contrastlib.kernel.watch` wrote.
+        log: what :func:`contrastlib.report.kernel_startup.watch` wrote.
         started: time of the start; what changed after that counts as changed.
     """
     touched = [line.split(" ", 1) for line in log.read_text().splitlines()]
@@ -80,7 +80,7 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     notebook = nbformat.read(source, as_version=4)
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.cells]
     pinned = REPOSITORY / "constraints.txt"
-    machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel.py", "notebooks.py")]
+    machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "notebooks.py")]
     environment = [sys.version_info[:2], pinned.read_text() if pinned.exists() else "", machinery]
     recipe = {"notebook": cells, "parameters": parameters, "environment": environment}
     return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in recipe.items()}

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from contrastlib import contrasts
-from contrastlib.evaluation import relevance
+from contrastlib.evaluation import conservation
 from contrastlib.explainers.propagation import propagation
 from contrastlib.explainers.relevance import (
     METHODS,
@@ -33,7 +33,7 @@ def pictures():
 
 
 def test_relevance_is_conserved_without_biases(pictures):
-    table = relevance.conservation(make(bias=False), pictures).set_index(["rules", "biases"]).sort_index()
+    table = conservation.conservation(make(bias=False), pictures).set_index(["rules", "biases"]).sort_index()
     assert len(table) == 4 * 3 * 2
     assert table.loc[("z_plus", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-10)
     assert table.loc[("z", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-8)
@@ -42,7 +42,7 @@ def test_relevance_is_conserved_without_biases(pictures):
 
 
 def test_biases_take_what_is_missing(pictures):
-    table = relevance.conservation(make(bias=True), pictures).set_index(["rules", "biases"]).sort_index()
+    table = conservation.conservation(make(bias=True), pictures).set_index(["rules", "biases"]).sort_index()
     assert table.loc[("z_plus", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-10)
     assert (table.loc[("z_plus", True), "arrived"] - 1).abs().min() > 1e-3
     # erratum 25: the z rule is input x gradient when biases take their part, and not when they are bypassed
@@ -53,14 +53,14 @@ def test_biases_take_what_is_missing(pictures):
 def test_the_input_is_what_enters_the_first_layer(pictures):
     network = Classifier(make(bias=True).float(), name="n", class_names=[str(i) for i in range(12)], layer=None, input_size=16,
                          checksum="").double()
-    table = relevance.conservation(network, pictures).set_index(["rules", "biases"]).sort_index()
+    table = conservation.conservation(network, pictures).set_index(["rules", "biases"]).sort_index()
     assert table.loc[("z", True), "input_x_gradient"].tolist() == pytest.approx([1] * 4, abs=1e-8)
     assert (table.loc[("z", True), "pixels_x_gradient"] < 0.99).all()
 
 
 def test_similarities_written_plainly(pictures):
     network = make(bias=True)
-    table = relevance.class_similarity(network, pictures)
+    table = conservation.class_similarity(network, pictures)
     maps = relevance_maps(network, pictures, lambda y: y.topk(3).indices.T)
     for name, phi in maps.items():
         flat = phi.sum(2).flatten(2)
@@ -74,9 +74,9 @@ def test_similarities_written_plainly(pictures):
 def test_the_random_classes_together(pictures):
     network = make(bias=True)
     logits = network(pictures).detach()
-    drawn = relevance.random_classes(logits, pictures, seed=0).bool()
+    drawn = conservation.random_classes(logits, pictures, seed=0).bool()
     assert (drawn.sum(1) < 12).any() and drawn.sum(1).unique().numel() > 1  # some have fewer positive logits than ten
-    rows = relevance.class_similarity(network, pictures).set_index(["pair", "method", "image"])
+    rows = conservation.class_similarity(network, pictures).set_index(["pair", "method", "image"])
     for i, picture in enumerate(pictures.split(1)):
         first, *classes = logits[i].argmax().item(), *drawn[i].nonzero().flatten().tolist()
         for method, signed in (
@@ -99,7 +99,7 @@ def test_one_class_together_is_that_class(pictures):
     with propagation(network, pictures) as propagate:
         target = torch.tensor([3, 0, 3, 11])
         one = contrasts.original(propagate.outputs, target)
-        maps = propagated(propagate, METHODS, lambda y, start: relevance.together(y, start, one))
+        maps = propagated(propagate, METHODS, lambda y, start: conservation.together(y, start, one))
         for name, method in METHODS.items():
             torch.testing.assert_close(maps[name], method(propagate, target), rtol=1e-10, atol=1e-10)
 
@@ -107,26 +107,26 @@ def test_one_class_together_is_that_class(pictures):
 def test_random_classes_are_likely_ones_with_positive_logits():
     logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(2))
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(3))
-    chosen = relevance.random_classes(logits, images, seed=0)
-    assert (chosen.sum(1) == relevance.RANDOM).all() and (logits[chosen.bool()] > 0).all()
-    hundredth = logits.sort(descending=True).values[:, relevance.AMONG - 1 : relevance.AMONG]
+    chosen = conservation.random_classes(logits, images, seed=0)
+    assert (chosen.sum(1) == conservation.RANDOM).all() and (logits[chosen.bool()] > 0).all()
+    hundredth = logits.sort(descending=True).values[:, conservation.AMONG - 1 : conservation.AMONG]
     assert (logits.where(chosen.bool(), torch.inf) >= hundredth).all()
-    assert not torch.equal(chosen, relevance.random_classes(logits, images, seed=1))
+    assert not torch.equal(chosen, conservation.random_classes(logits, images, seed=1))
 
 
 def test_random_classes_belong_to_the_image():
     logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(2))
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(3))
-    chosen = relevance.random_classes(logits, images, seed=0)
-    alone = [relevance.random_classes(y, x, seed=0) for y, x in zip(logits.split(1), images.split(1))]
+    chosen = conservation.random_classes(logits, images, seed=0)
+    alone = [conservation.random_classes(y, x, seed=0) for y, x in zip(logits.split(1), images.split(1))]
     assert torch.equal(chosen, torch.cat(alone))
-    alike = relevance.random_classes(logits[:1].expand(2, -1), images[:2], seed=0)
+    alike = conservation.random_classes(logits[:1].expand(2, -1), images[:2], seed=0)
     assert not torch.equal(*alike)
 
 
 def test_both_duals_are_compared(pictures):
     network = make(bias=True)
-    table = relevance.duals(network, pictures)
+    table = conservation.duals(network, pictures)
     maps = relevance_maps(network, pictures, lambda y: y.argmax(1), ["clrp1", "clrp1_coded"])
     one, other = (maps[name].sum(1).flatten(1) for name in ("clrp1", "clrp1_coded"))
     found = table[table["methods"] == "clrp1, clrp1_coded"]
@@ -145,16 +145,16 @@ def test_the_layout_of_the_images_does_not_matter(make_network):
 
 def test_overflow_of_one_image_is_its_own(pictures, monkeypatch):
     """Images are computed together: one whose relevance overflows must not take the others' numbers."""
-    expected = relevance.conservation(make(bias=True), pictures)
-    propagated = relevance.contrastive_lrp
+    expected = conservation.conservation(make(bias=True), pictures)
+    propagated = conservation.contrastive_lrp
 
     def overflowing(model, images, *args, **options):
         if options["rules"] == "z" and (images == pictures[2]).flatten(1).all(dim=1).any():
             raise FloatingPointError
         return propagated(model, images, *args, **options)
 
-    monkeypatch.setattr(relevance, "contrastive_lrp", overflowing)
-    table = relevance.conservation(make(bias=True), pictures)
+    monkeypatch.setattr(conservation, "contrastive_lrp", overflowing)
+    table = conservation.conservation(make(bias=True), pictures)
     lost = (table["image"] == 2) & (table["rules"] == "z")
     numbers = ["arrived", "input_x_gradient", "pixels_x_gradient"]
     assert table[lost][numbers].isna().all(axis=None) and lost.sum() == 2

@@ -1,0 +1,11 @@
+"""The report: what turns the library's evaluations into the tables, figures and verdicts of the notebooks and pages.
+
+Studies of a network on a data set (:mod:`~contrastlib.report.studies`, :mod:`~contrastlib.report.batches`) run in
+resumable shards (:mod:`~contrastlib.report.shards`, :mod:`~contrastlib.report.code_digest`) that say where they come
+from (:mod:`~contrastlib.report.provenance`). Figures, controls and verdicts show them
+(:mod:`~contrastlib.report.figures`, :mod:`~contrastlib.report.controls`, :mod:`~contrastlib.report.verdicts`). Notebooks
+are executed when they are out of date (:mod:`~contrastlib.report.notebooks`, :mod:`~contrastlib.report.staleness`), and
+Sphinx makes pages of them (:mod:`~contrastlib.report.sphinx_ext`).
+
+Nothing in the library imports this package.
+"""
