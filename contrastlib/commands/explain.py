@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contrastlib import assets
 from contrastlib.commands import positive
 from contrastlib.contrasts import QUESTIONS
 from contrastlib.plotting import percent
@@ -84,7 +85,7 @@ def add_parser(subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the classes, write the picture; 2 if something asked for cannot be had."""
-    from contrastlib.files import DataError
+    from contrastlib.assets import DataError
 
     try:
         _run(arguments)
@@ -163,17 +164,17 @@ def load_network(name: str | None) -> Classifier:
         ValueError: unknown name, with the nearest ones.
         DataError: weights are missing or corrupt.
     """
-    from contrastlib import files, models
+    from contrastlib import models
 
     if name is not None:
         return models.load(name)
     for preferred in models.PREFERRED:
         try:
             return models.load(preferred)
-        except files.MissingFile:
+        except assets.MissingFile:
             continue
-    raise files.MissingFile(
-        f"no network for photographs is here. {files.remedy('efficientnet-lite0-57934424.pth')} Or name one that can be "
+    raise assets.MissingFile(
+        f"no network for photographs is here. {assets.remedy('efficientnet-lite0-57934424.pth')} Or name one that can be "
         "downloaded, such as --network torchvision/mobilenet_v2 (14 MB); or set CONTRASTLIB_DATA to the folder that has "
         "mobilenet_v2, squeezenet1_1 or squeezenet1_0: `python -m contrastlib data` lists the files."
     )

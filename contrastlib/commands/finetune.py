@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from contrastlib import assets
 from contrastlib.commands import positive, writable
 
 DESCRIPTION = """\
@@ -61,15 +62,14 @@ def add_parser(subparsers) -> None:
 
 def finetune(arguments: argparse.Namespace) -> int:
     """Fine-tune and print the scores; 2 if something asked for cannot be had."""
-    from contrastlib import files
     from contrastlib.models import finetuning, hub
 
     settings = {key: vars(arguments)[key] for key in finetuning.Recipe.__dataclass_fields__}
     try:
-        output = writable(arguments.output or files.root() / "finetuned")
+        output = writable(arguments.output or assets.root() / "finetuned")
         card = finetuning.finetune(
             arguments.network.removeprefix(hub.PREFIX), arguments.dataset, output, finetuning.Recipe(**settings), arguments.workers)
-    except (ValueError, files.DataError) as error:
+    except (ValueError, assets.DataError) as error:
         print(f"contrastlib finetune: {error}", file=sys.stderr)
         return 2
     if os.environ.get("RANK", "0") == "0":

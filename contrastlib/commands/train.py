@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from contrastlib.assets import WEIGHTS
 from contrastlib.commands import positive, writable
-from contrastlib.files import WEIGHTS
 
 DESCRIPTION = """\
 Train the small networks of the quick profile on synthetic birds that are drawn first, and cifar10_vit on
@@ -49,7 +49,7 @@ def add_parser(subparsers) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train each network and print its scores; 2 if a name is unknown, a checkpoint does not fit or nothing can be written."""
-    from contrastlib.files import DataError
+    from contrastlib.assets import DataError
     from contrastlib.models import small, training
 
     unknown = sorted(set(arguments.networks) - set(small.NETWORKS))

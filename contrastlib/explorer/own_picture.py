@@ -10,9 +10,9 @@ from pathlib import Path
 import ipywidgets
 
 from contrastlib import models
+from contrastlib.assets import DataError
 from contrastlib.explorer.pictures import photograph
 from contrastlib.explorer.widget import Explorer
-from contrastlib.files import DataError
 from contrastlib.models import hub
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.models import hub, pretrained
 from contrastlib.models.classifier import Classifier
 
@@ -39,8 +39,8 @@ def load(name: str) -> Classifier:
         ValueError: unknown name, with the nearest ones.
         DataError: its weights are missing or corrupt.
 
-    >>> from contrastlib import files
-    >>> if files.available("cifar10_resnet20.safetensors"):
+    >>> from contrastlib import assets
+    >>> if assets.available("cifar10_resnet20.safetensors"):
     ...     network = load("cifar10_resnet20")
     """
     if name.startswith(hub.PREFIX):
@@ -48,5 +48,5 @@ def load(name: str) -> Classifier:
     if "/" in name:
         return hub.load_finetuned(name)
     if name not in MODELS:
-        raise files.unknown("network", name, [*MODELS, *hub.names()])
+        raise assets.unknown("network", name, [*MODELS, *hub.names()])
     return MODELS[name]()

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.datasets.base import Photographs
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Augmented(Dataset):
     """Images and labels to train on: the set's own images, or augmented photographs.
 
     >>> from contrastlib.datasets import load
-    >>> from contrastlib.files import available
+    >>> from contrastlib.assets import available
     >>> from contrastlib.models.finetuning import Recipe
     >>> if available("clrp_zebra_elephant.zip"):
     ...     image, label = Augmented(load("zebra-elephant"), Recipe(augment=True, size=64))[0]
@@ -42,7 +42,7 @@ class Augmented(Dataset):
         try:
             photograph = self.images.open(name)
         except (OSError, SyntaxError) as error:
-            raise files.CorruptFile(
+            raise assets.CorruptFile(
                 f"{name} of {self.images.name} cannot be read as an image: {error}") from error
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((1000 * self.recipe.seed + self.epoch) * len(self) + index)

@@ -28,7 +28,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from contrastlib import datasets, files
+from contrastlib import assets, datasets
 from contrastlib.datasets.base import SQUEEZE, Photographs
 from contrastlib.datasets.sources import SOURCES
 from contrastlib.models import hub, training
@@ -63,7 +63,7 @@ def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int
     Args:
         name: of the classifier, such as "vgg16_bn".
         dataset: one of the papers' fine-grained sets; its training split is trained on, its test split tests.
-        output: a folder; ``models.load("NAME/DATASET")`` reads ``files.root() / "finetuned"``.
+        output: a folder; ``models.load("NAME/DATASET")`` reads ``assets.root() / "finetuned"``.
         workers: processes that read photographs, for each device.
 
     Returns:
@@ -76,7 +76,7 @@ def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int
     """
     if dataset not in SOURCES or len(SOURCES[dataset].splits) == 1:
         known = [key for key, source in SOURCES.items() if len(source.splits) > 1]
-        raise files.unknown("data set to fine-tune on", dataset, known)
+        raise assets.unknown("data set to fine-tune on", dataset, known)
     path = output / name / f"{dataset}.safetensors"
     if path.exists():
         return _finished(path, recipe)
@@ -109,7 +109,7 @@ def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int
 def pretrained(name: str) -> tuple[nn.Module, str]:
     """A classifier of torchvision with its default weights, and their checksum."""
     file = hub.fetch(hub.PREFIX + name)
-    return torchvision.models.get_model(name, weights="DEFAULT"), files.sha256(file)
+    return torchvision.models.get_model(name, weights="DEFAULT"), assets.sha256(file)
 
 
 def accelerate(recipe: Recipe) -> Accelerator:

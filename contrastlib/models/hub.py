@@ -11,7 +11,7 @@ from torch import nn
 from torchvision.models import WeightsEnum
 from torchvision.transforms import InterpolationMode
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.autograd import last_convolution
 from contrastlib.datasets.sources import SOURCES
 from contrastlib.models.classifier import Classifier
@@ -66,7 +66,7 @@ def load(name: str) -> Classifier:
     return Classifier(network, name=name, class_names=weights.meta["categories"], layer=_layer(name, network),
                       input_size=preset.crop_size[0], resize=preset.resize_size[0],
                       interpolation=preset.interpolation, mean=preset.mean, std=preset.std,
-                      checksum=files.sha256(path))
+                      checksum=assets.sha256(path))
 
 
 def load_finetuned(name: str) -> Classifier:
@@ -79,11 +79,11 @@ def load_finetuned(name: str) -> Classifier:
     architecture, _, dataset = name.partition("/")
     if PREFIX + architecture not in names() or dataset not in SOURCES:
         known = [f"{network.removeprefix(PREFIX)}/{images}" for network in names() for images in SOURCES]
-        raise files.unknown("network", name, [*names(), *known])
-    path = files.root() / "finetuned" / f"{name}.safetensors"
+        raise assets.unknown("network", name, [*names(), *known])
+    path = assets.root() / "finetuned" / f"{name}.safetensors"
     for part in (path, path.with_suffix(".json")):
         if not part.is_file():
-            raise files.MissingFile(
+            raise assets.MissingFile(
                 f"{part}, of the network {name}, is not there. Make it with "
                 f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU).")
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -93,7 +93,7 @@ def load_finetuned(name: str) -> Classifier:
     return Classifier(network, name=name, class_names=card["class_names"],
                       layer=_layer(PREFIX + architecture, network),
                       input_size=card["recipe"]["size"], resize=card["resize"],
-                      interpolation=InterpolationMode(card["interpolation"]), checksum=files.sha256(path))
+                      interpolation=InterpolationMode(card["interpolation"]), checksum=assets.sha256(path))
 
 
 def replace_head(network: nn.Module, classes: int) -> None:
@@ -126,18 +126,18 @@ def fetch(name: str) -> Path:
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     beginning = path.stem.rpartition("-")[2]  # torchvision's files carry the beginning of their SHA-256
     if not path.exists():
-        from contrastlib.downloads import download  # requests and pooch are slow to import
+        from contrastlib.assets.download import download  # requests and pooch are slow to import
 
         download(url, path, f"sha256:{beginning}")
-    if not files.sha256(path).startswith(beginning):
-        raise files.CorruptFile(f"{path} does not have the checksum {beginning}… that its name says. "
-                                "Delete it, and it is downloaded anew.")
+    if not assets.sha256(path).startswith(beginning):
+        raise assets.CorruptFile(f"{path} does not have the checksum {beginning}… that its name says. "
+                                 "Delete it, and it is downloaded anew.")
     return path
 
 
 def _weights(name: str) -> WeightsEnum:
     if name not in names():
-        raise files.unknown("network", name, names())
+        raise assets.unknown("network", name, names())
     return torchvision.models.get_model_weights(name.removeprefix(PREFIX)).DEFAULT
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.datasets.base import ImageSet
 from contrastlib.models import small
 from contrastlib.models.classifier import Normalise
@@ -166,7 +166,7 @@ def train(
     save_file({key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}, path)
     card = {
         "network": name,
-        "sha256": files.sha256(path),
+        "sha256": assets.sha256(path),
         "licence": "MIT",
         "source": f"this project: python -m contrastlib train {name}",
         "preprocessing": "RGB in 0..1, ImageNet mean and standard deviation, {0}x{0}".format(small.input_size(name)),

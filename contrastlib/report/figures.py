@@ -13,7 +13,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.plotting import clipped, overlay
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "published"
@@ -163,7 +163,7 @@ def maker(name: str) -> str:
     >>> maker("chelsea.png")
     'a cat, Chelsea, by Stefan van der Walt (CC0)'
     """
-    photo = files.entry(name)
+    photo = assets.entry(name)
     return f"{photo['what']}, by {photo['credit']} ({photo['licence']})"
 
 

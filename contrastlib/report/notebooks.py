@@ -19,7 +19,7 @@ import nbformat
 import papermill
 import yaml
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.report import kernel_startup, staleness
 
 REPOSITORY = staleness.REPOSITORY
@@ -135,7 +135,7 @@ def kernel_environment(values: dict[str, str]):
     # A kernel works elsewhere, so that a relative address of the data would lead it astray. It imports the code of this
     # clone, also where the environment was installed from another clone.
     folders = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    own = {"CONTRASTLIB_DATA": str(files.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
+    own = {"CONTRASTLIB_DATA": str(assets.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
     os.environ.update(own | values)
     try:
         yield
@@ -272,7 +272,7 @@ def _replaced(outputs):
     """Outputs without memory addresses and paths of this machine."""
     text = json.dumps(outputs)
     text = re.sub(r" at 0x[0-9a-fA-F]+", " at 0x…", text)
-    for folder, name in ((files.root(), staleness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
+    for folder, name in ((assets.root(), staleness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
         text = text.replace(json.dumps(str(folder))[1:-1], name)
     return [nbformat.from_dict(output) for output in json.loads(text)]
 

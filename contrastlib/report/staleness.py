@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 
-from contrastlib import files
+from contrastlib import assets
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = "$CONTRASTLIB_DATA"
@@ -110,7 +110,7 @@ def _holds_data(path: str) -> bool:
 
 
 def _data() -> Path:
-    return Path(files.root()).absolute()
+    return Path(assets.root()).absolute()
 
 
 def _shorten(path: str) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 import contrastlib
-from contrastlib import explainers, files, models
+from contrastlib import assets, explainers, models
 from contrastlib.__main__ import main
 from contrastlib.commands import explain as command
 from contrastlib.contrasts import CONTRASTS
@@ -230,7 +230,7 @@ def test_a_network_of_torchvision(here, monkeypatch, capsys):
 def test_the_default_is_the_first_network_that_is_there(here, monkeypatch, capsys):
     def load(name):
         if name == models.PREFERRED[0]:
-            raise files.MissingFile("absent")
+            raise assets.MissingFile("absent")
         return classifier(name)
 
     monkeypatch.setattr(models, "load", load)
@@ -249,7 +249,7 @@ def test_without_any_network_the_remedies_are_named(here, monkeypatch, capsys):
 
 def test_a_photograph_on_a_fresh_machine(here, capsys):
     """Without any data: the network and the photograph come with packages."""
-    assert main(["explain", str(files.path("chelsea.png")), "--foil", "Egyptian cat"]) == 0
+    assert main(["explain", str(assets.path("chelsea.png")), "--foil", "Egyptian cat"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("efficientnet_lite0\n") and "Why tiger cat (39" in out and "and not Egyptian cat (35" in out
     assert (here / "chelsea-gradcam-among.png").stat().st_size > 10_000

@@ -14,7 +14,7 @@ import torchvision
 from accelerate.state import AcceleratorState
 from torch import nn
 
-from contrastlib import datasets, files, models
+from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
 from contrastlib.models import finetuning, hub, training
 
@@ -245,7 +245,7 @@ def test_two_processes_divide_the_batch_and_write_one_result(root):
 
 
 def test_a_network_that_is_not_there(root):
-    with pytest.raises(files.MissingFile, match=r"vgg16_bn/cub200.safetensors.*finetune vgg16_bn cub200"):
+    with pytest.raises(assets.MissingFile, match=r"vgg16_bn/cub200.safetensors.*finetune vgg16_bn cub200"):
         models.load("vgg16_bn/cub200")
     with pytest.raises(ValueError, match=r"unknown network 'vgg16_bn/cub20'.*'vgg16_bn/cub200'"):
         models.load("vgg16_bn/cub20")

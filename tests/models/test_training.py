@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.commands import train as command
 from contrastlib.datasets.birds import SyntheticBirds
 from contrastlib.models import small, training
@@ -110,9 +110,9 @@ def test_the_command_writes_weights_log_and_card(tmp_path, monkeypatch, capsys):
     }
     small.build("birds_alexnet", 30).load_state_dict(load_file(tmp_path / "birds_alexnet.safetensors"))
     card = json.loads((tmp_path / "birds_alexnet.json").read_text())
-    assert list(card) == list(files.card("birds_alexnet")) and "32x32" in card["preprocessing"]
-    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
-    assert files.trained("birds_alexnet") == (tmp_path / "birds_alexnet.safetensors", card)
+    assert list(card) == list(assets.card("birds_alexnet")) and "32x32" in card["preprocessing"]
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    assert assets.trained("birds_alexnet") == (tmp_path / "birds_alexnet.safetensors", card)
     assert card["train_pictures"] == 40 and 0 <= card["test"]["accuracy"] <= 1
 
 

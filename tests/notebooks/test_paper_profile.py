@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contrastlib import datasets, files, models
+from contrastlib import assets, datasets, models
 from contrastlib.datasets.sources import SOURCES
 from contrastlib.models import hub
 from contrastlib.report import notebooks
@@ -25,7 +25,7 @@ def test_networks_exist(name, tmp_path, monkeypatch):
     if name.startswith(hub.PREFIX):
         assert name in hub.names()
         return
-    with pytest.raises(files.MissingFile, match=f"of the network {name}"):
+    with pytest.raises(assets.MissingFile, match=f"of the network {name}"):
         models.load(name)
 
 

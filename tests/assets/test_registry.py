@@ -8,10 +8,10 @@ import pytest
 import yaml
 from file_server import serving
 
-from contrastlib import datasets, files, models
+from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
+from contrastlib.assets.download import download
 from contrastlib.commands import data
-from contrastlib.downloads import download
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
 NAME = "drawing.bin"
@@ -32,7 +32,8 @@ def registry(tmp_path, monkeypatch):
     entry = {"what": "a drawing", "needed_by": ["drawings"], "source": "example.org/drawings",
              "made": "by hand", "licence": "none", "bytes": len(CONTENT),
              "sha256": hashlib.sha256(CONTENT).hexdigest()}
-    monkeypatch.setattr(files, "registry", lambda: {NAME: entry})
+    monkeypatch.setattr(assets.registry, "entries", lambda: {NAME: entry})
+    monkeypatch.setattr(assets, "entries", lambda: {NAME: entry})
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path / "data"))
     return entry
 
@@ -44,34 +45,34 @@ def remote(registry, server):
 
 
 def put(content):
-    files.root().mkdir(exist_ok=True)
-    (files.root() / NAME).write_bytes(content)
+    assets.root().mkdir(exist_ok=True)
+    (assets.root() / NAME).write_bytes(content)
 
 
-@pytest.mark.parametrize("name", [name for name, info in files.registry().items() if "package" in info])
+@pytest.mark.parametrize("name", [name for name, info in assets.entries().items() if "package" in info])
 def test_a_file_that_comes_with_a_package(name, tmp_path, monkeypatch):
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
-    inside = files.path(name)
+    inside = assets.path(name)
     assert inside.name == name and not inside.is_relative_to(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
-    package = files.entry(name)["package"]["name"]
-    with pytest.raises(files.MissingFile, match=f"comes with the package {package}: run `pip install .* {package}`"):
-        files.path(name)
+    package = assets.entry(name)["package"]["name"]
+    with pytest.raises(assets.MissingFile, match=f"comes with the package {package}: run `pip install .* {package}`"):
+        assets.path(name)
     (tmp_path / name).write_bytes(inside.read_bytes())  # or in the folder of the data
-    assert files.path(name) == tmp_path / name
+    assert assets.path(name) == tmp_path / name
     (tmp_path / name).write_bytes(b"other")
-    assert files.state(name) == "corrupt"
+    assert assets.state(name) == "corrupt"
 
 
 def test_registry_is_complete():
-    for name, entry in files.registry().items():
+    for name, entry in assets.entries().items():
         required = {"what", "needed_by", "source", "made", "licence", "bytes", "sha256", "preprocessing"}
         assert required <= set(entry) <= required | {"url", "package", "credit"}, name
         assert len(entry["sha256"]) == 64
 
 
 def test_the_registry_of_sets_is_complete():
-    for name, entry in files.sets().items():
+    for name, entry in assets.sets().items():
         required = {"what", "origin", "licence", "checksum", "preprocessing"}
         if name not in ("birds", "bird-scenes"):
             required |= {"folder", "parts", "splits"}
@@ -79,92 +80,92 @@ def test_the_registry_of_sets_is_complete():
 
 
 def test_the_cards_of_the_shipped_weights_are_complete():
-    assert files.trained_names() == sorted(file.stem for file in files.WEIGHTS.glob("*.safetensors"))
-    for name in files.trained_names():
-        card = files.trained(name)[1]
+    assert assets.trained_names() == sorted(file.stem for file in assets.WEIGHTS.glob("*.safetensors"))
+    for name in assets.trained_names():
+        card = assets.trained(name)[1]
         assert card["licence"] == "MIT" and f"contrastlib train {name}" in card["source"]
         side = models.load(name).input_size
         assert card["preprocessing"] == f"RGB in 0..1, ImageNet mean and standard deviation, {side}x{side}"
 
 
 def test_all_that_can_be_loaded_is_described_and_nothing_else():
-    uses = {use for entry in files.registry().values() for use in entry["needed_by"]}
-    described = [*uses, *files.sets(), *files.trained_names()]
+    uses = {use for entry in assets.entries().values() for use in entry["needed_by"]}
+    described = [*uses, *assets.sets(), *assets.trained_names()]
     assert sorted(described) == sorted({*datasets.DATASETS, *models.MODELS} - {"folder"})
 
 
 def test_root(monkeypatch):
     monkeypatch.setenv("CONTRASTLIB_DATA", "")
-    assert files.root() == files.DEFAULT_ROOT
+    assert assets.root() == assets.registry.DEFAULT_ROOT
     monkeypatch.setenv("CONTRASTLIB_DATA", "~/elsewhere")
-    assert files.root().name == "elsewhere" and "~" not in str(files.root())
+    assert assets.root().name == "elsewhere" and "~" not in str(assets.root())
 
 
 def test_present(registry):
     put(CONTENT)
-    assert files.path(NAME).read_bytes() == CONTENT
-    assert files.available(NAME) and files.state(NAME) == "present"
+    assert assets.path(NAME).read_bytes() == CONTENT
+    assert assets.available(NAME) and assets.state(NAME) == "present"
 
 
 def test_missing_says_where_from_and_where_to(registry):
-    with pytest.raises(files.MissingFile) as error:
-        files.path(NAME)
-    where = str(files.root() / NAME)
+    with pytest.raises(assets.MissingFile) as error:
+        assets.path(NAME)
+    where = str(assets.root() / NAME)
     for part in (NAME, "a drawing", "example.org/drawings", "by hand", where, "CONTRASTLIB_DATA"):
         assert part in str(error.value)
-    assert files.state(NAME) == "missing" and not files.available(NAME)
+    assert assets.state(NAME) == "missing" and not assets.available(NAME)
 
 
 def test_missing_with_an_address_says_how_to_fetch(registry):
     registry["url"] = "https://example.org/drawing.bin"
-    with pytest.raises(files.MissingFile, match=f"data fetch {NAME}.*https://example.org/drawing.bin"):
-        files.path(NAME)
+    with pytest.raises(assets.MissingFile, match=f"data fetch {NAME}.*https://example.org/drawing.bin"):
+        assets.path(NAME)
 
 
 @pytest.mark.parametrize("content, complaint", [(CONTENT[:-1], "511,999 bytes instead of 512,000"),
                                                 (CONTENT[::-1], "SHA-256 is not")])
 def test_corrupt(registry, content, complaint):
     put(content)
-    with pytest.raises(files.CorruptFile, match=complaint):
-        files.path(NAME)
-    assert files.state(NAME) == "corrupt" and not files.available(NAME)
-    assert files.path(NAME, verify=False).exists()
+    with pytest.raises(assets.CorruptFile, match=complaint):
+        assets.path(NAME)
+    assert assets.state(NAME) == "corrupt" and not assets.available(NAME)
+    assert assets.path(NAME, verify=False).exists()
 
 
 def test_a_change_after_the_check_is_noticed(registry):
     put(CONTENT)
-    files.path(NAME)
+    assets.path(NAME)
     put(CONTENT[::-1])
-    assert files.state(NAME) == "corrupt"
+    assert assets.state(NAME) == "corrupt"
 
 
 def test_unknown_name_gives_the_nearest(registry):
     with pytest.raises(ValueError, match="did you mean 'drawing.bin'"):
-        files.path("drawings.bin")
+        assets.path("drawings.bin")
     with pytest.raises(ValueError, match="there are drawing.bin"):
-        files.entry("zzz")
+        assets.entry("zzz")
 
 
 def test_fetch(remote):
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
-    assert [file.name for file in files.root().iterdir()] == [NAME]
-    files.fetch(NAME)
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert [file.name for file in assets.root().iterdir()] == [NAME]
+    assets.fetch(NAME)
     assert len(remote.ranges) == 1, "a file that is there must not be fetched again"
 
 
 def test_fetch_replaces_a_corrupt_file(remote):
     put(CONTENT[::-1])
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
 
 
 def test_fetch_shows_progress(remote, capsys):
-    files.fetch(NAME)
+    assets.fetch(NAME)
     assert "512k/512k" in capsys.readouterr().err
 
 
 def test_a_broken_download_goes_on_where_it_was(remote):
     remote.faults = ["truncate"]
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
     first, second = remote.ranges
     assert first == "bytes=0-"
     assert 0 < int(second.removeprefix("bytes=").rstrip("-")) <= len(CONTENT) // 2
@@ -172,12 +173,12 @@ def test_a_broken_download_goes_on_where_it_was(remote):
 
 def test_a_later_call_goes_on_where_the_first_was(remote):
     remote.faults = ["truncate"]
-    with pytest.raises(files.MissingFile, match="broke.*bytes that arrived are kept.*Try again"):
-        files.fetch(NAME, progress=False, retries=0)
-    part = files.root() / f"{NAME}.part"
+    with pytest.raises(assets.MissingFile, match="broke.*bytes that arrived are kept.*Try again"):
+        assets.fetch(NAME, progress=False, retries=0)
+    part = assets.root() / f"{NAME}.part"
     kept = part.stat().st_size
-    assert kept > 0 and not (files.root() / NAME).exists()
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert kept > 0 and not (assets.root() / NAME).exists()
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
     assert remote.ranges[1] == f"bytes={kept}-"
     assert not part.exists()
 
@@ -185,26 +186,26 @@ def test_a_later_call_goes_on_where_the_first_was(remote):
 def test_a_server_without_ranges_starts_over(remote):
     remote.honours_ranges = False
     remote.faults = ["truncate"]
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
 
 
 def test_a_corrupted_download_is_thrown_away_and_tried_again(remote):
     remote.faults = ["corrupt"]
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
     assert remote.ranges == ["bytes=0-", "bytes=0-"]
 
 
 def test_what_arrived_in_full_before_a_kill_is_not_asked_for_again(remote):
     put(b"")
-    (files.root() / f"{NAME}.part").write_bytes(CONTENT)
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    (assets.root() / f"{NAME}.part").write_bytes(CONTENT)
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
     assert remote.ranges == [f"bytes={len(CONTENT)}-"], "and the server had no more"
 
 
 def test_a_beginning_that_is_another_file_is_thrown_away(remote):
     put(b"")
-    (files.root() / f"{NAME}.part").write_bytes(bytes(1000))
-    assert files.fetch(NAME, progress=False).read_bytes() == CONTENT
+    (assets.root() / f"{NAME}.part").write_bytes(bytes(1000))
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
     assert remote.ranges == ["bytes=1000-", "bytes=0-"]
 
 
@@ -220,7 +221,7 @@ def test_checksums(server, tmp_path, checksum):
     download(url, file, checksum, progress=False)
     assert len(server.ranges) == 3, "a file that is there must not be downloaded again"
     file.write_bytes(CONTENT[::-1])
-    with pytest.raises(files.CorruptFile, match="serves another content.*its checksum is not md5:00"):
+    with pytest.raises(assets.CorruptFile, match="serves another content.*its checksum is not md5:00"):
         download(url, file, "md5:00", progress=False, retries=0)
     assert file.read_bytes() == CONTENT[::-1], "nothing is replaced by a file that is wrong too"
     download(url, file, checksum, progress=False)
@@ -229,32 +230,32 @@ def test_checksums(server, tmp_path, checksum):
 
 def test_a_folder_that_cannot_be_written(server, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(files.MissingFile, match="could not be downloaded: .*put the file at"):
+    with pytest.raises(assets.MissingFile, match="could not be downloaded: .*put the file at"):
         download(f"{server.address}/{NAME}", tmp_path / "taken" / NAME, "md5:00")
 
 
 def test_an_address_with_another_content(remote):
     remote.faults = ["corrupt"] * 2
-    with pytest.raises(files.CorruptFile, match="serves another content"):
-        files.fetch(NAME, progress=False, retries=1)
-    assert not list(files.root().iterdir())
+    with pytest.raises(assets.CorruptFile, match="serves another content"):
+        assets.fetch(NAME, progress=False, retries=1)
+    assert not list(assets.root().iterdir())
 
 
 def test_a_server_that_refuses(remote):
     remote.faults = ["refuse"] * 2
-    with pytest.raises(files.MissingFile, match="503.*put the file at"):
-        files.fetch(NAME, progress=False, retries=1)
+    with pytest.raises(assets.MissingFile, match="503.*put the file at"):
+        assets.fetch(NAME, progress=False, retries=1)
 
 
 def test_no_server(registry):
     registry["url"] = "http://127.0.0.1:9/drawing.bin"
-    with pytest.raises(files.MissingFile, match="could not be downloaded"):
-        files.fetch(NAME, progress=False, retries=0)
+    with pytest.raises(assets.MissingFile, match="could not be downloaded"):
+        assets.fetch(NAME, progress=False, retries=0)
 
 
 def test_fetch_without_an_address(registry):
-    with pytest.raises(files.MissingFile, match="cannot be fetched.*example.org/drawings"):
-        files.fetch(NAME)
+    with pytest.raises(assets.MissingFile, match="cannot be fetched.*example.org/drawings"):
+        assets.fetch(NAME)
 
 
 def command(*words):
@@ -275,14 +276,14 @@ def test_command_lists(registry, capsys):
 def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
     """Each with state, source and licence; every line fits."""
     monkeypatch.setenv("CONTRASTLIB_DATA", "")
-    monkeypatch.setattr(files, "DEFAULT_ROOT", tmp_path)
+    monkeypatch.setattr(assets.registry, "DEFAULT_ROOT", tmp_path)
     (tmp_path / "food-101" / "images").mkdir(parents=True)
     assert command() == 0
     out = capsys.readouterr().out
     named = dict(reversed(line.split()) for line in out.splitlines() if line.startswith(("present", "missing")))
-    assert named.keys() == {*files.registry(), *files.sets(), *files.trained_names()}
+    assert named.keys() == {*assets.entries(), *assets.sets(), *assets.trained_names()}
     assert {name for name, state in named.items() if state == "present"} == {
-        "birds", "bird-scenes", *files.trained_names(), *(name for name, info in files.registry().items() if "package" in info)
+        "birds", "bird-scenes", *assets.trained_names(), *(name for name, info in assets.entries().items() if "package" in info)
     }
     assert out.count(" Licence:") == out.count(" Source:") == len(named)
     assert all(len(line) <= 80 for line in out.splitlines()[:-1])
@@ -294,7 +295,7 @@ def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
 def test_command_fetches_by_file_and_by_use(remote, capsys):
     for name in (NAME, "drawings", "all"):
         assert command("fetch", name) == 0
-    assert str(files.root() / NAME) in capsys.readouterr().out
+    assert str(assets.root() / NAME) in capsys.readouterr().out
 
 
 def test_command_fetch_says_what_it_cannot(registry, capsys):
@@ -306,7 +307,7 @@ def test_command_verifies(registry, capsys):
     def states():
         return [line.split()[0] for line in capsys.readouterr().out.splitlines()]
 
-    assert command("verify") == 1 and states() == ["missing"] + ["present"] * len(files.trained_names())
+    assert command("verify") == 1 and states() == ["missing"] + ["present"] * len(assets.trained_names())
     put(CONTENT)
     assert command("verify", "drawings") == 0 and states() == ["present"]
     assert command("verify") == 0 and set(states()) == {"present"}
@@ -320,8 +321,8 @@ def test_command_verifies_the_shipped_weights(registry, tmp_path, monkeypatch, c
     put(CONTENT)
     assert command("verify") == 0
     for end in ("safetensors", "json"):
-        shutil.copy(files.WEIGHTS / f"birds_vit.{end}", tmp_path)
-    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
+        shutil.copy(assets.WEIGHTS / f"birds_vit.{end}", tmp_path)
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
     (tmp_path / "birds_vit.safetensors").write_bytes(b"something else")
     capsys.readouterr()
     assert command("verify") == 1
@@ -331,12 +332,12 @@ def test_command_verifies_the_shipped_weights(registry, tmp_path, monkeypatch, c
 def test_command_fetches_what_is_shipped_or_drawn(registry, capsys):
     assert command("fetch", "birds_vgg", "birds") == 0
     said = capsys.readouterr().out
-    assert f"present  {files.WEIGHTS / 'birds_vgg.safetensors'}\npresent  birds, drawn when it is used\n" == said
+    assert f"present  {assets.WEIGHTS / 'birds_vgg.safetensors'}\npresent  birds, drawn when it is used\n" == said
 
 
 def test_an_installation_without_the_repository_says_how_to_get_the_weights(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(files, "WEIGHTS", tmp_path / "weights")
-    with pytest.raises(files.MissingFile, match="birds_vgg is part of .*repository, but not of the installed.*pip install -e"):
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path / "weights")
+    with pytest.raises(assets.MissingFile, match="birds_vgg is part of .*repository, but not of the installed.*pip install -e"):
         models.load("birds_vgg")
     assert command() == 0 and "birds_vgg" not in capsys.readouterr().out
     with pytest.raises(SystemExit, match="unknown file, data set or network 'birds_vgg'"):
@@ -351,22 +352,22 @@ def test_command_with_an_unknown_name(registry):
 
 
 def test_registry_is_valid_yaml_without_duplicates():
-    names = [line[:-1] for line in files.REGISTRY.read_text().splitlines() if line and line[0] not in " #"]
-    assert names == list(yaml.safe_load(files.REGISTRY.read_text()))
+    names = [line[:-1] for line in assets.registry.REGISTRY.read_text().splitlines() if line and line[0] not in " #"]
+    assert names == list(yaml.safe_load(assets.registry.REGISTRY.read_text()))
 
 
 def test_weights_that_the_project_trained_are_checked(tmp_path, monkeypatch, capsys):
     for end in ("safetensors", "json"):
-        shutil.copy(files.WEIGHTS / f"birds_vit.{end}", tmp_path)
-    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
+        shutil.copy(assets.WEIGHTS / f"birds_vit.{end}", tmp_path)
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
     weights = tmp_path / "birds_vit.safetensors"
-    assert files.trained("birds_vit")[0] == weights
+    assert assets.trained("birds_vit")[0] == weights
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(files.CorruptFile, match="another content.*git checkout data/weights"):
+    with pytest.raises(assets.CorruptFile, match="another content.*git checkout data/weights"):
         models.load("birds_vit")
     assert main(["data"]) == 0 and "corrupt  birds_vit\n" in capsys.readouterr().out
     weights.unlink()
-    with pytest.raises(files.MissingFile, match="contrastlib train"):
+    with pytest.raises(assets.MissingFile, match="contrastlib train"):
         models.load("birds_vit")

@@ -10,7 +10,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from contrastlib.files import CorruptFile, MissingFile
+from contrastlib.assets.errors import CorruptFile, MissingFile
 
 CHUNK = 1 << 16
 

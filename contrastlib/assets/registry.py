@@ -8,52 +8,24 @@ or ``data/downloads`` in the repository; those that come with a package of PyPI 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import yaml
 
+from contrastlib.assets.errors import CorruptFile, MissingFile, unknown
+
 REGISTRY = Path(__file__).with_name("files.yaml")
 SETS = Path(__file__).with_name("sets.yaml")
-DEFAULT_ROOT = Path(__file__).parents[1] / "data" / "downloads"
-WEIGHTS = Path(__file__).parents[1] / "data" / "weights"  # of the networks that the project trained, with their cards
+DEFAULT_ROOT = Path(__file__).parents[2] / "data" / "downloads"
+WEIGHTS = Path(__file__).parents[2] / "data" / "weights"  # of the networks that the project trained, with their cards
 
 
-class DataError(RuntimeError):
-    """A data or weight file cannot be used; the message says which, why, and what to do."""
-
-
-class MissingFile(DataError):
-    """The file is not where it should be."""
-
-
-class CorruptFile(DataError):
-    """The file is there, but its content is not what it should be."""
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
-    """The error for a name that does not exist, with the nearest names that do.
-
-    >>> print(unknown("data set", "cifar-test", ["cifar10-test", "zebra-elephant"]))
-    unknown data set 'cifar-test': did you mean 'cifar10-test'?
-    """
-    known = sorted(known)
-    command = "explain --help" if what == "network" else "data"
-    listed = ", ".join(known) if len(known) <= 20 else f"{len(known)} to choose from: `python -m contrastlib {command}`"
-    ends = [entry for entry in known if entry.rpartition("/")[2] == name]  # torchvision/resnet50 for resnet50
-    near = ends or difflib.get_close_matches(name, known, n=3, cutoff=0.5) or [k for k in known if k.startswith(name)][:3]
-    if near:
-        return ValueError(f"unknown {what} {name!r}: did you mean {' or '.join(map(repr, near))}?")
-    return ValueError(f"unknown {what} {name!r}: there are {listed}")
-
-
-def registry() -> dict[str, dict]:
+def entries() -> dict[str, dict]:
     """What ``files.yaml`` says, name -> entry."""
     return _read(REGISTRY)
 
@@ -78,9 +50,9 @@ def entry(name: str) -> dict:
     >>> entry("cifar10_test.zip")["bytes"]
     10479806
     """
-    if name not in registry():
-        raise unknown("file", name, registry())
-    return registry()[name]
+    if name not in entries():
+        raise unknown("file", name, entries())
+    return entries()[name]
 
 
 def root() -> Path:
@@ -209,7 +181,7 @@ def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
     if "url" not in entry(name):
         raise MissingFile(f"{name} ({entry(name)['what']}) cannot be fetched. {remedy(name)}")
 
-    from contrastlib.downloads import download  # requests and pooch are slow to import
+    from contrastlib.assets.download import download  # requests and pooch are slow to import
 
     info = entry(name)
     download(info["url"], root() / name, f"sha256:{info['sha256']}", progress, retries)
