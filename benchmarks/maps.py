@@ -15,7 +15,7 @@ from benchmarks.timing import side_by_side
 from contrastlib import contrasts, explainers
 from contrastlib.autograd import INPUT, forward, last_convolution, predict
 from contrastlib.explainers import vit
-from contrastlib.explainers.classes import class_maps
+from contrastlib.explainers.all_classes import class_maps
 
 SCHEMES = ("original", "mean", "maximum", "weighted")
 METHODS = tuple(explainers.ACTIVATION_SPACE)

@@ -60,7 +60,7 @@ def test_every_method_is_measured_with_and_without_a_contrast():
 def test_the_peer_of_relevance_propagation_makes_the_same_map():
     from benchmarks.networks import images_like, torchvision_network
     from benchmarks.peers import zennit_lrp
-    from contrastlib.explainers.relevance import lrp
+    from contrastlib.explainers.lrp import lrp
 
     torch.manual_seed(0)
     network, images = torchvision_network("squeezenet1_1").double(), images_like(64, 2).double()

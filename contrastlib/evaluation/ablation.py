@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from contrastlib.autograd import forward, predict
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.saliency import saliency
-from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.relevance import METHODS as RELEVANCE
+from contrastlib.explainers.lrp import METHODS as RELEVANCE
+from contrastlib.explainers.lrp import propagation
 
 METHODS = ("random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2")
 TOGETHER = 64  # ablated images in one forward pass

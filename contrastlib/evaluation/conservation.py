@@ -15,8 +15,14 @@ from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward
 from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
-from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.relevance import METHODS, Start, contrastive_lrp, propagated, relevance_maps
+from contrastlib.explainers.lrp import (
+    METHODS,
+    Start,
+    contrastive_lrp,
+    propagated,
+    propagation,
+    relevance_maps,
+)
 
 RANDOM, AMONG = 10, 100  # the paper's fourth map: that many classes, drawn from so many most probable ones
 
@@ -27,10 +33,10 @@ def class_similarity(
     """How alike the maps of the three most probable classes are, by method (Gu et al. 2018, Fig. 1).
 
     Args:
-        model: a network that :func:`contrastlib.explainers.propagation.propagation` takes.
+        model: a network that :func:`contrastlib.explainers.lrp.propagation.propagation` takes.
         images: (B, channels, H, W) in [0, 1].
         labels: not used; the classes are the predicted ones.
-        methods: names in :data:`contrastlib.explainers.relevance.METHODS`; the gradient and guided
+        methods: names in :data:`contrastlib.explainers.lrp.methods.METHODS`; the gradient and guided
             back-propagation are always compared as well.
         seed: of the random classes.
 
@@ -67,7 +73,7 @@ def together(outputs: Tensor, start: Start, classes: Tensor) -> Tensor:
         outputs: the logits (B, C).
         classes: (B, C), ones at the classes, zeros elsewhere.
 
-    >>> from contrastlib.explainers.relevance import score
+    >>> from contrastlib.explainers.lrp import score
     >>> together(torch.tensor([[3., -2., 4.]]), score, torch.tensor([[1., 1., 0.]]))
     tensor([[3., 2., 0.]])
     """

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import predict
 from contrastlib.contrasts import log_odds, probability, weighted
-from contrastlib.explainers.paths import integrated_gradients
+from contrastlib.explainers.integrated_gradients import integrated_gradients
 
 READINGS = ("weights fixed at x", "log-odds", "probability")
 

@@ -31,7 +31,7 @@ from contrastlib.autograd import (
     check_output,
     recording,
 )
-from contrastlib.explainers.rules import FAMILIAR, unfamiliar
+from contrastlib.explainers.lrp.rules import FAMILIAR, unfamiliar
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,

@@ -21,7 +21,7 @@ from torchvision.models import VisionTransformer
 from contrastlib import contrasts, explainers
 from contrastlib.autograd import INPUT, ForwardPass, forward
 from contrastlib.explainers import vit
-from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.lrp import propagation
 from contrastlib.explorer.arithmetic import TABULATED
 from contrastlib.models import Classifier
 

@@ -11,7 +11,7 @@ IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models"
 _POOL = "maps = torch.nn.functional.avg_pool2d(maps, {pooled}, divisor_override=1)"
 _CLRP1 = f"""\
 from contrastlib.contrasts import cotangent
-from contrastlib.explainers.relevance import lrp
+from contrastlib.explainers.lrp import lrp
 start = lambda y: y[:, [{{target}}]].abs() * cotangent({{contrast}}, logits=y, target={{target}})
 maps = lrp(network, image[None], start)
 {_POOL.replace("(maps,", "(maps.sum(dim=1),")}.clamp(min=0)"""

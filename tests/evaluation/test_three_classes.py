@@ -8,7 +8,7 @@ import torch
 from contrastlib import contrasts, explainers
 from contrastlib.autograd import forward
 from contrastlib.evaluation import three_classes
-from contrastlib.explainers.classes import class_maps
+from contrastlib.explainers.all_classes import class_maps
 
 
 @pytest.fixture

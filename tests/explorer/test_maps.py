@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d
 
 import contrastlib
 from contrastlib import contrasts, explainers
-from contrastlib.explainers import relevance
+from contrastlib.explainers.lrp import methods
 from contrastlib.explorer import Explorer, bird, bird_scene, bundle
 from contrastlib.explorer.arithmetic import CONTRASTS, TABULATED, row_weights
 from contrastlib.explorer.maps import METHODS, Ranking, applicable, pooling, stacks
@@ -56,7 +56,7 @@ def expected(network, image, pane, listed):
             return torch.zeros_like(y).index_put((torch.tensor([0]), torch.tensor(listed)), w) - share + (
                 contrasts.original(y, target))
     if pane["method"] == "clrp1":
-        signed = relevance.lrp(network, image, lambda y: relevance.score(y, target).sum(1, keepdim=True)
+        signed = methods.lrp(network, image, lambda y: methods.score(y, target).sum(1, keepdim=True)
                                * contrasts.cotangent(contrast, y, target, foils)).sum(dim=1)
         return pooled(signed)[0].clamp(min=0)
     layer = pane["layer"] if pane["layer"] not in ("input", "tokens") else None

@@ -15,9 +15,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
 from contrastlib import assets, datasets, models
-from contrastlib.models import hub, small
-from contrastlib.models.cifar_resnet import CifarResNet
-from contrastlib.models.padding import SamePadConv2d
+from contrastlib.models import torchvision_hub
+from contrastlib.models.architectures import small
+from contrastlib.models.architectures.cifar_resnet import CifarResNet
+from contrastlib.models.architectures.padding import SamePadConv2d
 from contrastlib.models.pretrained import LITE, load_weights
 
 FILES = {
@@ -267,9 +268,9 @@ def test_torchvision_network(torchvision_weights, torchvision_server):
 
 
 def test_torchvision_weights_stay_in_the_cache(torchvision_server):
-    path = hub.fetch("torchvision/squeezenet1_1")
+    path = torchvision_hub.fetch("torchvision/squeezenet1_1")
     assert path.parent == Path(torch.hub.get_dir(), "checkpoints") and [*path.parent.iterdir()] == [path]
-    assert hub.fetch("torchvision/squeezenet1_1") == path and torchvision_server.ranges == ["bytes=0-"]
+    assert torchvision_hub.fetch("torchvision/squeezenet1_1") == path and torchvision_server.ranges == ["bytes=0-"]
     path.write_bytes(b"something else")
     with pytest.raises(assets.CorruptFile, match="does not have the checksum.*Delete it"):
         models.load("torchvision/squeezenet1_1")
@@ -278,9 +279,9 @@ def test_torchvision_weights_stay_in_the_cache(torchvision_server):
 def test_a_download_of_torchvision_weights_goes_on_where_it_was(torchvision_weights, torchvision_server):
     torchvision_server.faults = ["truncate", "refuse", "refuse", "refuse"]
     with pytest.raises(assets.MissingFile, match="could not be downloaded: 503.*bytes that arrived are kept"):
-        hub.fetch("torchvision/squeezenet1_1")
+        torchvision_hub.fetch("torchvision/squeezenet1_1")
     content = torchvision_weights[1].read_bytes()
-    assert hub.fetch("torchvision/squeezenet1_1").read_bytes() == content
+    assert torchvision_hub.fetch("torchvision/squeezenet1_1").read_bytes() == content
     kept = int(torchvision_server.ranges[-1].removeprefix("bytes=").rstrip("-"))
     assert 0 < kept <= len(content) // 2 and len(torchvision_server.ranges) == 5
 
@@ -306,7 +307,7 @@ def test_torchvision_weights_with_another_content(torchvision_weights, torchvisi
 def test_torchvision_layers(name, layer):
     with torch.device("meta"):
         network = torchvision.models.get_model(name)
-    assert hub._layer(f"torchvision/{name}", network) == layer
+    assert torchvision_hub._layer(f"torchvision/{name}", network) == layer
 
 
 @pytest.mark.parametrize("content", [

@@ -5,7 +5,7 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 
 from contrastlib import assets, models
-from contrastlib.models.efficientnet_lite import SCALES
+from contrastlib.models.architectures.efficientnet_lite import SCALES
 from contrastlib.models.pretrained import LITE
 
 
