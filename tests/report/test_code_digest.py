@@ -7,7 +7,7 @@ from contrastlib.report import code_digest
 def test_the_digest_covers_what_a_module_reaches():
     closure = code_digest.closure(["contrastlib.report.studies"])
     for reached in ("contrasts", "autograd.forward_pass", "explainers.cam", "explainers.gradients", "evaluation.masking",
-                    "evaluation.perturbation", "models", "models.cifar_resnet", "datasets", "datasets.archives"):
+                    "evaluation.perturbation", "models", "models.architectures.cifar_resnet", "datasets", "datasets.archives"):
         assert f"contrastlib.{reached}" in closure
     assert "contrastlib.contrasts" in code_digest.closure(["contrastlib.evaluation.precision"])
     assert "contrastlib" in code_digest.closure(["contrastlib.evaluation.relevance_mass"])  # explain, for saliency
