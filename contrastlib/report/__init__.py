@@ -9,3 +9,9 @@ Sphinx makes pages of them (:mod:`~contrastlib.report.sphinx_ext`).
 
 Nothing in the library imports this package.
 """
+
+__all__ = [
+    "batches", "code_digest", "controls", "dataset_evaluations", "figures", "kernel_startup",
+    "notebooks", "provenance", "shards", "sphinx_ext", "staleness", "studies", "verdicts",
+    "zebra_elephant",
+]  # fmt: skip

@@ -4,3 +4,7 @@
 - :mod:`~contrastlib.training.finetuning`: torchvision's classifiers, with :mod:`~contrastlib.training.recipe` and
   :mod:`~contrastlib.training.augmentation`
 """
+
+__all__ = [
+    "augmentation", "finetuning", "from_scratch", "recipe",
+]  # fmt: skip

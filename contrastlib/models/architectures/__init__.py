@@ -6,3 +6,7 @@
 - :mod:`~contrastlib.models.architectures.efficientnet_lite`: EfficientNet-Lite, with the convolutions of
   :mod:`~contrastlib.models.architectures.padding`
 """
+
+__all__ = [
+    "cifar_resnet", "efficientnet_lite", "padding", "small", "small_cnn", "small_vit",
+]  # fmt: skip
