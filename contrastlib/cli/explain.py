@@ -83,11 +83,9 @@ def add_parser(subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the classes, write the picture; 2 if something asked for cannot be had."""
-    from contrastlib.assets import DataError
-
     try:
         _run(arguments)
-    except (DataError, ValueError, TypeError, IndexError, ArithmeticError) as error:
+    except (assets.DataError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         print(f"contrastlib explain: {error}", file=sys.stderr)
         return 2
     return 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from contrastlib.assets import WEIGHTS
+from contrastlib.assets import WEIGHTS, DataError
 from contrastlib.cli import positive, writable
 
 DESCRIPTION = """\
@@ -49,7 +49,6 @@ def add_parser(subparsers) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train each network and print its scores; 2 if a name is unknown, a checkpoint does not fit or nothing can be written."""
-    from contrastlib.assets import DataError
     from contrastlib.models.architectures import small
     from contrastlib.training import from_scratch
 

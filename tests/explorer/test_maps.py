@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d
 
 import contrastlib
 from contrastlib import contrasts, explainers
-from contrastlib.explainers.lrp import methods
+from contrastlib.explainers.lrp import lrp, score
 from contrastlib.explorer import Explorer, bird, bird_scene, bundle
 from contrastlib.explorer.arithmetic import CONTRASTS, TABULATED, row_weights
 from contrastlib.explorer.maps import METHODS, Ranking, applicable, pooling, stacks
@@ -56,8 +56,8 @@ def expected(network, image, pane, listed):
             return torch.zeros_like(y).index_put((torch.tensor([0]), torch.tensor(listed)), w) - share + (
                 contrasts.original(y, target))
     if pane["method"] == "clrp1":
-        signed = methods.lrp(network, image, lambda y: methods.score(y, target).sum(1, keepdim=True)
-                               * contrasts.cotangent(contrast, y, target, foils)).sum(dim=1)
+        signed = lrp(network, image, lambda y: score(y, target).sum(1, keepdim=True)
+                     * contrasts.cotangent(contrast, y, target, foils)).sum(dim=1)
         return pooled(signed)[0].clamp(min=0)
     layer = pane["layer"] if pane["layer"] not in ("input", "tokens") else None
     maps = contrastlib.explain(network, image, target, pane["method"], contrast, layer, upsample=False, foils=foils)
