@@ -62,7 +62,7 @@ def build(tmp_path):
         source, output = tmp_path / "source", tmp_path / "html"
         (source / "book" / "executed").mkdir(parents=True)
         (source / "index.md").write_text("# Text\n\n```{toctree}\nbook/rerun\nbook/executed/01_tiny\n```\n")
-        (source / "book" / "sphinx_ext.md").write_text("# Rerun\n\nEverything.\n")
+        (source / "book" / "rerun.md").write_text("# Rerun\n\nEverything.\n")
         cells = [nbformat.v4.new_markdown_cell("# Tiny\n\n## Part"),
                  nbformat.v4.new_code_cell("n = 2", metadata={"tags": ["parameters"]})]  # fmt: skip
         language = {"name": "python", "pygments_lexer": "ipython3"}
@@ -90,7 +90,7 @@ def test_without_a_repository(build):
     text, page, notebook = build()
     assert 'id="rerun-this-page"' in text and "make book" in readable(text)
     assert 'id="rerun-this-page"' not in page
-    assert "papermill notebooks/01_tiny.ipynb" in readable(notebook) and 'href="../sphinx_ext.html"' in notebook
+    assert "papermill notebooks/01_tiny.ipynb" in readable(notebook) and 'href="../rerun.html"' in notebook
     for html in (text, page, notebook):
         ours = html.replace("https://github.com/executablebooks", "")  # the theme names itself in a comment or footer
         assert not re.findall(LAUNCHED, ours)
