@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contrastlib import explainers
-from contrastlib.report import provenance, shards
+from contrastlib.report import shards
 from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.shards import save
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
-    monkeypatch.syspath_prepend(provenance.REPOSITORY)
+    monkeypatch.syspath_prepend(REPOSITORY)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
