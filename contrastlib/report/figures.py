@@ -77,7 +77,7 @@ def map_blocks(
         maps: (N, rows, 2, H, W), one row for each method and contrast; each drawn with 0 in white.
         row_titles: what each row is.
         classes: for each image the titles of its two columns.
-        share: the colours of a map end at this quantile of its absolute values, see :func:`clipped`.
+        share: the colours of a map end at this quantile of its absolute values, see :func:`~contrastlib.plotting.clipped`.
     """
     count, rows = maps.shape[:2]
     figure, axes = plt.subplots(

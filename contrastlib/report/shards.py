@@ -47,7 +47,7 @@ def sharded(
 
     Returns:
         The tables in the order of ``shards``; ``table.attrs["provenance"]`` sums up where they
-        come from (see :func:`summary`).
+        come from (see :func:`~contrastlib.report.provenance.summary`).
 
     Raises:
         Whatever ``work`` raises. The shards finished before stay in the cache.
