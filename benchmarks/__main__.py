@@ -11,7 +11,8 @@ import torch
 
 from benchmarks import evaluations, maps, memory
 from benchmarks.networks import as_studies_have_it, images_like, torchvision_network
-from contrastlib.runs import RESULTS, provenance, save
+from contrastlib.report.provenance import provenance
+from contrastlib.report.shards import RESULTS, save
 
 TITLES = {
     "activation": "Maps of the last convolution, in forward passes of the same batch",

@@ -9,7 +9,8 @@ import json
 import os
 from pathlib import Path
 
-from contrastlib.runs import REPOSITORY, RESULTS, provenance
+from contrastlib.report.provenance import REPOSITORY, provenance
+from contrastlib.report.shards import RESULTS
 
 TIMES = REPOSITORY / "_build" / "times"
 KEPT = RESULTS / "benchmarks" / "build_times.json"

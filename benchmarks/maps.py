@@ -13,9 +13,9 @@ from benchmarks import peers
 from benchmarks.networks import torchvision_network
 from benchmarks.timing import side_by_side
 from contrastlib import contrasts, explainers
+from contrastlib.autograd import INPUT, forward, last_convolution, predict
 from contrastlib.explainers import vit
-from contrastlib.explainers.classes import class_maps
-from contrastlib.forward import INPUT, forward, last_convolution, predict
+from contrastlib.explainers.all_classes import class_maps
 
 SCHEMES = ("original", "mean", "maximum", "weighted")
 METHODS = tuple(explainers.ACTIVATION_SPACE)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contrastlib.runs import RESULTS, load
+from contrastlib.report.shards import RESULTS, load
 
 ROUNDING = 1e-3  # what is not larger counts as rounding
 

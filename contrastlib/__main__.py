@@ -1,4 +1,4 @@
-"""The command line: ``python -m contrastlib COMMAND``; each command is a module of :mod:`contrastlib.commands`."""
+"""The command line: ``python -m contrastlib COMMAND``; each command is a module of :mod:`contrastlib.cli`."""
 
 import argparse
 import importlib
@@ -6,15 +6,15 @@ import os
 import pkgutil
 import sys
 
-from contrastlib import commands
+from contrastlib import cli
 
 
 def main(argv=None) -> int:
     """Run one command and return its exit status."""
     parser = argparse.ArgumentParser(prog="contrastlib", description="Class-contrastive explanations and their report.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in pkgutil.iter_modules(commands.__path__):
-        importlib.import_module(f"contrastlib.commands.{module.name}").add_parser(subparsers)
+    for module in pkgutil.iter_modules(cli.__path__):
+        importlib.import_module(f"contrastlib.cli.{module.name}").add_parser(subparsers)
     arguments = parser.parse_args(argv)
     try:
         status = arguments.func(arguments) or 0

@@ -128,6 +128,15 @@ def among(logits: Tensor, target: Classes, foils: Classes) -> Tensor:
 
 
 CONTRASTS = {f.__name__: f for f in (original, mean, maximum, weighted, probability, among)}
+QUESTIONS = {
+    "original": "What raises the logit of {target}?",
+    "mean": "Why {target} and not the average of the others?",
+    "maximum": "Why {target} and not {rival}?",
+    "weighted": "Why {target} and not the others ({others})?",
+    "probability": "What raises the probability of {target}?",
+    "among": "Why {target} and not {foils}?",
+}
+"""contrast -> what its map answers, in words"""
 
 
 def cotangent(contrast: Contrast, logits: Tensor, target: Classes, foils: Classes | None = None) -> Tensor:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contrastlib import notebooks
+from contrastlib.report import notebooks
 
 
 @pytest.hookimpl(wrapper=True)

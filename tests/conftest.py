@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-from contrastlib import files
+from contrastlib import assets
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
     torch.set_num_threads(1)
@@ -24,9 +24,9 @@ MAY_SKIP = (r"needs a GPU", r"there is a GPU", *([] if os.environ.get("CONTRASTL
 def pytest_runtest_setup(item):
     """Skip a test marked ``data(*files)`` where one of the files is not there."""
     wanted = {name for mark in item.iter_markers("data") for name in mark.args}
-    absent = sorted(name for name in wanted if not files.available(name))
+    absent = sorted(name for name in wanted if not assets.available(name))
     if absent:
-        pytest.skip(f"needs the data: {', '.join(absent)} not in {files.root()}")
+        pytest.skip(f"needs the data: {', '.join(absent)} not in {assets.root()}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
-from contrastlib import explainers, runs
-from contrastlib.runs import REPOSITORY, save
+from contrastlib import explainers
+from contrastlib.report import shards
+from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.shards import save
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
-    monkeypatch.syspath_prepend(runs.REPOSITORY)
+    monkeypatch.syspath_prepend(REPOSITORY)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -35,7 +37,7 @@ def test_tables_are_printed_and_saved(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed
     (record,) = (tmp_path / "records").iterdir()
-    saved = runs.load(record)
+    saved = shards.load(record)
     assert list(saved["table"].unique()) == tables and (saved["ratio"] > 0).all()
     limited = saved.dropna(subset="limit").groupby("table")
     assert {name: dict(zip(rows["quantity"], rows["limit"])) for name, rows in limited} == {t: LIMITS[t] for t in tables}
@@ -58,7 +60,7 @@ def test_every_method_is_measured_with_and_without_a_contrast():
 def test_the_peer_of_relevance_propagation_makes_the_same_map():
     from benchmarks.networks import images_like, torchvision_network
     from benchmarks.peers import zennit_lrp
-    from contrastlib.explainers.relevance import lrp
+    from contrastlib.explainers.lrp import lrp
 
     torch.manual_seed(0)
     network, images = torchvision_network("squeezenet1_1").double(), images_like(64, 2).double()

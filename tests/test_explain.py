@@ -18,7 +18,7 @@ import contrastlib
 from contrastlib import contrasts, explain, explainers, models
 from contrastlib.contrasts import CONTRASTS
 from contrastlib.explainers import METHODS, OWN_PASS
-from contrastlib.models import hub
+from contrastlib.models import torchvision_hub
 
 BATCH, CLASSES = 3, 6
 
@@ -96,7 +96,7 @@ def test_foils_of_every_kind(network, images):
 def test_weights_of_ones_own(network, images, method):
     """A tensor over the logits, or a function of them; the target is in them."""
     network.eval()
-    weights = contrasts.weighted(contrastlib.forward.predict(network, images), 2)
+    weights = contrasts.weighted(contrastlib.autograd.predict(network, images), 2)
     expected = explain(network, images, 2, method)
     torch.testing.assert_close(explain(network, images, method=method, contrast=weights), expected)
     torch.testing.assert_close(explain(network, images, 5, method, weights.double()), expected)
@@ -187,7 +187,7 @@ def test_the_layers_of_the_page_exist():
     page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
     table = page.partition("| network | `layer=` |")[2].partition("\n\n")[0]
     named = set(re.findall('`"(.*?)"`', table))
-    assert named and named <= set(hub.LAYERS.values())
+    assert named and named <= set(torchvision_hub.LAYERS.values())
 
 
 def test_before_global_average_pooling_the_three_methods_agree():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.datasets import archives, papers
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.datasets.folders import Folder
@@ -53,10 +53,10 @@ def load(name: str, **options) -> ImageSet:
         ValueError: unknown name, with the nearest ones.
         DataError: its files are missing or corrupt.
 
-    >>> from contrastlib import files
-    >>> if files.available("cifar10_test.zip"):
+    >>> from contrastlib import assets
+    >>> if assets.available("cifar10_test.zip"):
     ...     image, label, group, name = load("cifar10-test")[0]
     """
     if name not in DATASETS:
-        raise files.unknown("data set", name, DATASETS)
+        raise assets.unknown("data set", name, DATASETS)
     return DATASETS[name](**options)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from PIL import Image
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.datasets.base import Photographs
 
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}
@@ -40,16 +40,16 @@ class Archive(Photographs):
 
     def __init__(self, name: str, file: str, class_names: Iterable[str],
                  label: Callable[[dict[str, str]], int | None], **options):
-        self.path, self.checksum = files.path(file), files.entry(file)["sha256"]
+        self.path, self.checksum = assets.path(file), assets.entry(file)["sha256"]
         try:
             entries = [(row["file"], label(row)) for row in self._index()]
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise files.CorruptFile(
+            raise assets.CorruptFile(
                 f"{self.path} is no zip archive with a sound index.csv: {error}") from error
         absent = {file for file, _ in entries} - set(self._zip().namelist())
         if absent:
-            raise files.CorruptFile(f"the index.csv of {self.path} names images that the archive does not "
-                                    f"hold, such as {min(absent)}")
+            raise assets.CorruptFile(f"the index.csv of {self.path} names images that the archive does not "
+                                     f"hold, such as {min(absent)}")
         super().__init__(name, class_names, [entry for entry in entries if entry[1] is not None], **options)
 
     def open(self, name: str) -> Image.Image:

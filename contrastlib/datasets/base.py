@@ -12,8 +12,8 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
+from contrastlib.assets import CorruptFile
 from contrastlib.datasets.pictures import in_rgb
-from contrastlib.files import CorruptFile
 
 
 class Example(NamedTuple):

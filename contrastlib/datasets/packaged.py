@@ -6,7 +6,7 @@ import hashlib
 
 from PIL import Image
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.datasets.archives import imagenet_categories
 from contrastlib.datasets.base import Photographs
 
@@ -32,8 +32,8 @@ class PackagedPhotographs(Photographs):
     """
 
     def __init__(self, **options):
-        self.paths = {name: files.path(name) for name in LABELS}
-        contents = "".join(files.entry(name)["sha256"] for name in LABELS)
+        self.paths = {name: assets.path(name) for name in LABELS}
+        contents = "".join(assets.entry(name)["sha256"] for name in LABELS)
         self.checksum = hashlib.sha256(contents.encode()).hexdigest()
         super().__init__("photographs", imagenet_categories(), LABELS.items(), **options)
 

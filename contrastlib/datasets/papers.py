@@ -1,7 +1,7 @@
 """The data sets of the papers, in the folders that their makers or torchvision give them, read in place.
 
 None is part of the repository, and ImageNet may not be passed on at all. Each lies in a folder of
-``files.root()``; whatever is missing, the error says where it comes from and where to put it.
+``assets.root()``; whatever is missing, the error says where it comes from and where to put it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from torchvision import datasets as torchvision_datasets
 from torchvision.datasets.utils import extract_archive
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.datasets.base import CROPS, SQUEEZE, Photographs
 from contrastlib.datasets.sources import CUB_ADDRESS, CUB_MD5, SOURCES, check_split, missing
 
@@ -129,17 +129,17 @@ class ImageNetVal(Listed):
     """
 
     def __init__(self, **options):
-        root = files.root() / SOURCES["imagenet-val"].folder
+        root = assets.root() / SOURCES["imagenet-val"].folder
         for part in SOURCES["imagenet-val"].parts:
             if not (root / part).exists():
                 raise missing("imagenet-val", f"{root / part} is not there")
         try:
             listed = torchvision_datasets.ImageNet(root, split="val", loader=str)
         except (RuntimeError, FileNotFoundError) as error:
-            raise files.CorruptFile(f"{root} does not hold imagenet-val: {error}") from error
+            raise assets.CorruptFile(f"{root} does not hold imagenet-val: {error}") from error
         expected = torchvision_datasets.imagenet.load_meta_file(root)[0]
         if set(listed.wnids) != set(expected):
-            raise files.CorruptFile(
+            raise assets.CorruptFile(
                 f"{root / 'val'} holds {len(listed.wnids)} classes, and not the {len(expected)} of meta.bin: "
                 "delete val/ and unpack the archive anew")
         self.wnids = listed.wnid_to_idx
@@ -154,7 +154,7 @@ class ImageNetVal(Listed):
         """
         name = Path(self.entries[index % len(self) // self.crops][0]).stem
         if name not in self._box_files:
-            raise files.MissingFile(
+            raise assets.MissingFile(
                 f"the bounding boxes of {name} are not in {self._box_folder}: get "
                 "ILSVRC2012_bbox_val_v3.tgz, after a login at "
                 "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php, and unpack it there")
@@ -188,7 +188,7 @@ class CUB200(Listed):
 
     def __init__(self, split: str = "test", **options):
         check_split("cub200", split)
-        self.folder = files.root() / SOURCES["cub200"].folder
+        self.folder = assets.root() / SOURCES["cub200"].folder
         try:
             labels = {key: int(label) - 1 for key, label in self._table("image_class_labels.txt")}
             wanted = str(int(split == "train"))
@@ -196,7 +196,7 @@ class CUB200(Listed):
             entries = [(file, labels[key]) for key, file in self._table("images.txt") if key in chosen]
             names = [name.split(".", 1)[-1].replace("_", " ") for _, name in self._table("classes.txt")]
         except (KeyError, ValueError) as error:
-            raise files.CorruptFile(
+            raise assets.CorruptFile(
                 f"the tables in {self.folder} do not fit each other: {error!r}") from error
         super().__init__("cub200", self.folder / "images", names, entries,
                          **{"resize": SQUEEZE, "interpolation": "bilinear"} | options)
@@ -253,10 +253,10 @@ def from_torchvision(name: str, split: str = "test", **options) -> Listed:
     """
     check_split(name, split)
     try:
-        listed = TORCHVISION[name](files.root(), split=split, loader=str)
+        listed = TORCHVISION[name](assets.root(), split=split, loader=str)
     except (RuntimeError, FileNotFoundError) as error:
         raise missing(name, str(error)) from error
-    folder = files.root() / SOURCES[name].folder
+    folder = assets.root() / SOURCES[name].folder
     return Listed(name, folder, map(str, listed.classes), _entries(listed, folder),
                   **{"resize": SQUEEZE, "interpolation": "bilinear"} | options)
 
@@ -270,23 +270,23 @@ def fetch(name: str) -> Path:
         MissingFile: it cannot be had; the message says where it comes from and where to put it.
     """
     source = SOURCES[name]
-    folder = files.root() / source.folder
+    folder = assets.root() / source.folder
     try:
         if name == "imagenet-val":
             torchvision_datasets.ImageNet(folder, split="val")
         elif name == "cub200":
             if not (folder / "images.txt").is_file():
-                _fetch_cub(files.root() / CUB_ADDRESS.rpartition("/")[2])
+                _fetch_cub(assets.root() / CUB_ADDRESS.rpartition("/")[2])
         else:
             for split in source.splits:
-                TORCHVISION[name](files.root(), split=split, download=True)
+                TORCHVISION[name](assets.root(), split=split, download=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise missing(name, str(error)) from error
     return folder
 
 
 def _fetch_cub(archive: Path) -> None:
-    from contrastlib.downloads import download  # requests and pooch are slow to import
+    from contrastlib.assets.download import download  # requests and pooch are slow to import
 
     download(CUB_ADDRESS, archive, f"md5:{CUB_MD5}")
     extract_archive(str(archive), str(archive.parent))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from contrastlib import files
+from contrastlib import assets
 
 
 class Source(NamedTuple):
@@ -22,7 +22,7 @@ class Source(NamedTuple):
     md5: str = ""
 
 
-SOURCES = {name: Source(**entry) for name, entry in files.sets().items() if "folder" in entry}
+SOURCES = {name: Source(**entry) for name, entry in assets.sets().items() if "folder" in entry}
 CUB_ADDRESS, CUB_MD5 = SOURCES["cub200"].origin, SOURCES["cub200"].md5
 
 
@@ -35,7 +35,7 @@ def check_split(name: str, split: str) -> None:
         raise ValueError(f"split is {split!r}: {name} has {', '.join(SOURCES[name].splits)}")
 
 
-def missing(name: str, why: str) -> files.MissingFile:
+def missing(name: str, why: str) -> assets.MissingFile:
     """The error for an incomplete data set: where it comes from, where to put it, what to run.
 
     >>> print(missing("food101", "no folder meta"))
@@ -44,6 +44,6 @@ def missing(name: str, why: str) -> files.MissingFile:
     `python -m contrastlib data fetch food101`.
     """
     source = SOURCES[name]
-    remedy = source.remedy.format(name=name, folder=files.root() / source.folder)
-    return files.MissingFile(f"{name} ({source.what}) is not complete: {why.rstrip('.')}. "
-                             f"It comes from {source.origin}: {remedy}.")
+    remedy = source.remedy.format(name=name, folder=assets.root() / source.folder)
+    return assets.MissingFile(f"{name} ({source.what}) is not complete: {why.rstrip('.')}. "
+                              f"It comes from {source.origin}: {remedy}.")

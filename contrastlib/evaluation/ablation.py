@@ -6,18 +6,16 @@ The place is the maximum of a map; the patch around it takes the values that the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.batches import load_dataset
+from contrastlib.autograd import forward, predict
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.saliency import saliency
-from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.relevance import METHODS as RELEVANCE
-from contrastlib.forward import forward, predict
+from contrastlib.explainers.lrp import METHODS as RELEVANCE
+from contrastlib.explainers.lrp import propagation
 
 METHODS = ("random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2")
 TOGETHER = 64  # ablated images in one forward pass
@@ -61,26 +59,6 @@ def ablation(
                 row=where[:, 0].numpy(force=True), column=where[:, 1].numpy(force=True),
             ))
     return pd.concat(tables, ignore_index=True)
-
-
-def ablation_in(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, count: int | None = 150, seed: int = 0, **options
-) -> pd.DataFrame:
-    """:func:`ablation` with the mean image of a data set of the registry.
-
-    Args:
-        dataset: name of the set that the images are from.
-        count: of its images that the mean is taken over, all when None; they need not be those evaluated.
-        seed: of the random place.
-        options: methods and sizes of :func:`ablation`.
-    """
-    return ablation(model, images, labels, _mean_of(dataset, images.shape[-1], count), seed=seed, **options)
-
-
-@lru_cache(maxsize=4)
-def _mean_of(dataset: str, size: int, count: int | None) -> Tensor:
-    images = load_dataset(dataset, size)
-    return mean_image(images[i].image for i in images.sample(count))
 
 
 def neuron_ablation(

@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import INPUT, forward, last_convolution
 from contrastlib.contrasts import log_odds, original, weighted
 from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.evaluation.statistics import bootstrap, interval
 from contrastlib.explainers import gradcam
-from contrastlib.forward import INPUT, forward, last_convolution
 
 
 def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, layer: str | None = None) -> pd.DataFrame:

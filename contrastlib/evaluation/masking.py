@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
 from contrastlib import contrasts as schemes
+from contrastlib.autograd import ForwardPass, forward, last_convolution, logits_of, predict
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.precision import cotangent
 from contrastlib.explainers import METHODS, upsample
-from contrastlib.forward import ForwardPass, forward, last_convolution, logits_of, predict
 
 METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")

@@ -12,10 +12,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import forward, predict
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.precision import cotangent
 from contrastlib.explainers.gradients import gradient
-from contrastlib.forward import forward, predict
 
 CONTRASTS = ("original", "mean", "maximum", "weighted")
 

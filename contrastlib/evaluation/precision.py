@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts
-from contrastlib.forward import predict
+from contrastlib.autograd import predict
 
 
 def softmax_gradients(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:

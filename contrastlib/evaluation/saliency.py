@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explain
-from contrastlib.evaluation.draws import image_seed
+from contrastlib.autograd import forward
+from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation
-from contrastlib.explainers.relevance import METHODS as RELEVANCE
-from contrastlib.explainers.relevance import relevance_maps
-from contrastlib.forward import forward
+from contrastlib.explainers.lrp import METHODS as RELEVANCE
+from contrastlib.explainers.lrp import relevance_maps
 
 BASELINES = ("centre", "random")
 

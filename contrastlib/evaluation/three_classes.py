@@ -13,11 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.evaluation.draws import image_seed
+from contrastlib.autograd import forward, last_convolution, predict
 from contrastlib.evaluation.masking import baseline, explanations, masked_pixels
+from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import METHODS, upsample
-from contrastlib.explainers.classes import class_maps
-from contrastlib.forward import forward, last_convolution, predict
+from contrastlib.explainers.all_classes import class_maps
 
 CONTRASTS = ("original", "mean", "maximum", "weighted")
 COLUMNS = ("image", "method", "contrast", "rank", "foil", "to_original", "to_foil", "masked",

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts
+from contrastlib.autograd import ForwardPass
 from contrastlib.explainers import vit
-from contrastlib.forward import ForwardPass
 
 CONTRASTS = ("original", "weighted", "probability")
 """probability, from which the review's code starts, for the rollouts alone: they are not linear, and depend on the

@@ -1,7 +1,7 @@
 """Explainers that go back to the activations a^k of a convolutional layer.
 
 None applies a ReLU: negative areas speak for the other classes (Wang & Wang 2022, sec. 4). Each
-takes a :class:`~contrastlib.forward.ForwardPass` that recorded ``layer`` (the only one, unless
+takes a :class:`~contrastlib.autograd.forward_pass.ForwardPass` that recorded ``layer`` (the only one, unless
 named) with activations (B, K, h, w), and a cotangent w (B, C) or (N, B, C); returns maps
 (B, h, w), or with N in front, in units of the cotangent's score. All are linear in w.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from contrastlib.forward import ForwardPass
+from contrastlib.autograd import ForwardPass
 
 
 def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
@@ -19,7 +19,7 @@ def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) ->
 
     Selvaraju et al. 2017 in the form of Wang & Wang 2022, eq. 2.
 
-    >>> from contrastlib.forward import forward
+    >>> from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 5))
     >>> gradcam(forward(net, torch.rand(2, 3, 8, 8), "0"), torch.eye(5)[[1, 2]]).shape
     torch.Size([2, 6, 6])
@@ -31,7 +31,7 @@ def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) ->
 def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi = sum_k a^k * d<w,y>/da^k, element by element (Wang & Wang 2022, sec. 4).
 
-    >>> from contrastlib.forward import forward
+    >>> from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 5, bias=False))
     >>> p = forward(net, torch.rand(2, 3, 8, 8), "0")
     >>> map_of_class_0 = linear_approximation(p, torch.eye(5)[[0, 0]])
@@ -55,7 +55,7 @@ def xgradcam(
     Raises:
         ValueError: unknown normaliser.
 
-    >>> from contrastlib.forward import forward
+    >>> from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5))
     >>> p, w = forward(net, torch.rand(2, 3, 8, 8), "1"), torch.eye(5)[[0, 0]]
     >>> torch.allclose(xgradcam(p, w), xgradcam(p, w, normaliser="sum"))

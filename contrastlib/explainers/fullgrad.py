@@ -22,10 +22,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torchvision.ops import FrozenBatchNorm2d
 
-from contrastlib.checks import check_images, check_output
-from contrastlib.explainers.rules import FAMILIAR, unfamiliar
-from contrastlib.forward import INPUT, ForwardPass, _recording, as_found
-from contrastlib.memory import LinearInputsDropped
+from contrastlib.autograd import (
+    INPUT,
+    ForwardPass,
+    LinearInputsDropped,
+    as_found,
+    check_images,
+    check_output,
+    recording,
+)
+from contrastlib.explainers.lrp.rules import FAMILIAR, unfamiliar
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
@@ -84,7 +90,7 @@ def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]
     input and counts in its term: b * d<w,y>/d(Ax + b), with b what that layer sees of x = 0.
 
     Args:
-        model, images: as in :func:`contrastlib.forward.forward`. The outputs of all layers with a bias
+        model, images: as in :func:`contrastlib.autograd.forward_pass.forward`. The outputs of all layers with a bias
             and their gradients are in memory at once, the gradients K times for K contrasts.
         contrast: logits (B, C) -> cotangent w (B, C) or (K, B, C).
 
@@ -174,7 +180,7 @@ def _forward(model: nn.Module, images: Tensor, source: str, biased: Iterable[str
     with as_found(model):
         # with the images recorded, contrasts go back one after the other, which needs less memory
         recorded = {INPUT: images.detach().clone().requires_grad_()}
-        with LinearInputsDropped(), _refusing(model), _recording(modules, recorded), _entering(model, keep):
+        with LinearInputsDropped(), _refusing(model), recording(modules, recorded), _entering(model, keep):
             logits = model(recorded[INPUT].clone())
     check_output(logits, len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)

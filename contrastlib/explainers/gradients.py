@@ -1,6 +1,6 @@
 """Explainers that go back to the pixels.
 
-Each takes a :class:`~contrastlib.forward.ForwardPass` that recorded ``layer`` (the images, unless
+Each takes a :class:`~contrastlib.autograd.forward_pass.ForwardPass` that recorded ``layer`` (the images, unless
 another is named) and a cotangent (B, C) or (K, B, C); returns (B, channels, H, W), or with K in
 front, in the unit of the cotangent's score per unit of the input.
 """
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from contrastlib.forward import ForwardPass
+from contrastlib.autograd import ForwardPass
 
 
 def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi(x) = grad_x <w, y> (Simonyan et al. 2013; Wang & Wang 2022, sec. 4).
 
-    >>> import torch; from contrastlib.forward import forward
+    >>> import torch; from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2))
     >>> p = forward(net, torch.rand(1, 3, 2, 2))
     >>> torch.equal(gradient(p, torch.tensor([[1., -1.]])).flatten(), net[1].weight[0] - net[1].weight[1])
@@ -31,7 +31,7 @@ def input_x_gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None =
     that is fed normalised images have different x; record the normalising layer's output to
     explain the latter.
 
-    >>> import torch; from contrastlib.forward import forward
+    >>> import torch; from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2, bias=False))
     >>> p = forward(net, torch.rand(1, 3, 2, 2))
     >>> torch.allclose(input_x_gradient(p, torch.tensor([[1., 0.]])).sum(), p.logits[0, 0])

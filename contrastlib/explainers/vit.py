@@ -30,8 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import VisionTransformer
 
-from contrastlib.checks import check_images, check_output
-from contrastlib.forward import ForwardPass, _recording, as_found
+from contrastlib.autograd import ForwardPass, as_found, check_images, check_output, recording
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
 """Options of :func:`gradient_attention_rollout` as its inventor's code has them."""
@@ -54,7 +53,7 @@ def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> Forward
         model: a ``VisionTransformer``, or a model that contains one and ends in its logits.
             It runs in evaluation mode (no dropout of attention) and is left as it was found.
         images: (B, channels, H, W) of the size that the network was made for.
-        once: as in :func:`contrastlib.forward.forward`.
+        once: as in :func:`contrastlib.autograd.forward_pass.forward`.
 
     Raises:
         TypeError, ValueError: no Vision Transformer, or images that cannot be explained.
@@ -76,7 +75,7 @@ def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> Forward
     modules |= {f"block.{i}": block for i, block in enumerate(blocks)}
     recorded: dict[str, Tensor] = {}
     attentions = {f"attention.{i}": block.self_attention for i, block in enumerate(blocks)}
-    hooked, replaced = _recording(modules, recorded), _written_out(attentions, recorded)
+    hooked, replaced = recording(modules, recorded), _written_out(attentions, recorded)
     with as_found(model), hooked, replaced:
         logits = model(images.detach().clone())
     check_output(logits, len(images))

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from contrastlib import figures, models
+from contrastlib import models, plotting
+from contrastlib.contrasts import QUESTIONS
 from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, packing, snippets
 from contrastlib.explorer.arithmetic import CONTRASTS, probes
 from contrastlib.explorer.pictures import Picture
 from contrastlib.models import Classifier
-from contrastlib.questions import QUESTIONS
 
 TOGETHER = 4  # pictures that pass through a network together
 
@@ -94,7 +94,7 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
     return {
         "version": 1,
         "name": name,
-        "colours": matplotlib.colormaps[figures.COLOURS](range(256), bytes=True)[:, :3].tolist(),
+        "colours": matplotlib.colormaps[plotting.COLOURS](range(256), bytes=True)[:, :3].tolist(),
         "networks": {
             network.name: {
                 "title": TITLES.get(network.name, network.name), "classes": len(network.class_names),

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
 from contrastlib import contrasts, explainers
+from contrastlib.autograd import INPUT, ForwardPass, forward
 from contrastlib.explainers import vit
-from contrastlib.explainers.propagation import propagation
+from contrastlib.explainers.lrp import propagation
 from contrastlib.explorer.arithmetic import TABULATED
-from contrastlib.forward import INPUT, ForwardPass, forward
 from contrastlib.models import Classifier
 
 TOGETHER = 4  # cotangents that go back between two reports of progress

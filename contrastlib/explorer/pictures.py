@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from contrastlib import datasets, models
+from contrastlib.autograd import predict
 from contrastlib.datasets.birds.sets import Annotations
 from contrastlib.datasets.pictures import open_photo
-from contrastlib.forward import predict
 from contrastlib.models import Classifier
 from contrastlib.models.class_names import short
 

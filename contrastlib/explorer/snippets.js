@@ -21,7 +21,7 @@ function contrastCode(view, { contrast, foils, rank }, shares) {
   if (contrast === "among" && !foils.includes(listed.length)) {
     return { lines: [], argument: `'among', foils=[${foils.map(foil => listed[foil]).join(", ")}]` };
   }
-  const lines = ["y = contrastlib.forward.predict(network, image[None])", "w = torch.zeros_like(y)", `w[0, ${listed[rank]}] = 1`,
+  const lines = ["y = contrastlib.autograd.predict(network, image[None])", "w = torch.zeros_like(y)", `w[0, ${listed[rank]}] = 1`,
     ...listed.flatMap((index, place) => (shares[place] ? [`w[0, ${index}] = ${-shares[place]}`] : []))];
   if (shares[listed.length]) {
     lines.push(`others = y.index_fill(1, torch.tensor([${listed.join(", ")}]), -torch.inf)`,

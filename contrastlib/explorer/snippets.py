@@ -11,7 +11,7 @@ IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models"
 _POOL = "maps = torch.nn.functional.avg_pool2d(maps, {pooled}, divisor_override=1)"
 _CLRP1 = f"""\
 from contrastlib.contrasts import cotangent
-from contrastlib.explainers.relevance import lrp
+from contrastlib.explainers.lrp import lrp
 start = lambda y: y[:, [{{target}}]].abs() * cotangent({{contrast}}, logits=y, target={{target}})
 maps = lrp(network, image[None], start)
 {_POOL.replace("(maps,", "(maps.sum(dim=1),")}.clamp(min=0)"""
@@ -55,7 +55,7 @@ def _contrast(view: dict, pane: dict, count: int) -> tuple[list[str], str]:
     if pane["contrast"] == "among" and len(listed) not in pane["foils"]:
         return [], f"'among', foils={[listed[rank] for rank in pane['foils']]}"
     share = shares(view, pane, count).tolist()
-    lines = ["y = contrastlib.forward.predict(network, image[None])", "w = torch.zeros_like(y)",
+    lines = ["y = contrastlib.autograd.predict(network, image[None])", "w = torch.zeros_like(y)",
              f"w[0, {listed[pane['rank']]}] = 1",
              *(f"w[0, {index}] = {-part}" for index, part in zip(listed, share) if part)]
     if share[-1]:

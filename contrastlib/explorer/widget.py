@@ -12,14 +12,14 @@ import numpy as np
 import traitlets
 
 from contrastlib import models
-from contrastlib.explorer import content, packing, presets, snippets
+from contrastlib.explorer import content, initial_state, packing, snippets
 from contrastlib.explorer.arithmetic import map_of, shares
 from contrastlib.explorer.bundle import bundle, style
 from contrastlib.explorer.content import Progress
 from contrastlib.explorer.pictures import Picture
-from contrastlib.explorer.still import sentence, still
+from contrastlib.explorer.static_fallback import sentence, still
 from contrastlib.models import Classifier
-from contrastlib.questions import percent
+from contrastlib.plotting import percent
 
 
 class Explorer(anywidget.AnyWidget):
@@ -76,13 +76,13 @@ class Explorer(anywidget.AnyWidget):
         progress: Progress = False,
     ):
         networks = [models.load(network) if isinstance(network, str) else network for network in networks]
-        presets.check(pictures, [network.name for network in networks], layers or (), classes, name)
+        initial_state.check(pictures, [network.name for network in networks], layers or (), classes, name)
         self.pictures, self.networks = list(pictures), networks
         self._options = {"methods": methods, "layers": layers, "classes": classes}
         chunks = packing.Chunks()
         accounts = content.explained(self.pictures, networks, chunks, **self._options, progress=progress)
         header = content.header(name, networks, accounts)
-        header["state"] = presets.state(panes, view, header)
+        header["state"] = initial_state.state(panes, view, header)
         super().__init__(
             _esm=bundle(export=True), _css=style(), header=header, chunks=chunks.bytes, state=header["state"])
 

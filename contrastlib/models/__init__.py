@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from contrastlib import files
-from contrastlib.models import hub, pretrained
+from contrastlib import assets
+from contrastlib.models import pretrained, torchvision_hub
 from contrastlib.models.classifier import Classifier
 
 __all__ = ["MODELS", "PREFERRED", "Classifier", "load"]
@@ -39,14 +39,14 @@ def load(name: str) -> Classifier:
         ValueError: unknown name, with the nearest ones.
         DataError: its weights are missing or corrupt.
 
-    >>> from contrastlib import files
-    >>> if files.available("cifar10_resnet20.safetensors"):
+    >>> from contrastlib import assets
+    >>> if assets.available("cifar10_resnet20.safetensors"):
     ...     network = load("cifar10_resnet20")
     """
-    if name.startswith(hub.PREFIX):
-        return hub.load(name)
+    if name.startswith(torchvision_hub.PREFIX):
+        return torchvision_hub.load(name)
     if "/" in name:
-        return hub.load_finetuned(name)
+        return torchvision_hub.load_finetuned(name)
     if name not in MODELS:
-        raise files.unknown("network", name, [*MODELS, *hub.names()])
+        raise assets.unknown("network", name, [*MODELS, *torchvision_hub.names()])
     return MODELS[name]()

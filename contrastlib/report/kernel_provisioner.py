@@ -3,7 +3,7 @@
 Importing torch, torchvision, SciPy and pandas takes longer than the cells of some notebooks. Jupyter starts kernels
 through a *provisioner*; this one asks the forkserver of Python's multiprocessing for a child in the place of a new
 interpreter. contrastlib itself is not imported beforehand: a kernel reads it anew, so that
-:func:`contrastlib.kernel.watch` sees which of its modules a notebook depends on.
+:func:`contrastlib.report.kernel_startup.watch` sees which of its modules a notebook depends on.
 """
 
 from __future__ import annotations

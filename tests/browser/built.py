@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from contrastlib import files
+from contrastlib import assets
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -34,4 +34,4 @@ def differs_with_data(address: str) -> bool:
     if not address.startswith("book/executed/") or not stamp.exists():
         return False
     inputs = json.loads(stamp.read_text())["inputs"]
-    return any(f"file $CONTRASTLIB_DATA/{name}" in inputs for name, info in files.registry().items() if "package" not in info)
+    return any(f"file $CONTRASTLIB_DATA/{name}" in inputs for name, info in assets.entries().items() if "package" not in info)

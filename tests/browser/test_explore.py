@@ -2,7 +2,7 @@
 
 import pytest
 
-from contrastlib import files
+from contrastlib import assets
 
 PAGE = "book/executed/11_explore.html"
 SEEN = """new MutationObserver((_, observer) => {
@@ -45,7 +45,7 @@ def test_what_is_shown(visit):
     for kind in ("differ in one part", "differ in several parts", "dominates"):
         assert sum(kind in caption for caption in captions) >= 2, captions
     larger = page.locator("#explore-bird-photographs, #explore-imagenet").count()
-    assert larger == (2 if files.available("imagenet_sample_1000.zip") else 0)
+    assert larger == (2 if assets.available("imagenet_sample_1000.zip") else 0)
     assert page.locator("details.left-out").count() == 2 - larger
     assert not problems
 

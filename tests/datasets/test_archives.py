@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Subset
 from torchvision.transforms.functional import to_tensor
 
-from contrastlib import datasets, files
+from contrastlib import assets, datasets
 from contrastlib.datasets.archives import Archive
 from contrastlib.datasets.base import ImageSet, crop
 
@@ -38,7 +38,8 @@ def archive(tmp_path, monkeypatch):
                 whole.writestr(name, content)
         entry = {"what": "made here", "source": "here", "made": "here", "bytes": path.stat().st_size,
                  "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        monkeypatch.setattr(files, "registry", lambda: {"made.zip": entry})
+        monkeypatch.setattr(assets.registry, "entries", lambda: {"made.zip": entry})
+        monkeypatch.setattr(assets, "entries", lambda: {"made.zip": entry})
         monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
         return Archive("made", "made.zip", ["left", "right"], label, **options)
 
@@ -133,7 +134,7 @@ def test_wrong_options(archive, options, complaint):
 ])
 def test_wrong_index(archive, index, complaint):
     contents = {"a.png": PICTURES["a.png"]} | ({} if index is None else {"index.csv": index})
-    with pytest.raises(files.CorruptFile, match=complaint):
+    with pytest.raises(assets.CorruptFile, match=complaint):
         archive(contents)
 
 
@@ -141,15 +142,15 @@ def test_no_archive(archive, tmp_path):
     archive(PICTURES)
     broken = b"this is no zip archive"
     (tmp_path / "made.zip").write_bytes(broken)
-    files.entry("made.zip").update(bytes=len(broken), sha256=hashlib.sha256(broken).hexdigest())
-    with pytest.raises(files.CorruptFile, match="made.zip is no zip archive"):
+    assets.entry("made.zip").update(bytes=len(broken), sha256=hashlib.sha256(broken).hexdigest())
+    with pytest.raises(assets.CorruptFile, match="made.zip is no zip archive"):
         Archive("made", "made.zip", [], lambda row: 0)
 
 
 @pytest.mark.parametrize("content", [b"no image", PICTURES["a.png"][:60]])
 def test_a_broken_image_is_named(archive, content):
     made = archive(PICTURES | {"a.png": content}, resize=40, crop=32)
-    with pytest.raises(files.CorruptFile, match="a.png of made cannot be read as an image"):
+    with pytest.raises(assets.CorruptFile, match="a.png of made cannot be read as an image"):
         made[0]
     assert made[1].label == 1
 
@@ -161,7 +162,7 @@ def test_unknown_name_gives_the_nearest():
 
 def test_missing_archive(tmp_path, monkeypatch):
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
-    with pytest.raises(files.MissingFile, match="cifar10_test.zip.*github.com/YoongiKim"):
+    with pytest.raises(assets.MissingFile, match="cifar10_test.zip.*github.com/YoongiKim"):
         datasets.load("cifar10-test")
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from contrastlib import datasets, files
+from contrastlib import assets, datasets
 
 
 def fill(folder, *names, size=(40, 30), colour=(255, 0, 0)):
@@ -66,5 +66,5 @@ def test_an_unreadable_image_is_named(tmp_path):
     (tmp_path / "wren" / "2.png").write_bytes(b"no image")
     images = datasets.load("folder", root=tmp_path)
     images[0]
-    with pytest.raises(files.CorruptFile, match="wren/2.png of folder cannot be read as an image"):
+    with pytest.raises(assets.CorruptFile, match="wren/2.png of folder cannot be read as an image"):
         images[1]

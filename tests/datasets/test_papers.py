@@ -12,7 +12,7 @@ import torch
 from file_server import serving
 from PIL import Image
 
-from contrastlib import datasets, files
+from contrastlib import assets, datasets
 from contrastlib.__main__ import main
 from contrastlib.datasets import papers, sources
 
@@ -82,14 +82,14 @@ def test_imagenet_without_its_boxes(root):
     (folder / "ILSVRC2012_bbox_val_v3").rename(folder / "elsewhere")
     images = datasets.load("imagenet-val")
     assert images.checksum != checksum
-    with pytest.raises(files.MissingFile, match="val_00000001 are not in .*get ILSVRC2012_bbox_val_v3.tgz"):
+    with pytest.raises(assets.MissingFile, match="val_00000001 are not in .*get ILSVRC2012_bbox_val_v3.tgz"):
         images.annotations(0)
 
 
 def test_imagenet_with_a_class_missing(root):
     folder = trees.imagenet(root)
     (folder / "val" / "n01").rename(folder / "n01")
-    with pytest.raises(files.CorruptFile, match="holds 1 classes, and not the 2 of meta.bin"):
+    with pytest.raises(assets.CorruptFile, match="holds 1 classes, and not the 2 of meta.bin"):
         datasets.load("imagenet-val")
 
 
@@ -138,7 +138,7 @@ def test_checksum_follows_sizes_labels_and_boxes(root):
 
 @pytest.mark.parametrize("name", sources.SOURCES)
 def test_what_is_missing_is_named(root, name):
-    with pytest.raises(files.MissingFile) as error:
+    with pytest.raises(assets.MissingFile) as error:
         datasets.load(name)
     source = sources.SOURCES[name]
     for part in (name, source.what, source.origin, str(root / source.folder)):
@@ -148,31 +148,31 @@ def test_what_is_missing_is_named(root, name):
 @pytest.mark.parametrize("file", ["images.txt", "classes.txt", "bounding_boxes.txt", "parts/part_locs.txt"])
 def test_a_missing_table_of_cub_is_named(root, file):
     (trees.cub(root) / file).unlink()
-    with pytest.raises(files.MissingFile, match=f"{file} is not there"):
+    with pytest.raises(assets.MissingFile, match=f"{file} is not there"):
         _ = datasets.load("cub200").checksum
 
 
 @pytest.mark.parametrize("name, make", [("cub200", trees.cub), ("imagenet-val", trees.imagenet), *MAKERS.items()])
 def test_a_set_is_present_as_far_as_it_is_read(root, name, make):
     make(root)
-    assert files.state(name) == "present"
+    assert assets.state(name) == "present"
     (root / sources.SOURCES[name].folder / sources.SOURCES[name].parts[-1]).rename(root / "elsewhere")
-    assert files.state(name) == "missing"
+    assert assets.state(name) == "missing"
 
 
 def test_a_missing_photograph_is_named(root):
     (trees.cub(root) / "images" / trees.BIRDS[0] / "4.jpg").unlink()
     images = datasets.load("cub200")
-    with pytest.raises(files.MissingFile, match=r"4.jpg is not there.*data fetch cub200"):
+    with pytest.raises(assets.MissingFile, match=r"4.jpg is not there.*data fetch cub200"):
         _ = images.checksum
-    with pytest.raises(files.CorruptFile, match="001.Snow_Owl/4.jpg of cub200 cannot be read"):
+    with pytest.raises(assets.CorruptFile, match="001.Snow_Owl/4.jpg of cub200 cannot be read"):
         images[1]
 
 
 def test_tables_that_do_not_fit(root):
     folder = trees.cub(root)
     (folder / "image_class_labels.txt").write_text("1 1\n")
-    with pytest.raises(files.CorruptFile, match="do not fit each other"):
+    with pytest.raises(assets.CorruptFile, match="do not fit each other"):
         datasets.load("cub200")
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from contrastlib import datasets, files
+from contrastlib import assets, datasets
 from contrastlib.datasets.base import crop
 from contrastlib.datasets.pictures import in_rgb, open_photo
 
@@ -52,7 +52,7 @@ def test_numbers_without_a_range_are_refused(tmp_path, number):
     says = r"depth.tiff .*cannot be read.*: the picture has numbers without a known range \(mode .\): save it as 8-bit"
     with pytest.raises(ValueError, match=says):
         open_photo(tmp_path / "owl" / "depth.tiff")
-    with pytest.raises(files.CorruptFile, match=says):
+    with pytest.raises(assets.CorruptFile, match=says):
         datasets.load("folder", root=tmp_path)[0]
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from contrastlib.contrasts import original
 from contrastlib.evaluation.ablation import ablated, ablation, mean_image, neuron_ablation, place
 from contrastlib.evaluation.saliency import saliency
-from contrastlib.explainers.relevance import lrp
+from contrastlib.explainers.lrp import lrp
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from contrastlib import contrasts, explainers
+from contrastlib.autograd import INPUT, forward
 from contrastlib.evaluation import dominance
-from contrastlib.forward import INPUT, forward
 
 
 def cosine(a, b):

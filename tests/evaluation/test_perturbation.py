@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from contrastlib import contrasts, explain
+from contrastlib.autograd import forward
 from contrastlib.evaluation import perturbation
 from contrastlib.evaluation.perturbation import CONTRASTS, changes, perturbed, tidy
 from contrastlib.explainers import gradient
-from contrastlib.forward import forward
 
 TARGET = torch.tensor([0, 3, 5])
 EXACT = {"rtol": 1e-10, "atol": 1e-10}

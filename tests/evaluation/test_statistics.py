@@ -4,16 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contrastlib import studies
-from contrastlib.evaluation.statistics import (
-    bootstrap,
-    distinct_methods,
-    interval,
-    means,
-    paired_differences,
-    verdict,
-    verdict_of_cases,
-)
+from contrastlib.evaluation.statistics import bootstrap, interval, means, paired_differences
 
 
 def widths(samples):
@@ -190,88 +181,3 @@ def test_nan_in_a_table(table):
         means(table, "v", ["n", "contrast"])
     with pytest.raises(ValueError):
         paired_differences(table, "v", ["n"])
-
-
-@pytest.mark.parametrize("intervals, says", [
-    ([(1, 2), (0.1, 3)], "supported"), ([(1, 2), (1, 2), (-1, 2)], "mostly supported"),
-    ([(-2, -1), (-2, -1), (1, 2)], "refuted"), ([(-2, -1), (1, 2)], "mixed"),
-    ([(-1, 1), (-1, 1), (1, 2)], "undecided"), ([(0, 1)], "undecided"),
-])
-def test_verdicts(intervals, says):
-    assert verdict(pd.DataFrame(intervals, columns=["low", "high"])) == says
-
-
-@pytest.mark.parametrize("holds, says", [([True, True], "supported"), ([False, True], "mixed"), ([False], "refuted")])
-def test_verdicts_of_cases(holds, says):
-    assert verdict_of_cases(holds) == verdict_of_cases(pd.Series(holds, index=range(3, 3 + len(holds)))) == says
-
-
-def test_no_case_gives_no_verdict():
-    with pytest.raises(ValueError, match="at least one case"):
-        verdict_of_cases([])
-
-
-# --- methods that repeat each other ---------------------------------------------------------------
-
-@pytest.fixture
-def methods():
-    """Three methods on 50 images: one measurement in the network "pooled", three in "plain"."""
-    rng = np.random.default_rng(0)
-    parts = []
-    for network, spread in (("pooled", 1e-6), ("plain", 0.01)):
-        common = rng.random(50)
-        for method in ("gradcam", "linear_approximation", "xgradcam"):
-            values = common + spread * rng.normal(size=50)
-            parts.append(pd.DataFrame({"network": network, "method": method, "image": range(50), "v": values}))
-    return pd.concat(parts, ignore_index=True)
-
-
-def names(distinct):
-    return {network: part["method"].tolist() for network, part in distinct.groupby("network")}
-
-
-ALL = ["gradcam", "linear_approximation", "xgradcam"]
-
-
-def test_a_repeated_measurement_counts_once(methods):
-    shuffled = methods.sample(frac=1, random_state=0)
-    assert names(distinct_methods(shuffled, "v", ["image"])) == {"plain": ALL, "pooled": ALL[:1]}
-    differences = methods.groupby(["network", "method"], as_index=False)["v"].mean()
-    assert len(differences.merge(distinct_methods(methods, "v", ["image"]))) == 4
-
-
-def test_methods_are_compared_row_by_row_at_any_scale(methods):
-    """Equal means are no repetition; neither are values a thousandth in size."""
-    reversed_images = methods["image"].where(methods["method"] != "gradcam", 49 - methods["image"])
-    assert len(distinct_methods(methods.assign(image=reversed_images), "v", ["image"])) == 5
-    assert len(distinct_methods(methods.assign(v=methods["v"] / 1000), "v", ["image"])) == 4
-
-
-def test_a_row_that_one_method_lacks_makes_it_differ(methods):
-    lacking = methods.drop(index=methods[methods["network"] == "pooled"].index[0])
-    assert names(distinct_methods(lacking, "v", ["image"]))["pooled"] == ALL[:2]
-
-
-def test_a_method_that_one_network_lacks(methods):
-    fewer = methods[(methods["network"] == "pooled") | (methods["method"] == "xgradcam")]
-    assert names(distinct_methods(fewer, "v", ["image"])) == {"plain": ALL[2:], "pooled": ALL[:1]}
-
-
-def test_one_row_twice(methods):
-    with pytest.raises(ValueError, match="duplicate"):
-        distinct_methods(pd.concat([methods, methods[:1]]), "v", ["image"])
-
-
-@pytest.mark.parametrize("study, value, by", [
-    (studies.map_statistics, "similarity", ["layer", "contrast", "image"]),
-    (studies.masking_table, "relative_probability", ["rank", "baseline", "kept", "counting", "contrast", "image"]),
-], ids=["maps", "masking"])
-def test_recorded_results_behind_pooling(study, value, by):
-    """One map where pooling follows the layer, three elsewhere; the tolerance is far from either."""
-    table = studies.recorded(study)
-    table = table[table["method"] != "blank"]
-    if "layer" in table:
-        table = table[table["layer"] == table.groupby("network")["layer"].transform("last")]
-    for tolerance in (1e-4, 3e-4, 1e-3):
-        for network, own in names(distinct_methods(table, value, by, tolerance)).items():
-            assert own == (ALL if network.startswith("squeezenet") else ALL[:1]), network

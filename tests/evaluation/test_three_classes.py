@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from contrastlib import contrasts, explainers
+from contrastlib.autograd import forward
 from contrastlib.evaluation import three_classes
-from contrastlib.explainers.classes import class_maps
-from contrastlib.forward import forward
+from contrastlib.explainers.all_classes import class_maps
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from contrastlib import contrasts
+from contrastlib.autograd import forward
 from contrastlib.explainers import (
     ACTIVATION_SPACE,
     gradcam,
@@ -13,7 +14,6 @@ from contrastlib.explainers import (
     linear_approximation,
     xgradcam,
 )
-from contrastlib.forward import forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 

@@ -6,9 +6,9 @@ from torch import nn
 
 import contrastlib
 from contrastlib import contrasts
+from contrastlib.autograd import INPUT, forward
 from contrastlib.contrasts import CONTRASTS, cotangent
 from contrastlib.explainers import ACTIVATION_SPACE, INPUT_SPACE, METHODS, upsample, xgradcam
-from contrastlib.forward import INPUT, forward
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0, 2])

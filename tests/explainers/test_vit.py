@@ -10,6 +10,7 @@ from torchvision.models import VisionTransformer
 
 import contrastlib
 from contrastlib import contrasts
+from contrastlib.autograd import predict
 from contrastlib.explainers import TRANSFORMER
 from contrastlib.explainers.vit import (
     PUBLISHED,
@@ -20,7 +21,6 @@ from contrastlib.explainers.vit import (
     vit_forward,
     vit_gradcam,
 )
-from contrastlib.forward import predict
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 CLASSES, BLOCKS, HEADS, SIDE, TARGET = 6, 3, 2, 4, torch.tensor([1, 2, 3])
@@ -315,7 +315,7 @@ def test_what_cannot_be_explained_is_named(transformer, images, passed, weights,
 
 
 def test_a_pass_without_attention_is_named(make_network):
-    from contrastlib.forward import forward
+    from contrastlib.autograd import forward
 
     passed = forward(make_network(), make_network.images(), "0")
     with pytest.raises(ValueError, match="make it with vit_forward"):

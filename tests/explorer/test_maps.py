@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d
 
 import contrastlib
 from contrastlib import contrasts, explainers
-from contrastlib.explainers import relevance
+from contrastlib.explainers.lrp import lrp, score
 from contrastlib.explorer import Explorer, bird, bird_scene, bundle
 from contrastlib.explorer.arithmetic import CONTRASTS, TABULATED, row_weights
 from contrastlib.explorer.maps import METHODS, Ranking, applicable, pooling, stacks
@@ -56,8 +56,8 @@ def expected(network, image, pane, listed):
             return torch.zeros_like(y).index_put((torch.tensor([0]), torch.tensor(listed)), w) - share + (
                 contrasts.original(y, target))
     if pane["method"] == "clrp1":
-        signed = relevance.lrp(network, image, lambda y: relevance.score(y, target).sum(1, keepdim=True)
-                               * contrasts.cotangent(contrast, y, target, foils)).sum(dim=1)
+        signed = lrp(network, image, lambda y: score(y, target).sum(1, keepdim=True)
+                     * contrasts.cotangent(contrast, y, target, foils)).sum(dim=1)
         return pooled(signed)[0].clamp(min=0)
     layer = pane["layer"] if pane["layer"] not in ("input", "tokens") else None
     maps = contrastlib.explain(network, image, target, pane["method"], contrast, layer, upsample=False, foils=foils)
@@ -97,7 +97,7 @@ def test_every_map_is_that_of_explain(explorer, networks, network, method, layer
 
 def test_ranks_and_logits_are_the_networks(explorer, networks):
     for network, (i, picture) in itertools.product(networks, enumerate(explorer.pictures)):
-        logits = contrastlib.forward.predict(network, picture.tensor(network)[None])[0].double()
+        logits = contrastlib.autograd.predict(network, picture.tensor(network)[None])[0].double()
         view = explorer.header["pictures"][i]["views"][network.name]
         assert [each["index"] for each in view["classes"]] == logits.argsort(descending=True)[:LISTED].tolist()
         found = [each["logit"] for each in view["classes"]]

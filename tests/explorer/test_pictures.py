@@ -35,7 +35,7 @@ def test_a_drawing_is_the_same_scene_at_every_size(networks, make, kind):
 def test_the_first_birds_that_fit(networks, monkeypatch):
     network = networks[0]
     images = SyntheticBirds("validation", size=network.input_size)
-    logits = contrastlib.forward.predict(network, torch.stack([images[i].image for i in range(30)]))
+    logits = contrastlib.autograd.predict(network, torch.stack([images[i].image for i in range(30)]))
     gaps = logits.softmax(1).topk(2).values.diff().flatten().neg()
     limit = gaps.sort(descending=True).values[5].item()
     found = first_birds(network, 3, lambda p: bool(p[0] - p[1] >= limit - 1e-7), split="validation")

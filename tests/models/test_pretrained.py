@@ -14,10 +14,11 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
-from contrastlib import datasets, files, models
-from contrastlib.models import hub, small
-from contrastlib.models.cifar_resnet import CifarResNet
-from contrastlib.models.padding import SamePadConv2d
+from contrastlib import assets, datasets, models
+from contrastlib.models import torchvision_hub
+from contrastlib.models.architectures import small
+from contrastlib.models.architectures.cifar_resnet import CifarResNet
+from contrastlib.models.architectures.padding import SamePadConv2d
 from contrastlib.models.pretrained import LITE, load_weights
 
 FILES = {
@@ -31,7 +32,7 @@ FILES = {
 
 
 def network(name, *values):
-    comes_along = "package" in files.entry(FILES[name])
+    comes_along = "package" in assets.entry(FILES[name])
     return pytest.param(name, *values, marks=[] if comes_along else pytest.mark.data(FILES[name]), id=name)
 
 
@@ -58,7 +59,7 @@ def every(step, images):
 def test_what_a_classifier_says_of_itself(name, layer, size, channels):
     classifier = models.load(name)
     assert classifier.name == name and classifier.layer == layer
-    assert classifier.checksum == hashlib.sha256(files.path(FILES[name]).read_bytes()).hexdigest()
+    assert classifier.checksum == hashlib.sha256(assets.path(FILES[name]).read_bytes()).hexdigest()
     assert not classifier.training and not any(module.training for module in classifier.modules())
     assert all(each.requires_grad and each.dtype == torch.float32 for each in classifier.parameters())
     shapes = []
@@ -186,34 +187,34 @@ def test_half_precision_weights_are_converted(tmp_path):
 ])
 def test_weights_of_another_network(tmp_path, weights, complaint):
     save_file(weights, tmp_path / "weights")
-    with pytest.raises(files.CorruptFile, match=complaint):
+    with pytest.raises(assets.CorruptFile, match=complaint):
         load_weights(nn.Linear(2, 1), tmp_path / "weights")
 
 
 def test_weights_that_are_none(tmp_path):
     (tmp_path / "weights").write_bytes(b"no safetensors")
-    with pytest.raises(files.CorruptFile, match="does not hold weights"):
+    with pytest.raises(assets.CorruptFile, match="does not hold weights"):
         load_weights(nn.Linear(2, 1), tmp_path / "weights")
 
 
 def test_missing_and_corrupt_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
-    with pytest.raises(files.MissingFile, match="cifar10_resnet20.safetensors.*github.com/akamaster"):
+    with pytest.raises(assets.MissingFile, match="cifar10_resnet20.safetensors.*github.com/akamaster"):
         models.load("cifar10_resnet20")
     (tmp_path / "cifar10_resnet20.safetensors").write_bytes(b"something else")
-    with pytest.raises(files.CorruptFile, match="14 bytes instead of 1,092,632"):
+    with pytest.raises(assets.CorruptFile, match="14 bytes instead of 1,092,632"):
         models.load("cifar10_resnet20")
 
 
 @pytest.mark.parametrize("name", ["birds_vgg", "birds_alexnet", "birds_resnet"])
 def test_networks_for_the_synthetic_birds(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
-    with pytest.raises(files.MissingFile, match=f"{name}.safetensors is missing.*contrastlib train"):
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    with pytest.raises(assets.MissingFile, match=f"{name}.safetensors is missing.*contrastlib train"):
         models.load(name)
     network = small.build(name, 30).eval()
     weights = tmp_path / f"{name}.safetensors"
     save_file(network.state_dict(), weights)
-    weights.with_suffix(".json").write_text(json.dumps({"sha256": files.sha256(weights)}))
+    weights.with_suffix(".json").write_text(json.dumps({"sha256": assets.sha256(weights)}))
     classifier = models.load(name)
     image = datasets.load("birds", split="test")[0].image[None]
     assert torch.equal(classifier(image), network(classifier.normalise(image)))
@@ -267,27 +268,27 @@ def test_torchvision_network(torchvision_weights, torchvision_server):
 
 
 def test_torchvision_weights_stay_in_the_cache(torchvision_server):
-    path = hub.fetch("torchvision/squeezenet1_1")
+    path = torchvision_hub.fetch("torchvision/squeezenet1_1")
     assert path.parent == Path(torch.hub.get_dir(), "checkpoints") and [*path.parent.iterdir()] == [path]
-    assert hub.fetch("torchvision/squeezenet1_1") == path and torchvision_server.ranges == ["bytes=0-"]
+    assert torchvision_hub.fetch("torchvision/squeezenet1_1") == path and torchvision_server.ranges == ["bytes=0-"]
     path.write_bytes(b"something else")
-    with pytest.raises(files.CorruptFile, match="does not have the checksum.*Delete it"):
+    with pytest.raises(assets.CorruptFile, match="does not have the checksum.*Delete it"):
         models.load("torchvision/squeezenet1_1")
 
 
 def test_a_download_of_torchvision_weights_goes_on_where_it_was(torchvision_weights, torchvision_server):
     torchvision_server.faults = ["truncate", "refuse", "refuse", "refuse"]
-    with pytest.raises(files.MissingFile, match="could not be downloaded: 503.*bytes that arrived are kept"):
-        hub.fetch("torchvision/squeezenet1_1")
+    with pytest.raises(assets.MissingFile, match="could not be downloaded: 503.*bytes that arrived are kept"):
+        torchvision_hub.fetch("torchvision/squeezenet1_1")
     content = torchvision_weights[1].read_bytes()
-    assert hub.fetch("torchvision/squeezenet1_1").read_bytes() == content
+    assert torchvision_hub.fetch("torchvision/squeezenet1_1").read_bytes() == content
     kept = int(torchvision_server.ranges[-1].removeprefix("bytes=").rstrip("-"))
     assert 0 < kept <= len(content) // 2 and len(torchvision_server.ranges) == 5
 
 
 def test_torchvision_weights_that_cannot_be_had(torchvision_server):
     torchvision_server.name("squeezenet1_1-11111111.pth")
-    with pytest.raises(files.MissingFile, match="http.*could not be downloaded: 404.*put the file at .*squeezenet1_1-1"):
+    with pytest.raises(assets.MissingFile, match="http.*could not be downloaded: 404.*put the file at .*squeezenet1_1-1"):
         models.load("torchvision/squeezenet1_1")
 
 
@@ -295,7 +296,7 @@ def test_torchvision_weights_with_another_content(torchvision_weights, torchvisi
     file = torchvision_weights[1]
     (file.parent / "squeezenet1_1-00000000.pth").write_bytes(b"something else")
     torchvision_server.name("squeezenet1_1-00000000.pth")
-    with pytest.raises(files.CorruptFile, match="serves another content"):
+    with pytest.raises(assets.CorruptFile, match="serves another content"):
         models.load("torchvision/squeezenet1_1")
 
 
@@ -306,7 +307,7 @@ def test_torchvision_weights_with_another_content(torchvision_weights, torchvisi
 def test_torchvision_layers(name, layer):
     with torch.device("meta"):
         network = torchvision.models.get_model(name)
-    assert hub._layer(f"torchvision/{name}", network) == layer
+    assert torchvision_hub._layer(f"torchvision/{name}", network) == layer
 
 
 @pytest.mark.parametrize("content", [
@@ -318,6 +319,6 @@ def test_a_file_that_holds_no_efficientnet_is_named(content, tmp_path, monkeypat
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    monkeypatch.setattr(files, "path", lambda name: path)
-    with pytest.raises(files.CorruptFile, match=r"weights\.pth does not hold weights for this network"):
+    monkeypatch.setattr(assets, "path", lambda name: path)
+    with pytest.raises(assets.CorruptFile, match=r"weights\.pth does not hold weights for this network"):
         models.load("efficientnet_lite0")

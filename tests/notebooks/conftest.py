@@ -6,7 +6,7 @@ import shutil
 import nbformat
 import pytest
 
-from contrastlib import freshness, notebooks
+from contrastlib.report import notebooks, staleness
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -44,9 +44,9 @@ class Repository:
 def repository(tmp_path, monkeypatch):
     """Such a repository; contrastlib's own machinery works in it."""
     made = Repository(tmp_path)
-    for module in (notebooks, freshness):
+    for module in (notebooks, staleness):
         monkeypatch.setattr(module, "REPOSITORY", tmp_path)
-    monkeypatch.setattr(freshness, "CACHE", tmp_path / "data" / "results" / "cache")
+    monkeypatch.setattr(staleness, "CACHE", tmp_path / "data" / "results" / "cache")
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(notebooks, "PROFILES", tmp_path / "notebooks" / "profiles")
     monkeypatch.setattr(notebooks, "EXECUTED", tmp_path / "book" / "executed")

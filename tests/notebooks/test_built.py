@@ -7,9 +7,9 @@ import shutil
 import nbformat
 import pytest
 
-from contrastlib import freshness, notebooks
 from contrastlib.__main__ import main
-from contrastlib.runs import RESULTS
+from contrastlib.report import notebooks, staleness
+from contrastlib.report.shards import RESULTS
 
 GLUED = "application/papermill.record/text/plain"
 STORED = {path.stem: path for path in notebooks.find([])}
@@ -41,7 +41,7 @@ def assert_same(stored, built):
 def test_numbers_of_the_book_are_those_of_the_stored_notebook(path):
     """With whatever data is here; `make test` builds the book first."""
     executed = notebooks.EXECUTED / path.name
-    reason = freshness.why_stale(path, executed, {})  # of another profile: the parameters changed
+    reason = staleness.why_stale(path, executed, {})  # of another profile: the parameters changed
     if reason:
         pytest.skip(f"{path.stem} of the book is out of date: {reason}")
     assert_same(*(glued(nbformat.read(file, as_version=4)) for file in (path, executed)))

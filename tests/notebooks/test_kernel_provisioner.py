@@ -7,7 +7,7 @@ import time
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from contrastlib import notebooks
+from contrastlib.report import notebooks
 from contrastlib.report.kernel_provisioner import PRELOADED
 
 pytestmark = pytest.mark.slow

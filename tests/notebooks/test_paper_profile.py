@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from contrastlib import datasets, files, models, notebooks
+from contrastlib import assets, datasets, models
 from contrastlib.datasets.sources import SOURCES
-from contrastlib.models import hub
+from contrastlib.models import torchvision_hub
+from contrastlib.report import notebooks
 
 PROFILE = notebooks.profile("paper")
 STUDIED = [
@@ -21,17 +22,17 @@ NETWORKS = sorted({name for _, name, _, _ in STUDIED} | JUDGES)
 def test_networks_exist(name, tmp_path, monkeypatch):
     """A network of torchvision, or one that is missing here but known."""
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
-    if name.startswith(hub.PREFIX):
-        assert name in hub.names()
+    if name.startswith(torchvision_hub.PREFIX):
+        assert name in torchvision_hub.names()
         return
-    with pytest.raises(files.MissingFile, match=f"of the network {name}"):
+    with pytest.raises(assets.MissingFile, match=f"of the network {name}"):
         models.load(name)
 
 
 def test_networks_meet_the_images_they_are_for():
     assert STUDIED
     for _, name, dataset, options in STUDIED:
-        of_imagenet = name.startswith(hub.PREFIX)
+        of_imagenet = name.startswith(torchvision_hub.PREFIX)
         assert dataset in datasets.DATASETS
         if not (of_imagenet and dataset == "zebra-elephant"):  # that archive is no set of the papers' sources
             assert dataset in SOURCES and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from sphinx.errors import ConfigError
 
-from contrastlib import notebooks, rerun
+from contrastlib.report import notebooks, sphinx_ext
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -30,7 +30,7 @@ def words(command):
 def test_commands_of_the_notebooks(path):
     """Each names its notebook; the second changes a number, where the notebook has one."""
     stored = nbformat.read(path, as_version=4)
-    first, *others = commands(rerun.section(path.stem, stored))
+    first, *others = commands(sphinx_ext.section(path.stem, stored))
     program, source, _, *options = words(first)
     assert (program, source) == (".venv/bin/papermill", f"notebooks/{path.name}") and options == ["--cwd", "notebooks"]
     assert bool(others) == any(type(value) in (int, float) for value in notebooks.defaults(path).values())
@@ -45,7 +45,7 @@ def test_commands_in_a_shell(repository, tmp_path):
     given = {"n": 3, "name": "an 'owl'", "pairs": {"b": [2, None]}}
     notebooks.execute(repository.root / "notebooks/01_tiny.ipynb", tmp_path / "executed.ipynb", given, stored=True)
     (repository.root / ".venv").symlink_to(Path(sys.prefix))
-    text = rerun.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace("/tmp/", f"{tmp_path}/")
+    text = sphinx_ext.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace("/tmp/", f"{tmp_path}/")
     printed = []
     for command in commands(text):
         subprocess.run(command, shell=True, cwd=repository.root, check=True, capture_output=True)
@@ -68,7 +68,7 @@ def build(tmp_path):
         language = {"name": "python", "pygments_lexer": "ipython3"}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": language})
         nbformat.write(notebook, source / "book/executed/01_tiny.ipynb")
-        options = ("extensions=myst_nb,contrastlib.rerun", "html_theme=sphinx_book_theme", "nb_execution_mode=off")
+        options = ("extensions=myst_nb,contrastlib.report.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off")
         sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "-C", *(f"-D{option}" for option in options)]
         environment = os.environ | {"REPOSITORY": repository, "BRANCH": branch}
         subprocess.run([*sphinx, source, output], env=environment, check=True)
@@ -117,4 +117,4 @@ def test_on_gitlab(build):
 @pytest.mark.parametrize("address", ["owner/name", "https://github.com/owner", "http://github.com/owner/name"])
 def test_wrong_address(address):
     with pytest.raises(ConfigError, match=f"REPOSITORY={address} is no address such as https://github.com"):
-        rerun.offer_buttons(None, SimpleNamespace(rerun_repository=address))
+        sphinx_ext.offer_buttons(None, SimpleNamespace(rerun_repository=address))

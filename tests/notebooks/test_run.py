@@ -6,8 +6,8 @@ import re
 import nbformat
 import pytest
 
-from contrastlib import notebooks
 from contrastlib.__main__ import main
+from contrastlib.report import notebooks
 
 READS = """
 import sys

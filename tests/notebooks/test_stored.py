@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from contrastlib import notebooks
+from contrastlib.report import notebooks
 
 STORED = notebooks.find([])
 every_notebook = pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)

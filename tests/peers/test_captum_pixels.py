@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from contrastlib import contrasts
-from contrastlib.explainers.modified import deeplift, guided_backpropagation
-from contrastlib.explainers.paths import integrated_gradients
+from contrastlib.explainers.deeplift import deeplift
+from contrastlib.explainers.guided_backpropagation import guided_backpropagation
+from contrastlib.explainers.integrated_gradients import integrated_gradients
 
 captum = pytest.importorskip("captum.attr", reason="pip install -r requirements-peers.txt")
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from contrastlib import contrasts
+from contrastlib.autograd import INPUT, forward
 from contrastlib.explainers.fullgrad import _bias, _sources, fullgrad
-from contrastlib.forward import INPUT, forward
 
 peer = pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from contrastlib import contrasts
+from contrastlib.autograd import forward
 from contrastlib.explainers import xgradcam
-from contrastlib.forward import forward
 
 peer = pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
 AFTER_RELU = {"features.12", "features.27", "layer4"}

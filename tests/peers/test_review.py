@@ -10,8 +10,8 @@ import torchvision
 from torch import nn
 
 from contrastlib import contrasts
+from contrastlib.autograd import forward
 from contrastlib.explainers import gradcam, linear_approximation, upsample, xgradcam
-from contrastlib.forward import forward
 
 LAYER = 40  # the last convolution, before its batch norm and ReLU
 EXACT = {"rtol": 1e-9, "atol": 1e-12}

@@ -17,10 +17,9 @@ from zennit.rules import Epsilon, Pass, ZBox, ZPlus
 from zennit.torchvision import ResNetBasicBlockCanonizer
 from zennit.types import Activation, Convolution, Linear
 
-from contrastlib.explainers.propagation import propagation
-from contrastlib.explainers.relevance import clrp1, clrp2, sglrp
-from contrastlib.explainers.rules import EPSILON
-from contrastlib.models import small
+from contrastlib.explainers.lrp import clrp1, clrp2, propagation, sglrp
+from contrastlib.explainers.lrp.rules import EPSILON
+from contrastlib.models.architectures import small
 
 EXACT = Stabilizer(1e-12, clip=True)
 CLASSES = 5

@@ -1,0 +1,146 @@
+"""``python -m contrastlib run``: execute the notebooks that are out of date."""
+
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import yaml
+from tqdm import tqdm
+
+LONGEST = ("10_lrp",)  # begun first where several run at a time, so that none is left to run alone
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "run",
+        help="execute the report's notebooks, those that are out of date",
+        description="Execute notebooks with papermill, as many at a time as there are processors, those whose cells, "
+        "parameters, code or data changed. Executed notebooks go to book/executed; those of other profiles to a folder "
+        "of their own in it.",
+    )
+    parser.add_argument("notebook", nargs="*", help="names such as 03_maps; all when none is given")
+    parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default), real or paper")
+    parser.add_argument(
+        "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
+        help="another value for a parameter of these notebooks, in YAML; may be repeated",
+    )
+    parser.add_argument("--force", action="store_true", help="also those that are up to date")
+    parser.add_argument(
+        "--save", action="store_true",
+        help="write the quick outputs into notebooks/ itself, computed without any downloaded data, their scripts left out",
+    )
+    parser.set_defaults(func=run)
+
+
+def run(arguments):
+    """Run the command; the exit status is 1 when a notebook failed, 2 when the command makes no sense."""
+    try:
+        from contrastlib.report import notebooks
+    except ModuleNotFoundError as error:
+        print(f"contrastlib run: {error.name} is not installed; run `pip install -e .[report]` in the repository",
+              file=sys.stderr)
+        return 2
+    try:
+        plan = _plan(arguments)
+    except ValueError as error:
+        print(f"contrastlib run: {error}", file=sys.stderr)
+        return 2
+    try:
+        (_save if arguments.save else _update)(plan, arguments)
+    except notebooks.NotebookFailed as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _plan(arguments):
+    """The notebooks to look at, each with the values of its parameters that are not its own."""
+    from contrastlib.report import notebooks
+
+    if arguments.save and (arguments.profile != "quick" or arguments.parameters):
+        raise ValueError("--save keeps the quick outputs: give no other profile and no parameters")
+    values = notebooks.profile(arguments.profile)
+    given = {name: _value(name, value) for name, value in arguments.parameters}
+    return [
+        (source, notebooks.parameters(source, values | {source.stem: (values.get(source.stem) or {}) | given}))
+        for source in notebooks.find(arguments.notebook)
+    ]
+
+
+def _value(name, text):
+    from contrastlib.report import notebooks
+
+    try:
+        return yaml.load(text, notebooks.Values)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise ValueError(f"-p {name} {text!r} is no YAML: {problem}; put a text with such signs in quotes") from None
+
+
+def _update(plan, arguments):
+    from contrastlib.report import notebooks
+
+    quick = arguments.profile == "quick"
+    folder = notebooks.EXECUTED if quick else notebooks.EXECUTED / arguments.profile
+    environment = (notebooks.QUICK_ENVIRONMENT if quick else {}) | {"CONTRASTLIB_PICTURES": str(folder)}
+    # notebooks of other scales use all processors by themselves
+    _each(partial(_update_one, folder, arguments.force), plan, environment, jobs=os.cpu_count() or 1 if quick else 1)
+
+
+def _update_one(folder, force, source, own):
+    from contrastlib.report import notebooks, staleness
+
+    output = folder / source.name
+    reason = "as asked" if force else staleness.why_stale(source, output, own)
+    if not reason:
+        return f"{source.stem}: up to date"
+    began = time.monotonic()
+    notebooks.execute(source, output, own)
+    return f"{source.stem}: executed in {time.monotonic() - began:.0f} s ({reason})"
+
+
+def _save(plan, _):
+    from contrastlib.report import notebooks
+
+    with tempfile.TemporaryDirectory() as empty:  # no photograph can enter an output
+        environment = notebooks.QUICK_ENVIRONMENT | {"CONTRASTLIB_DATA": empty}
+        _each(_save_one, plan, environment, jobs=os.cpu_count() or 1)
+
+
+def _save_one(source, _):
+    from contrastlib.report import notebooks
+
+    executed = notebooks.EXECUTED / "saved" / source.name
+    notebooks.execute(source, executed, {}, stored=True)
+    executed.replace(source)
+    return f"{source.stem}: saved"
+
+
+def _each(work, plan, environment, jobs):
+    """Do ``work`` for each notebook, ``jobs`` at a time; after a failure, none that has not begun."""
+    from contrastlib.report import notebooks
+
+    begun = sorted(plan, key=lambda each: jobs > 1 and each[0].stem not in LONGEST)
+    forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
+    options = {"mp_context": forked, "initializer": _take_row, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
+    with notebooks.kernel_environment(environment), ProcessPoolExecutor(min(jobs, len(plan)), **options) as pool:
+        running = {each[0]: pool.submit(work, *each) for each in begun}
+        try:
+            for source, _ in tqdm(plan, desc="notebooks", unit="notebook", disable=None):  # only on a terminal
+                tqdm.write(running[source].result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _take_row(taken, lock):
+    """Give this process a line of the terminal of its own, below the bar of all notebooks."""
+    from contrastlib.report import notebooks
+
+    tqdm.set_lock(lock)
+    with taken.get_lock():
+        taken.value += 1
+        notebooks.bar_row = taken.value

@@ -1,0 +1,96 @@
+"""``python -m contrastlib train``: train the small networks on the synthetic birds, or on CIFAR-10."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from contrastlib.assets import WEIGHTS, DataError
+from contrastlib.cli import positive, writable
+
+DESCRIPTION = """\
+Train the small networks of the quick profile on synthetic birds that are drawn first, and cifar10_vit on
+the training pictures of CIFAR-10. Writes, for each, NAME.safetensors (weights), NAME.csv (training log) and
+NAME.json (checksum, scores on the test pictures, recipe).
+
+Stopped in the middle, the same command goes on after the last finished epoch. On one machine the same
+seed gives the same weights; on another, weights with about the same scores."""
+
+
+def add_parser(subparsers) -> None:
+    """Add the command ``train``."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train the small networks on the synthetic birds, or on CIFAR-10",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "networks",
+        nargs="*",
+        metavar="NETWORK",
+        help="birds_vgg, birds_alexnet, birds_resnet, birds_vit or cifar10_vit (default: the four for birds)",
+    )
+    parser.add_argument(
+        "--epochs", type=positive, help="passes through the pictures (default: as in the network's recipe)"
+    )
+    parser.add_argument(
+        "--pictures", type=positive, default=9000, help="how many birds to train on (default: 9000)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the weights, their order and mirroring (default: 0)"
+    )
+    parser.add_argument("--output", type=Path, default=WEIGHTS, help="a folder (default: data/weights)")
+    parser.set_defaults(func=train)
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train each network and print its scores; 2 if a name is unknown, a checkpoint does not fit or nothing can be written."""
+    from contrastlib.models.architectures import small
+    from contrastlib.training import from_scratch
+
+    unknown = sorted(set(arguments.networks) - set(small.NETWORKS))
+    if unknown:
+        print(
+            f"contrastlib train: no small network is called {unknown[0]!r}; "
+            f"the names are: {', '.join(small.NETWORKS)}",
+            file=sys.stderr,
+        )
+        return 2
+    for name in arguments.networks or [name for name in small.NETWORKS if name.startswith("birds")]:
+        recipe = replace(from_scratch.RECIPES.get(name, from_scratch.Recipe()), seed=arguments.seed)
+        if arguments.epochs:
+            recipe = replace(recipe, epochs=arguments.epochs)
+        try:
+            output, size = writable(arguments.output), small.input_size(name)
+            parts = _cifar10() if name == "cifar10_vit" else _birds(size, arguments.pictures)
+            card = from_scratch.train(name, output, recipe, *parts)
+        except (ValueError, DataError) as error:
+            print(f"contrastlib train: {error}", file=sys.stderr)
+            return 2
+        scores = card["test"]
+        print(
+            f"{name}: test accuracy {scores['accuracy']:.1%}, second probability above 0.1 in "
+            f"{scores['share_p2_above_0.1']:.1%}, third in {scores['share_p3_above_0.1']:.1%} of the pictures"
+        )
+    return 0
+
+
+@cache
+def _birds(size, count):
+    """Pictures to train on, pictures for validation, and the test set."""
+    from contrastlib.datasets.birds import SyntheticBirds
+    from contrastlib.training.from_scratch import render
+
+    train, validation = SyntheticBirds("train", size, length=count), SyntheticBirds("validation", size)
+    return render(train), render(validation), SyntheticBirds("test", size)
+
+
+def _cifar10():
+    from contrastlib.datasets import load
+    from contrastlib.training.from_scratch import held_out, render
+
+    return *held_out(render(load("cifar10-train"))), load("cifar10-test")

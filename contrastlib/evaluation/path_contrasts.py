@@ -1,0 +1,54 @@
+"""What "integrated gradients of a contrast" can mean, and how far the readings are apart (errata 8 and 9)."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib.autograd import predict
+from contrastlib.contrasts import log_odds, probability, weighted
+from contrastlib.explainers.integrated_gradients import integrated_gradients
+
+READINGS = ("weights fixed at x", "log-odds", "probability")
+
+
+def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 32) -> pd.DataFrame:
+    """Integrated gradients from black of the predicted class t, in three readings, image by image.
+
+    "weights fixed at x" is the weighted contrast of the per-class integrated gradients, what Wang &
+    Wang 2022, sec. 4, identifies with the explanation of p_t; "log-odds" and "probability" integrate
+    the gradients of log(p_t / (1 - p_t)) and of p_t, whose contrasts change along the path.
+
+    Args:
+        model, images: as in :func:`contrastlib.explain`.
+        labels: not used: the class is the predicted one; accepted so that all evaluations are called alike.
+        steps: points of the path.
+
+    Returns:
+        One row for each image and reading: image, reading, log_odds (of t at x), similarity (cosine with
+        the first reading), total (what the map sums to), change (of the reading's own function between
+        black and x; the first reading is no integral of one and is set beside the log-odds).
+
+    >>> _ = torch.manual_seed(0)
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+    >>> table = compare(net, torch.rand(2, 3, 4, 4), steps=64).set_index("reading")
+    >>> bool(((table["total"] - table["change"]).loc["probability"].abs() < 1e-3).all())
+    True
+    """
+    logits, black = predict(model, images), predict(model, torch.zeros_like(images))
+    target = logits.argmax(dim=1)
+    fixed = weighted(logits, target)
+    maps = integrated_gradients(
+        model, images, lambda y: torch.stack([fixed, weighted(y, target), probability(y, target)]), 0, steps, "path"
+    ).flatten(2).double()
+    ends = log_odds(logits.double(), target), log_odds(black.double(), target)
+    change = {"log-odds": ends[0] - ends[1], "probability": ends[0].sigmoid() - ends[1].sigmoid()}
+    change["weights fixed at x"] = change["log-odds"]
+    similarity = torch.cosine_similarity(maps[:1], maps, dim=2)
+    tables = []
+    for reading, map_, cosine in zip(READINGS, maps, similarity):
+        columns = {"log_odds": ends[0], "similarity": cosine, "total": map_.sum(dim=1), "change": change[reading]}
+        table = pd.DataFrame({name: values.numpy(force=True) for name, values in columns.items()})
+        tables.append(table.assign(image=range(len(images)), reading=reading))
+    return pd.concat(tables, ignore_index=True)

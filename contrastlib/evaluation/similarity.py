@@ -1,0 +1,58 @@
+"""What maps look like, in numbers: how alike those of two classes are, how much of them is negative.
+
+Wang & Wang 2022, sec. 5.2.1 and appendix G; Eriksson et al. 2025, sec. 3.2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib.autograd import forward, last_convolution
+from contrastlib.contrasts import log_odds
+from contrastlib.evaluation.masking import METHOD_NAMES, explanations
+
+
+def describe(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    methods: Sequence[str] = METHOD_NAMES,
+    contrasts: Sequence[str] = ("original", "mean", "maximum", "weighted"),
+    layers: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Maps of the two most probable classes of each image, compared.
+
+    Args:
+        model, images: as in :func:`contrastlib.evaluation.masking.relative_probabilities`.
+        labels: not used; the classes are the predicted ones.
+        methods, contrasts: whose maps.
+        layers: where; the model's own layer, or its last convolution, when empty.
+
+    Returns:
+        One row for each image, layer, method and contrast, with
+        image (place in the batch), these,
+        similarity (cosine of the map of t_1 and that of t_2), negative (share of the map of t_1
+        below 0), p_1, p_2, p_3 and log_odds of t_1.
+    """
+    layers = list(layers) or [getattr(model, "layer", None) or last_convolution(model)]
+    tables = []
+    for layer in layers:  # one at a time: the gradients of several layers at once are the largest thing in memory
+        passed = forward(model, images, layer, once=True)
+        probabilities, classes = passed.logits.softmax(dim=1).topk(3, dim=1)
+        maps = explanations(passed, classes[:, :2], methods, contrasts).flatten(-2)
+        similarity = torch.cosine_similarity(maps[:, :, 0], maps[:, :, 1], dim=-1)
+        negative = (maps[:, :, 0] < 0).float().mean(dim=-1)
+        index = pd.MultiIndex.from_product([methods, contrasts, range(len(images))], names=["method", "contrast", "image"])
+        table = pd.DataFrame(
+            {"similarity": similarity.flatten().numpy(force=True), "negative": negative.flatten().numpy(force=True)}, index
+        ).reset_index()
+        place = table["image"].to_numpy()
+        for rank in range(3):
+            table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[place]
+        table["log_odds"] = log_odds(passed.logits, classes[:, 0]).numpy(force=True)[place]
+        tables.append(table.assign(layer=layer))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,148 @@
+"""Torchvision's own classifiers: with its own weights, downloaded where there is a network, or fine-tuned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import WeightsEnum
+from torchvision.transforms import InterpolationMode
+
+from contrastlib import assets
+from contrastlib.autograd import last_convolution
+from contrastlib.datasets.sources import SOURCES
+from contrastlib.models.classifier import Classifier
+from contrastlib.models.pretrained import load_weights
+
+PREFIX = "torchvision/"
+
+LAYERS = {
+    "resnet": "layer4",
+    "wide_resnet": "layer4",
+    "resnext": "layer4",
+    "regnet": "trunk_output",
+    "densenet": "features",
+    "squeezenet": "features.12",
+    "mobilenet": "features",
+    "efficientnet": "features",
+    "convnext": "features",
+    "inception": "Mixed_7c",
+    "googlenet": "inception5b",
+    "mnasnet": "layers",
+    "shufflenet": "conv5",
+    "vit": None,
+    "swin": "permute",
+    "maxvit": "blocks.3",
+}
+"""The last feature map by the beginning of a network's name, None for one whose tokens have no places. Any other network
+(AlexNet, VGG) has its last convolution, as in wang2022 and eriksson2025: ``features[40]`` of vgg16_bn."""
+
+PRETRAINED = {"googlenet": {"aux_logits": False, "transform_input": True, "init_weights": False}}
+"""What torchvision makes of a network when it gives it weights."""
+
+
+def names() -> list[str]:
+    """Names of all classifiers of torchvision, with the prefix.
+
+    >>> "torchvision/vgg16_bn" in names()
+    True
+    """
+    return [PREFIX + name for name in torchvision.models.list_models(module=torchvision.models)]
+
+
+def load(name: str) -> Classifier:
+    """A classifier of torchvision with its default weights, such as ``"torchvision/vgg16_bn"``.
+
+    Raises:
+        ValueError: torchvision has no such classifier.
+        DataError: its weights are neither in torch's cache nor to be had, or are corrupt.
+    """
+    weights, path = _weights(name), fetch(name)
+    preset = weights.transforms()
+    network = torchvision.models.get_model(name.removeprefix(PREFIX), weights=weights)
+    return Classifier(network, name=name, class_names=weights.meta["categories"], layer=_layer(name, network),
+                      input_size=preset.crop_size[0], resize=preset.resize_size[0],
+                      interpolation=preset.interpolation, mean=preset.mean, std=preset.std,
+                      checksum=assets.sha256(path))
+
+
+def load_finetuned(name: str) -> Classifier:
+    """A classifier that ``python -m contrastlib finetune`` made, such as ``"vgg16_bn/cub200"``.
+
+    Raises:
+        ValueError: torchvision has no such classifier, or there is no such data set.
+        DataError: its weights are missing or corrupt.
+    """
+    architecture, _, dataset = name.partition("/")
+    if PREFIX + architecture not in names() or dataset not in SOURCES:
+        known = [f"{network.removeprefix(PREFIX)}/{images}" for network in names() for images in SOURCES]
+        raise assets.unknown("network", name, [*names(), *known])
+    path = assets.root() / "finetuned" / f"{name}.safetensors"
+    for part in (path, path.with_suffix(".json")):
+        if not part.is_file():
+            raise assets.MissingFile(
+                f"{part}, of the network {name}, is not there. Make it with "
+                f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU).")
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    network = torchvision.models.get_model(architecture, weights=None, **PRETRAINED.get(architecture, {}))
+    replace_head(network, len(card["class_names"]))
+    load_weights(network, path)
+    return Classifier(network, name=name, class_names=card["class_names"],
+                      layer=_layer(PREFIX + architecture, network),
+                      input_size=card["recipe"]["size"], resize=card["resize"],
+                      interpolation=InterpolationMode(card["interpolation"]), checksum=assets.sha256(path))
+
+
+def replace_head(network: nn.Module, classes: int) -> None:
+    """Put a fresh last layer for that many classes in the place of the network's own.
+
+    >>> network = torchvision.models.squeezenet1_1()
+    >>> replace_head(network, 7)
+    >>> network(torch.rand(1, 3, 64, 64)).shape
+    torch.Size([1, 7])
+    """
+    path, head = [(path, module) for path, module in network.named_modules()
+                  if isinstance(module, (nn.Linear, nn.Conv2d))][-1]
+    bias = head.bias is not None
+    if isinstance(head, nn.Linear):
+        fresh = nn.Linear(head.in_features, classes, bias)
+    else:
+        fresh = nn.Conv2d(head.in_channels, classes, head.kernel_size, bias=bias)
+    network.set_submodule(path, fresh)
+
+
+def fetch(name: str) -> Path:
+    """The file of a classifier's default weights in torch's cache, downloaded if need be, and checked.
+
+    Raises:
+        ValueError: torchvision has no such classifier.
+        MissingFile: the download failed; what arrived is kept, and the next call goes on from there.
+        CorruptFile: the file, or what the address serves, has another content than its name says.
+    """
+    url = _weights(name).url
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    beginning = path.stem.rpartition("-")[2]  # torchvision's files carry the beginning of their SHA-256
+    if not path.exists():
+        from contrastlib.assets.download import download  # requests and pooch are slow to import
+
+        download(url, path, f"sha256:{beginning}")
+    if not assets.sha256(path).startswith(beginning):
+        raise assets.CorruptFile(f"{path} does not have the checksum {beginning}… that its name says. "
+                                 "Delete it, and it is downloaded anew.")
+    return path
+
+
+def _weights(name: str) -> WeightsEnum:
+    if name not in names():
+        raise assets.unknown("network", name, names())
+    return torchvision.models.get_model_weights(name.removeprefix(PREFIX)).DEFAULT
+
+
+def _layer(name: str, network: torch.nn.Module) -> str | None:
+    for beginning, layer in LAYERS.items():
+        if name.removeprefix(PREFIX).startswith(beginning):
+            return layer and f"network.{layer}"
+    return f"network.{last_convolution(network)}"

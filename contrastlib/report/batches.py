@@ -1,0 +1,85 @@
+"""Evaluate a network of the registry on images of a data set, a batch at a time."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from contrastlib import datasets, models
+from contrastlib.report.shards import joined
+
+# how a set is loaded
+OPTIONS = {"birds": {"split": "test"}, "bird-scenes": {"split": "test"}, "imagenet-birds": {"crops": 5}}
+DRAWN = ("birds", "bird-scenes")
+SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
+
+
+def evaluate(
+    module: str, name: str, network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int,
+    seed: int | None = None, loading: Mapping | None = None,
+) -> pd.DataFrame:
+    """Tables of an evaluation over batches, each row with the identity of its image.
+
+    Args:
+        module, name: of a function of model, images, labels and the options, which returns a table with
+            a column ``image``, the place in the batch.
+        network, dataset: names of the registries.
+        images: indices in the set.
+        options: keyword arguments of the evaluation; "judge" is the name of a second network.
+        batch: images at a time.
+        seed: of an evaluation that draws; None for those that draw nothing.
+        loading: options of the set, beside those that all studies use.
+
+    Returns:
+        The tables in one, with image (index in the set), group (unit of resampling) and label.
+    """
+    function = getattr(importlib.import_module(module), name)
+    model = load_network(network)
+    if seed is not None:
+        options = {**options, "seed": seed}
+    if "judge" in options:
+        options = {**options, "judge": load_network(options["judge"])}
+    examples = load_dataset(dataset, model.input_size, **(loading or {}))
+    size = min(64, 16 * batch) if model.input_size <= SMALL else batch
+    tables = []
+    for i in range(0, len(images), size):
+        part = [examples[index] for index in images[i : i + size]]
+        pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
+        labels = torch.tensor([example.label for example in part], device=pixels.device)
+        table = function(model, _fast_layout(pixels), labels, **options)
+        place = table["image"].to_numpy(dtype=int)
+        tables.append(table.assign(
+            image=np.asarray(images[i : i + size])[place],
+            group=np.array([example.group for example in part])[place],
+            label=labels.numpy(force=True)[place],
+        ))
+    return joined(tables)
+
+
+@lru_cache(maxsize=2)
+def load_network(name: str) -> models.Classifier:
+    """The network in the layout and on the device that are fastest."""
+    model = models.load(name)
+    if model.input_size > SMALL:  # twice as fast on a CPU; small images gain nothing
+        model = model.to(memory_format=torch.channels_last)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@lru_cache(maxsize=4)
+def load_dataset(name: str, size: int | None = None, **options) -> datasets.ImageSet:
+    """The image set as the studies use it; the birds are drawn at ``size`` pixels where it is given.
+
+    ``options`` of :func:`contrastlib.datasets.load` come before those that the studies use.
+    """
+    drawn = {"size": size} if size and name in DRAWN else {}
+    return datasets.load(name, **{**OPTIONS.get(name, {}), **drawn, **options})
+
+
+def _fast_layout(tensor: Tensor) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.shape[-1] > SMALL else tensor

@@ -1,0 +1,260 @@
+"""The papers' figures and tables, in the papers' own layout."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from contrastlib import assets
+from contrastlib.plotting import clipped, overlay
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "published"
+CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
+SHORT = {
+    "original": "ori.", "mean": "mean", "maximum": "max", "weighted": "wtd.",
+    "linear_approximation": "LA", "gradcam": "GC", "xgradcam": "XC",
+}
+_ITERATION_COLOURS = {1: ("#d9d9d9", "#969696", "#525252"), 2: ("#fcd0c0", "#fb7050", "#a50f15"),
+                      10: ("#cfe1f2", "#5ba3cf", "#08468b")}
+
+
+def published(table: str) -> pd.DataFrame:
+    """Published numbers: "sign_perturbation", "blurring_masking" or "clrp_ablation", as in data/published.
+
+    >>> published("sign_perturbation")["network"].nunique()
+    9
+    """
+    return pd.read_csv(PUBLISHED / f"{table}.csv")
+
+
+def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
+    """Figure 3 of Wang & Wang 2022: a panel for each network, contrasts side by side.
+
+    In each group the wide light bars are changes of y_t (right axis), the narrow ones of p_t and of
+    accuracy (left axis); grey, red and blue for 1, 2 and 10 iterations.
+
+    Args:
+        changes: rows network, contrast, iterations, quantity ("accuracy", "p_t" or "y_t"), change;
+            ``low`` and ``high`` where there is an interval.
+    """
+    networks = list(changes["network"].unique())
+    columns = min(columns, len(networks))
+    rows = -(-len(networks) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained")
+    for place, (ax, network) in enumerate(zip(axes.flat, networks)):
+        right = _perturbation_panel(ax, changes[changes["network"] == network])
+        ax.set_title(network, fontsize=10, parse_math=False)
+        if place % columns == 0:
+            ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
+        if place % columns == columns - 1 or network == networks[-1]:
+            right.set_ylabel("change of $y_t$", fontsize=8)
+    for ax in axes.flat[len(networks):]:
+        ax.set_axis_off()
+    handles = [Patch(color=_ITERATION_COLOURS[n][i], label=f"{name}, N = {n}")
+               for i, name in enumerate(("$y_t$", "$p_t$", "accuracy")) for n in _ITERATION_COLOURS]
+    figure.legend(handles=handles, ncols=3, loc="outside lower center", fontsize=8, frameon=False)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def map_blocks(
+    images: np.ndarray, maps: np.ndarray, row_titles: Sequence[str], classes: Sequence[Sequence[str]], alpha: float = 0.6,
+    share: float = 1.0,
+) -> Figure:
+    """Figure 4 of Wang & Wang 2022: for each image the maps of its two most probable classes.
+
+    Args:
+        images: (N, H, W, 3) in [0, 1].
+        maps: (N, rows, 2, H, W), one row for each method and contrast; each drawn with 0 in white.
+        row_titles: what each row is.
+        classes: for each image the titles of its two columns.
+        share: the colours of a map end at this quantile of its absolute values, see :func:`~contrastlib.plotting.clipped`.
+    """
+    count, rows = maps.shape[:2]
+    figure, axes = plt.subplots(
+        rows + 1, 2 * count, figsize=(1.75 * 2 * count + 0.8, 1.75 * (rows + 1)), squeeze=False, layout="constrained"
+    )
+    for n in range(count):
+        axes[0, 2 * n].imshow(images[n])
+        axes[0, 2 * n + 1].set_axis_off()
+        for k in range(2):
+            for row in range(rows):
+                ax = axes[row + 1, 2 * n + k]
+                overlay(ax, images[n], clipped(maps[n, row, k], share), alpha)
+                if row == 0:
+                    ax.set_title(classes[n][k], fontsize=7, parse_math=False)
+                if n == 0 and k == 0:
+                    ax.set_ylabel(row_titles[row], fontsize=8)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    return figure
+
+
+def three_classes(
+    images: Sequence[np.ndarray], maps: Sequence[np.ndarray], classes: Sequence[Sequence[str]], contrasts: Sequence[str]
+) -> Figure:
+    """Figure 5 of Wang & Wang 2022: for each image its three likeliest classes in rows, contrasts in columns.
+
+    Images stand below each other.
+
+    Args:
+        images: N of (H, W, 3) in [0, 1].
+        maps: N of (contrasts, 3, H, W); each map drawn with 0 in white.
+        classes: for each image the titles of its three rows.
+        contrasts: titles of the columns.
+    """
+    columns = 1 + len(contrasts)
+    figure = plt.figure(figsize=(1.15 * columns, 1.2 * 3 * len(images)), layout="constrained")
+    blocks = np.atleast_1d(figure.subfigures(len(images), 1, hspace=0.03)).ravel()
+    for block, image, heat, titles in zip(blocks, images, maps, classes):
+        axes = block.subplots(3, columns)
+        for rank in range(3):
+            axes[rank, 0].set_axis_off()
+            if rank > 0:
+                axes[rank, 0].text(0.5, 0.5, titles[rank], ha="center", va="center", fontsize=7, parse_math=False)
+            for c, contrast in enumerate(contrasts):
+                overlay(axes[rank, c + 1], image, heat[c, rank])
+                if rank == 0:
+                    axes[rank, c + 1].set_title(contrast, fontsize=8)
+        axes[0, 0].imshow(image)
+        axes[0, 0].set_title(titles[0], fontsize=7, parse_math=False)
+    return figure
+
+
+def answer(
+    image: np.ndarray, heat: np.ndarray, names: Sequence[str], probabilities: Sequence[float], part: str | None = None
+) -> Figure:
+    """One image and the maps of its two likeliest classes: from the logits, and against the others.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        heat: (2, 2, H, W): original and weighted, of the first and of the second class.
+        names, probabilities: of the two classes.
+        part: in which the two differ, where that is known.
+    """
+    figure, axes = plt.subplots(1, 5, figsize=(8.4, 2.4), layout="constrained")
+    axes[0].imshow(image)
+    asked = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
+    axes[0].set_title(asked, fontsize=9, parse_math=False)
+    if part:
+        axes[0].set_xlabel(f"they differ in: {part}", fontsize=9)
+    for k, ax in enumerate(axes[1:]):
+        contrast, rank = divmod(k, 2)
+        overlay(ax, image, heat[contrast, rank])
+        ax.set_title(names[rank], fontsize=9, parse_math=False)
+        ax.set_xlabel("from the logit" if contrast == 0 else "against the others", fontsize=9)
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    return figure
+
+
+def maker(name: str) -> str:
+    """What a photograph shows, who made it, and under which licence it may be shown.
+
+    >>> maker("chelsea.png")
+    'a cat, Chelsea, by Stefan van der Walt (CC0)'
+    """
+    photo = assets.entry(name)
+    return f"{photo['what']}, by {photo['credit']} ({photo['licence']})"
+
+
+def credits(*names: str) -> HTML:
+    """A line that names the makers of photographs, to stand below them.
+
+    >>> credits("chelsea.png").data
+    '<p class="credits">Photograph: a cat, Chelsea, by Stefan van der Walt (CC0). With scikit-image.</p>'
+    """
+    what = "Photograph" if len(names) == 1 else "Photographs"
+    return HTML(f'<p class="credits">{what}: {html.escape("; ".join(map(maker, names)))}. With scikit-image.</p>')
+
+
+def left_out(what: str, *names: str) -> HTML:
+    """A folded line in the place of a figure whose files are not here: what it shows, which files, how to get them.
+
+    >>> print(left_out("Zebras", "clrp_zebra_elephant.zip").data)
+    <details class="left-out"><summary>Zebras: not part of this build</summary><p>...</p></details>
+    """
+    wanted = ", ".join(f"<code>{name}</code>" for name in names)
+    return HTML(
+        f'<details class="left-out"><summary>{html.escape(what)}: not part of this build</summary><p>Made where {wanted} '
+        "are present, which are not ours to pass on. <code>python -m contrastlib data</code> says where each comes from "
+        "and where to put it.</p></details>"
+    )
+
+
+def intervals(rows: pd.DataFrame, form: str = "+.3f") -> pd.Series:
+    """The columns mean, low and high of each row as one cell of a table.
+
+    >>> intervals(pd.DataFrame({"mean": [0.1], "low": [-0.1], "high": [0.25]}), "+.2f").item().replace("\\xa0", " ")
+    '+0.10 [-0.10, +0.25]'
+    """
+    texts = [f"{m:{form}} [{a:{form}},\N{NO-BREAK SPACE}{b:{form}}]" for m, a, b in rows[["mean", "low", "high"]].to_numpy()]
+    return pd.Series(texts, index=rows.index, dtype=object)
+
+
+def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> pd.DataFrame:
+    """Table 1 of both papers: rows dataset, method and t_i; columns baseline, kept sign, contrast.
+
+    Args:
+        cells: rows dataset, method, target ("t1", "t2"), baseline, kept ("positive", "negative"), contrast, value,
+            and before, the value of the unmasked images, where the first column is to show it.
+    """
+    row = ["dataset", "method", "target"]
+    kept = {"positive": "Pos. features", "negative": "Neg. features"}
+    cells = cells.assign(method=cells["method"].replace(SHORT), contrast=cells["contrast"].replace(SHORT),
+                         kept=cells["kept"].map(kept))
+    wide = cells.pivot(index=row, columns=["baseline", "kept", "contrast"], values=value)
+    contrasts = [SHORT[c] for c in CONTRAST_ORDER if SHORT[c] in set(cells["contrast"])]
+    columns = pd.MultiIndex.from_product([cells["baseline"].unique(), kept.values(), contrasts])
+    table = wide.loc[pd.MultiIndex.from_frame(cells[row].drop_duplicates()), columns]
+    if "before" in cells:
+        table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
+    return table
+
+
+def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
+    """Draw the bars of a network; returns the right axis."""
+    right = ax.twinx()
+    ax.set_zorder(right.get_zorder() + 1)
+    ax.patch.set_visible(False)
+    iterations = sorted(changes["iterations"].unique())
+    contrasts = [c for c in CONTRAST_ORDER if c in set(changes["contrast"])]
+    cells = changes.set_index(["contrast", "iterations", "quantity"])
+    for i, contrast in enumerate(contrasts):
+        for j, n in enumerate(iterations):
+            light, middle, dark = _ITERATION_COLOURS.get(n, _ITERATION_COLOURS[10])
+            x = i + (j - (len(iterations) - 1) / 2) * 0.28
+            # wider than both others together, and edged, so that it is seen where they are higher
+            _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light, edgecolor=middle, linewidth=0.6)
+            _bar(ax, x - 0.035, cells.loc[(contrast, n, "p_t")], 0.06, middle)
+            _bar(ax, x + 0.035, cells.loc[(contrast, n, "accuracy")], 0.06, dark)
+    ax.set_xticks(range(len(contrasts)), contrasts, fontsize=8)
+    for axis in (ax, right):
+        axis.tick_params(axis="y", labelsize=7)
+        axis.spines["top"].set_visible(False)
+        axis.axhline(0, color="#333333", linewidth=0.5)
+    _align_zeros(ax, right)
+    return right
+
+
+def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str, **edge) -> None:
+    ax.bar(x, cell["change"], width, color=colour, **({"linewidth": 0} | edge))
+    if pd.notna(cell.get("low", np.nan)):
+        ax.plot([x, x], [cell["low"], cell["high"]], color="#222222", linewidth=0.7)
+
+
+def _align_zeros(left: plt.Axes, right: plt.Axes) -> None:
+    """The same height for 0 on both axes, so that bars of both stand on one line."""
+    below = max((-ax.get_ylim()[0] / ax.get_ylim()[1] if ax.get_ylim()[1] > 0 else 0) for ax in (left, right))
+    for ax in (left, right):
+        top = ax.get_ylim()[1]
+        ax.set_ylim(-max(below, 0) * top, top)

@@ -1,0 +1,306 @@
+"""Run the report's notebooks: parameters from profiles, papermill, outputs that are the same every time.
+
+A notebook has one cell tagged ``parameters`` that assigns plain values: its ``quick`` scale. A profile,
+``notebooks/profiles/NAME.yaml``, gives other values for other scales. Kernels work in the folder of the notebook.
+"""
+
+import ast
+import difflib
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import papermill
+import yaml
+
+from contrastlib import assets
+from contrastlib.report import kernel_provisioner, kernel_startup, staleness
+
+REPOSITORY = staleness.REPOSITORY
+CODE = REPOSITORY  # where this package is imported from
+NOTEBOOKS = REPOSITORY / "notebooks"
+EXECUTED = REPOSITORY / "book" / "executed"
+PROFILES = NOTEBOOKS / "profiles"
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+# The same everywhere: one thread, because the order of a sum depends on their number; no dates in SVG; no progress
+# bars, whose text depends on the time.
+QUICK_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": "315532800",
+    "TQDM_DISABLE": "1",
+}
+# glibc gives each large tensor back and maps the next one anew, page by page. Kept, and on huge pages, the masking of
+# section 5.2.2 takes half the CPU time (MobileNet V2) to two thirds (SqueezeNet). Nothing but glibc reads it.
+ALLOCATION = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296"
+bar_row = 0  # line of the terminal for the progress of a notebook
+
+
+class Values(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in Python, and not a text."""
+
+
+Values.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
+
+
+class NotebookFailed(RuntimeError):
+    """A cell of a notebook raised; the message says which one and where the partial result lies."""
+
+
+def find(names: list[str]) -> list[Path]:
+    """The notebooks called so (``03_maps``, ``03``, ``maps`` or a path), or all of them, in order.
+
+    Raises:
+        ValueError: there is no such notebook, with the nearest names.
+    """
+    known = {path.stem: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    if not names:
+        return list(known.values())
+    found = []
+    for name in names:
+        stem = Path(name).stem
+        matches = [known[key] for key in known if stem in (key, *key.split("_", 1))]
+        if len(matches) != 1:
+            near = difflib.get_close_matches(stem, known, n=3) or known
+            raise ValueError(f"no notebook {name!r} in {NOTEBOOKS}; there are {', '.join(near) or 'none'}")
+        found += matches
+    return found
+
+
+def defaults(source: Path) -> dict:
+    """Names and values that the ``parameters`` cell of a notebook assigns.
+
+    Raises:
+        ValueError: there is no such cell, or it holds something else than assignments of plain values.
+    """
+    cells = nbformat.read(source, as_version=4).cells
+    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise ValueError(f"{source.name} has {len(tagged)} cells tagged `parameters` instead of one")
+    values = {}
+    for statement in ast.parse(tagged[0].source).body:
+        try:
+            if not isinstance(statement, ast.Assign) or len(statement.targets) > 1:
+                raise ValueError
+            values[statement.targets[0].id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError):
+            raise ValueError(
+                f"the parameters cell of {source.name} may only assign plain values, not `{ast.unparse(statement)}`"
+            ) from None
+    return values
+
+
+def profile(name: str) -> dict[str, dict]:
+    """Values by notebook; those under ``all`` go to every notebook that has such a parameter.
+
+    Raises:
+        ValueError: there is no such profile.
+    """
+    path = PROFILES / f"{name}.yaml"
+    if not path.exists():
+        there = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        raise ValueError(f"no profile {name!r}; there are {there}")
+    return yaml.load(path.read_text(), Values) or {}
+
+
+def parameters(source: Path, values: dict[str, dict]) -> dict:
+    """The values of a profile that differ from those in the notebook itself.
+
+    Raises:
+        ValueError: the notebook has no such parameter.
+    """
+    own = defaults(source)
+    given = {key: value for key, value in (values.get("all") or {}).items() if key in own}
+    given |= values.get(source.stem) or {}
+    for key in given:
+        if key not in own:
+            raise ValueError(f"{source.stem} has no parameter {key!r}; it has {', '.join(own) or 'none'}")
+    return {key: value for key, value in given.items() if own[key] != value}
+
+
+@contextmanager
+def kernel_environment(values: dict[str, str]):
+    """Variables for all kernels that are started inside, in whatever thread, beside those of this process."""
+    before = dict(os.environ)
+    os.environ.setdefault("GLIBC_TUNABLES", ALLOCATION)
+    os.environ.setdefault("JUPYTER_DEFAULT_PROVISIONER_NAME", kernel_provisioner.NAME)
+    # A kernel works elsewhere, so that a relative address of the data would lead it astray. It imports the code of this
+    # clone, also where the environment was installed from another clone.
+    folders = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    own = {"CONTRASTLIB_DATA": str(assets.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
+    os.environ.update(own | values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def execute(source: Path, output: Path, values: dict, stored: bool = False) -> None:
+    """Run a notebook with papermill and write it, normalised, when all its cells have run.
+
+    Its kernel has the environment of this process: see :func:`kernel_environment`.
+
+    Args:
+        source: the notebook.
+        output: where the executed notebook goes; a failed one becomes ``NAME.failed.ipynb`` beside it.
+        values: parameters to inject; none leaves the notebook's own.
+        stored: for the repository: without the scripts of its outputs, which can be megabytes. Otherwise what
+            it was made from is kept beside it, for :func:`contrastlib.report.staleness.why_stale`.
+
+    Raises:
+        NotebookFailed: a cell raised an error.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    failed = output.with_suffix(".failed.ipynb")
+    with tempfile.TemporaryDirectory() as scratch:
+        log, raw, started = Path(scratch) / "log", Path(scratch) / source.name, time.time()
+        first = f"__import__('runpy').run_path({kernel_startup.__file__!r})['prepare']"
+        first += f"({str(log)!r}, {[str(folder) for folder in staleness.watched()]!r})"
+        try:
+            papermill.execute_notebook(
+                source,
+                raw,
+                values,
+                kernel_name="python3",
+                language="python",
+                cwd=source.parent,
+                progress_bar={"desc": source.stem, "leave": False, "disable": None, "position": bar_row},
+                request_save_on_cell_execute=False,
+                iopub_timeout=60,  # the default of 4 seconds is short for many outputs on a busy machine
+                stderr_file=None if "TQDM_DISABLE" in os.environ else sys.stderr,
+                extra_arguments=[f"--IPKernelApp.exec_lines={first}", "--IPKernelApp.log_level=CRITICAL"],
+            )
+        except papermill.PapermillExecutionError as error:
+            _write(failed, raw.read_text())
+            raise NotebookFailed(
+                f"{source.name} failed in cell {error.cell_index}, In [{error.exec_count}]:\n\n"
+                f"{_indented(error.source)}\n\n{error.ename}: {error.evalue}\n\n"
+                f"What ran so far, with the traceback: {failed}"
+            ) from None
+        text = normalise(raw.read_text())
+        _write(output, without_scripts(text) if stored else text)
+        if not stored:
+            staleness.write_stamp(source, output, values, log, started)
+    failed.unlink(missing_ok=True)
+
+
+def normalise(text: str) -> str:
+    """An executed notebook without anything that differs between two runs, as canonical JSON.
+
+    Times, paths of this machine, memory addresses, progress bars and version numbers of Python go; injected cells
+    and widget models get stable identifiers. A widget that brings its own still, an output with both ``text/html``
+    and a view, is the still from here on: a page has no kernel that could move it.
+    """
+    notebook = nbformat.reads(text, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for index, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if not cell.metadata.get("tags", True):
+            del cell.metadata["tags"]
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+        elif "id" not in cell:
+            cell.id = f"cell-{index}"
+        if cell.cell_type == "code":
+            cell.outputs = _stills(_replaced(_streams(cell.outputs)))
+    if not any(VIEW in data for data in _data(notebook)):
+        notebook.metadata.pop("widgets", None)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return _canonical(_stable_models(notebook))
+
+
+def without_scripts(text: str) -> str:
+    """A notebook whose HTML outputs hold no scripts and the data in them.
+
+    >>> cell = nbformat.v4.new_code_cell("map", id="a")
+    >>> cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "still<script>[0, 1]</script>"})]
+    >>> text = without_scripts(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
+    >>> nbformat.reads(text, 4).cells[0].outputs[0].data
+    {'text/html': 'still'}
+    """
+    notebook = nbformat.reads(text, as_version=4)
+    for data in _data(notebook):
+        if "text/html" in data:
+            data["text/html"] = re.sub(r"(?is)<script\b.*?</script\s*>", "", data["text/html"])
+    return _canonical(notebook)
+
+
+def _canonical(notebook) -> str:
+    text = nbformat.writes(notebook, version=4)
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _data(notebook) -> list[dict]:
+    """The forms of each output: MIME type -> content."""
+    return [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+
+
+def _streams(outputs):
+    """Outputs with each run of one stream in one piece (where it is cut depends on the time), bars on stderr gone."""
+    merged = []
+    for output in outputs:
+        if merged and output.output_type == "stream" and output.name == merged[-1].get("name"):
+            merged[-1].text += output.text
+        else:
+            merged.append(output)
+    for output in merged:
+        if output.get("name") == "stderr":
+            output.text = re.sub(r"\r[^\n]*\n?", "", output.text)
+    return [output for output in merged if output.output_type != "stream" or output.text.strip()]
+
+
+def _stills(outputs):
+    """Outputs in which HTML stands for the widget where there are both."""
+    for output in outputs:
+        if "text/html" in output.get("data", {}):
+            output.data.pop(VIEW, None)
+    return outputs
+
+
+def _replaced(outputs):
+    """Outputs without memory addresses and paths of this machine."""
+    text = json.dumps(outputs)
+    text = re.sub(r" at 0x[0-9a-fA-F]+", " at 0x…", text)
+    for folder, name in ((assets.root(), staleness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
+        text = text.replace(json.dumps(str(folder))[1:-1], name)
+    return [nbformat.from_dict(output) for output in json.loads(text)]
+
+
+def _stable_models(notebook):
+    """Widget models numbered in the order in which the page meets them."""
+    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    pattern = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+    order = {}
+
+    def visit(part):
+        for model in pattern.findall(json.dumps(part, sort_keys=True)):
+            if model in state and model not in order:
+                order[model] = f"{len(order):032x}"
+                visit(state[model])
+
+    visit([cell.get("outputs", []) for cell in notebook.cells])
+    visit(sorted(state, key=lambda model: pattern.sub("", json.dumps(state[model], sort_keys=True))))
+    renamed = pattern.sub(lambda match: order.get(match[0], match[0]), json.dumps(notebook))
+    return nbformat.from_dict(json.loads(renamed))
+
+
+def _indented(source: str) -> str:
+    return "\n".join(f"    {line}" for line in source.splitlines())
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

@@ -1,0 +1,145 @@
+"""Where a result comes from: commit, parameters, versions and machine of each result, summed up and shown."""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TRACKED = ("contrastlib", "notebooks", "benchmarks", "data/weights", "data/published", "requirements*.txt", "constraints.txt")
+LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scipy", "safetensors", "zennit")
+
+
+class Provenance(dict):
+    """Where a result comes from. It is never changed, so copies are the record itself.
+
+    pandas copies ``attrs`` deeply in every operation on a table, which took a tenth of the time of some notebooks.
+
+    >>> import copy
+    >>> record = Provenance(commit="a")
+    >>> copy.deepcopy(record) is record
+    True
+    """
+
+    def __deepcopy__(self, memo: dict) -> Provenance:
+        return self
+
+
+def provenance(seconds: float, **details) -> Provenance:
+    """Where a result comes from: commit, parameters, versions, machine, wall time, date."""
+    import torch
+
+    commit, dirty = _commit()
+    return Provenance({
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 3),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **details,
+    })
+
+
+def summary(records: Iterable[dict]) -> Provenance:
+    """One provenance for many shards: what they share as it is, else the distinct values.
+
+    Seconds are added up, dates given from first to last; a list is distinct values of a summary before.
+
+    >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
+    {'shards': 2, 'commit': 'a', 'seconds': 3.5}
+    >>> summary([{"commit": ["a", "b"]}, {"commit": "b"}])["commit"]  # of summaries
+    ['a', 'b']
+    >>> summary([{"date": "2026-01-02 to 2026-01-04"}, {"date": "2026-01-03"}])["date"]
+    '2026-01-02 to 2026-01-04'
+    """
+    records = list(records)
+    result = {}
+    for key in records[0] if records else ():
+        values = [record.get(key) for record in records]
+        distinct = sorted({json.dumps(each, sort_keys=True) for value in values for each in _as_list(value)})
+        if key in ("seconds", "shards"):
+            result[key] = round(sum(values), 3)
+        elif key == "date":
+            first, last = min(values).split(" to ")[0], max(value.split(" to ")[-1] for value in values)
+            result[key] = first if first == last else f"{first} to {last}"
+        else:
+            result[key] = json.loads(distinct[0]) if len(distinct) == 1 else [json.loads(v) for v in distinct]
+    return Provenance({"shards": len(records), **result})
+
+
+def card(table: pd.DataFrame) -> pd.DataFrame:
+    """The provenance of a kept result as a small table for a page: what made it, when, from which data.
+
+    >>> table = pd.DataFrame(); table.attrs["provenance"] = {"commit": "0123456789abcdef", "shards": 2}
+    >>> card(table).loc["commit"].item()
+    '0123456789'
+    """
+    record = dict(table.attrs["provenance"])
+    rows = {
+        "commit": _listed(commit[:10] for commit in _as_list(record.get("commit", "unknown"))),
+        "uncommitted changes": record.get("dirty"),
+        "date (UTC)": record.get("date"),
+        "seed": record.get("seed"),
+        "shards": record.get("shards"),
+        "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
+        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {_listed(map(str, _as_list(record.get('threads'))))}",
+        "libraries": ", ".join(sorted(
+            {f"{name} {number}" for part in _as_list(record.get("libraries", {})) for name, number in part.items()}
+        )),
+        "data (SHA-256)": ", ".join(
+            sorted({f"{name} {checksum[:10]}" for part in _as_list(record.get("data", {})) for name, checksum in part.items()})
+        ) or None,
+    }
+    return pd.DataFrame({"provenance": rows}).dropna()
+
+
+def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The :func:`card` of each table side by side, a column for each name; empty where one has no such entry.
+
+    >>> drawn, counted = pd.DataFrame(), pd.DataFrame()
+    >>> drawn.attrs["provenance"], counted.attrs["provenance"] = {"commit": "a", "seed": 3}, {"commit": "b"}
+    >>> cards({"drawn": drawn, "counted": counted}).loc["seed"].tolist()
+    [3, '']
+    """
+    return pd.concat({name: card(table)["provenance"] for name, table in tables.items()}, axis=1).fillna("")
+
+
+def _as_list(value) -> list:
+    """The single values of a list, also of lists within it."""
+    return [single for each in value for single in _as_list(each)] if isinstance(value, list) else [value]
+
+
+def _listed(values) -> str:
+    return ", ".join([values] if isinstance(values, str) else values)
+
+
+def _commit() -> tuple[str, bool]:
+    """The commit that this process began with, whose code it has read, and whether what results depend on differs from it now."""
+    try:
+        commit = _first_commit(REPOSITORY)
+        changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git("ls-files", "--others", "--exclude-standard", "--", *TRACKED)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True
+    return commit, bool(changed)
+
+
+@functools.lru_cache
+def _first_commit(repository: Path) -> str:
+    return _git("rev-parse", "HEAD").strip()
+
+
+def _git(*words: str) -> str:
+    command = ["git", "--no-optional-locks", *words]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout

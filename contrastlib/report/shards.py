@@ -1,0 +1,139 @@
+"""Long computations in shards: resumable, cached by what they depend on, with their provenance.
+
+A shard is one call of a function with plain parameters that returns a table. Its file is named by
+a hash of the parameters, of the code that the function can reach inside contrastlib, and of the
+data it reads; it is written atomically, so a killed run continues with the first missing shard
+and nothing stale is ever read. The provenance of each shard is kept inside its file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from contrastlib.report.code_digest import code_digest
+from contrastlib.report.provenance import REPOSITORY, Provenance, provenance, summary
+
+RESULTS = REPOSITORY / "data" / "results"
+
+
+def sharded(
+    work: Callable[..., pd.DataFrame],
+    shards: Sequence[Mapping],
+    data: Mapping[str, str],
+    cache: Path | None = None,
+    title: str = "shards",
+    modules: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Tables of all shards in one, computing only those that are not in the cache.
+
+    Args:
+        work: a function of a contrastlib module, called as ``work(**shard)``.
+        shards: parameters of each shard: JSON values only; "seed" where numbers are drawn.
+        data: name -> checksum of everything ``work`` reads.
+        cache: folder of the shards' files; data/results/cache when None.
+        title: what the progress bar says.
+        modules: contrastlib modules that ``work`` gets at by name, beside those that its own imports.
+
+    Returns:
+        The tables in the order of ``shards``; ``table.attrs["provenance"]`` sums up where they
+        come from (see :func:`~contrastlib.report.provenance.summary`).
+
+    Raises:
+        Whatever ``work`` raises. The shards finished before stay in the cache.
+    """
+    cache = cache or RESULTS / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    code = code_digest(work.__module__, *modules)
+    tables = [_shard(work, shard, code, data, cache) for shard in tqdm(shards, desc=title, unit="shard")]
+    together = joined([table for table, _ in tables])
+    together.attrs["provenance"] = summary([provenance for _, provenance in tables])
+    return together
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the same columns in one; empty ones, whose columns have no types, only where all are.
+
+    >>> joined([pd.DataFrame(columns=["a"]), pd.DataFrame({"a": [1]})]).dtypes.item()
+    dtype('int64')
+    """
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
+    """Write a table and its ``attrs["provenance"]`` to a Parquet file, atomically.
+
+    >>> import tempfile
+    >>> table = pd.DataFrame({"a": [1]}); table.attrs["provenance"] = {"commit": "abc"}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(table, Path(folder) / "t.parquet")
+    ...     load(Path(folder) / "t.parquet").attrs["provenance"]
+    {'commit': 'abc'}
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bare = table.copy(deep=False)
+    bare.attrs = {}
+    arrow = pa.Table.from_pandas(bare, preserve_index=False)
+    provenance = json.dumps(table.attrs.get("provenance", {}), sort_keys=True)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"provenance": provenance.encode()})
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    pq.write_table(arrow, unfinished, compression=compression, write_page_checksum=True)
+    os.replace(unfinished, path)
+
+
+def load(path: Path) -> pd.DataFrame:
+    """The table that :func:`save` wrote, with its provenance in ``attrs``.
+
+    Raises:
+        FileNotFoundError: no such result, with the command that makes it.
+        ValueError: the file is damaged.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`")
+    try:
+        arrow = pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it and run again") from error
+    table = arrow.to_pandas()
+    table.attrs["provenance"] = Provenance(json.loads(arrow.schema.metadata.get(b"provenance", b"{}")))
+    return table
+
+
+def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple[pd.DataFrame, dict]:
+    name = f"{work.__module__}.{work.__qualname__}"
+    identity = json.dumps({"work": name, "parameters": shard, "code": code, "data": data}, sort_keys=True)
+    path = cache / f"{work.__name__}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.parquet"
+    if path.exists():
+        try:
+            table = load(path)
+            return table, table.attrs["provenance"]
+        except ValueError:
+            path.unlink()  # cut off by a full disk, say: compute it again
+    began = time.perf_counter()
+    table = work(**shard)
+    seconds = time.perf_counter() - began
+    table.attrs["provenance"] = provenance(
+        seconds, parameters=dict(shard), seed=shard.get("seed"), code=code[:12], data=dict(data)
+    )
+    save(table, path)
+    _give_back()
+    return table, table.attrs["provenance"]
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: glibc keeps it in a fragmented heap, which grows from shard to shard."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    trim(0)

@@ -1,0 +1,152 @@
+"""Whether an executed notebook still holds: what it was made from, kept beside it, compared with what is there.
+
+A notebook depends on its own cells (without outputs), its parameters, the pinned environment, and every file of
+this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or looked for while it ran (see
+:func:`contrastlib.report.kernel_startup.watch`): modules of contrastlib, also those imported late, registries, weights, results,
+data, and files that were absent. Nothing has to be declared, and nothing can be forgotten: as long as all of these
+are the same, running it again would read the same files and take the same way. States are hashes of contents; of
+Python files, the hash of the syntax tree, so that a comment makes nothing stale.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+
+from contrastlib import assets
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = "$CONTRASTLIB_DATA"
+CACHE = REPOSITORY / "data" / "results" / "cache"  # of what can be computed again: never an input
+MISSING = "missing"
+
+
+def watched() -> list[Path]:
+    """Folders whose files a notebook can depend on, or make."""
+    return [*(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/executed")), _data()]
+
+
+def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started: float) -> None:
+    """Keep beside ``output`` what it was made from.
+
+    Args:
+        source: the notebook as written.
+        output: the notebook as executed.
+        parameters: the values it was executed with, where they are not the notebook's own.
+        log: what :func:`contrastlib.report.kernel_startup.watch` wrote.
+        started: time of the start; what changed after that counts as changed.
+    """
+    touched = [line.split(" ", 1) for line in log.read_text().splitlines()]
+    written = {path for kind, path in touched if kind == "write"}
+    stamp = {
+        **_recipe(source, parameters),
+        "output": _hash(output.read_bytes()),
+        "made": sorted(_shorten(path) for path in written if _counts(path) and Path(path).exists()),
+        "inputs": {key: _state(key, started) for key in _inputs(touched, written)},
+    }
+    _stamp(output).write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n")
+
+
+def why_stale(source: Path, output: Path, parameters: dict) -> str:
+    """The reason to run a notebook again, empty when there is none."""
+    try:
+        stamp = json.loads(_stamp(output).read_text())
+        executed = _hash(output.read_bytes())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return "not executed yet"
+    if stamp["output"] != executed:
+        return "the executed notebook was edited"
+    for what, state in _recipe(source, parameters).items():
+        if stamp.get(what) != state:
+            return f"the {what} changed"
+    for name in stamp["made"]:
+        if not _find(name).exists():
+            return f"{name} is gone"
+    for key, state in stamp["inputs"].items():
+        if _state(key) != state:
+            return f"{key.split(' ', 1)[1]} changed"
+    return ""
+
+
+def _stamp(output: Path) -> Path:
+    return output.with_suffix(".json")
+
+
+def _recipe(source: Path, parameters: dict) -> dict[str, str]:
+    notebook = nbformat.read(source, as_version=4)
+    cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.cells]
+    pinned = REPOSITORY / "constraints.txt"
+    machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "notebooks.py")]
+    environment = [sys.version_info[:2], pinned.read_text() if pinned.exists() else "", machinery]
+    recipe = {"notebook": cells, "parameters": parameters, "environment": environment}
+    return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in recipe.items()}
+
+
+def _inputs(touched: list[list[str]], written: set[str]) -> list[str]:
+    """Keys ``KIND PATH`` of what was read, listed or looked for, and not made by the notebook itself."""
+    keys = set()
+    for kind, path in touched:
+        if kind == "read" and "__pycache__" in path:
+            path = importlib.util.source_from_cache(path)
+        if path in written or not _counts(path):
+            continue
+        if kind != "list":
+            keys.add(f"file {_shorten(path)}")
+        elif _holds_data(path):  # Python lists the folders that it imports from
+            keys.add(f"list {_shorten(path)}")
+    return sorted(keys)
+
+
+def _counts(path: str) -> bool:
+    return "__pycache__" not in path and not Path(path).is_relative_to(CACHE)
+
+
+def _holds_data(path: str) -> bool:
+    return Path(path).is_relative_to(REPOSITORY / "data") or Path(path).is_relative_to(_data())
+
+
+def _data() -> Path:
+    return Path(assets.root()).absolute()
+
+
+def _shorten(path: str) -> str:
+    """The path with its root by name, so that data may move."""
+    for root, name in ((_data(), DATA), (REPOSITORY, "")):
+        if Path(path).is_relative_to(root):
+            return (Path(name) / Path(path).relative_to(root)).as_posix()
+    return path
+
+
+def _find(name: str) -> Path:
+    return _data() / name.removeprefix(DATA).lstrip("/") if name.startswith(DATA) else REPOSITORY / name
+
+
+def _state(key: str, started: float = float("inf")) -> str:
+    kind, name = key.split(" ", 1)
+    path = _find(name)
+    if not path.exists():
+        return MISSING
+    if kind == "list":
+        names = sorted(entry.name for entry in path.iterdir() if entry != CACHE) if path.is_dir() else []
+        return _hash("\n".join(names).encode())
+    if path.is_dir():
+        return "folder"
+    return "changed while the notebook ran" if path.stat().st_mtime > started else _contents(path)
+
+
+def _contents(path: Path) -> str:
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        try:
+            content = ast.dump(ast.parse(content)).encode()
+        except SyntaxError:
+            pass  # as bytes, then
+    return _hash(content)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,374 @@
+"""The registry of files, and downloads from a server on this machine that serves, truncates and corrupts."""
+
+import argparse
+import hashlib
+import shutil
+
+import pytest
+import yaml
+from file_server import serving
+
+from contrastlib import assets, datasets, models
+from contrastlib.__main__ import main
+from contrastlib.assets.download import download
+from contrastlib.cli import data
+
+CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
+NAME = "drawing.bin"
+
+
+@pytest.fixture
+def server(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # pooch waits between attempts
+    folder = tmp_path_factory.mktemp("server")
+    (folder / NAME).write_bytes(CONTENT)
+    with serving(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """A registry with the one file NAME; change its entry to change the registry."""
+    entry = {"what": "a drawing", "needed_by": ["drawings"], "source": "example.org/drawings",
+             "made": "by hand", "licence": "none", "bytes": len(CONTENT),
+             "sha256": hashlib.sha256(CONTENT).hexdigest()}
+    monkeypatch.setattr(assets.registry, "entries", lambda: {NAME: entry})
+    monkeypatch.setattr(assets, "entries", lambda: {NAME: entry})
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path / "data"))
+    return entry
+
+
+@pytest.fixture
+def remote(registry, server):
+    registry["url"] = f"{server.address}/{NAME}"
+    return server
+
+
+def put(content):
+    assets.root().mkdir(exist_ok=True)
+    (assets.root() / NAME).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", [name for name, info in assets.entries().items() if "package" in info])
+def test_a_file_that_comes_with_a_package(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
+    inside = assets.path(name)
+    assert inside.name == name and not inside.is_relative_to(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    package = assets.entry(name)["package"]["name"]
+    with pytest.raises(assets.MissingFile, match=f"comes with the package {package}: run `pip install .* {package}`"):
+        assets.path(name)
+    (tmp_path / name).write_bytes(inside.read_bytes())  # or in the folder of the data
+    assert assets.path(name) == tmp_path / name
+    (tmp_path / name).write_bytes(b"other")
+    assert assets.state(name) == "corrupt"
+
+
+def test_registry_is_complete():
+    for name, entry in assets.entries().items():
+        required = {"what", "needed_by", "source", "made", "licence", "bytes", "sha256", "preprocessing"}
+        assert required <= set(entry) <= required | {"url", "package", "credit"}, name
+        assert len(entry["sha256"]) == 64
+
+
+def test_the_registry_of_sets_is_complete():
+    for name, entry in assets.sets().items():
+        required = {"what", "origin", "licence", "checksum", "preprocessing"}
+        if name not in ("birds", "bird-scenes"):
+            required |= {"folder", "parts", "splits"}
+        assert required <= set(entry) <= required | {"remedy", "md5"} and all(entry.values()), name
+
+
+def test_the_cards_of_the_shipped_weights_are_complete():
+    assert assets.trained_names() == sorted(file.stem for file in assets.WEIGHTS.glob("*.safetensors"))
+    for name in assets.trained_names():
+        card = assets.trained(name)[1]
+        assert card["licence"] == "MIT" and f"contrastlib train {name}" in card["source"]
+        side = models.load(name).input_size
+        assert card["preprocessing"] == f"RGB in 0..1, ImageNet mean and standard deviation, {side}x{side}"
+
+
+def test_all_that_can_be_loaded_is_described_and_nothing_else():
+    uses = {use for entry in assets.entries().values() for use in entry["needed_by"]}
+    described = [*uses, *assets.sets(), *assets.trained_names()]
+    assert sorted(described) == sorted({*datasets.DATASETS, *models.MODELS} - {"folder"})
+
+
+def test_root(monkeypatch):
+    monkeypatch.setenv("CONTRASTLIB_DATA", "")
+    assert assets.root() == assets.registry.DEFAULT_ROOT
+    monkeypatch.setenv("CONTRASTLIB_DATA", "~/elsewhere")
+    assert assets.root().name == "elsewhere" and "~" not in str(assets.root())
+
+
+def test_present(registry):
+    put(CONTENT)
+    assert assets.path(NAME).read_bytes() == CONTENT
+    assert assets.available(NAME) and assets.state(NAME) == "present"
+
+
+def test_missing_says_where_from_and_where_to(registry):
+    with pytest.raises(assets.MissingFile) as error:
+        assets.path(NAME)
+    where = str(assets.root() / NAME)
+    for part in (NAME, "a drawing", "example.org/drawings", "by hand", where, "CONTRASTLIB_DATA"):
+        assert part in str(error.value)
+    assert assets.state(NAME) == "missing" and not assets.available(NAME)
+
+
+def test_missing_with_an_address_says_how_to_fetch(registry):
+    registry["url"] = "https://example.org/drawing.bin"
+    with pytest.raises(assets.MissingFile, match=f"data fetch {NAME}.*https://example.org/drawing.bin"):
+        assets.path(NAME)
+
+
+@pytest.mark.parametrize("content, complaint", [(CONTENT[:-1], "511,999 bytes instead of 512,000"),
+                                                (CONTENT[::-1], "SHA-256 is not")])
+def test_corrupt(registry, content, complaint):
+    put(content)
+    with pytest.raises(assets.CorruptFile, match=complaint):
+        assets.path(NAME)
+    assert assets.state(NAME) == "corrupt" and not assets.available(NAME)
+    assert assets.path(NAME, verify=False).exists()
+
+
+def test_a_change_after_the_check_is_noticed(registry):
+    put(CONTENT)
+    assets.path(NAME)
+    put(CONTENT[::-1])
+    assert assets.state(NAME) == "corrupt"
+
+
+def test_unknown_name_gives_the_nearest(registry):
+    with pytest.raises(ValueError, match="did you mean 'drawing.bin'"):
+        assets.path("drawings.bin")
+    with pytest.raises(ValueError, match="there are drawing.bin"):
+        assets.entry("zzz")
+
+
+def test_fetch(remote):
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert [file.name for file in assets.root().iterdir()] == [NAME]
+    assets.fetch(NAME)
+    assert len(remote.ranges) == 1, "a file that is there must not be fetched again"
+
+
+def test_fetch_replaces_a_corrupt_file(remote):
+    put(CONTENT[::-1])
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+
+
+def test_fetch_shows_progress(remote, capsys):
+    assets.fetch(NAME)
+    assert "512k/512k" in capsys.readouterr().err
+
+
+def test_a_broken_download_goes_on_where_it_was(remote):
+    remote.faults = ["truncate"]
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    first, second = remote.ranges
+    assert first == "bytes=0-"
+    assert 0 < int(second.removeprefix("bytes=").rstrip("-")) <= len(CONTENT) // 2
+
+
+def test_a_later_call_goes_on_where_the_first_was(remote):
+    remote.faults = ["truncate"]
+    with pytest.raises(assets.MissingFile, match="broke.*bytes that arrived are kept.*Try again"):
+        assets.fetch(NAME, progress=False, retries=0)
+    part = assets.root() / f"{NAME}.part"
+    kept = part.stat().st_size
+    assert kept > 0 and not (assets.root() / NAME).exists()
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges[1] == f"bytes={kept}-"
+    assert not part.exists()
+
+
+def test_a_server_without_ranges_starts_over(remote):
+    remote.honours_ranges = False
+    remote.faults = ["truncate"]
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+
+
+def test_a_corrupted_download_is_thrown_away_and_tried_again(remote):
+    remote.faults = ["corrupt"]
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == ["bytes=0-", "bytes=0-"]
+
+
+def test_what_arrived_in_full_before_a_kill_is_not_asked_for_again(remote):
+    put(b"")
+    (assets.root() / f"{NAME}.part").write_bytes(CONTENT)
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == [f"bytes={len(CONTENT)}-"], "and the server had no more"
+
+
+def test_a_beginning_that_is_another_file_is_thrown_away(remote):
+    put(b"")
+    (assets.root() / f"{NAME}.part").write_bytes(bytes(1000))
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == ["bytes=1000-", "bytes=0-"]
+
+
+@pytest.mark.parametrize("checksum", [
+    f"sha256:{hashlib.sha256(CONTENT).hexdigest()}", f"sha256:{hashlib.sha256(CONTENT).hexdigest()[:8]}",
+    f"md5:{hashlib.md5(CONTENT).hexdigest()}",
+])
+def test_checksums(server, tmp_path, checksum):
+    file, url = tmp_path / "new" / NAME, f"{server.address}/{NAME}"
+    server.faults = ["truncate", "corrupt"]
+    download(url, file, checksum, progress=False)
+    assert file.read_bytes() == CONTENT and len(server.ranges) == 3
+    download(url, file, checksum, progress=False)
+    assert len(server.ranges) == 3, "a file that is there must not be downloaded again"
+    file.write_bytes(CONTENT[::-1])
+    with pytest.raises(assets.CorruptFile, match="serves another content.*its checksum is not md5:00"):
+        download(url, file, "md5:00", progress=False, retries=0)
+    assert file.read_bytes() == CONTENT[::-1], "nothing is replaced by a file that is wrong too"
+    download(url, file, checksum, progress=False)
+    assert file.read_bytes() == CONTENT and [each.name for each in file.parent.iterdir()] == [NAME]
+
+
+def test_a_folder_that_cannot_be_written(server, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(assets.MissingFile, match="could not be downloaded: .*put the file at"):
+        download(f"{server.address}/{NAME}", tmp_path / "taken" / NAME, "md5:00")
+
+
+def test_an_address_with_another_content(remote):
+    remote.faults = ["corrupt"] * 2
+    with pytest.raises(assets.CorruptFile, match="serves another content"):
+        assets.fetch(NAME, progress=False, retries=1)
+    assert not list(assets.root().iterdir())
+
+
+def test_a_server_that_refuses(remote):
+    remote.faults = ["refuse"] * 2
+    with pytest.raises(assets.MissingFile, match="503.*put the file at"):
+        assets.fetch(NAME, progress=False, retries=1)
+
+
+def test_no_server(registry):
+    registry["url"] = "http://127.0.0.1:9/drawing.bin"
+    with pytest.raises(assets.MissingFile, match="could not be downloaded"):
+        assets.fetch(NAME, progress=False, retries=0)
+
+
+def test_fetch_without_an_address(registry):
+    with pytest.raises(assets.MissingFile, match="cannot be fetched.*example.org/drawings"):
+        assets.fetch(NAME)
+
+
+def command(*words):
+    parser = argparse.ArgumentParser()
+    data.add_parser(parser.add_subparsers())
+    arguments = parser.parse_args(["data", *words])
+    return arguments.func(arguments)
+
+
+def test_command_lists(registry, capsys):
+    assert command() == 0
+    assert f"missing  {NAME}" in (out := capsys.readouterr().out) and "0 of 1 files" in out
+    put(CONTENT)
+    command()
+    assert f"present  {NAME}" in (out := capsys.readouterr().out) and "1 of 1 files made by others" in out
+
+
+def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
+    """Each with state, source and licence; every line fits."""
+    monkeypatch.setenv("CONTRASTLIB_DATA", "")
+    monkeypatch.setattr(assets.registry, "DEFAULT_ROOT", tmp_path)
+    (tmp_path / "food-101" / "images").mkdir(parents=True)
+    assert command() == 0
+    out = capsys.readouterr().out
+    named = dict(reversed(line.split()) for line in out.splitlines() if line.startswith(("present", "missing")))
+    assert named.keys() == {*assets.entries(), *assets.sets(), *assets.trained_names()}
+    assert {name for name, state in named.items() if state == "present"} == {
+        "birds", "bird-scenes", *assets.trained_names(), *(name for name, info in assets.entries().items() if "package" in info)
+    }
+    assert out.count(" Licence:") == out.count(" Source:") == len(named)
+    assert all(len(line) <= 80 for line in out.splitlines()[:-1])
+    (tmp_path / "food-101" / "meta").mkdir()
+    command()
+    assert "present  food101\n" in capsys.readouterr().out
+
+
+def test_command_fetches_by_file_and_by_use(remote, capsys):
+    for name in (NAME, "drawings", "all"):
+        assert command("fetch", name) == 0
+    assert str(assets.root() / NAME) in capsys.readouterr().out
+
+
+def test_command_fetch_says_what_it_cannot(registry, capsys):
+    assert command("fetch", NAME) == 1
+    assert "example.org/drawings" in capsys.readouterr().err
+
+
+def test_command_verifies(registry, capsys):
+    def states():
+        return [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+
+    assert command("verify") == 1 and states() == ["missing"] + ["present"] * len(assets.trained_names())
+    put(CONTENT)
+    assert command("verify", "drawings") == 0 and states() == ["present"]
+    assert command("verify") == 0 and set(states()) == {"present"}
+    put(CONTENT[::-1])
+    assert command("verify", NAME) == 1 and states() == ["corrupt"]
+    assert command("verify", "birds_vgg", "birds") == 0 and states() == ["present"] * 2
+    assert command("verify", "cub200") == 1 and states() == ["missing"]
+
+
+def test_command_verifies_the_shipped_weights(registry, tmp_path, monkeypatch, capsys):
+    put(CONTENT)
+    assert command("verify") == 0
+    for end in ("safetensors", "json"):
+        shutil.copy(assets.WEIGHTS / f"birds_vit.{end}", tmp_path)
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(assets, "WEIGHTS", tmp_path)
+    (tmp_path / "birds_vit.safetensors").write_bytes(b"something else")
+    capsys.readouterr()
+    assert command("verify") == 1
+    assert f"corrupt  {tmp_path / 'birds_vit.safetensors'}" in capsys.readouterr().out
+
+
+def test_command_fetches_what_is_shipped_or_drawn(registry, capsys):
+    assert command("fetch", "birds_vgg", "birds") == 0
+    said = capsys.readouterr().out
+    assert f"present  {assets.WEIGHTS / 'birds_vgg.safetensors'}\npresent  birds, drawn when it is used\n" == said
+
+
+def test_an_installation_without_the_repository_says_how_to_get_the_weights(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path / "weights")
+    with pytest.raises(assets.MissingFile, match="birds_vgg is part of .*repository, but not of the installed.*pip install -e"):
+        models.load("birds_vgg")
+    assert command() == 0 and "birds_vgg" not in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="unknown file, data set or network 'birds_vgg'"):
+        command("fetch", "birds_vgg")
+
+
+def test_command_with_an_unknown_name(registry):
+    with pytest.raises(SystemExit, match="did you mean 'drawings'"):
+        command("fetch", "drawing")
+    with pytest.raises(SystemExit, match="did you mean 'torchvision/vgg16_bn'"):
+        command("fetch", "torchvision/vgg16bn")
+
+
+def test_registry_is_valid_yaml_without_duplicates():
+    names = [line[:-1] for line in assets.registry.REGISTRY.read_text().splitlines() if line and line[0] not in " #"]
+    assert names == list(yaml.safe_load(assets.registry.REGISTRY.read_text()))
+
+
+def test_weights_that_the_project_trained_are_checked(tmp_path, monkeypatch, capsys):
+    for end in ("safetensors", "json"):
+        shutil.copy(assets.WEIGHTS / f"birds_vit.{end}", tmp_path)
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    weights = tmp_path / "birds_vit.safetensors"
+    assert assets.trained("birds_vit")[0] == weights
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(assets.CorruptFile, match="another content.*git checkout data/weights"):
+        models.load("birds_vit")
+    assert main(["data"]) == 0 and "corrupt  birds_vit\n" in capsys.readouterr().out
+    weights.unlink()
+    with pytest.raises(assets.MissingFile, match="contrastlib train"):
+        models.load("birds_vit")

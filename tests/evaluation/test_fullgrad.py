@@ -1,0 +1,37 @@
+"""FullGrad in numbers: completeness seen from outside, and the sign that each post-processing leaves."""
+
+import numpy as np
+import pytest
+import torch
+
+from contrastlib import contrasts
+from contrastlib.evaluation import fullgrad
+from contrastlib.explainers.fullgrad import fullgrad as explain
+
+
+@pytest.fixture
+def table(network, images):
+    return fullgrad.describe(network, images)
+
+
+def test_only_the_whole_sum_is_complete(table):
+    sums = table.set_index(["variant", "contrast"])
+    np.testing.assert_allclose(sums.loc["identity", "sum"], sums.loc["identity", "score"], atol=1e-10)
+    assert not np.allclose(sums.loc["input only", "sum"], sums.loc["input only", "score"], atol=1e-3)
+
+
+def test_scores_and_maps_written_plainly(network, images, table):
+    logits = network(images).detach()
+    first, second = logits.topk(2).indices.T
+    for contrast in ("original", "weighted"):
+        w = contrasts.CONTRASTS[contrast](logits, first)
+        rows = table[(table["variant"] == "identity") & (table["contrast"] == contrast)].set_index("image")
+        np.testing.assert_allclose(rows["score"], (w * logits).sum(1), atol=1e-10)
+        maps = [explain(network, images, lambda y, t=t, c=contrast: contrasts.CONTRASTS[c](y, t)).map.flatten(1) for t in (first, second)]
+        np.testing.assert_allclose(rows["similarity"], torch.cosine_similarity(*maps), atol=1e-10)
+        np.testing.assert_allclose(rows["negative"], (maps[0] < 0).double().mean(1), atol=1e-10)
+
+
+def test_rescaling_leaves_no_sign(table):
+    share = table.groupby("variant")["negative"].max()
+    assert (share[["positive", "rescaled", "absolute"]] == 0).all() and share["identity"] > 0

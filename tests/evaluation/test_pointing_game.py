@@ -1,0 +1,80 @@
+"""The pointing game, against a plain loop and on maps whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from contrastlib.evaluation.pointing_game import THRESHOLDS, pointing, pointing_game
+from contrastlib.evaluation.saliency import saliency
+
+
+def plainly(phi, mask, share):
+    """Highest positive pixels one by one until the share of the energy is reached."""
+    values = phi.clamp(min=0).flatten().double()
+    inside, energy = [], 0.0
+    for place in values.argsort(descending=True, stable=True):
+        energy += values[place].item()
+        inside.append(bool(mask.flatten()[place]))
+        if energy >= share * values.sum().item() * (1 - 1e-12):
+            break
+    return all(inside), np.mean(inside), len(inside) / len(values)
+
+
+def test_as_a_plain_loop():
+    maps = torch.randn(5, 9, 7, generator=torch.Generator().manual_seed(0))
+    masks = torch.rand(5, 9, 7, generator=torch.Generator().manual_seed(1)) < 0.8
+    for row in pointing(maps, masks).itertuples():
+        hit, inside, kept = plainly(maps[row.image], masks[row.image], row.threshold)
+        assert (row.hit, row.inside, row.kept) == (hit, pytest.approx(inside), pytest.approx(kept))
+
+
+def test_known_answers():
+    box = torch.tensor([[2, 1, 5, 4]])
+    filled = torch.zeros(1, 6, 8)
+    filled[0, 1:4, 2:5] = 1
+    whole = pointing(filled, box)
+    assert whole["hit"].all() and (whole["inside"] == 1).all() and (whole["energy"] == 1).all()
+    assert (whole["box"] == 9 / 48).all()
+    filled[0, 0, 0] = 2  # one brighter pixel outside: the maximum misses, and most of the energy is inside
+    table = pointing(filled, box, [0, 1.0])
+    assert table["hit"].tolist() == [False, False]
+    assert table["inside"].tolist() == pytest.approx([0, 0.9]) and table["energy"].tolist() == pytest.approx([9 / 11] * 2)
+    negative = pointing(-filled, box)
+    assert not negative["hit"].any() and (negative[["inside", "energy", "kept"]] == 0).all(axis=None)
+
+
+def test_boxes_and_masks_say_the_same():
+    maps = torch.rand(3, 10, 12, generator=torch.Generator().manual_seed(2))
+    boxes = torch.tensor([[0, 0, 12, 10], [3, 2, 4, 3], [5, 5, 12, 9]])
+    masks = torch.zeros(3, 10, 12, dtype=torch.bool)
+    for mask, (x0, y0, x1, y1) in zip(masks, boxes.tolist()):
+        mask[y0:y1, x0:x1] = True
+    assert pointing(maps, boxes).equals(pointing(maps, masks))
+
+
+@pytest.mark.parametrize("maps, boxes, thresholds, says", [
+    (torch.ones(1, 6, 6), torch.tensor([[3, 3, 3, 5]]), THRESHOLDS, "box of image 0 holds no pixel"),
+    (torch.ones(1, 6, 6), torch.tensor([[0, 0, 2]]), THRESHOLDS, "boxes must be"),
+    (torch.ones(1, 6, 6), torch.tensor([[0, 0, 2, 2]]), [1.5], "shares of the energy"),
+    (torch.full((1, 6, 6), torch.nan), torch.tensor([[0, 0, 2, 2]]), THRESHOLDS, "NaN"),
+])
+def test_bad_input(maps, boxes, thresholds, says):
+    with pytest.raises(ValueError, match=says):
+        pointing(maps, boxes, thresholds)
+
+
+def test_the_game_of_several_methods():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 49, 6)).double().eval()
+    images = torch.rand(3, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    labels, boxes = torch.tensor([0, 5, 2]), torch.tensor([[0, 0, 9, 9]] * 3)
+    methods = ["lrp", "gradient", "gradcam/weighted", "centre"]
+    table = pointing_game(network, images, labels, boxes, methods, [0.5])
+    assert table.groupby("method").size().to_dict() == dict.fromkeys(methods, 3)
+    assert table[table["method"] == "centre"]["hit"].all()
+    maps = saliency(network, images, labels, methods)
+    for name in methods:
+        expected = pointing(maps[name], boxes, [0.5])
+        found = table[table["method"] == name].reset_index(drop=True)
+        assert found[expected.columns.tolist()].equals(expected)

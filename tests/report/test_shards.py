@@ -1,0 +1,288 @@
+"""Sharded runs: resumed after a kill, recomputed when anything they depend on changes, with provenance."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from contrastlib.report import provenance
+from contrastlib.report import shards as sharding
+
+SHARDS = [{"start": start, "scale": 2.0} for start in (0, 10, 20, 30)]
+DATA = {"images": "checksum-1"}
+EXPECTED = [2.0 * (start + i) for start in (0, 10, 20, 30) for i in range(3)]
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch):
+    """A module whose function notes each call, and a cache: ``workshop.run()``, ``workshop.calls()``."""
+    return Workshop(tmp_path, monkeypatch)
+
+
+class Workshop:
+    CODE = """
+        '''A module.'''
+        import time
+        from pathlib import Path
+
+        import pandas as pd
+
+        def work(start, scale):
+            with open(Path(__file__).with_name("calls"), "a") as calls:
+                calls.write(f"{start}\\n")
+            wait = Path(__file__).with_name("wait")
+            while wait.exists() and start == int(wait.read_text()):
+                time.sleep(0.01)
+            return pd.DataFrame({"place": range(start, start + 3), "value": [scale * (start + i) for i in range(3)]})
+    """
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.cache, self.monkeypatch = folder, folder / "cache", monkeypatch
+        self.module = f"work_{folder.name}".replace("-", "_")
+        monkeypatch.syspath_prepend(folder)
+        self.write(self.CODE)
+
+    def write(self, code):
+        (self.folder / f"{self.module}.py").write_text(textwrap.dedent(code))
+        sys.modules.pop(self.module, None)
+
+    def run(self, shards=SHARDS, data=DATA):
+        module = __import__(self.module)
+        return sharding.sharded(module.work, shards, data, self.cache)
+
+    def calls(self):
+        """The shards computed since the last time one asked."""
+        path = self.folder / "calls"
+        starts = [int(line) for line in path.read_text().split()] if path.exists() else []
+        path.unlink(missing_ok=True)
+        return starts
+
+    def shards(self):
+        return sorted(self.cache.glob("*.parquet"))
+
+
+# --- resuming ---------------------------------------------------------------------------------
+
+def test_all_shards_in_order_and_none_twice(workshop):
+    first = workshop.run()
+    assert first["value"].tolist() == EXPECTED and workshop.calls() == [0, 10, 20, 30]
+    again = workshop.run()
+    pd.testing.assert_frame_equal(again, first)
+    assert workshop.calls() == [] and again.attrs["provenance"] == first.attrs["provenance"]
+
+
+def test_shards_are_shared_by_runs_that_ask_in_another_order(workshop):
+    workshop.run(SHARDS[:2])
+    assert workshop.run(SHARDS[::-1])["place"].tolist()[:3] == [30, 31, 32]
+    assert workshop.calls() == [0, 10, 30, 20]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_where_it_was(workshop):
+    program = f"""
+        import json, sys
+        from pathlib import Path
+        sys.path.insert(0, {str(workshop.folder)!r})
+        import {workshop.module} as module
+        from contrastlib.report import shards as sharding
+        sharding.sharded(module.work, json.loads({json.dumps(SHARDS)!r}), {DATA!r}, Path({str(workshop.cache)!r}))
+    """
+    wait = workshop.folder / "wait"
+    wait.write_text("20")  # the third shard does not end
+    with open(workshop.folder / "log", "w") as log:
+        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=log, cwd=provenance.REPOSITORY,
+                                   env={**os.environ, "PYTHONHASHSEED": "7"})
+    deadline = time.monotonic() + 120
+    calls = workshop.folder / "calls"
+    while not (calls.exists() and "20" in calls.read_text()):
+        assert process.poll() is None and time.monotonic() < deadline, (workshop.folder / "log").read_text()
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    wait.unlink()
+
+    assert workshop.calls() == [0, 10, 20] and len(workshop.shards()) == 2
+    kept = {path: path.stat().st_mtime_ns for path in workshop.shards()}
+    resumed = workshop.run()
+    assert workshop.calls() == [20, 30]
+    assert kept.items() <= {path: path.stat().st_mtime_ns for path in workshop.shards()}.items()
+    uninterrupted = sharding.sharded(__import__(workshop.module).work, SHARDS, DATA, workshop.folder / "other")
+    pd.testing.assert_frame_equal(resumed, uninterrupted, check_flags=False)
+    assert resumed["value"].tolist() == EXPECTED
+
+
+def test_an_error_keeps_the_shards_before_it(workshop):
+    workshop.write(workshop.CODE.replace("return pd", "if start == 20: raise OSError('disk')\n            return pd"))
+    with pytest.raises(OSError, match="disk"):
+        workshop.run()
+    assert len(workshop.shards()) == 2 and workshop.calls() == [0, 10, 20]
+    with pytest.raises(OSError, match="disk"):
+        workshop.run()
+    assert workshop.calls() == [20]
+
+
+@pytest.mark.parametrize("damage", [
+    lambda content: content[: len(content) // 2],
+    lambda content: b"",
+    lambda content: b"not a table",
+    lambda content: bytes(len(content)),
+    lambda content: content[:8] + bytes([content[8] ^ 255]) + content[9:],
+    lambda content: content[:40] + bytes(byte ^ 255 for byte in content[40:60]) + content[60:],
+], ids=["cut in half", "empty", "text", "zeros", "a byte changed", "some bytes changed"])
+def test_a_damaged_shard_is_computed_again(workshop, damage):
+    first = workshop.run()
+    workshop.calls()
+    broken = workshop.shards()[1]
+    broken.write_bytes(damage(broken.read_bytes()))
+    with pytest.raises(ValueError, match="(?s)is damaged.*delete it and run again"):
+        sharding.load(broken)
+    pd.testing.assert_frame_equal(workshop.run(), first, check_flags=False)
+    assert len(workshop.calls()) == 1
+    workshop.run()
+    assert workshop.calls() == []
+
+
+def test_a_changed_byte_is_never_read_as_data(tmp_path):
+    """Wherever it is among the values, loading fails or gives the right table."""
+    table = pd.DataFrame({"image": range(20), "p": [i / 7 for i in range(20)]})
+    path = tmp_path / "t.parquet"
+    sharding.save(table, path)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place in range(footer):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        try:
+            loaded = sharding.load(path)
+        except ValueError:
+            continue
+        assert loaded["image"].tolist() == list(range(20)) and loaded["p"].tolist() == table["p"].tolist()
+
+
+def test_nothing_half_written_is_ever_seen(workshop, monkeypatch):
+    """The file gets its name last: a write that breaks off leaves no shard."""
+    def broken(table, path, **options):
+        path.write_bytes(b"PAR1 and no more")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(sharding.pq, "write_table", broken)
+    with pytest.raises(OSError, match="no space"):
+        workshop.run()
+    assert workshop.shards() == []
+    monkeypatch.undo()
+    workshop.monkeypatch.syspath_prepend(workshop.folder)
+    assert workshop.run()["value"].tolist() == EXPECTED
+
+
+# --- what a shard depends on ---------------------------------------------------------------------
+
+def test_other_parameters(workshop):
+    workshop.run()
+    workshop.calls()
+    workshop.run([{**shard, "scale": 3.0} for shard in SHARDS[:2]])
+    assert workshop.calls() == [0, 10]
+
+
+def test_other_data(workshop):
+    workshop.run()
+    workshop.calls()
+    workshop.run(data={"images": "checksum-2"})
+    assert workshop.calls() == [0, 10, 20, 30]
+    workshop.run()
+    assert workshop.calls() == []
+
+
+def test_other_code(workshop):
+    workshop.run()
+    workshop.calls()
+    workshop.write(workshop.CODE.replace("scale * (", "1 + scale * ("))
+    assert workshop.run()["value"].tolist() == [value + 1 for value in EXPECTED]
+    assert workshop.calls() == [0, 10, 20, 30]
+
+
+def test_comments_docstrings_and_layout_are_not_code(workshop):
+    workshop.run()
+    workshop.calls()
+    code = workshop.CODE.replace("'''A module.'''", "'''Another docstring.'''  # and a comment")
+    workshop.write(code.replace("start + 3", "(start\n        + 3)"))
+    workshop.run()
+    assert workshop.calls() == []
+
+
+def test_parameters_must_be_plain(workshop):
+    with pytest.raises(TypeError, match="JSON"):
+        workshop.run([{"start": 0, "scale": pd.Timestamp("2020-01-01")}])
+
+
+# --- files -----------------------------------------------------------------------------------------
+
+def test_round_trip(tmp_path):
+    table = pd.DataFrame({
+        "image": pd.array([0, 1], dtype="int64"), "p": [0.1, float("nan")], "ok": [True, False], "name": ["a", "é"],
+        "single": pd.array([0.5, 0.25], dtype="float32"),
+    })
+    table.attrs["provenance"] = {"commit": "abc", "parameters": {"n": [1, 2]}, "unicode": "−"}
+    sharding.save(table, tmp_path / "deep" / "table.parquet")
+    loaded = sharding.load(tmp_path / "deep" / "table.parquet")
+    pd.testing.assert_frame_equal(loaded, table)
+    assert loaded.attrs == table.attrs
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["table.parquet"]
+
+
+def test_saving_leaves_the_table_alone_and_replaces_the_file(tmp_path):
+    table = pd.DataFrame({"a": [1]})
+    table.attrs["provenance"] = {"commit": "abc"}
+    sharding.save(table, tmp_path / "t.parquet")
+    assert table.attrs == {"provenance": {"commit": "abc"}}
+    sharding.save(table.assign(a=2), tmp_path / "t.parquet")
+    assert sharding.load(tmp_path / "t.parquet")["a"].item() == 2
+
+
+def test_a_missing_result(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no result t.parquet in .*make real"):
+        sharding.load(tmp_path / "t.parquet")
+
+
+# --- provenance ---------------------------------------------------------------------------------------
+
+def test_each_shard_says_where_it_comes_from(workshop):
+    workshop.run()
+    record = sharding.load(workshop.shards()[0]).attrs["provenance"]
+    assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date", "parameters",
+            "seed", "code", "data"} <= record.keys()
+    assert record["parameters"] in SHARDS and record["data"] == DATA
+    assert record["libraries"].keys() == set(provenance.LIBRARIES)
+    assert record["seconds"] >= 0 and pd.Timestamp(record["date"]).tzinfo is not None
+
+
+def test_memory_is_given_back_after_each_shard_where_the_c_library_can(workshop, monkeypatch):
+    calls = []
+    monkeypatch.setattr(sharding.ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
+    workshop.run()
+    workshop.run()
+    assert calls == [0] * len(SHARDS), "once after each shard that was computed"
+
+
+@pytest.mark.parametrize("error", [TypeError, OSError, None])
+def test_memory_stays_where_the_c_library_cannot(monkeypatch, error):
+    def library(name):
+        if error:
+            raise error
+        return SimpleNamespace()
+
+    sharding._give_back()  # whatever this system has
+    monkeypatch.setattr(sharding.ctypes, "CDLL", library)
+    sharding._give_back()
+
+
+def test_a_run_sums_up_its_shards(workshop):
+    record = workshop.run().attrs["provenance"]
+    assert record["shards"] == 4 and record["data"] == DATA
+    assert record["parameters"] == SHARDS  # those that differ are listed
+    assert isinstance(record["commit"], str)

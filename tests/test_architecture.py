@@ -1,0 +1,72 @@
+"""What may import what: the contracts of .importlinter, and that private names stay in their modules."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_contracts_hold(capfd):
+    status = lint_imports(config_filename=str(ROOT / ".importlinter"), no_cache=True, no_logo=True)
+    assert status == 0, capfd.readouterr().out
+
+
+def private_imports(code, own=()):
+    """Names with an underscore that this code takes from modules of contrastlib or of the benchmarks.
+
+    Args:
+        code: of a module, or of a cell.
+        own: the module and the packages around it, whose private modules it may import.
+    """
+    tree, modules = ast.parse(code), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("contrastlib", "benchmarks"):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                if is_private(alias.name) and not (is_module(full) and node.module in own):
+                    yield full
+                if is_module(full):
+                    modules[alias.asname or alias.name] = full
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and getattr(node.value, "id", None) in modules:
+            yield f"{modules[node.value.id]}.{node.attr}"
+
+
+def is_private(name):
+    return name.startswith("_") and not name.endswith("__")
+
+
+def is_module(name):
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("file", [
+    path.relative_to(ROOT).as_posix() for folder in ("contrastlib", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))
+])
+def test_no_module_takes_private_names_of_another(file):
+    parts = file.removesuffix(".py").split("/")
+    own = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    assert not list(private_imports((ROOT / file).read_text(encoding="utf-8"), own))
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))
+def test_no_notebook_takes_private_names(file):
+    cells = json.loads((ROOT / "notebooks" / file).read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert not list(private_imports(code))
+
+
+@pytest.mark.parametrize("code, found", [
+    ("from contrastlib.report.shards import _shard", ["contrastlib.report.shards._shard"]),
+    ("from contrastlib.report import shards as s\ns._shard()", ["contrastlib.report.shards._shard"]),
+    ("def late():\n    from contrastlib.explainers.cam import _read", ["contrastlib.explainers.cam._read"]),
+    ("from contrastlib import _explain", ["contrastlib._explain"]),
+    ("from contrastlib.report.shards import sharded\nfrom torch.nn.modules.conv import _ConvNd\nself._own", []),
+])
+def test_private_names_are_found(code, found):
+    assert list(private_imports(code)) == found

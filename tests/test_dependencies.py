@@ -1,0 +1,80 @@
+"""What an installation without the report's tools can do, and that pyproject.toml names all that is imported."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml"}  # where it has another name than its module
+EXTRA = ("papermill", "nbformat", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel")
+WITHOUT = f"""
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {EXTRA}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def names(requirements):
+    return {re.match(r"[\w-]+", each)[0] for each in requirements}
+
+
+def test_all_that_is_imported_is_named():
+    imported = set()
+    for file in (ROOT / "contrastlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module)
+    modules = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names) - {"contrastlib"}
+    needed = {DISTRIBUTIONS.get(name, name) for name in modules}
+    report = names(PROJECT["optional-dependencies"]["report"])
+    assert needed <= names(PROJECT["dependencies"]) | report
+    assert needed & report == {"papermill", "nbformat", "pyarrow", "sphinx"}
+
+
+def alone(code, folder):
+    return subprocess.run([sys.executable, "-c", WITHOUT + code], capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_the_library_works_without_the_tools_of_the_report(tmp_path):
+    """The lines of the README and of the page on the library."""
+    Image.new("RGB", (60, 40), "tan").save(tmp_path / "photo.jpg")
+    done = alone("""
+import torch, torchvision, contrastlib
+from contrastlib import contrasts, explainers, models
+from contrastlib.autograd import forward
+model, images = torchvision.models.squeezenet1_1(num_classes=5), torch.rand(1, 3, 64, 64)
+print(tuple(contrastlib.explain(model, images, 1, method="gradcam", contrast="weighted").shape))
+passed = forward(model, images, "features.12")
+print(tuple(explainers.gradcam(passed, contrasts.weighted(passed.logits, 1)).shape))
+from contrastlib.explorer import Explorer, OwnPicture, photograph
+network = models.Classifier(model, name="own", class_names="abcde", layer="network.features.12", input_size=64, checksum="")
+print("mountStatic" in Explorer([photograph("photo.jpg")], [network], methods=["gradcam"]).static_html())
+""", tmp_path)
+    assert done.stdout.splitlines() == ["(1, 64, 64)", "(1, 3, 3)", "True"], done.stderr
+
+
+@pytest.mark.parametrize("words, status", [
+    (["data"], 0), (["train", "--help"], 0), (["finetune", "--help"], 0), (["explain", "photo.jpg"], 2), (["run"], 2),
+])  # fmt: skip
+def test_the_commands_without_the_tools_of_the_report(tmp_path, words, status):
+    done = alone(f"from contrastlib.__main__ import main; sys.exit(main({words}))", tmp_path)
+    assert done.returncode == status and "Traceback" not in done.stderr, done.stderr
+    if words == ["run"]:
+        assert "is not installed; run `pip install -e .[report]`" in done.stderr
+    if words == ["explain", "photo.jpg"]:
+        assert "there is no file photo.jpg" in done.stderr
