@@ -11,12 +11,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from multiprocessing import forkserver
 
 from jupyter_client.provisioning import LocalProvisioner
 
 NAME = "contrastlib-forked"
 """the provisioner's name among the entry points, and the value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``"""
 PRELOADED = ("torch", "torchvision", "scipy.stats", "pandas", "ipykernel.kernelapp")
+
+# A forked process starts a server of its own: it cannot wait for that of its parent, which is not its child.
+os.register_at_fork(after_in_child=forkserver._forkserver.__init__)
 
 
 class ForkedProvisioner(LocalProvisioner):

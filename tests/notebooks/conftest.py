@@ -5,6 +5,7 @@ import shutil
 
 import nbformat
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
 from contrastlib.report import notebooks, staleness
 
@@ -51,5 +52,6 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "PROFILES", tmp_path / "notebooks" / "profiles")
     monkeypatch.setattr(notebooks, "EXECUTED", tmp_path / "book" / "executed")
     monkeypatch.setenv("CONTRASTLIB_DATA", str(made.data))
-    monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", "local-provisioner")  # these cells need no torch
+    # these cells need no torch
+    monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", "local-provisioner")
     return made
