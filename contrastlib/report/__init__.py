@@ -15,3 +15,9 @@ __all__ = [
     "notebooks", "provenance", "shards", "sphinx_ext", "staleness", "studies", "verdicts",
     "zebra_elephant",
 ]  # fmt: skip
+
+from pathlib import Path
+
+from contrastlib.report._clone import warn_of_another_clone
+
+warn_of_another_clone(Path.cwd())
