@@ -14,9 +14,6 @@ from torch import Tensor
 from contrastlib import datasets, models
 from contrastlib.report.shards import joined
 
-# how a set is loaded
-OPTIONS = {"birds": {"split": "test"}, "bird-scenes": {"split": "test"}, "imagenet-birds": {"crops": 5}}
-DRAWN = ("birds", "bird-scenes")
 SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
 
 
@@ -77,8 +74,9 @@ def load_dataset(name: str, size: int | None = None, **options) -> datasets.Imag
 
     ``options`` of :func:`contrastlib.datasets.load` come before those that the studies use.
     """
-    drawn = {"size": size} if size and name in DRAWN else {}
-    return datasets.load(name, **{**OPTIONS.get(name, {}), **drawn, **options})
+    record = datasets.DATASETS.get(name)
+    drawn = {"size": size} if size and record and record.drawn else {}
+    return datasets.load(name, **{**(record.studies if record else {}), **drawn, **options})
 
 
 def _fast_layout(tensor: Tensor) -> Tensor:

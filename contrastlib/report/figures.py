@@ -163,8 +163,8 @@ def maker(name: str) -> str:
     >>> maker("chelsea.png")
     'a cat, Chelsea, by Stefan van der Walt (CC0)'
     """
-    photo = assets.entry(name)
-    return f"{photo['what']}, by {photo['credit']} ({photo['licence']})"
+    photo = assets.file(name)
+    return f"{photo.what}, by {photo.credit} ({photo.licence})"
 
 
 def credits(*names: str) -> HTML:
