@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -107,6 +108,11 @@ class Network:
         if bool(self.files) == bool(self.training):
             raise ValueError("give either files, the weights first, or training")
 
+    def decisive(self) -> dict[str, Any]:
+        """What numbers computed with the network depend on, beside its weights and the code: field -> value."""
+        fields = ("builder", "arguments", "layer", "input_size", "resize", "interpolation", "mean", "std", "renamed_by")
+        return {name: getattr(self, name) for name in fields}
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -132,6 +138,10 @@ class DataSet:
     checked: str = ""
     remedy: str = "put it into {folder}, or run `python -m contrastlib data fetch {name}`"
     md5: str | None = None
+
+    def decisive(self) -> dict[str, Any]:
+        """What numbers computed on the set depend on, beside its images and the code: field -> value."""
+        return {name: getattr(self, name) for name in ("loader", "arguments", "studies", "drawn")}
 
 
 KINDS = {"networks": Network, "datasets": DataSet}
@@ -166,6 +176,18 @@ def imported(path: str) -> Any:
         return pkgutil.resolve_name(path)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{path} cannot be imported: {error}") from error
+
+
+def modules(value: Any) -> set[str]:
+    """The modules of all import paths in a value, however deep.
+
+    >>> modules({"loader": "contrastlib.datasets.archives:Archive", "arguments": {"file": "a.zip", "crop": 32}})
+    {'contrastlib.datasets.archives'}
+    """
+    if isinstance(value, Mapping):
+        return set().union(*map(modules, value.values()))
+    found = re.fullmatch(r"([\w.]+):[\w.]+", value) if isinstance(value, str) else None
+    return {found[1]} if found else set()
 
 
 def _entry(kind: type[Record], name: str, entry: Any, where: str) -> Record:

@@ -59,6 +59,16 @@ def evaluate(
     return joined(tables)
 
 
+def entries(*names: str | None) -> list[dict]:
+    """What the registry says of networks and data sets, as far as it decides numbers; nothing of those it does not know.
+
+    >>> [entry["input_size"] for entry in entries("birds_vit", "torchvision/vgg16", None)]
+    [112]
+    """
+    known = {**models.MODELS, **datasets.DATASETS}
+    return [known[name].decisive() for name in names if name in known]
+
+
 @lru_cache(maxsize=2)
 def load_network(name: str) -> models.Classifier:
     """The network in the layout and on the device that are fastest."""

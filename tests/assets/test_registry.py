@@ -2,7 +2,9 @@
 
 import argparse
 import hashlib
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,6 +17,7 @@ from contrastlib.cli import data
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
 NAME = "drawing.bin"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -102,6 +105,17 @@ def test_all_that_can_be_loaded_is_described_and_nothing_else():
     drawn_or_kept = {name for name, record in datasets.DATASETS.items() if not record.files}
     assert {*uses, *drawn_or_kept, *assets.trained_names()} == {*datasets.DATASETS, *models.MODELS}
     assert assets.trained_names() == sorted(name for name, network in models.MODELS.items() if network.training)
+
+
+def test_the_pages_on_data_have_all_there_is():
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("data/README.md", "book/data.md")]
+    words = set(re.findall(r"[\w-]+", " ".join(pages)))
+    assert {*models.MODELS, *datasets.DATASETS} <= words
+    for name, record in datasets.DATASETS.items():
+        if record.folder:
+            row = f"| `{name}` | `{record.folder}` | {record.count:,} | {', '.join(record.splits)} | "
+            (found,) = [line for line in pages[1].splitlines() if line.startswith(row)]
+            assert f"({record.page})" in found if record.page else "no address" in found
 
 
 def test_root(monkeypatch):
