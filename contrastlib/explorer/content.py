@@ -20,7 +20,7 @@ from contrastlib.models import Classifier
 TOGETHER = 4  # pictures that pass through a network together
 
 TITLES = {name: network.title for name, network in models.MODELS.items()}
-"""name -> title of the networks of the registry, to rename those in a table"""
+"""name -> title of each network of the registry, for tables"""
 METHODS = {
     "gradcam": ("GradCAM", "Each channel of a layer, weighted by its mean gradient."),
     "linear_approximation": ("Linear Approximation", "Each activation times its gradient, over channels."),
