@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
-from contrastlib.autograd import INPUT, check_model, forward, last_convolution, own_precision, predict
+from contrastlib.autograd import INPUT, check_model, default_layer, forward, own_precision, predict
 from contrastlib.contrasts import Classes, Contrast
 
 
@@ -98,8 +98,7 @@ def _of_a_layer(
 ) -> Tensor:
     of_pixels = method in explainers.INPUT_SPACE
     if layer is None:
-        own = getattr(model, "layer", None)
-        layer = INPUT if of_pixels else own if isinstance(own, str) else last_convolution(model)
+        layer = INPUT if of_pixels else default_layer(model)
     passed = forward(model, images, layer, once=True)
     maps = explainers.METHODS[method](passed, chosen(passed.logits), **options)
     if of_pixels and maps.ndim != 4:

@@ -25,15 +25,8 @@ speak for the target class, blue ones against it, that is, for the classes it is
 
 EPILOG = """\
 networks:
-  efficientnet_lite0 (the default), efficientnet_lite1, efficientnet_lite2,
-  mobilenet_v2, squeezenet1_1, squeezenet1_0  the 1000 classes of ImageNet
-  mobilenet_v2_birds                          964 species of birds
-  cifar10_resnet20, cifar10_resnet32, cifar10_resnet44, cifar10_resnet56, cifar10_vit
-                                              the 10 classes of CIFAR-10
-  birds_vgg, birds_alexnet, birds_resnet, birds_vit
-                                              the 30 species that contrastlib draws itself
-  torchvision/NAME                            any classifier of torchvision, such as torchvision/vgg16_bn;
-                                              its weights are downloaded once
+NETWORKS
+  torchvision/NAME    any classifier of torchvision, such as torchvision/vgg16_bn; its weights are downloaded once
 
 methods:
   gradcam, linear_approximation, xgradcam     coarse maps, from the activations of a layer
@@ -62,12 +55,12 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "explain", help="explain what a network sees in a photo of yours", description=DESCRIPTION,
         usage="%(prog)s PHOTO [options]",  # behind --foil it would be taken for a class
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG.replace("NETWORKS", _networks()), formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("photo", type=Path, metavar="PHOTO", help=(
         "a picture, in any format that Pillow reads; comes first"))
     parser.add_argument("--network", metavar="NAME", help=(
-        "default: the first of those for ImageNet below that is there"))
+        f"default: the first that is there of {', '.join(name for name, network in assets.networks().items() if network.preferred)}"))
     parser.add_argument("--method", metavar="NAME", help="default: gradcam; vit_gradcam for a Vision Transformer")
     parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among when there is a --foil")
     parser.add_argument("--target", metavar="CLASS", help=(
@@ -79,6 +72,18 @@ def add_parser(subparsers) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=(
         "the picture to write; default: the name of the photo, the method and the contrast, in this folder"))
     parser.set_defaults(func=run)
+
+
+def _networks() -> str:
+    """The networks of the registry with their titles, by what they classify."""
+    groups: dict[str, list[assets.Network]] = {}
+    for network in assets.networks().values():
+        groups.setdefault(network.classes.what, []).append(network)
+    width = max(map(len, assets.networks()))
+    lines = []
+    for classes, networks in groups.items():
+        lines += [f"  for {classes}:", *(f"    {network.name:{width}}  {network.title}" for network in networks)]
+    return "\n".join(lines)
 
 
 def run(arguments: argparse.Namespace) -> int:

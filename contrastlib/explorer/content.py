@@ -19,13 +19,8 @@ from contrastlib.models import Classifier
 
 TOGETHER = 4  # pictures that pass through a network together
 
-TITLES = {
-    "birds_vgg": "small VGG", "birds_alexnet": "small AlexNet", "birds_resnet": "small ResNet",
-    "birds_vit": "small ViT", "cifar10_vit": "small ViT",
-    **{f"efficientnet_lite{variant}": f"EfficientNet-Lite{variant}" for variant in (0, 1, 2)}, "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1",
-    "mobilenet_v2": "MobileNet V2", "mobilenet_v2_birds": "MobileNet V2 for birds",
-    **{f"cifar10_resnet{depth}": f"ResNet-{depth}" for depth in (20, 32, 44, 56)},
-}  # fmt: skip
+TITLES = {name: network.title for name, network in models.MODELS.items()}
+"""name -> title of each network of the registry, for tables"""
 METHODS = {
     "gradcam": ("GradCAM", "Each channel of a layer, weighted by its mean gradient."),
     "linear_approximation": ("Linear Approximation", "Each activation times its gradient, over channels."),
@@ -97,7 +92,7 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
         "colours": matplotlib.colormaps[plotting.COLOURS](range(256), bytes=True)[:, :3].tolist(),
         "networks": {
             network.name: {
-                "title": TITLES.get(network.name, network.name), "classes": len(network.class_names),
+                "title": models.title(network.name), "classes": len(network.class_names),
                 "size": network.input_size, "code": _loading(network),
             }
             for network in networks

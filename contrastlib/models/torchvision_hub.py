@@ -13,7 +13,6 @@ from torchvision.transforms import InterpolationMode
 
 from contrastlib import assets
 from contrastlib.autograd import last_convolution
-from contrastlib.datasets.sources import SOURCES
 from contrastlib.models.classifier import Classifier
 from contrastlib.models.pretrained import load_weights
 
@@ -77,8 +76,9 @@ def load_finetuned(name: str) -> Classifier:
         DataError: its weights are missing or corrupt.
     """
     architecture, _, dataset = name.partition("/")
-    if PREFIX + architecture not in names() or dataset not in SOURCES:
-        known = [f"{network.removeprefix(PREFIX)}/{images}" for network in names() for images in SOURCES]
+    sets = [name for name, images in assets.datasets().items() if images.folder]
+    if PREFIX + architecture not in names() or dataset not in sets:
+        known = [f"{network.removeprefix(PREFIX)}/{images}" for network in names() for images in sets]
         raise assets.unknown("network", name, [*names(), *known])
     path = assets.root() / "finetuned" / f"{name}.safetensors"
     for part in (path, path.with_suffix(".json")):

@@ -14,9 +14,6 @@ from torch import Tensor
 from contrastlib import datasets, models
 from contrastlib.report.shards import joined
 
-# how a set is loaded
-OPTIONS = {"birds": {"split": "test"}, "bird-scenes": {"split": "test"}, "imagenet-birds": {"crops": 5}}
-DRAWN = ("birds", "bird-scenes")
 SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
 
 
@@ -62,6 +59,16 @@ def evaluate(
     return joined(tables)
 
 
+def entries(*names: str | None) -> list[dict]:
+    """What the registry says of networks and data sets, as far as it decides numbers; nothing of those it does not know.
+
+    >>> [entry["input_size"] for entry in entries("birds_vit", "torchvision/vgg16", None)]
+    [112]
+    """
+    known = {**models.MODELS, **datasets.DATASETS}
+    return [known[name].decisive() for name in names if name in known]
+
+
 @lru_cache(maxsize=2)
 def load_network(name: str) -> models.Classifier:
     """The network in the layout and on the device that are fastest."""
@@ -77,8 +84,9 @@ def load_dataset(name: str, size: int | None = None, **options) -> datasets.Imag
 
     ``options`` of :func:`contrastlib.datasets.load` come before those that the studies use.
     """
-    drawn = {"size": size} if size and name in DRAWN else {}
-    return datasets.load(name, **{**OPTIONS.get(name, {}), **drawn, **options})
+    record = datasets.DATASETS.get(name)
+    drawn = {"size": size} if size and record and record.drawn else {}
+    return datasets.load(name, **{**(record.studies if record else {}), **drawn, **options})
 
 
 def _fast_layout(tensor: Tensor) -> Tensor:

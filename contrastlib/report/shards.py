@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from contrastlib.assets import records
 from contrastlib.report.code_digest import code_digest
 from contrastlib.report.provenance import REPOSITORY, Provenance, provenance, summary
 
@@ -34,6 +35,7 @@ def sharded(
     cache: Path | None = None,
     title: str = "shards",
     modules: Sequence[str] = (),
+    entries: Sequence[Mapping] = (),
 ) -> pd.DataFrame:
     """Tables of all shards in one, computing only those that are not in the cache.
 
@@ -44,6 +46,8 @@ def sharded(
         cache: folder of the shards' files; data/results/cache when None.
         title: what the progress bar says.
         modules: contrastlib modules that ``work`` gets at by name, beside those that its own imports.
+        entries: what the registry says of the networks and data sets that ``work`` loads by name, as far as it decides
+            numbers; the modules that they name count as ``modules``.
 
     Returns:
         The tables in the order of ``shards``; ``table.attrs["provenance"]`` sums up where they
@@ -54,7 +58,10 @@ def sharded(
     """
     cache = cache or RESULTS / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    code = code_digest(work.__module__, *modules)
+    named = set().union(*map(records.modules, entries))
+    code = code_digest(work.__module__, *modules, *named)
+    if entries:
+        code = hashlib.sha256((code + json.dumps(entries, sort_keys=True)).encode()).hexdigest()
     tables = [_shard(work, shard, code, data, cache) for shard in tqdm(shards, desc=title, unit="shard")]
     together = joined([table for table, _ in tables])
     together.attrs["provenance"] = summary([provenance for _, provenance in tables])

@@ -239,4 +239,5 @@ def _study(
     data = {network: model.checksum, dataset: images.checksum}
     if "judge" in options:
         data[options["judge"]] = batches.load_network(options["judge"]).checksum
-    return sharded(batches.evaluate, shards, data, cache, title=f"{network} on {dataset}", modules=[module])
+    return sharded(batches.evaluate, shards, data, cache, title=f"{network} on {dataset}", modules=[module],
+                   entries=batches.entries(network, dataset, options.get("judge")))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contrastlib import assets, datasets, models
-from contrastlib.datasets.sources import SOURCES
+from contrastlib.datasets.sources import papers
 from contrastlib.models import torchvision_hub
 from contrastlib.report import notebooks
 
@@ -35,7 +35,7 @@ def test_networks_meet_the_images_they_are_for():
         of_imagenet = name.startswith(torchvision_hub.PREFIX)
         assert dataset in datasets.DATASETS
         if not (of_imagenet and dataset == "zebra-elephant"):  # that archive is no set of the papers' sources
-            assert dataset in SOURCES and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])
+            assert dataset in papers() and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])
         assert options.get("judge", name).partition("/")[2] == name.partition("/")[2]
 
 

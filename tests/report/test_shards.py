@@ -53,9 +53,9 @@ class Workshop:
         (self.folder / f"{self.module}.py").write_text(textwrap.dedent(code))
         sys.modules.pop(self.module, None)
 
-    def run(self, shards=SHARDS, data=DATA):
+    def run(self, shards=SHARDS, data=DATA, **options):
         module = __import__(self.module)
-        return sharding.sharded(module.work, shards, data, self.cache)
+        return sharding.sharded(module.work, shards, data, self.cache, **options)
 
     def calls(self):
         """The shards computed since the last time one asked."""
@@ -196,6 +196,20 @@ def test_other_data(workshop):
     assert workshop.calls() == [0, 10, 20, 30]
     workshop.run()
     assert workshop.calls() == []
+
+
+def test_other_entries_in_the_registry_and_other_code_of_what_they_name(workshop):
+    builder = workshop.folder / f"{workshop.module}_builder.py"
+    builder.write_text("depth = 20\n")
+    entry = {"builder": f"{builder.stem}:depth", "resize": 256}
+
+    def computed(*entries):
+        workshop.run(entries=entries)
+        return len(workshop.calls())
+
+    assert [computed(), computed(entry), computed(entry | {"resize": 272}), computed(entry)] == [4, 4, 4, 0]
+    builder.write_text("depth = 32\n")
+    assert computed(entry) == 4
 
 
 def test_other_code(workshop):

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 from torch.nn.utils.parametrize import remove_parametrizations
 
-from contrastlib import contrasts
+from contrastlib import contrasts, models
 from contrastlib.explainers.lrp import (
     METHODS,
     Propagation,
@@ -22,7 +22,6 @@ from contrastlib.explainers.lrp import (
     score,
     sglrp,
 )
-from contrastlib.models.architectures import small
 from contrastlib.models.architectures.cifar_resnet import CifarResNet
 from contrastlib.models.classifier import Classifier
 
@@ -72,9 +71,9 @@ class Blocks(nn.Module):
 
 
 NETWORKS = {
-    "alexnet": lambda: small.build("birds_alexnet", 5),
-    "vgg_bn": lambda: small.build("birds_vgg", 5),
-    "resnet": lambda: small.build("birds_resnet", 5),
+    "alexnet": lambda: models.build("birds_alexnet", 5),
+    "vgg_bn": lambda: models.build("birds_vgg", 5),
+    "resnet": lambda: models.build("birds_resnet", 5),
     "bottleneck": lambda: torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 1, 1, 1], num_classes=5),
     "cifar_resnet": lambda: CifarResNet(8, 5),
     "squeezenet": lambda: torchvision.models.squeezenet1_1(num_classes=5),
@@ -94,7 +93,7 @@ def net(request):
 @pytest.fixture
 def vgg():
     torch.manual_seed(0)
-    return lived_in(small.build("birds_vgg", 5))
+    return lived_in(models.build("birds_vgg", 5))
 
 
 @pytest.fixture
@@ -178,7 +177,7 @@ def test_the_z_plus_and_box_rules_by_hand():
 def test_the_box_is_what_the_first_layer_sees(images):
     """A network that normalises inside, and one that is fed normalised images with their box, have one map."""
     torch.manual_seed(0)
-    inner = lived_in(small.build("birds_alexnet", 5))
+    inner = lived_in(models.build("birds_alexnet", 5))
     outer = Classifier(inner, name="a", class_names="abcde", layer=None, input_size=48, checksum="").double()
     normalise = outer.normalise
     seen, low, high = (normalise(x) for x in (images, torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)))
