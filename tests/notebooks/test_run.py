@@ -215,3 +215,13 @@ def test_kernels_keep_large_tensors_unless_told_otherwise(monkeypatch, own):
     with notebooks.kernel_environment({}):
         assert os.environ["GLIBC_TUNABLES"] == (own or notebooks.ALLOCATION)
     assert os.environ.get("GLIBC_TUNABLES") == own
+
+
+def test_a_home_that_is_the_root_folder_stays(monkeypatch):
+    """As in containers with an arbitrary user; any other home becomes ~."""
+    cell = nbformat.v4.new_code_cell("page", id="a")
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="and/or <b>1</b> /home/me/picture.png")]
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
+    for home, said in (("/", "and/or <b>1</b> /home/me/picture.png"), ("/home/me", "and/or <b>1</b> ~/picture.png")):
+        monkeypatch.setenv("HOME", home)
+        assert nbformat.reads(notebooks.normalise(text), 4).cells[0].outputs[0].text == said
