@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def place(name: str) -> Path:
     True
     """
     info, file = entry(name), root() / name
+    sys.audit("contrastlib.file", file)  # that it is looked for is known: contrastlib.report.staleness
     if "package" not in info or file.is_file():
         return file
     package = importlib.util.find_spec(info["package"]["module"])
@@ -107,6 +109,7 @@ def trained(name: str) -> tuple[Path, dict]:
     ('birds_vgg.safetensors', 'MIT')
     """
     file = WEIGHTS / f"{name}.safetensors"
+    sys.audit("contrastlib.file", file)
     if not WEIGHTS.is_dir():
         raise MissingFile(f"{name} is part of contrastlib's repository, but not of the installed package: there is no "
                           f"folder {WEIGHTS}. Install it from a clone of the repository with `pip install -e .`.")
@@ -149,7 +152,10 @@ def state(name: str) -> str:
     """
     if name in sets():
         folder, parts = (sets()[name].get(key, "") for key in ("folder", "parts"))
-        return "present" if all((root() / folder / part).exists() for part in parts) else "missing"
+        places = [root() / folder / part for part in parts]
+        for each in places:
+            sys.audit("contrastlib.file", each)
+        return "present" if all(each.exists() for each in places) else "missing"
     try:
         (trained if name in trained_names() else path)(name)
     except MissingFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -113,6 +114,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     Raises:
         CorruptFile: it is no safetensors file, or its names or shapes are not the network's.
     """
+    sys.audit("contrastlib.file", path)  # safetensors opens it: see contrastlib.report.staleness
     try:
         state = load_file(path)
     except SafetensorError as error:

@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -98,6 +99,7 @@ def load(path: Path) -> pd.DataFrame:
         FileNotFoundError: no such result, with the command that makes it.
         ValueError: the file is damaged.
     """
+    sys.audit("contrastlib.file", path)  # Arrow opens it: see contrastlib.report.staleness
     if not path.exists():
         raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`")
     try:

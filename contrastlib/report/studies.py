@@ -18,6 +18,7 @@ options
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def recorded(study: Callable, profile: str = "real") -> pd.DataFrame:
     Raises:
         FileNotFoundError: none is kept, with the command that makes them.
     """
+    sys.audit("contrastlib.file", RESULTS / profile)  # which may be absent: see contrastlib.report.staleness
     paths = sorted((RESULTS / profile).glob(f"{study.__name__}-*.parquet"))
     if not paths:
         raise FileNotFoundError(f"no {profile} results of {study.__name__} in {RESULTS / profile}: run `make {profile}`")
