@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -95,6 +96,7 @@ def place(name: str) -> Path:
     True
     """
     package, place = file(name).package, root() / name
+    sys.audit("contrastlib.file", place)  # that it is looked for is known: contrastlib.report.staleness
     if package is None or place.is_file():
         return place
     module = importlib.util.find_spec(package.module)
@@ -135,6 +137,7 @@ def trained(name: str) -> tuple[Path, dict]:
     ('birds_vgg.safetensors', 'MIT')
     """
     weights = WEIGHTS / f"{name}.safetensors"
+    sys.audit("contrastlib.file", weights)
     if not WEIGHTS.is_dir():
         raise MissingFile(f"{name} is part of contrastlib's repository, but not of the installed package: there is no "
                           f"folder {WEIGHTS}. Install it from a clone of the repository with `pip install -e .`.")
@@ -177,7 +180,10 @@ def state(name: str) -> str:
     """
     if name in datasets():
         said = datasets()[name]
-        there = all((root() / (said.folder or "") / part).exists() for part in said.parts)
+        places = [root() / (said.folder or "") / part for part in said.parts]
+        for each in places:
+            sys.audit("contrastlib.file", each)
+        there = all(each.exists() for each in places)
         return _worst([state(each) for each in said.files] + ["present" if there else "missing"])
     try:
         (trained if name in trained_names() else path)(name)

@@ -7,6 +7,7 @@ None is part of the repository, and ImageNet may not be passed on at all. Each l
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -125,6 +126,7 @@ class ImageNetVal(Listed):
     def __init__(self, **options):
         root = sources.folder("imagenet-val")
         for part in sources.papers()["imagenet-val"].parts:
+            sys.audit("contrastlib.file", root / part)  # looked for: see contrastlib.report.staleness
             if not (root / part).exists():
                 raise missing("imagenet-val", f"{root / part} is not there")
         try:
@@ -229,6 +231,7 @@ class CUB200(Listed):
     def _table(self, name: str) -> list[list[str]]:
         """Rows of a table, split at the first blank."""
         path = self.folder / name
+        sys.audit("contrastlib.file", path)
         if not path.is_file():
             raise missing("cub200", f"{path} is not there")
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -245,6 +248,7 @@ def from_torchvision(name: str, maker: str, split: str = "test", **options) -> L
         options: as for :class:`Listed`.
     """
     check_split(name, split)
+    sys.audit("contrastlib.file", sources.folder(name))
     try:
         listed = getattr(torchvision_datasets, maker)(assets.root(), split=split, loader=str)
     except (RuntimeError, FileNotFoundError) as error:

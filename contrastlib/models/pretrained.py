@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -82,6 +83,7 @@ def _built(network: assets.Network, num_classes: int) -> nn.Module:
 
 def _state(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]:
     """What a file of weights holds: PyTorch's own form by the ending .pth or .pt, else safetensors."""
+    sys.audit("contrastlib.file", path)  # safetensors opens it: see contrastlib.report.staleness
     try:
         if path.suffix in (".pth", ".pt"):
             state = torch.load(path, map_location="cpu", weights_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -82,6 +83,7 @@ def load_finetuned(name: str) -> Classifier:
         raise assets.unknown("network", name, [*names(), *known])
     path = assets.root() / "finetuned" / f"{name}.safetensors"
     for part in (path, path.with_suffix(".json")):
+        sys.audit("contrastlib.file", part)  # looked for: see contrastlib.report.staleness
         if not part.is_file():
             raise assets.MissingFile(
                 f"{part}, of the network {name}, is not there. Make it with "

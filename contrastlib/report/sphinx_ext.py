@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shlex
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
@@ -56,10 +56,29 @@ def setup(app):
     """Called by Sphinx."""
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
+    app.connect("config-inited", check_notebooks)
     app.connect("config-inited", offer_buttons)
     app.connect("source-read", add_section)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def check_notebooks(app, config) -> None:
+    """See that the executed notebooks are there, which are pages of the book but not part of the repository.
+
+    Raises:
+        sphinx.errors.ConfigError: some are not, with the command that makes them.
+    """
+    from sphinx.errors import ConfigError
+
+    contents = Path(app.srcdir) / "_toc.yml"
+    pages = re.findall(rf"file:\s*({EXECUTED}/\S+)", contents.read_text(encoding="utf-8")) if contents.exists() else []
+    absent = [page for page in pages if not (contents.parent / f"{page}.ipynb").exists()]
+    if absent:
+        raise ConfigError(
+            f"{len(absent)} of the {len(pages)} notebooks in _toc.yml are not executed yet ({absent[0]}.ipynb is not there). "
+            "Run `make book`: it executes them, and builds the book."
+        )
 
 
 def offer_buttons(app, config) -> None:
