@@ -277,7 +277,7 @@ def test_the_two_scores_of_lrp_differ_in_the_sign_of_a_negative_logit(vgg, image
                     lambda: contrastive_lrp(vgg, images, lambda y: y, score="square")):
         with pytest.raises(ValueError, match="unknown score 'square'; choose one of logit, absolute"):
             unknown()
-    assert maps.min() >= 0
+    assert absolute.min() >= 0
 
 
 def test_sglrp_starts_from_the_gradient_of_the_probability(vgg, images):
