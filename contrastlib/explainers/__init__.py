@@ -12,7 +12,8 @@ from contrastlib.explainers.gradients import gradient, input_x_gradient
 from contrastlib.explainers.guided_backpropagation import guided_backpropagation
 from contrastlib.explainers.integrated_gradients import integrated_gradients
 from contrastlib.explainers.lrp import contrastive_lrp
-from contrastlib.explainers.registry import CHANNELS, EXPLAINERS, Explainer, load_modules, select
+from contrastlib.explainers.record import CHANNELS, Explainer
+from contrastlib.explainers.registry import EXPLAINERS, select
 from contrastlib.explainers.upsampling import upsample
 from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam
 
@@ -21,5 +22,3 @@ __all__ = [
     "gradcam", "gradient", "gradient_attention_rollout", "guided_backpropagation", "input_x_gradient",
     "integrated_gradients", "linear_approximation", "select", "upsample", "vit_gradcam", "xgradcam",
 ]  # fmt: skip
-
-load_modules(__path__)  # all of them, also those of which nothing is named above

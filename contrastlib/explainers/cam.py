@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from contrastlib.autograd import ForwardPass
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 
 @register(

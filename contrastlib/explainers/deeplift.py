@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from contrastlib.autograd import check_images, forward
 from contrastlib.explainers._arguments import Baseline, Contrast, as_baseline, cotangent_of
 from contrastlib.explainers._functions import function_name
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu", "celu",

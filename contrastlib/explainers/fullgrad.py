@@ -33,7 +33,7 @@ from contrastlib.autograd import (
     recording,
 )
 from contrastlib.explainers.lrp.rules import FAMILIAR, unfamiliar
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,

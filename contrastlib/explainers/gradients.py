@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from contrastlib.autograd import ForwardPass
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 
 @register(

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from contrastlib.autograd import forward
 from contrastlib.explainers._arguments import Contrast, cotangent_of
 from contrastlib.explainers._functions import function_name
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 
 @register(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import check_images, forward, predict
 from contrastlib.explainers._arguments import Baseline, Contrast, as_baseline, cotangent_of
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 
 @register(

@@ -31,7 +31,7 @@ from torch.nn import functional
 from torchvision.models import VisionTransformer
 
 from contrastlib.autograd import ForwardPass, as_found, check_images, check_output, recording
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
 """Options of :func:`gradient_attention_rollout` as its inventor's code has them."""

@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def closure(modules: Iterable[str]) -> set[str]:
 
 @functools.cache
 def _imports(module: str) -> set[str]:
-    """contrastlib modules that this one imports, anywhere in it."""
+    """contrastlib modules that this one imports, anywhere in it; of a registry all modules of its package."""
     names, package = set(), importlib.util.find_spec(module).parent
     for node in ast.walk(ast.parse(_source(module))):
         if isinstance(node, ast.Import):
@@ -45,6 +46,9 @@ def _imports(module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             names |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Attribute) and node.attr == "walk_packages":
+            folders = importlib.util.find_spec(package).submodule_search_locations
+            names |= {each.name for each in pkgutil.walk_packages(folders, f"{package}.")}
     return {name for name in names if name.partition(".")[0] == "contrastlib" and _is_module(name)}
 
 

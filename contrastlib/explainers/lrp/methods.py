@@ -42,7 +42,7 @@ from contrastlib.explainers.lrp.initial_relevance import (
     propagated,
 )
 from contrastlib.explainers.lrp.propagation import propagation
-from contrastlib.explainers.registry import register
+from contrastlib.explainers.record import register
 
 
 def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor], **options) -> Tensor:
