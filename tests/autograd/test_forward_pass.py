@@ -400,7 +400,7 @@ def test_bad_cotangents(network, images, shape):
 
 
 def test_bad_methods_and_contrasts(network, images):
-    with pytest.raises(ValueError, match="unknown method 'grad-cam'; choose one of gradient,"):
+    with pytest.raises(ValueError, match="unknown method 'grad-cam'; choose one of gradcam,"):
         contrastlib.explain(network, images, method="grad-cam")
     with pytest.raises(ValueError, match="unknown contrast 'wtd'"):
         contrastlib.explain(network, images, contrast="wtd")
