@@ -21,7 +21,7 @@ from contrastlib import contrasts as schemes
 from contrastlib.autograd import ForwardPass, default_layer, forward, logits_of, predict
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.precision import cotangent
-from contrastlib.explainers import METHODS, upsample
+from contrastlib.explainers import EXPLAINERS, upsample
 
 METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
@@ -141,7 +141,7 @@ def explanations(
     cotangents = torch.stack(
         [cotangent(c, passed.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
     )
-    maps = torch.stack([METHODS[method](passed, cotangents) for method in methods])
+    maps = torch.stack([EXPLAINERS[method].function(passed, cotangents) for method in methods])
     return maps.unflatten(1, (len(contrasts), ranks))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from contrastlib.autograd import default_layer, forward, predict
 from contrastlib.evaluation.masking import baseline, explanations, masked_pixels
 from contrastlib.evaluation.seeding import image_seed
-from contrastlib.explainers import METHODS, upsample
+from contrastlib.explainers import EXPLAINERS, upsample
 from contrastlib.explainers.all_classes import class_maps
 
 CONTRASTS = ("original", "mean", "maximum", "weighted")
@@ -106,7 +106,7 @@ def mean_by_class_count(
     """
     layer = layer or default_layer(model)
     passed = forward(model, images, layer)
-    maps = class_maps(passed, METHODS[method], layer).flatten(2).double()  # (C, B, places)
+    maps = class_maps(passed, EXPLAINERS[method].function, layer).flatten(2).double()  # (C, B, places)
     count, target = len(maps), passed.logits.argmax(dim=1)
     rows = []
     for i, t in enumerate(target.tolist()):

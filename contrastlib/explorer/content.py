@@ -21,19 +21,6 @@ TOGETHER = 4  # pictures that pass through a network together
 
 TITLES = {name: network.title for name, network in models.MODELS.items()}
 """name -> title of each network of the registry, for tables"""
-METHODS = {
-    "gradcam": ("GradCAM", "Each channel of a layer, weighted by its mean gradient."),
-    "linear_approximation": ("Linear Approximation", "Each activation times its gradient, over channels."),
-    "xgradcam": ("XGradCAM", "Each channel of a layer, weighted by its gradients where it is active."),
-    "gradient": ("Gradient", "The gradient at the pixels, summed over channels."),
-    "input_x_gradient": ("Input × Gradient", "Each pixel times its gradient, summed over channels."),
-    "fullgrad": ("FullGrad", "What pixels and biases add to the logit: each times its gradient, of all layers."),
-    "lrp": ("LRP", "Each class's logit, propagated back to the pixels as relevance by the z+ rule."),
-    "clrp1": ("CLRP", "Relevance of the target less that of the others, where that is positive."),
-    "vit_gradcam": ("GradCAM of tokens", "Each feature of a block's tokens, weighted by its mean gradient."),
-    "gradient_attention_rollout": ("Gradient attention rollout", "Attention times gradient, through all blocks."),
-    "attention_x_gradient": ("Attention × Gradient", "Attention times its gradient, summed over blocks."),
-}
 ABOUT = {
     "original": "the logit alone, against nothing",
     "mean": "against the average of all others",
@@ -98,8 +85,8 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
             for network in networks
         },
         "methods": {
-            method: {"title": title, "about": about, "code": snippets.template(method)}
-            for method, (title, about) in METHODS.items() if method in used
+            method: {"title": record.title, "about": record.about, "code": snippets.template(method)}
+            for method, record in maps.offered().items() if method in used
         },
         "contrasts": {
             contrast: {"title": contrast, "about": ABOUT[contrast], "question": ASKED[contrast]}

@@ -9,6 +9,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import pkgutil
 from pathlib import Path
 
 COMPUTING = ("contrastlib.evaluation", "contrastlib.explainers", "contrastlib.autograd", "contrastlib.contrasts", "contrastlib._explain")
@@ -46,8 +47,12 @@ def closure(module: str) -> set[str]:
 
 @functools.cache
 def _imports(module: str) -> set[str]:
-    """Modules of ``COMPUTING`` that this one imports, anywhere in it."""
-    return {found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)}
+    """Modules of ``COMPUTING`` that this one imports, anywhere in it; of a registry all modules of its package."""
+    found = {found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)}
+    if any(isinstance(node, ast.Attribute) and node.attr == "walk_packages" for node in ast.walk(_tree(module))):
+        package = importlib.util.find_spec(importlib.util.find_spec(module).parent)
+        found |= {each.name for each in pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")}
+    return found
 
 
 def _imported(module: str) -> list[tuple[str, str | None]]:

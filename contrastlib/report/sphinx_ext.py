@@ -11,6 +11,8 @@ import re
 import shlex
 from pathlib import Path, PurePosixPath
 
+from contrastlib.report.explainer_table import ExplainerTable
+
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
 TITLE = "## Rerun this page"
@@ -59,6 +61,7 @@ def setup(app):
     app.connect("config-inited", check_notebooks)
     app.connect("config-inited", offer_buttons)
     app.connect("source-read", add_section)
+    app.add_directive("explainer-table", ExplainerTable)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
