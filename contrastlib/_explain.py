@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
 from contrastlib.autograd import INPUT, check_model, forward, last_convolution, own_precision, predict
-from contrastlib.contrasts import Classes, Contrast
+from contrastlib.contrasts import Classes, ContrastLike
 
 
 def explain(
@@ -16,7 +16,7 @@ def explain(
     images: Tensor,
     target: Classes | None = None,
     method: str = "gradcam",
-    contrast: Contrast = "weighted",
+    contrast: ContrastLike = "weighted",
     layer: str | None = None,
     upsample: bool = True,
     foils: Classes | None = None,

@@ -153,7 +153,7 @@ def test_weights_of_every_contrast(problem):
     logits, target = problem
     tolerance = TOLERANCE[logits.dtype]
     for name in ("original", "mean", "maximum", "weighted"):
-        weights = CONTRASTS[name](logits, target)
+        weights = CONTRASTS[name].function(logits, target)
         assert weights.shape == logits.shape and weights.dtype == logits.dtype
         assert (weights.gather(1, target[:, None]) == 1).all()
         assert (weights.scatter(1, target[:, None], 0) <= 0).all()
@@ -258,7 +258,7 @@ def test_the_table_of_names():
     assert list(CONTRASTS) == ["original", "mean", "maximum", "weighted", "probability", "among"]
     logits = random_logits()
     for name in list(CONTRASTS)[:-1]:
-        assert torch.equal(contrasts.cotangent(name, logits, TARGET), CONTRASTS[name](logits, TARGET))
+        assert torch.equal(contrasts.cotangent(name, logits, TARGET), CONTRASTS[name].function(logits, TARGET))
     assert torch.equal(contrasts.cotangent("among", logits, 0, [1, 2]), among(logits, 0, [1, 2]))
 
 
@@ -274,7 +274,7 @@ def test_the_logits_are_left_alone_and_the_weights_are_constants():
     logits = random_logits().requires_grad_()
     before = logits.detach().clone()
     for name in list(CONTRASTS)[:-1]:
-        assert not CONTRASTS[name](logits, TARGET).requires_grad
+        assert not CONTRASTS[name].function(logits, TARGET).requires_grad
     assert torch.equal(logits.detach(), before) and logits.grad is None
 
 

@@ -43,12 +43,7 @@ methods:
                                               Vision Transformers, from their tokens
 
 contrasts:
-  weighted     against all others, each by its probability (the gradient of the log-odds)
-  among        the same, against the foils only: what weighted means where there is a --foil
-  maximum      against the strongest rival
-  mean         against the average of the others
-  original     the logit alone, against nothing
-  probability  weighted, scaled by p (1 - p)
+{contrasts}
 
 examples:
   python -m contrastlib explain bird.jpg
@@ -62,8 +57,9 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "explain", help="explain what a network sees in a photo of yours", description=DESCRIPTION,
         usage="%(prog)s PHOTO [options]",  # behind --foil it would be taken for a class
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False,
     )
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help message and exit")
     parser.add_argument("photo", type=Path, metavar="PHOTO", help=(
         "a picture, in any format that Pillow reads; comes first"))
     parser.add_argument("--network", metavar="NAME", help=(
@@ -81,6 +77,19 @@ def add_parser(subparsers) -> None:
     parser.set_defaults(func=run)
 
 
+class _Help(argparse.Action):
+    """Print the help. What it lists is imported only then, because torch is slow to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_) -> None:
+        from contrastlib.contrasts import CONTRASTS
+
+        width = max(map(len, CONTRASTS))
+        lines = [f"  {each.name:{width}}  {each.about}" for each in CONTRASTS.values()]
+        parser.epilog = EPILOG.format(contrasts="\n".join(lines))
+        parser.print_help()
+        parser.exit()
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the classes, write the picture; 2 if something asked for cannot be had."""
     try:
@@ -94,12 +103,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     import contrastlib
     from contrastlib.autograd import predict
+    from contrastlib.contrasts import by_name
     from contrastlib.datasets.pictures import open_photo
     from contrastlib.models.class_names import class_index
 
     contrast = arguments.contrast or "weighted"
     if arguments.foils and contrast == "weighted":
         contrast = "among"
+    by_name(contrast)  # an unknown one is told before anything is loaded
     output = output_path(arguments.photo, arguments.output, arguments.method or "gradcam", contrast)
     photo = open_photo(arguments.photo)
     network = load_network(arguments.network)
@@ -183,7 +194,7 @@ def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: 
     >>> question(torch.tensor([1., 0.]), ["Corvus corax (Raven)", "owl"], "maximum", target=0)
     'Why Raven (73.1 %) and not owl (26.9 %)?'
     """
-    from contrastlib.contrasts import QUESTIONS
+    from contrastlib.contrasts import by_name
     from contrastlib.models.class_names import short
     from contrastlib.plotting import percent
 
@@ -193,7 +204,7 @@ def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: 
         return f"{short(class_names[index])} ({percent(probabilities[index])})"
 
     rival = next(index for index in logits.argsort(descending=True).tolist() if index != target)
-    return QUESTIONS[contrast].format(
+    return by_name(contrast).question.format(
         target=named(target), rival=named(rival), others=percent(1 - probabilities[target]),
         foils=" or ".join(map(named, dict.fromkeys(foils))),
     )

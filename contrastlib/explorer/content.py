@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from contrastlib import models, plotting
-from contrastlib.contrasts import QUESTIONS
+from contrastlib import contrasts, models, plotting
 from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, packing, snippets
 from contrastlib.explorer.arithmetic import CONTRASTS, probes
@@ -47,7 +46,7 @@ ABOUT = {
     "among": "against the classes ticked, each by its probability",
     "own": "against the others, with weights drawn by hand",
 }
-ASKED = {**QUESTIONS, "own": "Why {target} and not the others, as weighted by hand?"}
+ASKED = {**{name: each.question for name, each in contrasts.CONTRASTS.items()}, "own": "Why {target} and not the others, as weighted by hand?"}
 
 Progress = bool | Callable[[float], None]
 

@@ -272,7 +272,7 @@ def _all_blocks(passed: ForwardPass) -> list[str]:
 
 def _tabulated(ranking: Ranking) -> Tensor:
     """Cotangents (4 K, B, C): all contrasts of the first class, then of the second, and so on."""
-    return torch.stack([contrasts.CONTRASTS[contrast](ranking.logits, target)
+    return torch.stack([contrasts.CONTRASTS[contrast].function(ranking.logits, target)
                         for target in ranking.listed.T for contrast in TABULATED])
 
 
