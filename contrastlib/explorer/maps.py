@@ -1,8 +1,6 @@
 """Maps of the most probable classes one by one, and of all others merged.
 
-Every contrast is a weighted sum of them. Of C classes the K most probable are listed. The others enter the
-weighted contrast of a listed class as sum_s p_s phi^s / sum_s p_s, and the mean contrast as their plain mean; both
-are maps of one cotangent, so that K + 2 vectors go back whatever C is, and nothing is approximated.
+Every contrast is a weighted sum of them, see :mod:`contrastlib.explorer.ranking`.
 """
 
 from __future__ import annotations
@@ -18,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
-from contrastlib import contrasts, explainers
+from contrastlib import explainers
 from contrastlib.autograd import INPUT, ForwardPass, forward
 from contrastlib.explainers import vit
 from contrastlib.explainers.lrp import propagation
-from contrastlib.explorer.arithmetic import TABULATED
+from contrastlib.explorer.ranking import NoRanking, Ranking
 from contrastlib.models import Classifier
 
 TOGETHER = 4  # cotangents that go back between two reports of progress
@@ -48,50 +46,6 @@ class Rows(NamedTuple):
     maps: np.ndarray
     pooled: int | None = None
     """pixels a side that one value sums up, of maps of the pixels"""
-
-
-class NoRanking(ValueError):
-    """The logits are not those of classes that can be set against each other."""
-
-
-class Ranking:
-    """The classes of B images by their logits (B, C), the most probable first; ``count`` of them are listed.
-
-    Attributes:
-        listed: (B, K) class indices.
-        others: how many classes are not listed.
-        basis: K + 2 cotangents (K + 2, B, C), the unit vector of each listed class and the two rests, by
-            probability and evenly; K when all classes are listed.
-
-    >>> ranking = Ranking(torch.tensor([[0., 2., 1., 0.]]), count=2)
-    >>> ranking.listed.tolist(), ranking.basis[2:, 0].tolist()
-    ([[1, 2]], [[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, 0.5]])
-    """
-
-    def __init__(self, logits: Tensor, count: int):
-        self.logits = logits.double()
-        classes = logits.shape[1]
-        if classes < 2:
-            raise NoRanking("the explorer needs at least two classes, and the network gives one logit y: "
-                            "let it return (0, y), which are the same probabilities")
-        count = min(count, classes)
-        self.listed = self.logits.argsort(dim=1, descending=True, stable=True)[:, :count]
-        self.others = classes - count
-        self._rest = self.logits.scatter(1, self.listed, -torch.inf)
-        self.basis = F.one_hot(self.listed.T, classes).to(self.logits)
-        if self.others:
-            evenly = self._rest.isfinite() / self.others
-            self.basis = torch.cat([self.basis, self._rest.softmax(dim=1)[None], evenly[None]])
-
-    def view(self, i: int, class_names: Sequence[str]) -> dict:
-        """The classes of image i, and their logits, as the explorer's header has them."""
-        def rounded(logit: Tensor) -> float:
-            return float(f"{logit:.9g}")  # keeps all of single precision
-
-        classes = [{"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s])}
-                   for s in self.listed[i].tolist()]
-        rest = {"count": self.others, "logit": rounded(self._rest[i].logsumexp(0))}
-        return {"classes": classes, "rest": rest if self.others else None}
 
 
 def stacks(
@@ -223,10 +177,11 @@ class _Work:
                           lambda share: step(share / jobs)) if linear else []
         found = [Rows({method: "linear"}, layer, each) for (method, layer), each in zip(linear, made)]
         if tables:
-            # four targets share the vector of ones and the softmax: six vectors go back for sixteen
+            each_target = torch.stack([*ranking.contrasts.values()], dim=1)  # (K, contrasts, B, C)
+            # four targets share the vector of ones and the softmax, so that fewer vectors go back
             made = _each_part(
-                _tabulated(ranking), [partial(_of_tokens, passed, method, TOKENS) for method in tables],
-                lambda share: step((jobs - 1 + share) / jobs), together=16,
+                each_target.flatten(0, 1), [partial(_of_tokens, passed, method, TOKENS) for method in tables],
+                lambda share: step((jobs - 1 + share) / jobs), together=4 * each_target.shape[1],
             )
             found += [Rows({method: "table"}, TOKENS, each) for method, each in zip(tables, made)]
         return found
@@ -268,12 +223,6 @@ def _all_blocks(passed: ForwardPass) -> list[str]:
     """The output of each block, and of the last, behind which no patch counts, its input."""
     blocks = [name for name in passed.activations if name.startswith("block.")]
     return [*blocks[:-1], blocks[-1].replace("block", "norm")]
-
-
-def _tabulated(ranking: Ranking) -> Tensor:
-    """Cotangents (4 K, B, C): all contrasts of the first class, then of the second, and so on."""
-    return torch.stack([contrasts.CONTRASTS[contrast].function(ranking.logits, target)
-                        for target in ranking.listed.T for contrast in TABULATED])
 
 
 def pooling(side: int) -> int:

@@ -16,14 +16,17 @@ import contrastlib
 from contrastlib import contrasts, explainers
 from contrastlib.explainers.lrp import lrp, score
 from contrastlib.explorer import Explorer, bird, bird_scene, bundle
-from contrastlib.explorer.arithmetic import CONTRASTS, TABULATED, row_weights
-from contrastlib.explorer.maps import METHODS, Ranking, applicable, pooling, stacks
+from contrastlib.explorer.arithmetic import row_weights
+from contrastlib.explorer.maps import METHODS, applicable, pooling, stacks
+from contrastlib.explorer.ranking import Ranking
 
 LISTED = 4
 CNN = ("gradcam", "linear_approximation", "xgradcam", "gradient", "input_x_gradient", "fullgrad", "lrp", "clrp1")
 VIT = ("input_x_gradient", "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient")
 PLACES = [("tiny", method, None) for method in CNN] + [("tiny_vit", method, None) for method in VIT]
 PLACES += [("tiny_vit", "vit_gradcam", layer) for layer in ("block.0", "norm.2")]
+TABULATED = [name for name, each in contrasts.CONTRASTS.items() if not each.takes_foils]
+CONTRASTS = [*TABULATED, "among", "own"]
 SHOWN = {"rank": 0, "foils": [], "weights": None}
 
 
@@ -76,7 +79,7 @@ def assert_close(found, wanted, share=1e-3):
 
 
 def stored(places, contrast_names):
-    """What the explorer has: all contrasts of weighted sums, four of the others."""
+    """What the explorer has: all contrasts of weighted sums, those with fixed weights of the others."""
     return [(*place, contrast) for place, contrast in itertools.product(places, contrast_names)
             if place[1] != "gradient_attention_rollout" or contrast in TABULATED]
 
@@ -118,7 +121,7 @@ def test_merging_the_rest_is_exact(make_network, kind, method):
     for i, contrast, rank in itertools.product(range(2), TABULATED, range(3)):
         rows = found[i][-1]
         weights = row_weights(rows.kinds[method], len(rows.maps), ranking.view(i, network.class_names),
-                              {"rank": rank, "contrast": contrast}, 30)
+                              {"rank": rank, "contrast": contrast})
         layer = rows.layer if method == "vit_gradcam" else None
         wanted = contrastlib.explain(network, images[i:i + 1], ranking.listed[i, rank].item(), method, contrast, layer,
                                      upsample=False)
@@ -198,9 +201,9 @@ NODE = """
 import {{ mapOf, upsampled }} from {module!r};
 import {{ readFileSync }} from "node:fs";
 const cases = JSON.parse(readFileSync(0));
-console.log(JSON.stringify(cases.map(({{ entry, planes, mix, view, pane, count }}) => {{
+console.log(JSON.stringify(cases.map(({{ entry, planes, mix, view, pane }}) => {{
   const stack = {{ planes: Int16Array.from(planes), mix: Float32Array.from(mix) }};
-  const map = mapOf(entry, stack, view, pane, count);
+  const map = mapOf(entry, stack, view, pane);
   return [Array.from(map), Array.from(upsampled(map, entry.height, entry.width, 40, 48))];
 }})));
 """
@@ -219,8 +222,7 @@ def test_the_browser_computes_the_same(explorer, tmp_path):
         entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (method, pane["layer"]))
         planes = unpacked_planes(explorer.chunks[entry["stack"]], entry["height"], entry["width"])
         mix = np.frombuffer(explorer.chunks[entry["mix"]], "<f4")
-        cases.append({"entry": entry, "planes": planes.ravel().tolist(), "mix": mix.tolist(), "view": view, "pane": pane,
-                      "count": 30})
+        cases.append({"entry": entry, "planes": planes.ravel().tolist(), "mix": mix.tolist(), "view": view, "pane": pane})
         wanted.append(explorer.map())
     script = tmp_path / "run.mjs"
     module = tmp_path / "arithmetic.mjs"
