@@ -1,5 +1,8 @@
 """Contrasts are exact: identities in float64, large margins in float32, any number of classes."""
 
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -167,7 +170,7 @@ def test_weights_against_others_sum_to_zero(problem):
     """Relative to the largest of them, in double precision: those of ``probability`` may be of any size."""
     logits, target = problem[0].double(), problem[1]
     foils = (torch.arange(logits.shape[1]) - target[:, None]) % 2 == 1  # every other class
-    for name in set(CONTRASTS) - {"original"}:
+    for name in (name for name, each in CONTRASTS.items() if each.sums_to_zero):
         weights = contrasts.cotangent(name, logits, target, foils if name == "among" else None)
         largest = weights.abs().amax(dim=1)
         assert (largest > 0).all(), name
@@ -250,6 +253,40 @@ def test_probability_of_a_single_logit_is_the_gradient_of_the_sigmoid():
     single = random_logits(6, 1)
     torch.testing.assert_close(probability(single, 1), gradient_of(torch.sigmoid, single), **EXACT)
     torch.testing.assert_close(probability(single, 0), -gradient_of(torch.sigmoid, single), **EXACT)
+
+
+# --- records ----------------------------------------------------------------------------------
+
+REFERENCES = (Path(__file__).parents[1] / "book/references.bib").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("record", CONTRASTS.values(), ids=CONTRASTS)
+def test_what_a_record_says_is_so(record):
+    foils = ([1, 4],) if record.takes_foils else ()
+    sums = record.function(random_logits(50), 0, *foils).sum(dim=1)
+    assert record.sums_to_zero == bool((sums.abs() < 1e-12).all())
+    assert record.takes_foils == ("foils" in inspect.signature(record.function).parameters)
+    assert record.name == record.function.__name__ and record.about and record.formula and record.equation
+    assert f"{{{record.paper}," in REFERENCES
+    asked = record.question.format(target="owl", rival="wren", others="5 %", foils="robin or jay")
+    assert "owl" in asked and asked.endswith("?") and ("robin or jay" in asked) == record.takes_foils
+
+
+def test_a_question_with_an_unknown_field_is_refused():
+    with pytest.raises(ValueError, match="the question of '<lambda>' has the field 'class': it can have target, rival"):
+        contrasts.register(question="Why {class}?", about="", formula="", paper="", equation="")(lambda y, t: y)
+    assert "<lambda>" not in CONTRASTS
+
+
+def test_an_added_contrast_goes_by_its_name(added_contrast):
+    logits = random_logits()
+    found = contrasts.cotangent(added_contrast.name, logits, TARGET)
+    assert torch.equal(found, added_contrast.function(logits, TARGET))
+    assert torch.equal(found, contrasts.cotangent(added_contrast.function, logits, TARGET))
+    with pytest.raises(ValueError, match=f"foils belong to the contrast \"among\", not to '{added_contrast.name}'"):
+        contrasts.cotangent(added_contrast.name, logits, TARGET, foils=[1])
+    with pytest.raises(ValueError, match=f"choose one of original, .*{added_contrast.name}"):
+        contrasts.cotangent("best", logits, TARGET)
 
 
 # --- what else a cotangent is ---------------------------------------------------------------

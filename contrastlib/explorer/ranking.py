@@ -8,6 +8,7 @@ proportions adds rests of its own. Nothing is approximated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -77,13 +78,29 @@ class Ranking:
 
     def view(self, i: int, class_names: Sequence[str]) -> dict:
         """The classes of image i, their logits, and the weights of contrasts, as the explorer's header has them."""
-        def rounded(number: float) -> float:
-            short = float(f"{number:.9g}")  # keeps all of single precision
-            return int(short) if short.is_integer() else short
-
         classes = [{"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s].item())}
                    for s in self.listed[i].tolist()]
         rest = {"count": self.others, "logit": rounded(self._rest[i].logsumexp(0).item()),
                 "rows": len(self.basis) - len(classes)} if self.others else None
-        weights = {name: [list(map(rounded, row)) for row in each[:, i].tolist()] for name, each in self.weights.items()}
+        weights = {name: [rounded_weights(row) for row in each[:, i].tolist()] for name, each in self.weights.items()}
         return {"classes": classes, "rest": rest, "weights": weights}
+
+
+def rounded(number: float, digits: int = 9) -> float:
+    """A number of few characters; nine digits keep all of single precision.
+
+    >>> rounded(1 / 3), rounded(2.0)
+    (0.333333333, 2)
+    """
+    short = float(f"{number:.{digits}g}")
+    return int(short) if short.is_integer() else short
+
+
+def rounded_weights(row: list[float]) -> list[float]:
+    """Weights to a billionth of the largest; the small ones keep four digits, and so their proportions.
+
+    >>> rounded_weights([1.0, -1 / 3, 1e-7 / 3, 0.0])
+    [1, -0.33333333, 3.333e-08, 0]
+    """
+    largest = max(map(abs, row))
+    return [rounded(w, max(4, 9 + math.floor(math.log10(abs(w) / largest)))) if w else 0 for w in row]
