@@ -3,8 +3,8 @@
 A back-propagation explainer that is linear in its cotangent maps a vector w over the C logits to
 a map. Every scheme of the papers is one choice of w for the target class t. Each is a function here,
 registered with a :class:`Contrast`: the question that its map answers, the formula of its weights, and
-where it comes from. ``CONTRASTS`` holds them by name; the explainers, the command line, the explorer and
-the tables of the book read them from there.
+where it comes from. ``CONTRASTS`` holds them by name; :func:`contrastlib.explain`, the command line, the
+explorer and the tables of the book read them from there.
 
 In the formulas e_t is the unit vector of class t and alpha the softmax of the logits without t.
 ``weighted`` is the gradient of the log-odds log(p_t / (1 - p_t)) = y_t - logsumexp_{s != t} y_s and is
@@ -241,11 +241,11 @@ def cotangent(contrast: ContrastLike, logits: Tensor, target: Classes, foils: Cl
     Args:
         contrast: a name; or the weights (B, C) themselves; or a function of the logits (B, C) that returns
             them. Weights of one's own hold the target too, and ``target`` has no say then.
-        foils: for "among" and no other.
+        foils: for a contrast that takes them, and no other.
 
     Raises:
-        ValueError: unknown contrast, foils missing for "among" or given to another, weights of another
-            shape than the logits, or not finite.
+        ValueError: unknown contrast, foils missing where they are needed or given to another, weights of
+            another shape than the logits, or not finite.
         TypeError: weights that are no tensor.
 
     >>> cotangent("maximum", torch.tensor([[2., 1., 0.]]), target=1)
