@@ -13,8 +13,6 @@ import re
 import shlex
 from pathlib import PurePosixPath
 
-from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib import contrasts
@@ -164,12 +162,10 @@ def command(name: str, values: dict) -> str:
 class ContrastTable(SphinxDirective):
     """The table of contrasts, in a page written in Markdown."""
 
-    def run(self) -> list[nodes.Node]:
+    def run(self) -> list:
         """Called by Sphinx."""
         self.env.note_dependency(contrasts.__file__)
-        holder = nodes.Element()
-        self.state.nested_parse(StringList(contrast_table().splitlines(), contrasts.__file__), 0, holder)
-        return holder.children
+        return self.parse_text_to_nodes(contrast_table())
 
 
 def contrast_table() -> str:
