@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
 from contrastlib.autograd import INPUT, check_model, default_layer, forward, own_precision, predict
-from contrastlib.contrasts import Classes, Contrast
+from contrastlib.contrasts import Classes, ContrastLike
 from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
 
 
@@ -17,7 +17,7 @@ def explain(
     images: Tensor,
     target: Classes | None = None,
     method: str = "gradcam",
-    contrast: Contrast = "weighted",
+    contrast: ContrastLike = "weighted",
     layer: str | None = None,
     upsample: bool = True,
     foils: Classes | None = None,
@@ -101,7 +101,7 @@ def _check_channels(record: Explainer, channels: str) -> None:
         raise ValueError(f"{record.name} gives one map and not one of each channel: leave channels={channels!r} out")
 
 
-def _check_contrast(record: Explainer, contrast: Contrast, foils: Classes | None) -> None:
+def _check_contrast(record: Explainer, contrast: ContrastLike, foils: Classes | None) -> None:
     if record.contrast or (isinstance(contrast, str) and contrast == "weighted" and foils is None):
         return
     raise ValueError(

@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-from contrastlib import assets
+from contrastlib import assets, contrasts
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
     torch.set_num_threads(1)
@@ -149,6 +149,31 @@ def make_network():
 
     make.images = random_images
     return make
+
+
+def half_weighted(logits, target):
+    """Against the others by the softmax of half their logits: proportions that no contrast of the library has."""
+    chosen = nn.functional.one_hot(torch.as_tensor(target), logits.shape[1]).expand_as(logits).to(logits)
+    return chosen - (logits / 2).masked_fill(chosen == 1, -torch.inf).softmax(dim=1)
+
+
+def by_distance(logits, target):
+    """Half against the others, by how far their logits are from the target's: other proportions for each target."""
+    target = torch.as_tensor(target).expand(len(logits))[:, None]
+    distance = (logits - logits.gather(1, target)).abs()
+    return (distance == 0).to(logits) - distance / distance.sum(dim=1, keepdim=True) / 2
+
+
+@pytest.fixture(params=[half_weighted, by_distance], ids=lambda function: function.__name__)
+def added_contrast(request):
+    """The record of a contrast that is registered for this test only."""
+    function = request.param
+    contrasts.register(
+        question="Why {target}, {rival} and {others} in mind?", about="against a toy", formula=r"e_t - \tau",
+        paper="wang2022", equation="eq. 0", sums_to_zero=function is half_weighted,
+    )(function)
+    yield contrasts.CONTRASTS[function.__name__]
+    del contrasts.CONTRASTS[function.__name__]
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Contrasts are exact: identities in float64, large margins in float32, any number of classes."""
 
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -153,7 +156,7 @@ def test_weights_of_every_contrast(problem):
     logits, target = problem
     tolerance = TOLERANCE[logits.dtype]
     for name in ("original", "mean", "maximum", "weighted"):
-        weights = CONTRASTS[name](logits, target)
+        weights = CONTRASTS[name].function(logits, target)
         assert weights.shape == logits.shape and weights.dtype == logits.dtype
         assert (weights.gather(1, target[:, None]) == 1).all()
         assert (weights.scatter(1, target[:, None], 0) <= 0).all()
@@ -167,7 +170,7 @@ def test_weights_against_others_sum_to_zero(problem):
     """Relative to the largest of them, in double precision: those of ``probability`` may be of any size."""
     logits, target = problem[0].double(), problem[1]
     foils = (torch.arange(logits.shape[1]) - target[:, None]) % 2 == 1  # every other class
-    for name in set(CONTRASTS) - {"original"}:
+    for name in (name for name, each in CONTRASTS.items() if each.sums_to_zero):
         weights = contrasts.cotangent(name, logits, target, foils if name == "among" else None)
         largest = weights.abs().amax(dim=1)
         assert (largest > 0).all(), name
@@ -252,13 +255,47 @@ def test_probability_of_a_single_logit_is_the_gradient_of_the_sigmoid():
     torch.testing.assert_close(probability(single, 0), -gradient_of(torch.sigmoid, single), **EXACT)
 
 
+# --- records ----------------------------------------------------------------------------------
+
+REFERENCES = (Path(__file__).parents[1] / "book/references.bib").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("record", CONTRASTS.values(), ids=CONTRASTS)
+def test_what_a_record_says_is_so(record):
+    foils = ([1, 4],) if record.takes_foils else ()
+    sums = record.function(random_logits(50), 0, *foils).sum(dim=1)
+    assert record.sums_to_zero == bool((sums.abs() < 1e-12).all())
+    assert record.takes_foils == ("foils" in inspect.signature(record.function).parameters)
+    assert record.name == record.function.__name__ and record.about and record.formula and record.equation
+    assert f"{{{record.paper}," in REFERENCES
+    asked = record.question.format(target="owl", rival="wren", others="5 %", foils="robin or jay")
+    assert "owl" in asked and asked.endswith("?") and ("robin or jay" in asked) == record.takes_foils
+
+
+def test_a_question_with_an_unknown_field_is_refused():
+    with pytest.raises(ValueError, match="the question of '<lambda>' has the field 'class': it can have target, rival"):
+        contrasts.register(question="Why {class}?", about="", formula="", paper="", equation="")(lambda y, t: y)
+    assert "<lambda>" not in CONTRASTS
+
+
+def test_an_added_contrast_goes_by_its_name(added_contrast):
+    logits = random_logits()
+    found = contrasts.cotangent(added_contrast.name, logits, TARGET)
+    assert torch.equal(found, added_contrast.function(logits, TARGET))
+    assert torch.equal(found, contrasts.cotangent(added_contrast.function, logits, TARGET))
+    with pytest.raises(ValueError, match=f"foils belong to the contrast \"among\", not to '{added_contrast.name}'"):
+        contrasts.cotangent(added_contrast.name, logits, TARGET, foils=[1])
+    with pytest.raises(ValueError, match=f"choose one of original, .*{added_contrast.name}"):
+        contrasts.cotangent("best", logits, TARGET)
+
+
 # --- what else a cotangent is ---------------------------------------------------------------
 
 def test_the_table_of_names():
     assert list(CONTRASTS) == ["original", "mean", "maximum", "weighted", "probability", "among"]
     logits = random_logits()
     for name in list(CONTRASTS)[:-1]:
-        assert torch.equal(contrasts.cotangent(name, logits, TARGET), CONTRASTS[name](logits, TARGET))
+        assert torch.equal(contrasts.cotangent(name, logits, TARGET), CONTRASTS[name].function(logits, TARGET))
     assert torch.equal(contrasts.cotangent("among", logits, 0, [1, 2]), among(logits, 0, [1, 2]))
 
 
@@ -274,7 +311,7 @@ def test_the_logits_are_left_alone_and_the_weights_are_constants():
     logits = random_logits().requires_grad_()
     before = logits.detach().clone()
     for name in list(CONTRASTS)[:-1]:
-        assert not CONTRASTS[name](logits, TARGET).requires_grad
+        assert not CONTRASTS[name].function(logits, TARGET).requires_grad
     assert torch.equal(logits.detach(), before) and logits.grad is None
 
 

@@ -35,6 +35,11 @@ def images():
     return torch.rand(BATCH, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 
 
+def test_an_added_contrast_is_explained(network, images, added_contrast):
+    w = added_contrast.function(contrastlib.autograd.predict(network, images), 2)
+    assert torch.equal(explain(network, images, 2, contrast=added_contrast.name), explain(network, images, contrast=w))
+
+
 @pytest.mark.parametrize("method", select(space="layer") | select(space="pixels", contrast=True))
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_one_line_for_every_method_and_contrast(network, images, method, contrast):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from contrastlib.contrasts import check_logits
+from contrastlib._logits import check_logits
 
 
 def check_model(model: nn.Module) -> None:

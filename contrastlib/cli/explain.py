@@ -32,12 +32,7 @@ methods:
 {methods}
 
 contrasts:
-  weighted     against all others, each by its probability (the gradient of the log-odds)
-  among        the same, against the foils only: what weighted means where there is a --foil
-  maximum      against the strongest rival
-  mean         against the average of the others
-  original     the logit alone, against nothing
-  probability  weighted, scaled by p (1 - p)
+{contrasts}
 
 examples:
   python -m contrastlib explain bird.jpg
@@ -95,7 +90,7 @@ class _Help(argparse.Action):
     """Print the help. What it lists is imported only then, because torch is slow to import."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_) -> None:
-        parser.epilog = EPILOG.format(networks=_networks(), methods=methods_help())
+        parser.epilog = EPILOG.format(networks=_networks(), methods=methods_help(), contrasts=contrasts_help())
         parser.print_help()
         parser.exit()
 
@@ -115,6 +110,18 @@ def methods_help() -> str:
         f"  {title}", *(f"    {name:{width}}  {record.about}" for name, record in select(space=space).items())))
 
 
+def contrasts_help() -> str:
+    """The contrasts and what they set the target against, a line for each.
+
+    >>> "maximum      against the strongest rival" in contrasts_help()
+    True
+    """
+    from contrastlib.contrasts import CONTRASTS
+
+    width = max(map(len, CONTRASTS))
+    return "\n".join(f"  {each.name:{width}}  {each.about}" for each in CONTRASTS.values())
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the classes, write the picture; 2 if something asked for cannot be had."""
     try:
@@ -128,6 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     import contrastlib
     from contrastlib.autograd import predict
+    from contrastlib.contrasts import by_name
     from contrastlib.datasets.pictures import open_photo
     from contrastlib.explainers import select
     from contrastlib.models.class_names import class_index
@@ -137,6 +145,8 @@ def _run(arguments: argparse.Namespace) -> None:
         contrast = "among"
     if arguments.method in select(contrast=False) and not (arguments.contrast or arguments.foils):
         contrast = ""  # the method defines its initial relevance itself
+    else:
+        by_name(contrast)  # an unknown one is told before anything is loaded
     output = output_path(arguments.photo, arguments.output, arguments.method or DEFAULT_METHOD, contrast)
     photo = open_photo(arguments.photo)
     network = load_network(arguments.network)
@@ -220,7 +230,7 @@ def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: 
     >>> question(torch.tensor([1., 0.]), ["Corvus corax (Raven)", "owl"], "maximum", target=0)
     'Why Raven (73.1 %) and not owl (26.9 %)?'
     """
-    from contrastlib.contrasts import QUESTIONS
+    from contrastlib.contrasts import by_name
     from contrastlib.models.class_names import short
     from contrastlib.plotting import percent
 
@@ -230,7 +240,7 @@ def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: 
         return f"{short(class_names[index])} ({percent(probabilities[index])})"
 
     rival = next(index for index in logits.argsort(descending=True).tolist() if index != target)
-    return QUESTIONS[contrast].format(
+    return by_name(contrast).question.format(
         target=named(target), rival=named(rival), others=percent(1 - probabilities[target]),
         foils=" or ".join(map(named, dict.fromkeys(foils))),
     )

@@ -1,8 +1,7 @@
 // What the explorer computes: weights over classes, maps from weights, maps at the size of the picture.
 // Its twin in Python is arithmetic.py; the format of the packed maps is described in packing.py.
 
-export const CONTRASTS = ["original", "mean", "maximum", "weighted", "among", "own"];
-export const TABULATED = CONTRASTS.slice(0, 4); // what a map that is no weighted sum over classes is stored for
+export const INTERACTIVE = ["among", "own"]; // contrasts whose weights the reader sets: foils ticked, shares drawn by hand
 
 export const sum = values => values.reduce((total, value) => total + value, 0);
 
@@ -16,60 +15,58 @@ export function softmax(logits) {
 // Logits of the listed classes and, last, of all others in one.
 export const logitsOf = view => [...view.classes.map(each => each.logit), view.rest ? view.rest.logit : -Infinity];
 
-// The share of each listed class, and last of all others, in what the target is set against.
-export function shares(view, pane, count) {
-  const logits = logitsOf(view);
-  const others = logits.map((_, rank) => rank !== pane.rank);
-  const only = chosen => softmax(logits.map((logit, rank) => (chosen(rank) ? logit : -Infinity)));
-  switch (pane.contrast) {
-    case "original": return logits.map(() => 0);
-    case "mean": return logits.map((_, rank) =>
-      (rank === logits.length - 1 ? view.rest?.count ?? 0 : Number(others[rank])) / (count - 1));
-    case "maximum": {
-      const listed = logits.slice(0, -1).map((logit, rank) => (others[rank] ? logit : -Infinity));
-      const rival = listed.indexOf(Math.max(...listed));
-      return logits.map((_, rank) => Number(rank === rival));
-    }
-    case "weighted": return only(rank => others[rank]);
-    case "among": return pane.foils.length ? only(rank => pane.foils.includes(rank)) : logits.map(() => 0);
-    case "own": return pane.weights;
-  }
+// The weights of a contrast over the listed classes and over the rests: the header's, or those that the reader has set.
+function weights(view, pane) {
+  if (!INTERACTIVE.includes(pane.contrast)) return view.weights[pane.contrast][pane.rank];
+  const against = shares(view, pane), listed = view.classes.length;
+  const rests = Array.from({ length: view.rest?.rows ?? 0 }, (_, number) => (number ? 0 : -against[listed]));
+  return [...view.classes.map((_, rank) => (rank === pane.rank ? 1 : -against[rank])), ...rests];
 }
 
-// One share set by hand; the others keep their proportions, and all add up to 1.
-export function withShare(view, pane, count, rank, value) {
-  let rest = shares(view, pane, count).map((share, other) => (other === rank ? 0 : share));
-  if (!sum(rest)) {
-    const logits = logitsOf(view).map((logit, other) => (other === rank || other === pane.rank ? -Infinity : logit));
-    rest = softmax(logits);
+// The share of each listed class, and last of all others, in what the target is set against.
+export function shares(view, pane) {
+  if (pane.contrast === "own") return pane.weights;
+  if (pane.contrast === "among") {
+    return pane.foils.length ? chances(view, rank => pane.foils.includes(rank)) : logitsOf(view).map(() => 0);
   }
+  const found = weights(view, pane), listed = view.classes.length;
+  const scale = Math.abs(found[pane.rank]) || 1;
+  return [...found.slice(0, listed), sum(found.slice(listed))]
+    .map((weight, rank) => (rank === pane.rank || !weight ? 0 : -weight / scale));
+}
+
+// Probabilities of the chosen ranks among themselves, and 0 for the others.
+const chances = (view, chosen) => softmax(logitsOf(view).map((logit, rank) => (chosen(rank) ? logit : -Infinity)));
+
+// One share set by hand; the others keep their proportions, and all add up to 1.
+export function withShare(view, pane, rank, value) {
+  let rest = shares(view, pane).map((share, other) => (other === rank ? 0 : Math.max(0, share)));
+  if (!sum(rest)) rest = chances(view, other => other !== rank && other !== pane.rank);
   const scale = (1 - value) / sum(rest);
   return rest.map((share, other) => (other === rank ? value : share * scale));
 }
 
 // The weight of each row of a stack in the map of a pane.
-function rowWeights(entry, view, pane, count) {
-  const share = shares(view, pane, count);
-  const own = view.classes.map((each, rank) =>
-    (Number(rank === pane.rank) - share[rank]) * (entry.kind === "scored" ? each.logit : 1));
-  const rest = [0, 0, 0, 0];
-  rest[2 * (entry.kind === "scored") + (pane.contrast === "mean")] = -share[own.length];
-  return view.rest ? [...own, ...rest] : own;
+function rowWeights(entry, view, pane) {
+  const found = weights(view, pane), listed = view.classes.length;
+  const own = view.classes.map((each, rank) => found[rank] * (entry.kind === "scored" ? each.logit : 1));
+  const rest = found.slice(listed), none = rest.map(() => 0);
+  return entry.kind === "scored" ? [...own, ...none, ...rest] : [...own, ...rest];
 }
 
 // The map of a pane: height x width numbers, from planes (Int16Array) and mix (Float32Array) of a stack.
-export function mapOf(entry, { planes, mix }, view, pane, count) {
+export function mapOf(entry, { planes, mix }, view, pane) {
   const map = new Float64Array(entry.height * entry.width);
   const add = (index, weight) => {
     const plane = planes.subarray(index * map.length, (index + 1) * map.length);
     if (weight) plane.forEach((value, i) => { map[i] += weight * value; });
   };
   if (entry.kind === "table") {
-    const index = pane.rank * TABULATED.length + TABULATED.indexOf(pane.contrast);
+    const names = Object.keys(view.weights), index = pane.rank * names.length + names.indexOf(pane.contrast);
     add(index, mix[index]);
     return map;
   }
-  const weights = rowWeights(entry, view, pane, count), number = planes.length / map.length;
+  const weights = rowWeights(entry, view, pane), number = planes.length / map.length;
   for (let index = 0; index < number; index++) {
     add(index, sum(weights.map((weight, row) => weight && weight * mix[row * number + index])));
   }

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from contrastlib import models, plotting
-from contrastlib.contrasts import QUESTIONS
+from contrastlib import contrasts, models, plotting
 from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, packing, snippets
-from contrastlib.explorer.arithmetic import CONTRASTS, probes
+from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, probes
 from contrastlib.explorer.pictures import Picture
 from contrastlib.models import Classifier
 
@@ -21,15 +20,8 @@ TOGETHER = 4  # pictures that pass through a network together
 
 TITLES = {name: network.title for name, network in models.MODELS.items()}
 """name -> title of each network of the registry, for tables"""
-ABOUT = {
-    "original": "the logit alone, against nothing",
-    "mean": "against the average of all others",
-    "maximum": "against the strongest rival",
-    "weighted": "against all others, each by its probability",
-    "among": "against the classes ticked, each by its probability",
-    "own": "against the others, with weights drawn by hand",
-}
-ASKED = {**QUESTIONS, "own": "Why {target} and not the others, as weighted by hand?"}
+OWN = {"title": "own", "about": "against the others, with weights drawn by hand",
+       "question": "Why {target} and not the others, as weighted by hand?"}
 
 Progress = bool | Callable[[float], None]
 
@@ -62,7 +54,7 @@ def explained(
             order = maps.applicable(network, methods, own)
             for i, account in enumerate(accounts[some]):
                 view = ranking.view(i, network.class_names)
-                entries = _entries(stacks[i], view, len(network.class_names), chunks)
+                entries = _entries(stacks[i], view, chunks)
                 entries.sort(key=lambda entry: order.index(entry["method"]))
                 account["views"][network.name] = view | {"maps": entries}
             bar.update(len(images))
@@ -88,12 +80,17 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
             method: {"title": record.title, "about": record.about, "code": snippets.template(method)}
             for method, record in maps.offered().items() if method in used
         },
-        "contrasts": {
-            contrast: {"title": contrast, "about": ABOUT[contrast], "question": ASKED[contrast]}
-            for contrast in CONTRASTS
-        },
+        "contrasts": _contrasts(),
+        "default_contrast": DEFAULT,
         "pictures": accounts,
     }
+
+
+def _contrasts() -> dict[str, dict]:
+    """The words for each contrast that a view can offer."""
+    known = [each for name, each in contrasts.CONTRASTS.items() if not each.takes_foils or name in INTERACTIVE]
+    words = {each.name: {"title": each.title, "about": each.about, "question": each.question} for each in known}
+    return words | {"own": OWN}
 
 
 def _account(picture: Picture, networks: Sequence[Classifier], chunks: packing.Chunks) -> dict:
@@ -109,12 +106,12 @@ def _account(picture: Picture, networks: Sequence[Classifier], chunks: packing.C
     }
 
 
-def _entries(found: list[maps.Rows], view: dict, count: int, chunks: packing.Chunks) -> list[dict]:
+def _entries(found: list[maps.Rows], view: dict, chunks: packing.Chunks) -> list[dict]:
     entries = []
     for rows in found:
         size, height, width = rows.maps.shape
         kinds = [kind for kind in rows.kinds.values() if kind != "table"]
-        stack = _stack(rows, [probes(kind, size, view, count) for kind in kinds])
+        stack = _stack(rows, [probes(kind, size, view) for kind in kinds])
         place = {
             "layer": rows.layer, "height": height, "width": width,
             "stack": chunks.add(packing.packed_planes(stack.planes)), "mix": chunks.add(stack.mix.tobytes()),

@@ -57,21 +57,23 @@ export class Explorer {
         const rank = views[network].classes.findIndex(each => each.index === index);
         choose({ network, rank: Math.max(0, rank), foils: [], weights: null });
       },
-      target: rank => choose({ rank, contrast: own().contrast === "own" ? "weighted" : own().contrast }),
+      target: rank => choose({ rank, contrast: this.lasting(own().contrast) }),
       contrast: contrast => choose({ contrast, weights: contrast === "own" ? this.shares(i) : null }),
       foil: (rank, ticked) => {
         const foils = own().contrast === "among" ? own().foils.filter(each => each !== rank) : [];
         choose({ contrast: "among", foils: ticked ? [...foils, rank] : foils });
       },
       share: (rank, value) =>
-        choose({ contrast: "own", weights: withShare(this.viewOf(i), own(), this.count(i), rank, value) }),
+        choose({ contrast: "own", weights: withShare(this.viewOf(i), own(), rank, value) }),
     };
   }
 
   picture() { return this.header.pictures[this.state.picture]; }
   viewOf(i) { return this.picture().views[this.state.panes[i].network]; }
-  count(i) { return this.header.networks[this.state.panes[i].network].classes; }
-  shares(i) { return shares(this.viewOf(i), this.state.panes[i], this.count(i)); }
+  shares(i) { return shares(this.viewOf(i), this.state.panes[i]); }
+
+  // Weights drawn by hand belong to one class of one picture.
+  lasting(contrast) { return contrast === "own" ? this.header.default_contrast : contrast; }
 
   entry(i) {
     const { method, layer } = this.state.panes[i];
@@ -80,7 +82,7 @@ export class Explorer {
 
   change(wish) {
     if ("picture" in wish && wish.picture !== this.state.picture && !wish.panes) {
-      const panes = this.state.panes.map(each => (each.contrast === "own" ? { ...each, contrast: "weighted" } : each));
+      const panes = this.state.panes.map(each => ({ ...each, contrast: this.lasting(each.contrast) }));
       wish = { ...wish, panes };
     }
     this.state = settled({ ...this.state, ...wish }, this.header);
@@ -122,7 +124,7 @@ export class Explorer {
     if (turn !== this.turn) return;
     this.maps = stacks.map((stack, i) => {
       const entry = this.entry(i);
-      const map = mapOf(entry, stack, this.viewOf(i), this.state.panes[i], this.count(i));
+      const map = mapOf(entry, stack, this.viewOf(i), this.state.panes[i]);
       return upsampled(map, entry.height, entry.width, height, width);
     });
     this.parts = parts;
@@ -174,8 +176,7 @@ export class Explorer {
     const { rank, contrast, foils } = this.state.panes[i], view = this.viewOf(i), chance = softmax(logitsOf(view));
     const names = [...view.classes.map(each => each.name), "all others"];
     const named = place => `${names[place]} (${percent(chance[place])})`;
-    const rival = this.shares(i).reduce((best, share, place, all) => (share > all[best] ? place : best), 0);
-    return filled(this.header.contrasts[contrast].question, { target: named(rank), rival: named(rival),
+    return filled(this.header.contrasts[contrast].question, { target: named(rank), rival: named(rank === 0 ? 1 : 0),
       others: percent(1 - chance[rank]), foils: foils.map(named).join(" or ") });
   }
 

@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from contrastlib.explorer.arithmetic import CONTRASTS, TABULATED
+from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE
 
 FIELDS = ("network", "method", "layer", "rank", "contrast", "foils", "weights")
-FIRST = ({"contrast": "original"}, {"contrast": "weighted"})
+FIRST = ({"contrast": "original"}, {"contrast": DEFAULT})
 BESIDES = {"opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
 KNOWN = {"shared": (False, True), "keep": ("all", "positive", "negative"), "fill": ("blur", "zero", "mean"),
          "difference": (False, True)}
@@ -68,8 +68,8 @@ def _pane(preset: dict, views: dict) -> dict:
     entries = {entry["layer"]: entry for entry in view["maps"] if entry["method"] == method}
     layer = _choice("layer", preset.get("layer"), list(entries))
     rank = _choice("rank", preset.get("rank"), range(len(view["classes"])))
-    known = TABULATED if entries[layer]["kind"] == "table" else CONTRASTS
-    contrast = _choice("contrast", preset.get("contrast", "weighted"), known)
+    known = [*view["weights"], *(INTERACTIVE if entries[layer]["kind"] != "table" else ())]
+    contrast = _choice("contrast", preset.get("contrast", DEFAULT), known)
     ranks = [each for each in range(len(view["classes"]) + bool(view["rest"])) if each != rank]
     foils = [_choice("foil", foil, ranks) for foil in preset.get("foils", [])]
     if (contrast == "among") != bool(foils):

@@ -1,8 +1,6 @@
 """Maps of the most probable classes one by one, and of all others merged.
 
-Every contrast is a weighted sum of them. Of C classes the K most probable are listed. The others enter the
-weighted contrast of a listed class as sum_s p_s phi^s / sum_s p_s, and the mean contrast as their plain mean; both
-are maps of one cotangent, so that K + 2 vectors go back whatever C is, and nothing is approximated.
+Every contrast is a weighted sum of them, see :mod:`contrastlib.explorer.ranking`.
 """
 
 from __future__ import annotations
@@ -18,11 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
-from contrastlib import contrasts
 from contrastlib.autograd import INPUT, ForwardPass, forward
 from contrastlib.explainers import EXPLAINERS, Explainer, vit
 from contrastlib.explainers.lrp import propagation
-from contrastlib.explorer.arithmetic import TABULATED
+from contrastlib.explorer.ranking import NoRanking, Ranking
 from contrastlib.models import Classifier
 
 TOGETHER = 4  # cotangents that go back between two reports of progress
@@ -57,50 +54,6 @@ def offered() -> dict[str, Explainer]:
     (True, False)
     """
     return {name: record for name, record in EXPLAINERS.items() if record.contrast or name in RELEVANCE}
-
-
-class NoRanking(ValueError):
-    """The logits are not those of classes that can be set against each other."""
-
-
-class Ranking:
-    """The classes of B images by their logits (B, C), the most probable first; ``count`` of them are listed.
-
-    Attributes:
-        listed: (B, K) class indices.
-        others: how many classes are not listed.
-        basis: K + 2 cotangents (K + 2, B, C), the unit vector of each listed class and the two rests, by
-            probability and evenly; K when all classes are listed.
-
-    >>> ranking = Ranking(torch.tensor([[0., 2., 1., 0.]]), count=2)
-    >>> ranking.listed.tolist(), ranking.basis[2:, 0].tolist()
-    ([[1, 2]], [[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, 0.5]])
-    """
-
-    def __init__(self, logits: Tensor, count: int):
-        self.logits = logits.double()
-        classes = logits.shape[1]
-        if classes < 2:
-            raise NoRanking("the explorer needs at least two classes, and the network gives one logit y: "
-                            "let it return (0, y), which are the same probabilities")
-        count = min(count, classes)
-        self.listed = self.logits.argsort(dim=1, descending=True, stable=True)[:, :count]
-        self.others = classes - count
-        self._rest = self.logits.scatter(1, self.listed, -torch.inf)
-        self.basis = F.one_hot(self.listed.T, classes).to(self.logits)
-        if self.others:
-            evenly = self._rest.isfinite() / self.others
-            self.basis = torch.cat([self.basis, self._rest.softmax(dim=1)[None], evenly[None]])
-
-    def view(self, i: int, class_names: Sequence[str]) -> dict:
-        """The classes of image i, and their logits, as the explorer's header has them."""
-        def rounded(logit: Tensor) -> float:
-            return float(f"{logit:.9g}")  # keeps all of single precision
-
-        classes = [{"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s])}
-                   for s in self.listed[i].tolist()]
-        rest = {"count": self.others, "logit": rounded(self._rest[i].logsumexp(0))}
-        return {"classes": classes, "rest": rest if self.others else None}
 
 
 def stacks(
@@ -178,6 +131,11 @@ def is_transformer(network: nn.Module) -> bool:
     return any(isinstance(module, VisionTransformer) for module in network.modules())
 
 
+def _tabulated(ranking: Ranking) -> Tensor:
+    """The cotangents of each contrast for each listed class (K * contrasts, B, C): a table has a map for each."""
+    return torch.stack([*ranking.contrasts.values()], dim=1).flatten(0, 1)
+
+
 class _Work:
     """What the families of methods share: the images, the ranking of their classes, the stacks so far."""
 
@@ -219,8 +177,9 @@ class _Work:
         jobs = [kind for kind in kinds if kinds[kind]]
         found = []
         for done, kind in enumerate(jobs):
-            # four targets share the vector of ones and the softmax: six vectors go back for sixteen
-            cotangents, together = (_tabulated(ranking), 16) if kind == "table" else (ranking.basis, TOGETHER)
+            # four targets share the vector of ones and the softmax, so that fewer vectors go back
+            cotangents, together = (
+                (_tabulated(ranking), 4 * len(ranking.contrasts)) if kind == "table" else (ranking.basis, TOGETHER))
             made = _each_part(cotangents, [partial(self._map, passed, *place) for place in kinds[kind]],
                               lambda share, done=done: step((done + share) / len(jobs)), together)
             found += [Rows({method: kind}, layer, maps, self.factor if layer == INPUT else None)
@@ -282,12 +241,6 @@ def _all_blocks(passed: ForwardPass) -> list[str]:
     """The output of each block, and of the last, after which no patch counts, its input."""
     blocks = [name for name in passed.activations if name.startswith("block.")]
     return [*blocks[:-1], blocks[-1].replace("block", "norm")]
-
-
-def _tabulated(ranking: Ranking) -> Tensor:
-    """Cotangents (4 K, B, C): all contrasts of the first class, then of the second, and so on."""
-    return torch.stack([contrasts.CONTRASTS[contrast](ranking.logits, target)
-                        for target in ranking.listed.T for contrast in TABULATED])
 
 
 def pooling(side: int) -> int:

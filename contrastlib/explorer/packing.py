@@ -4,8 +4,8 @@ A stack is what all maps of a picture by one method at one layer are made of: ro
 
 ===========  =================================================================================================
 K            phi^s of each listed class, the most probable first
-2            of the rest, if there are other classes: its mean weighted by probability, and its plain mean
-2            those two of y_s phi^s, where maps are of relevance
+R            of the rest, if there are other classes: sums of phi^s with fixed weights, the first by probability
+R            the same sums of y_s phi^s, where maps are of relevance
 ===========  =================================================================================================
 
 and the kind of an entry says what becomes of them:
@@ -14,8 +14,8 @@ and the kind of an entry says what becomes of them:
 linear       sum_s w_s phi^s
 relevance    max(0, abs(y_t) sum_s w_s phi^s), phi^s from unit relevance at a logit
 scored       sum_s w_s y_s phi^s of the same phi^s
-table        row 4 r + c is the map of class r and contrast c itself (original, mean, maximum, weighted),
-             for maps that are no weighted sum over classes
+table        row n r + c is the map of class r and the c-th of n contrasts itself, in the order of the
+             view's weights, for maps that are no weighted sum over classes
 ===========  =================================================================================================
 
 Maps of different classes are often much alike, and what sets them apart is small. Rows are therefore stored

@@ -1,5 +1,7 @@
 // Lines of Python that give the map of a pane: the templates of the header, filled. Twin of snippets.py.
 
+import { INTERACTIVE } from "./arithmetic.js";
+
 const IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models";
 
 export function snippet(header, picture, pane, shares) {
@@ -17,7 +19,7 @@ export const filled = (text, values) => text.replace(/\{(\w+)\}/g, (field, name)
 // The contrast as an argument, after the lines that it needs.
 function contrastCode(view, { contrast, foils, rank }, shares) {
   const listed = view.classes.map(each => each.index);
-  if (!["among", "own"].includes(contrast)) return { lines: [], argument: `'${contrast}'` };
+  if (!INTERACTIVE.includes(contrast)) return { lines: [], argument: `'${contrast}'` };
   if (contrast === "among" && !foils.includes(listed.length)) {
     return { lines: [], argument: `'among', foils=[${foils.map(foil => listed[foil]).join(", ")}]` };
   }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contrastlib.explainers import EXPLAINERS
-from contrastlib.explorer.arithmetic import shares
+from contrastlib.explorer.arithmetic import INTERACTIVE, shares
 
 IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models"
 
@@ -37,7 +37,7 @@ def snippet(header: dict, picture: dict, pane: dict) -> str:
     """The lines that give the map of a pane, ``maps`` (1, H, W)."""
     view, network = picture["views"][pane["network"]], header["networks"][pane["network"]]
     entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (pane["method"], pane["layer"]))
-    lines, contrast = _contrast(view, pane, network["classes"])
+    lines, contrast = _contrast(view, pane)
     call = header["methods"][pane["method"]]["code"]
     for field, value in {"target": view["classes"][pane["rank"]]["index"], "layer": pane["layer"],
                          "pooled": entry.get("pooled"), "contrast": contrast}.items():
@@ -46,14 +46,14 @@ def snippet(header: dict, picture: dict, pane: dict) -> str:
     return "\n".join([IMPORTS, network["code"], code, *lines, call])
 
 
-def _contrast(view: dict, pane: dict, count: int) -> tuple[list[str], str]:
+def _contrast(view: dict, pane: dict) -> tuple[list[str], str]:
     """The contrast as an argument, after the lines that it needs."""
     listed = [each["index"] for each in view["classes"]]
-    if pane["contrast"] not in ("among", "own"):
+    if pane["contrast"] not in INTERACTIVE:
         return [], repr(pane["contrast"])
     if pane["contrast"] == "among" and len(listed) not in pane["foils"]:
         return [], f"'among', foils={[listed[rank] for rank in pane['foils']]}"
-    share = shares(view, pane, count).tolist()
+    share = shares(view, pane).tolist()
     lines = ["y = contrastlib.autograd.predict(network, image[None])", "w = torch.zeros_like(y)",
              f"w[0, {listed[pane['rank']]}] = 1",
              *(f"w[0, {index}] = {-part}" for index, part in zip(listed, share) if part)]

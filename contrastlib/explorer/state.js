@@ -1,6 +1,6 @@
 // What the reader has chosen: made complete and possible, and written in the page's address.
 
-import { CONTRASTS, sum, TABULATED } from "./arithmetic.js";
+import { INTERACTIVE, sum } from "./arithmetic.js";
 
 const DEFAULTS = { picture: 0, opacity: 0.6, shared: false, keep: "all", fill: "blur", difference: false };
 export const KEEP = ["all", "positive", "negative"];
@@ -13,13 +13,13 @@ const between = (value, low, high) => Math.min(high, Math.max(low, value));
 export function settled(wish, header) {
   const state = { ...DEFAULTS, ...wish };
   const picture = between(Math.trunc(Number(state.picture)) || 0, 0, header.pictures.length - 1);
-  const panes = [0, 1].map(i => settledPane(wish.panes?.[i] ?? {}, header.pictures[picture].views));
+  const panes = [0, 1].map(i => settledPane(wish.panes?.[i] ?? {}, header.pictures[picture].views, header.default_contrast));
   const opacity = Number.isFinite(state.opacity) ? between(state.opacity, 0, 1) : DEFAULTS.opacity;
   return { picture, panes, opacity, shared: Boolean(state.shared), keep: among(state.keep, KEEP),
     fill: among(state.fill, FILL), difference: Boolean(state.difference) };
 }
 
-function settledPane(wish, views) {
+function settledPane(wish, views, defaultContrast) {
   const network = among(wish.network, Object.keys(views));
   const view = views[network];
   const method = among(wish.method, view.maps.map(map => map.method));
@@ -30,14 +30,14 @@ function settledPane(wish, views) {
   const foils = [...new Set(wish.foils ?? [])].filter(foil => foil !== rank
     && (view.classes[foil] || (foil === view.classes.length && view.rest)));
   const weights = settledWeights(wish.weights, rank, view);
-  const possible = contrastsOf(kind).filter(name => name !== "own" || weights);
-  const contrast = possible.includes(wish.contrast) ? wish.contrast : "weighted";
+  const possible = contrastsOf(kind, view).filter(name => name !== "own" || weights);
+  const contrast = possible.includes(wish.contrast) ? wish.contrast : defaultContrast;
   if (contrast === "among" && !foils.length) foils.push(rank === 0 ? 1 : 0);
   return { network, method, layer, rank, contrast, foils, weights: contrast === "own" ? weights : null };
 }
 
-// Maps that are no weighted sum over classes are stored for four contrasts only.
-export const contrastsOf = kind => (kind === "table" ? TABULATED : CONTRASTS);
+// Maps that are no weighted sum over classes are stored, and know no weights that the reader sets.
+export const contrastsOf = (kind, view) => [...Object.keys(view.weights), ...(kind === "table" ? [] : INTERACTIVE)];
 
 function settledWeights(weights, rank, view) {
   if (weights?.length !== view.classes.length + 1) return null;

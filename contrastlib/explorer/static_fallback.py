@@ -41,7 +41,8 @@ def still(explorer: Shown) -> bytes:
         plotting.overlay(ax, image, heat, explorer.state["opacity"])
         pane = explorer.state["panes"][i]
         network = explorer.header["networks"][pane["network"]]["title"]
-        ax.set_title(f"{'AB'[i]}: {explorer.header['methods'][pane['method']]['title']}, {pane['contrast']}")
+        method, contrast = (explorer.header[each + "s"][pane[each]]["title"] for each in ("method", "contrast"))
+        ax.set_title(f"{'AB'[i]}: {method}, {contrast}")
         ax.set_xlabel(network, fontsize=8, parse_math=False)
     for ax in (first, *others):
         ax.title.set_fontsize(9)

@@ -86,7 +86,7 @@ export function pane(title, act) {
       const probability = softmax(logitsOf(view));
       fill(target.control, view.classes.map((each, rank) => [rank, `${each.name}, ${percent(probability[rank])}`]), pane.rank);
       const { kind } = layers.find(map => map.layer === pane.layer);
-      fill(contrast.control, contrastsOf(kind).map(key => [key, header.contrasts[key].title]), pane.contrast);
+      fill(contrast.control, contrastsOf(kind, view).map(key => [key, header.contrasts[key].title]), pane.contrast);
       about.textContent = `${header.methods[pane.method].about} Contrast: ${header.contrasts[pane.contrast].about}.`;
       updateBars(bars, view, pane, shares, probability, kind === "table", act);
     },

@@ -13,7 +13,7 @@ import traitlets
 
 from contrastlib import models
 from contrastlib.explorer import content, initial_state, packing, snippets
-from contrastlib.explorer.arithmetic import map_of, shares
+from contrastlib.explorer.arithmetic import map_of, probabilities
 from contrastlib.explorer.bundle import bundle, style
 from contrastlib.explorer.content import Progress
 from contrastlib.explorer.pictures import Picture
@@ -102,13 +102,13 @@ class Explorer(anywidget.AnyWidget):
 
     def map(self, pane: int = 0) -> np.ndarray:
         """The map (h, w) of a pane, from the packed numbers as the browser computes it."""
-        chosen, view, count = self._chosen(pane)
+        chosen, view = self._chosen(pane)
         place = chosen["method"], chosen["layer"]
         entry = next(each for each in view["maps"] if (each["method"], each["layer"]) == place)
         planes = packing.unpacked_planes(self.chunks[entry["stack"]], entry["height"], entry["width"])
         mix = np.frombuffer(self.chunks[entry["mix"]], dtype="<f4")
         stack = packing.Stack(planes, mix if entry["kind"] == "table" else mix.reshape(-1, len(planes)))
-        return map_of(entry, stack, view, chosen, count)
+        return map_of(entry, stack, view, chosen)
 
     def code(self, pane: int = 0) -> str:
         """Lines of Python that give the map of a pane."""
@@ -117,14 +117,14 @@ class Explorer(anywidget.AnyWidget):
 
     def question(self, pane: int = 0) -> str:
         """What the map of a pane answers, with probabilities."""
-        chosen, view, count = self._chosen(pane)
+        chosen, view = self._chosen(pane)
         names = [each["name"] for each in view["classes"]] + ["all others"]
-        weighted = shares(view, {"rank": None, "contrast": "weighted"}, count)
-        chance = [f"{name} ({percent(share)})" for name, share in zip(names, weighted)]
+        found = probabilities(view)
+        chance = [f"{name} ({percent(share)})" for name, share in zip(names, found)]
         rank = chosen["rank"]
         return self.header["contrasts"][chosen["contrast"]]["question"].format(
-            target=chance[rank], rival=chance[shares(view, chosen, count).argmax()],
-            others=percent(1 - weighted[rank]), foils=" or ".join(chance[foil] for foil in chosen["foils"]),
+            target=chance[rank], rival=chance[rank == 0],
+            others=percent(1 - found[rank]), foils=" or ".join(chance[foil] for foil in chosen["foils"]),
         )
 
     def static_html(self) -> str:
@@ -145,8 +145,7 @@ class Explorer(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_(**options)
         return {**data, "text/html": self.static_html()}, metadata
 
-    def _chosen(self, pane: int) -> tuple[dict, dict, int]:
-        """What is chosen for a pane, the classes and maps to choose from, and how many classes there are."""
+    def _chosen(self, pane: int) -> tuple[dict, dict]:
+        """What is chosen for a pane, and the classes and maps to choose from."""
         chosen = self.state["panes"][pane]
-        view = self.header["pictures"][self.state["picture"]]["views"][chosen["network"]]
-        return chosen, view, self.header["networks"][chosen["network"]]["classes"]
+        return chosen, self.header["pictures"][self.state["picture"]]["views"][chosen["network"]]

@@ -17,7 +17,8 @@ from contrastlib.explainers import upsample
 from contrastlib.explorer import Explorer, bird, bird_scene
 
 NAME = "tried"
-CONTRASTS = ("original", "mean", "maximum", "weighted", "among", "own")
+FIXED = ("original", "mean", "maximum", "weighted", "probability")
+CONTRASTS = (*FIXED, "among", "own")
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +159,7 @@ def combinations(explorer):
     for network in ("birds_vgg", "birds_vit"):
         maps = explorer.header["pictures"][0]["views"][network]["maps"]
         for method, layer, kind in dict.fromkeys((m["method"], m["layer"], m["kind"]) for m in maps):
-            for contrast in CONTRASTS[:4] if kind == "table" else CONTRASTS:
+            for contrast in FIXED if kind == "table" else CONTRASTS:
                 yield network, method, layer, contrast
 
 

@@ -277,6 +277,14 @@ def test_every_contrast_has_its_question():
     assert len(questions) == len(CONTRASTS) and all("Raven (77.8 %)" in each for each in questions)
 
 
+def test_an_added_contrast_is_in_the_help_and_answers_its_question(here, capsys, added_contrast):
+    with pytest.raises(SystemExit):
+        main(["explain", "--help"])
+    assert re.search(rf"^  {added_contrast.name} +against a toy$", capsys.readouterr().out, re.MULTILINE)
+    assert run("--contrast", added_contrast.name, "--target", "0") == 0
+    assert re.search(r"^Why Raven \(.* %\), .* \(.* %\) and .* % in mind\?$", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_drawing():
     """0 in the middle of the colours, the frame where the network looks; also for a map of zeros."""
     photo, network = Image.new("RGB", (120, 80)), classifier()

@@ -24,10 +24,10 @@ def test_scores_and_maps_written_plainly(network, images, table):
     logits = network(images).detach()
     first, second = logits.topk(2).indices.T
     for contrast in ("original", "weighted"):
-        w = contrasts.CONTRASTS[contrast](logits, first)
+        w = contrasts.CONTRASTS[contrast].function(logits, first)
         rows = table[(table["variant"] == "identity") & (table["contrast"] == contrast)].set_index("image")
         np.testing.assert_allclose(rows["score"], (w * logits).sum(1), atol=1e-10)
-        maps = [explain(network, images, lambda y, t=t, c=contrast: contrasts.CONTRASTS[c](y, t)).map.flatten(1) for t in (first, second)]
+        maps = [explain(network, images, lambda y, t=t, c=contrast: contrasts.CONTRASTS[c].function(y, t)).map.flatten(1) for t in (first, second)]
         np.testing.assert_allclose(rows["similarity"], torch.cosine_similarity(*maps), atol=1e-10)
         np.testing.assert_allclose(rows["negative"], (maps[0] < 0).double().mean(1), atol=1e-10)
 

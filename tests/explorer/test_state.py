@@ -44,8 +44,8 @@ def test_any_name_survives_the_address(node, name):
     """In network, method and layer, beside a network whose name is a piece of it."""
     classes = [{"index": i, "name": "c", "logit": -i} for i in range(3)]
     maps = [{"method": method, "layer": layer, "kind": "linear"} for method in ("gradcam", name) for layer in ("a", name)]
-    view = {"classes": classes, "rest": {"count": 5, "logit": -9}, "maps": maps}
-    header = {"pictures": [{"views": {"my": view, name: view, "100A": view}}]}
+    view = {"classes": classes, "rest": {"count": 5, "logit": -9, "rows": 1}, "weights": {"weighted": []}, "maps": maps}
+    header = {"default_contrast": "weighted", "pictures": [{"views": {"my": view, name: view, "100A": view}}]}
     chosen = {"network": name, "method": name, "layer": name}
     state = {"panes": [{**chosen, "contrast": "among", "foils": [1, 3]},
                        {**chosen, "rank": 1, "contrast": "own", "weights": [0.25, 0, 0.25, 0.5]}]}
@@ -55,8 +55,9 @@ def test_any_name_survives_the_address(node, name):
 
 
 def test_an_address_is_written_as_ever(node):
-    view = {"classes": [{"logit": 1}, {"logit": 0}], "rest": None, "maps": [{"method": "gradcam", "layer": "b.0", "kind": "linear"}]}
-    found = node(state={}, header={"pictures": [{"views": {"birds_vgg": view}}]})
+    view = {"classes": [{"logit": 1}, {"logit": 0}], "rest": None, "weights": {"weighted": []},
+            "maps": [{"method": "gradcam", "layer": "b.0", "kind": "linear"}]}
+    found = node(state={}, header={"default_contrast": "weighted", "pictures": [{"views": {"birds_vgg": view}}]})
     pane = "birds_vgg,gradcam,b.0,0,weighted"
     assert found["written"] == f"#explore?picture=0&a={pane}&b={pane}&opacity=60"
 

@@ -1,0 +1,117 @@
+"""Checks of logits, classes, foils and weights; each error names the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+Classes = int | Sequence[int] | Tensor
+"""a class index, or one for each of B images"""
+
+
+def check_logits(logits: Tensor) -> None:
+    """Raise a TypeError or ValueError, with the remedy, unless these can be logits (B, C)."""
+    if not isinstance(logits, Tensor) or not logits.is_floating_point():
+        kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
+        raise TypeError(f"logits must be a floating-point tensor, got {kind}")
+    if logits.ndim != 2 or 0 in logits.shape:
+        raise ValueError(f"logits must have shape (B, C), one row an image, got {tuple(logits.shape)}")
+    if not logits.isfinite().all():
+        rows = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()
+        raise ValueError(f"logits are NaN or infinite in row(s) {rows[:5]}: check the images and the network")
+    if logits.shape[1] > 1 and _are_probabilities(logits):
+        raise ValueError(
+            "every row is non-negative and sums to 1: these are probabilities, not logits. "
+            "Remove the network's final softmax, or pass log-probabilities (p.log())."
+        )
+
+
+def checked(logits: Tensor, target: Classes) -> tuple[Tensor, Tensor, bool]:
+    """Validated logits with at least two classes, targets (B,), and whether there was one logit."""
+    check_logits(logits)
+    logits, single = logits.detach(), logits.shape[1] == 1
+    if single:
+        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    return logits, _class_indices(target, logits, "target"), single
+
+
+def foil_mask(logits: Tensor, target: Tensor, foils: Classes) -> Tensor:
+    """Truth values (B, C): true at each image's foils, of which there is at least one and none is the target."""
+    foils = _as_tensor(foils, logits, "foils")
+    if foils.dtype == torch.bool:
+        if foils.shape != logits.shape:
+            raise ValueError(f"a foil mask must have the logits' shape {tuple(logits.shape)}, got {tuple(foils.shape)}")
+        mask = foils
+    else:
+        if foils.ndim > 1:
+            raise ValueError("foils must be class indices common to all images, or a boolean mask (B, C)")
+        foils = foils.reshape(-1)
+        _check_range(foils, logits.shape[1], "foil")
+        mask = torch.zeros_like(logits, dtype=torch.bool)
+        mask[:, foils] = True
+    if not mask.any(dim=1).all():
+        raise ValueError("foils are empty: name at least one class to contrast the target with")
+    if mask.gather(1, target[:, None]).any():
+        raise ValueError("the target is among its own foils: leave it out")
+    return mask
+
+
+def own_weights(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    """Weights given as a tensor, or made by a function of the logits, in the logits' dtype and on their device."""
+    check_logits(logits)
+    weights = contrast(logits) if callable(contrast) else contrast
+    if not isinstance(weights, Tensor):
+        raise TypeError(
+            f"a contrast is a name, a tensor of weights or a function that returns one, not {weights!r}"
+        )
+    if weights.is_complex():
+        raise TypeError(f"weights must be real, got {weights.dtype}")
+    if weights.shape != logits.shape:
+        raise ValueError(
+            f"weights must have the logits' shape (B, C) = {tuple(logits.shape)}, a row for each image, "
+            f"got {tuple(weights.shape)}"
+        )
+    weights = weights.detach().to(logits)
+    if not weights.isfinite().all():
+        raise ValueError("weights hold NaN or infinite values: check the contrast they come from")
+    return weights
+
+
+def _are_probabilities(logits: Tensor) -> bool:
+    eps = torch.finfo(logits.dtype).eps
+    tolerance = eps if logits.dtype.itemsize == 2 else 100 * eps  # 16 bits round coarsely: a hundred steps are any logits
+    sums = logits.to(torch.promote_types(logits.dtype, torch.float32)).sum(dim=1)
+    return bool((logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=tolerance))
+
+
+def _class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
+    indices = _as_tensor(classes, logits, what)
+    if indices.dtype == torch.bool:
+        raise TypeError(f"{what} must hold integer class indices, got truth values")
+    batch, count = logits.shape
+    if indices.ndim == 0:
+        indices = indices.expand(batch)
+    if indices.shape != (batch,):
+        raise ValueError(
+            f"{what} must be one class or one for each of the {batch} images, got shape {tuple(indices.shape)}"
+        )
+    _check_range(indices, count, what)
+    return indices
+
+
+def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
+    try:
+        tensor = torch.as_tensor(classes, device=logits.device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(f"{what} must hold integer class indices, got {classes!r}") from error
+    if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
+        raise TypeError(f"{what} must hold integer class indices, got {tensor.dtype}")
+    return tensor if tensor.dtype == torch.bool else tensor.long()
+
+
+def _check_range(indices: Tensor, count: int, what: str) -> None:
+    outside = indices[(indices < 0) | (indices >= count)]
+    if outside.numel():
+        raise IndexError(f"{what} {outside[0].item()} is not a class: there are {count} (0 to {count - 1})")
