@@ -18,7 +18,7 @@ from contrastlib.explainers import vit
 from contrastlib.explainers.all_classes import class_maps
 
 SCHEMES = ("original", "mean", "maximum", "weighted")
-METHODS = tuple(explainers.ACTIVATION_SPACE)
+METHODS = tuple(explainers.select(space="layer"))
 RANKS = 2
 MAPS = len(METHODS) * len(SCHEMES) * RANKS
 
@@ -27,7 +27,7 @@ def activation_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
     """3 methods x 4 contrasts x the 2 most probable classes, from one forward and one backward pass."""
     passed = forward(network, images, last_convolution(network), once=True)
     cotangents = all_cotangents(passed.logits)
-    return [explainers.METHODS[method](passed, cotangents) for method in METHODS]
+    return [explainers.EXPLAINERS[method].function(passed, cotangents) for method in METHODS]
 
 
 def all_cotangents(logits: Tensor) -> Tensor:
@@ -97,7 +97,8 @@ def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     relevance = contrasts.original(logits, logits.argmax(dim=1)) * logits
     made = {
         f"{method}, {contrast}": lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
-        for method in (*explainers.METHODS, *explainers.OWN_PASS) for contrast in ("original", "weighted")
+        for method in explainers.select(space="layer") | explainers.select(space="pixels", contrast=True)
+        for contrast in ("original", "weighted")
     }
     peer = {"zennit: LRP": lambda: peers.zennit_lrp(network, images, relevance)}
     return side_by_side({bare: lambda: predict(network, images), **made, **peer}, bare, repetitions, "methods")
@@ -121,7 +122,7 @@ def transformer_maps(network: nn.Module, images: Tensor) -> tuple[list[Tensor], 
     """GradCAM of each of ViT-B/16's blocks and the rollout, of two contrasts."""
     passed = vit.vit_forward(network, images, once=True)
     w = _two_contrasts(passed.logits)
-    return [vit.vit_gradcam(passed, w, block, layer="norm") for block in range(12)], vit.gradient_attention_rollout(passed, w)
+    return [vit.vit_gradcam(passed, w, f"norm.{block}") for block in range(12)], vit.gradient_attention_rollout(passed, w)
 
 
 def _two_contrasts(logits: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
-from contrastlib.autograd import INPUT, check_model, forward, last_convolution, own_precision, predict
+from contrastlib.autograd import INPUT, check_model, default_layer, forward, own_precision, predict
 from contrastlib.contrasts import Classes, ContrastLike
+from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
 
 
 def explain(
@@ -20,6 +21,7 @@ def explain(
     layer: str | None = None,
     upsample: bool = True,
     foils: Classes | None = None,
+    channels: str = "sum",
     **options,
 ) -> Tensor:
     """Maps of what speaks for ``target`` against the other classes, one forward and one backward pass.
@@ -28,24 +30,23 @@ def explain(
         model: any classifier that maps images to logits (B, C) (not to probabilities).
         images: (B, channels, H, W), floating point, preprocessed as the model wants them.
         target: a class index, or one for each image; the predicted class of each image when None.
-        method: activations of a layer: "gradcam" (of a torchvision VisionTransformer "vit_gradcam"),
-            "linear_approximation", "xgradcam".
-            Pixels, channels summed: "gradient", "input_x_gradient", "integrated_gradients",
-            "guided_backpropagation", "deeplift", "fullgrad", "lrp"
-            (the relevance w * y enters at the logits).
-            Vision Transformers: "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient".
+        method: name of an explainer in :data:`contrastlib.explainers.registry.EXPLAINERS`; the table of the
+            methods says what each one is, where it comes from and what it costs.
         contrast: "weighted" (against the others by their probability), "original" (the logit
             alone), "mean", "maximum", "probability", or "among" with ``foils``; see
             :mod:`contrastlib.contrasts`. Or weights of your own over the logits, a tensor (B, C) or a
             function of the logits that returns one; they say what is explained, ``target`` does not then.
+            CLRP and SGLRP define their initial relevance themselves and take no other contrast.
         layer: name as in ``model.named_modules()``. When None: the model's own ``layer`` if it has
             one, else its last convolution; of a Transformer the last block ("norm.11"); "input" for
             gradient and input_x_gradient. The other methods have no layer.
         upsample: bring maps of a layer or of tokens to the size of the images.
         foils: classes to contrast with, for ``contrast="among"``.
-        options: of the method, see :mod:`contrastlib.explainers`, such as ``steps`` and ``baseline`` of
-            integrated_gradients, or ``rules`` and ``box`` of lrp, whose z+ rule has to know the lowest
-            and the highest value of a pixel: 0 and 1 unless said.
+        channels: of a method that gives each channel of a pixel a value: "sum" adds them up; "abs_max" takes the
+            greatest absolute value, as Simonyan et al. 2013 do for the gradient.
+        options: of the method, such as ``steps`` and ``baseline`` of integrated_gradients, or ``rules`` and
+            ``box`` of lrp, whose z+ rule has to know the lowest and the highest value of a pixel: 0 and 1
+            unless said.
 
     Returns:
         Maps (B, H, W), or (B, h, w) without upsampling. Positive values speak for the target,
@@ -60,62 +61,73 @@ def explain(
     torch.Size([2, 64, 64])
     """
     check_model(model)
-    names = (*explainers.METHODS, *explainers.OWN_PASS, *explainers.TRANSFORMER)
-    if method not in names:
-        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(names)}")
-    if layer is not None and not isinstance(layer, str):
-        raise TypeError(f"layer is one name, got {layer!r}; for maps of several see contrastlib.autograd.forward")
-    if method == "gradcam" and layer is None and explainers.vit.is_transformer(model):
-        method = "vit_gradcam"
-    if target is None and options.get("contrast_at") == "path":  # on the way another class may be predicted
+    record = _record(method, model, layer)
+    record.check_options(options)
+    _check_channels(record, channels)
+    _check_contrast(record, contrast, foils)
+    if target is None and options.get("contrast_at") == "path":  # along the path another class may be predicted
         target = _predicted(predict(model, images))
 
-    def chosen(logits: Tensor) -> Tensor:
-        return contrasts.cotangent(contrast, logits, _predicted(logits) if target is None else target, foils)
+    def classes(logits: Tensor) -> Classes:
+        return _predicted(logits) if target is None else target
 
-    families = {_of_pixels: explainers.OWN_PASS, _of_tokens: explainers.TRANSFORMER, _of_a_layer: explainers.METHODS}
-    make = next(make for make, methods in families.items() if method in methods)
+    def cotangent(logits: Tensor) -> Tensor:
+        return contrasts.cotangent(contrast, logits, classes(logits), foils)
+
     with own_precision(model):
-        maps = make(method, model, images, layer, chosen, options)
+        maps = record.map(_found(record, model, images, layer, cotangent, classes, options), channels)
     return explainers.upsample(maps, images.shape[-2:]) if upsample and maps.shape[-2:] != images.shape[-2:] else maps
+
+
+def _record(method: str, model: nn.Module, layer: str | None) -> Explainer:
+    """The record of the method, or of the one that takes its place for this model."""
+    if method not in EXPLAINERS:
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(EXPLAINERS)}")
+    if layer is not None and not isinstance(layer, str):
+        raise TypeError(f"layer is one name, got {layer!r}; for maps of several see contrastlib.autograd.forward")
+    record = EXPLAINERS[method]
+    if record.for_transformers and layer is None and explainers.vit.is_transformer(model):
+        record = EXPLAINERS[record.for_transformers]
+    if layer is not None and not record.takes_layer:
+        why = "makes maps of the pixels" if record.space == "pixels" else "reads all blocks"
+        raise ValueError(f"{record.name} {why}: leave the layer {layer!r} out")
+    return record
+
+
+def _check_channels(record: Explainer, channels: str) -> None:
+    if channels not in CHANNELS:
+        raise ValueError(f"unknown channels {channels!r}; choose one of {', '.join(CHANNELS)}")
+    if channels != "sum" and not record.has_channels:
+        raise ValueError(f"{record.name} gives one map and not one of each channel: leave channels={channels!r} out")
+
+
+def _check_contrast(record: Explainer, contrast: ContrastLike, foils: Classes | None) -> None:
+    if record.contrast or (isinstance(contrast, str) and contrast == "weighted" and foils is None):
+        return
+    raise ValueError(
+        f"{record.name} defines its initial relevance itself: leave contrast and foils out, "
+        "or use method=\"lrp\", whose initial relevance is that of any contrast"
+    )
 
 
 def _predicted(logits: Tensor) -> Tensor:
     return logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
-def _of_pixels(
-    method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable, options: dict
-) -> Tensor:
-    if layer is not None:
-        raise ValueError(f"{method} makes maps of the pixels: leave the layer {layer!r} out")
-    maps = explainers.OWN_PASS[method](model, images, chosen, **options)
-    return maps.map if method == "fullgrad" else maps.sum(dim=1)
-
-
-def _of_a_layer(
-    method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable, options: dict
-) -> Tensor:
-    of_pixels = method in explainers.INPUT_SPACE
-    if layer is None:
-        own = getattr(model, "layer", None)
-        layer = INPUT if of_pixels else own if isinstance(own, str) else last_convolution(model)
-    passed = forward(model, images, layer, once=True)
-    maps = explainers.METHODS[method](passed, chosen(passed.logits), **options)
-    if of_pixels and maps.ndim != 4:
-        raise ValueError(f"layer {layer!r} gives {tuple(maps.shape)}, not (B, channels, h, w): it has no places to map")
-    return maps.sum(dim=1) if of_pixels else maps
-
-
-def _of_tokens(
-    method: str, model: nn.Module, images: Tensor, layer: str | None, chosen: Callable, options: dict
-) -> Tensor:
-    passed = explainers.vit.vit_forward(model, images, once=True)
-    w = chosen(passed.logits)
-    if method != "vit_gradcam":
-        if layer is not None:
-            raise ValueError(f"{method} reads all blocks: leave the layer {layer!r} out")
-        return explainers.TRANSFORMER[method](passed, w, **options)
-    places = [name for name in passed.activations if not name.startswith("attention")]
-    kind, _, block = passed.layer(layer or [name for name in places if name.startswith("norm")][-1]).partition(".")
-    return explainers.vit_gradcam(passed, w, int(block), layer=kind, **options)
+def _found(
+    record: Explainer, model: nn.Module, images: Tensor, layer: str | None,
+    cotangent: Callable[[Tensor], Tensor], classes: Callable[[Tensor], Classes], options: dict,
+):
+    """What the function of the record returns."""
+    if record.needs == "network":
+        return record.function(model, images, cotangent if record.contrast else classes, **options)
+    if record.needs == "tokens pass":
+        passed = explainers.vit.vit_forward(model, images, once=True)
+    else:
+        layer = layer or (INPUT if record.space == "pixels" else default_layer(model))
+        passed = forward(model, images, layer, once=True)
+    at = {"layer": layer} if record.takes_layer else {}
+    found = record.function(passed, cotangent(passed.logits), **at, **options)
+    if record.has_channels and found.ndim != 4:
+        raise ValueError(f"layer {layer!r} gives {tuple(found.shape)}, not (B, channels, h, w): it has no places to map")
+    return found

@@ -17,7 +17,7 @@ from torchvision.models import VisionTransformer
 import contrastlib
 from contrastlib import contrasts, explain, explainers, models
 from contrastlib.contrasts import CONTRASTS
-from contrastlib.explainers import METHODS, OWN_PASS
+from contrastlib.explainers import EXPLAINERS, select
 from contrastlib.models import torchvision_hub
 
 BATCH, CLASSES = 3, 6
@@ -40,7 +40,7 @@ def test_an_added_contrast_is_explained(network, images, added_contrast):
     assert torch.equal(explain(network, images, 2, contrast=added_contrast.name), explain(network, images, contrast=w))
 
 
-@pytest.mark.parametrize("method", [*METHODS, *OWN_PASS])
+@pytest.mark.parametrize("method", select(space="layer") | select(space="pixels", contrast=True))
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_one_line_for_every_method_and_contrast(network, images, method, contrast):
     maps = explain(network, images, 2, method, contrast, foils=[0, 4] if contrast == "among" else None)
@@ -207,16 +207,16 @@ def test_before_global_average_pooling_the_three_methods_agree():
 
 # --- explainers that run the network their own way ------------------------------------------------
 
-@pytest.mark.parametrize("method", explainers.OWN_PASS)
+@pytest.mark.parametrize("method", select(needs="network", contrast=True))
 def test_explainers_with_a_pass_of_their_own(network, images, method):
-    direct = explainers.OWN_PASS[method](network, images, lambda y: contrasts.weighted(y, [1, 2, 3]))
+    direct = EXPLAINERS[method].function(network, images, lambda y: contrasts.weighted(y, [1, 2, 3]))
     direct = direct.map if method == "fullgrad" else direct.sum(dim=1)
     torch.testing.assert_close(contrastlib.explain(network, images, [1, 2, 3], method=method), direct)
     with pytest.raises(ValueError, match=f"{method} makes maps of the pixels"):
         contrastlib.explain(network, images, method=method, layer="0")
 
 
-@pytest.mark.parametrize("method", explainers.TRANSFORMER)
+@pytest.mark.parametrize("method", select(space="tokens"))
 def test_explainers_of_transformers(method):
     torch.manual_seed(0)
     network = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=6)
@@ -224,8 +224,7 @@ def test_explainers_of_transformers(method):
     images = torch.rand(2, 3, 32, 32)
     passed = explainers.vit.vit_forward(network, images)
     w = contrasts.weighted(passed.logits, 4)
-    more = {"block": 1, "layer": "norm"} if method == "vit_gradcam" else {}
-    direct = explainers.TRANSFORMER[method](passed, w, **more)
+    direct = EXPLAINERS[method].function(passed, w)
     assert direct.abs().max() > 0
     torch.testing.assert_close(contrastlib.explain(network, images, 4, method=method, upsample=False), direct)
     assert contrastlib.explain(network, images, 4, method=method).shape == (2, 32, 32)
@@ -235,10 +234,10 @@ def test_the_block_of_a_transformer():
     network = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=6)
     images = torch.rand(2, 3, 32, 32)
     passed = explainers.vit.vit_forward(network, images)
-    expected = explainers.vit_gradcam(passed, contrasts.weighted(passed.logits, 4), block=0)
+    expected = explainers.vit_gradcam(passed, contrasts.weighted(passed.logits, 4), "block.0")
     found = contrastlib.explain(network, images, 4, method="vit_gradcam", layer="block.0", upsample=False)
     torch.testing.assert_close(found, expected)
-    with pytest.raises(ValueError, match="'block.7' is not recorded; choose one of"):
+    with pytest.raises(ValueError, match="no layer 'block.7'; choose one of"):
         contrastlib.explain(network, images, 4, method="vit_gradcam", layer="block.7")
     with pytest.raises(ValueError, match="reads all blocks: leave the layer"):
         contrastlib.explain(network, images, 4, method="attention_x_gradient", layer="block.0")
@@ -304,4 +303,4 @@ def test_a_vision_transformer_is_explained_by_its_tokens():
 def test_modules_are_there_when_they_are_asked_for():
     code = "import contrastlib, sys; assert 'torch' not in sys.modules; contrastlib.models.load; contrastlib.contrasts.weighted"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert {"explain", "models", "forward"} <= set(dir(contrastlib)) and not hasattr(contrastlib, "model")
+    assert {"explain", "models", "autograd"} <= set(dir(contrastlib)) and not hasattr(contrastlib, "model")

@@ -1,23 +1,26 @@
-"""Files of data and weights: one registry of what they are, where they lie and whether they are sound, and downloads.
+"""The registry of networks, data sets and their files: what they are, where they lie, whether they are sound; downloads.
 
-- :mod:`~contrastlib.assets.registry`: what ``files.yaml`` and ``sets.yaml`` say, and the files themselves
+- :mod:`~contrastlib.assets.records`: what an entry of ``networks.yaml`` and ``datasets.yaml`` holds
+- :mod:`~contrastlib.assets.registry`: all entries by name, and the files themselves
 - :mod:`~contrastlib.assets.download`: downloads that go on where they broke off
 - :mod:`~contrastlib.assets.errors`: what can be wrong with a file
 """
 
 from contrastlib.assets.errors import CorruptFile, DataError, MissingFile, unknown
+from contrastlib.assets.records import DataSet, File, Network, imported
 from contrastlib.assets.registry import (
     WEIGHTS,
     available,
     card,
-    entries,
-    entry,
+    datasets,
     fetch,
+    file,
+    files,
+    networks,
     path,
     place,
     remedy,
     root,
-    sets,
     sha256,
     state,
     trained,
@@ -25,6 +28,7 @@ from contrastlib.assets.registry import (
 )
 
 __all__ = [
-    "WEIGHTS", "CorruptFile", "DataError", "MissingFile", "available", "card", "entries", "entry", "fetch", "path", "place",
-    "remedy", "root", "sets", "sha256", "state", "trained", "trained_names", "unknown",
+    "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card", "datasets",
+    "fetch", "file", "files", "imported", "networks", "path", "place", "remedy", "root", "sha256", "state", "trained",
+    "trained_names", "unknown",
 ]  # fmt: skip

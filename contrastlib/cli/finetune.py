@@ -30,13 +30,14 @@ examples:
 
 def add_parser(subparsers) -> None:
     """Add the command ``finetune``."""
+    known = [name for name, record in assets.datasets().items() if len(record.splits) > 1]
     parser = subparsers.add_parser(
         "finetune", help="fine-tune a large network on a data set of the papers", description=DESCRIPTION,
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("network", metavar="NETWORK", help="of torchvision: vgg16_bn, alexnet, vit_b_16, ...")
     parser.add_argument("dataset", metavar="DATASET", help=(
-        "cub200, fgvc-aircraft, food101, flowers102 or stanford-cars; see `data fetch --help`"))
+        f"any of {', '.join(known)}; see `data fetch --help`"))
     parser.add_argument("--epochs", type=positive, default=200, help=(
         "passes through the photographs (default: 200)"))
     parser.add_argument("--batch", type=positive, default=128, help=(

@@ -4,14 +4,14 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import get_context
 
 import yaml
 from tqdm import tqdm
 
-LONGEST = ("10_lrp",)  # begun first where several run at a time, so that none is left to run alone
+LONGEST = ("10_lrp", "02_input_space")  # begun first where several run at a time, so that none is left to run alone
 
 
 def add_parser(subparsers):
@@ -121,19 +121,48 @@ def _save_one(source, _):
 
 
 def _each(work, plan, environment, jobs):
-    """Do ``work`` for each notebook, ``jobs`` at a time; after a failure, none that has not begun."""
+    """Do ``work`` for each notebook, ``jobs`` at a time, and print what it returns in the order of the plan.
+
+    After the first failure no other notebook begins; those that are running finish, and are printed too.
+
+    Raises:
+        NotebookFailed: with the messages of all that failed.
+    """
     from contrastlib.report import notebooks
 
-    begun = sorted(plan, key=lambda each: jobs > 1 and each[0].stem not in LONGEST)
+    waiting = sorted(plan, key=lambda each: _turn(each[0].stem) if jobs > 1 else 0)
+    order, begun, running, said, failed = [source for source, _ in plan], {}, set(), 0, False
     forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
     options = {"mp_context": forked, "initializer": _take_row, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
-    with notebooks.kernel_environment(environment), ProcessPoolExecutor(min(jobs, len(plan)), **options) as pool:
-        running = {each[0]: pool.submit(work, *each) for each in begun}
-        try:
-            for source, _ in tqdm(plan, desc="notebooks", unit="notebook", disable=None):  # only on a terminal
-                tqdm.write(running[source].result())
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with (
+        notebooks.kernel_environment(environment),
+        ProcessPoolExecutor(min(jobs, len(plan)), **options) as pool,
+        tqdm(total=len(plan), desc="notebooks", unit="notebook", disable=None) as bar,  # only on a terminal
+    ):
+        while running or (waiting and not failed):
+            while waiting and not failed and len(running) < jobs:  # one for each process: what is queued may begin
+                source, own = waiting.pop(0)
+                begun[source] = pool.submit(work, source, own)
+                running.add(begun[source])
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            bar.update(len(done))
+            failed = failed or any(future.exception() for future in done)
+            while not failed and said < len(order) and order[said] in begun and begun[order[said]].done():
+                tqdm.write(begun[order[said]].result())
+                said += 1
+    rest = [begun[source] for source in order[said:] if source in begun]
+    for future in rest:
+        if not future.exception():
+            print(future.result())
+    errors = [future.exception() for future in rest if future.exception()]
+    if errors and all(isinstance(error, notebooks.NotebookFailed) for error in errors):
+        raise notebooks.NotebookFailed("\n\n".join(map(str, errors)))
+    for error in errors:
+        raise error
+
+
+def _turn(name):
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 def _take_row(taken, lock):

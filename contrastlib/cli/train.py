@@ -8,7 +8,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from contrastlib import assets
 from contrastlib.assets import WEIGHTS, DataError
+from contrastlib.assets.records import Training
 from contrastlib.cli import positive, writable
 
 DESCRIPTION = """\
@@ -32,7 +34,7 @@ def add_parser(subparsers) -> None:
         "networks",
         nargs="*",
         metavar="NETWORK",
-        help="birds_vgg, birds_alexnet, birds_resnet, birds_vit or cifar10_vit (default: the four for birds)",
+        help=f"any of {', '.join(_trainable())} (default: those for the drawn birds)",
     )
     parser.add_argument(
         "--epochs", type=positive, help="passes through the pictures (default: as in the network's recipe)"
@@ -49,24 +51,27 @@ def add_parser(subparsers) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train each network and print its scores; 2 if a name is unknown, a checkpoint does not fit or nothing can be written."""
-    from contrastlib.models.architectures import small
     from contrastlib.training import from_scratch
 
-    unknown = sorted(set(arguments.networks) - set(small.NETWORKS))
+    known = _trainable()
+    unknown = sorted(set(arguments.networks) - set(known))
     if unknown:
         print(
             f"contrastlib train: no small network is called {unknown[0]!r}; "
-            f"the names are: {', '.join(small.NETWORKS)}",
+            f"the names are: {', '.join(known)}",
             file=sys.stderr,
         )
         return 2
-    for name in arguments.networks or [name for name in small.NETWORKS if name.startswith("birds")]:
-        recipe = replace(from_scratch.RECIPES.get(name, from_scratch.Recipe()), seed=arguments.seed)
+    for name in arguments.networks or [name for name, training in known.items() if training.images == "birds"]:
+        recipe = replace(from_scratch.recipe_of(name), seed=arguments.seed)
         if arguments.epochs:
             recipe = replace(recipe, epochs=arguments.epochs)
         try:
-            output, size = writable(arguments.output), small.input_size(name)
-            parts = _cifar10() if name == "cifar10_vit" else _birds(size, arguments.pictures)
+            output, training = writable(arguments.output), known[name]
+            if training.images == "birds":
+                parts = _birds(assets.networks()[name].input_size, arguments.pictures)
+            else:
+                parts = _whole(training.images, training.test)
             card = from_scratch.train(name, output, recipe, *parts)
         except (ValueError, DataError) as error:
             print(f"contrastlib train: {error}", file=sys.stderr)
@@ -79,6 +84,11 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _trainable() -> dict[str, Training]:
+    """The networks that the project trains itself, name -> how."""
+    return {name: network.training for name, network in assets.networks().items() if network.training}
+
+
 @cache
 def _birds(size, count):
     """Pictures to train on, pictures for validation, and the test set."""
@@ -89,8 +99,9 @@ def _birds(size, count):
     return render(train), render(validation), SyntheticBirds("test", size)
 
 
-def _cifar10():
+def _whole(images: str, test: str):
+    """The same of sets without a split for validation, some of whose pictures are held out for it."""
     from contrastlib.datasets import load
     from contrastlib.training.from_scratch import held_out, render
 
-    return *held_out(render(load("cifar10-train"))), load("cifar10-test")
+    return *held_out(render(load(images))), load(test)

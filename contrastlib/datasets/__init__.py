@@ -1,44 +1,14 @@
-"""Data sets by name: ``datasets.load("imagenet-sample")``."""
+"""Data sets by name: ``datasets.load("imagenet-sample")``. ``contrastlib/assets/datasets.yaml`` has an entry for each."""
 
 from __future__ import annotations
 
-from functools import partial
-
 from contrastlib import assets
-from contrastlib.datasets import archives, papers
 from contrastlib.datasets.base import Example, ImageSet
-from contrastlib.datasets.folders import Folder
-from contrastlib.datasets.packaged import PackagedPhotographs
 
 __all__ = ["DATASETS", "Example", "ImageSet", "load"]
 
-
-def _birds(**options) -> ImageSet:
-    from contrastlib.datasets.birds import SyntheticBirds
-
-    return SyntheticBirds(**options)
-
-
-def _bird_scenes(**options) -> ImageSet:
-    from contrastlib.datasets.birds import BirdScenes
-
-    return BirdScenes(**options)
-
-
-DATASETS = {
-    "birds": _birds,
-    "bird-scenes": _bird_scenes,
-    "photographs": PackagedPhotographs,
-    "imagenet-sample": archives.imagenet_sample,
-    "imagenet-birds": archives.imagenet_birds,
-    "zebra-elephant": archives.zebra_elephant,
-    "cifar10-test": archives.cifar10_test,
-    "cifar10-train": archives.cifar10_train,
-    "folder": Folder,
-    "imagenet-val": papers.ImageNetVal,
-    "cub200": papers.CUB200,
-    **{name: partial(papers.from_torchvision, name) for name in papers.TORCHVISION},
-}
+DATASETS = assets.datasets()
+"""name -> record"""
 
 
 def load(name: str, **options) -> ImageSet:
@@ -59,4 +29,6 @@ def load(name: str, **options) -> ImageSet:
     """
     if name not in DATASETS:
         raise assets.unknown("data set", name, DATASETS)
-    return DATASETS[name](**options)
+    record = DATASETS[name]
+    classes = {"class_names": record.classes.listed()} if record.classes else {}
+    return assets.imported(record.loader)(**{**classes, **record.arguments, **options})

@@ -9,7 +9,7 @@ import csv
 import io
 import os
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 
 from PIL import Image
 
@@ -31,7 +31,8 @@ class Archive(Photographs):
         name: of the data set.
         file: of the archive, as in the registry.
         class_names: of the labels.
-        label: row of the index (a dict of strings) -> label, or None to leave the image out.
+        label: column of the index with the label; the first number there, where there are several.
+        only: the labels whose images belong to the set, or the import path of them; all when None.
         options: ``resize=256, crop=224, crops=1``, as for :class:`.Photographs`.
 
     Raises:
@@ -39,10 +40,11 @@ class Archive(Photographs):
     """
 
     def __init__(self, name: str, file: str, class_names: Iterable[str],
-                 label: Callable[[dict[str, str]], int | None], **options):
-        self.path, self.checksum = assets.path(file), assets.entry(file)["sha256"]
+                 label: str = "class_index", only: Collection[int] | str | None = None, **options):
+        self.path, self.checksum = assets.path(file), assets.file(file).sha256
+        only = assets.imported(only) if isinstance(only, str) else only
         try:
-            entries = [(row["file"], label(row)) for row in self._index()]
+            entries = [(row["file"], int(row[label].partition(" ")[0])) for row in self._index()]
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
             raise assets.CorruptFile(
                 f"{self.path} is no zip archive with a sound index.csv: {error}") from error
@@ -50,7 +52,7 @@ class Archive(Photographs):
         if absent:
             raise assets.CorruptFile(f"the index.csv of {self.path} names images that the archive does not "
                                      f"hold, such as {min(absent)}")
-        super().__init__(name, class_names, [entry for entry in entries if entry[1] is not None], **options)
+        super().__init__(name, class_names, [entry for entry in entries if only is None or entry[1] in only], **options)
 
     def open(self, name: str) -> Image.Image:
         return Image.open(io.BytesIO(self._zip().read(name)))
@@ -74,38 +76,3 @@ def imagenet_categories() -> list[str]:
     from torchvision.models import SqueezeNet1_1_Weights
 
     return SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"]
-
-
-def imagenet_sample(**options) -> Archive:
-    """1000 photographs, one for each class of ImageNet. Very probably training images."""
-    return Archive("imagenet-sample", "imagenet_sample_1000.zip", imagenet_categories(),
-                   lambda row: int(row["class_index"]), **options)
-
-
-def imagenet_birds(**options) -> Archive:
-    """The 59 birds among them. Labels are those of ImageNet-1k, whatever network looks at them."""
-
-    def label(row):
-        return int(row["class_index"]) if int(row["class_index"]) in BIRDS else None
-
-    return Archive("imagenet-birds", "imagenet_sample_1000.zip", imagenet_categories(), label, **options)
-
-
-def zebra_elephant(**options) -> Archive:
-    """Four photographs of zebras and elephants together (gu2018). The label of all is zebra, 340."""
-    return Archive("zebra-elephant", "clrp_zebra_elephant.zip", imagenet_categories(),
-                   lambda row: int(row["relevant_classes"].split()[0]), **options)
-
-
-def cifar10_test() -> Archive:
-    """The 10,000 test images of CIFAR-10, after a heavy JPEG compression."""
-    return _cifar10("cifar10-test", "cifar10_test.zip")
-
-
-def cifar10_train() -> Archive:
-    """The 50,000 training images of CIFAR-10, after a heavy JPEG compression."""
-    return _cifar10("cifar10-train", "cifar10_train.zip")
-
-
-def _cifar10(name: str, file: str) -> Archive:
-    return Archive(name, file, CIFAR10, lambda row: int(row["class_index"]), resize=32, crop=32)

@@ -7,6 +7,7 @@ None is part of the repository, and ImageNet may not be passed on at all. Each l
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -21,15 +22,9 @@ from torchvision import datasets as torchvision_datasets
 from torchvision.datasets.utils import extract_archive
 
 from contrastlib import assets
+from contrastlib.datasets import sources
 from contrastlib.datasets.base import CROPS, SQUEEZE, Photographs
-from contrastlib.datasets.sources import CUB_ADDRESS, CUB_MD5, SOURCES, check_split, missing
-
-TORCHVISION = {
-    "fgvc-aircraft": torchvision_datasets.FGVCAircraft,
-    "food101": torchvision_datasets.Food101,
-    "flowers102": torchvision_datasets.Flowers102,
-    "stanford-cars": torchvision_datasets.StanfordCars,
-}
+from contrastlib.datasets.sources import check_split, missing
 
 
 class Annotation(NamedTuple):
@@ -129,8 +124,9 @@ class ImageNetVal(Listed):
     """
 
     def __init__(self, **options):
-        root = assets.root() / SOURCES["imagenet-val"].folder
-        for part in SOURCES["imagenet-val"].parts:
+        root = sources.folder("imagenet-val")
+        for part in sources.papers()["imagenet-val"].parts:
+            sys.audit("contrastlib.file", root / part)  # looked for: see contrastlib.report.staleness
             if not (root / part).exists():
                 raise missing("imagenet-val", f"{root / part} is not there")
         try:
@@ -143,8 +139,7 @@ class ImageNetVal(Listed):
                 f"{root / 'val'} holds {len(listed.wnids)} classes, and not the {len(expected)} of meta.bin: "
                 "delete val/ and unpack the archive anew")
         self.wnids = listed.wnid_to_idx
-        super().__init__("imagenet-val", root, map(", ".join, listed.classes), _entries(listed, root),
-                         **{"resize": 256, "interpolation": "bilinear"} | options)
+        super().__init__("imagenet-val", root, map(", ".join, listed.classes), _entries(listed, root), **options)
 
     def annotations(self, index: int) -> list[Annotation]:
         """The boxes of image ``index``, of all labels, as far as the crop shows them.
@@ -183,12 +178,12 @@ class CUB200(Listed):
 
     Args:
         split: "train" (5,994 photographs) or "test" (5,794).
-        options: as for :class:`Listed`; whole photographs squeezed to 224 x 224, as in both papers' code.
+        options: as for :class:`Listed`.
     """
 
     def __init__(self, split: str = "test", **options):
         check_split("cub200", split)
-        self.folder = assets.root() / SOURCES["cub200"].folder
+        self.folder = sources.folder("cub200")
         try:
             labels = {key: int(label) - 1 for key, label in self._table("image_class_labels.txt")}
             wanted = str(int(split == "train"))
@@ -198,8 +193,7 @@ class CUB200(Listed):
         except (KeyError, ValueError) as error:
             raise assets.CorruptFile(
                 f"the tables in {self.folder} do not fit each other: {error!r}") from error
-        super().__init__("cub200", self.folder / "images", names, entries,
-                         **{"resize": SQUEEZE, "interpolation": "bilinear"} | options)
+        super().__init__("cub200", self.folder / "images", names, entries, **options)
 
     def annotations(self, index: int) -> list[Annotation]:
         """The box of the bird and its parts; empty where the crop shows nothing of its box.
@@ -237,28 +231,30 @@ class CUB200(Listed):
     def _table(self, name: str) -> list[list[str]]:
         """Rows of a table, split at the first blank."""
         path = self.folder / name
+        sys.audit("contrastlib.file", path)
         if not path.is_file():
             raise missing("cub200", f"{path} is not there")
         lines = path.read_text(encoding="utf-8").splitlines()
         return [line.split(maxsplit=1) for line in lines if line.strip()]
 
 
-def from_torchvision(name: str, split: str = "test", **options) -> Listed:
-    """One of the other fine-grained sets, whole photographs squeezed to 224 x 224.
+def from_torchvision(name: str, maker: str, split: str = "test", **options) -> Listed:
+    """A set that torchvision reads and, where that is allowed, downloads.
 
     Args:
-        name: "fgvc-aircraft" (variants), "food101", "flowers102" or "stanford-cars".
-        split: one of ``SOURCES[name].splits``.
+        name: of the data set.
+        maker: name of torchvision's class, such as "Food101".
+        split: one of the set's splits.
         options: as for :class:`Listed`.
     """
     check_split(name, split)
+    sys.audit("contrastlib.file", sources.folder(name))
     try:
-        listed = TORCHVISION[name](assets.root(), split=split, loader=str)
+        listed = getattr(torchvision_datasets, maker)(assets.root(), split=split, loader=str)
     except (RuntimeError, FileNotFoundError) as error:
         raise missing(name, str(error)) from error
-    folder = assets.root() / SOURCES[name].folder
-    return Listed(name, folder, map(str, listed.classes), _entries(listed, folder),
-                  **{"resize": SQUEEZE, "interpolation": "bilinear"} | options)
+    folder = sources.folder(name)
+    return Listed(name, folder, map(str, listed.classes), _entries(listed, folder), **options)
 
 
 def fetch(name: str) -> Path:
@@ -269,26 +265,26 @@ def fetch(name: str) -> Path:
     Raises:
         MissingFile: it cannot be had; the message says where it comes from and where to put it.
     """
-    source = SOURCES[name]
-    folder = assets.root() / source.folder
+    record, folder = sources.papers()[name], sources.folder(name)
     try:
         if name == "imagenet-val":
             torchvision_datasets.ImageNet(folder, split="val")
         elif name == "cub200":
             if not (folder / "images.txt").is_file():
-                _fetch_cub(assets.root() / CUB_ADDRESS.rpartition("/")[2])
+                _fetch_archive(record)
         else:
-            for split in source.splits:
-                TORCHVISION[name](assets.root(), split=split, download=True)
+            for split in record.splits:
+                getattr(torchvision_datasets, record.arguments["maker"])(assets.root(), split=split, download=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise missing(name, str(error)) from error
     return folder
 
 
-def _fetch_cub(archive: Path) -> None:
+def _fetch_archive(record: assets.DataSet) -> None:
     from contrastlib.assets.download import download  # requests and pooch are slow to import
 
-    download(CUB_ADDRESS, archive, f"md5:{CUB_MD5}")
+    archive = assets.root() / record.source.rpartition("/")[2]
+    download(record.source, archive, f"md5:{record.md5}")
     extract_archive(str(archive), str(archive.parent))
 
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
 
 from contrastlib import assets
 
 
-class Source(NamedTuple):
-    """Where a data set comes from, and where it lies: an entry of ``sets.yaml``, which says what each is."""
+def papers() -> dict[str, assets.DataSet]:
+    """The data sets of the papers, name -> record; each lies in a folder of its own.
 
-    what: str
-    origin: str
-    licence: str
-    checksum: str
-    preprocessing: str
-    folder: str
-    parts: list[str]
-    splits: list[str]
-    remedy: str = "put it into {folder}, or run `python -m contrastlib data fetch {name}`"
-    md5: str = ""
+    >>> papers()["cub200"].splits
+    ('train', 'test')
+    """
+    return {name: record for name, record in assets.datasets().items() if record.folder}
 
 
-SOURCES = {name: Source(**entry) for name, entry in assets.sets().items() if "folder" in entry}
-CUB_ADDRESS, CUB_MD5 = SOURCES["cub200"].origin, SOURCES["cub200"].md5
+def folder(name: str) -> Path:
+    """Where one of them lies, or would lie."""
+    return assets.root() / papers()[name].folder
 
 
 def check_split(name: str, split: str) -> None:
@@ -31,8 +26,9 @@ def check_split(name: str, split: str) -> None:
 
     >>> check_split("food101", "test")
     """
-    if split not in SOURCES[name].splits:
-        raise ValueError(f"split is {split!r}: {name} has {', '.join(SOURCES[name].splits)}")
+    splits = papers()[name].splits
+    if split not in splits:
+        raise ValueError(f"split is {split!r}: {name} has {', '.join(splits)}")
 
 
 def missing(name: str, why: str) -> assets.MissingFile:
@@ -43,7 +39,7 @@ def missing(name: str, why: str) -> assets.MissingFile:
     https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/: put it into .../food-101, or run
     `python -m contrastlib data fetch food101`.
     """
-    source = SOURCES[name]
-    remedy = source.remedy.format(name=name, folder=assets.root() / source.folder)
-    return assets.MissingFile(f"{name} ({source.what}) is not complete: {why.rstrip('.')}. "
-                              f"It comes from {source.origin}: {remedy}.")
+    record = papers()[name]
+    remedy = record.remedy.format(name=name, folder=folder(name))
+    return assets.MissingFile(f"{name} ({record.what}) is not complete: {why.rstrip('.')}. "
+                              f"It comes from {record.source}: {remedy}.")

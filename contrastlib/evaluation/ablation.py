@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import forward, predict
 from contrastlib.contrasts import log_odds
-from contrastlib.evaluation.saliency import saliency
-from contrastlib.explainers.lrp import METHODS as RELEVANCE
-from contrastlib.explainers.lrp import propagation
+from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
+from contrastlib.explainers.lrp import named_methods, propagation
 
 METHODS = ("random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2")
 TOGETHER = 64  # ablated images in one forward pass
@@ -48,7 +47,7 @@ def ablation(
     Raises:
         ValueError: the mean image has another shape, or a patch no pixel.
     """
-    places = [place(each) for each in saliency(model, images, labels, methods, seed).values()]
+    places = [place(each) for each in saliency(model, images, labels, methods, seed, PAPERS_OPTIONS).values()]
     before = _scores(predict(model, images), labels).add_suffix("_before")
     tables = []
     for size in sizes:
@@ -92,7 +91,8 @@ def neuron_ablation(
         if outputs.ndim != 2 or outputs.shape[1] < count:
             raise ValueError(f"layer {layer!r} gives {tuple(outputs.shape)}: {count} neurons of (B, N) are needed")
         before, neurons = outputs.topk(count, dim=1)
-        maps = {name: RELEVANCE[name](propagate, neurons.T).sum(dim=2) for name in methods}  # (count, B, H, W)
+        maps = {name: method(propagate, neurons.T).sum(dim=2)  # (count, B, H, W)
+                for name, method in named_methods(methods, **PAPERS_OPTIONS["lrp"]).items()}
     tables = []
     for method, each in maps.items():
         changed = torch.cat([ablated(images, place(one), mean, size) for one in each])

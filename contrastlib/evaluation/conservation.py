@@ -19,6 +19,7 @@ from contrastlib.explainers.lrp import (
     METHODS,
     Start,
     contrastive_lrp,
+    named_methods,
     propagated,
     propagation,
     relevance_maps,
@@ -36,8 +37,8 @@ def class_similarity(
         model: a network that :func:`contrastlib.explainers.lrp.propagation.propagation` takes.
         images: (B, channels, H, W) in [0, 1].
         labels: not used; the classes are the predicted ones.
-        methods: names in :data:`contrastlib.explainers.lrp.methods.METHODS`; the gradient and guided
-            back-propagation are always compared as well.
+        methods: names in :data:`contrastlib.explainers.lrp.initial_relevance.METHODS`, LRP from abs(y_t); the
+            gradient and guided back-propagation are always compared as well.
         seed: of the random classes.
 
     Returns:
@@ -53,7 +54,7 @@ def class_similarity(
         def entering(outputs: Tensor, start: Start) -> Tensor:
             return torch.stack([*(start(outputs, t) for t in top), together(outputs, start, drawn)])
 
-        maps = propagated(propagate, {name: METHODS[name] for name in methods}, entering)
+        maps = propagated(propagate, named_methods(methods, score="absolute"), entering)
     cotangents = torch.stack([*(contrasts.original(logits, t) for t in top), drawn])
     maps["gradient"] = gradient(forward(model, images, once=True), cotangents)
     maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: cotangents)

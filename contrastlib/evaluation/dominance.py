@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.autograd import INPUT, forward, last_convolution
+from contrastlib.autograd import INPUT, default_layer, forward
 from contrastlib.contrasts import log_odds, original, weighted
 from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.evaluation.statistics import bootstrap, interval
@@ -33,7 +33,7 @@ def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, la
         softmax (the same for the map propagated from p_t in the model's dtype; NaN where that is 0),
         foils (norm of sum_s alpha_s phi^s over that of phi^t), p_t, p_2 and log_odds of t.
     """
-    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    layer = layer or default_layer(model)
     passed = forward(model, images, [INPUT, layer], once=True)
     probabilities = passed.logits.softmax(dim=1).topk(2, dim=1).values
     target = passed.logits.argmax(dim=1)

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
 from contrastlib import contrasts as schemes
-from contrastlib.autograd import ForwardPass, forward, last_convolution, logits_of, predict
+from contrastlib.autograd import ForwardPass, default_layer, forward, logits_of, predict
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.precision import cotangent
-from contrastlib.explainers import METHODS, upsample
+from contrastlib.explainers import EXPLAINERS, upsample
 
 METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
@@ -82,7 +82,7 @@ def relative_probabilities(
     """
     if first not in FIRST or (first == "label" and labels is None):
         raise ValueError(f'first must be one of {FIRST}, and "label" needs labels; got {first!r}')
-    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    layer = layer or default_layer(model)
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
     if first == "label":
@@ -141,7 +141,7 @@ def explanations(
     cotangents = torch.stack(
         [cotangent(c, passed.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
     )
-    maps = torch.stack([METHODS[method](passed, cotangents) for method in methods])
+    maps = torch.stack([EXPLAINERS[method].function(passed, cotangents) for method in methods])
     return maps.unflatten(1, (len(contrasts), ranks))
 
 

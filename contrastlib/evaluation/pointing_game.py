@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.evaluation.saliency import saliency
+from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 METHODS = ("gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "centre")
 THRESHOLDS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -39,7 +39,7 @@ def pointing_game(
     Returns:
         The table of :func:`pointing` for each method, with column method.
     """
-    maps = saliency(model, images, labels, methods)
+    maps = saliency(model, images, labels, methods, options=PAPERS_OPTIONS)
     tables = [pointing(maps[method], boxes, thresholds).assign(method=method) for method in methods]
     return pd.concat(tables, ignore_index=True)
 

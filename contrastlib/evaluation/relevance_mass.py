@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib.autograd import predict
-from contrastlib.evaluation.saliency import saliency
+from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 METHODS = ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/original", "gradcam/weighted")
 
@@ -45,7 +45,7 @@ def compare(
     logits = predict(model, images)
     scores = {"y_t": logits.gather(1, targets.T).T, "p_t": logits.softmax(dim=1).gather(1, targets.T).T}
     tables = []
-    for method, maps in saliency(model, images, targets, methods).items():
+    for method, maps in saliency(model, images, targets, methods, options=PAPERS_OPTIONS).items():
         maps = maps.double()
         similarity = torch.cosine_similarity(*maps.flatten(2))
         own, other = _energy(maps, regions), _energy(maps, regions.flip(0))

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.autograd import forward, last_convolution
+from contrastlib.autograd import default_layer, forward
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.masking import METHOD_NAMES, explanations
 
@@ -38,7 +38,7 @@ def describe(
         similarity (cosine of the map of t_1 and that of t_2), negative (share of the map of t_1
         below 0), p_1, p_2, p_3 and log_odds of t_1.
     """
-    layers = list(layers) or [getattr(model, "layer", None) or last_convolution(model)]
+    layers = list(layers) or [default_layer(model)]
     tables = []
     for layer in layers:  # one at a time: the gradients of several layers at once are the largest thing in memory
         passed = forward(model, images, layer, once=True)

@@ -13,10 +13,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.autograd import forward, last_convolution, predict
+from contrastlib.autograd import default_layer, forward, predict
 from contrastlib.evaluation.masking import baseline, explanations, masked_pixels
 from contrastlib.evaluation.seeding import image_seed
-from contrastlib.explainers import METHODS, upsample
+from contrastlib.explainers import EXPLAINERS, upsample
 from contrastlib.explainers.all_classes import class_maps
 
 CONTRASTS = ("original", "mean", "maximum", "weighted")
@@ -58,7 +58,7 @@ def compare(
         relative_probability e^y_t / (e^y_t + e^y_foil) after keeping the map's positive pixels, and
         ``_before``; p_3. No row, but all columns, when no image passes.
     """
-    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    layer = layer or default_layer(model)
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(3, dim=1)
     chosen = (probabilities[:, 2] > threshold).nonzero().flatten().tolist()
@@ -104,9 +104,9 @@ def mean_by_class_count(
         original map), and of the mean of the foils' maps its foil_norm (over the norm of phi^t) and
         foil_cosine (with phi^t).
     """
-    layer = layer or getattr(model, "layer", None) or last_convolution(model)
+    layer = layer or default_layer(model)
     passed = forward(model, images, layer)
-    maps = class_maps(passed, METHODS[method], layer).flatten(2).double()  # (C, B, places)
+    maps = class_maps(passed, EXPLAINERS[method].function, layer).flatten(2).double()  # (C, B, places)
     count, target = len(maps), passed.logits.argmax(dim=1)
     rows = []
     for i, t in enumerate(target.tolist()):

@@ -6,6 +6,7 @@ Eriksson et al. 2025, sec. 3.4 and 3.5, Fig. 5; errata 17 and 18.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -85,12 +86,9 @@ def moran(maps: Tensor) -> Tensor:
 
 def _maps(passed: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:
     depth = sum(name.startswith("norm.") for name in passed.activations)
-    places = {f"block {i}": (i, "norm") for i in range(depth)}
-    places |= {f"behind block {i}": (i, "block") for i in range(depth - 1)}
-    blocks = {
-        name: lambda p, w, block=block, layer=layer: vit.vit_gradcam(p, w, block, layer=layer)
-        for name, (block, layer) in places.items()
-    }
+    layers = {f"block {i}": f"norm.{i}" for i in range(depth)}
+    layers |= {f"behind block {i}": f"block.{i}" for i in range(depth - 1)}
+    blocks = {name: partial(vit.vit_gradcam, layer=layer) for name, layer in layers.items()}
     rollouts = {
         name: lambda p, w, options=options: vit.gradient_attention_rollout(p, w, **options)
         for name, options in ROLLOUTS.items()

@@ -12,8 +12,15 @@ import torch
 from torch import Tensor
 
 from contrastlib.autograd import ForwardPass
+from contrastlib.explainers.record import register
 
 
+@register(
+    title="GradCAM", about="Each channel of a layer, weighted by its mean gradient.",
+    space="layer", needs="pass", linear=True, formula=r"\sum_k \big(\frac{1}{hw} \sum_{ij} g^k_{ij}\big)\, a^k",
+    paper="selvaraju2017", equation="without ReLU, as Wang & Wang 2022, eq. 2",
+    cost="1 forward, 1 backward to the layer", for_transformers="vit_gradcam",
+)
 def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi = sum_k (1/(h w) sum_ij d<w,y>/da_ij^k) a^k, without ReLU.
 
@@ -28,6 +35,12 @@ def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) ->
     return _channel_sum(gradient.mean(dim=(-2, -1)), activation)
 
 
+@register(
+    title="Linear Approximation",
+    about="Each activation times its gradient, over channels.",
+    space="layer", needs="pass", linear=True, formula=r"\sum_k g^k a^k",
+    paper="wang2022", equation="sec. 4", cost="1 forward, 1 backward to the layer",
+)
 def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi = sum_k a^k * d<w,y>/da^k, element by element (Wang & Wang 2022, sec. 4).
 
@@ -42,6 +55,12 @@ def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | No
     return (gradient * activation).sum(dim=-3)  # six times as fast as einsum, which transposes both
 
 
+@register(
+    title="XGradCAM", about="Each channel of a layer, weighted by its gradients where it is active.",
+    space="layer", needs="pass", linear=True,
+    formula=r"\sum_k \big(\sum_{ij} \frac{a^k_{ij}}{\lVert a^k\rVert_1}\, g^k_{ij}\big)\, a^k",
+    paper="fu2020", equation="normalised as Eriksson et al. 2025, eq. 3", cost="1 forward, 1 backward to the layer",
+)
 def xgradcam(
     passed: ForwardPass, cotangent: Tensor, layer: str | None = None, normaliser: str = "absolute"
 ) -> Tensor:

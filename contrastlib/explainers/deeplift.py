@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from contrastlib.autograd import check_images, forward
 from contrastlib.explainers._arguments import Baseline, Contrast, as_baseline, cotangent_of
 from contrastlib.explainers._functions import function_name
+from contrastlib.explainers.record import register
 
 ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu", "celu",
@@ -21,6 +22,12 @@ POOLS = {f"{kind}max_pool{d}d": d for kind in ("", "adaptive_") for d in (1, 2, 
 NO_CHANGE = 1e-10  # a difference to the baseline below it takes the slope instead of the ratio
 
 
+@register(
+    title="DeepLIFT",
+    about="The difference of each pixel to a baseline, times its multiplier by the rescale rule.",
+    space="pixels", needs="network", linear=True, formula=r"(x - x_0) \cdot m",
+    paper="shrikumar2017", equation="sec. 3.5.1", cost="1 forward and 1 backward, of images and baseline",
+)
 def deeplift(model: nn.Module, images: Tensor, contrast: Contrast, baseline: Baseline | None = None) -> Tensor:
     """phi(x) = (x - x0) * m, with m the multipliers of the rescale rule from the pixels to <w, y>.
 

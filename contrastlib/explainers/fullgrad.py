@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from operator import attrgetter
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,7 @@ from contrastlib.autograd import (
     recording,
 )
 from contrastlib.explainers.lrp.rules import FAMILIAR, unfamiliar
+from contrastlib.explainers.record import register
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
@@ -50,6 +52,13 @@ class FullGrad(NamedTuple):
     constants: Tensor
 
 
+@register(
+    title="FullGrad",
+    about="What pixels and biases add to the logit: each times its gradient, of all layers.",
+    space="pixels", needs="network", linear=True, map_of=attrgetter("map"),
+    formula=r"x \cdot g + \sum_l b_l \cdot \partial \langle w, y\rangle / \partial a_l",
+    paper="srinivas2019", equation="eq. 5", cost="1 forward, 1 backward",
+)
 def fullgrad(
     model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor], postprocess: str = "identity"
 ) -> FullGrad:

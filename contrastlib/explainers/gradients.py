@@ -10,8 +10,14 @@ from __future__ import annotations
 from torch import Tensor
 
 from contrastlib.autograd import ForwardPass
+from contrastlib.explainers.record import register
 
 
+@register(
+    title="Gradient", about="The gradient at the pixels, summed over channels.",
+    space="pixels", needs="pass", linear=True, formula=r"\partial \langle w, y\rangle / \partial x",
+    paper="simonyan2013", equation="sec. 3", cost="1 forward, 1 backward",
+)
 def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi(x) = grad_x <w, y> (Simonyan et al. 2013; Wang & Wang 2022, sec. 4).
 
@@ -24,6 +30,11 @@ def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -
     return passed.pull_back(cotangent)[passed.layer(layer)].clone()  # the pass keeps its own
 
 
+@register(
+    title="Input × Gradient", about="Each pixel times its gradient, summed over channels.",
+    space="pixels", needs="pass", linear=True, formula=r"x \cdot \partial \langle w, y\rangle / \partial x",
+    paper="shrikumar2016", cost="1 forward, 1 backward",
+)
 def input_x_gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi(x) = x * grad_x <w, y>, element by element (Shrikumar et al. 2016).
 

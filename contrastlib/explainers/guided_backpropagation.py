@@ -12,8 +12,16 @@ from torch.overrides import TorchFunctionMode
 from contrastlib.autograd import forward
 from contrastlib.explainers._arguments import Contrast, cotangent_of
 from contrastlib.explainers._functions import function_name
+from contrastlib.explainers.record import register
 
 
+@register(
+    title="Guided Back-Propagation",
+    about="The gradient at the pixels, of which every ReLU passes only positive values back.",
+    space="pixels", needs="network", linear=False,
+    formula=r"g \text{ with } g_z = \mathbb{1}[z > 0] \max(g_a, 0) \text{ at each } a = \max(z, 0)",
+    paper="springenberg2015", equation="fig. 1", cost="1 forward, 1 backward",
+)
 def guided_backpropagation(model: nn.Module, images: Tensor, contrast: Contrast) -> Tensor:
     """The gradient of <w, y> at the pixels, of which every ReLU passes only positive values back.
 

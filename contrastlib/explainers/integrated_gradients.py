@@ -7,8 +7,16 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import check_images, forward, predict
 from contrastlib.explainers._arguments import Baseline, Contrast, as_baseline, cotangent_of
+from contrastlib.explainers.record import register
 
 
+@register(
+    title="Integrated Gradients",
+    about="The mean gradient along a path from a baseline to the image, times their difference.",
+    space="pixels", needs="network", linear=True,
+    formula=r"(x - x_0) \int_0^1 g(x_0 + \lambda (x - x_0))\, d\lambda",
+    paper="sundararajan2017", equation="eq. 1", cost="1 forward; 1 forward and 1 backward for each of the steps",
+)
 def integrated_gradients(
     model: nn.Module, images: Tensor, contrast: Contrast, baseline: Baseline | None = None, steps: int = 128,
     contrast_at: str = "image", batch: int = 16,

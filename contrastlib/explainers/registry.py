@@ -1,24 +1,43 @@
-"""Explainers by name, sorted by what they read and where their maps lie."""
+"""The explainers by name.
+
+A function becomes an explainer by the decorator :func:`contrastlib.explainers.record.register`. All modules of this
+package are imported here, so that to add a method means to write its module and its test. :func:`contrastlib.explain`,
+the evaluations, the explorer, the command line's help and the tables of the book read ``EXPLAINERS``.
+"""
 
 from __future__ import annotations
 
-from contrastlib.explainers.cam import gradcam, linear_approximation, xgradcam
-from contrastlib.explainers.deeplift import deeplift
-from contrastlib.explainers.fullgrad import fullgrad
-from contrastlib.explainers.gradients import gradient, input_x_gradient
-from contrastlib.explainers.guided_backpropagation import guided_backpropagation
-from contrastlib.explainers.integrated_gradients import integrated_gradients
-from contrastlib.explainers.lrp import contrastive_lrp
-from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam
+import importlib
+import pkgutil
+import sys
+from typing import Any, get_args
 
-INPUT_SPACE = {f.__name__: f for f in (gradient, input_x_gradient)}
-ACTIVATION_SPACE = {f.__name__: f for f in (gradcam, linear_approximation, xgradcam)}
-METHODS = INPUT_SPACE | ACTIVATION_SPACE
-"""explainers of a pass that :func:`contrastlib.autograd.forward_pass.forward` recorded"""
-TRANSFORMER = {f.__name__: f for f in (vit_gradcam, gradient_attention_rollout, attention_x_gradient)}
-"""explainers of a pass that :func:`contrastlib.explainers.vit.vit_forward` recorded"""
-OWN_PASS = {f.__name__: f for f in (integrated_gradients, guided_backpropagation, deeplift, fullgrad)}
-OWN_PASS["lrp"] = contrastive_lrp
-"""explainers (model, images, contrast) that run the network themselves"""
-PIXELS = (*INPUT_SPACE, *OWN_PASS)
-"""names of those whose maps are of the pixels, channel by channel"""
+from contrastlib.explainers.record import RECORDS, Explainer, Needs, Space
+
+EXPLAINERS: dict[str, Explainer] = {}
+"""name -> record, of all methods of :func:`contrastlib.explain`: those of a layer first, then of pixels, then of tokens"""
+
+
+def load_modules() -> None:
+    """Import all modules of this package, and fill ``EXPLAINERS``."""
+    for module in pkgutil.walk_packages(sys.modules[__package__].__path__, f"{__package__}."):
+        importlib.import_module(module.name)
+
+    def place(record: Explainer) -> tuple:
+        return get_args(Space).index(record.space), get_args(Needs).index(record.needs), record.function.__module__
+
+    EXPLAINERS.clear()
+    EXPLAINERS.update({record.name: record for record in sorted(RECORDS.values(), key=place)})
+
+
+def select(**fields: Any) -> dict[str, Explainer]:
+    """The explainers whose records have these values.
+
+    >>> list(select(space="layer")), list(select(needs="pass", space="pixels"))
+    (['gradcam', 'linear_approximation', 'xgradcam'], ['gradient', 'input_x_gradient'])
+    """
+    return {name: record for name, record in EXPLAINERS.items()
+            if all(getattr(record, field) == value for field, value in fields.items())}
+
+
+load_modules()

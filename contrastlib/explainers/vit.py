@@ -31,6 +31,7 @@ from torch.nn import functional
 from torchvision.models import VisionTransformer
 
 from contrastlib.autograd import ForwardPass, as_found, check_images, check_output, recording
+from contrastlib.explainers.record import register
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
 """Options of :func:`gradient_attention_rollout` as its inventor's code has them."""
@@ -91,37 +92,40 @@ def is_transformer(model: nn.Module) -> bool:
     return len(_transformers(model)) == 1
 
 
-def vit_gradcam(
-    passed: ForwardPass, cotangent: Tensor, block: int, relu: bool = False, layer: str = "block"
-) -> Tensor:
+@register(
+    title="GradCAM of tokens",
+    about="Each feature of a block's tokens, weighted by its mean gradient.",
+    space="tokens", needs="tokens pass", linear=True,
+    formula=r"\sum_d \big(\frac{1}{N-1} \sum_i g_{id}\big)\, x_{jd}",
+    paper="selvaraju2017", equation="for tokens as Eriksson et al. 2025, sec. 3.4", cost="1 forward, 1 backward",
+)
+def vit_gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None, relu: bool = False) -> Tensor:
     """phi_j = sum_d (1/(N - 1) sum_i d<w,y>/dx_id) x_jd, over the patches i: GradCAM of tokens.
 
-    Patches stand for places, features for channels. Selvaraju et al. 2017, for Transformers as in
+    Patches stand for spatial positions, features for channels. Selvaraju et al. 2017, for Transformers as in
     pytorch-grad-cam; Eriksson et al. 2025, sec. 3.4. Linear in w unless ``relu``.
 
     Args:
-        block: 0 to L - 1.
+        layer: "block.i", x is the output of block i, or "norm.i", its input after the first layer norm.
+            After the last block only the class token counts, so that there the gradient of every patch,
+            and the map, is exactly 0; "norm" of the last block is the latest layer with a map, and the
+            default.
         relu: clip the map at 0.
-        layer: "block", x is the output of the block, or "norm", its input after the first layer norm.
-            Behind the last block only the class token counts, so that there the gradient of every patch,
-            and the map, is exactly 0; "norm" of the last block is the latest place with a map.
 
     Raises:
-        ValueError: no such block or layer, or a pass that :func:`vit_forward` did not make.
+        ValueError: no such layer, or a pass that :func:`vit_forward` did not make.
 
     >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8)
     >>> passed = vit_forward(net, torch.rand(3, 3, 32, 32))
-    >>> vit_gradcam(passed, torch.eye(1000)[[1, 2, 3]], block=1, layer="norm").shape
+    >>> vit_gradcam(passed, torch.eye(1000)[[1, 2, 3]], "norm.0").shape
     torch.Size([3, 4, 4])
     """
-    count = _depth(passed)
-    if layer not in ("block", "norm"):
-        raise ValueError(f"unknown layer {layer!r} of a block; choose block or norm")
-    if not 0 <= block < count:
-        raise ValueError(f"there is no block {block}: this Transformer has blocks 0 to {count - 1}")
-    name = f"{layer}.{block}"
-    patches = passed.activations[name][:, 1:]
-    weights = passed.pull_back(cotangent)[name][..., 1:, :].mean(dim=-2)
+    layer = layer or f"norm.{_depth(passed) - 1}"
+    layers = [name for name in passed.activations if not name.startswith("attention")]
+    if layer not in layers:
+        raise ValueError(f"this Transformer has no layer {layer!r}; choose one of {', '.join(layers)}")
+    patches = passed.activations[layer][:, 1:]
+    weights = passed.pull_back(cotangent)[layer][..., 1:, :].mean(dim=-2)
     maps = _on_grid(torch.einsum("...bd,bjd->...bj", weights, patches))
     return maps.clamp(min=0) if relu else maps
 
@@ -141,6 +145,13 @@ def attention_rollout(passed: ForwardPass) -> Tensor:
     return _rolled_out((attention + _identity(attention)) / 2 for attention in reversed(heads))
 
 
+@register(
+    title="Gradient attention rollout",
+    about="Attention times gradient, through all blocks.",
+    space="tokens", needs="tokens pass", linear=False,
+    formula=r"\Big[\prod_i \operatorname{norm}\big(I + \operatorname{mean}_h(A_i \cdot g_i)\big)\Big]_{0j}",
+    paper="gildenblat2020", equation="repaired; Eriksson et al. 2025, sec. 3.5", cost="1 forward, 1 backward",
+)
 def gradient_attention_rollout(
     passed: ForwardPass, cotangent: Tensor, *, gradients: str = "aligned", normalise: str = "absolute",
     negatives: str = "keep", discard_ratio: float = 0.0,
@@ -191,6 +202,13 @@ def gradient_attention_rollout(
     return _rolled_out(factors())
 
 
+@register(
+    title="Attention × Gradient",
+    about="Attention times its gradient, summed over blocks.",
+    space="tokens", needs="tokens pass", linear=True,
+    formula=r"\Big[\sum_i \operatorname{mean}_h(A_i \cdot g_i)\Big]_{0j}",
+    paper="gildenblat2020", equation="its part that is linear in w", cost="1 forward, 1 backward",
+)
 def attention_x_gradient(passed: ForwardPass, cotangent: Tensor) -> Tensor:
     """phi = the class token's row of sum_i E_i, E_i = mean over heads of A_i * d<w,y>/dA_i.
 

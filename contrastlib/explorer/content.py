@@ -18,26 +18,8 @@ from contrastlib.models import Classifier
 
 TOGETHER = 4  # pictures that pass through a network together
 
-TITLES = {
-    "birds_vgg": "small VGG", "birds_alexnet": "small AlexNet", "birds_resnet": "small ResNet",
-    "birds_vit": "small ViT", "cifar10_vit": "small ViT",
-    **{f"efficientnet_lite{variant}": f"EfficientNet-Lite{variant}" for variant in (0, 1, 2)}, "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1",
-    "mobilenet_v2": "MobileNet V2", "mobilenet_v2_birds": "MobileNet V2 for birds",
-    **{f"cifar10_resnet{depth}": f"ResNet-{depth}" for depth in (20, 32, 44, 56)},
-}  # fmt: skip
-METHODS = {
-    "gradcam": ("GradCAM", "Each channel of a layer, weighted by its mean gradient."),
-    "linear_approximation": ("Linear Approximation", "Each activation times its gradient, over channels."),
-    "xgradcam": ("XGradCAM", "Each channel of a layer, weighted by its gradients where it is active."),
-    "gradient": ("Gradient", "The gradient at the pixels, summed over channels."),
-    "input_x_gradient": ("Input × Gradient", "Each pixel times its gradient, summed over channels."),
-    "fullgrad": ("FullGrad", "What pixels and biases add to the logit: each times its gradient, of all layers."),
-    "lrp": ("LRP", "Each class's logit, propagated back to the pixels as relevance by the z+ rule."),
-    "clrp1": ("CLRP", "Relevance of the target less that of the others, where that is positive."),
-    "vit_gradcam": ("GradCAM of tokens", "Each feature of a block's tokens, weighted by its mean gradient."),
-    "gradient_attention_rollout": ("Gradient attention rollout", "Attention times gradient, through all blocks."),
-    "attention_x_gradient": ("Attention × Gradient", "Attention times its gradient, summed over blocks."),
-}
+TITLES = {name: network.title for name, network in models.MODELS.items()}
+"""name -> title of each network of the registry, for tables"""
 OWN = {"title": "own", "about": "against the others, with weights drawn by hand",
        "question": "Why {target} and not the others, as weighted by hand?"}
 
@@ -89,14 +71,14 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
         "colours": matplotlib.colormaps[plotting.COLOURS](range(256), bytes=True)[:, :3].tolist(),
         "networks": {
             network.name: {
-                "title": TITLES.get(network.name, network.name), "classes": len(network.class_names),
+                "title": models.title(network.name), "classes": len(network.class_names),
                 "size": network.input_size, "code": _loading(network),
             }
             for network in networks
         },
         "methods": {
-            method: {"title": title, "about": about, "code": snippets.template(method)}
-            for method, (title, about) in METHODS.items() if method in used
+            method: {"title": record.title, "about": record.about, "code": snippets.template(method)}
+            for method, record in maps.offered().items() if method in used
         },
         "contrasts": _contrasts(),
         "default_contrast": DEFAULT,

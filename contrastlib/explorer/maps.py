@@ -16,23 +16,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
-from contrastlib import explainers
 from contrastlib.autograd import INPUT, ForwardPass, forward
-from contrastlib.explainers import vit
+from contrastlib.explainers import EXPLAINERS, Explainer, vit
 from contrastlib.explainers.lrp import propagation
 from contrastlib.explorer.ranking import NoRanking, Ranking
 from contrastlib.models import Classifier
 
 TOGETHER = 4  # cotangents that go back between two reports of progress
-TOKENS = "tokens"  # the place of maps that all blocks of a Transformer make
+TOKENS = "tokens"  # the layer of maps that all blocks of a Transformer make
 
-BIASES = ("fullgrad",)
-RELEVANCE = {"lrp": "scored", "clrp1": "relevance"}
-TABLES = ("gradient_attention_rollout",)
 CONVOLUTIONAL = ("gradcam", "linear_approximation", "xgradcam", "input_x_gradient", "lrp", "clrp1")
 TRANSFORMER = ("vit_gradcam", "gradient_attention_rollout")
-"""methods shown when none are named, of networks with convolutions and of Transformers"""
-METHODS = (*explainers.METHODS, *BIASES, *explainers.TRANSFORMER, *RELEVANCE)
+"""methods shown when none are named, of networks with convolutions and of Transformers: those whose maps are quick
+to make and small to store"""
+RELEVANCE = {"lrp": "scored", "clrp1": "relevance"}
+"""method -> kind, of the two whose maps are made of the same rows. CLRP is generalised to all contrasts here: the
+relevance from abs(y_t) w, where that is positive."""
 
 Step = Callable[[float], None]
 
@@ -48,6 +47,15 @@ class Rows(NamedTuple):
     """pixels a side that one value sums up, of maps of the pixels"""
 
 
+def offered() -> dict[str, Explainer]:
+    """The explainers that the explorer has: those that take any contrast, and CLRP.
+
+    >>> "integrated_gradients" in offered(), "sglrp" in offered()
+    (True, False)
+    """
+    return {name: record for name, record in EXPLAINERS.items() if record.contrast or name in RELEVANCE}
+
+
 def stacks(
     network: Classifier, images: Tensor, methods: Sequence[str] | None = None,
     layers: Sequence[str] | None = None, classes: int = 12, step: Step = lambda share: None,
@@ -55,8 +63,9 @@ def stacks(
     """The rows of the stacks of each of B images (B, 3, H, W), from one pass for each family of methods.
 
     Args:
-        methods: names; those that do not apply to the network are left out, as are relevance propagation where
-            it has no rules and FullGrad where the network is not piecewise linear. When None: ``CONVOLUTIONAL``, or ``TRANSFORMER`` for a Transformer.
+        methods: names in :func:`offered`; those that do not apply to the network are left out, as are relevance
+            propagation where it has no rules and FullGrad where the network is not piecewise linear. When None:
+            ``CONVOLUTIONAL``, or ``TRANSFORMER`` for a Transformer.
         layers: of the methods that have one; the network's own, or all blocks of a Transformer, when None.
         classes: how many are listed.
         step: called with the share of the work that is done; what it raises ends the work.
@@ -73,14 +82,14 @@ def stacks(
     """
     chosen = applicable(network, methods, layers)
     work = _Work(network, images, layers, classes)
-    families = [(family, named) for family, known in (
-        (work.by_gradients, (*explainers.METHODS,)),
-        (work.by_biases, BIASES),
-        (work.by_tokens, (*explainers.TRANSFORMER,)),
-        (work.by_relevance, (*RELEVANCE,)),
-    ) if (named := [method for method in chosen if method in known])]
-    for done, (family, named) in enumerate(families):
-        work.found += family(named, lambda share, done=done: step((done + share) / len(families)))
+    families = {"pass": work.by_gradients, "network": work.by_network, "tokens pass": work.by_tokens,
+                "relevance": work.by_relevance}
+    named = {family: [] for family in families}
+    for method in chosen:
+        named["relevance" if method in RELEVANCE else EXPLAINERS[method].needs].append(method)
+    jobs = [family for family in families if named[family]]
+    for done, family in enumerate(jobs):
+        work.found += families[family](named[family], lambda share, done=done: step((done + share) / len(jobs)))
     if not work.found:
         raise ValueError(f"{', '.join(chosen)} cannot explain {network.name}: name other methods")
     return work.ranking, [
@@ -98,16 +107,18 @@ def applicable(
     """
     transformer = is_transformer(network)
     chosen = list(dict.fromkeys(methods or (TRANSFORMER if transformer else CONVOLUTIONAL)))
-    unknown = [method for method in chosen if method not in METHODS]
+    known = offered()
+    unknown = [method for method in chosen if method not in known]
     if unknown:
-        raise ValueError(f"unknown method {unknown[0]!r}; the explorer has {', '.join(METHODS)}")
-    out = {*explainers.ACTIVATION_SPACE, *BIASES, *RELEVANCE} if transformer else set(explainers.TRANSFORMER)
-    if layers is None and network.layer is None:
-        out |= set(explainers.ACTIVATION_SPACE)
-    left = [method for method in chosen if method not in out]
+        raise ValueError(f"unknown method {unknown[0]!r}; the explorer has {', '.join(known)}")
+    spaces = {"pixels", "tokens" if transformer else "layer"}
+    if not transformer and layers is None and network.layer is None:
+        spaces.remove("layer")
+    fitting = [method for method, record in known.items()
+               if record.space in spaces and not (transformer and method in RELEVANCE)]
+    left = [method for method in chosen if method in fitting]
     if not left:
-        raise ValueError(f"{', '.join(chosen)} cannot explain {network.name}: "
-                         f"name others of {', '.join(method for method in METHODS if method not in out)}")
+        raise ValueError(f"{', '.join(chosen)} cannot explain {network.name}: name others of {', '.join(fitting)}")
     return left
 
 
@@ -125,6 +136,7 @@ class _Work:
 
     def __init__(self, network: Classifier, images: Tensor, layers: Sequence[str] | None, classes: int):
         self.network, self.images, self.layers, self.classes = network, images, layers, classes
+        self.factor = pooling(images.shape[-1])
         self.ranking: Ranking | None = None
         self.found: list[Rows] = []
 
@@ -141,49 +153,57 @@ class _Work:
     def by_gradients(self, methods: list[str], step: Step) -> list[Rows]:
         own = self.layers or [self.network.layer]
         places = [(method, layer) for method in methods
-                  for layer in ([INPUT] if method in explainers.INPUT_SPACE else own)]
+                  for layer in ([INPUT] if EXPLAINERS[method].space == "pixels" else own)]
         passed = forward(self.network, self.images, list(dict.fromkeys(layer for _, layer in places)))
-        factor = pooling(self.images.shape[-1])
-
-        def maps(method: str, layer: str, part: Tensor) -> Tensor:
-            made = explainers.METHODS[method](passed, part, layer)
-            return pool(made.sum(dim=-3), factor) if layer == INPUT else made
-
-        made = _each_part(self.rank(passed.logits).basis, [partial(maps, *place) for place in places], step)
-        return [Rows({method: "linear"}, layer, each, factor if layer == INPUT else None)
-                for (method, layer), each in zip(places, made)]
-
-    def by_biases(self, methods: list[str], step: Step) -> list[Rows]:
-        try:
-            found = explainers.fullgrad(self.network, self.images, lambda y: self.rank(y).basis.to(y))
-        except NoRanking:
-            raise
-        except ValueError:  # a network that is not piecewise linear
-            return []
-        step(1)
-        factor = pooling(self.images.shape[-1])
-        maps = pool(found.map, factor).double().numpy(force=True)
-        return [Rows(dict.fromkeys(methods, "linear"), INPUT, maps, factor)]
+        return self._of_pass(passed, places, step)
 
     def by_tokens(self, methods: list[str], step: Step) -> list[Rows]:
         passed = vit.vit_forward(self.network, self.images)
-        ranking = self.rank(passed.logits)
         own = self.layers or _all_blocks(passed)
-        linear = [(method, layer) for method in methods if method not in TABLES
-                  for layer in (own if method == "vit_gradcam" else [TOKENS])]
-        tables = [method for method in methods if method in TABLES]
-        jobs = bool(linear) + bool(tables)
-        made = _each_part(ranking.basis, [partial(_of_tokens, passed, *place) for place in linear],
-                          lambda share: step(share / jobs)) if linear else []
-        found = [Rows({method: "linear"}, layer, each) for (method, layer), each in zip(linear, made)]
-        if tables:
-            each_target = torch.stack([*ranking.contrasts.values()], dim=1)  # (K, contrasts, B, C)
+        places = [(method, layer) for method in methods
+                  for layer in (own if EXPLAINERS[method].takes_layer else [TOKENS])]
+        return self._of_pass(passed, places, step)
+
+    def _of_pass(self, passed: ForwardPass, places: list[tuple[str, str]], step: Step) -> list[Rows]:
+        """The rows of each method at each layer: basis maps of the linear ones, and tables of the others."""
+        ranking = self.rank(passed.logits)
+        kinds = {"linear": [place for place in places if EXPLAINERS[place[0]].linear],
+                 "table": [place for place in places if not EXPLAINERS[place[0]].linear]}
+        jobs = [kind for kind in kinds if kinds[kind]]
+        found = []
+        for done, kind in enumerate(jobs):
             # four targets share the vector of ones and the softmax, so that fewer vectors go back
-            made = _each_part(
-                each_target.flatten(0, 1), [partial(_of_tokens, passed, method, TOKENS) for method in tables],
-                lambda share: step((jobs - 1 + share) / jobs), together=4 * each_target.shape[1],
-            )
-            found += [Rows({method: "table"}, TOKENS, each) for method, each in zip(tables, made)]
+            cotangents, together = (ranking.tabulated, 4 * len(ranking.contrasts)) if kind == "table" else (ranking.basis, TOGETHER)
+            made = _each_part(cotangents, [partial(self._map, passed, *place) for place in kinds[kind]],
+                              lambda share, done=done: step((done + share) / len(jobs)), together)
+            found += [Rows({method: kind}, layer, maps, self.factor if layer == INPUT else None)
+                      for (method, layer), maps in zip(kinds[kind], made)]
+        return found
+
+    def _map(self, passed: ForwardPass, method: str, layer: str, part: Tensor) -> Tensor:
+        record = EXPLAINERS[method]
+        at = {"layer": layer} if record.takes_layer else {}
+        maps = record.map(record.function(passed, part, **at))
+        return pool(maps, self.factor) if record.space == "pixels" else maps
+
+    def by_network(self, methods: list[str], step: Step) -> list[Rows]:
+        found = []
+        for done, method in enumerate(methods, 1):
+            record = EXPLAINERS[method]
+
+            def cotangents(logits: Tensor, record: Explainer = record) -> Tensor:
+                ranking = self.rank(logits)
+                return (ranking.basis if record.linear else ranking.tabulated).to(logits)
+
+            try:
+                made = record.map(record.function(self.network, self.images, cotangents))
+            except NoRanking:
+                raise
+            except ValueError:  # a network that the method does not apply to
+                continue
+            maps = pool(made, self.factor).double().numpy(force=True)
+            found.append(Rows({method: "linear" if record.linear else "table"}, INPUT, maps, self.factor))
+            step(done / len(methods))
         return found
 
     def by_relevance(self, methods: list[str], step: Step) -> list[Rows]:
@@ -194,10 +214,9 @@ class _Work:
                 return []
             ranking = self.rank(propagate.outputs)
             scored = (ranking.basis * propagate.outputs)[ranking.listed.shape[1]:]
-            factor = pooling(self.images.shape[-1])
             maps, = _each_part(torch.cat([ranking.basis, scored]),
-                               [lambda part: pool(propagate(part).sum(dim=-3), factor)], step)
-        return [Rows({method: RELEVANCE[method] for method in methods}, INPUT, maps, factor)]
+                               [lambda part: pool(propagate(part).sum(dim=-3), self.factor)], step)
+        return [Rows({method: RELEVANCE[method] for method in methods}, INPUT, maps, self.factor)]
 
 
 def _each_part(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor]], step: Step,
@@ -212,15 +231,8 @@ def _each_part(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor
     return [np.concatenate(result) for result in results]
 
 
-def _of_tokens(passed: ForwardPass, method: str, layer: str, part: Tensor) -> Tensor:
-    if method != "vit_gradcam":
-        return explainers.TRANSFORMER[method](passed, part)
-    kind, _, block = passed.layer(layer).partition(".")
-    return explainers.vit_gradcam(passed, part, int(block), layer=kind)
-
-
 def _all_blocks(passed: ForwardPass) -> list[str]:
-    """The output of each block, and of the last, behind which no patch counts, its input."""
+    """The output of each block, and of the last, after which no patch counts, its input."""
     blocks = [name for name in passed.activations if name.startswith("block.")]
     return [*blocks[:-1], blocks[-1].replace("block", "norm")]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contrastlib import explainers
+from contrastlib.explainers import EXPLAINERS
 from contrastlib.explorer.arithmetic import INTERACTIVE, shares
-from contrastlib.explorer.maps import BIASES, RELEVANCE
 
 IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models"
 
@@ -27,9 +26,9 @@ def template(method: str) -> str:
     """
     if method == "clrp1":
         return _CLRP1
-    of_pixels = method in (*explainers.INPUT_SPACE, *BIASES, *RELEVANCE)
-    of_layer = method in explainers.ACTIVATION_SPACE or method == "vit_gradcam"
-    layer = ", layer='{layer}'" if of_layer else ""
+    record = EXPLAINERS[method]
+    of_pixels = record.space == "pixels"
+    layer = ", layer='{layer}'" if record.takes_layer and not of_pixels else ""
     call = f"maps = contrastlib.explain(network, image[None], {{target}}, {method!r}, {{contrast}}{layer})"
     return f"{call}\n{_POOL}" if of_pixels else call
 

@@ -1,31 +1,18 @@
-"""Networks by name: ``models.load("squeezenet1_1")``."""
+"""Networks by name: ``models.load("squeezenet1_1")``. ``contrastlib/assets/networks.yaml`` has an entry for each."""
 
 from __future__ import annotations
-
-from functools import partial
 
 from contrastlib import assets
 from contrastlib.models import pretrained, torchvision_hub
 from contrastlib.models.classifier import Classifier
+from contrastlib.models.pretrained import build
 
-__all__ = ["MODELS", "PREFERRED", "Classifier", "load"]
+__all__ = ["MODELS", "PREFERRED", "Classifier", "build", "load", "title"]
 
-MODELS = {
-    "birds_vgg": partial(pretrained.synthetic_birds, "birds_vgg"),
-    "birds_alexnet": partial(pretrained.synthetic_birds, "birds_alexnet"),
-    "birds_resnet": partial(pretrained.synthetic_birds, "birds_resnet"),
-    "birds_vit": partial(pretrained.synthetic_birds, "birds_vit"),
-    "cifar10_vit": pretrained.cifar10_vit,
-    **{f"efficientnet_lite{variant}": partial(pretrained.efficientnet_lite, variant) for variant in pretrained.LITE},
-    "squeezenet1_0": partial(pretrained.squeezenet, "1_0"),
-    "squeezenet1_1": partial(pretrained.squeezenet, "1_1"),
-    "mobilenet_v2": pretrained.mobilenet_v2,
-    "mobilenet_v2_birds": pretrained.mobilenet_v2_birds,
-    **{f"cifar10_resnet{depth}": partial(pretrained.cifar10_resnet, depth) for depth in (20, 32, 44, 56)},
-}
-"""name -> function without arguments; torchvision's own networks come on top, as "torchvision/…\""""
+MODELS = assets.networks()
+"""name -> record; torchvision's own networks come on top, as "torchvision/…\""""
 
-PREFERRED = ("efficientnet_lite0", "mobilenet_v2", "squeezenet1_1", "squeezenet1_0")
+PREFERRED = tuple(name for name, network in MODELS.items() if network.preferred)
 """networks for photographs of anything; the first whose weights are there is the default"""
 
 
@@ -49,4 +36,13 @@ def load(name: str) -> Classifier:
         return torchvision_hub.load_finetuned(name)
     if name not in MODELS:
         raise assets.unknown("network", name, [*MODELS, *torchvision_hub.names()])
-    return MODELS[name]()
+    return pretrained.load(MODELS[name])
+
+
+def title(name: str) -> str:
+    """A network's name as pages, menus and figures write it; the name itself of one that the registry does not know.
+
+    >>> title("birds_vgg"), title("torchvision/vgg16_bn")
+    ('small VGG', 'torchvision/vgg16_bn')
+    """
+    return MODELS[name].title if name in MODELS else name

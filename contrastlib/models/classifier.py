@@ -9,10 +9,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 
+from contrastlib.assets.records import IMAGENET_MEAN, IMAGENET_STD
 from contrastlib.datasets.base import crop
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Normalise(nn.Module):

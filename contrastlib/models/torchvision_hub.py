@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -13,7 +14,6 @@ from torchvision.transforms import InterpolationMode
 
 from contrastlib import assets
 from contrastlib.autograd import last_convolution
-from contrastlib.datasets.sources import SOURCES
 from contrastlib.models.classifier import Classifier
 from contrastlib.models.pretrained import load_weights
 
@@ -77,11 +77,13 @@ def load_finetuned(name: str) -> Classifier:
         DataError: its weights are missing or corrupt.
     """
     architecture, _, dataset = name.partition("/")
-    if PREFIX + architecture not in names() or dataset not in SOURCES:
-        known = [f"{network.removeprefix(PREFIX)}/{images}" for network in names() for images in SOURCES]
+    sets = [name for name, images in assets.datasets().items() if images.folder]
+    if PREFIX + architecture not in names() or dataset not in sets:
+        known = [f"{network.removeprefix(PREFIX)}/{images}" for network in names() for images in sets]
         raise assets.unknown("network", name, [*names(), *known])
     path = assets.root() / "finetuned" / f"{name}.safetensors"
     for part in (path, path.with_suffix(".json")):
+        sys.audit("contrastlib.file", part)  # looked for: see contrastlib.report.staleness
         if not part.is_file():
             raise assets.MissingFile(
                 f"{part}, of the network {name}, is not there. Make it with "

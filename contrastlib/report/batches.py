@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -12,23 +14,23 @@ import torch
 from torch import Tensor
 
 from contrastlib import datasets, models
+from contrastlib.assets import records
+from contrastlib.report.code_digest import code_digest
 from contrastlib.report.shards import joined
 
-# how a set is loaded
-OPTIONS = {"birds": {"split": "test"}, "bird-scenes": {"split": "test"}, "imagenet-birds": {"crops": 5}}
-DRAWN = ("birds", "bird-scenes")
+SHARD = 64  # images
 SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
 
 
 def evaluate(
-    module: str, name: str, network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int,
+    evaluation: Callable[..., pd.DataFrame], network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int,
     seed: int | None = None, loading: Mapping | None = None,
 ) -> pd.DataFrame:
     """Tables of an evaluation over batches, each row with the identity of its image.
 
     Args:
-        module, name: of a function of model, images, labels and the options, which returns a table with
-            a column ``image``, the place in the batch.
+        evaluation: a function of model, images, labels and the options, which returns a table with a column
+            ``image``, the place in the batch.
         network, dataset: names of the registries.
         images: indices in the set.
         options: keyword arguments of the evaluation; "judge" is the name of a second network.
@@ -39,7 +41,6 @@ def evaluate(
     Returns:
         The tables in one, with image (index in the set), group (unit of resampling) and label.
     """
-    function = getattr(importlib.import_module(module), name)
     model = load_network(network)
     if seed is not None:
         options = {**options, "seed": seed}
@@ -52,7 +53,7 @@ def evaluate(
         part = [examples[index] for index in images[i : i + size]]
         pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
         labels = torch.tensor([example.label for example in part], device=pixels.device)
-        table = function(model, _fast_layout(pixels), labels, **options)
+        table = evaluation(model, _fast_layout(pixels), labels, **options)
         place = table["image"].to_numpy(dtype=int)
         tables.append(table.assign(
             image=np.asarray(images[i : i + size])[place],
@@ -60,6 +61,49 @@ def evaluate(
             label=labels.numpy(force=True)[place],
         ))
     return joined(tables)
+
+
+def shards(
+    evaluation: Callable[..., pd.DataFrame], network: str, dataset: str, count: int | None, options: Mapping, batch: int
+) -> list[dict]:
+    """Parameters of :func:`evaluate`, in shards of 64 images, for ``count`` images that stand for the set.
+
+    Args:
+        options: of the evaluation, "seed" among them, and "loading", options of the set. An evaluation that has a
+            parameter ``dataset`` gets its name, one that draws its seed.
+    """
+    own = inspect.signature(evaluation).parameters
+    asked = {"dataset": dataset, **options} if "dataset" in own else dict(options)
+    loading = asked.pop("loading", None)
+    seed = asked.pop("seed", own["seed"].default if "seed" in own else None)
+    apart = {key: value for key, value in (("seed", seed), ("loading", loading)) if value is not None}
+    images = load_dataset(dataset, load_network(network).input_size, **(loading or {})).sample(count)
+    return [
+        {"network": network, "dataset": dataset, "images": images[i : i + SHARD], "options": asked, "batch": batch, **apart}
+        for i in range(0, len(images), SHARD)
+    ]
+
+
+def checksums(network: str, dataset: str, options: Mapping) -> dict[str, str]:
+    """Name -> checksum of the networks and the data set that :func:`evaluate` reads."""
+    model = load_network(network)
+    images = load_dataset(dataset, model.input_size, **options.get("loading", {}))
+    judge = {options["judge"]: load_network(options["judge"]).checksum} if "judge" in options else {}
+    return {network: model.checksum, dataset: images.checksum, **judge}
+
+
+def registered(*names: str | None) -> str:
+    """A hash of what decides numbers in the registry's entries of networks and data sets, and of the code that they name.
+
+    Names that the registry does not know, as those of torchvision's networks, and None add nothing.
+
+    >>> registered("birds_vit") == registered("birds_vit", "torchvision/vgg16", None)
+    True
+    """
+    known = {**models.MODELS, **datasets.DATASETS}
+    entries = [known[name].decisive() for name in names if name in known]
+    code = [code_digest(module) for module in sorted(set().union(*map(records.modules, entries)))]
+    return hashlib.sha256(json.dumps([entries, code], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=2)
@@ -77,8 +121,9 @@ def load_dataset(name: str, size: int | None = None, **options) -> datasets.Imag
 
     ``options`` of :func:`contrastlib.datasets.load` come before those that the studies use.
     """
-    drawn = {"size": size} if size and name in DRAWN else {}
-    return datasets.load(name, **{**OPTIONS.get(name, {}), **drawn, **options})
+    record = datasets.DATASETS.get(name)
+    drawn = {"size": size} if size and record and record.drawn else {}
+    return datasets.load(name, **{**(record.studies if record else {}), **drawn, **options})
 
 
 def _fast_layout(tensor: Tensor) -> Tensor:

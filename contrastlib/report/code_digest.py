@@ -1,4 +1,7 @@
-"""A hash of the code that a module can reach inside contrastlib."""
+"""A hash of the code that an evaluation computes with: its own module, and what it names of the library.
+
+A change of it reminds of the version of a study: see :mod:`contrastlib.report.versions`.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,34 @@ import ast
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Iterable
+import pkgutil
 from pathlib import Path
 
+COMPUTING = ("contrastlib.evaluation", "contrastlib.explainers", "contrastlib.autograd", "contrastlib.contrasts", "contrastlib._explain")
+"""packages and modules that count; what data, networks, figures and downloads are made of does not"""
 
-def code_digest(*modules: str) -> str:
-    """Hash of contrastlib modules and of all they import from contrastlib.
 
-    Comments, docstrings and formatting do not count.
+def code_digest(module: str) -> str:
+    """Hash of a module and of all that it imports from the parts of contrastlib that compute.
+
+    Comments, docstrings and formatting do not count. It is the same for all releases of Python.
 
     >>> code_digest("contrastlib.contrasts") == code_digest("contrastlib.contrasts")
     True
     """
     digest = hashlib.sha256()
-    for name in sorted(closure(modules)):
-        digest.update(_normalised(_source(name)))
+    for name in sorted(closure(module)):
+        digest.update(f"{name}: {_plain(_tree(name))}\n".encode())
     return digest.hexdigest()
 
 
-def closure(modules: Iterable[str]) -> set[str]:
-    """The modules, and all that they import from contrastlib, directly or not."""
-    found, waiting = set(), list(modules)
+def closure(module: str) -> set[str]:
+    """The module, and the modules of ``COMPUTING`` that it imports, directly or not.
+
+    A name that a package only passes on leads to the module that defines it: ``from contrastlib.explainers import
+    gradcam`` to ``contrastlib.explainers.cam``, and not to all explainers.
+    """
+    found, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
         if name not in found:
@@ -37,15 +47,41 @@ def closure(modules: Iterable[str]) -> set[str]:
 
 @functools.cache
 def _imports(module: str) -> set[str]:
-    """contrastlib modules that this one imports, anywhere in it."""
-    names, package = set(), importlib.util.find_spec(module).parent
-    for node in ast.walk(ast.parse(_source(module))):
+    """Modules of ``COMPUTING`` that this one imports, anywhere in it; of a registry all modules of its package."""
+    found = {found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)}
+    if any(isinstance(node, ast.Attribute) and node.attr == "walk_packages" for node in ast.walk(_tree(module))):
+        package = importlib.util.find_spec(importlib.util.find_spec(module).parent)
+        found |= {each.name for each in pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")}
+    return found
+
+
+def _imported(module: str) -> list[tuple[str, str | None]]:
+    """(module, name taken from it or None) of each import from contrastlib."""
+    pairs: list[tuple[str, str | None]] = []
+    package = importlib.util.find_spec(module).parent
+    for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            pairs += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            names |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.partition(".")[0] == "contrastlib" and _is_module(name)}
+            pairs += [(origin, alias.name) for alias in node.names]
+    return [pair for pair in pairs if pair[0].partition(".")[0] == "contrastlib"]
+
+
+def _modules(origin: str, name: str | None) -> set[str]:
+    """Where a name that is taken from a module or package is defined."""
+    if name is None:
+        return {origin}
+    if _is_module(f"{origin}.{name}"):
+        return {f"{origin}.{name}"}
+    if importlib.util.find_spec(origin).submodule_search_locations is None:
+        return {origin}
+    passed_on = [source for source, own in _imported(origin) if own == name and source != origin]
+    return set().union(*(_modules(source, name) for source in passed_on)) if passed_on else {origin}
+
+
+def _computes(module: str) -> bool:
+    return any(module == part or module.startswith(f"{part}.") for part in COMPUTING)
 
 
 def _is_module(name: str) -> bool:
@@ -55,17 +91,25 @@ def _is_module(name: str) -> bool:
         return False
 
 
-def _source(module: str) -> str:
-    return Path(importlib.util.find_spec(module).origin).read_text()
+def _tree(module: str) -> ast.Module:
+    return _parsed(Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8"))
 
 
 @functools.cache
-def _normalised(source: str) -> bytes:
-    """A hash of what the code does: of its syntax tree without docstrings."""
+def _parsed(source: str) -> ast.Module:
+    """The syntax tree without docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            first.value.value = ""
-    return hashlib.sha256(ast.dump(tree).encode()).digest()
+            del body[0]
+    return tree
+
+
+def _plain(node) -> object:
+    """A syntax tree as lists and texts; fields that are empty are left out, as releases of Python add such."""
+    if isinstance(node, ast.AST):
+        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != [])
+        return [type(node).__name__, *fields]
+    return [_plain(each) for each in node] if isinstance(node, list) else repr(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 
 import pandas as pd
 import torch
@@ -41,23 +42,23 @@ def objects_in_boxes(
 
     The object of image b is the union of its boxes, M_b = {pixels inside any box of class l_b}: all
     objects of the class are right, none of another is. Images without a pixel in M_b, as those whose
-    boxes lie outside of the crop, are left out.
+    boxes lie outside of the crop, are left out. No more than one batch is held at a time.
 
     Args:
         images: a set with boxes, "imagenet-val" or "cub200".
         count: that many images that stand for the set; all when None.
         batch: images at a time.
 
-    Returns:
+    Yields:
         For each batch its images (B, 3, H, W), labels l (B,), masks M (B, H, W) and indices in the set.
 
     Raises:
         ValueError: a set that has no boxes.
         MissingFile: the boxes are not there.
     """
-    chosen = [(i, mask) for i in images.sample(count) if (mask := images.mask(i)).any()]
-    for start in range(0, len(chosen), batch):
-        indices, masks = zip(*chosen[start : start + batch])
+    found = ((i, mask) for i in images.sample(count) if (mask := images.mask(i)).any())
+    while part := list(islice(found, batch)):
+        indices, masks = zip(*part)
         examples = [images[i] for i in indices]
         labels = torch.tensor([example.label for example in examples])
         yield torch.stack([example.image for example in examples]), labels, torch.stack(masks), list(indices)

@@ -13,7 +13,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from contrastlib import assets
+from contrastlib import assets, models
 from contrastlib.plotting import clipped, overlay
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "published"
@@ -42,7 +42,7 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
     accuracy (left axis); grey, red and blue for 1, 2 and 10 iterations.
 
     Args:
-        changes: rows network, contrast, iterations, quantity ("accuracy", "p_t" or "y_t"), change;
+        changes: rows network (a name, whose title is shown, or any words), contrast, iterations, quantity ("accuracy", "p_t" or "y_t"), change;
             ``low`` and ``high`` where there is an interval.
     """
     networks = list(changes["network"].unique())
@@ -51,7 +51,7 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
     figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained")
     for place, (ax, network) in enumerate(zip(axes.flat, networks)):
         right = _perturbation_panel(ax, changes[changes["network"] == network])
-        ax.set_title(network, fontsize=10, parse_math=False)
+        ax.set_title(models.title(network), fontsize=10, parse_math=False)
         if place % columns == 0:
             ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
         if place % columns == columns - 1 or network == networks[-1]:
@@ -163,8 +163,8 @@ def maker(name: str) -> str:
     >>> maker("chelsea.png")
     'a cat, Chelsea, by Stefan van der Walt (CC0)'
     """
-    photo = assets.entry(name)
-    return f"{photo['what']}, by {photo['credit']} ({photo['licence']})"
+    photo = assets.file(name)
+    return f"{photo.what}, by {photo.credit} ({photo.licence})"
 
 
 def credits(*names: str) -> HTML:

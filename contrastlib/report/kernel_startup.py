@@ -16,11 +16,13 @@ def prepare(log, folders):
 def watch(log, folders):
     """Append a line ``KIND PATH`` to ``log`` for every path under ``folders`` that this process touches.
 
-    KIND is ``read``, ``write``, ``list`` (the names in a folder) or ``look`` (does it exist? how large is it?),
-    each path once for each kind. Forked processes are watched as well.
+    KIND is ``read``, ``write`` or ``list`` (the names in a folder), each path once for each kind. Forked processes
+    are watched as well.
 
-    Files opened by compiled libraries (safetensors, Arrow) do not pass through Python; they are seen because
-    somebody looked first whether they exist.
+    Everything is learned from audit events. Python raises them when it opens a file, also one that is not there, and
+    when it lists a folder. It raises none when it only asks whether a file exists, and none for what compiled
+    libraries open (safetensors, Arrow): code of contrastlib that does so raises the event ``contrastlib.file`` with
+    the path, which counts as reading it.
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in folders)
@@ -37,20 +39,11 @@ def watch(log, folders):
     def hook(event, arguments):
         if event == "open":
             note("write" if arguments[2] & (os.O_WRONLY | os.O_RDWR) else "read", arguments[0])
+        elif event == "contrastlib.file":
+            note("read", arguments[0])
         elif event in ("os.listdir", "os.scandir"):
             note("list", arguments[0])
         elif event == "os.rename":
             note("write", arguments[1])
 
-    stat = os.stat
-
-    def noted_stat(path, *args, **options):
-        note("look", path)
-        return stat(path, *args, **options)
-
-    # looking for a file raises no audit event, and an absent file is something a notebook can depend on
-    os.stat = noted_stat
-    for supports in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
-        if stat in supports:
-            supports.add(noted_stat)
     sys.addaudithook(hook)

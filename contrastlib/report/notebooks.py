@@ -274,7 +274,8 @@ def _replaced(outputs):
     text = json.dumps(outputs)
     text = re.sub(r" at 0x[0-9a-fA-F]+", " at 0x…", text)
     for folder, name in ((assets.root(), staleness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
-        text = text.replace(json.dumps(str(folder))[1:-1], name)
+        if folder != Path(folder.anchor):  # the home of an arbitrary user of a container is "/", part of every path
+            text = text.replace(json.dumps(str(folder))[1:-1], name)
     return [nbformat.from_dict(output) for output in json.loads(text)]
 
 

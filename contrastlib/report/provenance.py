@@ -16,6 +16,8 @@ import pandas as pd
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRACKED = ("contrastlib", "notebooks", "benchmarks", "data/weights", "data/published", "requirements*.txt", "constraints.txt")
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scipy", "safetensors", "zennit")
+DECIDING = ("torch", "torchvision", "numpy", "scipy", "zennit", "pillow")
+"""libraries whose release decides the numbers of a result; ``constraints.txt`` pins them"""
 
 
 class Provenance(dict):
@@ -52,6 +54,18 @@ def provenance(seconds: float, **details) -> Provenance:
     })
 
 
+def deciding_releases(libraries: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """Releases of the libraries of ``DECIDING``: those installed here, or those that a provenance names.
+
+    Builds of one release for different devices count as the same.
+
+    >>> deciding_releases({"torch": "2.6.0+cpu", "pandas": "3.0"})["torch"]
+    '2.6.0'
+    """
+    releases = {name: version(name) for name in DECIDING} if libraries is None else libraries
+    return {name: releases[name].partition("+")[0] if name in releases else None for name in DECIDING}
+
+
 def summary(records: Iterable[dict]) -> Provenance:
     """One provenance for many shards: what they share as it is, else the distinct values.
 
@@ -68,7 +82,7 @@ def summary(records: Iterable[dict]) -> Provenance:
     result = {}
     for key in records[0] if records else ():
         values = [record.get(key) for record in records]
-        distinct = sorted({json.dumps(each, sort_keys=True) for value in values for each in _as_list(value)})
+        distinct = sorted({json.dumps(each, sort_keys=True) for value in values for each in as_list(value)})
         if key in ("seconds", "shards"):
             result[key] = round(sum(values), 3)
         elif key == "date":
@@ -88,18 +102,18 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
     """
     record = dict(table.attrs["provenance"])
     rows = {
-        "commit": _listed(commit[:10] for commit in _as_list(record.get("commit", "unknown"))),
+        "commit": _listed(commit[:10] for commit in as_list(record.get("commit", "unknown"))),
         "uncommitted changes": record.get("dirty"),
         "date (UTC)": record.get("date"),
         "seed": record.get("seed"),
         "shards": record.get("shards"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
-        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {_listed(map(str, _as_list(record.get('threads'))))}",
+        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {_listed(map(str, as_list(record.get('threads'))))}",
         "libraries": ", ".join(sorted(
-            {f"{name} {number}" for part in _as_list(record.get("libraries", {})) for name, number in part.items()}
+            {f"{name} {number}" for part in as_list(record.get("libraries", {})) for name, number in part.items()}
         )),
         "data (SHA-256)": ", ".join(
-            sorted({f"{name} {checksum[:10]}" for part in _as_list(record.get("data", {})) for name, checksum in part.items()})
+            sorted({f"{name} {checksum[:10]}" for part in as_list(record.get("data", {})) for name, checksum in part.items()})
         ) or None,
     }
     return pd.DataFrame({"provenance": rows}).dropna()
@@ -116,9 +130,13 @@ def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat({name: card(table)["provenance"] for name, table in tables.items()}, axis=1).fillna("")
 
 
-def _as_list(value) -> list:
-    """The single values of a list, also of lists within it."""
-    return [single for each in value for single in _as_list(each)] if isinstance(value, list) else [value]
+def as_list(value) -> list:
+    """The single values of a list, also of lists within it; a value that is no list alone.
+
+    >>> as_list([1, [2, 3]]), as_list(1)
+    ([1, 2, 3], [1])
+    """
+    return [single for each in value for single in as_list(each)] if isinstance(value, list) else [value]
 
 
 def _listed(values) -> str:

@@ -1,9 +1,9 @@
 """Long computations in shards: resumable, cached by what they depend on, with their provenance.
 
-A shard is one call of a function with plain parameters that returns a table. Its file is named by
-a hash of the parameters, of the code that the function can reach inside contrastlib, and of the
-data it reads; it is written atomically, so a killed run continues with the first missing shard
-and nothing stale is ever read. The provenance of each shard is kept inside its file.
+A shard is one call of a function with plain parameters that returns a table. Its file is named by a hash of the study
+and its version, the parameters, the data it reads, and the releases of the libraries that decide numbers. It is written
+atomically, so that a killed run continues with the first missing shard. The version stands for the code: a test ties the
+two together (:mod:`contrastlib.report.versions`). The provenance of each shard is kept inside its file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,29 +22,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from contrastlib.report.code_digest import code_digest
-from contrastlib.report.provenance import REPOSITORY, Provenance, provenance, summary
+from contrastlib.report.provenance import REPOSITORY, Provenance, deciding_releases, provenance, summary
 
 RESULTS = REPOSITORY / "data" / "results"
 
 
 def sharded(
+    study: str,
+    version: int,
     work: Callable[..., pd.DataFrame],
     shards: Sequence[Mapping],
     data: Mapping[str, str],
     cache: Path | None = None,
     title: str = "shards",
-    modules: Sequence[str] = (),
+    registry: str = "",
 ) -> pd.DataFrame:
     """Tables of all shards in one, computing only those that are not in the cache.
 
     Args:
-        work: a function of a contrastlib module, called as ``work(**shard)``.
+        study: a name for what is computed.
+        version: of the code that computes it.
+        work: called as ``work(**shard)``.
         shards: parameters of each shard: JSON values only; "seed" where numbers are drawn.
         data: name -> checksum of everything ``work`` reads.
         cache: folder of the shards' files; data/results/cache when None.
         title: what the progress bar says.
-        modules: contrastlib modules that ``work`` gets at by name, beside those that its own imports.
+        registry: a hash of what decides numbers in the registry's entries that ``work`` loads by name.
 
     Returns:
         The tables in the order of ``shards``; ``table.attrs["provenance"]`` sums up where they
@@ -54,8 +58,9 @@ def sharded(
     """
     cache = cache or RESULTS / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    code = code_digest(work.__module__, *modules)
-    tables = [_shard(work, shard, code, data, cache) for shard in tqdm(shards, desc=title, unit="shard")]
+    tables = [
+        _shard(study, version, work, shard, data, registry, cache) for shard in tqdm(shards, desc=title, unit="shard")
+    ]
     together = joined([table for table, _ in tables])
     together.attrs["provenance"] = summary([provenance for _, provenance in tables])
     return together
@@ -98,6 +103,7 @@ def load(path: Path) -> pd.DataFrame:
         FileNotFoundError: no such result, with the command that makes it.
         ValueError: the file is damaged.
     """
+    sys.audit("contrastlib.file", path)  # Arrow opens it: see contrastlib.report.staleness
     if not path.exists():
         raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`")
     try:
@@ -109,10 +115,13 @@ def load(path: Path) -> pd.DataFrame:
     return table
 
 
-def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple[pd.DataFrame, dict]:
-    name = f"{work.__module__}.{work.__qualname__}"
-    identity = json.dumps({"work": name, "parameters": shard, "code": code, "data": data}, sort_keys=True)
-    path = cache / f"{work.__name__}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.parquet"
+def _shard(
+    study: str, version: int, work: Callable, shard: Mapping, data: Mapping, registry: str, cache: Path
+) -> tuple[pd.DataFrame, Provenance]:
+    identity = {"study": study, "version": version, "parameters": shard, "data": data, "registry": registry,
+                "libraries": deciding_releases()}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    path = cache / f"{study}-{digest[:20]}.parquet"
     if path.exists():
         try:
             table = load(path)
@@ -123,7 +132,8 @@ def _shard(work, shard: Mapping, code: str, data: Mapping, cache: Path) -> tuple
     table = work(**shard)
     seconds = time.perf_counter() - began
     table.attrs["provenance"] = provenance(
-        seconds, parameters=dict(shard), seed=shard.get("seed"), code=code[:12], data=dict(data)
+        seconds, study=study, version=version, parameters=dict(shard), seed=shard.get("seed"), data=dict(data),
+        registry=registry,
     )
     save(table, path)
     _give_back()

@@ -1,7 +1,5 @@
 """Sphinx extension: each page of the book ends with the command that makes it, and opens elsewhere where it can.
 
-The directive ``contrast-table`` stands for a table of ``contrastlib.contrasts.CONTRASTS``.
-
 With the address of a repository (``make book REPOSITORY=https://github.com/owner/name BRANCH=main``) the theme
 shows its own buttons: the repository, and Binder and Colab on the pages of notebooks. Without one it shows none.
 """
@@ -11,11 +9,10 @@ import json
 import os
 import re
 import shlex
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from sphinx.util.docutils import SphinxDirective
-
-from contrastlib import contrasts
+from contrastlib.report.contrast_table import ContrastTable
+from contrastlib.report.explainer_table import ExplainerTable
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
@@ -62,11 +59,31 @@ def setup(app):
     """Called by Sphinx."""
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
+    app.connect("config-inited", check_notebooks)
     app.connect("config-inited", offer_buttons)
     app.connect("source-read", add_section)
     app.add_directive("contrast-table", ContrastTable)
+    app.add_directive("explainer-table", ExplainerTable)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def check_notebooks(app, config) -> None:
+    """See that the executed notebooks are there, which are pages of the book but not part of the repository.
+
+    Raises:
+        sphinx.errors.ConfigError: some are not, with the command that makes them.
+    """
+    from sphinx.errors import ConfigError
+
+    contents = Path(app.srcdir) / "_toc.yml"
+    pages = re.findall(rf"file:\s*({EXECUTED}/\S+)", contents.read_text(encoding="utf-8")) if contents.exists() else []
+    absent = [page for page in pages if not (contents.parent / f"{page}.ipynb").exists()]
+    if absent:
+        raise ConfigError(
+            f"{len(absent)} of the {len(pages)} notebooks in _toc.yml are not executed yet ({absent[0]}.ipynb is not there). "
+            "Run `make book`: it executes them, and builds the book."
+        )
 
 
 def offer_buttons(app, config) -> None:
@@ -157,33 +174,6 @@ def command(name: str, values: dict) -> str:
         else:
             words += ["-y", json.dumps({key: value})]
     return f".venv/bin/papermill {SOURCES / name}.ipynb /tmp/{name}.ipynb \\\n  {shlex.join(words)}"
-
-
-class ContrastTable(SphinxDirective):
-    """The table of contrasts, in a page written in Markdown."""
-
-    def run(self) -> list:
-        """Called by Sphinx."""
-        self.env.note_dependency(contrasts.__file__)
-        return self.parse_text_to_nodes(contrast_table())
-
-
-def contrast_table() -> str:
-    """A row of Markdown for each contrast: its weights, the question that its map answers, and where it comes from.
-
-    >>> print(contrast_table())
-    | `contrast=` | weights $w$ | the question | their sum | source |
-    ...
-    | `"maximum"` | $e_t - e_{s^*}, ...$ | Why $t$ and not $s^*$? | 0 | {cite:t}`wang2022`, sec. 3.3, ... |
-    ...
-    """
-    words = {"target": "$t$", "rival": "$s^*$", "others": "$1 - p_t$", "foils": "$S$"}
-    lines = ["| `contrast=` | weights $w$ | the question | their sum | source |", "|---|---|---|---|---|"]
-    for each in contrasts.CONTRASTS.values():
-        cells = (f'`"{each.name}"`', f"${each.formula}$", each.question.format(**words),
-                 "0" if each.sums_to_zero else "not 0", f"{{cite:t}}`{each.paper}`, {each.equation}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def point_at_sources(app, pagename, templatename, context, doctree) -> None:

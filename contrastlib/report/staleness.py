@@ -1,11 +1,12 @@
 """Whether an executed notebook still holds: what it was made from, kept beside it, compared with what is there.
 
 A notebook depends on its own cells (without outputs), its parameters, the pinned environment, and every file of
-this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or looked for while it ran (see
-:func:`contrastlib.report.kernel_startup.watch`): modules of contrastlib, also those imported late, registries, weights, results,
-data, and files that were absent. Nothing has to be declared, and nothing can be forgotten: as long as all of these
-are the same, running it again would read the same files and take the same way. States are hashes of contents; of
-Python files, the hash of the syntax tree, so that a comment makes nothing stale.
+this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or looked for while it ran, as
+:func:`contrastlib.report.kernel_startup.watch` learns from audit events: modules of contrastlib, also those imported
+late, registries, weights, results, data, and files that were absent. Code that asks whether a file exists, or that lets
+a compiled library read it, says so with ``sys.audit("contrastlib.file", path)``. As long as all of these are the same,
+running the notebook again would read the same files and take the same way. States are hashes of contents; of Python
+files, the hash of the syntax tree, so that a comment makes nothing stale.
 """
 
 import ast

@@ -1,24 +1,17 @@
-"""The papers' experiments on a network and an image set, in resumable shards.
+"""The papers' experiments as records, and how they are run on networks and image sets.
 
-A study evaluates a sample of a set with one network and returns a table with a
-row for each image and setting, its provenance in ``table.attrs["provenance"]``. Columns
-``image`` (index in the set), ``group`` (photograph, the unit of resampling) and ``label`` tell
-the rows apart. All studies take the same arguments:
-
-network, dataset
-    names of the registries
-count
-    that many images that stand for the set (:meth:`contrastlib.datasets.base.ImageSet.sample`); all when None
-cache
-    see :func:`contrastlib.report.shards.sharded`
-options
-    keyword arguments of the evaluation; ``loading`` of the set (:func:`contrastlib.report.batches.load_dataset`)
+A :class:`Study` evaluates a sample of an image set with a network. :func:`run` returns a table with a row for each
+image and setting, its provenance in ``table.attrs["provenance"]``. Columns ``image`` (index in the set), ``group``
+(photograph, the unit of resampling) and ``label`` tell the rows apart.
 """
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -36,12 +29,11 @@ from contrastlib.evaluation import (
     transformers,
 )
 from contrastlib.report import batches, dataset_evaluations
-from contrastlib.report import zebra_elephant as animals
-from contrastlib.report.batches import load_dataset
+from contrastlib.report.kept_results import path_of, reusable
 from contrastlib.report.provenance import summary
 from contrastlib.report.shards import RESULTS, joined, load, save, sharded
+from contrastlib.report.zebra_elephant import zebra_elephant as compare_animals
 
-SHARD = 64
 MASKING_CHOICES = {"as published": {}, "align_corners=False": {"align_corners": False}, "true class first": {"first": "label"}}
 PERTURBATION_CHOICES = {"as published": {}, "towards the predicted class": {"towards": "predicted"}}
 SQUEEZED = {"whole photograph, squeezed": {"loading": {"resize": "squeeze"}}}
@@ -49,40 +41,137 @@ CROPPED = {"resized to 256, cropped": {"loading": {"resize": 256, "crop": 224}}}
 OTHER_RESIZING = {"imagenet-sample": SQUEEZED, "imagenet-val": SQUEEZED, "cub200": CROPPED}
 
 
-def run(study: Callable, networks: Mapping[str, Sequence], profile: str = "quick", **options) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Study:
+    """An experiment: what is evaluated, and with which options.
+
+    Attributes:
+        name: of its kept results and shards, and of its variable in this module.
+        evaluation: a function of model, images, labels and options, which returns a table.
+        reproduces: paper and section, or erratum.
+        batch: images at a time. Contrasts multiply them, and what fits the processor's cache is fastest.
+        options: of the evaluation, where they are not its own defaults.
+        choices: what the papers leave open: choice -> options. The study is made once for each, and for the set's other
+            way of resizing photographs (``OTHER_RESIZING``); the table says which in its column ``choice``.
+        version: raised when the same parameters may give other results; see :mod:`contrastlib.report.versions`.
+    """
+
+    name: str
+    evaluation: Callable[..., pd.DataFrame]
+    reproduces: str
+    batch: int
+    options: Mapping = field(default_factory=dict)
+    choices: Mapping[str, Mapping] = field(default_factory=dict)
+    version: int = 1
+
+
+WANG, ERIKSSON, GU = "Wang & Wang 2022", "Eriksson et al. 2025", "Gu et al. 2018"
+GRADCAM = {"methods": ["gradcam"]}
+GRADCAM_BLURRED = GRADCAM | {"baselines": ["blur"]}
+SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # the weighted contrast, exact and through the softmax
+
+sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, sec. 5.1 and Fig. 3", 4)
+map_statistics = Study("map_statistics", similarity.describe, f"{WANG}, sec. 5.2.1 in numbers", 16)
+masking_table = Study("masking_table", masking.relative_probabilities, f"{WANG}, sec. 5.2.2 and Table 1", 16)
+dominated_masking = Study(  # images with p_2 <= 0.1
+    "dominated_masking", masking.relative_probabilities, f"{ERIKSSON}, Table 2", 16, GRADCAM | {"above": False})
+judged_masking = Study(  # scored by a second network, the option "judge"
+    "judged_masking", masking.relative_probabilities, "erratum 21", 16, GRADCAM_BLURRED)
+float32_perturbation = Study(
+    "float32_perturbation", perturbation.changes, "erratum 10", 4, SOFTMAX | {"iterations": [1, 10], "epsilons": [3e-3]})
+float32_masking = Study(
+    "float32_masking", masking.relative_probabilities, "erratum 10", 16,
+    SOFTMAX | GRADCAM_BLURRED | {"countings": ["sign"], "above": False})
+masking_choices = Study(
+    "masking_choices", masking.relative_probabilities, f"{WANG}, sec. 5.2.2", 16, GRADCAM_BLURRED, MASKING_CHOICES)
+perturbation_choices = Study(
+    "perturbation_choices", perturbation.changes, f"{WANG}, sec. 5.1", 4,
+    {"contrasts": ["original", "weighted"], "iterations": [1], "epsilons": [3e-3]}, PERTURBATION_CHOICES)
+three_class_maps = Study("three_class_maps", three_classes.compare, f"{WANG}, sec. 5.3 and Fig. 5", 16)
+mean_of_classes = Study("mean_of_classes", three_classes.mean_by_class_count, f"{WANG}, sec. 5.3", 4)
+fullgrad_maps = Study("fullgrad_maps", fullgrad.describe, f"{ERIKSSON}, FullGrad", 4)
+transformer_maps = Study("transformer_maps", transformers.describe, f"{ERIKSSON}, sec. 3.4 and 3.5", 16)
+dominance_table = Study("dominance_table", dominance.agreement, f"{ERIKSSON}, sec. 4.3", 8)
+gradient_norms = Study("gradient_norms", dominance.gradient_norms, f"{ERIKSSON}, Fig. 6", 4)
+class_relevance = Study("class_relevance", conservation.class_similarity, f"{GU}, sec. 3.1", 8)
+relevance_conservation = Study("relevance_conservation", conservation.conservation, f"{GU}, Definition 1", 8)
+relevance_duals = Study("relevance_duals", conservation.duals, "erratum 23", 8)
+ablation_table = Study("ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8)
+zebra_elephant = Study("zebra_elephant", compare_animals, f"{GU}, sec. 5.1", 4)
+precision_table = Study("precision_table", precision.softmax_gradients, "erratum 10", 16)
+integrated_readings = Study("integrated_readings", path_contrasts.compare, "erratum 8", 8)
+
+STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
+"""all studies by name"""
+
+
+def run(
+    study: Study, networks: Mapping[str, Sequence], profile: str = "quick", force: bool = False, cache: Path | None = None,
+    **options,
+) -> pd.DataFrame:
     """A study of several networks, with columns network and dataset.
 
     Args:
-        study: one of this module's studies.
-        networks: network -> [dataset, count], or [dataset, count, options of this network alone]; a
-            count of None takes all images.
-        profile: results of any but "quick" are kept in data/results/<profile>, a file for each
-            network, for the pages to show.
-        options: of the study, for all networks.
+        study: one of this module's.
+        networks: network -> [dataset, count], or [dataset, count, options of this network alone]: that many images
+            that stand for the set (:meth:`contrastlib.datasets.base.ImageSet.sample`), all for None.
+        profile: results of any but "quick" are kept in data/results/<profile>, a file for each network, for the pages
+            to show. One that is kept already is taken as it is, with a line that says so, if study, version,
+            parameters, data and libraries are the same (:func:`contrastlib.report.kept_results.reusable`).
+        force: compute kept results anew.
+        cache: folder of the shards; see :func:`contrastlib.report.shards.sharded`.
+        options: of the evaluation, for all networks; ``loading`` of the set (:func:`contrastlib.report.batches.load_dataset`).
 
     Raises:
         DataError: data or weights are missing or corrupt. Networks done before are kept.
     """
     tables = []
     for network, (dataset, count, *own) in networks.items():
-        table = study(network, dataset, count, **options, **(own[0] if own else {}))
-        table = table.assign(network=network, dataset=dataset)
-        if profile != "quick":
-            save(table, RESULTS / profile / f"{study.__name__}-{network.replace('/', '-')}.parquet")
+        given = {**study.options, **options, **(own[0] if own else {})}
+        ways = {**study.choices, **OTHER_RESIZING.get(dataset, {})} if study.choices else {None: {}}
+        shards = {
+            choice: batches.shards(study.evaluation, network, dataset, count, {**given, **way}, study.batch)
+            for choice, way in ways.items()
+        }
+        data, registry = batches.checksums(network, dataset, given), batches.registered(network, dataset, given.get("judge"))
+        path = path_of(study.name, network, RESULTS / profile)
+        keep = profile != "quick"
+        table = reusable(path, study.version, chain(*shards.values()), data, registry) if keep and not force else None
+        if table is not None:
+            print(f"{study.name} of {network}: the kept {profile} result fits and is not computed again")
+        else:
+            table = _compute(study, shards, data, registry, cache, f"{network} on {dataset}")
+            table = table.assign(network=network, dataset=dataset)
+            if keep:
+                save(table, path)
         tables.append(table)
     return _joined(tables)
 
 
-def recorded(study: Callable, profile: str = "real") -> pd.DataFrame:
+def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
     """The kept results of a study, all networks in one; its provenance summed up in ``attrs``.
 
     Raises:
         FileNotFoundError: none is kept, with the command that makes them.
     """
-    paths = sorted((RESULTS / profile).glob(f"{study.__name__}-*.parquet"))
+    folder = RESULTS / profile
+    sys.audit("contrastlib.file", folder)  # which may be absent: see contrastlib.report.staleness
+    paths = sorted(folder.glob(path_of(study.name, "*", folder).name))
     if not paths:
-        raise FileNotFoundError(f"no {profile} results of {study.__name__} in {RESULTS / profile}: run `make {profile}`")
+        raise FileNotFoundError(f"no {profile} results of {study.name} in {folder}: run `make {profile}`")
     return _joined([load(path) for path in paths])
+
+
+def _compute(
+    study: Study, shards: Mapping[str | None, list[dict]], data: Mapping[str, str], registry: str, cache: Path | None, title: str
+) -> pd.DataFrame:
+    work = partial(batches.evaluate, study.evaluation)
+    tables = {
+        choice: sharded(study.name, study.version, work, each, data, cache, title, registry) for choice, each in shards.items()
+    }
+    if not study.choices:
+        return tables[None]
+    return _joined([table.assign(choice=choice) for choice, table in tables.items()])
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -96,147 +185,3 @@ def _bare(table: pd.DataFrame) -> pd.DataFrame:
     table = table.copy(deep=False)
     table.attrs = {}  # pandas compares attrs when it joins
     return table
-
-
-def sign_perturbation(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Section 5.1: :func:`contrastlib.evaluation.perturbation.changes` towards the true label."""
-    # few images at a time: contrasts multiply them, and what fits the processor's cache is fastest
-    return _study(perturbation.changes, network, dataset, count, cache, options, batch=4)
-
-
-def map_statistics(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Section 5.2.1 in numbers: :func:`contrastlib.evaluation.similarity.describe`."""
-    return _study(similarity.describe, network, dataset, count, cache, options, batch=16)
-
-
-def masking_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Section 5.2.2: :func:`contrastlib.evaluation.masking.relative_probabilities` of the top two classes."""
-    return _study(masking.relative_probabilities, network, dataset, count, cache, options, batch=16)
-
-
-def dominated_masking(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Eriksson et al. 2025, Table 2: :func:`masking_table` of GradCAM over the images with p_2 <= 0.1."""
-    return masking_table(network, dataset, count, cache, **{"methods": ["gradcam"], "above": False} | options)
-
-
-def judged_masking(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Erratum 21: :func:`masking_table` of GradCAM, scored by a second network, the option ``judge``."""
-    return masking_table(network, dataset, count, cache, **{"methods": ["gradcam"], "baselines": ["blur"]} | options)
-
-
-def float32_perturbation(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Erratum 10: :func:`sign_perturbation` by the weighted contrast, exact and through the softmax."""
-    options = {"contrasts": ["weighted", "softmax"], "iterations": [1, 10], "epsilons": [3e-3]} | options
-    return sign_perturbation(network, dataset, count, cache, **options)
-
-
-def float32_masking(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Erratum 10: :func:`dominated_masking` by the weighted contrast, exact and through the softmax; by sign, blurred."""
-    options = {"contrasts": ["weighted", "softmax"], "countings": ["sign"], "baselines": ["blur"]} | options
-    return dominated_masking(network, dataset, count, cache, **options)
-
-
-def masking_choices(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """What the papers leave open: :func:`masking_table` of GradCAM with a blur, under MASKING_CHOICES and OTHER_RESIZING (column choice)."""
-    options = {"methods": ["gradcam"], "baselines": ["blur"]} | options
-    return _choices(masking_table, MASKING_CHOICES, network, dataset, count, cache, options)
-
-
-def perturbation_choices(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """The same for :func:`sign_perturbation`, one step of 0.003, under PERTURBATION_CHOICES and OTHER_RESIZING."""
-    options = {"contrasts": ["original", "weighted"], "iterations": [1], "epsilons": [3e-3]} | options
-    return _choices(sign_perturbation, PERTURBATION_CHOICES, network, dataset, count, cache, options)
-
-
-def three_class_maps(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Section 5.3: :func:`contrastlib.evaluation.three_classes.compare`."""
-    return _study(three_classes.compare, network, dataset, count, cache, options, batch=16)
-
-
-def mean_of_classes(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Section 5.3: :func:`contrastlib.evaluation.three_classes.mean_by_class_count`."""
-    return _study(three_classes.mean_by_class_count, network, dataset, count, cache, options, batch=4)
-
-
-def fullgrad_maps(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Eriksson et al. 2025, FullGrad: :func:`contrastlib.evaluation.fullgrad.describe`."""
-    return _study(fullgrad.describe, network, dataset, count, cache, options, batch=4)
-
-
-def transformer_maps(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Eriksson et al. 2025, sec. 3.4 and 3.5: :func:`contrastlib.evaluation.transformers.describe`."""
-    return _study(transformers.describe, network, dataset, count, cache, options, batch=16)
-
-
-def dominance_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Eriksson et al. 2025, sec. 4.3: :func:`contrastlib.evaluation.dominance.agreement`."""
-    return _study(dominance.agreement, network, dataset, count, cache, options, batch=8)
-
-
-def gradient_norms(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Eriksson et al. 2025, Fig. 6: :func:`contrastlib.evaluation.dominance.gradient_norms`."""
-    return _study(dominance.gradient_norms, network, dataset, count, cache, options, batch=4)
-
-
-def class_relevance(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, sec. 3.1: :func:`contrastlib.evaluation.conservation.class_similarity`."""
-    return _study(conservation.class_similarity, network, dataset, count, cache, options, batch=8)
-
-
-def relevance_conservation(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, Definition 1: :func:`contrastlib.evaluation.conservation.conservation`."""
-    return _study(conservation.conservation, network, dataset, count, cache, options, batch=8)
-
-
-def relevance_duals(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Erratum 23: :func:`contrastlib.evaluation.conservation.duals`."""
-    return _study(conservation.duals, network, dataset, count, cache, options, batch=8)
-
-
-def ablation_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, Table 1: :func:`contrastlib.report.dataset_evaluations.ablation_in` that set."""
-    return _study(dataset_evaluations.ablation_in, network, dataset, count, cache, {"dataset": dataset} | options, batch=8)
-
-
-def zebra_elephant(network: str, dataset: str = "zebra-elephant", count: None = None, cache: Path | None = None, **options):
-    """Gu et al. 2018, sec. 5.1: :func:`contrastlib.report.zebra_elephant.zebra_elephant`."""
-    return _study(animals.zebra_elephant, network, dataset, count, cache, options, batch=4)
-
-
-def precision_table(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """What float32 loses: :func:`contrastlib.evaluation.precision.softmax_gradients`."""
-    return _study(precision.softmax_gradients, network, dataset, count, cache, options, batch=16)
-
-
-def integrated_readings(network: str, dataset: str, count: int | None = None, cache: Path | None = None, **options):
-    """Erratum 8: :func:`contrastlib.evaluation.path_contrasts.compare`."""
-    return _study(path_contrasts.compare, network, dataset, count, cache, options, batch=8)
-
-
-def _choices(study: Callable, choices: Mapping, network, dataset, count, cache, options: Mapping) -> pd.DataFrame:
-    choices = {**choices, **OTHER_RESIZING.get(dataset, {})}
-    return _joined([
-        study(network, dataset, count, cache, **options, **own).assign(choice=choice) for choice, own in choices.items()
-    ])
-
-
-def _study(
-    evaluation: Callable, network: str, dataset: str, count: int | None, cache: Path | None, options: Mapping, batch: int
-) -> pd.DataFrame:
-    loading = {"loading": options["loading"]} if "loading" in options else {}
-    model = batches.load_network(network)
-    images = load_dataset(dataset, model.input_size, **loading.get("loading", {}))
-    chosen = images.sample(count)
-    module, name = evaluation.__module__, evaluation.__qualname__
-    drawn = inspect.signature(evaluation).parameters.get("seed")
-    seed = {"seed": options.get("seed", drawn.default)} if drawn else {}
-    options = {option: value for option, value in options.items() if option not in ("seed", "loading")}
-    shards = [
-        {"module": module, "name": name, "network": network, "dataset": dataset, "images": chosen[i : i + SHARD],
-         "options": options, "batch": batch, **seed, **loading}
-        for i in range(0, len(chosen), SHARD)
-    ]
-    data = {network: model.checksum, dataset: images.checksum}
-    if "judge" in options:
-        data[options["judge"]] = batches.load_network(options["judge"]).checksum
-    return sharded(batches.evaluate, shards, data, cache, title=f"{network} on {dataset}", modules=[module])

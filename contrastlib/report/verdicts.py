@@ -16,11 +16,16 @@ def verdict(differences: pd.DataFrame) -> str:
         half lie above, "undecided" when none lies below and half or fewer above; "refuted" when more than half
         lie below, "mixed" when some do.
 
+    Raises:
+        ValueError: no interval.
+
     >>> verdict(pd.DataFrame({"low": [0.1, -0.1], "high": [0.3, 0.2]}))
     'undecided'
     >>> verdict(pd.DataFrame({"low": [0.1, 0.2], "high": [0.3, 0.4]}))
     'supported'
     """
+    if not len(differences):
+        raise ValueError("a verdict needs at least one interval, and this table has none")
     above, below = (differences["low"] > 0).mean(), (differences["high"] < 0).mean()
     if above == 1:
         return "supported"
@@ -33,6 +38,9 @@ def verdict(differences: pd.DataFrame) -> str:
 
 def counted_verdict(differences: pd.DataFrame) -> str:
     """:func:`verdict`, and how many of the intervals lie above 0, and below.
+
+    Raises:
+        ValueError: no interval.
 
     >>> counted_verdict(pd.DataFrame({"low": [0.1, 0.2, -0.2], "high": [0.3, 0.4, -0.1]}))
     'mixed (2 of 3, 1 against)'

@@ -29,8 +29,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from contrastlib import assets, datasets
+from contrastlib.datasets import sources
 from contrastlib.datasets.base import SQUEEZE, Photographs
-from contrastlib.datasets.sources import SOURCES
 from contrastlib.models import torchvision_hub
 from contrastlib.models.classifier import Normalise
 from contrastlib.training import from_scratch
@@ -57,8 +57,8 @@ def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int
         ValueError: unknown names; a result or checkpoint of another recipe is in the way; the loss diverged.
         DataError: photographs or pretrained weights are missing or corrupt.
     """
-    if dataset not in SOURCES or len(SOURCES[dataset].splits) == 1:
-        known = [key for key, source in SOURCES.items() if len(source.splits) > 1]
+    known = {key: record.splits for key, record in sources.papers().items() if len(record.splits) > 1}
+    if dataset not in known:
         raise assets.unknown("data set to fine-tune on", dataset, known)
     path = output / name / f"{dataset}.safetensors"
     if path.exists():
@@ -67,7 +67,7 @@ def finetune(name: str, dataset: str, output: Path, recipe: Recipe, workers: int
     with accelerator.main_process_first():
         network, checksum = pretrained(name)
     options = {"resize": SQUEEZE, "crop": recipe.size}
-    splits = SOURCES[dataset].splits
+    splits = known[dataset]
     images, test = (datasets.load(dataset, split=split, **options) for split in (splits[0], splits[-1]))
     torch.manual_seed(recipe.seed)
     torchvision_hub.replace_head(network, len(images.class_names))

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from contrastlib import assets
 from contrastlib.datasets.base import ImageSet
-from contrastlib.models.architectures import small
+from contrastlib.models import build
 from contrastlib.models.classifier import Normalise
 
 
@@ -43,14 +43,13 @@ class Recipe:
     """precision that the finished weights are rounded to"""
 
 
-RECIPES = {
-    "birds_vit": Recipe(epochs=15, peak_rate=1.5e-3, weight_decay=0.05, shift=8, stored_as="float16"),
-    "cifar10_vit": Recipe(
-        epochs=16, batch=64, peak_rate=1.5e-3, weight_decay=0.05, shift=4, label_smoothing=0.1,
-        stored_as="float16",
-    ),
-}
-"""those that differ from ``Recipe()``"""
+def recipe_of(name: str) -> Recipe:
+    """The recipe of a network that the project trains, by its entry in the registry.
+
+    >>> recipe_of("birds_vit").shift, recipe_of("birds_vgg") == Recipe()
+    (8, True)
+    """
+    return Recipe(**assets.networks()[name].training.recipe)
 
 
 class Pictures(NamedTuple):
@@ -159,7 +158,7 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / f"{name}.checkpoint"
     torch.manual_seed(recipe.seed)
-    network = small.build(name, len(test.class_names))
+    network, said = build(name, len(test.class_names)), assets.networks()[name]
     log = fit(network, pictures, validation, recipe, checkpoint)
     network.to(getattr(torch, recipe.stored_as)).float()
     path = output / f"{name}.safetensors"
@@ -167,9 +166,9 @@ def train(
     card = {
         "network": name,
         "sha256": assets.sha256(path),
-        "licence": "MIT",
-        "source": f"this project: python -m contrastlib train {name}",
-        "preprocessing": "RGB in 0..1, ImageNet mean and standard deviation, {0}x{0}".format(small.input_size(name)),
+        "licence": said.licence,
+        "source": said.source,
+        "preprocessing": f"RGB in 0..1, ImageNet mean and standard deviation, {said.input_size}x{said.input_size}",
         "test": evaluate(network, render(test)),
         "test_set": test.checksum,
         "train_pictures": len(pictures.labels),

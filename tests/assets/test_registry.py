@@ -2,7 +2,9 @@
 
 import argparse
 import hashlib
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,6 +17,7 @@ from contrastlib.cli import data
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
 NAME = "drawing.bin"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -28,14 +31,14 @@ def server(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    """A registry with the one file NAME; change its entry to change the registry."""
-    entry = {"what": "a drawing", "needed_by": ["drawings"], "source": "example.org/drawings",
-             "made": "by hand", "licence": "none", "bytes": len(CONTENT),
-             "sha256": hashlib.sha256(CONTENT).hexdigest()}
-    monkeypatch.setattr(assets.registry, "entries", lambda: {NAME: entry})
-    monkeypatch.setattr(assets, "entries", lambda: {NAME: entry})
+    """A registry with the one file NAME; change its fields to change the registry."""
+    said = {"name": NAME, "what": "a drawing", "needed_by": ("drawings",), "source": "example.org/drawings",
+            "made": "by hand", "licence": "none", "bytes": len(CONTENT),
+            "sha256": hashlib.sha256(CONTENT).hexdigest()}
+    for module in (assets.registry, assets):
+        monkeypatch.setattr(module, "files", lambda: {NAME: assets.File(**said)})
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path / "data"))
-    return entry
+    return said
 
 
 @pytest.fixture
@@ -49,13 +52,13 @@ def put(content):
     (assets.root() / NAME).write_bytes(content)
 
 
-@pytest.mark.parametrize("name", [name for name, info in assets.entries().items() if "package" in info])
+@pytest.mark.parametrize("name", [name for name, file in assets.files().items() if file.package])
 def test_a_file_that_comes_with_a_package(name, tmp_path, monkeypatch):
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
     inside = assets.path(name)
     assert inside.name == name and not inside.is_relative_to(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
-    package = assets.entry(name)["package"]["name"]
+    package = assets.file(name).package.name
     with pytest.raises(assets.MissingFile, match=f"comes with the package {package}: run `pip install .* {package}`"):
         assets.path(name)
     (tmp_path / name).write_bytes(inside.read_bytes())  # or in the folder of the data
@@ -64,34 +67,55 @@ def test_a_file_that_comes_with_a_package(name, tmp_path, monkeypatch):
     assert assets.state(name) == "corrupt"
 
 
-def test_registry_is_complete():
-    for name, entry in assets.entries().items():
-        required = {"what", "needed_by", "source", "made", "licence", "bytes", "sha256", "preprocessing"}
-        assert required <= set(entry) <= required | {"url", "package", "credit"}, name
-        assert len(entry["sha256"]) == 64
+def test_the_registry_is_complete():
+    for name, file in assets.files().items():
+        assert len(file.sha256) == 64 and file.made and file.licence and file.needed_by, name
+    for name, record in assets.datasets().items():
+        if record.folder:
+            assert record.parts and record.splits and record.count and record.checked, name
+            assert record.arguments.get("name", name) == name
+        elif not record.drawn and name != "folder":
+            assert record.files and record.classes and record.arguments.get("name", name) == name
+            assert set(record.files) >= {record.arguments[key] for key in ["file"] if key in record.arguments}
 
 
-def test_the_registry_of_sets_is_complete():
-    for name, entry in assets.sets().items():
-        required = {"what", "origin", "licence", "checksum", "preprocessing"}
-        if name not in ("birds", "bird-scenes"):
-            required |= {"folder", "parts", "splits"}
-        assert required <= set(entry) <= required | {"remedy", "md5"} and all(entry.values()), name
+def test_all_that_entries_name_can_be_imported():
+    for network in assets.networks().values():
+        assert callable(assets.imported(network.builder))
+        assert not network.renamed_by or callable(assets.imported(network.renamed_by))
+        assert network.classes.names in network.files or len(set(network.classes.listed())) > 1
+    for record in assets.datasets().values():
+        assert callable(assets.imported(record.loader))
+        assert not record.classes or len(record.classes.listed()) in (10, 1000)
 
 
 def test_the_cards_of_the_shipped_weights_are_complete():
     assert assets.trained_names() == sorted(file.stem for file in assets.WEIGHTS.glob("*.safetensors"))
     for name in assets.trained_names():
         card = assets.trained(name)[1]
-        assert card["licence"] == "MIT" and f"contrastlib train {name}" in card["source"]
+        network = assets.networks()[name]
+        assert (card["licence"], card["source"]) == (network.licence, network.source)
+        assert card["class_names"] == network.classes.listed()
         side = models.load(name).input_size
         assert card["preprocessing"] == f"RGB in 0..1, ImageNet mean and standard deviation, {side}x{side}"
 
 
 def test_all_that_can_be_loaded_is_described_and_nothing_else():
-    uses = {use for entry in assets.entries().values() for use in entry["needed_by"]}
-    described = [*uses, *assets.sets(), *assets.trained_names()]
-    assert sorted(described) == sorted({*datasets.DATASETS, *models.MODELS} - {"folder"})
+    uses = {use for file in assets.files().values() for use in file.needed_by}
+    drawn_or_kept = {name for name, record in datasets.DATASETS.items() if not record.files}
+    assert {*uses, *drawn_or_kept, *assets.trained_names()} == {*datasets.DATASETS, *models.MODELS}
+    assert assets.trained_names() == sorted(name for name, network in models.MODELS.items() if network.training)
+
+
+def test_the_pages_on_data_have_all_there_is():
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("data/README.md", "book/data.md")]
+    words = set(re.findall(r"[\w-]+", " ".join(pages)))
+    assert {*models.MODELS, *datasets.DATASETS} <= words
+    for name, record in datasets.DATASETS.items():
+        if record.folder:
+            row = f"| `{name}` | `{record.folder}` | {record.count:,} | {', '.join(record.splits)} | "
+            (found,) = [line for line in pages[1].splitlines() if line.startswith(row)]
+            assert f"({record.page})" in found if record.page else "no address" in found
 
 
 def test_root(monkeypatch):
@@ -143,7 +167,7 @@ def test_unknown_name_gives_the_nearest(registry):
     with pytest.raises(ValueError, match="did you mean 'drawing.bin'"):
         assets.path("drawings.bin")
     with pytest.raises(ValueError, match="there are drawing.bin"):
-        assets.entry("zzz")
+        assets.file("zzz")
 
 
 def test_fetch(remote):
@@ -281,9 +305,10 @@ def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
     assert command() == 0
     out = capsys.readouterr().out
     named = dict(reversed(line.split()) for line in out.splitlines() if line.startswith(("present", "missing")))
-    assert named.keys() == {*assets.entries(), *assets.sets(), *assets.trained_names()}
+    sets = {name for name, record in assets.datasets().items() if not record.files}
+    assert named.keys() == {*assets.files(), *sets, *assets.trained_names()}
     assert {name for name, state in named.items() if state == "present"} == {
-        "birds", "bird-scenes", *assets.trained_names(), *(name for name, info in assets.entries().items() if "package" in info)
+        "birds", "bird-scenes", "folder", *assets.trained_names(), *(name for name, file in assets.files().items() if file.package)
     }
     assert out.count(" Licence:") == out.count(" Source:") == len(named)
     assert all(len(line) <= 80 for line in out.splitlines()[:-1])
@@ -352,9 +377,10 @@ def test_command_with_an_unknown_name(registry):
         command("fetch", "torchvision/vgg16bn")
 
 
-def test_registry_is_valid_yaml_without_duplicates():
-    names = [line[:-1] for line in assets.registry.REGISTRY.read_text().splitlines() if line and line[0] not in " #"]
-    assert names == list(yaml.safe_load(assets.registry.REGISTRY.read_text()))
+@pytest.mark.parametrize("path", assets.registry.REGISTRIES, ids=lambda path: path.stem)
+def test_no_entry_stands_twice(path):
+    names = [line.split(":")[0].strip() for line in path.read_text().splitlines() if line[:2] == "  " and line[2] not in " #"]
+    assert names == list(yaml.safe_load(path.read_text())[path.stem])
 
 
 def test_weights_that_the_project_trained_are_checked(tmp_path, monkeypatch, capsys):

@@ -34,4 +34,4 @@ def differs_with_data(address: str) -> bool:
     if not address.startswith("book/executed/") or not stamp.exists():
         return False
     inputs = json.loads(stamp.read_text())["inputs"]
-    return any(f"file $CONTRASTLIB_DATA/{name}" in inputs for name, info in assets.entries().items() if "package" not in info)
+    return any(f"file $CONTRASTLIB_DATA/{name}" in inputs for name, file in assets.files().items() if not file.package)

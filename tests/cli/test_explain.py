@@ -144,9 +144,11 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
     (["--contrast", "probability", "--foil", "0", "1"], "foils belong to the contrast \"among\", not to 'probability'"),
     (["--contrast", "among"], "\"among\" needs foils"),
     (["--contrast", "best"], "unknown contrast 'best'; choose one of original"),
-    (["--method", "lime"], "unknown method 'lime'; choose one of gradient"),
+    (["--method", "lime"], "unknown method 'lime'; choose one of gradcam"),
     (["--method", "vit_gradcam"], ".*VisionTransformer"),
     (["--method", "lrp", "--layer", "network.1"], "lrp makes maps of the pixels"),
+    (["--method", "clrp1", "--contrast", "mean"], "clrp1 defines its initial relevance itself: .* or use method=\"lrp\""),
+    (["--method", "sglrp", "--foil", "1"], "sglrp defines its initial relevance itself"),
     (["--top", "0"], "0 is not a positive whole number"),
     (["--top", "few"], "few is not a positive whole number"),
     (["--layer", "network.9"], "no layer 'network.9'.*nearest names: .*network.1"),
@@ -266,7 +268,7 @@ def test_help_names_all_there_is(capsys):
         main(["explain", "--help"])
     assert end.value.code == 0
     words = set(re.findall(r"\w+", capsys.readouterr().out))
-    assert {*explainers.METHODS, *CONTRASTS, *models.MODELS} <= words
+    assert {*explainers.EXPLAINERS, *CONTRASTS, *models.MODELS} <= words
 
 
 def test_every_contrast_has_its_question():

@@ -27,21 +27,30 @@ def picture(width, height, kind="PNG", **options):
     return stream.getvalue()
 
 
+def described(content):
+    return assets.File("made.zip", "made here", "here", "here", "none", len(content), hashlib.sha256(content).hexdigest())
+
+
 @pytest.fixture
-def archive(tmp_path, monkeypatch):
+def known(monkeypatch):
+    """The files that the registry knows."""
+    files = {}
+    monkeypatch.setattr(assets.registry, "files", lambda: files)
+    return files
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch, known):
     """A function that makes an archive of the given contents and opens it as a data set of two classes."""
 
-    def make(contents, label=lambda row: int(row["class"]), **options):
+    def make(contents, **options):
         path = tmp_path / "made.zip"
         with zipfile.ZipFile(path, "w") as whole:
             for name, content in contents.items():
                 whole.writestr(name, content)
-        entry = {"what": "made here", "source": "here", "made": "here", "bytes": path.stat().st_size,
-                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        monkeypatch.setattr(assets.registry, "entries", lambda: {"made.zip": entry})
-        monkeypatch.setattr(assets, "entries", lambda: {"made.zip": entry})
+        known["made.zip"] = described(path.read_bytes())
         monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
-        return Archive("made", "made.zip", ["left", "right"], label, **options)
+        return Archive("made", "made.zip", ["left", "right"], label="class", **options)
 
     return make
 
@@ -98,8 +107,8 @@ def test_photographs_are_turned_upright_and_become_rgb():
     assert crop(Image.new("RGBA", (20, 20)), 20, 20).shape == (3, 20, 20)
 
 
-def test_rows_without_a_label_are_left_out(archive):
-    made = archive(PICTURES, lambda row: 1 if row["file"] == "b.png" else None, resize=40, crop=32)
+def test_images_with_other_labels_are_left_out(archive):
+    made = archive(PICTURES, only={1}, resize=40, crop=32)
     assert len(made) == 1 and made[0].name == "b.png"
 
 
@@ -138,13 +147,13 @@ def test_wrong_index(archive, index, complaint):
         archive(contents)
 
 
-def test_no_archive(archive, tmp_path):
+def test_no_archive(archive, tmp_path, known):
     archive(PICTURES)
     broken = b"this is no zip archive"
     (tmp_path / "made.zip").write_bytes(broken)
-    assets.entry("made.zip").update(bytes=len(broken), sha256=hashlib.sha256(broken).hexdigest())
+    known["made.zip"] = described(broken)
     with pytest.raises(assets.CorruptFile, match="made.zip is no zip archive"):
-        Archive("made", "made.zip", [], lambda row: 0)
+        Archive("made", "made.zip", [])
 
 
 @pytest.mark.parametrize("content", [b"no image", PICTURES["a.png"][:60]])

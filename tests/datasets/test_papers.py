@@ -3,6 +3,7 @@
 import hashlib
 import random
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,12 +137,12 @@ def test_checksum_follows_sizes_labels_and_boxes(root):
     assert datasets.load("cub200").checksum == first
 
 
-@pytest.mark.parametrize("name", sources.SOURCES)
+@pytest.mark.parametrize("name", sources.papers())
 def test_what_is_missing_is_named(root, name):
     with pytest.raises(assets.MissingFile) as error:
         datasets.load(name)
-    source = sources.SOURCES[name]
-    for part in (name, source.what, source.origin, str(root / source.folder)):
+    source = sources.papers()[name]
+    for part in (name, source.what, source.source, str(root / source.folder)):
         assert part in str(error.value)
 
 
@@ -156,7 +157,7 @@ def test_a_missing_table_of_cub_is_named(root, file):
 def test_a_set_is_present_as_far_as_it_is_read(root, name, make):
     make(root)
     assert assets.state(name) == "present"
-    (root / sources.SOURCES[name].folder / sources.SOURCES[name].parts[-1]).rename(root / "elsewhere")
+    (root / sources.papers()[name].folder / sources.papers()[name].parts[-1]).rename(root / "elsewhere")
     assert assets.state(name) == "missing"
 
 
@@ -197,16 +198,19 @@ def cub_server(tmp_path_factory, monkeypatch):
     with tarfile.open(folder / "CUB_200_2011.tgz", "w:gz") as archive:
         archive.add(folder / "CUB_200_2011", "CUB_200_2011")
     with serving(folder) as server:
-        monkeypatch.setattr(papers, "CUB_ADDRESS", f"{server.address}/CUB_200_2011.tgz")
+        said = {"source": f"{server.address}/CUB_200_2011.tgz"}
+        records = sources.papers()
+        monkeypatch.setattr(sources, "papers", lambda: {**records, "cub200": replace(records["cub200"], **said)})
+        server.said = said
         yield server
 
 
-def test_the_command_fetches_cub_and_goes_on_where_it_was(root, cub_server, monkeypatch, capsys):
+def test_the_command_fetches_cub_and_goes_on_where_it_was(root, cub_server, capsys):
     assert main(["data", "fetch", "cub200"]) == 1  # another archive than that of the checksum
     assert "missing  cub200" in (said := capsys.readouterr().err) and "serves another content" in said
     assert not [*root.iterdir()], "nothing is kept, nor unpacked, of it"
     archive = (cub_server.folder / "CUB_200_2011.tgz").read_bytes()
-    monkeypatch.setattr(papers, "CUB_MD5", hashlib.md5(archive).hexdigest())
+    cub_server.said["md5"] = hashlib.md5(archive).hexdigest()
     cub_server.faults = ["truncate", "refuse", "refuse", "refuse"]
     assert main(["data", "fetch", "cub200"]) == 1
     assert "bytes that arrived are kept" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from torch import nn
 
 from contrastlib.contrasts import original
 from contrastlib.evaluation.ablation import ablated, ablation, mean_image, neuron_ablation, place
-from contrastlib.evaluation.saliency import saliency
+from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 from contrastlib.explainers.lrp import lrp
 
 
@@ -44,7 +44,7 @@ def test_scores_written_plainly(small, images):
     labels = torch.tensor([0, 1, 2, 3])
     table = ablation(small, images, labels, FILL, ["lrp", "random"], sizes=[3, 7])
     rows = table.set_index(["method", "size", "image"])
-    places = place(saliency(small, images, labels, ["lrp"])["lrp"])
+    places = place(saliency(small, images, labels, ["lrp"], options=PAPERS_OPTIONS)["lrp"])
     for size in (3, 7):
         after, before = (small(x).detach() for x in (ablated(images, places, FILL, size), images))
         for i, label in enumerate(labels.tolist()):

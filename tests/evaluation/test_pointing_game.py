@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from contrastlib.evaluation.pointing_game import THRESHOLDS, pointing, pointing_game
-from contrastlib.evaluation.saliency import saliency
+from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 
 def plainly(phi, mask, share):
@@ -73,7 +73,7 @@ def test_the_game_of_several_methods():
     table = pointing_game(network, images, labels, boxes, methods, [0.5])
     assert table.groupby("method").size().to_dict() == dict.fromkeys(methods, 3)
     assert table[table["method"] == "centre"]["hit"].all()
-    maps = saliency(network, images, labels, methods)
+    maps = saliency(network, images, labels, methods, options=PAPERS_OPTIONS)
     for name in methods:
         expected = pointing(maps[name], boxes, [0.5])
         found = table[table["method"] == name].reset_index(drop=True)

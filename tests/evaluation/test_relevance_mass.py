@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from contrastlib.evaluation import relevance_mass
-from contrastlib.evaluation.saliency import saliency
+from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def test_energy_and_similarity_written_plainly(small, images):
     assert len(table) == 3 * 2 * 3
     rows, logits = table.set_index(["method", "object", "image"]), small(images).detach()
     for which, targets in enumerate(TARGETS):
-        for method, phi in saliency(small, images, targets, ["lrp", "clrp1", "gradient/weighted"]).items():
-            opposite = saliency(small, images, TARGETS[1 - which], [method])[method]
+        for method, phi in saliency(small, images, targets, ["lrp", "clrp1", "gradient/weighted"], options=PAPERS_OPTIONS).items():
+            opposite = saliency(small, images, TARGETS[1 - which], [method], options=PAPERS_OPTIONS)[method]
             for i, target in enumerate(targets.tolist()):
                 row, positive = rows.loc[(method, which, i)], phi[i].clamp(min=0)
                 shares = [(positive[:, :8].sum() / positive.sum()).item(), (positive[:5, 8:].sum() / positive.sum()).item()]

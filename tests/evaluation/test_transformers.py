@@ -62,7 +62,7 @@ def test_rollouts_from_the_probability_are_maps_of_their_own(table):
 def test_gradcam_of_the_output_of_a_block(network, images, table):
     passed = vit.vit_forward(network, images)
     first = passed.logits.argmax(1)
-    maps = vit.vit_gradcam(passed, contrasts.weighted(passed.logits, first), block=1, layer="block")
+    maps = vit.vit_gradcam(passed, contrasts.weighted(passed.logits, first), layer="block.1")
     rows = table[(table["map"] == "behind block 1") & (table["contrast"] == "weighted")]
     assert rows["coherence"].tolist() == pytest.approx(transformers.moran(maps).tolist())
 

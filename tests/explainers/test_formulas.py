@@ -7,11 +7,11 @@ from torch import nn
 from contrastlib import contrasts
 from contrastlib.autograd import forward
 from contrastlib.explainers import (
-    ACTIVATION_SPACE,
     gradcam,
     gradient,
     input_x_gradient,
     linear_approximation,
+    select,
     xgradcam,
 )
 
@@ -98,7 +98,7 @@ def test_of_several_recorded_layers_one_is_named(network, images):
     first, second = network.layers[:2]
     both = forward(network, images, [first, second])
     weights = contrasts.maximum(both.logits, 0)
-    for method in ACTIVATION_SPACE.values():
+    for method in [record.function for record in select(space="layer").values()]:
         alone = method(forward(network, images, second), weights)
         torch.testing.assert_close(method(both, weights, layer=second), alone, **EXACT)
         with pytest.raises(ValueError, match="not recorded"):
@@ -108,7 +108,7 @@ def test_of_several_recorded_layers_one_is_named(network, images):
 def test_activation_maps_need_places(network, images):
     flat = next(name for name, module in network.named_modules() if isinstance(module, nn.Linear))
     passed = forward(network, images, flat)
-    for method in ACTIVATION_SPACE.values():
+    for method in [record.function for record in select(space="layer").values()]:
         with pytest.raises(ValueError, match=r"not \(B, K, h, w\)"):
             method(passed, contrasts.weighted(passed.logits, 0))
 

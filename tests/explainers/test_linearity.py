@@ -8,7 +8,7 @@ import contrastlib
 from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward
 from contrastlib.contrasts import CONTRASTS, cotangent
-from contrastlib.explainers import ACTIVATION_SPACE, INPUT_SPACE, METHODS, upsample, xgradcam
+from contrastlib.explainers import EXPLAINERS, select, upsample, xgradcam
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TARGET = torch.tensor([4, 0, 2])
@@ -23,7 +23,8 @@ def weights_of(name, logits, target=TARGET):
 def passes(network, images):
     """A forward pass for each layer of a network, with the explainers that go with it."""
     for layer in [INPUT, *network.layers]:
-        yield forward(network, images, layer), (INPUT_SPACE if layer == INPUT else METHODS).values()
+        fitting = select(needs="pass", space="pixels") if layer == INPUT else select(needs="pass")
+        yield forward(network, images, layer), [record.function for record in fitting.values()]
 
 
 def assert_linear(network, images):
@@ -66,10 +67,10 @@ def test_many_cotangents_at_once_are_one_by_one(network, images):
             torch.testing.assert_close(method(passed, many), torch.stack([method(passed, w) for w in many]), **EXACT)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", select(needs="pass"))
 def test_maps_of_the_top_two_classes_are_negatives_under_maximum(network, images, method):
     first, second = network(images).topk(2, dim=1).indices.T
-    layer = None if method in INPUT_SPACE else network.layers[0]
+    layer = None if EXPLAINERS[method].space == "pixels" else network.layers[0]
     one = contrastlib.explain(network, images, first, method, "maximum", layer)
     two = contrastlib.explain(network, images, second, method, "maximum", layer)
     torch.testing.assert_close(one, -two, **EXACT)
@@ -104,7 +105,7 @@ def linear_classifier(shift=None):
     return network
 
 
-@pytest.mark.parametrize("method", INPUT_SPACE)
+@pytest.mark.parametrize("method", select(needs="pass", space="pixels"))
 @pytest.mark.parametrize("contrast", [name for name in CONTRASTS if name != "original"])
 def test_what_all_classes_share_does_not_enter_a_contrast(images, method, contrast):
     images = images[..., :8, :8]
@@ -136,7 +137,7 @@ def test_input_x_gradient_of_a_linear_classifier_adds_up_to_the_contrast_of_its_
 
 # --- two classes ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("method", ["gradient", *ACTIVATION_SPACE])
+@pytest.mark.parametrize("method", ["gradient", *select(space="layer")])
 def test_with_two_classes_all_contrasts_agree(images, method):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(True), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 2))

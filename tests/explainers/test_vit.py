@@ -11,7 +11,7 @@ from torchvision.models import VisionTransformer
 import contrastlib
 from contrastlib import contrasts
 from contrastlib.autograd import predict
-from contrastlib.explainers import TRANSFORMER
+from contrastlib.explainers import select
 from contrastlib.explainers.vit import (
     PUBLISHED,
     REVIEW,
@@ -124,7 +124,7 @@ def test_all_explainers_together_take_one_forward_and_one_backward_pass(transfor
     attention_rollout(passed)
     assert not backwards
     for block in range(BLOCKS):
-        vit_gradcam(passed, weights, block)
+        vit_gradcam(passed, weights, f"block.{block}")
     gradient_attention_rollout(passed, weights, **PUBLISHED)
     gradient_attention_rollout(passed, weights)
     assert (len(forwards), len(backwards)) == (1, 1)
@@ -133,7 +133,7 @@ def test_all_explainers_together_take_one_forward_and_one_backward_pass(transfor
 def test_contrasts_at_once_are_contrasts_one_by_one(passed):
     each = [contrasts.original(passed.logits, 0), contrasts.weighted(passed.logits, TARGET)]
     explainers = [
-        lambda w: vit_gradcam(passed, w, 1),
+        lambda w: vit_gradcam(passed, w, "block.1"),
         lambda w: gradient_attention_rollout(passed, w),
         lambda w: gradient_attention_rollout(passed, w, **PUBLISHED),
         lambda w: attention_x_gradient(passed, w),
@@ -175,9 +175,9 @@ def test_gradcam_weighs_features_by_their_mean_slope_over_patches(passed, weight
         tokens, slopes = passed.activations[name][image, 1:], passed.pull_back(weights)[name][image, 1:]
         for feature in range(8):
             expected[image] += slopes[:, feature].mean() * tokens[:, feature].reshape(SIDE, SIDE)
-    maps = vit_gradcam(passed, weights, block, layer=layer)
+    maps = vit_gradcam(passed, weights, name)
     torch.testing.assert_close(maps, expected, **EXACT)
-    clipped = vit_gradcam(passed, weights, block, relu=True, layer=layer)
+    clipped = vit_gradcam(passed, weights, name, relu=True)
     torch.testing.assert_close(clipped, expected.clamp(min=0), **EXACT)
     behind_the_last = (block, layer) == (BLOCKS - 1, "block")
     assert maps.any() != behind_the_last
@@ -187,7 +187,7 @@ def test_gradcam_weighs_features_by_their_mean_slope_over_patches(passed, weight
 def test_gradcam_and_attention_x_gradient_are_linear_in_the_contrast(passed, name):
     weights = contrasts.cotangent(name, passed.logits, TARGET, [0, 5] if name == "among" else None)
     units = torch.eye(CLASSES, dtype=torch.float64)[:, None].expand(-1, 3, -1)
-    for explain in (lambda w: vit_gradcam(passed, w, 1), lambda w: attention_x_gradient(passed, w)):
+    for explain in (lambda w: vit_gradcam(passed, w, "block.1"), lambda w: attention_x_gradient(passed, w)):
         expected = torch.einsum("bc,cb...->b...", weights, explain(units))
         torch.testing.assert_close(explain(weights), expected, **EXACT)
         assert expected.abs().max() > 1e-6
@@ -301,12 +301,9 @@ def test_what_cannot_be_explained_is_named(transformer, images, passed, weights,
         vit_forward(make_network(), images)
     with pytest.raises(ValueError, match="48 x 32: this network takes 32"):
         vit_forward(transformer, torch.rand(1, 3, 48, 32, dtype=torch.float64))
-    with pytest.raises(ValueError, match="no block 3: this Transformer has blocks 0 to 2"):
-        vit_gradcam(passed, weights, 3)
-    with pytest.raises(ValueError, match="no block -1"):
-        vit_gradcam(passed, weights, -1)
-    with pytest.raises(ValueError, match="choose block or norm"):
-        vit_gradcam(passed, weights, 1, layer="mlp")
+    for layer in ("block.3", "block.-1", "mlp.1", "attention.1"):
+        with pytest.raises(ValueError, match=f"no layer '{layer}'; choose one of norm.0, block.0, .*block.2"):
+            vit_gradcam(passed, weights, layer)
     for option in ("gradients", "normalise", "negatives"):
         with pytest.raises(ValueError, match=f"unknown {option} 'backwards'; choose one of"):
             gradient_attention_rollout(passed, weights, **{option: "backwards"})
@@ -329,10 +326,10 @@ def test_vit_b_16_at_224_pixels_has_maps_of_14_by_14():
     passed = vit_forward(network, torch.rand(1, 3, 224, 224), once=True)
     weights = contrasts.original(passed.logits, 0)
     assert gradient_attention_rollout(passed, weights).shape == (1, 14, 14)
-    assert vit_gradcam(passed, weights, 0).shape == attention_rollout(passed).shape == (1, 14, 14)
+    assert vit_gradcam(passed, weights, "block.0").shape == attention_rollout(passed).shape == (1, 14, 14)
 
 
-@pytest.mark.parametrize("method", TRANSFORMER)
+@pytest.mark.parametrize("method", select(space="tokens"))
 def test_nothing_of_an_explanation_stays(transformer, images, method, tensors_alive):
     contrastlib.explain(transformer, images, 1, method)
     before = tensors_alive()

@@ -17,11 +17,13 @@ from contrastlib import contrasts, explainers
 from contrastlib.explainers.lrp import lrp, score
 from contrastlib.explorer import Explorer, bird, bird_scene, bundle
 from contrastlib.explorer.arithmetic import row_weights
-from contrastlib.explorer.maps import METHODS, applicable, pooling, stacks
+from contrastlib.explorer.maps import applicable, offered, pooling, stacks
 from contrastlib.explorer.ranking import Ranking
 
 LISTED = 4
-CNN = ("gradcam", "linear_approximation", "xgradcam", "gradient", "input_x_gradient", "fullgrad", "lrp", "clrp1")
+CNN = ("gradcam", "linear_approximation", "xgradcam", "gradient", "input_x_gradient", "deeplift", "fullgrad",
+       "guided_backpropagation", "integrated_gradients", "lrp", "clrp1")
+TABLES = ("guided_backpropagation", "gradient_attention_rollout")
 VIT = ("input_x_gradient", "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient")
 PLACES = [("tiny", method, None) for method in CNN] + [("tiny_vit", method, None) for method in VIT]
 PLACES += [("tiny_vit", "vit_gradcam", layer) for layer in ("block.0", "norm.2")]
@@ -32,7 +34,7 @@ SHOWN = {"rank": 0, "foils": [], "weights": None}
 
 @pytest.fixture(scope="module")
 def explorer(networks):
-    return Explorer([bird(31), bird_scene(7)], networks, methods=METHODS, classes=LISTED)
+    return Explorer([bird(31), bird_scene(7)], networks, methods=offered(), classes=LISTED)
 
 
 def choose(explorer, **pane):
@@ -81,7 +83,7 @@ def assert_close(found, wanted, share=1e-3):
 def stored(places, contrast_names):
     """What the explorer has: all contrasts of weighted sums, those with fixed weights of the others."""
     return [(*place, contrast) for place, contrast in itertools.product(places, contrast_names)
-            if place[1] != "gradient_attention_rollout" or contrast in TABULATED]
+            if place[1] not in TABLES or contrast in TABULATED]
 
 
 @pytest.mark.parametrize("network, method, layer, contrast", stored(PLACES, CONTRASTS))
@@ -111,7 +113,7 @@ def test_ranks_and_logits_are_the_networks(explorer, networks):
         assert total == pytest.approx(logits.logsumexp(0).item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("kind, method", [("convolutional", method) for method in CNN if method != "clrp1"]
+@pytest.mark.parametrize("kind, method", [("convolutional", method) for method in CNN if method not in ("clrp1", *TABLES)]
                          + [("transformer", "vit_gradcam"), ("transformer", "attention_x_gradient")])
 def test_merging_the_rest_is_exact(make_network, kind, method):
     """In float64, with 3 of 30 classes listed; to 1e-6 with the weights as the header has them."""
@@ -167,7 +169,7 @@ def test_all_classes_listed(networks, explorer):
 
 @pytest.mark.parametrize("network, method", [place[:2] for place in PLACES[:-2]])
 def test_the_lines_of_python_run_and_give_the_same_map(explorer, networks, network, method):
-    sums = method != "gradient_attention_rollout"
+    sums = method not in TABLES
     for contrast, extra in [("weighted", {}), ("mean", {}), ("original", {})] + sums * [
         ("among", {"foils": [0, 3]}), ("among", {"foils": [0, LISTED]}), ("own", {"weights": [0.5, 0, 0.25, 0, 0.25]}),
         ("own", {"weights": [1, 0, 0, 0, 0]}),
@@ -241,7 +243,7 @@ def test_which_methods_apply(networks, make_network):
     cnn, vit = networks
     assert applicable(cnn, None) == ["gradcam", "linear_approximation", "xgradcam", "input_x_gradient", "lrp", "clrp1"]
     assert applicable(vit, None) == ["vit_gradcam", "gradient_attention_rollout"]
-    assert applicable(vit, ["gradcam", "input_x_gradient", "fullgrad", "lrp"]) == ["input_x_gradient"]
+    assert applicable(vit, ["gradcam", "input_x_gradient", "vit_gradcam", "lrp"]) == ["input_x_gradient", "vit_gradcam"]
     with pytest.raises(ValueError, match="gradcam, lrp cannot explain tiny_vit: name others of .*vit_gradcam"):
         applicable(vit, ["gradcam", "lrp"])
     with pytest.raises(ValueError, match="unknown method 'lime'; the explorer has .*gradcam"):

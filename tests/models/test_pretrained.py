@@ -16,23 +16,15 @@ from torch.utils.data import DataLoader, Subset
 
 from contrastlib import assets, datasets, models
 from contrastlib.models import torchvision_hub
-from contrastlib.models.architectures import small
 from contrastlib.models.architectures.cifar_resnet import CifarResNet
 from contrastlib.models.architectures.padding import SamePadConv2d
-from contrastlib.models.pretrained import LITE, load_weights
+from contrastlib.models.pretrained import load_weights
 
-FILES = {
-    **{f"efficientnet_lite{variant}": file for variant, file in LITE.items()},
-    "squeezenet1_0": "squeezenet1_0_imagenet_fp16.safetensors",
-    "squeezenet1_1": "squeezenet1_1_imagenet_fp16.safetensors",
-    "mobilenet_v2": "mobilenet_v2_imagenet_fp16.safetensors",
-    "mobilenet_v2_birds": "mobilenet_v2_inat_birds_fp16.safetensors",
-    **{f"cifar10_resnet{depth}": f"cifar10_resnet{depth}.safetensors" for depth in (20, 32, 44, 56)},
-}
+FILES = {name: next(iter(network.files)) for name, network in models.MODELS.items() if network.files}
 
 
 def network(name, *values):
-    comes_along = "package" in assets.entry(FILES[name])
+    comes_along = assets.file(FILES[name]).package is not None
     return pytest.param(name, *values, marks=[] if comes_along else pytest.mark.data(FILES[name]), id=name)
 
 
@@ -211,7 +203,7 @@ def test_networks_for_the_synthetic_birds(name, tmp_path, monkeypatch):
     monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
     with pytest.raises(assets.MissingFile, match=f"{name}.safetensors is missing.*contrastlib train"):
         models.load(name)
-    network = small.build(name, 30).eval()
+    network = models.build(name, 30).eval()
     weights = tmp_path / f"{name}.safetensors"
     save_file(network.state_dict(), weights)
     weights.with_suffix(".json").write_text(json.dumps({"sha256": assets.sha256(weights)}))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contrastlib import assets, datasets, models
-from contrastlib.datasets.sources import SOURCES
+from contrastlib.datasets.sources import papers
 from contrastlib.models import torchvision_hub
 from contrastlib.report import notebooks
 
@@ -35,7 +35,7 @@ def test_networks_meet_the_images_they_are_for():
         of_imagenet = name.startswith(torchvision_hub.PREFIX)
         assert dataset in datasets.DATASETS
         if not (of_imagenet and dataset == "zebra-elephant"):  # that archive is no set of the papers' sources
-            assert dataset in SOURCES and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])
+            assert dataset in papers() and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])
         assert options.get("judge", name).partition("/")[2] == name.partition("/")[2]
 
 
@@ -47,5 +47,6 @@ def test_numbers_of_the_papers():
     _, images, options = PROFILE["07_dominance"]["slopes_of"]["torchvision/vgg16"]
     ends, step = options["ends"], options["step"]
     assert images == 1000 and len(np.unique(np.r_[:ends, ends:1000:step, 1000 - ends : 1000])) == 145
+    assert all(count is None for _, count in PROFILE["10_lrp"]["boxed"].values()), "the pointing game takes all images"
     *_, last = PROFILE["03_maps"]["networks"]["vgg16_bn/cub200"][2]["layers"]
     assert last == "network.features.40"

@@ -3,8 +3,10 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ from sphinx.errors import ConfigError
 
 from contrastlib.report import notebooks, sphinx_ext
 
+STORED = notebooks.find([])
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -26,7 +29,7 @@ def words(command):
     return shlex.split(command.replace("\\\n", ""))
 
 
-@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_commands_of_the_notebooks(path):
     """Each names its notebook; the second changes a number, where the notebook has one."""
     stored = nbformat.read(path, as_version=4)
@@ -112,6 +115,31 @@ def test_on_gitlab(build):
     *_, notebook = build("https://gitlab.com/owner/name")
     assert "https://mybinder.org/v2/gl/owner%2Fname/main?urlpath=lab/tree/notebooks/01_tiny.ipynb" in notebook
     assert "colab" not in notebook.lower()
+
+
+def test_a_clone_without_executed_notebooks(tmp_path):
+    """A plain `jupyter-book build .` says what to run, before it reads a page."""
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(notebooks.CODE / name, tmp_path)
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/index.md").write_text("# Index\n")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env=os.environ | {"PYTHONPATH": str(notebooks.CODE)})  # fmt: skip
+    assert done.returncode != 0
+    said = " ".join((done.stdout + done.stderr).split())
+    assert f"{len(STORED)} of the {len(STORED)} notebooks in _toc.yml are not executed yet" in said
+    assert "book/executed/01_theory.ipynb is not there" in said and "Run `make book`" in said
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_each_notebook_of_the_contents_is_looked_for(tmp_path, present):
+    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/executed/01_tiny\n- file: book/rerun\n")
+    (tmp_path / "book/executed").mkdir(parents=True)
+    if present:
+        (tmp_path / "book/executed/01_tiny.ipynb").touch()
+    with nullcontext() if present else pytest.raises(ConfigError, match="1 of the 1 notebooks.*make book"):
+        sphinx_ext.check_notebooks(SimpleNamespace(srcdir=tmp_path), None)
 
 
 @pytest.mark.parametrize("address", ["owner/name", "https://github.com/owner", "http://github.com/owner/name"])

@@ -4,10 +4,13 @@ import os
 import re
 
 import nbformat
+import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from contrastlib.__main__ import main
-from contrastlib.report import notebooks
+from contrastlib.report import notebooks, shards, staleness
 
 READS = """
 import sys
@@ -37,6 +40,7 @@ def test_reruns_only_what_depends_on_a_change(repository, run):
     repository.write("elsewhere/fish.zip", "first")
     repository.write("data/results/table.csv", "1")
     data = "root = pathlib.Path(os.environ['CONTRASTLIB_DATA'])\n"
+    data += "sys.audit('contrastlib.file', root / 'bats.zip')\n"
     data += "print((root / 'birds.zip').read_text(), (root / 'bats.zip').exists(), sorted(os.listdir('../data/results')))"
     repository.notebook("01_reads", READS, data)
     repository.notebook("02_alone", "print(n)")
@@ -65,6 +69,54 @@ def test_reruns_only_what_depends_on_a_change(repository, run):
     assert reason("notebooks/profiles/quick.yaml", "01_reads: {n: 3}") == "the parameters changed"
     assert repository.outputs("book/executed/01_reads.ipynb")[0] == "6 3\n"
     assert run() == (0, "01_reads: up to date\n02_alone: up to date\n")
+
+
+LOOKS = """
+import os, pathlib, posix, pandas as pd, torch
+from contrastlib import assets, datasets
+from contrastlib.models.pretrained import load_weights
+from contrastlib.report import figures, shards, studies
+
+data, network = pathlib.Path(os.environ["CONTRASTLIB_DATA"]), torch.nn.Linear(1, 1)
+load_weights(network, data / "own.safetensors")
+figures.PUBLISHED, studies.RESULTS = data, data / "results"
+for dataset in ("cub200", "food101", "imagenet-val"):
+    try:
+        datasets.load(dataset)
+    except assets.MissingFile:
+        pass
+for find in (lambda: studies.recorded(studies.sign_perturbation, "repeat"), lambda: open(data / "opened")):
+    try:
+        find()
+    except FileNotFoundError:
+        pass
+print(network.bias.item(), shards.load(data / "kept.parquet")["a"].item(), assets.available("imagenet_sample_1000.zip"),
+      assets.state("flowers102"), figures.published("table")["b"].item(), os.stat is posix.stat)
+"""
+
+
+@pytest.mark.slow
+def test_files_that_are_absent_or_read_by_compiled_libraries(repository, run):
+    """What is looked for, and weights, results and tables; nothing of Python is replaced to see it."""
+    data = repository.data
+    save_file({"weight": torch.ones(1, 1), "bias": torch.ones(1)}, data / "own.safetensors")
+    shards.save(pd.DataFrame({"a": [3]}), data / "kept.parquet")
+    repository.write("elsewhere/table.csv", "b\n5\n")
+    repository.notebook("01_looks", LOOKS)
+    assert run()[0] == 0
+    assert repository.outputs("book/executed/01_looks.ipynb") == ["1.0 3 False missing 5 True\n"]
+    source, output = (repository.root / folder / "01_looks.ipynb" for folder in ("notebooks", "book/executed"))
+    assert staleness.why_stale(source, output, {}) == ""
+    there, absent = ("own.safetensors", "kept.parquet", "table.csv"), (
+        "imagenet_sample_1000.zip", "opened", "results/repeat", "CUB_200_2011/image_class_labels.txt", "food-101",
+        "imagenet/meta.bin", "flowers-102/jpg")
+    for name in (*there, *absent):
+        path, before = data / name, (data / name).read_bytes() if name in there else None
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(b"changed")
+        assert staleness.why_stale(source, output, {}) == f"$CONTRASTLIB_DATA/{name} changed"
+        path.write_bytes(before) if before else path.unlink()
+        assert staleness.why_stale(source, output, {}) == ""
 
 
 def test_own_results_are_no_inputs(repository, run):
@@ -215,3 +267,13 @@ def test_kernels_keep_large_tensors_unless_told_otherwise(monkeypatch, own):
     with notebooks.kernel_environment({}):
         assert os.environ["GLIBC_TUNABLES"] == (own or notebooks.ALLOCATION)
     assert os.environ.get("GLIBC_TUNABLES") == own
+
+
+def test_a_home_that_is_the_root_folder_stays(monkeypatch):
+    """As in containers with an arbitrary user; any other home becomes ~."""
+    cell = nbformat.v4.new_code_cell("page", id="a")
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="and/or <b>1</b> /home/me/picture.png")]
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
+    for home, said in (("/", "and/or <b>1</b> /home/me/picture.png"), ("/home/me", "and/or <b>1</b> ~/picture.png")):
+        monkeypatch.setenv("HOME", home)
+        assert nbformat.reads(notebooks.normalise(text), 4).cells[0].outputs[0].text == said

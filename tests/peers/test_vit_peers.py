@@ -14,7 +14,7 @@ reshape_transforms = pytest.importorskip("pytorch_grad_cam.utils.reshape_transfo
 def test_gradcam(transformer, images, block, layer, scheme):
     images, (name, options, scores) = images[:2], scheme
     passed = vit_forward(transformer, images, once=True)
-    maps = vit_gradcam(passed, contrasts.cotangent(name, passed.logits, **options), block, layer=layer)
+    maps = vit_gradcam(passed, contrasts.cotangent(name, passed.logits, **options), f"{layer}.{block}")
 
     module = transformer.encoder.layers[block]
     module = module.ln_1 if layer == "norm" else module

@@ -17,9 +17,9 @@ from zennit.rules import Epsilon, Pass, ZBox, ZPlus
 from zennit.torchvision import ResNetBasicBlockCanonizer
 from zennit.types import Activation, Convolution, Linear
 
+from contrastlib import models
 from contrastlib.explainers.lrp import clrp1, clrp2, propagation, sglrp
 from contrastlib.explainers.lrp.rules import EPSILON
-from contrastlib.models.architectures import small
 
 EXACT = Stabilizer(1e-12, clip=True)
 CLASSES = 5
@@ -35,9 +35,9 @@ def mobilenet_v2():
 
 
 NETWORKS = {
-    "birds_alexnet": lambda: small.build("birds_alexnet", CLASSES),
-    "birds_vgg": lambda: small.build("birds_vgg", CLASSES),
-    "birds_resnet": lambda: small.build("birds_resnet", CLASSES),
+    "birds_alexnet": lambda: models.build("birds_alexnet", CLASSES),
+    "birds_vgg": lambda: models.build("birds_vgg", CLASSES),
+    "birds_resnet": lambda: models.build("birds_resnet", CLASSES),
     "squeezenet1_1": lambda: torchvision.models.squeezenet1_1(num_classes=CLASSES),
     "googlenet": lambda: torchvision.models.googlenet(num_classes=CLASSES, aux_logits=False, init_weights=False),
     "mobilenet_v2": mobilenet_v2,

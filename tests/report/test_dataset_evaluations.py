@@ -37,6 +37,17 @@ def test_objects_lie_in_their_boxes(imagenet):
     assert [indices for *_, indices in objects_in_boxes(images, 1)] == [[1]]
 
 
+def test_masks_are_read_as_they_are_asked_for(imagenet, monkeypatch):
+    """All of ImageNet's validation images would take 2.5 GB of masks."""
+    images = imagenet[1]()
+    read, mask = [], images.mask
+    monkeypatch.setattr(images, "mask", lambda index: read.append(index) or mask(index))
+    batches = objects_in_boxes(images, batch=1)
+    assert read == []
+    for index in range(3):
+        assert next(batches)[3] == [index] and read == list(range(index + 1))
+
+
 def test_several_boxes_of_a_class_are_one_object_and_other_classes_are_none(imagenet):
     folder, load = imagenet
     # 50 x 50 pixels, an owl among wrens: image 2 of class n02

@@ -53,9 +53,9 @@ class Workshop:
         (self.folder / f"{self.module}.py").write_text(textwrap.dedent(code))
         sys.modules.pop(self.module, None)
 
-    def run(self, shards=SHARDS, data=DATA):
+    def run(self, shards=SHARDS, data=DATA, version=1, registry=""):
         module = __import__(self.module)
-        return sharding.sharded(module.work, shards, data, self.cache)
+        return sharding.sharded("work", version, module.work, shards, data, self.cache, registry=registry)
 
     def calls(self):
         """The shards computed since the last time one asked."""
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_where_it_was(workshop):
         sys.path.insert(0, {str(workshop.folder)!r})
         import {workshop.module} as module
         from contrastlib.report import shards as sharding
-        sharding.sharded(module.work, json.loads({json.dumps(SHARDS)!r}), {DATA!r}, Path({str(workshop.cache)!r}))
+        sharding.sharded("work", 1, module.work, json.loads({json.dumps(SHARDS)!r}), {DATA!r}, Path({str(workshop.cache)!r}))
     """
     wait = workshop.folder / "wait"
     wait.write_text("20")  # the third shard does not end
@@ -113,7 +113,7 @@ def test_a_killed_run_goes_on_where_it_was(workshop):
     resumed = workshop.run()
     assert workshop.calls() == [20, 30]
     assert kept.items() <= {path: path.stat().st_mtime_ns for path in workshop.shards()}.items()
-    uninterrupted = sharding.sharded(__import__(workshop.module).work, SHARDS, DATA, workshop.folder / "other")
+    uninterrupted = sharding.sharded("work", 1, __import__(workshop.module).work, SHARDS, DATA, workshop.folder / "other")
     pd.testing.assert_frame_equal(resumed, uninterrupted, check_flags=False)
     assert resumed["value"].tolist() == EXPECTED
 
@@ -198,21 +198,36 @@ def test_other_data(workshop):
     assert workshop.calls() == []
 
 
-def test_other_code(workshop):
+def test_other_entries_in_the_registry(workshop):
+    def computed(registry):
+        workshop.run(registry=registry)
+        return len(workshop.calls())
+
+    assert [computed(""), computed("a"), computed("b"), computed("a")] == [4, 4, 4, 0]
+
+
+def test_another_version(workshop):
+    """It stands for the code: what is changed without it leaves the shards as they are."""
     workshop.run()
     workshop.calls()
     workshop.write(workshop.CODE.replace("scale * (", "1 + scale * ("))
-    assert workshop.run()["value"].tolist() == [value + 1 for value in EXPECTED]
+    assert workshop.run()["value"].tolist() == EXPECTED and workshop.calls() == []
+    assert workshop.run(version=2)["value"].tolist() == [value + 1 for value in EXPECTED]
     assert workshop.calls() == [0, 10, 20, 30]
 
 
-def test_comments_docstrings_and_layout_are_not_code(workshop):
+@pytest.mark.parametrize("library, again", [("torch", True), ("zennit", True), ("pillow", True), ("pandas", False)])
+def test_other_libraries(workshop, monkeypatch, library, again):
+    """Those that decide numbers, in another release; another build of the same one counts as the same."""
     workshop.run()
     workshop.calls()
-    code = workshop.CODE.replace("'''A module.'''", "'''Another docstring.'''  # and a comment")
-    workshop.write(code.replace("start + 3", "(start\n        + 3)"))
+    installed = provenance.version
+    monkeypatch.setattr(provenance, "version", lambda name: installed(name) + "+cu128" * (name == library))
     workshop.run()
     assert workshop.calls() == []
+    monkeypatch.setattr(provenance, "version", lambda name: "999.0" if name == library else installed(name))
+    workshop.run()
+    assert workshop.calls() == ([0, 10, 20, 30] if again else [])
 
 
 def test_parameters_must_be_plain(workshop):
@@ -255,7 +270,7 @@ def test_each_shard_says_where_it_comes_from(workshop):
     workshop.run()
     record = sharding.load(workshop.shards()[0]).attrs["provenance"]
     assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date", "parameters",
-            "seed", "code", "data"} <= record.keys()
+            "seed", "study", "version", "data"} <= record.keys()
     assert record["parameters"] in SHARDS and record["data"] == DATA
     assert record["libraries"].keys() == set(provenance.LIBRARIES)
     assert record["seconds"] >= 0 and pd.Timestamp(record["date"]).tzinfo is not None

@@ -1,5 +1,7 @@
 """Studies: every image in its place, whatever the batches and shards."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,18 +48,31 @@ def registries(monkeypatch, tmp_path):
         cached.cache_clear()
 
 
+def of_net(study, count=None, dataset="noise", **options):
+    """A study of the network "net"."""
+    return studies.run(study, {"net": [dataset, count]}, **options)
+
+
 OPTIONS = {"iterations": [1, 2], "epsilons": [0.01]}
 
 
+@pytest.mark.parametrize("name, study", studies.STUDIES.items())
+def test_records(name, study):
+    assert getattr(studies, name) is study and study.name == name
+    assert study.reproduces and study.version >= 1
+    with pytest.raises(FrozenInstanceError):
+        study.version = 0
+
+
 def test_rows_know_their_image_photograph_and_label(tmp_path):
-    table = studies.sign_perturbation("net", "noise", cache=tmp_path, **OPTIONS)
+    table = of_net(studies.sign_perturbation, cache=tmp_path, **OPTIONS)
     assert len(table) == 140 * 4 * 2 and sorted(table["image"].unique()) == list(range(140))
     assert (table["group"] == table["image"] // 2).all() and (table["label"] == table["image"] // 20).all()
     assert table.attrs["provenance"]["shards"] == 3
 
 
 def test_values_are_those_of_the_evaluation_itself(tmp_path):
-    table = studies.sign_perturbation("net", "noise", cache=tmp_path, **OPTIONS)
+    table = of_net(studies.sign_perturbation, cache=tmp_path, **OPTIONS)
     chosen = [3, 77, 139]
     examples = [Noise()[i] for i in chosen]
     direct = perturbation.changes(
@@ -73,9 +88,9 @@ def test_values_are_those_of_the_evaluation_itself(tmp_path):
 
 @pytest.mark.parametrize("size", [7, 64])
 def test_shards_do_not_change_the_table(tmp_path, monkeypatch, size):
-    whole = studies.sign_perturbation("net", "noise", count=20, cache=tmp_path / "a", **OPTIONS)
-    monkeypatch.setattr(studies, "SHARD", size)
-    parts = studies.sign_perturbation("net", "noise", count=20, cache=tmp_path / "b", **OPTIONS)
+    whole = of_net(studies.sign_perturbation, count=20, cache=tmp_path / "a", **OPTIONS)
+    monkeypatch.setattr(batches, "SHARD", size)
+    parts = of_net(studies.sign_perturbation, count=20, cache=tmp_path / "b", **OPTIONS)
     whole, parts_in_order = (
         table.sort_values(["image", "contrast", "iterations"], ignore_index=True) for table in (whole, parts)
     )
@@ -85,7 +100,7 @@ def test_shards_do_not_change_the_table(tmp_path, monkeypatch, size):
 
 def test_masking_keeps_the_images_that_pass_the_threshold(tmp_path):
     def table(**options):
-        return studies.masking_table("net", "noise", count=40, cache=tmp_path, countings=["sign"],
+        return of_net(studies.masking_table, count=40, cache=tmp_path, countings=["sign"],
                                      baselines=["black"], methods=["gradcam"], **options)
 
     threshold = table(threshold=0.0)["p_2"].median().item()
@@ -98,11 +113,11 @@ def test_masking_keeps_the_images_that_pass_the_threshold(tmp_path):
 
 
 def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "SHARD", 10)
+    monkeypatch.setattr(batches, "SHARD", 10)
     options = {"countings": ["sign"], "baselines": ["black"], "methods": ["gradcam"]}
-    p_2 = studies.masking_table("net", "noise", count=40, cache=tmp_path, threshold=0.0, **options)["p_2"]
+    p_2 = of_net(studies.masking_table, count=40, cache=tmp_path, threshold=0.0, **options)["p_2"]
     threshold = np.sort(p_2.unique())[-3].item()
-    few = studies.masking_table("net", "noise", count=40, cache=tmp_path, threshold=threshold, **options)
+    few = of_net(studies.masking_table, count=40, cache=tmp_path, threshold=threshold, **options)
     assert few["image"].nunique() == 2 and few["image"].dtype.kind == "i"
 
 
@@ -115,7 +130,7 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
     (studies.dominated_masking, {"threshold": 1.0, "countings": ["sign"], "baselines": ["black"]}),
 ])
 def test_descriptions(tmp_path, study, options):
-    table = study("net", "noise", count=30, cache=tmp_path, **options)
+    table = of_net(study, count=30, cache=tmp_path, **options)
     assert sorted(table["image"].unique()) == Noise().sample(30)
     assert (table["group"] == table["image"] // 2).all()
 
@@ -123,15 +138,15 @@ def test_descriptions(tmp_path, study, options):
 @pytest.mark.slow
 def test_choices_share_their_images_and_only_photographs_are_resized_otherwise(tmp_path, monkeypatch):
     options = {"count": 30, "cache": tmp_path, "threshold": 0.0, "countings": ["sign"]}
-    drawn = studies.masking_choices("net", "noise", **options)
+    drawn = of_net(studies.masking_choices, **options)
     assert set(drawn["choice"]) == set(studies.MASKING_CHOICES)
-    published = studies.masking_table("net", "noise", methods=["gradcam"], baselines=["blur"], **options)
+    published = of_net(studies.masking_table, methods=["gradcam"], baselines=["blur"], **options)
     assert drawn[drawn["choice"] == "as published"].drop(columns="choice").equals(published)
 
     loaded = []
     monkeypatch.setattr(datasets, "load", lambda name, **options: loaded.append(options) or Noise())
     monkeypatch.setitem(studies.OTHER_RESIZING, "photographs", studies.SQUEEZED)
-    squeezed = studies.perturbation_choices("net", "photographs", count=10, cache=tmp_path)
+    squeezed = of_net(studies.perturbation_choices, dataset="photographs", count=10, cache=tmp_path)
     assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {*studies.PERTURBATION_CHOICES, *studies.SQUEEZED}
     assert (squeezed.groupby("choice")["image"].unique().map(sorted).map(tuple) == tuple(Noise().sample(10))).all()
 
@@ -156,7 +171,7 @@ def test_quick_results_are_not_kept(tmp_path):
 
 def test_the_ablation_takes_the_mean_image_of_its_set(tmp_path):
     options = {"methods": ["lrp"], "sizes": [3]}
-    table = studies.ablation_table("net", "noise", count=6, cache=tmp_path, **options)
+    table = of_net(studies.ablation_table, count=6, cache=tmp_path, **options)
     pictures = torch.stack([example.image for example in (Noise()[i] for i in range(140))])
     chosen = Noise().sample(6)
     labels = torch.tensor([Noise()[i].label for i in chosen])
@@ -167,7 +182,7 @@ def test_the_ablation_takes_the_mean_image_of_its_set(tmp_path):
 
 def test_the_same_masking_in_a_study_and_alone(tmp_path):
     options = {"countings": ["described"], "baselines": ["mean"], "methods": ["xgradcam"], "threshold": 0.0}
-    table = studies.masking_table("net", "noise", count=5, cache=tmp_path, **options)
+    table = of_net(studies.masking_table, count=5, cache=tmp_path, **options)
     chosen = Noise().sample(5)
     direct = masking.relative_probabilities(
         small_classifier("net"), torch.stack([Noise()[i].image for i in chosen]), **options
@@ -178,11 +193,11 @@ def test_the_same_masking_in_a_study_and_alone(tmp_path):
 
 def test_a_study_that_draws_says_from_which_seed(tmp_path):
     first, again, other = (
-        studies.mean_of_classes("net", "noise", count=6, cache=tmp_path, draws=3, **options)
+        of_net(studies.mean_of_classes, count=6, cache=tmp_path, draws=3, **options)
         for options in ({}, {"seed": 0}, {"seed": 1})
     )
     assert [t.attrs["provenance"]["seed"] for t in (first, again, other)] == [0, 0, 1]
     pd.testing.assert_frame_equal(first, again)
     assert not first.equals(other) and len(list(tmp_path.iterdir())) == 2
-    drawn_nothing = studies.precision_table("net", "noise", count=6, cache=tmp_path)
+    drawn_nothing = of_net(studies.precision_table, count=6, cache=tmp_path)
     assert drawn_nothing.attrs["provenance"]["seed"] is None

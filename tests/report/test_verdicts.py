@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contrastlib.report import studies
-from contrastlib.report.verdicts import distinct_methods, verdict, verdict_of_cases
+from contrastlib.report.verdicts import counted_verdict, distinct_methods, verdict, verdict_of_cases
 
 ALL = ["gradcam", "linear_approximation", "xgradcam"]
 
@@ -22,6 +22,12 @@ def test_verdicts(intervals, says):
 @pytest.mark.parametrize("holds, says", [([True, True], "supported"), ([False, True], "mixed"), ([False], "refuted")])
 def test_verdicts_of_cases(holds, says):
     assert verdict_of_cases(holds) == verdict_of_cases(pd.Series(holds, index=range(3, 3 + len(holds)))) == says
+
+
+@pytest.mark.parametrize("judge", [verdict, counted_verdict])
+def test_no_interval_gives_no_verdict(judge):
+    with pytest.raises(ValueError, match="at least one interval"):
+        judge(pd.DataFrame({"low": [], "high": []}))
 
 
 def test_no_case_gives_no_verdict():

@@ -2,16 +2,16 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from contrastlib import assets
+from contrastlib import assets, models
 from contrastlib.cli import train as command
 from contrastlib.datasets.birds import SyntheticBirds
-from contrastlib.models.architectures import small
 from contrastlib.training import from_scratch
 
 RECIPE = from_scratch.Recipe(epochs=3, batch=16)
@@ -24,7 +24,7 @@ def pictures():
 
 def fresh():
     torch.manual_seed(1)
-    return small.build("birds_resnet", 30)
+    return models.build("birds_resnet", 30)
 
 
 def test_pictures_in_memory_are_those_of_the_set():
@@ -55,7 +55,7 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(pictures, tmp_path, m
     monkeypatch.undo()
 
     torch.manual_seed(99)
-    resumed = small.build("birds_resnet", 30)
+    resumed = models.build("birds_resnet", 30)
     resumed_log = from_scratch.fit(resumed, *pictures, RECIPE, tmp_path / "broken.checkpoint")
     for key, weights in whole.state_dict().items():
         assert torch.equal(weights, resumed.state_dict()[key]), key
@@ -101,7 +101,9 @@ def parse(*words):
 
 
 def test_the_command_writes_weights_log_and_card(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(small, "INPUT_SIZE", 32)
+    known = assets.networks()
+    smaller = {**known, "birds_alexnet": replace(known["birds_alexnet"], input_size=32)}
+    monkeypatch.setattr(assets, "networks", lambda: smaller)
     monkeypatch.setattr("contrastlib.datasets.birds.sets.SPLITS", {"train": 30, "validation": 30, "test": 30})
     arguments = parse("birds_alexnet", "--epochs", "1", "--pictures", "40", "--output", str(tmp_path))
     assert arguments.func(arguments) == 0
@@ -109,7 +111,7 @@ def test_the_command_writes_weights_log_and_card(tmp_path, monkeypatch, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {
         f"birds_alexnet.{end}" for end in ("safetensors", "csv", "json")
     }
-    small.build("birds_alexnet", 30).load_state_dict(load_file(tmp_path / "birds_alexnet.safetensors"))
+    models.build("birds_alexnet", 30).load_state_dict(load_file(tmp_path / "birds_alexnet.safetensors"))
     card = json.loads((tmp_path / "birds_alexnet.json").read_text())
     assert list(card) == list(assets.card("birds_alexnet")) and "32x32" in card["preprocessing"]
     monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)

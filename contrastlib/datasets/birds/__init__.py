@@ -9,9 +9,9 @@
 """
 
 from .sets import Annotations, BirdScenes, SyntheticBirds
-from .species import PARTS, SPECIES, Species, Trait, differing_parts, species_index
+from .species import PARTS, SPECIES, Species, Trait, differing_parts, species_index, species_names
 
 __all__ = [
     "PARTS", "SPECIES", "Annotations", "BirdScenes", "Species", "SyntheticBirds", "Trait",
-    "differing_parts", "species_index",
+    "differing_parts", "species_index", "species_names",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 from ..base import Example, ImageSet
 from .bird import BIRD_STEP, CODES
 from .scene import sample_pair, sample_scene
-from .species import SPECIES, species_index
+from .species import SPECIES, species_index, species_names
 
 VERSION = 1  # to be raised whenever any picture changes
 SPLITS = {"train": 9000, "validation": 900, "test": 1500}
@@ -46,7 +46,7 @@ class _Drawn(ImageSet):
             raise ValueError(f"seed is {seed}: it must not be negative")
         self.split, self.size, self.seed = split, size, seed
         self.length = SPLITS[split] if length is None else length
-        self.class_names = [each.name for each in SPECIES]
+        self.class_names = species_names()
         self.checksum = f"{self.name} version {VERSION}, {split}, seed {seed}, {size} px"
 
     def __len__(self):

@@ -157,6 +157,15 @@ SPECIES = (
 )  # fmt: skip
 
 
+def species_names():
+    """The names of the species, in the order of their labels.
+
+    >>> species_names()[:2]
+    ['Ash-crowned Finch', 'Rust-crowned Finch']
+    """
+    return [species.name for species in SPECIES]
+
+
 def species_index(species):
     """The label of a species given as a label, a name or a `Species`.
 

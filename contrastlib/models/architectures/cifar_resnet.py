@@ -48,7 +48,7 @@ class CifarResNet(nn.Module):
     269722
     """
 
-    def __init__(self, depth: int, classes: int = 10):
+    def __init__(self, depth: int, num_classes: int = 10):
         super().__init__()
         if depth < 8 or depth % 6 != 2:
             raise ValueError(f"depth is {depth}: it must be 6n + 2 (20, 32, 44, 56, ...)")
@@ -58,7 +58,7 @@ class CifarResNet(nn.Module):
         self.layer1 = _stage(16, 16, blocks, stride=1)
         self.layer2 = _stage(16, 32, blocks, stride=2)
         self.layer3 = _stage(32, 64, blocks, stride=2)
-        self.linear = nn.Linear(64, classes)
+        self.linear = nn.Linear(64, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         features = functional.relu(self.bn1(self.conv1(images)))

@@ -77,14 +77,14 @@ class EfficientNetLite(nn.Module):
 
     Args:
         variant: 0, 1 or 2.
-        classes: number of outputs.
+        num_classes: number of outputs.
 
     >>> import torch
-    >>> EfficientNetLite(0, classes=5).eval()(torch.rand(2, 3, 64, 64)).shape
+    >>> EfficientNetLite(0, num_classes=5).eval()(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 5])
     """
 
-    def __init__(self, variant: int = 0, classes: int = 1000):
+    def __init__(self, variant: int = 0, num_classes: int = 1000):
         super().__init__()
         scale = SCALES[variant]
         layers, channels = [_convolution(3, STEM, 3, stride=2)], STEM
@@ -99,7 +99,7 @@ class EfficientNetLite(nn.Module):
         self.features = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(0.2)
-        self.classifier = nn.Linear(HEAD, classes)
+        self.classifier = nn.Linear(HEAD, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.dropout(self.pool(self.features(x)).flatten(1)))

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from torchvision.models.vision_transformer import ConvStemConfig, VisionTransformer
 
-SIZES = {"birds_vit": 112, "cifar10_vit": 32}
-"""side of the images, in pixels"""
-
 
 def birds_vit(num_classes: int) -> VisionTransformer:
     """Images of 112 pixels, 14 × 14 tokens as ViT-B/16 has, four blocks of four heads.
@@ -20,7 +17,7 @@ def birds_vit(num_classes: int) -> VisionTransformer:
     >>> network.seq_length - 1, sum(weights.numel() for weights in network.parameters())
     (196, 383382)
     """
-    return _vit(SIZES["birds_vit"], 8, [(24, 2), (48, 2), (96, 2)], 4, num_classes)
+    return _vit(112, 8, [(24, 2), (48, 2), (96, 2)], 4, num_classes)
 
 
 def cifar10_vit(num_classes: int = 10) -> VisionTransformer:
@@ -30,7 +27,7 @@ def cifar10_vit(num_classes: int = 10) -> VisionTransformer:
     >>> network.seq_length - 1, sum(weights.numel() for weights in network.parameters())
     (64, 951850)
     """
-    return _vit(SIZES["cifar10_vit"], 4, [(32, 1), (64, 2), (64, 1), (128, 2)], 6, num_classes)
+    return _vit(32, 4, [(32, 1), (64, 2), (64, 1), (128, 2)], 6, num_classes)
 
 
 def _vit(size: int, patch: int, stem: list[tuple[int, int]], blocks: int, classes: int) -> VisionTransformer:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 from torch.nn.utils.parametrize import remove_parametrizations
 
-from contrastlib import contrasts
+from contrastlib import contrasts, models
 from contrastlib.explainers.lrp import (
     METHODS,
     Propagation,
@@ -22,7 +22,6 @@ from contrastlib.explainers.lrp import (
     score,
     sglrp,
 )
-from contrastlib.models.architectures import small
 from contrastlib.models.architectures.cifar_resnet import CifarResNet
 from contrastlib.models.classifier import Classifier
 
@@ -72,9 +71,9 @@ class Blocks(nn.Module):
 
 
 NETWORKS = {
-    "alexnet": lambda: small.build("birds_alexnet", 5),
-    "vgg_bn": lambda: small.build("birds_vgg", 5),
-    "resnet": lambda: small.build("birds_resnet", 5),
+    "alexnet": lambda: models.build("birds_alexnet", 5),
+    "vgg_bn": lambda: models.build("birds_vgg", 5),
+    "resnet": lambda: models.build("birds_resnet", 5),
     "bottleneck": lambda: torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 1, 1, 1], num_classes=5),
     "cifar_resnet": lambda: CifarResNet(8, 5),
     "squeezenet": lambda: torchvision.models.squeezenet1_1(num_classes=5),
@@ -94,7 +93,7 @@ def net(request):
 @pytest.fixture
 def vgg():
     torch.manual_seed(0)
-    return lived_in(small.build("birds_vgg", 5))
+    return lived_in(models.build("birds_vgg", 5))
 
 
 @pytest.fixture
@@ -178,7 +177,7 @@ def test_the_z_plus_and_box_rules_by_hand():
 def test_the_box_is_what_the_first_layer_sees(images):
     """A network that normalises inside, and one that is fed normalised images with their box, have one map."""
     torch.manual_seed(0)
-    inner = lived_in(small.build("birds_alexnet", 5))
+    inner = lived_in(models.build("birds_alexnet", 5))
     outer = Classifier(inner, name="a", class_names="abcde", layer=None, input_size=48, checksum="").double()
     normalise = outer.normalise
     seen, low, high = (normalise(x) for x in (images, torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)))
@@ -195,7 +194,7 @@ def test_googlenet_with_its_own_order_of_channels():
     net = lived_in(net)
     x = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     maps = relevance_maps(net, x, 1, ["lrp", "clrp2"])
-    torch.testing.assert_close(total(maps["lrp"]), net(x)[:, 1].abs().detach(), **EXACT)
+    torch.testing.assert_close(total(maps["lrp"]), net(x)[:, 1].detach(), **EXACT)
 
 
 def test_even_pooling_gives_every_place_the_same(images):
@@ -264,13 +263,20 @@ def test_clrp2_is_the_map_of_a_network_with_the_row_negated(net, images):
     assert (own - dual).abs().max() > 1e-8
 
 
-def test_maps_that_are_compared_start_from_absolute_logits(vgg, images):
-    """A negative logit would turn the map of LRP around, and that of CLRP not."""
+def test_the_two_scores_of_lrp_differ_in_the_sign_of_a_negative_logit(vgg, images):
+    """By default LRP starts from y_t everywhere; the code of Gu et al. starts from abs(y_t), and CLRP always does."""
     lowest = vgg(images).argmin(dim=1)
     assert (vgg(images).gather(1, lowest[:, None]) < 0).all()
-    maps = relevance_maps(vgg, images, lowest, ["lrp"])["lrp"]
-    torch.testing.assert_close(maps, -contrastive_lrp(vgg, images, lambda y: contrasts.original(y, lowest)), **EXACT)
-    assert maps.min() >= 0
+    maps = contrastive_lrp(vgg, images, lambda y: contrasts.original(y, lowest))
+    absolute = contrastive_lrp(vgg, images, lambda y: contrasts.original(y, lowest), score="absolute")
+    torch.testing.assert_close(absolute, -maps, **EXACT)
+    torch.testing.assert_close(relevance_maps(vgg, images, lowest, ["lrp"])["lrp"], maps, **EXACT)
+    torch.testing.assert_close(relevance_maps(vgg, images, lowest, ["lrp"], score="absolute")["lrp"], absolute, **EXACT)
+    for unknown in (lambda: relevance_maps(vgg, images, lowest, score="square"),
+                    lambda: contrastive_lrp(vgg, images, lambda y: y, score="square")):
+        with pytest.raises(ValueError, match="unknown score 'square'; choose one of logit, absolute"):
+            unknown()
+    assert absolute.min() >= 0
 
 
 def test_sglrp_starts_from_the_gradient_of_the_probability(vgg, images):

@@ -61,20 +61,20 @@ def image():
 def test_explainers_of_a_kept_pass(network, image, contrast):
     passed = forward(network, image, ["input", network.layer])
     w = contrasts.cotangent(contrast, passed.logits, [3])
-    for name, method in explainers.METHODS.items():
-        of_pixels = name in explainers.INPUT_SPACE
-        maps = method(passed, w, "input" if of_pixels else network.layer)
+    for name, method in explainers.select(needs="pass").items():
+        of_pixels = method.space == "pixels"
+        maps = method.function(passed, w, "input" if of_pixels else network.layer)
         assert maps.shape == (INPUT if of_pixels else NETWORKS[network.name]), name
         assert maps.isfinite().all() and maps.any(), name
 
 
 @pytest.mark.parametrize("contrast", ["original", "weighted"])
-@pytest.mark.parametrize("method", explainers.OWN_PASS)
+@pytest.mark.parametrize("method", explainers.select(needs="network", contrast=True))
 def test_explainers_that_run_the_network(network, image, method, contrast):
     options = {"steps": 4} if method == "integrated_gradients" else {}
 
     def maps():
-        found = explainers.OWN_PASS[method](network, image, lambda y: contrasts.cotangent(contrast, y, [3]), **options)
+        found = explainers.EXPLAINERS[method].function(network, image, lambda y: contrasts.cotangent(contrast, y, [3]), **options)
         return found.map if method == "fullgrad" else found
 
     refusal = REFUSED.get((network.name, method))

@@ -8,16 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from contrastlib import models
 from contrastlib.datasets.birds import SPECIES, SyntheticBirds
-from contrastlib.models.architectures import small
 from contrastlib.training import from_scratch
 
 WEIGHTS = Path(__file__).parents[3] / "data" / "weights"
-NAMES = list(small.LAYERS)  # the convolutional ones
+NAMES = [name for name, network in models.MODELS.items() if network.training and network.layer]  # the convolutional ones
 
 
 def shipped(name):
-    network = small.build(name, len(SPECIES))
+    network = models.build(name, len(SPECIES))
     network.load_state_dict(load_file(WEIGHTS / f"{name}.safetensors"))
     return network
 
@@ -29,15 +29,15 @@ def card(name):
 @pytest.fixture(scope="module")
 def measured():
     """Scores of the shipped networks on the first third of the test pictures."""
-    pictures = from_scratch.render(SyntheticBirds("test", small.INPUT_SIZE, length=500))
+    pictures = from_scratch.render(SyntheticBirds("test", 128, length=500))
     return {name: from_scratch.evaluate(shipped(name), pictures) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shapes(name):
-    network = small.build(name, 30).eval()
+    network = models.build(name, 30).eval()
     shapes = {}
-    network.get_submodule(small.LAYERS[name]).register_forward_hook(
+    network.get_submodule(models.MODELS[name].layer).register_forward_hook(
         lambda module, images, maps: shapes.update(maps=maps.shape, least=maps.min())
     )
     logits = network(torch.randn(2, 3, 128, 128))
@@ -51,14 +51,14 @@ def test_only_the_alexnet_has_no_batch_normalisation():
     plain = [
         name
         for name in NAMES
-        if not any(isinstance(module, torch.nn.BatchNorm2d) for module in small.build(name, 3).modules())
+        if not any(isinstance(module, torch.nn.BatchNorm2d) for module in models.build(name, 3).modules())
     ]
     assert plain == ["birds_alexnet"]
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="birds_vgg, birds_alexnet, birds_resnet, birds_vit, cifar10_vit"):
-        small.build("birds_rnn", 30)
+    with pytest.raises(ValueError, match="unknown network 'birds_rnn': did you mean 'birds_resnet'"):
+        models.build("birds_rnn", 30)
 
 
 def test_shipped_weights_are_small():
@@ -79,7 +79,7 @@ def test_shipped_weights_score_what_their_card_says(name, measured):
 def test_card_and_log_belong_together(name):
     content, log = card(name), pd.read_csv(WEIGHTS / f"{name}.csv")
     assert content["class_names"] == [each.name for each in SPECIES]
-    assert content["test_set"] == SyntheticBirds("test", small.INPUT_SIZE).checksum
+    assert content["test_set"] == SyntheticBirds("test", 128).checksum
     assert list(log.epoch) == list(range(1, content["recipe"]["epochs"] + 1))
     assert log.validation_accuracy.iloc[-1] == pytest.approx(content["test"]["accuracy"], abs=0.06)
 

@@ -16,7 +16,7 @@ from contrastlib.datasets.archives import CIFAR10
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.datasets.birds import SPECIES, SyntheticBirds
 from contrastlib.explainers.vit import attention_rollout, vit_forward
-from contrastlib.models.architectures import small, small_vit
+from contrastlib.models.architectures import small_vit
 from contrastlib.training import from_scratch
 
 WEIGHTS = Path(__file__).parents[3] / "data" / "weights"
@@ -29,19 +29,19 @@ def card(name):
 
 @pytest.mark.parametrize("name, side", [("birds_vit", 14), ("cifar10_vit", 8)])
 def test_torchvisions_class_with_a_grid_of_tokens(name, side):
-    network = small.build(name, 7)
+    network = models.build(name, 7)
     assert isinstance(network, VisionTransformer)
-    images = torch.rand(2, 3, *[small.input_size(name)] * 2)
+    images = torch.rand(2, 3, *[models.MODELS[name].input_size] * 2)
     passed = vit_forward(network, images)
     assert passed.logits.shape == (2, 7)
     assert attention_rollout(passed).shape == (2, side, side)
 
 
-@pytest.mark.parametrize("name", small_vit.SIZES)
+@pytest.mark.parametrize("name", CLASSES)
 def test_loaded_as_a_classifier(name):
     classifier = models.load(name)
     assert classifier.class_names == CLASSES[name] and classifier.layer is None
-    assert classifier.input_size == small_vit.SIZES[name]
+    assert classifier.input_size == {"birds_vit": 112, "cifar10_vit": 32}[name]
     stored = load_file(WEIGHTS / f"{name}.safetensors")
     assert {weights.dtype for weights in stored.values()} == {torch.float16, torch.int64}
     for key, weights in classifier.network.named_parameters():
@@ -53,18 +53,18 @@ def test_all_shipped_weights_together_are_small():
     assert (WEIGHTS / "cifar10_vit.safetensors").stat().st_size < 5e6
 
 
-@pytest.mark.parametrize("name", small_vit.SIZES)
+@pytest.mark.parametrize("name", CLASSES)
 def test_card_and_log_belong_together(name):
     content, log = card(name), pd.read_csv(WEIGHTS / f"{name}.csv")
     assert content["class_names"] == CLASSES[name]
-    assert from_scratch.Recipe(**content["recipe"]) == from_scratch.RECIPES[name]
+    assert from_scratch.Recipe(**content["recipe"]) == from_scratch.recipe_of(name)
     assert list(log.epoch) == list(range(1, content["recipe"]["epochs"] + 1))
     assert log.validation_accuracy.iloc[-1] == pytest.approx(content["test"]["accuracy"], abs=0.06)
 
 
 def scores_near_the_card(name, test, within):
     """The scores on these pictures, accuracy and the share of second probabilities near those of all."""
-    network = small.build(name, len(CLASSES[name]))
+    network = models.build(name, len(CLASSES[name]))
     models.pretrained.load_weights(network, WEIGHTS / f"{name}.safetensors")
     scores, said = from_scratch.evaluate(network, from_scratch.render(test)), card(name)["test"]
     for score in ("accuracy", "share_p2_above_0.1"):
@@ -74,7 +74,7 @@ def scores_near_the_card(name, test, within):
 
 @pytest.mark.slow
 def test_the_birds_score_what_their_card_says():
-    few = SyntheticBirds("test", small.input_size("birds_vit"), length=300)
+    few = SyntheticBirds("test", models.MODELS["birds_vit"].input_size, length=300)
     scores_near_the_card("birds_vit", few, within=0.06)
     said = card("birds_vit")
     assert said["test_set"] == SyntheticBirds("test", 112).checksum

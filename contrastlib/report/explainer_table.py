@@ -1,0 +1,61 @@
+"""The table of the methods of ``contrastlib.explain``, for the pages of the book: a Sphinx directive.
+
+In a page written in Markdown::
+
+    ```{explainer-table}
+    ```
+"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib.explainers import Explainer, registry
+
+HEADER = ("`method=`", "map", "linear in $w$", "passes", "source")
+SPACES = {
+    "layer": "Maps of the activations of a layer, with `layer=` where it is not the default one",
+    "pixels": "Maps of the pixels, channels added up",
+    "tokens": "Maps of the tokens of a Vision Transformer",
+}
+
+
+class ExplainerTable(SphinxDirective):
+    """Three tables: the methods of a layer, of the pixels, and of tokens."""
+
+    def run(self) -> list[nodes.Node]:
+        """Called by Sphinx."""
+        for record in registry.EXPLAINERS.values():
+            self.env.note_dependency(record.function.__code__.co_filename)
+        holder = nodes.Element()
+        self.state.nested_parse(StringList(explainer_table().splitlines(), registry.__file__), 0, holder)
+        return holder.children
+
+
+def explainer_table() -> str:
+    """Markdown: a row for each explainer, in a table for each kind of maps.
+
+    >>> print(explainer_table())
+    Maps of the activations of a layer, ...:
+    <BLANKLINE>
+    | `method=` | map | linear in $w$ | passes | source |
+    |---|---|---|---|---|
+    | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of a layer, ... | yes | 1 forward, ... |
+    ...
+    """
+    lines = []
+    for space, title in SPACES.items():
+        lines += [f"{title}:", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|",
+                  *(f"| {' | '.join(_row(record))} |" for record in registry.select(space=space).values()), ""]
+    return "\n".join(lines)
+
+
+def _row(record: Explainer) -> tuple[str, ...]:
+    function = record.function
+    source = f"{{cite:t}}`{record.paper}`" + f", {record.equation}" * bool(record.equation)
+    linear = "yes" if record.linear else "no" if record.contrast else "has no $w$"
+    formula = record.formula.replace("|", r"\vert ")  # a bar would end the cell
+    return (f'{{py:func}}`"{record.name}" <{function.__module__}.{function.__name__}>`', f"{record.about} ${formula}$",
+            linear, record.cost, source)

@@ -1,0 +1,69 @@
+"""The versions of the studies, tied to the code that they compute with.
+
+Results are found again by the version of their study, not by its code, so that a change that leaves numbers as they
+are costs nothing. ``versions.json`` keeps, for each study, its version and a digest of its code
+(:func:`contrastlib.report.code_digest.code_digest`). A test fails when the code changed since, and says what to do.
+``python -m contrastlib.report.versions --accept`` writes the file anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from contrastlib.report.code_digest import code_digest
+from contrastlib.report.studies import STUDIES
+
+FILE = Path(__file__).with_name("versions.json")
+COMMAND = "python -m contrastlib.report.versions --accept"
+
+
+def current() -> dict[str, dict]:
+    """Study -> version and digest, as the code is now."""
+    return {
+        name: {"version": study.version, "digest": code_digest(study.evaluation.__module__)[:16]}
+        for name, study in sorted(STUDIES.items())
+    }
+
+
+def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> list[str]:
+    """What has to be decided, in sentences; none when everything is accepted.
+
+    >>> accepted = {"masking_table": {"version": 1, "digest": "a"}}
+    >>> differences(accepted, {"masking_table": {"version": 2, "digest": "b"}})
+    ['masking_table has version 2, and version 1 is accepted: run `python -m contrastlib.report.versions --accept`.']
+    """
+    said = []
+    for name in sorted({*accepted, *now}):
+        before, after = accepted.get(name), now.get(name)
+        if before == after:
+            continue
+        if before is None or after is None:
+            said.append(f"{name} is {'new' if before is None else 'gone'}: run `{COMMAND}`.")
+        elif before["version"] != after["version"]:
+            said.append(f"{name} has version {after['version']}, and version {before['version']} is accepted: run `{COMMAND}`.")
+        else:
+            said.append(
+                f"The code of {name} changed, and its version is {after['version']} as before. If results may change, "
+                f"raise its version in contrastlib/report/studies.py. Then, or if they do not, run `{COMMAND}`."
+            )
+    return said
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Say what has to be decided, or accept the code as it is."""
+    parser = argparse.ArgumentParser(prog="python -m contrastlib.report.versions", description=__doc__.splitlines()[0])
+    parser.add_argument("--accept", action="store_true", help="write the versions and the digests of the code as it is")
+    if parser.parse_args(arguments).accept:
+        FILE.write_text(json.dumps(current(), indent=1) + "\n", encoding="utf-8")
+        return 0
+    undecided = differences(json.loads(FILE.read_text(encoding="utf-8")), current())
+    print("\n".join(undecided) or "The versions of all studies are those that were accepted.")
+    return bool(undecided)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

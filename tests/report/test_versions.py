@@ -1,0 +1,53 @@
+"""The versions of the studies are tied to the code that they compute with."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from contrastlib.report import studies, versions
+
+
+def test_the_versions_of_all_studies_are_accepted():
+    accepted = json.loads(versions.FILE.read_text(encoding="utf-8"))
+    undecided = versions.differences(accepted, versions.current())
+    assert not undecided, "\n".join(undecided)
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """One accepted study; ``table(digest, version)`` is another state of it."""
+    study = studies.precision_table
+
+    def state(digest, version=1):
+        monkeypatch.setattr(versions, "STUDIES", {study.name: replace(study, version=version)})
+        monkeypatch.setattr(versions, "code_digest", lambda module: digest)
+
+    monkeypatch.setattr(versions, "FILE", tmp_path / "versions.json")
+    state("as it was")
+    assert versions.main(["--accept"]) == 0
+    return state
+
+
+def test_a_change_of_the_code_has_to_be_decided(table, capsys):
+    assert versions.main([]) == 0
+    table("changed")
+    assert versions.main([]) == 1
+    said = capsys.readouterr().out
+    assert "The code of precision_table changed, and its version is 1 as before." in said
+    assert "raise its version in contrastlib/report/studies.py" in said
+    assert "run `python -m contrastlib.report.versions --accept`" in said
+    assert versions.main(["--accept"]) == 0 and versions.main([]) == 0
+
+
+def test_a_raised_version_has_to_be_accepted(table, capsys):
+    table("changed", version=2)
+    assert versions.main([]) == 1 and "has version 2, and version 1 is accepted" in capsys.readouterr().out
+    assert versions.main(["--accept"]) == 0
+    assert json.loads(versions.FILE.read_text()) == {"precision_table": {"version": 2, "digest": "changed"}}
+
+
+def test_studies_that_are_new_or_gone():
+    one = {"version": 1, "digest": "a"}
+    assert versions.differences({"old": one}, {"new": one}) == [
+        f"new is new: run `{versions.COMMAND}`.", f"old is gone: run `{versions.COMMAND}`."]
