@@ -90,9 +90,17 @@ class _Help(argparse.Action):
     """Print the help. What it lists is imported only then, because torch is slow to import."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_) -> None:
-        parser.epilog = EPILOG.format(networks=_networks(), methods=methods_help(), contrasts=contrasts_help())
+        parser.epilog = EPILOG.format(networks=_networks(), methods=methods_help(), contrasts=_contrasts())
         parser.print_help()
         parser.exit()
+
+
+def _contrasts() -> str:
+    """The contrasts with what the target is set against, a line for each."""
+    from contrastlib.contrasts import CONTRASTS
+
+    width = max(map(len, CONTRASTS))
+    return "\n".join(f"  {name:{width}}  {record.about}" for name, record in CONTRASTS.items())
 
 
 def methods_help() -> str:
@@ -108,18 +116,6 @@ def methods_help() -> str:
     width = max(map(len, EXPLAINERS))
     return "\n".join(line for space, title in SPACES.items() for line in (
         f"  {title}", *(f"    {name:{width}}  {record.about}" for name, record in select(space=space).items())))
-
-
-def contrasts_help() -> str:
-    """The contrasts and what they set the target against, a line for each.
-
-    >>> "maximum      against the strongest rival" in contrasts_help()
-    True
-    """
-    from contrastlib.contrasts import CONTRASTS
-
-    width = max(map(len, CONTRASTS))
-    return "\n".join(f"  {each.name:{width}}  {each.about}" for each in CONTRASTS.values())
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -143,6 +139,7 @@ def _run(arguments: argparse.Namespace) -> None:
     contrast = arguments.contrast or "weighted"
     if arguments.foils and contrast == "weighted":
         contrast = "among"
+    by_name(contrast)  # an unknown one is told before anything is loaded
     if arguments.method in select(contrast=False) and not (arguments.contrast or arguments.foils):
         contrast = ""  # the method defines its initial relevance itself
     else:

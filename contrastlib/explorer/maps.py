@@ -178,8 +178,7 @@ class _Work:
         found = []
         for done, kind in enumerate(jobs):
             # four targets share the vector of ones and the softmax, so that fewer vectors go back
-            cotangents, together = (
-                (_tabulated(ranking), 4 * len(ranking.contrasts)) if kind == "table" else (ranking.basis, TOGETHER))
+            cotangents, together = (ranking.tabulated, 4 * len(ranking.contrasts)) if kind == "table" else (ranking.basis, TOGETHER)
             made = _each_part(cotangents, [partial(self._map, passed, *place) for place in kinds[kind]],
                               lambda share, done=done: step((done + share) / len(jobs)), together)
             found += [Rows({method: kind}, layer, maps, self.factor if layer == INPUT else None)
@@ -199,7 +198,7 @@ class _Work:
 
             def cotangents(logits: Tensor, record: Explainer = record) -> Tensor:
                 ranking = self.rank(logits)
-                return (ranking.basis if record.linear else _tabulated(ranking)).to(logits)
+                return (ranking.basis if record.linear else ranking.tabulated).to(logits)
 
             try:
                 made = record.map(record.function(self.network, self.images, cotangents))

@@ -76,6 +76,11 @@ class Ranking:
         parts = [w.gather(1, self.listed), w.new_zeros(len(w), number), size[:, None]]
         return torch.cat(parts[:1] if not size.any() else parts, dim=1)
 
+    @property
+    def tabulated(self) -> Tensor:
+        """Cotangents (K n, B, C): all n contrasts of the first class, then of the second, and so on."""
+        return torch.stack([*self.contrasts.values()], dim=1).flatten(0, 1)
+
     def view(self, i: int, class_names: Sequence[str]) -> dict:
         """The classes of image i, their logits, and the weights of contrasts, as the explorer's header has them."""
         classes = [{"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s].item())}

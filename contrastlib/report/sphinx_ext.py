@@ -1,7 +1,5 @@
 """Sphinx extension: each page of the book ends with the command that makes it, and opens elsewhere where it can.
 
-The directive ``contrast-table`` stands for a table of ``contrastlib.contrasts.CONTRASTS``.
-
 With the address of a repository (``make book REPOSITORY=https://github.com/owner/name BRANCH=main``) the theme
 shows its own buttons: the repository, and Binder and Colab on the pages of notebooks. Without one it shows none.
 """
@@ -13,9 +11,7 @@ import re
 import shlex
 from pathlib import Path, PurePosixPath
 
-from sphinx.util.docutils import SphinxDirective
-
-from contrastlib import contrasts
+from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.explainer_table import ExplainerTable
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
@@ -66,8 +62,8 @@ def setup(app):
     app.connect("config-inited", check_notebooks)
     app.connect("config-inited", offer_buttons)
     app.connect("source-read", add_section)
-    app.add_directive("explainer-table", ExplainerTable)
     app.add_directive("contrast-table", ContrastTable)
+    app.add_directive("explainer-table", ExplainerTable)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -178,33 +174,6 @@ def command(name: str, values: dict) -> str:
         else:
             words += ["-y", json.dumps({key: value})]
     return f".venv/bin/papermill {SOURCES / name}.ipynb /tmp/{name}.ipynb \\\n  {shlex.join(words)}"
-
-
-class ContrastTable(SphinxDirective):
-    """The table of contrasts, in a page written in Markdown."""
-
-    def run(self) -> list:
-        """Called by Sphinx."""
-        self.env.note_dependency(contrasts.__file__)
-        return self.parse_text_to_nodes(contrast_table())
-
-
-def contrast_table() -> str:
-    """A row of Markdown for each contrast: its weights, the question that its map answers, and where it comes from.
-
-    >>> print(contrast_table())
-    | `contrast=` | weights $w$ | the question | their sum | source |
-    ...
-    | `"maximum"` | $e_t - e_{s^*}, ...$ | Why $t$ and not $s^*$? | 0 | {cite:t}`wang2022`, sec. 3.3, ... |
-    ...
-    """
-    words = {"target": "$t$", "rival": "$s^*$", "others": "$1 - p_t$", "foils": "$S$"}
-    lines = ["| `contrast=` | weights $w$ | the question | their sum | source |", "|---|---|---|---|---|"]
-    for each in contrasts.CONTRASTS.values():
-        cells = (f'`"{each.name}"`', f"${each.formula}$", each.question.format(**words),
-                 "0" if each.sums_to_zero else "not 0", f"{{cite:t}}`{each.paper}`, {each.equation}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def point_at_sources(app, pagename, templatename, context, doctree) -> None:

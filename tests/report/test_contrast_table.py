@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from contrastlib.contrasts import CONTRASTS
-from contrastlib.report.sphinx_ext import contrast_table
+from contrastlib.report.contrast_table import contrast_table
 
 CONFIGURATION = """
 from contrastlib import contrasts

@@ -1,0 +1,35 @@
+"""The table of contrasts, made from their records; ``contrast-table`` in a page."""
+
+from __future__ import annotations
+
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib import contrasts
+
+
+class ContrastTable(SphinxDirective):
+    """The table of contrasts, in a page written in Markdown."""
+
+    def run(self) -> list:
+        """Called by Sphinx."""
+        self.env.note_dependency(contrasts.__file__)
+        return self.parse_text_to_nodes(contrast_table())
+
+
+def contrast_table() -> str:
+    """A row of Markdown for each contrast: its weights, the question that its map answers, and where it comes from.
+
+    >>> print(contrast_table())
+    | `contrast=` | weights $w$ | the question | their sum | source |
+    ...
+    | `"maximum"` | $e_t - e_{s^*}, ...$ | Why $t$ and not $s^*$? | 0 | {cite:t}`wang2022`, sec. 3.3, ... |
+    ...
+    """
+    words = {"target": "$t$", "rival": "$s^*$", "others": "$1 - p_t$", "foils": "$S$"}
+    lines = ["| `contrast=` | weights $w$ | the question | their sum | source |", "|---|---|---|---|---|"]
+    for each in contrasts.CONTRASTS.values():
+        formula = each.formula.replace("|", r"\vert ")  # a bar would end the cell
+        cells = (f'`"{each.name}"`', f"${formula}$", each.question.format(**words),
+                 "0" if each.sums_to_zero else "not 0", f"{{cite:t}}`{each.paper}`, {each.equation}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
