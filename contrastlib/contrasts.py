@@ -88,16 +88,16 @@ class Contrast:
 CONTRASTS: dict[str, Contrast] = {}
 """name -> contrast, in the order in which they are listed"""
 
-Function = TypeVar("Function", bound=Callable[..., Tensor])
+_Function = TypeVar("_Function", bound=Callable[..., Tensor])
 
 
-def register(**fields) -> Callable[[Function], Function]:
+def register(**fields) -> Callable[[_Function], _Function]:
     """Enter the function that follows into ``CONTRASTS``, by its name.
 
     Args:
         fields: those of :class:`Contrast`, but for name and function.
     """
-    def enter(function: Function) -> Function:
+    def enter(function: _Function) -> _Function:
         CONTRASTS[function.__name__] = Contrast(function.__name__, function, **fields)
         return function
 

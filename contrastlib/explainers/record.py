@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 Space = Literal["layer", "pixels", "tokens"]
 Needs = Literal["pass", "network", "tokens pass"]
 
@@ -130,7 +130,7 @@ RECORDS: dict[str, Explainer] = {}
 """name -> record, in the order in which modules are imported; see :mod:`contrastlib.explainers.registry`"""
 
 
-def register(**fields: Any) -> Callable[[Function], Function]:
+def register(**fields: Any) -> Callable[[_Function], _Function]:
     """Make the function that follows an explainer: enter its record into ``RECORDS``.
 
     Args:
@@ -139,7 +139,7 @@ def register(**fields: Any) -> Callable[[Function], Function]:
     Raises:
         ValueError: another function has that name.
     """
-    def enter(function: Function) -> Function:
+    def enter(function: _Function) -> _Function:
         record = Explainer(function=function, **fields)
         if record.name in RECORDS:
             raise ValueError(f"two explainers are called {record.name!r}")
