@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import notebooks
+from contrastlib.report import kernel_provisioner, notebooks
 
 
 @pytest.hookimpl(wrapper=True)
@@ -14,5 +15,6 @@ def pytest_runtest_protocol(item):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in notebooks.QUICK_ENVIRONMENT.items():
             patch.setenv(name, value)
+        patch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
         patch.setenv("CONTRASTLIB_DATA", str(item.config.rootpath / "_build" / "no-data"))
         return (yield)

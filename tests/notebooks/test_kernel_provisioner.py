@@ -6,9 +6,10 @@ import time
 
 import pytest
 from jupyter_client.manager import start_new_kernel
+from jupyter_client.provisioning import KernelProvisionerFactory
 
 from contrastlib.report import notebooks
-from contrastlib.report.kernel_provisioner import PRELOADED
+from contrastlib.report.kernel_provisioner import NAME, PRELOADED
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +20,8 @@ def started(tmp_path_factory):
     (folder / "own_module.py").touch()
     with notebooks.kernel_environment({"TOLD": "to the kernel"}), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))
+        # what it asks the environment for when it is first used, which may have been by another test
+        patch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", NAME)
         manager, client = start_new_kernel(kernel_name="python3", cwd="/")
         yield manager, client, folder
         client.stop_channels()
@@ -67,3 +70,9 @@ def test_a_killed_kernel_is_seen_to_be_dead(started):
             return
         time.sleep(0.1)
     pytest.fail("the kernel was killed, and is said to be alive")
+
+
+def test_the_environment_names_the_provisioner():
+    with notebooks.kernel_environment({}):
+        factory = KernelProvisionerFactory()
+        assert factory.default_provisioner_name == NAME and NAME in factory.provisioners
