@@ -162,6 +162,19 @@ def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
     return _joined([load(path) for path in paths])
 
 
+def measure(study: Study, networks: Mapping[str, Sequence], profile: str = "quick", **options) -> dict[str, pd.DataFrame]:
+    """A study at the scale of a profile, and beside the quick one what is recorded at the real scale.
+
+    Args:
+        study, networks, profile, options: see :func:`run`. Without networks nothing is run.
+
+    Returns:
+        scale -> table.
+    """
+    tables = {profile: run(study, networks, profile, **options)} if networks else {}
+    return tables | ({"real": recorded(study)} if profile == "quick" else {})
+
+
 def _compute(
     study: Study, shards: Mapping[str | None, list[dict]], data: Mapping[str, str], registry: str, cache: Path | None, title: str
 ) -> pd.DataFrame:

@@ -1,70 +1,93 @@
-"""What tables of intervals, and cases, say of a claim, in words."""
+"""What the cells of a measurement say of a claim, in one word."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import ge, gt, le, lt
 
 import numpy as np
 import pandas as pd
 
+COMPARISONS: dict[str, Callable] = {"at_least": ge, "more_than": gt, "at_most": le, "less_than": lt}
+IN_WORDS = {"at_least": "at least", "more_than": "more than", "at_most": "at most", "less_than": "less than"}
 
-def verdict(differences: pd.DataFrame) -> str:
-    """What intervals of differences say of the claim that all of them are positive.
+
+@dataclass(frozen=True)
+class Criterion:
+    """Which cells support a claim: those whose interval lies on one side of a bound, or whose value does.
+
+    Attributes:
+        intervals: "above" or "below"; None where values are judged.
+        value: "at_least", "more_than", "at_most" or "less_than"; None where intervals are judged.
+        bound: what the interval or value is compared with.
+
+    Raises:
+        ValueError: both or none of ``intervals`` and ``value``, or an unknown one.
+
+    >>> Criterion(value="at_least", bound=0.8).sentence()
+    'the value is at least 0.8'
+    """
+
+    intervals: str | None = None
+    value: str | None = None
+    bound: float = 0.0
+
+    def __post_init__(self):
+        if (self.intervals is None) == (self.value is None):
+            raise ValueError("a criterion names one of intervals (above, below) and value")
+        if self.intervals not in (None, "above", "below") or self.value not in (None, *COMPARISONS):
+            raise ValueError(f"intervals lie above or below, values are {', '.join(COMPARISONS)}; got {self.intervals or self.value!r}")
+
+    def sentence(self) -> str:
+        """The criterion for one cell, in words."""
+        if self.intervals:
+            return f"the 95 % interval lies {self.intervals} {self.bound:g}"
+        return f"the value is {IN_WORDS[self.value]} {self.bound:g}"
+
+
+def verdict(effects: pd.DataFrame, criterion: Criterion) -> tuple[str, int, int]:
+    """What the cells of a measurement say of the claim that all of them support.
+
+    Args:
+        effects: a row for each cell, with ``low`` and ``high`` where intervals are judged, else ``mean``.
+        criterion: which cells support the claim.
 
     Returns:
-        "supported" when every interval lies above 0, "mostly supported" when none lies below 0 and more than
-        half lie above, "undecided" when none lies below and half or fewer above; "refuted" when more than half
-        lie below, "mixed" when some do.
+        A word, how many cells support the claim, and how many oppose it. By intervals: "supported" when all support the
+        claim; "mostly supported" when more than half do and none opposes it, with its whole interval on the other side;
+        "undecided" when half or fewer do and none opposes it; "mixed" when some oppose it, "refuted" when more than half
+        do. By values, where each cell supports or opposes: "supported" when all support, "refuted" when none does, else
+        "mixed".
 
     Raises:
-        ValueError: no interval.
+        ValueError: no cell.
 
-    >>> verdict(pd.DataFrame({"low": [0.1, -0.1], "high": [0.3, 0.2]}))
-    'undecided'
-    >>> verdict(pd.DataFrame({"low": [0.1, 0.2], "high": [0.3, 0.4]}))
-    'supported'
+    >>> table = pd.DataFrame({"low": [0.1, -0.1], "high": [0.3, 0.2]})
+    >>> verdict(table, Criterion(intervals="above"))
+    ('undecided', 1, 0)
+    >>> verdict(pd.DataFrame({"mean": [0.95, 0.99]}), Criterion(value="more_than", bound=0.9))
+    ('supported', 2, 0)
     """
-    if not len(differences):
-        raise ValueError("a verdict needs at least one interval, and this table has none")
-    above, below = (differences["low"] > 0).mean(), (differences["high"] < 0).mean()
-    if above == 1:
+    if not len(effects):
+        raise ValueError("a verdict needs at least one cell, and this table has none")
+    if criterion.value:
+        holds = COMPARISONS[criterion.value](effects["mean"], criterion.bound)
+        word = "supported" if holds.all() else "mixed" if holds.any() else "refuted"
+        return word, int(holds.sum()), int((~holds).sum())
+    above, below = effects["low"] > criterion.bound, effects["high"] < criterion.bound
+    support, oppose = (above, below) if criterion.intervals == "above" else (below, above)
+    return _word_of_intervals(support.mean(), oppose.mean()), int(support.sum()), int(oppose.sum())
+
+
+def _word_of_intervals(support: float, oppose: float) -> str:
+    if support == 1:
         return "supported"
-    if below > 0.5:
+    if oppose > 0.5:
         return "refuted"
-    if below > 0:
+    if oppose > 0:
         return "mixed"
-    return "mostly supported" if above > 0.5 else "undecided"
-
-
-def counted_verdict(differences: pd.DataFrame) -> str:
-    """:func:`verdict`, and how many of the intervals lie above 0, and below.
-
-    Raises:
-        ValueError: no interval.
-
-    >>> counted_verdict(pd.DataFrame({"low": [0.1, 0.2, -0.2], "high": [0.3, 0.4, -0.1]}))
-    'mixed (2 of 3, 1 against)'
-    >>> counted_verdict(pd.DataFrame({"low": [0.1, 0.2], "high": [0.3, 0.4]}))
-    'supported (2 of 2)'
-    """
-    above, below = int((differences["low"] > 0).sum()), int((differences["high"] < 0).sum())
-    against = f", {below} against" if below else ""
-    return f"{verdict(differences)} ({above} of {len(differences)}{against})"
-
-
-def verdict_of_cases(holds: Sequence[bool]) -> str:
-    """What cases say of a claim about all of them: "supported" when it holds in each, "mixed" in some, "refuted" in none.
-
-    Raises:
-        ValueError: no case.
-
-    >>> verdict_of_cases([True, False]), verdict_of_cases(pd.Series([0.95, 0.99]) > 0.9)
-    ('mixed', 'supported')
-    """
-    holds = np.asarray(holds, dtype=bool)
-    if not holds.size:
-        raise ValueError("a verdict needs at least one case")
-    return "supported" if holds.all() else "mixed" if holds.any() else "refuted"
+    return "mostly supported" if support > 0.5 else "undecided"
 
 
 def distinct_methods(table: pd.DataFrame, value: str, by: Sequence[str], tolerance: float = 3e-4) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from contrastlib import assets, models
 from contrastlib.plotting import clipped, overlay
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "published"
+PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
 SHORT = {
     "original": "ori.", "mean": "mean", "maximum": "max", "weighted": "wtd.",

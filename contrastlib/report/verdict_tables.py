@@ -1,0 +1,129 @@
+"""What a notebook shows of its claims: what they say, how they are judged, and the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from contrastlib.assets import networks
+from contrastlib.report.claims import Claim, Finding, as_records, claims, judge, scales_of
+
+MIME = "application/vnd.contrastlib.claims+json"
+SIGNS = {
+    "supported": "✓", "mostly supported": "✓", "mixed": "≈", "undecided": "?", "refuted": "✗",
+}
+LEGEND = (
+    "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes it. "
+    "? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more than half oppose it, "
+    "or, where a bound decides, none keeps it. In brackets: how many cells support the claim, of how many; "
+    "*against*: how many oppose it with their whole interval."
+)
+
+
+class VerdictTable:
+    """The verdicts on the claims of one notebook, shown as Markdown; the values behind it travel with the output.
+
+    Attributes:
+        findings: claim -> scale -> finding.
+    """
+
+    def __init__(self, findings: Mapping[Claim, Mapping[str, Finding]], scales: list[str]):
+        self.findings, self.scales = dict(findings), list(scales)
+
+    def __repr__(self) -> str:
+        """One line for each claim with the words alone, which do not depend on the machine."""
+        return "\n".join(
+            f"{claim.id}: " + ", ".join(f"{scale} {finding.word}" for scale, finding in found.items())
+            for claim, found in self.findings.items()
+        )
+
+    def markdown(self) -> str:
+        """The table, and below it, folded, how each claim is judged."""
+        head = ["claim", *self.scales, "effect, by network"]
+        rows = [self._row(claim, found) for claim, found in self.findings.items()]
+        lines = [head, ["---"] * len(head), *rows]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        judged = "\n".join(f"- {how_judged(claim)}" for claim in self.findings)
+        return (
+            f"{table}\n\n<details><summary>How each claim is judged, and what would refute it</summary>\n\n"
+            f"{judged}\n\n{LEGEND}\n\n</details>\n"
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        records = {claim.id: as_records(claim, found) for claim, found in self.findings.items()}
+        return {"text/plain": repr(self), "text/markdown": self.markdown(), MIME: records}
+
+    def _row(self, claim: Claim, found: Mapping[str, Finding]) -> list[str]:
+        where = f"{claim.section}: " if claim.section else ""
+        verdicts = [shown(found[scale]) if scale in found else "not run" for scale in self.scales]
+        return [f"{where}{claim.text}", *verdicts, effects(claim, found)]
+
+
+def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], **parameters) -> VerdictTable:
+    """Judge all claims of a notebook.
+
+    Args:
+        page: the notebook, such as "04_masking".
+        tables: study -> scale -> table, of all studies that the claims of the page name.
+        parameters: of the notebook; see :func:`contrastlib.report.claims.judge`.
+
+    Raises:
+        ValueError: a claim rests on a study that is not given.
+    """
+    findings = {}
+    for claim in claims(page).values():
+        if claim.evidence and claim.evidence.study not in tables:
+            raise ValueError(f"claim {claim.id} rests on {claim.evidence.study}; tables were given of {', '.join(tables)}")
+        findings[claim] = judge(claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters)
+    return VerdictTable(findings, scales_of(tables))
+
+
+def shown(finding: Finding) -> str:
+    """A verdict with its sign, and those of its variants.
+
+    >>> shown(Finding("refuted", 0, 2, 2, True, variants={"each method counted": Finding("mixed", 1, 1, 3, True)}))
+    '✗ refuted (0 of 2, 2 against); each method counted: ≈ mixed (1 of 3, 1 against)'
+    """
+    sign = SIGNS.get(finding.word, "–")
+    variants = "".join(f"; {name}: {shown(variant)}" for name, variant in finding.variants.items())
+    return f"{sign} {finding.counted}{variants}"
+
+
+def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
+    """The least and the most of the networks' mean effects, at each scale."""
+    if claim.evidence is None:
+        return ""
+    parts = [f"{scale} {spread(finding.effects, claim.evidence.format)}" for scale, finding in found.items() if finding.effects]
+    return "; ".join(parts)
+
+
+def spread(values: Mapping[str, float], form: str) -> str:
+    """The least and the most of some values, with the titles of their networks.
+
+    >>> spread({"birds_vgg": 0.25, "birds_resnet": 0.5}, ".0%")
+    '25% (small VGG) to 50% (small ResNet)'
+    >>> spread({"birds_vgg": 0.25}, "+.2f")
+    '+0.25 (small VGG)'
+    """
+    ends = list(dict.fromkeys([min(values, key=values.get), max(values, key=values.get)]))
+    return " to ".join(f"{values[name]:{form}} ({title(name)})" for name in ends)
+
+
+def title(network: str) -> str:
+    """The title of a network of the registry; other names stay."""
+    return networks()[network].title if network in networks() else network
+
+
+def how_judged(claim: Claim) -> str:
+    """One sentence each on measure, population, criterion and what refutes the claim."""
+    if claim.evidence is None:
+        return f"**{claim.text}** Not tested: {'; '.join(dict.fromkeys(claim.untested.values())) or claim.note}."
+    late = "" if claim.set_before is True else f" Set after results were seen: {claim.set_before}."
+    population = f" Population: {claim.population}." if claim.population else ""
+    note = f" {claim.note}" if claim.note else ""
+    return (
+        f"**{claim.text}** Measured: {claim.measure}.{population} A cell supports the claim if "
+        f"{claim.evidence.criterion.sentence()}. Refuted if {claim.refuted}. "
+        f"Smallest effect of interest: {claim.smallest_effect}.{late}{note}"
+    )
