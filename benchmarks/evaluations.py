@@ -59,7 +59,7 @@ def perturbation_by_hand(network: nn.Module, images: Tensor) -> None:
 
 def masked_images(images: Tensor) -> int:
     """How many the whole Table 1 has, with one blank image for each rank and baseline."""
-    masks = 2 * len(masking.METHOD_NAMES) * 2 * len(masking.COUNTINGS) * len(masking.KEEP)
+    masks = 2 * len(masking.METHOD_NAMES) * 2 * len(masking.MASK_RULES) * len(masking.KEPT_SIGNS)
     return len(images) * len(masking.BASELINES) * (masks + 2)
 
 

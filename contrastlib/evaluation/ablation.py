@@ -1,6 +1,6 @@
-"""Replace the most relevant place of an image and see what falls (Gu et al. 2018, Table 1 and sec. 5.3).
+"""Replace the most relevant position of an image and measure what falls (Gu et al. 2018, Table 1 and sec. 5.3).
 
-The place is the maximum of a map; the patch around it takes the values that the mean image has there.
+The position is the maximum of a map; the patch around it takes the values that the mean image has there.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ def ablation(
         images: (B, channels, H, W).
         labels: (B,), the classes explained and measured.
         mean: (channels, H, W), see :func:`mean_image`.
-        methods: see :func:`contrastlib.evaluation.saliency.saliency`; "random" ablates a random place.
+        methods: see :func:`contrastlib.evaluation.saliency.saliency`; "random" ablates a random position.
         sizes: sides of the patch in pixels; odd ones have a pixel in their middle.
-        seed: of the random place.
+        seed: of the random position.
 
     Returns:
-        One row for each image, method and size: image, method, size, row and column of the place, y_t and p_t
+        One row for each image, method and size: image, method, size, row and column of the position, y_t and p_t
         after and (``_before``) before. The paper's number is the mean of y_t_before - y_t.
 
     Raises:
         ValueError: the mean image has another shape, or a patch no pixel.
     """
-    places = [place(each) for each in saliency(model, images, labels, methods, seed, PAPERS_OPTIONS).values()]
+    positions = [position_of_maximum(each) for each in saliency(model, images, labels, methods, seed, PAPERS_OPTIONS).values()]
     before = _scores(predict(model, images), labels).add_suffix("_before")
     tables = []
     for size in sizes:
-        for method, where in zip(methods, places):
+        for method, where in zip(methods, positions):
             after = _scores(_predict(model, ablated(images, where, mean, size)), labels)
             tables.append(after.join(before).assign(
                 image=range(len(images)), method=method, size=size,
@@ -80,7 +80,7 @@ def neuron_ablation(
 
     Returns:
         One row for each image, method, ablated neuron i and measured neuron j: image, method, ablated,
-        neuron (places 0 ... count - 1 by activation), ablated_index, neuron_index (in the layer), before,
+        neuron (ranks 0 ... count - 1 by activation), ablated_index, neuron_index (in the layer), before,
         after, and similarity (cosine) of the maps of i and j.
 
     Raises:
@@ -95,7 +95,7 @@ def neuron_ablation(
                 for name, method in named_methods(methods, **PAPERS_OPTIONS["lrp"]).items()}
     tables = []
     for method, each in maps.items():
-        changed = torch.cat([ablated(images, place(one), mean, size) for one in each])
+        changed = torch.cat([ablated(images, position_of_maximum(one), mean, size) for one in each])
         after = torch.cat([forward(model, part, layer, once=True).activations[layer] for part in changed.split(TOGETHER)])
         after = after.unflatten(0, each.shape[:2]).gather(2, neurons[None].expand(count, -1, -1))  # (i, B, j)
         tables.append(_neuron_table(neurons, before, after, _similarity(each)).assign(method=method))
@@ -122,10 +122,10 @@ def mean_image(images: Iterable[Tensor]) -> Tensor:
     return (total / count).to(kind)
 
 
-def place(maps: Tensor) -> Tensor:
+def position_of_maximum(maps: Tensor) -> Tensor:
     """Row and column of the maximum of maps (B, H, W), of equal ones the first: (B, 2).
 
-    >>> place(torch.tensor([[[0., 1.], [3., 2.]]]))
+    >>> position_of_maximum(torch.tensor([[[0., 1.], [3., 2.]]]))
     tensor([[1, 0]])
     """
     width = maps.shape[-1]
@@ -133,8 +133,8 @@ def place(maps: Tensor) -> Tensor:
     return torch.stack([best // width, best % width], dim=1)
 
 
-def ablated(images: Tensor, places: Tensor, mean: Tensor, size: int) -> Tensor:
-    """Images whose patch of ``size`` pixels around each place (row, column) is the mean image's.
+def ablated(images: Tensor, positions: Tensor, mean: Tensor, size: int) -> Tensor:
+    """Images whose patch of ``size`` pixels around each position (row, column) is the mean image's.
 
     What of a patch lies outside the image is cut off.
 
@@ -148,7 +148,7 @@ def ablated(images: Tensor, places: Tensor, mean: Tensor, size: int) -> Tensor:
             f"the mean image must be {tuple(images.shape[1:])} and the patch have a pixel, "
             f"got {tuple(mean.shape)} and {size}"
         )
-    row, column = (axis[:, None, None] - (size - 1) // 2 for axis in places.unbind(dim=1))
+    row, column = (axis[:, None, None] - (size - 1) // 2 for axis in positions.unbind(dim=1))
     rows, columns = (torch.arange(length, device=images.device) for length in images.shape[-2:])
     rows, columns = rows[:, None], columns[None]
     patch = (row <= rows) & (rows < row + size) & (column <= columns) & (columns < column + size)

@@ -44,17 +44,17 @@ def class_similarity(
     Returns:
         One row for each image, method and pair, with similarity: the cosine of two maps, channels summed.
         Pairs: "1, 2" and "1, 3" of the most probable classes; "1, random" with 10 classes drawn from the 100
-        most probable together: what enters for each of them is added (CLRP is cut at 0 after that).
+        most probable together: their initial relevances are added (CLRP is cut at 0 after that).
     """
     with propagation(model, images) as propagate:
         logits = propagate.outputs
         top = logits.topk(3, dim=1).indices.T
         drawn = random_classes(logits, images, seed)
 
-        def entering(outputs: Tensor, start: Start) -> Tensor:
+        def initial_relevance(outputs: Tensor, start: Start) -> Tensor:
             return torch.stack([*(start(outputs, t) for t in top), together(outputs, start, drawn)])
 
-        maps = propagated(propagate, named_methods(methods, score="absolute"), entering)
+        maps = propagated(propagate, named_methods(methods, score="absolute"), initial_relevance)
     cotangents = torch.stack([*(contrasts.original(logits, t) for t in top), drawn])
     maps["gradient"] = gradient(forward(model, images, once=True), cotangents)
     maps["guided_backpropagation"] = guided_backpropagation(model, images, lambda y: cotangents)
@@ -68,7 +68,7 @@ def class_similarity(
 
 
 def together(outputs: Tensor, start: Start, classes: Tensor) -> Tensor:
-    """What enters (B, C) for several classes together: the sum of what enters for each of them.
+    """Initial relevance (B, C) of several classes together: the sum of the initial relevances of each.
 
     Args:
         outputs: the logits (B, C).
@@ -83,13 +83,13 @@ def together(outputs: Tensor, start: Start, classes: Tensor) -> Tensor:
 
 
 def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
-    """Relevance that arrives at the pixels, of the predicted class's logit, for every rule.
+    """Relevance that reaches the pixels, of the predicted class's logit, for every rule.
 
     Returns:
         One row for each image, rules and biases (False: bypassed; True: they take their part), with
         arrived (sum of the map over the logit; 1 if relevance is conserved), and cosines of the map with
-        those of input x gradient: input_x_gradient, the input being what enters the first layer
-        with weights (behind a ``normalise`` of the model's own), and pixels_x_gradient. All three are NaN
+        those of input x gradient: input_x_gradient, the input being that of the first layer
+        with weights (after a ``normalise`` of the model's own), and pixels_x_gradient. All three are NaN
         where relevance overflows.
     """
     passed = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)

@@ -25,10 +25,10 @@ from contrastlib.explainers import EXPLAINERS, upsample
 
 METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
-COUNTINGS = ("sign", "coded", "described")
-KEEP = ("positive", "negative")
+MASK_RULES = ("by_sign", "equal_as_coded", "equal_as_described")
+KEPT_SIGNS = ("positive", "negative")
 FIRST = ("predicted", "label")
-COLUMNS = ("method", "contrast", "rank", "counting", "kept", "masked", "image", "p_1", "p_2",
+COLUMNS = ("method", "contrast", "rank", "mask_rule", "kept_sign", "masked", "image", "p_1", "p_2",
            "relative_probability_before", "baseline", "relative_probability")
 
 
@@ -39,14 +39,14 @@ def relative_probabilities(
     methods: Sequence[str] = METHOD_NAMES,
     contrasts: Sequence[str] = ("original", "weighted"),
     baselines: Sequence[str] = BASELINES,
-    countings: Sequence[str] = COUNTINGS,
+    mask_rules: Sequence[str] = MASK_RULES,
     threshold: float = 0.1,
     above: bool = True,
     layer: str | None = None,
     align_corners: bool = True,
     first: str = "predicted",
     batch: int = 32,
-    judge: nn.Module | None = None,
+    scoring_model: nn.Module | None = None,
 ) -> pd.DataFrame:
     """Table 1 of both papers, image by image.
 
@@ -56,9 +56,9 @@ def relative_probabilities(
         labels: (B,) true classes, used with ``first="label"`` alone.
         methods: explainers of the activation space.
         contrasts: the schemes compared, by names that :func:`contrastlib.evaluation.precision.cotangent` knows.
-            The counting rules that equalise do so among these.
+            The mask rules that equalise do so among these.
         baselines: what takes the place of a masked pixel, see :func:`baseline`.
-        countings: which pixels are masked, see :func:`masked_pixels`.
+        mask_rules: which pixels are masked, see :func:`masked_pixels`.
         threshold, above: only images whose second-highest probability is above the threshold, or
             not above it.
         layer: where the maps are made; the model's own layer or its last convolution when None.
@@ -66,18 +66,18 @@ def relative_probabilities(
         first: what t_1 is: "predicted", the most probable class, as in the published code, or "label", the true
             one. t_2 is the most probable of the others.
         batch: masked images in one forward pass.
-        judge: another network for the same classes and images, whose probabilities are measured in
-            place of the model's own: it never saw the map.
+        scoring_model: another network for the same classes and images, whose probabilities are measured
+            instead of the model's own. The maps are not computed from it.
 
     Returns:
         One row for each image that passes the threshold, rank (1 or 2, whose map), method,
-        contrast, baseline, counting and kept sign, with image (place in the batch), these, p_1, p_2,
+        contrast, baseline, mask_rule and kept_sign, with image (index in the batch), these, p_1, p_2,
         masked (share of pixels), relative_probability after and ``_before`` masking. Rows with
         method "blank" hold the relative probability of the baseline alone: an image of which all
         is masked. No row, but all columns, when no image passes.
 
     Raises:
-        ValueError: unknown baseline, counting or ``first``; ``first="label"`` without labels.
+        ValueError: unknown baseline, mask rule or ``first``; ``first="label"`` without labels.
         IndexError: a label that is none of the classes.
     """
     if first not in FIRST or (first == "label" and labels is None):
@@ -92,20 +92,21 @@ def relative_probabilities(
     if not chosen:
         return pd.DataFrame(columns=COLUMNS)
     maps = explanations(passed, classes, methods, contrasts)
-    judge = judge or model
-    logits = passed.logits if judge is model else _judged(judge, images, passed.logits.shape)
+    scoring_model = scoring_model or model
+    own = scoring_model is model
+    logits = passed.logits if own else _second_logits(scoring_model, images, passed.logits.shape)
     fill = {name: baseline(name, model, images[chosen]) for name in baselines}
     tables = []
-    for place, i in enumerate(chosen):
+    for index, i in enumerate(chosen):
         full = upsample(maps[:, :, :, i], images.shape[-2:], align_corners)
-        rows, masks = _masks(full, methods, contrasts, countings)
+        rows, masks = _masks(full, methods, contrasts, mask_rules)
         # for every channel and in the layout of the image: choosing pixels is twice as fast
         masks = masks[:, None].expand(-1, images.shape[1], -1, -1).contiguous(memory_format=_layout(images[i]))
         before = _relative(logits[i : i + 1], classes[i])[0]
         rows = rows.assign(image=i, p_1=probabilities[i, 0].item(), p_2=probabilities[i, 1].item(),
                            relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy())
         for name, filled in fill.items():
-            after = _masked_predictions(judge, images[i], filled[place], masks, classes[i], batch)
+            after = _masked_predictions(scoring_model, images[i], filled[index], masks, classes[i], batch)
             values = after[range(len(rows)), rows["rank"].to_numpy() - 1]
             tables.append(rows.assign(baseline=name, relative_probability=values.numpy()))
     return pd.concat(tables, ignore_index=True)
@@ -119,16 +120,16 @@ def advantages(table: pd.DataFrame, by: Sequence[str], **options) -> pd.DataFram
 
     Args:
         table: from :func:`relative_probabilities`, or means of it over some of its columns.
-        by: columns that make a setting, "kept" among them.
+        by: columns that make a setting, "kept_sign" among them.
         options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
 
-    >>> low, high = [{"image": 0, "group": 0, "kept": "negative", "contrast": c, "relative_probability": p}
+    >>> low, high = [{"image": 0, "group": 0, "kept_sign": "negative", "contrast": c, "relative_probability": p}
     ...              for c, p in (("weighted", 0.25), ("original", 0.5))]
-    >>> advantages(pd.DataFrame([low, high]), ["kept"], resamples=10)["mean"].item()
+    >>> advantages(pd.DataFrame([low, high]), ["kept_sign"], resamples=10)["mean"].item()
     0.25
     """
     found = statistics.paired_differences(table, "relative_probability", by, **options)
-    turned = found["kept"] == "negative"
+    turned = found["kept_sign"] == "negative"
     found.loc[turned, ["mean", "low", "high"]] = -found.loc[turned, ["mean", "high", "low"]].to_numpy()
     return found
 
@@ -145,39 +146,42 @@ def explanations(
     return maps.unflatten(1, (len(contrasts), ranks))
 
 
-def masked_pixels(maps: Tensor, keep: str, counting: str) -> Tensor:
+def masked_pixels(maps: Tensor, kept_sign: str, mask_rule: str) -> Tensor:
     """Which pixels to mask, (K, H, W) boolean, so that the kept sign of each of K maps remains.
 
     Args:
         maps: (K, H, W), the maps of one class under the K contrasts that are compared.
-        keep: "positive" or "negative".
-        counting: how many pixels go.
-            "sign": those of the other sign, map by map (Wang & Wang 2022, as described).
-            "coded": as in both papers' code: to keep positive pixels, the n lowest, n being the
+        kept_sign: "positive" or "negative".
+        mask_rule: how many pixels are masked.
+            "by_sign": those of the other sign, map by map (Wang & Wang 2022, as described).
+            "equal_as_coded": as in both papers' code: to keep positive pixels, the n lowest, n being the
             smallest number of *positive* pixels of the K maps; to keep negative ones, the n - 1
             highest, n being the largest number of *negative* pixels.
-            "described": the n lowest (highest) with n the smallest number of pixels of the other
+            "equal_as_described": the n lowest (highest) with n the smallest number of pixels of the other
             sign, so that all maps lose equally many and none loses a pixel of the kept sign.
 
     Raises:
-        ValueError: unknown keep or counting.
+        ValueError: unknown kept sign or mask rule.
 
-    >>> masked_pixels(torch.tensor([[[3., 2., 1., -1.]], [[1., -1., -2., -3.]]]), "positive", "described")
+    >>> masked_pixels(torch.tensor([[[3., 2., 1., -1.]], [[1., -1., -2., -3.]]]), "positive", "equal_as_described")
     tensor([[[False, False, False,  True]],
     <BLANKLINE>
             [[False, False, False,  True]]])
     """
-    if keep not in KEEP or counting not in COUNTINGS:
-        raise ValueError(f"keep must be one of {KEEP} and counting one of {COUNTINGS}, got {keep!r} and {counting!r}")
-    against = maps if keep == "negative" else -maps  # positive where the pixel is to go
-    if counting == "sign":
+    if kept_sign not in KEPT_SIGNS or mask_rule not in MASK_RULES:
+        raise ValueError(
+            f"kept_sign must be one of {KEPT_SIGNS} and mask_rule one of {MASK_RULES}, "
+            f"got {kept_sign!r} and {mask_rule!r}"
+        )
+    against = maps if kept_sign == "negative" else -maps  # positive where the pixel is to go
+    if mask_rule == "by_sign":
         return against > 0
     flat = against.flatten(1)
     kept_count, other_count = (flat < 0).sum(dim=1), (flat > 0).sum(dim=1)
-    if counting == "described":
+    if mask_rule == "equal_as_described":
         count = int(other_count.min())
     else:
-        count = int(kept_count.min() if keep == "positive" else kept_count.max() - 1)
+        count = int(kept_count.min() if kept_sign == "positive" else kept_count.max() - 1)
     return _highest(flat, count).view_as(maps)
 
 
@@ -225,16 +229,18 @@ def blur(images: Tensor, sigma: float, kernel: int) -> Tensor:
 
 
 def _masks(
-    maps: Tensor, methods: Sequence[str], contrasts: Sequence[str], countings: Sequence[str]
+    maps: Tensor, methods: Sequence[str], contrasts: Sequence[str], mask_rules: Sequence[str]
 ) -> tuple[pd.DataFrame, Tensor]:
     """All masks (N, H, W) of an image from its maps (methods, contrasts, ranks, H, W), a row for each."""
     rows, masks = [], []
-    for (m, method), rank, counting, keep in product(enumerate(methods), range(maps.shape[2]), countings, KEEP):
-        for contrast, mask in zip(contrasts, masked_pixels(maps[m, :, rank], keep, counting)):
-            rows.append({"method": method, "contrast": contrast, "rank": rank + 1, "counting": counting, "kept": keep})
+    ranks = range(maps.shape[2])
+    for (m, method), rank, mask_rule, kept_sign in product(enumerate(methods), ranks, mask_rules, KEPT_SIGNS):
+        for contrast, mask in zip(contrasts, masked_pixels(maps[m, :, rank], kept_sign, mask_rule)):
+            rows.append({"method": method, "contrast": contrast, "rank": rank + 1,
+                         "mask_rule": mask_rule, "kept_sign": kept_sign})
             masks.append(mask)
-    for rank in range(maps.shape[2]):
-        rows.append({"method": "blank", "contrast": "none", "rank": rank + 1, "counting": "none", "kept": "none"})
+    for rank in ranks:
+        rows.append({"method": "blank", "contrast": "none", "rank": rank + 1, "mask_rule": "none", "kept_sign": "none"})
         masks.append(torch.ones_like(masks[0]))
     stacked = torch.stack(masks)
     return pd.DataFrame(rows).assign(masked=stacked.double().mean(dim=(-2, -1)).numpy(force=True)), stacked
@@ -253,10 +259,13 @@ def _layout(image: Tensor) -> torch.memory_format:
     return torch.channels_last if image.stride(0) == 1 else torch.contiguous_format
 
 
-def _judged(judge: nn.Module, images: Tensor, shape: torch.Size) -> Tensor:
-    logits = predict(judge, images)
+def _second_logits(scoring_model: nn.Module, images: Tensor, shape: torch.Size) -> Tensor:
+    """Logits of the scoring model, which must have as many classes as the model."""
+    logits = predict(scoring_model, images)
     if logits.shape != shape:
-        raise ValueError(f"the judge gives {logits.shape[1]} logits, the model {shape[1]}: they must know the same classes")
+        raise ValueError(
+            f"the scoring model gives {logits.shape[1]} logits, the model {shape[1]}: they must know the same classes"
+        )
     return logits
 
 

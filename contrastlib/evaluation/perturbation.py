@@ -50,7 +50,7 @@ def changes(
         towards: "target", or "predicted": the most probable class of each image in its place.
 
     Returns:
-        One row for each image, contrast, epsilon and n, with image (place in the batch), contrast,
+        One row for each image, contrast, epsilon and n, with image (index in the batch), contrast,
         epsilon, iterations, and correct, p_t, y_t after and (``_before``) before. correct says
         whether the target is the predicted class.
 

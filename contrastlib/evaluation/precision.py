@@ -16,7 +16,7 @@ def softmax_gradients(model: nn.Module, images: Tensor, labels: Tensor | None = 
     The exact direction of grad_y p_t is that of the weighted contrast. t is the predicted class.
 
     Returns:
-        One row an image, with image (place in the batch), log_odds of t, target_weight (the computed
+        One row an image, with image (index in the batch), log_odds of t, target_weight (the computed
         derivative of p_t by y_t in the model's dtype) and cosine between the computed gradient
         and the exact direction (NaN where the computed one is zero).
     """

@@ -11,7 +11,7 @@ def image_seed(image: Tensor, seed: int) -> int:
     """32 bits from an image's values and ``seed``, which a generator can start from.
 
     One generator for a whole batch would give an image other numbers in another batch, and the images at the
-    same place of two batches the same ones.
+    same index of two batches the same ones.
 
     >>> import torch
     >>> image = torch.rand(3, 8, 8)

@@ -34,7 +34,7 @@ def describe(
 
     Returns:
         One row for each image, layer, method and contrast, with
-        image (place in the batch), these,
+        image (index in the batch), these,
         similarity (cosine of the map of t_1 and that of t_2), negative (share of the map of t_1
         below 0), p_1, p_2, p_3 and log_odds of t_1.
     """
@@ -50,9 +50,9 @@ def describe(
         table = pd.DataFrame(
             {"similarity": similarity.flatten().numpy(force=True), "negative": negative.flatten().numpy(force=True)}, index
         ).reset_index()
-        place = table["image"].to_numpy()
+        index = table["image"].to_numpy()
         for rank in range(3):
-            table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[place]
-        table["log_odds"] = log_odds(passed.logits, classes[:, 0]).numpy(force=True)[place]
+            table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[index]
+        table["log_odds"] = log_odds(passed.logits, classes[:, 0]).numpy(force=True)[index]
         tables.append(table.assign(layer=layer))
     return pd.concat(tables, ignore_index=True)

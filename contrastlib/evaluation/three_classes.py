@@ -31,7 +31,7 @@ def compare(
     method: str = "gradcam",
     contrasts: Sequence[str] = CONTRASTS,
     threshold: float = 0.1,
-    counting: str = "described",
+    mask_rule: str = "equal_as_described",
     fill: str = "blur",
     layer: str | None = None,
     align_corners: bool = True,
@@ -45,7 +45,7 @@ def compare(
         method: an explainer of the activation space.
         contrasts: the schemes compared.
         threshold: only images whose third-highest probability is above it.
-        counting, fill: which pixels are masked and with what, as in
+        mask_rule, fill: which pixels are masked and with what, as in
             :func:`~contrastlib.evaluation.masking.masked_pixels` and
             :func:`~contrastlib.evaluation.masking.baseline`.
 
@@ -71,16 +71,16 @@ def compare(
     for filled, i in zip(fills, chosen):
         rows = _similarities(maps[:, :, i], schemes)
         full = upsample(maps[[schemes.index(c) for c in contrasts], :, i], images.shape[-2:], align_corners)
-        masks = torch.stack([masked_pixels(full[:, rank], "positive", counting) for rank in range(3)], dim=1)
+        masks = torch.stack([masked_pixels(full[:, rank], "positive", mask_rule) for rank in range(3)], dim=1)
         masked = torch.where(masks.flatten(0, 1)[:, None], filled, images[i])
         after = predict(model, masked)[:, classes[i]].unflatten(0, masks.shape[:2])
         before = passed.logits[i, classes[i]].expand_as(after)
         rows = rows[rows["contrast"].isin(contrasts)]
-        place = ([list(contrasts).index(c) for c in rows["contrast"]], rows["rank"] - 1, rows["foil"] - 1)
+        index = ([list(contrasts).index(c) for c in rows["contrast"]], rows["rank"] - 1, rows["foil"] - 1)
         tables.append(rows.assign(
             image=i, method=method, p_3=probabilities[i, 2].item(),
-            masked=masks.double().mean(dim=(-2, -1)).numpy(force=True)[place[:2]],
-            relative_probability_before=_pairs(before)[place], relative_probability=_pairs(after)[place],
+            masked=masks.double().mean(dim=(-2, -1)).numpy(force=True)[index[:2]],
+            relative_probability_before=_pairs(before)[index], relative_probability=_pairs(after)[index],
         ))
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
 
@@ -106,7 +106,7 @@ def mean_by_class_count(
     """
     layer = layer or default_layer(model)
     passed = forward(model, images, layer)
-    maps = class_maps(passed, EXPLAINERS[method].function, layer).flatten(2).double()  # (C, B, places)
+    maps = class_maps(passed, EXPLAINERS[method].function, layer).flatten(2).double()  # (C, B, positions)
     count, target = len(maps), passed.logits.argmax(dim=1)
     rows = []
     for i, t in enumerate(target.tolist()):

@@ -61,8 +61,8 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
     plain = vit.attention_rollout(passed)[None].expand(2, *[-1] * 3)
     tables.append(_rows("rollout without gradients", "none", plain, plain[0], maps["repaired"][1, 0]))
     table = pd.concat(tables, ignore_index=True)
-    place = table["image"].to_numpy()
-    return table.assign(p_1=probabilities[:, 0].numpy(force=True)[place], p_2=probabilities[:, 1].numpy(force=True)[place])
+    index = table["image"].to_numpy()
+    return table.assign(p_1=probabilities[:, 0].numpy(force=True)[index], p_2=probabilities[:, 1].numpy(force=True)[index])
 
 
 def moran(maps: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ def warn_of_another_clone(folder: Path) -> None:
     Args:
         folder: where the kernel works; for a notebook, its own folder.
     """
-    for place in (folder, *folder.parents):
-        if (place / "contrastlib" / "report" / Path(__file__).name).is_file():
-            if place != CODE:
-                warnings.warn(f"this notebook lies in {place}, and the code that runs is that of {CODE}: "
-                              f"set PYTHONPATH={place}, or run `make install` there", stacklevel=2)
+    for root in (folder, *folder.parents):
+        if (root / "contrastlib" / "report" / Path(__file__).name).is_file():
+            if root != CODE:
+                warnings.warn(f"this notebook lies in {root}, and the code that runs is that of {CODE}: "
+                              f"set PYTHONPATH={root}, or run `make install` there", stacklevel=2)
             return

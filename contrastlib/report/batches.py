@@ -30,10 +30,10 @@ def evaluate(
 
     Args:
         evaluation: a function of model, images, labels and the options, which returns a table with a column
-            ``image``, the place in the batch.
+            ``image``, the index in the batch.
         network, dataset: names of the registries.
         images: indices in the set.
-        options: keyword arguments of the evaluation; "judge" is the name of a second network.
+        options: keyword arguments of the evaluation; "scoring_model" is the name of a second network.
         batch: images at a time.
         seed: of an evaluation that draws; None for those that draw nothing.
         loading: options of the set, beside those that all studies use.
@@ -44,8 +44,8 @@ def evaluate(
     model = load_network(network)
     if seed is not None:
         options = {**options, "seed": seed}
-    if "judge" in options:
-        options = {**options, "judge": load_network(options["judge"])}
+    if "scoring_model" in options:
+        options = {**options, "scoring_model": load_network(options["scoring_model"])}
     examples = load_dataset(dataset, model.input_size, **(loading or {}))
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
     tables = []
@@ -54,11 +54,11 @@ def evaluate(
         pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
         labels = torch.tensor([example.label for example in part], device=pixels.device)
         table = evaluation(model, _fast_layout(pixels), labels, **options)
-        place = table["image"].to_numpy(dtype=int)
+        index = table["image"].to_numpy(dtype=int)
         tables.append(table.assign(
-            image=np.asarray(images[i : i + size])[place],
-            group=np.array([example.group for example in part])[place],
-            label=labels.numpy(force=True)[place],
+            image=np.asarray(images[i : i + size])[index],
+            group=np.array([example.group for example in part])[index],
+            label=labels.numpy(force=True)[index],
         ))
     return joined(tables)
 
@@ -88,8 +88,9 @@ def checksums(network: str, dataset: str, options: Mapping) -> dict[str, str]:
     """Name -> checksum of the networks and the data set that :func:`evaluate` reads."""
     model = load_network(network)
     images = load_dataset(dataset, model.input_size, **options.get("loading", {}))
-    judge = {options["judge"]: load_network(options["judge"]).checksum} if "judge" in options else {}
-    return {network: model.checksum, dataset: images.checksum, **judge}
+    second = options.get("scoring_model")
+    scoring = {second: load_network(second).checksum} if second else {}
+    return {network: model.checksum, dataset: images.checksum, **scoring}
 
 
 def registered(*names: str | None) -> str:

@@ -23,7 +23,7 @@ def ablation_in(
     Args:
         dataset: name of the set that the images are from.
         count: of its images that the mean is taken over, all when None; they need not be those evaluated.
-        seed: of the random place.
+        seed: of the random position.
         options: methods and sizes of :func:`~contrastlib.evaluation.ablation.ablation`.
     """
     return ablation(model, images, labels, _mean_of(dataset, images.shape[-1], count), seed=seed, **options)

@@ -75,13 +75,13 @@ map_statistics = Study("map_statistics", similarity.describe, f"{WANG}, sec. 5.2
 masking_table = Study("masking_table", masking.relative_probabilities, f"{WANG}, sec. 5.2.2 and Table 1", 16)
 dominated_masking = Study(  # images with p_2 <= 0.1
     "dominated_masking", masking.relative_probabilities, f"{ERIKSSON}, Table 2", 16, GRADCAM | {"above": False})
-judged_masking = Study(  # scored by a second network, the option "judge"
-    "judged_masking", masking.relative_probabilities, "erratum 21", 16, GRADCAM_BLURRED)
+masking_scored_by_second_network = Study(  # the option "scoring_model"
+    "masking_scored_by_second_network", masking.relative_probabilities, "erratum 21", 16, GRADCAM_BLURRED)
 float32_perturbation = Study(
     "float32_perturbation", perturbation.changes, "erratum 10", 4, SOFTMAX | {"iterations": [1, 10], "epsilons": [3e-3]})
 float32_masking = Study(
     "float32_masking", masking.relative_probabilities, "erratum 10", 16,
-    SOFTMAX | GRADCAM_BLURRED | {"countings": ["sign"], "above": False})
+    SOFTMAX | GRADCAM_BLURRED | {"mask_rules": ["by_sign"], "above": False})
 masking_choices = Study(
     "masking_choices", masking.relative_probabilities, f"{WANG}, sec. 5.2.2", 16, GRADCAM_BLURRED, MASKING_CHOICES)
 perturbation_choices = Study(
@@ -133,7 +133,8 @@ def run(
             choice: batches.shards(study.evaluation, network, dataset, count, {**given, **way}, study.batch)
             for choice, way in ways.items()
         }
-        data, registry = batches.checksums(network, dataset, given), batches.registered(network, dataset, given.get("judge"))
+        data = batches.checksums(network, dataset, given)
+        registry = batches.registered(network, dataset, given.get("scoring_model"))
         path = path_of(study.name, network, RESULTS / profile)
         keep = profile != "quick"
         table = reusable(path, study.version, chain(*shards.values()), data, registry) if keep and not force else None

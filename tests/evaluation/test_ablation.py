@@ -6,7 +6,13 @@ import torch
 from torch import nn
 
 from contrastlib.contrasts import original
-from contrastlib.evaluation.ablation import ablated, ablation, mean_image, neuron_ablation, place
+from contrastlib.evaluation.ablation import (
+    ablated,
+    ablation,
+    mean_image,
+    neuron_ablation,
+    position_of_maximum,
+)
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 from contrastlib.explainers.lrp import lrp
 
@@ -29,12 +35,12 @@ FILL = torch.zeros(3, 16, 16, dtype=torch.float64)
 
 def test_a_patch_is_where_the_map_is_highest(images):
     maps = torch.zeros(4, 16, 16)
-    places = [(0, 0), (15, 15), (7, 3), (2, 14)]
-    for phi, (row, column) in zip(maps, places):
+    positions = [(0, 0), (15, 15), (7, 3), (2, 14)]
+    for phi, (row, column) in zip(maps, positions):
         phi[row, column] = 1
-    assert place(maps).tolist() == [list(each) for each in places]
-    changed = (ablated(images, place(maps), FILL, 5) != images).any(1)
-    for mask, (row, column) in zip(changed, places):
+    assert position_of_maximum(maps).tolist() == [list(each) for each in positions]
+    changed = (ablated(images, position_of_maximum(maps), FILL, 5) != images).any(1)
+    for mask, (row, column) in zip(changed, positions):
         expected = torch.zeros(16, 16, dtype=torch.bool)
         expected[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
         assert torch.equal(mask, expected)
@@ -44,12 +50,12 @@ def test_scores_written_plainly(small, images):
     labels = torch.tensor([0, 1, 2, 3])
     table = ablation(small, images, labels, FILL, ["lrp", "random"], sizes=[3, 7])
     rows = table.set_index(["method", "size", "image"])
-    places = place(saliency(small, images, labels, ["lrp"], options=PAPERS_OPTIONS)["lrp"])
+    positions = position_of_maximum(saliency(small, images, labels, ["lrp"], options=PAPERS_OPTIONS)["lrp"])
     for size in (3, 7):
-        after, before = (small(x).detach() for x in (ablated(images, places, FILL, size), images))
+        after, before = (small(x).detach() for x in (ablated(images, positions, FILL, size), images))
         for i, label in enumerate(labels.tolist()):
             row = rows.loc[("lrp", size, i)]
-            assert (row["row"], row["column"]) == tuple(places[i].tolist())
+            assert (row["row"], row["column"]) == tuple(positions[i].tolist())
             assert (row["y_t"], row["y_t_before"]) == pytest.approx((after[i, label].item(), before[i, label].item()))
             assert (row["p_t"], row["p_t_before"]) == pytest.approx(tuple(y.softmax(1)[i, label].item() for y in (after, before)))
     again = ablation(small, images, labels, FILL, ["lrp", "random"], sizes=[3], seed=1).set_index(["method", "size", "image"])
@@ -74,7 +80,7 @@ def test_neurons_lose_what_their_patch_held(small, images):
     for (image, lost), rows in table.groupby(["image", "ablated"]):
         one, neuron = images[image : image + 1], top.indices[image, lost].item()
         phi = lrp(small, one, lambda y, neuron=neuron: y * original(y, neuron), layer="4").sum(dim=1)
-        patched = small[:5](ablated(one, place(phi), FILL, 5)).detach()[0, top.indices[image]]
+        patched = small[:5](ablated(one, position_of_maximum(phi), FILL, 5)).detach()[0, top.indices[image]]
         torch.testing.assert_close(torch.tensor(rows.sort_values("neuron")["after"].to_numpy()), patched)
     after = table.pivot(index="image", columns=["ablated", "neuron"], values="after")
     assert any(not np.allclose(after[i, j], after[j, i]) for i in range(3) for j in range(i))

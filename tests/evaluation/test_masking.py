@@ -11,7 +11,7 @@ from contrastlib.evaluation import masking, statistics
 from contrastlib.evaluation.masking import baseline, masked_pixels, relative_probabilities
 from contrastlib.models.classifier import Normalise
 
-SETTING = ["rank", "method", "contrast", "baseline", "counting", "kept"]
+SETTING = ["rank", "method", "contrast", "baseline", "mask_rule", "kept_sign"]
 
 
 class Normalised(nn.Module):
@@ -42,48 +42,48 @@ def table_of(model, images, **options):
 MAPS = torch.tensor([[[5.0, -1.0, 2.0, -4.0, 1.0]], [[0.0, -3.0, -1.0, 2.0, -2.0]]])
 
 
-def pixels(keep, counting, maps=MAPS):
-    return [mask.flatten().nonzero().flatten().tolist() for mask in masked_pixels(maps, keep, counting)]
+def pixels(kept_sign, mask_rule, maps=MAPS):
+    return [mask.flatten().nonzero().flatten().tolist() for mask in masked_pixels(maps, kept_sign, mask_rule)]
 
 
 def test_by_sign_each_map_loses_its_own():
-    assert pixels("positive", "sign") == [[1, 3], [1, 2, 4]]
-    assert pixels("negative", "sign") == [[0, 2, 4], [3]]
+    assert pixels("positive", "by_sign") == [[1, 3], [1, 2, 4]]
+    assert pixels("negative", "by_sign") == [[0, 2, 4], [3]]
 
 
 def test_as_described_all_maps_lose_as_many_as_the_one_with_fewest():
-    assert pixels("positive", "described") == [[1, 3], [1, 4]]  # min(2, 3) lowest
-    assert pixels("negative", "described") == [[0], [3]]  # min(3, 1) highest
+    assert pixels("positive", "equal_as_described") == [[1, 3], [1, 4]]  # min(2, 3) lowest
+    assert pixels("negative", "equal_as_described") == [[0], [3]]  # min(3, 1) highest
 
 
 def test_as_coded_the_count_is_that_of_the_pixels_to_keep():
-    assert pixels("positive", "coded") == [[3], [1]]  # min(3, 1) lowest: the positive ones were counted
-    assert pixels("negative", "coded") == [[0, 2], [0, 3]]  # max(2, 3) - 1 highest, a 0 among them
+    assert pixels("positive", "equal_as_coded") == [[3], [1]]  # min(3, 1) lowest: the positive ones were counted
+    assert pixels("negative", "equal_as_coded") == [[0, 2], [0, 3]]  # max(2, 3) - 1 highest, a 0 among them
 
 
 def test_as_coded_pixels_of_the_kept_sign_may_go():
     maps = torch.tensor([[[1.0, 2.0, 3.0, -1.0]], [[1.0, 2.0, 3.0, 4.0]]])
-    assert pixels("positive", "coded", maps) == [[0, 1, 3], [0, 1, 2]]
+    assert pixels("positive", "equal_as_coded", maps) == [[0, 1, 3], [0, 1, 2]]
 
 
 def test_zeros_are_of_neither_sign():
     zeros = torch.zeros(2, 2, 3)
-    for keep in masking.KEEP:
-        for counting in masking.COUNTINGS:
-            assert not masked_pixels(zeros, keep, counting).any()
+    for kept_sign in masking.KEPT_SIGNS:
+        for mask_rule in masking.MASK_RULES:
+            assert not masked_pixels(zeros, kept_sign, mask_rule).any()
 
 
 def test_equal_values_go_in_the_order_of_pixels():
     maps = torch.tensor([[[-1.0, -1.0, -1.0, 1.0]], [[-1.0, 1.0, 1.0, 1.0]]])
-    assert pixels("positive", "described", maps) == [[0], [0]]
+    assert pixels("positive", "equal_as_described", maps) == [[0], [0]]
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_same_pixels_as_by_a_stable_sort(seed):
     maps = torch.randint(-3, 4, (2, 8, 9), generator=torch.Generator().manual_seed(seed)).float()
-    for keep, sign in (("positive", -1), ("negative", 1)):
-        for counting in ("described", "coded"):
-            masks = masked_pixels(maps, keep, counting).flatten(1)
+    for kept_sign, sign in (("positive", -1), ("negative", 1)):
+        for mask_rule in ("equal_as_described", "equal_as_coded"):
+            masks = masked_pixels(maps, kept_sign, mask_rule).flatten(1)
             order = (sign * maps).flatten(1).argsort(dim=1, descending=True, stable=True)
             for mask, first in zip(masks, order):
                 assert set(mask.nonzero().flatten().tolist()) == set(first[: mask.sum()].tolist())
@@ -92,23 +92,23 @@ def test_the_same_pixels_as_by_a_stable_sort(seed):
 def test_counts_on_random_maps():
     maps = torch.randn(2, 30, 40, generator=torch.Generator().manual_seed(0)) + 0.3
     positive, negative = (maps > 0).sum(dim=(1, 2)), (maps < 0).sum(dim=(1, 2))
-    for keep, counting, expected in [
-        ("positive", "described", negative.min()), ("negative", "described", positive.min()),
-        ("positive", "coded", positive.min()), ("negative", "coded", negative.max() - 1),
+    for kept_sign, mask_rule, expected in [
+        ("positive", "equal_as_described", negative.min()), ("negative", "equal_as_described", positive.min()),
+        ("positive", "equal_as_coded", positive.min()), ("negative", "equal_as_coded", negative.max() - 1),
     ]:
-        masks = masked_pixels(maps, keep, counting)
+        masks = masked_pixels(maps, kept_sign, mask_rule)
         assert masks.sum(dim=(1, 2)).tolist() == [expected, expected]
         for values, mask in zip(maps, masks):
             gone, left = values[mask], values[~mask]
-            assert gone.max() <= left.min() if keep == "positive" else gone.min() >= left.max()
-    masks = masked_pixels(-maps, "positive", "sign")
-    assert torch.equal(masks, masked_pixels(maps, "negative", "sign"))
+            assert gone.max() <= left.min() if kept_sign == "positive" else gone.min() >= left.max()
+    masks = masked_pixels(-maps, "positive", "by_sign")
+    assert torch.equal(masks, masked_pixels(maps, "negative", "by_sign"))
 
 
 def test_unknown_rules():
-    for keep, counting in [("both", "sign"), ("positive", "equal")]:
-        with pytest.raises(ValueError, match="keep must be one of.*counting one of"):
-            masked_pixels(MAPS, keep, counting)
+    for kept_sign, mask_rule in [("both", "by_sign"), ("positive", "equal")]:
+        with pytest.raises(ValueError, match="kept_sign must be one of.*mask_rule one of"):
+            masked_pixels(MAPS, kept_sign, mask_rule)
 
 
 # --- what takes their place ---------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_blur_shrinks_with_the_image(images):
 
 def test_a_row_for_each_setting_and_a_blank_image(model, images):
     table = table_of(model, images)
-    masks = 3 * 2 * 3 * 2 * 2  # methods, ranks, countings, kept signs, contrasts
+    masks = 3 * 2 * 3 * 2 * 2  # methods, ranks, mask rules, kept signs, contrasts
     assert len(table) == 3 * 4 * (masks + 2) and not table.isna().any(axis=None)
     assert not table.duplicated(["image", *SETTING]).any()
     assert (table["relative_probability"].between(0, 1)).all() and table["masked"].between(0, 1).all()
@@ -174,7 +174,7 @@ def test_before_masking_it_is_the_share_of_the_class_among_the_two(model, images
 
 def test_every_value_is_that_of_the_masked_image(model, images):
     """The table again, one masked image after the other, from explain() and plain indexing."""
-    options = {"methods": ["gradcam"], "contrasts": ["weighted"], "countings": ["sign"], "align_corners": False}
+    options = {"methods": ["gradcam"], "contrasts": ["weighted"], "mask_rules": ["by_sign"], "align_corners": False}
     table = table_of(model, images, **options).set_index(["image", *SETTING])
     classes = model(images).topk(2, dim=1).indices
     for rank in (0, 1):
@@ -185,7 +185,7 @@ def test_every_value_is_that_of_the_masked_image(model, images):
                 logits = model(torch.where(gone[:, None], fill, images)).detach()
                 for i in range(3):
                     pair = logits[i, classes[i]].exp()
-                    row = table.loc[(i, rank + 1, "gradcam", "weighted", name, "sign", kept)]
+                    row = table.loc[(i, rank + 1, "gradcam", "weighted", name, "by_sign", kept)]
                     assert row["relative_probability"] == pytest.approx((pair[rank] / pair.sum()).item(), rel=1e-9)
                     assert row["masked"] == pytest.approx(gone[i].double().mean().item())
 
@@ -202,13 +202,13 @@ def positive_network():
 
 
 def test_a_map_that_is_positive_everywhere(images):
-    table = table_of(positive_network(), images, contrasts=["original"], countings=["sign"])
+    table = table_of(positive_network(), images, contrasts=["original"], mask_rules=["by_sign"])
     maps = table[table["method"] != "blank"]
-    keep = maps[maps["kept"] == "positive"]
+    keep = maps[maps["kept_sign"] == "positive"]
     assert (keep["masked"] == 0).all()
     # batches of another size may round otherwise
     np.testing.assert_allclose(keep["relative_probability"], keep["relative_probability_before"], rtol=1e-12)
-    lose = maps[maps["kept"] == "negative"]
+    lose = maps[maps["kept_sign"] == "negative"]
     assert (lose["masked"] == 1).all()
     blank = table[table["method"] == "blank"].set_index(["image", "rank", "baseline"])["relative_probability"]
     expected = blank.loc[list(zip(lose["image"], lose["rank"], lose["baseline"]))]
@@ -216,13 +216,13 @@ def test_a_map_that_is_positive_everywhere(images):
 
 
 def test_equal_counts_are_equal_among_the_contrasts(model, images):
-    table = table_of(model, images, baselines=["black"], countings=["coded", "described"])
+    table = table_of(model, images, baselines=["black"], mask_rules=["equal_as_coded", "equal_as_described"])
     table = table[table["method"] != "blank"]
-    assert (table.groupby(["image", "rank", "method", "counting", "kept"])["masked"].nunique() == 1).all()
+    assert (table.groupby(["image", "rank", "method", "mask_rule", "kept_sign"])["masked"].nunique() == 1).all()
 
 
 def test_batches_are_their_images(model, images):
-    options = {"baselines": ["blur", "mean"], "countings": ["sign"]}
+    options = {"baselines": ["blur", "mean"], "mask_rules": ["by_sign"]}
     whole = table_of(model, images, **options).set_index(["image", *SETTING]).sort_index()
     for i in range(3):
         alone = table_of(model, images[i : i + 1], **options, batch=5).assign(image=i)
@@ -234,7 +234,7 @@ def test_the_threshold_divides_the_images(model, images):
     images = torch.cat([images, images.flip(-1), images.flip(-2)])
     second = model(images).softmax(dim=1).topk(2, dim=1).values[:, 1]
     threshold = second.median().item()
-    options = {"baselines": ["black"], "countings": ["sign"], "threshold": threshold}
+    options = {"baselines": ["black"], "mask_rules": ["by_sign"], "threshold": threshold}
     above, below = (set(table_of(model, images, **options, above=side)["image"]) for side in (True, False))
     assert above == set((second > threshold).nonzero().flatten().tolist()) and below == set(range(9)) - above
     none = table_of(model, images, threshold=1.0)
@@ -251,7 +251,7 @@ def test_one_forward_pass_for_the_maps_and_one_for_each_masked_image(model, imag
 
 
 def test_layers_and_corners_are_parameters(model, images):
-    options = {"baselines": ["black"], "countings": ["sign"]}
+    options = {"baselines": ["black"], "mask_rules": ["by_sign"]}
     default = table_of(model, images, **options)
     assert table_of(model, images, layer="network.0", align_corners=True, **options).equals(default)
     other = model.network.layers[-1]
@@ -261,7 +261,7 @@ def test_layers_and_corners_are_parameters(model, images):
 
 def test_the_true_class_may_come_first(model, images):
     """Where it is the predicted one nothing changes; where it is the second, the ranks change places."""
-    options = {"baselines": ["mean"], "countings": ["sign"], "methods": ["gradcam"]}
+    options = {"baselines": ["mean"], "mask_rules": ["by_sign"], "methods": ["gradcam"]}
     top, second = model(images).topk(2).indices.T
     predicted = table_of(model, images, **options)
     assert table_of(model, images, labels=top, first="label", **options).equals(predicted)
@@ -273,7 +273,7 @@ def test_the_true_class_may_come_first(model, images):
 
 def test_the_rival_of_a_class_that_is_not_among_the_top_two_is_the_predicted_one(model, images):
     last = model(images).argmin(dim=1)
-    table = table_of(model, images, labels=last, first="label", baselines=["black"], countings=["sign"])
+    table = table_of(model, images, labels=last, first="label", baselines=["black"], mask_rules=["by_sign"])
     logits = model(images)
     pair = logits.gather(1, torch.stack([last, logits.argmax(dim=1)], dim=1)).softmax(dim=1).detach()
     before = table.drop_duplicates(["image", "rank"]).set_index(["image", "rank"])["relative_probability_before"]
@@ -291,7 +291,7 @@ def test_labels_that_are_missing_or_no_class(model, images):
 def test_unknown_names(model, images):
     for options, says in [
         ({"first": "guessed"}, "first must be one of"),
-        ({"baselines": ["grey"]}, "unknown baseline"), ({"countings": ["none"]}, "counting one of"),
+        ({"baselines": ["grey"]}, "unknown baseline"), ({"mask_rules": ["none"]}, "mask_rule one of"),
         ({"contrasts": ["wtd"]}, "unknown contrast"), ({"layer": "network.O"}, "nearest names: network"),
     ]:
         with pytest.raises(ValueError, match=says):
@@ -305,39 +305,39 @@ def small_network(seed):
     return network
 
 
-def test_a_judge_scores_what_another_network_masks():
-    """The masks are the model's, the probabilities the judge's."""
-    model, judge = (small_network(seed) for seed in (0, 1))
+def test_a_scoring_model_scores_what_another_network_masks():
+    """The masks are the model's, the probabilities the scoring model's."""
+    model, scoring_model = (small_network(seed) for seed in (0, 1))
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(5))
-    options = {"methods": ["gradcam"], "baselines": ["black"], "countings": ["sign"], "threshold": 0.0}
-    own, scored = (relative_probabilities(model, images, judge=j, **options) for j in (None, judge))
-    keys = ["image", "method", "contrast", "rank", "counting", "kept", "baseline"]
+    options = {"methods": ["gradcam"], "baselines": ["black"], "mask_rules": ["by_sign"], "threshold": 0.0}
+    own, scored = (relative_probabilities(model, images, scoring_model=m, **options) for m in (None, scoring_model))
+    keys = ["image", "method", "contrast", "rank", "mask_rule", "kept_sign", "baseline"]
     assert own[[*keys, "masked"]].equals(scored[[*keys, "masked"]])
     top = model(images).topk(2).indices
-    pairs = judge(images).gather(1, top).softmax(1).detach()
+    pairs = scoring_model(images).gather(1, top).softmax(1).detach()
     for row in scored.itertuples():
         assert row.relative_probability_before == pytest.approx(pairs[row.image, row.rank - 1].item(), abs=1e-6)
-    blank = judge(torch.zeros_like(images)).gather(1, top).softmax(1).detach()
+    blank = scoring_model(torch.zeros_like(images)).gather(1, top).softmax(1).detach()
     for row in scored[scored["method"] == "blank"].itertuples():
         assert row.relative_probability == pytest.approx(blank[row.image, row.rank - 1].item(), abs=1e-6)
     assert not own["relative_probability"].equals(scored["relative_probability"])
 
 
-def test_a_judge_of_other_classes():
-    judge = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 5))
-    with pytest.raises(ValueError, match="judge gives 5 logits.*same classes"):
-        relative_probabilities(small_network(0), torch.rand(2, 3, 16, 16), threshold=0.0, judge=judge)
+def test_a_scoring_model_of_other_classes():
+    scoring_model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 5))
+    with pytest.raises(ValueError, match="scoring model gives 5 logits.*same classes"):
+        relative_probabilities(small_network(0), torch.rand(2, 3, 16, 16), threshold=0.0, scoring_model=scoring_model)
 
 
 def test_advantages_turn_the_interval_where_a_lower_value_is_claimed():
     draws = np.random.default_rng(0)
     rows = [
-        {"image": i, "group": i, "kept": kept, "contrast": contrast, "relative_probability": value}
-        for i in range(20) for kept in masking.KEEP
+        {"image": i, "group": i, "kept_sign": kept, "contrast": contrast, "relative_probability": value}
+        for i in range(20) for kept in masking.KEPT_SIGNS
         for contrast, value in (("original", 0.5), ("weighted", 0.6 + 0.1 * draws.random()))
     ]
-    found = masking.advantages(pd.DataFrame(rows), ["kept"], resamples=200).set_index("kept")
-    plain = statistics.paired_differences(pd.DataFrame(rows), "relative_probability", ["kept"], resamples=200).set_index("kept")
+    found = masking.advantages(pd.DataFrame(rows), ["kept_sign"], resamples=200).set_index("kept_sign")
+    plain = statistics.paired_differences(pd.DataFrame(rows), "relative_probability", ["kept_sign"], resamples=200).set_index("kept_sign")
     assert 0.1 < found.loc["positive", "low"] < found.loc["positive", "mean"] < found.loc["positive", "high"] < 0.2
     assert -0.2 < found.loc["negative", "low"] < found.loc["negative", "mean"] < found.loc["negative", "high"] < -0.1
     assert found.loc["negative", "low"] == -plain.loc["negative", "high"]

@@ -49,8 +49,8 @@ def test_similarities_and_relative_probabilities_written_plainly(network, images
 
 
 def test_what_is_masked_decides(network, images):
-    by_sign = three_classes.compare(network, images, threshold=0.0, layer=network.layers[-1], counting="sign", fill="black")
-    equal = three_classes.compare(network, images, threshold=0.0, layer=network.layers[-1], counting="described")
+    by_sign = three_classes.compare(network, images, threshold=0.0, layer=network.layers[-1], mask_rule="by_sign", fill="black")
+    equal = three_classes.compare(network, images, threshold=0.0, layer=network.layers[-1], mask_rule="equal_as_described")
     assert equal.groupby(["image", "rank"])["masked"].nunique().eq(1).all()
     assert by_sign.groupby(["image", "rank"])["masked"].nunique().gt(1).any()
     everything = by_sign[by_sign["masked"] == 0]

@@ -14,8 +14,8 @@ STUDIED = [
     for stem, values in PROFILE.items() for chosen in values.values() if isinstance(chosen, dict)
     for name, (dataset, _, *options) in chosen.items()
 ]  # fmt: skip
-JUDGES = {options["judge"] for *_, options in STUDIED if "judge" in options}
-NETWORKS = sorted({name for _, name, _, _ in STUDIED} | JUDGES)
+SCORING = {options["scoring_model"] for *_, options in STUDIED if "scoring_model" in options}
+NETWORKS = sorted({name for _, name, _, _ in STUDIED} | SCORING)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -36,7 +36,7 @@ def test_networks_meet_the_images_they_are_for():
         assert dataset in datasets.DATASETS
         if not (of_imagenet and dataset == "zebra-elephant"):  # that archive is no set of the papers' sources
             assert dataset in papers() and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])
-        assert options.get("judge", name).partition("/")[2] == name.partition("/")[2]
+        assert options.get("scoring_model", name).partition("/")[2] == name.partition("/")[2]
 
 
 def test_numbers_of_the_papers():

@@ -110,7 +110,7 @@ SETS = {"imagenet-sample": 1000, "cifar10-test": 10_000}
     (studies.map_statistics, "efficientnet_lite1", ["imagenet-sample", 300, {"loading": {"resize": 272, "crop": 240}}]),
     (studies.mean_of_classes, "cifar10_resnet56", ["cifar10-test", 500]),
     (studies.masking_choices, "mobilenet_v2", ["imagenet-sample", None]),
-    (studies.judged_masking, "mobilenet_v2", ["imagenet-sample", 300, {"judge": "squeezenet1_1"}]),
+    (studies.masking_scored_by_second_network, "mobilenet_v2", ["imagenet-sample", 300, {"scoring_model": "squeezenet1_1"}]),
     (studies.float32_masking, "cifar10_resnet56", ["cifar10-test", 2000]),
 ], ids=lambda each: getattr(each, "name", None))
 def test_a_committed_table_is_used_again(monkeypatch, study, network, chosen):

@@ -100,7 +100,7 @@ def test_shards_do_not_change_the_table(tmp_path, monkeypatch, size):
 
 def test_masking_keeps_the_images_that_pass_the_threshold(tmp_path):
     def table(**options):
-        return of_net(studies.masking_table, count=40, cache=tmp_path, countings=["sign"],
+        return of_net(studies.masking_table, count=40, cache=tmp_path, mask_rules=["by_sign"],
                                      baselines=["black"], methods=["gradcam"], **options)
 
     threshold = table(threshold=0.0)["p_2"].median().item()
@@ -114,7 +114,7 @@ def test_masking_keeps_the_images_that_pass_the_threshold(tmp_path):
 
 def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "SHARD", 10)
-    options = {"countings": ["sign"], "baselines": ["black"], "methods": ["gradcam"]}
+    options = {"mask_rules": ["by_sign"], "baselines": ["black"], "methods": ["gradcam"]}
     p_2 = of_net(studies.masking_table, count=40, cache=tmp_path, threshold=0.0, **options)["p_2"]
     threshold = np.sort(p_2.unique())[-3].item()
     few = of_net(studies.masking_table, count=40, cache=tmp_path, threshold=threshold, **options)
@@ -127,7 +127,7 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
     (studies.three_class_maps, {"threshold": 0.0}), (studies.fullgrad_maps, {}),
     (studies.integrated_readings, {"steps": 2}),
     (studies.ablation_table, {"methods": ["random", "clrp1"], "sizes": [3]}),
-    (studies.dominated_masking, {"threshold": 1.0, "countings": ["sign"], "baselines": ["black"]}),
+    (studies.dominated_masking, {"threshold": 1.0, "mask_rules": ["by_sign"], "baselines": ["black"]}),
 ])
 def test_descriptions(tmp_path, study, options):
     table = of_net(study, count=30, cache=tmp_path, **options)
@@ -137,7 +137,7 @@ def test_descriptions(tmp_path, study, options):
 
 @pytest.mark.slow
 def test_choices_share_their_images_and_only_photographs_are_resized_otherwise(tmp_path, monkeypatch):
-    options = {"count": 30, "cache": tmp_path, "threshold": 0.0, "countings": ["sign"]}
+    options = {"count": 30, "cache": tmp_path, "threshold": 0.0, "mask_rules": ["by_sign"]}
     drawn = of_net(studies.masking_choices, **options)
     assert set(drawn["choice"]) == set(studies.MASKING_CHOICES)
     published = of_net(studies.masking_table, methods=["gradcam"], baselines=["blur"], **options)
@@ -181,7 +181,7 @@ def test_the_ablation_takes_the_mean_image_of_its_set(tmp_path):
 
 
 def test_the_same_masking_in_a_study_and_alone(tmp_path):
-    options = {"countings": ["described"], "baselines": ["mean"], "methods": ["xgradcam"], "threshold": 0.0}
+    options = {"mask_rules": ["equal_as_described"], "baselines": ["mean"], "methods": ["xgradcam"], "threshold": 0.0}
     table = of_net(studies.masking_table, count=5, cache=tmp_path, **options)
     chosen = Noise().sample(5)
     direct = masking.relative_probabilities(

@@ -83,7 +83,7 @@ def test_one_row_twice(methods):
 
 @pytest.mark.parametrize("study, value, by", [
     (studies.map_statistics, "similarity", ["layer", "contrast", "image"]),
-    (studies.masking_table, "relative_probability", ["rank", "baseline", "kept", "counting", "contrast", "image"]),
+    (studies.masking_table, "relative_probability", ["rank", "baseline", "kept_sign", "mask_rule", "contrast", "image"]),
 ], ids=["maps", "masking"])
 def test_recorded_results_behind_pooling(study, value, by):
     """One map where pooling follows the layer, three elsewhere; the tolerance is far from either."""

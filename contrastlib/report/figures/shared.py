@@ -49,12 +49,12 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
     columns = min(columns, len(networks))
     rows = -(-len(networks) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained")
-    for place, (ax, network) in enumerate(zip(axes.flat, networks)):
+    for index, (ax, network) in enumerate(zip(axes.flat, networks)):
         right = _perturbation_panel(ax, changes[changes["network"] == network])
         ax.set_title(models.title(network), fontsize=10, parse_math=False)
-        if place % columns == 0:
+        if index % columns == 0:
             ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
-        if place % columns == columns - 1 or network == networks[-1]:
+        if index % columns == columns - 1 or network == networks[-1]:
             right.set_ylabel("change of $y_t$", fontsize=8)
     for ax in axes.flat[len(networks):]:
         ax.set_axis_off()
@@ -205,16 +205,16 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     """Table 1 of both papers: rows dataset, method and t_i; columns baseline, kept sign, contrast.
 
     Args:
-        cells: rows dataset, method, target ("t1", "t2"), baseline, kept ("positive", "negative"), contrast, value,
-            and before, the value of the unmasked images, where the first column is to show it.
+        cells: rows dataset, method, target ("t1", "t2"), baseline, kept_sign ("positive", "negative"), contrast,
+            value, and before, the value of the unmasked images, where the first column is to show it.
     """
     row = ["dataset", "method", "target"]
-    kept = {"positive": "Pos. features", "negative": "Neg. features"}
+    titles = {"positive": "Pos. features", "negative": "Neg. features"}
     cells = cells.assign(method=cells["method"].replace(SHORT), contrast=cells["contrast"].replace(SHORT),
-                         kept=cells["kept"].map(kept))
-    wide = cells.pivot(index=row, columns=["baseline", "kept", "contrast"], values=value)
+                         kept_sign=cells["kept_sign"].map(titles))
+    wide = cells.pivot(index=row, columns=["baseline", "kept_sign", "contrast"], values=value)
     contrasts = [SHORT[c] for c in CONTRAST_ORDER if SHORT[c] in set(cells["contrast"])]
-    columns = pd.MultiIndex.from_product([cells["baseline"].unique(), kept.values(), contrasts])
+    columns = pd.MultiIndex.from_product([cells["baseline"].unique(), titles.values(), contrasts])
     table = wide.loc[pd.MultiIndex.from_frame(cells[row].drop_duplicates()), columns]
     if "before" in cells:
         table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
