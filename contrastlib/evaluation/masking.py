@@ -9,7 +9,7 @@ up to 1 before masking.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import pandas as pd
@@ -25,6 +25,7 @@ from contrastlib.explainers import EXPLAINERS, upsample
 
 METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
+PAPERS_BASELINES = ("blur", "zeros", "mean")
 MASK_RULES = ("by_sign", "equal_as_coded", "equal_as_described")
 KEPT_SIGNS = ("positive", "negative")
 FIRST = ("predicted", "label")
@@ -134,6 +135,64 @@ def advantages(table: pd.DataFrame, by: Sequence[str], **options) -> pd.DataFram
     return found
 
 
+def mean_advantages(table: pd.DataFrame, method: str = "gradcam", **options) -> pd.DataFrame:
+    """:func:`advantages` of one method, for the mean over the papers' three baselines, and the masked shares.
+
+    Returns:
+        A row for each network, rank, kept sign and mask rule, with the columns of :func:`advantages` and
+        masked_original and masked_weighted, the mean share of pixels that each map masks.
+    """
+    by = ["network", "rank", "kept_sign", "mask_rule"]
+    part = table[(table["method"] == method) & table["baseline"].isin(PAPERS_BASELINES)]
+    values = part.groupby([*by, "contrast", "group", "image"], sort=False)[["relative_probability", "masked"]].mean().reset_index()
+    shares = values.pivot_table(index=by, columns="contrast", values="masked", sort=False).add_prefix("masked_").reset_index()
+    return advantages(values, by, **options).merge(shares)
+
+
+def advantage_left(table: pd.DataFrame, rule: str, **options) -> pd.DataFrame:
+    """The advantage of weighted maps that is left under a mask rule, as a share of that under ``by_sign``.
+
+    Args:
+        table: from :func:`relative_probabilities`, of several networks.
+        rule: "equal_as_coded" or "equal_as_described".
+        options: of :func:`mean_advantages`.
+
+    Returns:
+        A row for each kept sign and network, with ``mean``, the ratio of the two mean advantages over the class ranks.
+    """
+    mean = mean_advantages(table, **options).groupby(["kept_sign", "network", "mask_rule"], sort=False)["mean"].mean().unstack("mask_rule")
+    return (mean[rule] / mean["by_sign"]).rename("mean").reset_index()
+
+
+def method_advantages(
+    table: pd.DataFrame, method: str, others: Sequence[str], contrast: str = "weighted",
+    unless: Mapping[str, object] | None = None, **options,
+) -> pd.DataFrame:
+    """Mean differences of relative probabilities between a method and each of others, positive where it is ahead.
+
+    Args:
+        table: from :func:`relative_probabilities`, of several networks.
+        method, others: of explainers.
+        contrast: of both maps.
+        unless: column -> value; rows that have all of these do not count.
+        options: of :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    Returns:
+        A row for each cell and other method. Networks in which the method gives the same map as another are left out; no
+        row where that is so in all of them.
+    """
+    by = ["network", "rank", "baseline", "kept_sign"]
+    apart = statistics.distinct_methods(table, "relative_probability", [*by[1:], "mask_rule", "contrast", "image"])
+    part = table[(table["contrast"] == contrast) & table["network"].isin(apart.loc[apart["method"] == method, "network"])]
+    for_all = pd.Series(bool(unless), index=part.index)
+    for column, value in (unless or {}).items():
+        for_all &= part[column] == value
+    part = part[~for_all]
+    if part.empty:
+        return pd.DataFrame(columns=[*by, "mean", "low", "high", "images", "groups"])
+    return pd.concat([advantages(part, by, between="method", first=method, second=other, **options) for other in others])
+
+
 def explanations(
     passed: ForwardPass, classes: Tensor, methods: Sequence[str], contrasts: Sequence[str]
 ) -> Tensor:
@@ -192,6 +251,24 @@ def _highest(values: Tensor, count: int) -> Tensor:
     last = values.kthvalue(values.shape[1] - count + 1, dim=1, keepdim=True).values  # much faster than sorting
     above, level = values > last, values == last
     return above | (level & (level.cumsum(dim=1) <= count - above.sum(dim=1, keepdim=True)))
+
+
+def relative_after(
+    model: nn.Module, image: Tensor, masks: Tensor, classes: Sequence[int], filling: str = "blur"
+) -> Tensor:
+    """Relative probabilities of classes for masked versions of one image, (1 + K, classes); the first is unmasked.
+
+    The relative probability of a class is its softmax among the given classes alone.
+
+    Args:
+        model: logits (B, C) from images in [0, 1].
+        image: (1, channels, H, W).
+        masks: (K, H, W), true where the baseline stands in the place of the pixel.
+        classes: indices.
+        filling: name of a :func:`baseline`.
+    """
+    filled = torch.where(masks[:, None], baseline(filling, model, image), image)
+    return predict(model, torch.cat([image, filled]))[:, list(classes)].double().softmax(dim=1)
 
 
 def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:

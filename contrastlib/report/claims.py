@@ -19,8 +19,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from contrastlib.report.provenance import REPOSITORY, as_list
-from contrastlib.report.verdicts import Criterion, distinct_methods, verdict
+from contrastlib.evaluation.statistics import distinct_methods
+from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.verdicts import Criterion, verdict
 
 FOLDER = REPOSITORY / "book" / "claims"
 KINDS = ("stated", "implied", "ours")
@@ -203,8 +204,7 @@ def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: M
 def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Finding:
     rows = selected(table, evidence, parameters)
     function = _function(evidence.effects)
-    known = inspect.signature(function).parameters
-    options = {key: value for key, value in parameters.items() if key in known} | dict(evidence.options)
+    options = _accepted(function, parameters) | dict(evidence.options)
     effects = function(rows, **options)
     if evidence.count_once:
         keys = [key for key in (*options.get("by", ()), "contrast", "image") if key in rows and key not in ("network", "method")]
@@ -213,12 +213,21 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
         effects = effects[effects["groups"] >= evidence.fewest]
         if effects.empty:
             return Finding("too few photographs")
+    if effects.empty:
+        return Finding("no cell to judge")
     word, supporting, opposing = verdict(effects, evidence.criterion)
     return Finding(
         word, supporting, opposing, len(effects), evidence.criterion.intervals,
         {name: float(value) for name, value in effects.groupby("network", sort=False)["mean"].mean().items()},
         int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None,
     )
+
+
+def _accepted(function: Callable, parameters: Mapping) -> dict:
+    """The parameters that a function names; ``resamples`` also where it hands further options on."""
+    known = inspect.signature(function).parameters
+    names = set(known) | ({"resamples"} if any(each.kind is each.VAR_KEYWORD for each in known.values()) else set())
+    return {key: value for key, value in parameters.items() if key in names}
 
 
 def _matches(table: pd.DataFrame, column: str, wanted, parameters: Mapping) -> pd.Series:
@@ -287,8 +296,3 @@ def scales_of(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[str]:
     ['quick', 'real']
     """
     return [scale for scale in SCALES if any(scale in each for each in tables.values())]
-
-
-def commits(table: pd.DataFrame) -> list[str]:
-    """The commits that made a kept table."""
-    return as_list(table.attrs.get("provenance", {}).get("commit", []))

@@ -1,7 +1,7 @@
 """Claims in the book: tables of the claims page, verdicts in sentences, and ``claims.json``.
 
 Notebooks judge their claims when they run (:mod:`contrastlib.report.verdict_tables`), and their outputs hold the findings.
-The book reads them from there, so that a page never shows another verdict than the notebook that it links to.
+The book reads them from there, so that no page shows another verdict than the notebook that it links to.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from contrastlib.report.claims import Finding, claims
-from contrastlib.report.verdict_tables import MIME, effects, shown
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from contrastlib.report.claims import Finding, claims
+from contrastlib.report.verdict_tables import KEY, effects, shown
+
+EXECUTED = Path("book") / "executed"
 SCALES = ("quick", "real")
 
 
@@ -39,12 +43,12 @@ def executed_claims(folder: Path) -> dict[str, dict]:
 def claims_in(notebook: Mapping) -> dict[str, dict]:
     """The records that the verdict tables of an executed notebook hold, by the claims' ids.
 
-    >>> output = {"data": {MIME: {"a-claim": {"text": "…"}}}}
+    >>> output = {"metadata": {KEY: {"a-claim": {"text": "…"}}}}
     >>> claims_in({"cells": [{"outputs": [output]}, {}]})
     {'a-claim': {'text': '…'}}
     """
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    return {name: record for output in outputs for name, record in output.get("data", {}).get(MIME, {}).items()}
+    return {name: record for output in outputs for name, record in output.get("metadata", {}).get(KEY, {}).items()}
 
 
 def finding(record: Mapping, scale: str) -> Finding | None:
@@ -53,67 +57,58 @@ def finding(record: Mapping, scale: str) -> Finding | None:
     return _finding(kept) if kept else None
 
 
-def _finding(kept: Mapping) -> Finding:
-    values = {key: value for key, value in kept.items() if key not in ("counted", "variants")}
-    return Finding(**values, variants={name: _finding(each) for name, each in kept["variants"].items()})
-
-
-def table(records: Iterable[Mapping], root: str) -> str:
-    """Markdown: one row for each claim, with its verdicts, effects and the page that tests it.
+def table(records: Iterable[Mapping], folder: str) -> str:
+    """Markdown: one row for each claim, with its verdicts, its effects and the page that tests it.
 
     Args:
         records: see :func:`executed_claims`.
-        root: address of the executed notebooks, seen from the page of the table.
+        folder: of the executed notebooks, seen from the page that shows the table.
     """
     lines = ["| claim | quick | real | effect, by network | page |", "|---|---|---|---|---|"]
     for record in records:
         found = {scale: each for scale in SCALES if (each := finding(record, scale))}
         verdicts = [shown(found[scale]) if scale in found else "not run" for scale in SCALES]
-        where = f"{record['section']}: " if record["section"] else ""
-        effect = effects(claims()[record["id"]], found)
-        lines.append(f"| {where}{record['text']} | {' | '.join(verdicts)} | {effect} | [{record['page'][3:].replace('_', ' ')}]({root}{record['page']}.ipynb) |")
+        section = f" ({record['section']})" if record["section"] else ""
+        page = f"[{record['page'][3:].replace('_', ' ')}]({folder}/{record['page']}.ipynb)"
+        cells = [record["text"] + section, *verdicts, effects(claims()[record["id"]], found), page]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def setup(app) -> None:
-    """Add the directive ``claims``, the role ``verdict`` and the file ``claims.json`` to the book."""
-    from docutils import nodes
-    from sphinx.util.docutils import SphinxDirective, SphinxRole
+class ClaimsDirective(SphinxDirective):
+    """All claims of a paper (its key, or "ours" as the argument), or those whose ids are its lines, as a table."""
 
-    def records(srcdir: str) -> dict[str, dict]:
-        return executed_claims(Path(srcdir) / "book" / "executed")
+    optional_arguments = 1
+    has_content = True
 
-    class Claims(SphinxDirective):
-        """All claims of a paper (or "ours"), or those named in its lines, as a table."""
+    def run(self) -> list[nodes.Node]:
+        """Called by Sphinx."""
+        every = executed_claims(Path(self.env.srcdir) / EXECUTED)
+        if self.arguments:
+            chosen = [record for record in every.values() if record["paper"] == self.arguments[0]]
+        else:
+            chosen = [every[line.strip()] for line in self.content if line.strip()]
+        return self.parse_text_to_nodes(table(chosen, "executed"))
 
-        required_arguments = 0
-        optional_arguments = 1
-        has_content = True
 
-        def run(self):
-            every = records(self.env.srcdir)
-            if self.arguments:
-                chosen = [record for record in every.values() if record["paper"] == self.arguments[0]]
-            else:
-                chosen = [every[line.strip()] for line in self.content if line.strip()]
-            root = "executed/" if self.env.docname.startswith("book/") else "book/executed/"
-            parent = nodes.container(classes=["claims"])
-            self.state.nested_parse(table(chosen, root).splitlines(), self.content_offset, parent)
-            return parent.children
+class VerdictRole(SphinxRole):
+    """The verdict on a claim with its counts; the text is the claim's id and the scale."""
 
-    class Verdict(SphinxRole):
-        """``{verdict}`claim-id scale```: the verdict with its counts."""
+    def run(self) -> tuple[list[nodes.Node], list]:
+        """Called by Sphinx."""
+        name, scale = self.text.split()
+        found = finding(executed_claims(Path(self.env.srcdir) / EXECUTED)[name], scale)
+        return [nodes.inline("", shown(found), classes=["verdict"])], []
 
-        def run(self):
-            name, scale = self.text.split()
-            found = finding(records(self.env.srcdir)[name], scale)
-            return [nodes.inline("", shown(found), classes=["verdict"])], []
 
-    def write(app, error) -> None:
-        if error is None and app.builder.format == "html":
-            text = json.dumps(list(records(app.srcdir).values()), indent=1, ensure_ascii=False)
-            (Path(app.outdir) / "claims.json").write_text(text + "\n", encoding="utf-8")
+def write_claims(app, error: Exception | None) -> None:
+    """Write ``claims.json`` beside the pages."""
+    if error is None and app.builder.format == "html":
+        records = list(executed_claims(Path(app.srcdir) / EXECUTED).values())
+        text = json.dumps(records, indent=1, ensure_ascii=False)
+        (Path(app.outdir) / "claims.json").write_text(text + "\n", encoding="utf-8")
 
-    app.add_directive("claims", Claims)
-    app.add_role("verdict", Verdict())
-    app.connect("build-finished", write)
+
+def _finding(kept: Mapping) -> Finding:
+    values = {key: value for key, value in kept.items() if key not in ("counted", "variants")}
+    return Finding(**values, variants={name: _finding(each) for name, each in kept["variants"].items()})

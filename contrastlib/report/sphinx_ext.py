@@ -11,6 +11,7 @@ import re
 import shlex
 from pathlib import Path, PurePosixPath
 
+from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.explainer_table import ExplainerTable
 
@@ -62,6 +63,9 @@ def setup(app):
     app.connect("config-inited", check_notebooks)
     app.connect("config-inited", offer_buttons)
     app.connect("source-read", add_section)
+    app.add_directive("claims", ClaimsDirective)
+    app.add_role("verdict", VerdictRole())
+    app.connect("build-finished", write_claims)
     app.add_directive("contrast-table", ContrastTable)
     app.add_directive("explainer-table", ExplainerTable)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
@@ -120,13 +124,28 @@ def add_section(app, docname: str, source: list[str]) -> None:
         if page.name != "rerun":  # that page is nothing else
             source[0] += "\n" + PROSE
         return
-    notebook = json.loads(source[0])
+    notebook = json.loads(for_the_book(source[0]))
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":
         text += COLAB.format(branch=app.config.rerun_branch, **found.groupdict())
     notebook["cells"].append({"cell_type": "markdown", "id": "rerun", "metadata": {}, "source": text})
     source[0] = json.dumps(notebook)
+
+
+def for_the_book(text: str) -> str:
+    """The text of a notebook, whose links and targets work in JupyterLab, with those of the book.
+
+    Links to book/ lead there from the folder of the executed notebooks, and targets within pages are Sphinx's.
+
+    >>> for_the_book("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
+    '[one](#erratum-1), [how](../rerun.md)'
+    >>> for_the_book('<a id="erratum-1"></a>')
+    '(erratum-1)='
+    """
+    text = text.replace("](../book/", "](../")
+    text = re.sub(r"\]\((?:\d\d_\w+\.ipynb)?#([\w-]+)\)", r"](#\1)", text)
+    return re.sub(r'<a id=\\?"([\w-]+)\\?"></a>', r"(\1)=", text)
 
 
 def section(name: str, notebook: dict) -> str:

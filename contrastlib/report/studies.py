@@ -7,6 +7,7 @@ image and setting, its provenance in ``table.attrs["provenance"]``. Columns ``im
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,12 +121,14 @@ def run(
             parameters, data and libraries are the same (:func:`contrastlib.report.kept_results.reusable`).
         force: compute kept results anew.
         cache: folder of the shards; see :func:`contrastlib.report.shards.sharded`.
-        options: of the evaluation, for all networks; ``loading`` of the set (:func:`contrastlib.report.batches.load_dataset`).
+        options: of the evaluation, for all networks, its defaults left out; ``loading`` of the set (:func:`contrastlib.report.batches.load_dataset`).
 
     Raises:
         DataError: data or weights are missing or corrupt. Networks done before are kept.
     """
     tables = []
+    defaults = {name: each.default for name, each in inspect.signature(study.evaluation).parameters.items()}
+    options = {key: value for key, value in options.items() if key not in defaults or defaults[key] != value}
     for network, (dataset, count, *own) in networks.items():
         given = {**study.options, **options, **(own[0] if own else {})}
         ways = {**study.choices, **OTHER_RESIZING.get(dataset, {})} if study.choices else {None: {}}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from contrastlib.assets import networks
 from contrastlib.report.claims import Claim, Finding, as_records, claims, judge, scales_of
 
-MIME = "application/vnd.contrastlib.claims+json"
+KEY = "contrastlib_claims"  # of an output's metadata
 SIGNS = {
     "supported": "✓", "mostly supported": "✓", "mixed": "≈", "undecided": "?", "refuted": "✗",
 }
+PAPERS = {"wang2022": "Wang & Wang 2022", "eriksson2025": "Eriksson et al. 2025", "gu2018": "Gu et al. 2018", "ours": "ours"}
 LEGEND = (
     "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes it. "
     "? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more than half oppose it, "
@@ -40,24 +41,21 @@ class VerdictTable:
 
     def markdown(self) -> str:
         """The table, and below it, folded, how each claim is judged."""
-        head = ["claim", *self.scales, "effect, by network"]
-        rows = [self._row(claim, found) for claim, found in self.findings.items()]
-        lines = [head, ["---"] * len(head), *rows]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        judged = "\n".join(f"- {how_judged(claim)}" for claim in self.findings)
+        head = ["", "claim", *self.scales, "effect, by network"]
+        rows = [self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
         return (
             f"{table}\n\n<details><summary>How each claim is judged, and what would refute it</summary>\n\n"
-            f"{judged}\n\n{LEGEND}\n\n</details>\n"
+            f"{how_judged(list(self.findings))}\n\n{LEGEND}\n\n</details>\n"
         )
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         records = {claim.id: as_records(claim, found) for claim, found in self.findings.items()}
-        return {"text/plain": repr(self), "text/markdown": self.markdown(), MIME: records}
+        return {"text/plain": repr(self), "text/markdown": self.markdown()}, {KEY: records}
 
-    def _row(self, claim: Claim, found: Mapping[str, Finding]) -> list[str]:
-        where = f"{claim.section}: " if claim.section else ""
+    def _row(self, number: int, claim: Claim, found: Mapping[str, Finding]) -> list[str]:
         verdicts = [shown(found[scale]) if scale in found else "not run" for scale in self.scales]
-        return [f"{where}{claim.text}", *verdicts, effects(claim, found)]
+        return [str(number), stated(claim), *verdicts, effects(claim, found)]
 
 
 def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], **parameters) -> VerdictTable:
@@ -115,15 +113,27 @@ def title(network: str) -> str:
     return networks()[network].title if network in networks() else network
 
 
-def how_judged(claim: Claim) -> str:
-    """One sentence each on measure, population, criterion and what refutes the claim."""
+def stated(claim: Claim) -> str:
+    """The claim with its section and paper."""
+    where = ", ".join(filter(None, [PAPERS[claim.paper], claim.section]))
+    return f"{claim.text} <small>({where})</small>"
+
+
+def how_judged(page: Sequence[Claim]) -> str:
+    """Markdown: measure, population, criterion and what refutes a claim, once for all claims that share them."""
+    shared: dict[str, list[str]] = {}
+    for number, claim in enumerate(page, 1):
+        shared.setdefault(_rule(claim), []).append(str(number))
+    lines = [f"- **{', '.join(numbers)}**: {rule}" for rule, numbers in shared.items()]
+    return "\n".join(lines + [f"- **{number}**: {claim.note}" for number, claim in enumerate(page, 1) if claim.note])
+
+
+def _rule(claim: Claim) -> str:
     if claim.evidence is None:
-        return f"**{claim.text}** Not tested: {'; '.join(dict.fromkeys(claim.untested.values())) or claim.note}."
+        return "not tested."
     late = "" if claim.set_before is True else f" Set after results were seen: {claim.set_before}."
     population = f" Population: {claim.population}." if claim.population else ""
-    note = f" {claim.note}" if claim.note else ""
     return (
-        f"**{claim.text}** Measured: {claim.measure}.{population} A cell supports the claim if "
-        f"{claim.evidence.criterion.sentence()}. Refuted if {claim.refuted}. "
-        f"Smallest effect of interest: {claim.smallest_effect}.{late}{note}"
+        f"measured is the {claim.measure}.{population} A cell supports the claim if {claim.evidence.criterion.sentence()}. "
+        f"The claim is refuted if {claim.refuted}. Smallest effect of interest: {claim.smallest_effect}.{late}"
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
-import numpy as np
 import pandas as pd
 
 COMPARISONS: dict[str, Callable] = {"at_least": ge, "more_than": gt, "at_most": le, "less_than": lt}
@@ -88,42 +87,3 @@ def _word_of_intervals(support: float, oppose: float) -> str:
     if oppose > 0:
         return "mixed"
     return "mostly supported" if support > 0.5 else "undecided"
-
-
-def distinct_methods(table: pd.DataFrame, value: str, by: Sequence[str], tolerance: float = 3e-4) -> pd.DataFrame:
-    """The methods of each network that measure something of their own, for counts in which none counts twice.
-
-    Where global average pooling follows the layer, several explainers give one and the same map. A method
-    repeats another if their mean absolute difference is at most ``tolerance`` times the mean absolute value.
-    Rounding, and single pixels that change sign with it, leave 2e-5 between such methods in the recorded
-    results; the two closest methods that are not the same differ by 3e-3.
-
-    Args:
-        table: a row for each network, method and combination of ``by``.
-        by: columns that, beside network and method, tell the rows apart.
-
-    Returns:
-        Columns network and method; of methods that repeat each other the first in the alphabet. Merged with a
-        table of differences, it leaves those to count.
-
-    Raises:
-        ValueError: several rows for the same network, method and combination of ``by``.
-
-    >>> t = pd.DataFrame({"network": "pooled", "method": ["a", "b", "c"], "image": 0, "v": [0.5, 0.500001, 0.6]})
-    >>> distinct_methods(t, "v", ["image"])["method"].tolist()
-    ['a', 'c']
-    """
-    wide = table.set_index(["network", *by, "method"])[value].astype(float).unstack("method")
-    rows = []
-    for network, part in wide.groupby("network"):
-        own = []
-        for method in part.columns[part.notna().any()]:
-            if not any(_repeats(part[method], part[other], tolerance) for other in own):
-                own.append(method)
-        rows += [{"network": network, "method": method} for method in own]
-    return pd.DataFrame(rows)
-
-
-def _repeats(values: pd.Series, others: pd.Series, tolerance: float) -> bool:
-    """NaN, a row that only one of the two has, makes them differ."""
-    return bool((values - others).abs().mean(skipna=False) <= tolerance * others.abs().mean())

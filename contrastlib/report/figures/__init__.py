@@ -4,6 +4,7 @@
 - :mod:`~contrastlib.report.figures.masking`: of 04_masking
 """
 
+from contrastlib.report.figures import masking
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -20,6 +21,6 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "maker", "map_blocks", "masking_table",
+    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
     "perturbation_bars", "published", "three_classes",
 ]  # fmt: skip
