@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -41,7 +42,7 @@ class VerdictTable:
 
     def markdown(self) -> str:
         """The table, and below it, folded, how each claim is judged."""
-        head = ["", "claim", *self.scales, "effect, by network"]
+        head = ["", "claim", *self.scales]
         rows = [self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)]
         table = "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
         return (
@@ -54,8 +55,8 @@ class VerdictTable:
         return {"text/plain": repr(self), "text/markdown": self.markdown()}, {KEY: records}
 
     def _row(self, number: int, claim: Claim, found: Mapping[str, Finding]) -> list[str]:
-        verdicts = [shown(found[scale]) if scale in found else "not run" for scale in self.scales]
-        return [str(number), stated(claim), *verdicts, effects(claim, found)]
+        verdicts = [_cell(claim, found[scale]) if scale in found else "not run" for scale in self.scales]
+        return [str(number), stated(claim), *verdicts]
 
 
 def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], **parameters) -> VerdictTable:
@@ -86,6 +87,16 @@ def shown(finding: Finding) -> str:
     sign = SIGNS.get(finding.word, "–")
     variants = "".join(f"; {name}: {shown(variant)}" for name, variant in finding.variants.items())
     return f"{sign} {finding.counted}{variants}"
+
+
+def _cell(claim: Claim, finding: Finding) -> str:
+    """A verdict, the range of the networks' mean effects, and the variants, each on a line."""
+    lines = [shown(replace(finding, variants={}))]
+    if finding.effects:
+        ends = min(finding.effects.values()), max(finding.effects.values())
+        lines.append(" to ".join(dict.fromkeys(f"{value:{claim.evidence.format}}" for value in ends)))
+    lines += [f"<small>{name}: {shown(variant)}</small>" for name, variant in finding.variants.items()]
+    return "<br>".join(lines)
 
 
 def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
