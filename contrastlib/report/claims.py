@@ -110,6 +110,7 @@ class Finding:
         effects: network -> mean over its cells.
         images: how many images of all networks; None where the effects do not say.
         variants: name of a variant -> its finding.
+        without: network -> the word without that network, where it is another one. Such a verdict hangs on one network.
     """
 
     word: str
@@ -120,6 +121,7 @@ class Finding:
     effects: Mapping[str, float] = field(default_factory=dict)
     images: int | None = None
     variants: Mapping[str, Finding] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counted(self) -> str:
@@ -220,7 +222,16 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
         word, supporting, opposing, len(effects), evidence.criterion.intervals,
         {name: float(value) for name, value in effects.groupby("network", sort=False)["mean"].mean().items()},
         int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None,
+        without=_without_one(effects, evidence.criterion, word),
     )
+
+
+def _without_one(effects: pd.DataFrame, criterion: Criterion, word: str) -> dict[str, str]:
+    """Network -> the verdict's word without it, where that differs from the word with all networks."""
+    names = effects["network"].unique()
+    rest = {name: effects[effects["network"] != name] for name in names if len(names) > 1}
+    words = {name: verdict(part, criterion)[0] for name, part in rest.items()}
+    return {name: other for name, other in words.items() if other != word}
 
 
 def _accepted(function: Callable, parameters: Mapping) -> dict:
@@ -271,8 +282,10 @@ def _claim(path: Path, entry: dict, shared: Mapping) -> Claim:
     if entry["kind"] not in KINDS:
         raise ValueError(f"{name}: kind is {entry['kind']!r}, not one of {', '.join(KINDS)}")
     tested = own is not None
-    if tested == (not entry.get("refuted") or not entry.get("measure")):
+    if tested and not (entry.get("refuted") and entry.get("measure")):
         raise ValueError(f"{name}: a claim that is tested says what is measured and what would refute it")
+    if not tested and not entry.get("untested"):
+        raise ValueError(f"{name}: a claim without evidence says for each scale why it was not tested")
     whole = {**shared, **(own or {})}
     return Claim(
         page=path.stem, **entry, evidence=_evidence(name, whole) if tested else None,

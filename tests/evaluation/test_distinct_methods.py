@@ -1,38 +1,13 @@
-"""What intervals and cases say of a claim, and methods that repeat each other."""
+"""Methods that give one and the same measurement."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from contrastlib.evaluation.statistics import distinct_methods
 from contrastlib.report import studies
-from contrastlib.report.verdicts import counted_verdict, distinct_methods, verdict, verdict_of_cases
 
 ALL = ["gradcam", "linear_approximation", "xgradcam"]
-
-
-@pytest.mark.parametrize("intervals, says", [
-    ([(1, 2), (0.1, 3)], "supported"), ([(1, 2), (1, 2), (-1, 2)], "mostly supported"),
-    ([(-2, -1), (-2, -1), (1, 2)], "refuted"), ([(-2, -1), (1, 2)], "mixed"),
-    ([(-1, 1), (-1, 1), (1, 2)], "undecided"), ([(0, 1)], "undecided"),
-])
-def test_verdicts(intervals, says):
-    assert verdict(pd.DataFrame(intervals, columns=["low", "high"])) == says
-
-
-@pytest.mark.parametrize("holds, says", [([True, True], "supported"), ([False, True], "mixed"), ([False], "refuted")])
-def test_verdicts_of_cases(holds, says):
-    assert verdict_of_cases(holds) == verdict_of_cases(pd.Series(holds, index=range(3, 3 + len(holds)))) == says
-
-
-@pytest.mark.parametrize("judge", [verdict, counted_verdict])
-def test_no_interval_gives_no_verdict(judge):
-    with pytest.raises(ValueError, match="at least one interval"):
-        judge(pd.DataFrame({"low": [], "high": []}))
-
-
-def test_no_case_gives_no_verdict():
-    with pytest.raises(ValueError, match="at least one case"):
-        verdict_of_cases([])
 
 
 @pytest.fixture
