@@ -79,6 +79,7 @@ class Claim:
         variants: name -> changes of the evidence. Their verdicts are given beside the main one.
         untested: scale -> why there is no verdict at that scale.
         note: what a reader of the verdict should know, Markdown.
+        main: whether it is the main claim of its section, one of those that the landing page shows.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Claim:
     variants: Mapping[str, Evidence] = field(default_factory=dict)
     untested: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    main: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ The book reads them from there, so that no page shows another verdict than the n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Finding, claims
-from contrastlib.report.verdict_tables import KEY, effects, shown
+from contrastlib.report.verdict_tables import KEY, PAPERS, effects, shown, title
 
 EXECUTED = Path("book") / "executed"
 SCALES = ("quick", "real")
@@ -64,31 +66,69 @@ def table(records: Iterable[Mapping], folder: str) -> str:
         records: see :func:`executed_claims`.
         folder: of the executed notebooks, seen from the page that shows the table.
     """
-    lines = ["| claim | quick | real | effect, by network | page |", "|---|---|---|---|---|"]
+    rows = []
     for record in records:
         found = {scale: each for scale in SCALES if (each := finding(record, scale))}
         verdicts = [shown(found[scale]) if scale in found else "not run" for scale in SCALES]
-        section = f" ({record['section']})" if record["section"] else ""
-        page = f"[{record['page'][3:].replace('_', ' ')}]({folder}/{record['page']}.ipynb)"
-        cells = [record["text"] + section, *verdicts, effects(claims()[record["id"]], found), page]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)])
+    return _markdown(["claim", "quick", "real", "effect, by network", "page"], rows)
+
+
+def summary(records: Iterable[Mapping]) -> str:
+    """Markdown: how many claims of each paper have which verdict, at each scale.
+
+    >>> finding = {"word": "supported"}
+    >>> print(summary([{"paper": "ours", "findings": {"quick": finding, "real": {"word": "no boxes"}}}]))
+    | claims of | scale | supported | mostly supported | undecided | mixed | refuted | not tested |
+    | --- | --- | --- | --- | --- | --- | --- | --- |
+    | ours | quick | 1 | 0 | 0 | 0 | 0 | 0 |
+    | ours | real | 0 | 0 | 0 | 0 | 0 | 1 |
+    """
+    words = ["supported", "mostly supported", "undecided", "mixed", "refuted"]
+    found = [(record["paper"], scale, record["findings"].get(scale, {}).get("word")) for record in records for scale in SCALES]
+    counts = Counter((paper, scale, word if word in words else "not tested") for paper, scale, word in found)
+    papers = dict.fromkeys(paper for paper, _, _ in found)
+    rows = [[PAPERS[paper], scale, *(str(counts[paper, scale, word]) for word in [*words, "not tested"])]
+            for paper in papers for scale in SCALES]
+    return _markdown(["claims of", "scale", *words, "not tested"], rows)
+
+
+def depending(records: Iterable[Mapping], folder: str) -> str:
+    """Markdown: the verdicts that have another word when one network is left out, and that word.
+
+    Args:
+        records, folder: see :func:`table`.
+    """
+    rows = []
+    for record in records:
+        for scale in SCALES:
+            found = finding(record, scale)
+            if found and found.without:
+                others = "; ".join(f"without {title(name)}: {shown(Finding(word))}" for name, word in found.without.items())
+                rows.append([_stated(record), f"{scale}: {shown(replace(found, variants={}))}", others, _page(record, folder)])
+    return _markdown(["claim", "verdict", "with one network left out", "page"], rows)
 
 
 class ClaimsDirective(SphinxDirective):
-    """All claims of a paper (its key, or "ours" as the argument), or those whose ids are its lines, as a table."""
+    """Claims as a table.
 
-    optional_arguments = 1
-    has_content = True
+    The argument says which: a paper's key or "ours" for all claims of it, "main" for the main claims of each section, "summary"
+    for counts of verdicts, "depending" for verdicts that hang on one network.
+    """
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Called by Sphinx."""
-        every = executed_claims(Path(self.env.srcdir) / EXECUTED)
-        if self.arguments:
-            chosen = [record for record in every.values() if record["paper"] == self.arguments[0]]
+        which, every = self.arguments[0], executed_claims(Path(self.env.srcdir) / EXECUTED).values()
+        if which == "summary":
+            text = summary(every)
+        elif which == "depending":
+            text = depending(every, "executed")
         else:
-            chosen = [every[line.strip()] for line in self.content if line.strip()]
-        return self.parse_text_to_nodes(table(chosen, "executed"))
+            chosen = [record for record in every if (record["main"] if which == "main" else record["paper"] == which)]
+            text = table(chosen, "executed")
+        return self.parse_text_to_nodes(text)
 
 
 class VerdictRole(SphinxRole):
@@ -107,6 +147,18 @@ def write_claims(app, error: Exception | None) -> None:
         records = list(executed_claims(Path(app.srcdir) / EXECUTED).values())
         text = json.dumps(records, indent=1, ensure_ascii=False)
         (Path(app.outdir) / "claims.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _stated(record: Mapping) -> str:
+    return f"{record['text']} ({record['section']})" if record["section"] else record["text"]
+
+
+def _page(record: Mapping, folder: str) -> str:
+    return f"[{record['page'][3:].replace('_', ' ')}]({folder}/{record['page']}.ipynb)"
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
 
 
 def _finding(kept: Mapping) -> Finding:

@@ -28,7 +28,7 @@ MISSING = "missing"
 
 def watched() -> list[Path]:
     """Folders whose files a notebook can depend on, or make."""
-    return [*(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/executed")), _data()]
+    return [*(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/claims", "book/executed")), _data()]
 
 
 def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started: float) -> None:
