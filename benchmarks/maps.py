@@ -25,9 +25,9 @@ MAPS = len(METHODS) * len(SCHEMES) * RANKS
 
 def activation_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
     """3 methods x 4 contrasts x the 2 most probable classes, from one forward and one backward pass."""
-    passed = forward(network, images, last_convolution(network), once=True)
-    cotangents = all_cotangents(passed.logits)
-    return [explainers.EXPLAINERS[method].function(passed, cotangents) for method in METHODS]
+    record = forward(network, images, last_convolution(network), once=True)
+    cotangents = all_cotangents(record.logits)
+    return [explainers.EXPLAINERS[method].function(record, cotangents) for method in METHODS]
 
 
 def all_cotangents(logits: Tensor) -> Tensor:
@@ -38,9 +38,9 @@ def all_cotangents(logits: Tensor) -> Tensor:
 
 def input_maps(network: nn.Module, images: Tensor) -> Tensor:
     """4 contrasts of the predicted class, back to the pixels."""
-    passed = forward(network, images, INPUT, once=True)
-    target = passed.logits.argmax(dim=1)
-    return explainers.gradient(passed, torch.stack([contrasts.cotangent(c, passed.logits, target) for c in SCHEMES]))
+    record = forward(network, images, INPUT, once=True)
+    target = record.logits.argmax(dim=1)
+    return explainers.gradient(record, torch.stack([contrasts.cotangent(c, record.logits, target) for c in SCHEMES]))
 
 
 def input_maps_by_hand(network: nn.Module, images: Tensor) -> list[Tensor]:
@@ -76,13 +76,13 @@ def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd
 def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
     """GradCAM of every class: a kept forward pass pulled back for all at once, for one after the other, or a peer's calls."""
     layer = last_convolution(network)
-    passed = forward(network, images, layer)
-    fresh = copy(passed)
-    count = passed.logits.shape[1]
+    record = forward(network, images, layer)
+    fresh = copy(record)
+    count = record.logits.shape[1]
     units = torch.eye(count)[:, None].expand(-1, len(images), -1)
     hand, peer = f"by hand: a loop over {count} classes", f"captum LayerGradCam, {count} times one class"
     table = side_by_side({
-        hand: lambda: [explainers.gradcam(passed, unit.clone()) for unit in units],
+        hand: lambda: [explainers.gradcam(record, unit.clone()) for unit in units],
         # a pass keeps its latest answer; a copy of one that has not been asked keeps none
         f"contrastlib, {count} classes in batched pull-backs": lambda: class_maps(copy(fresh), explainers.gradcam),
         peer: lambda: peers.captum_gradcam(network, images, torch.zeros(len(images), dtype=int), layer),
@@ -110,8 +110,8 @@ def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:
 
     def by_hand():
         """One forward pass, and a backward pass for each contrast to the first block: the least there is."""
-        passed = forward(network, images, "encoder.layers.encoder_layer_0", once=True)
-        return passed.pull_back(_two_contrasts(passed.logits))
+        record = forward(network, images, "encoder.layers.encoder_layer_0", once=True)
+        return record.pull_back(_two_contrasts(record.logits))
 
     hand = "by hand: a forward pass and two backward passes to the first block"
     contestants = {hand: by_hand, "contrastlib, 12 blocks and rollout": lambda: transformer_maps(network, images)}
@@ -120,9 +120,9 @@ def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:
 
 def transformer_maps(network: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor]:
     """GradCAM of each of ViT-B/16's blocks and the rollout, of two contrasts."""
-    passed = vit.vit_forward(network, images, once=True)
-    w = _two_contrasts(passed.logits)
-    return [vit.vit_gradcam(passed, w, f"norm.{block}") for block in range(12)], vit.gradient_attention_rollout(passed, w)
+    record = vit.vit_forward(network, images, once=True)
+    w = _two_contrasts(record.logits)
+    return [vit.vit_gradcam(record, w, f"norm.{block}") for block in range(12)], vit.gradient_attention_rollout(record, w)
 
 
 def _two_contrasts(logits: Tensor) -> Tensor:

@@ -61,10 +61,10 @@ def explain(
     torch.Size([2, 64, 64])
     """
     check_model(model)
-    record = _record(method, model, layer)
-    record.check_options(options)
-    _check_channels(record, channels)
-    _check_contrast(record, contrast, foils)
+    explainer = _chosen(method, model, layer)
+    explainer.check_options(options)
+    _check_channels(explainer, channels)
+    _check_contrast(explainer, contrast, foils)
     if target is None and options.get("contrast_at") == "path":  # along the path another class may be predicted
         target = _predicted(predict(model, images))
 
@@ -75,37 +75,37 @@ def explain(
         return contrasts.cotangent(contrast, logits, classes(logits), foils)
 
     with own_precision(model):
-        maps = record.map(_found(record, model, images, layer, cotangent, classes, options), channels)
+        maps = explainer.map(_found(explainer, model, images, layer, cotangent, classes, options), channels)
     return explainers.upsample(maps, images.shape[-2:]) if upsample and maps.shape[-2:] != images.shape[-2:] else maps
 
 
-def _record(method: str, model: nn.Module, layer: str | None) -> Explainer:
-    """The record of the method, or of the one that takes its place for this model."""
+def _chosen(method: str, model: nn.Module, layer: str | None) -> Explainer:
+    """The explainer of the method, or of the one that takes its place for this model."""
     if method not in EXPLAINERS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(EXPLAINERS)}")
     if layer is not None and not isinstance(layer, str):
         raise TypeError(f"layer is one name, got {layer!r}; for maps of several see contrastlib.autograd.forward")
-    record = EXPLAINERS[method]
-    if record.for_transformers and layer is None and explainers.vit.is_transformer(model):
-        record = EXPLAINERS[record.for_transformers]
-    if layer is not None and not record.takes_layer:
-        why = "makes maps of the pixels" if record.space == "pixels" else "reads all blocks"
-        raise ValueError(f"{record.name} {why}: leave the layer {layer!r} out")
-    return record
+    explainer = EXPLAINERS[method]
+    if explainer.for_transformers and layer is None and explainers.vit.is_transformer(model):
+        explainer = EXPLAINERS[explainer.for_transformers]
+    if layer is not None and not explainer.takes_layer:
+        why = "makes maps of the pixels" if explainer.space == "pixels" else "reads all blocks"
+        raise ValueError(f"{explainer.name} {why}: leave the layer {layer!r} out")
+    return explainer
 
 
-def _check_channels(record: Explainer, channels: str) -> None:
+def _check_channels(explainer: Explainer, channels: str) -> None:
     if channels not in CHANNELS:
         raise ValueError(f"unknown channels {channels!r}; choose one of {', '.join(CHANNELS)}")
-    if channels != "sum" and not record.has_channels:
-        raise ValueError(f"{record.name} gives one map and not one of each channel: leave channels={channels!r} out")
+    if channels != "sum" and not explainer.has_channels:
+        raise ValueError(f"{explainer.name} gives one map and not one of each channel: leave channels={channels!r} out")
 
 
-def _check_contrast(record: Explainer, contrast: ContrastLike, foils: Classes | None) -> None:
-    if record.contrast or (isinstance(contrast, str) and contrast == "weighted" and foils is None):
+def _check_contrast(explainer: Explainer, contrast: ContrastLike, foils: Classes | None) -> None:
+    if explainer.contrast or (isinstance(contrast, str) and contrast == "weighted" and foils is None):
         return
     raise ValueError(
-        f"{record.name} defines its initial relevance itself: leave contrast and foils out, "
+        f"{explainer.name} defines its initial relevance itself: leave contrast and foils out, "
         "or use method=\"lrp\", whose initial relevance is that of any contrast"
     )
 
@@ -115,19 +115,19 @@ def _predicted(logits: Tensor) -> Tensor:
 
 
 def _found(
-    record: Explainer, model: nn.Module, images: Tensor, layer: str | None,
+    explainer: Explainer, model: nn.Module, images: Tensor, layer: str | None,
     cotangent: Callable[[Tensor], Tensor], classes: Callable[[Tensor], Classes], options: dict,
 ):
-    """What the function of the record returns."""
-    if record.needs == "network":
-        return record.function(model, images, cotangent if record.contrast else classes, **options)
-    if record.needs == "tokens pass":
-        passed = explainers.vit.vit_forward(model, images, once=True)
+    """What the function of the explainer returns."""
+    if explainer.needs == "network":
+        return explainer.function(model, images, cotangent if explainer.contrast else classes, **options)
+    if explainer.needs == "tokens pass":
+        record = explainers.vit.vit_forward(model, images, once=True)
     else:
-        layer = layer or (INPUT if record.space == "pixels" else default_layer(model))
-        passed = forward(model, images, layer, once=True)
-    at = {"layer": layer} if record.takes_layer else {}
-    found = record.function(passed, cotangent(passed.logits), **at, **options)
-    if record.has_channels and found.ndim != 4:
+        layer = layer or (INPUT if explainer.space == "pixels" else default_layer(model))
+        record = forward(model, images, layer, once=True)
+    at = {"layer": layer} if explainer.takes_layer else {}
+    found = explainer.function(record, cotangent(record.logits), **at, **options)
+    if explainer.has_channels and found.ndim != 4:
         raise ValueError(f"layer {layer!r} gives {tuple(found.shape)}, not (B, channels, h, w): it has no places to map")
     return found

@@ -59,8 +59,8 @@ from contrastlib import contrasts, explainers, models
 from contrastlib.autograd import forward
 model, images = torchvision.models.squeezenet1_1(num_classes=5), torch.rand(1, 3, 64, 64)
 print(tuple(contrastlib.explain(model, images, 1, method="gradcam", contrast="weighted").shape))
-passed = forward(model, images, "features.12")
-print(tuple(explainers.gradcam(passed, contrasts.weighted(passed.logits, 1)).shape))
+record = forward(model, images, "features.12")
+print(tuple(explainers.gradcam(record, contrasts.weighted(record.logits, 1)).shape))
 from contrastlib.explorer import Explorer, OwnPicture, photograph
 network = models.Classifier(model, name="own", class_names="abcde", layer="network.features.12", input_size=64, checksum="")
 print("mountStatic" in Explorer([photograph("photo.jpg")], [network], methods=["gradcam"]).static_html())

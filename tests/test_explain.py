@@ -222,9 +222,9 @@ def test_explainers_of_transformers(method):
     network = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=6)
     torch.nn.init.normal_(network.heads.head.weight)
     images = torch.rand(2, 3, 32, 32)
-    passed = explainers.vit.vit_forward(network, images)
-    w = contrasts.weighted(passed.logits, 4)
-    direct = EXPLAINERS[method].function(passed, w)
+    record = explainers.vit.vit_forward(network, images)
+    w = contrasts.weighted(record.logits, 4)
+    direct = EXPLAINERS[method].function(record, w)
     assert direct.abs().max() > 0
     torch.testing.assert_close(contrastlib.explain(network, images, 4, method=method, upsample=False), direct)
     assert contrastlib.explain(network, images, 4, method=method).shape == (2, 32, 32)
@@ -233,8 +233,8 @@ def test_explainers_of_transformers(method):
 def test_the_block_of_a_transformer():
     network = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=6)
     images = torch.rand(2, 3, 32, 32)
-    passed = explainers.vit.vit_forward(network, images)
-    expected = explainers.vit_gradcam(passed, contrasts.weighted(passed.logits, 4), "block.0")
+    record = explainers.vit.vit_forward(network, images)
+    expected = explainers.vit_gradcam(record, contrasts.weighted(record.logits, 4), "block.0")
     found = contrastlib.explain(network, images, 4, method="vit_gradcam", layer="block.0", upsample=False)
     torch.testing.assert_close(found, expected)
     with pytest.raises(ValueError, match="no layer 'block.7'; choose one of"):

@@ -66,5 +66,5 @@ def _is_vector(node: Node, batch: int) -> bool:
 def _unhooked(edge: GradientEdge) -> bool:
     (output,) = edge.node._input_metadata
     probe = torch.linspace(-2, 3, prod(output.shape), dtype=output.dtype, device=output.device).reshape(output.shape)
-    (passed,) = torch.autograd.grad([edge], [edge], probe, retain_graph=True)
-    return torch.equal(passed, probe)
+    (received,) = torch.autograd.grad([edge], [edge], probe, retain_graph=True)
+    return torch.equal(received, probe)

@@ -17,7 +17,7 @@ from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
 from contrastlib.explainers.lrp import (
     METHODS,
-    Start,
+    InitialRelevance,
     contrastive_lrp,
     named_methods,
     propagated,
@@ -51,8 +51,8 @@ def class_similarity(
         top = logits.topk(3, dim=1).indices.T
         drawn = random_classes(logits, images, seed)
 
-        def initial_relevance(outputs: Tensor, start: Start) -> Tensor:
-            return torch.stack([*(start(outputs, t) for t in top), together(outputs, start, drawn)])
+        def initial_relevance(outputs: Tensor, relevance: InitialRelevance) -> Tensor:
+            return torch.stack([*(relevance(outputs, t) for t in top), together(outputs, relevance, drawn)])
 
         maps = propagated(propagate, named_methods(methods, score="absolute"), initial_relevance)
     cotangents = torch.stack([*(contrasts.original(logits, t) for t in top), drawn])
@@ -67,7 +67,7 @@ def class_similarity(
     return pd.concat(rows, ignore_index=True)
 
 
-def together(outputs: Tensor, start: Start, classes: Tensor) -> Tensor:
+def together(outputs: Tensor, relevance: InitialRelevance, classes: Tensor) -> Tensor:
     """Initial relevance (B, C) of several classes together: the sum of the initial relevances of each.
 
     Args:
@@ -79,7 +79,7 @@ def together(outputs: Tensor, start: Start, classes: Tensor) -> Tensor:
     tensor([[3., 2., 0.]])
     """
     of_any_image = classes.sum(dim=0).nonzero().flatten().tolist()
-    return sum((start(outputs, t) * classes[:, t : t + 1] for t in of_any_image), torch.zeros_like(outputs))
+    return sum((relevance(outputs, t) * classes[:, t : t + 1] for t in of_any_image), torch.zeros_like(outputs))
 
 
 def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
@@ -92,11 +92,11 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
         with weights (after a ``normalise`` of the model's own), and pixels_x_gradient. All three are NaN
         where relevance overflows.
     """
-    passed = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)
-    target = passed.logits.argmax(dim=1)
-    w = contrasts.original(passed.logits, target)
-    pixels, product = (input_x_gradient(passed, w, name).flatten(1).double() for name in (INPUT, list(passed.activations)[-1]))
-    logit = passed.logits.gather(1, target[:, None]).squeeze(1).double()
+    record = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)
+    target = record.logits.argmax(dim=1)
+    w = contrasts.original(record.logits, target)
+    pixels, product = (input_x_gradient(record, w, name).flatten(1).double() for name in (INPUT, list(record.activations)[-1]))
+    logit = record.logits.gather(1, target[:, None]).squeeze(1).double()
     rows = []
     for rules in ("z_plus", "epsilon", "z"):
         for biases in (False, True):

@@ -34,15 +34,15 @@ def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, la
         foils (norm of sum_s alpha_s phi^s over that of phi^t), p_t, p_2 and log_odds of t.
     """
     layer = layer or default_layer(model)
-    passed = forward(model, images, [INPUT, layer], once=True)
-    probabilities = passed.logits.softmax(dim=1).topk(2, dim=1).values
-    target = passed.logits.argmax(dim=1)
-    computed = softmax_gradient(passed.logits, target)
+    record = forward(model, images, [INPUT, layer], once=True)
+    probabilities = record.logits.softmax(dim=1).topk(2, dim=1).values
+    target = record.logits.argmax(dim=1)
+    computed = softmax_gradient(record.logits, target)
     size = computed.norm(dim=1, keepdim=True)
     cotangents = torch.stack([
-        original(passed.logits, target), weighted(passed.logits, target), computed / torch.where(size == 0, 1, size),
+        original(record.logits, target), weighted(record.logits, target), computed / torch.where(size == 0, 1, size),
     ])
-    maps = {"gradient": passed.pull_back(cotangents)[INPUT], "gradcam": gradcam(passed, cotangents, layer)}
+    maps = {"gradient": record.pull_back(cotangents)[INPUT], "gradcam": gradcam(record, cotangents, layer)}
     tables = []
     for method, phi in maps.items():
         logit, contrast, softmax = phi.flatten(2).double()
@@ -54,7 +54,7 @@ def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, la
             "foils": ((logit - contrast).norm(dim=1) / logit.norm(dim=1)).numpy(force=True),
             "p_t": probabilities[:, 0].double().numpy(force=True),
             "p_2": probabilities[:, 1].double().numpy(force=True),
-            "log_odds": log_odds(passed.logits, target).double().numpy(force=True),
+            "log_odds": log_odds(record.logits, target).double().numpy(force=True),
         }))
     return pd.concat(tables, ignore_index=True)
 
@@ -71,12 +71,12 @@ def gradient_norms(
     Returns:
         One row for each image and chosen class, with image, rank (0 is the most probable), logit, norm.
     """
-    passed = forward(model, images, INPUT, once=True)
-    logits, order = passed.logits.sort(dim=1, descending=True)
+    record = forward(model, images, INPUT, once=True)
+    logits, order = record.logits.sort(dim=1, descending=True)
     count = order.shape[1]
     ranks = np.unique(np.r_[: min(ends, count), min(ends, count) : count : step, max(0, count - ends) : count])
     units = torch.nn.functional.one_hot(order[:, ranks].T, count).to(images.dtype)
-    norms = passed.pull_back(units)[INPUT].flatten(2).norm(dim=2)
+    norms = record.pull_back(units)[INPUT].flatten(2).norm(dim=2)
     index = pd.MultiIndex.from_product([ranks, range(len(images))], names=["rank", "image"])
     return pd.DataFrame({
         "logit": logits[:, ranks].T.flatten().double().numpy(force=True),

@@ -84,18 +84,18 @@ def relative_probabilities(
     if first not in FIRST or (first == "label" and labels is None):
         raise ValueError(f'first must be one of {FIRST}, and "label" needs labels; got {first!r}')
     layer = layer or default_layer(model)
-    passed = forward(model, images, layer, once=True)
-    probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
+    record = forward(model, images, layer, once=True)
+    probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
     if first == "label":
-        rivals = schemes.maximum(passed.logits, labels).argmin(dim=1)  # where it is -1
+        rivals = schemes.maximum(record.logits, labels).argmin(dim=1)  # where it is -1
         classes = torch.stack([labels, rivals], dim=1)
     chosen = ((probabilities[:, 1] > threshold) == above).nonzero().flatten().tolist()
     if not chosen:
         return pd.DataFrame(columns=COLUMNS)
-    maps = explanations(passed, classes, methods, contrasts)
+    maps = explanations(record, classes, methods, contrasts)
     scoring_model = scoring_model or model
     own = scoring_model is model
-    logits = passed.logits if own else _second_logits(scoring_model, images, passed.logits.shape)
+    logits = record.logits if own else _second_logits(scoring_model, images, record.logits.shape)
     fill = {name: baseline(name, model, images[chosen]) for name in baselines}
     tables = []
     for index, i in enumerate(chosen):
@@ -194,14 +194,14 @@ def method_advantages(
 
 
 def explanations(
-    passed: ForwardPass, classes: Tensor, methods: Sequence[str], contrasts: Sequence[str]
+    record: ForwardPass, classes: Tensor, methods: Sequence[str], contrasts: Sequence[str]
 ) -> Tensor:
     """Maps (methods, contrasts, ranks, B, h, w) of the classes (B, ranks), one backward pass for all."""
     ranks = classes.shape[1]
     cotangents = torch.stack(
-        [cotangent(c, passed.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
+        [cotangent(c, record.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
     )
-    maps = torch.stack([EXPLAINERS[method].function(passed, cotangents) for method in methods])
+    maps = torch.stack([EXPLAINERS[method].function(record, cotangents) for method in methods])
     return maps.unflatten(1, (len(contrasts), ranks))
 
 

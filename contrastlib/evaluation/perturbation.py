@@ -133,10 +133,10 @@ def _bounds(images: Tensor, epsilon: float, clamp: str) -> tuple[Tensor, Tensor]
 
 def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequence[str]) -> Tensor:
     """Each contrast's gradient at its own images (K, B, ...), in one pass."""
-    passed = forward(model, images.flatten(0, 1), once=True)
-    logits = passed.logits.unflatten(0, images.shape[:2])
+    record = forward(model, images.flatten(0, 1), once=True)
+    logits = record.logits.unflatten(0, images.shape[:2])
     cotangents = torch.cat([cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])
-    return gradient(passed, cotangents).unflatten(0, images.shape[:2])
+    return gradient(record, cotangents).unflatten(0, images.shape[:2])
 
 
 def _scores(logits: Tensor, target: Tensor) -> pd.DataFrame:

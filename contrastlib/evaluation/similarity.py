@@ -41,9 +41,9 @@ def describe(
     layers = list(layers) or [default_layer(model)]
     tables = []
     for layer in layers:  # one at a time: the gradients of several layers at once are the largest thing in memory
-        passed = forward(model, images, layer, once=True)
-        probabilities, classes = passed.logits.softmax(dim=1).topk(3, dim=1)
-        maps = explanations(passed, classes[:, :2], methods, contrasts).flatten(-2)
+        record = forward(model, images, layer, once=True)
+        probabilities, classes = record.logits.softmax(dim=1).topk(3, dim=1)
+        maps = explanations(record, classes[:, :2], methods, contrasts).flatten(-2)
         similarity = torch.cosine_similarity(maps[:, :, 0], maps[:, :, 1], dim=-1)
         negative = (maps[:, :, 0] < 0).float().mean(dim=-1)
         index = pd.MultiIndex.from_product([methods, contrasts, range(len(images))], names=["method", "contrast", "image"])
@@ -53,6 +53,6 @@ def describe(
         index = table["image"].to_numpy()
         for rank in range(3):
             table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[index]
-        table["log_odds"] = log_odds(passed.logits, classes[:, 0]).numpy(force=True)[index]
+        table["log_odds"] = log_odds(record.logits, classes[:, 0]).numpy(force=True)[index]
         tables.append(table.assign(layer=layer))
     return pd.concat(tables, ignore_index=True)

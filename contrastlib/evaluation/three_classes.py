@@ -59,13 +59,13 @@ def compare(
         ``_before``; p_3. No row, but all columns, when no image passes.
     """
     layer = layer or default_layer(model)
-    passed = forward(model, images, layer, once=True)
-    probabilities, classes = passed.logits.softmax(dim=1).topk(3, dim=1)
+    record = forward(model, images, layer, once=True)
+    probabilities, classes = record.logits.softmax(dim=1).topk(3, dim=1)
     chosen = (probabilities[:, 2] > threshold).nonzero().flatten().tolist()
     if not chosen:
         return pd.DataFrame(columns=COLUMNS)
     schemes = list(dict.fromkeys(["original", *contrasts]))
-    maps = explanations(passed, classes, (method,), schemes)[0]  # (schemes, ranks, B, h, w)
+    maps = explanations(record, classes, (method,), schemes)[0]  # (schemes, ranks, B, h, w)
     fills = baseline(fill, model, images[chosen])
     tables = []
     for filled, i in zip(fills, chosen):
@@ -74,7 +74,7 @@ def compare(
         masks = torch.stack([masked_pixels(full[:, rank], "positive", mask_rule) for rank in range(3)], dim=1)
         masked = torch.where(masks.flatten(0, 1)[:, None], filled, images[i])
         after = predict(model, masked)[:, classes[i]].unflatten(0, masks.shape[:2])
-        before = passed.logits[i, classes[i]].expand_as(after)
+        before = record.logits[i, classes[i]].expand_as(after)
         rows = rows[rows["contrast"].isin(contrasts)]
         index = ([list(contrasts).index(c) for c in rows["contrast"]], rows["rank"] - 1, rows["foil"] - 1)
         tables.append(rows.assign(
@@ -105,9 +105,9 @@ def mean_by_class_count(
         foil_cosine (with phi^t).
     """
     layer = layer or default_layer(model)
-    passed = forward(model, images, layer)
-    maps = class_maps(passed, EXPLAINERS[method].function, layer).flatten(2).double()  # (C, B, positions)
-    count, target = len(maps), passed.logits.argmax(dim=1)
+    record = forward(model, images, layer)
+    maps = class_maps(record, EXPLAINERS[method].function, layer).flatten(2).double()  # (C, B, positions)
+    count, target = len(maps), record.logits.argmax(dim=1)
     rows = []
     for i, t in enumerate(target.tolist()):
         generator = np.random.default_rng(image_seed(images[i], seed))

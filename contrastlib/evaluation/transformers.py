@@ -50,15 +50,15 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
         same contrast; NaN for GradCAM), similarity (cosine of the maps of t_1 and t_2), negative
         (share below 0), p_1 and p_2. Cosines with a map of zeros are NaN.
     """
-    passed = vit.vit_forward(model, images, once=True)
-    probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
-    cotangents = torch.stack([contrasts.cotangent(c, passed.logits, t) for c in CONTRASTS for t in classes.T])
-    maps = {name: make(passed, cotangents).unflatten(0, (len(CONTRASTS), 2)) for name, make in _maps(passed).items()}
+    record = vit.vit_forward(model, images, once=True)
+    probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
+    cotangents = torch.stack([contrasts.cotangent(c, record.logits, t) for c in CONTRASTS for t in classes.T])
+    maps = {name: make(record, cotangents).unflatten(0, (len(CONTRASTS), 2)) for name, make in _maps(record).items()}
     tables = [
         _rows(name, contrast, phi[c], phi[0, 0], maps["repaired"][c, 0] if name in ROLLOUTS else None)
         for name, phi in maps.items() for c, contrast in enumerate(CONTRASTS if name in ROLLOUTS else CONTRASTS[:2])
     ]
-    plain = vit.attention_rollout(passed)[None].expand(2, *[-1] * 3)
+    plain = vit.attention_rollout(record)[None].expand(2, *[-1] * 3)
     tables.append(_rows("rollout without gradients", "none", plain, plain[0], maps["repaired"][1, 0]))
     table = pd.concat(tables, ignore_index=True)
     index = table["image"].to_numpy()
@@ -84,8 +84,8 @@ def moran(maps: Tensor) -> Tensor:
     return neighbours / pairs / torch.where(variance == 0, torch.nan, variance)
 
 
-def _maps(passed: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:
-    depth = sum(name.startswith("norm.") for name in passed.activations)
+def _maps(record: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:
+    depth = sum(name.startswith("norm.") for name in record.activations)
     layers = {f"block {i}": f"norm.{i}" for i in range(depth)}
     layers |= {f"behind block {i}": f"block.{i}" for i in range(depth - 1)}
     blocks = {name: partial(vit.vit_gradcam, layer=layer) for name, layer in layers.items()}

@@ -7,12 +7,12 @@ or run it at other points, take the network, the images and a contrast, a functi
 from contrastlib.explainers.all_classes import class_maps
 from contrastlib.explainers.cam import gradcam, linear_approximation, xgradcam
 from contrastlib.explainers.deeplift import deeplift
+from contrastlib.explainers.explainer import CHANNELS, Explainer
 from contrastlib.explainers.fullgrad import fullgrad
 from contrastlib.explainers.gradients import gradient, input_x_gradient
 from contrastlib.explainers.guided_backpropagation import guided_backpropagation
 from contrastlib.explainers.integrated_gradients import integrated_gradients
 from contrastlib.explainers.lrp import contrastive_lrp
-from contrastlib.explainers.record import CHANNELS, Explainer
 from contrastlib.explainers.registry import EXPLAINERS, select
 from contrastlib.explainers.upsampling import upsample
 from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from contrastlib.autograd import check_cotangent
+from contrastlib.contrasts import ContrastFn
 
-Contrast = Callable[[Tensor], Tensor]
 Baseline = float | Sequence[float] | Tensor
 
 
-def cotangent_of(contrast: Contrast, logits: Tensor) -> Tensor:
+def cotangent_of(contrast_fn: ContrastFn, logits: Tensor) -> Tensor:
     """What the contrast makes of these logits, checked: (B, C) or (K, B, C).
 
     >>> from contrastlib.contrasts import original
     >>> cotangent_of(lambda y: original(y, 1), torch.tensor([[2., 1., 0.]]))
     tensor([[0., 1., 0.]])
     """
-    cotangent = contrast(logits)
+    cotangent = contrast_fn(logits)
     check_cotangent(cotangent, logits)
     return cotangent
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from contrastlib.autograd import ForwardPass
-from contrastlib.explainers.record import register
+from contrastlib.explainers.explainer import register
 
 
 @register(
@@ -21,7 +21,7 @@ from contrastlib.explainers.record import register
     paper="selvaraju2017", equation="without ReLU, as Wang & Wang 2022, eq. 2",
     cost="1 forward, 1 backward to the layer", for_transformers="vit_gradcam",
 )
-def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+def gradcam(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi = sum_k (1/(h w) sum_ij d<w,y>/da_ij^k) a^k, without ReLU.
 
     Selvaraju et al. 2017 in the form of Wang & Wang 2022, eq. 2.
@@ -31,7 +31,7 @@ def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) ->
     >>> gradcam(forward(net, torch.rand(2, 3, 8, 8), "0"), torch.eye(5)[[1, 2]]).shape
     torch.Size([2, 6, 6])
     """
-    activation, gradient = _pulled_back(passed, cotangent, layer)
+    activation, gradient = _pulled_back(record, cotangent, layer)
     return _channel_sum(gradient.mean(dim=(-2, -1)), activation)
 
 
@@ -41,7 +41,7 @@ def gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) ->
     space="layer", needs="pass", linear=True, formula=r"\sum_k g^k a^k",
     paper="wang2022", equation="sec. 4", cost="1 forward, 1 backward to the layer",
 )
-def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+def linear_approximation(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi = sum_k a^k * d<w,y>/da^k, element by element (Wang & Wang 2022, sec. 4).
 
     >>> from contrastlib.autograd import forward
@@ -51,7 +51,7 @@ def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | No
     >>> torch.allclose(map_of_class_0.sum(dim=(1, 2)), p.logits[:, 0], atol=1e-6)
     True
     """
-    activation, gradient = _pulled_back(passed, cotangent, layer)
+    activation, gradient = _pulled_back(record, cotangent, layer)
     return (gradient * activation).sum(dim=-3)  # six times as fast as einsum, which transposes both
 
 
@@ -62,7 +62,7 @@ def linear_approximation(passed: ForwardPass, cotangent: Tensor, layer: str | No
     paper="fu2020", equation="normalised as Eriksson et al. 2025, eq. 3", cost="1 forward, 1 backward to the layer",
 )
 def xgradcam(
-    passed: ForwardPass, cotangent: Tensor, layer: str | None = None, normaliser: str = "absolute"
+    record: ForwardPass, cotangent: Tensor, layer: str | None = None, normaliser: str = "absolute"
 ) -> Tensor:
     """phi = sum_k (sum_ij a_ij^k / norm_k * d<w,y>/da_ij^k) a^k.
 
@@ -83,23 +83,23 @@ def xgradcam(
     norms = {"absolute": lambda a: a.abs().sum(dim=(-2, -1)), "sum": lambda a: a.sum(dim=(-2, -1))}
     if normaliser not in norms:
         raise ValueError(f"unknown normaliser {normaliser!r}; choose one of {', '.join(norms)}")
-    activation, gradient = _pulled_back(passed, cotangent, layer)
+    activation, gradient = _pulled_back(record, cotangent, layer)
     weights = (gradient * activation).sum(dim=(-2, -1))
     norm = norms[normaliser](activation)
     weights = torch.where(norm == 0, torch.zeros_like(weights), weights / norm)
     return _channel_sum(weights, activation)
 
 
-def _pulled_back(passed: ForwardPass, cotangent: Tensor, layer: str | None) -> tuple[Tensor, Tensor]:
-    layer = passed.layer(layer)
-    activation = passed.activations[layer]
+def _pulled_back(record: ForwardPass, cotangent: Tensor, layer: str | None) -> tuple[Tensor, Tensor]:
+    layer = record.layer(layer)
+    activation = record.activations[layer]
     if activation.ndim != 4:
         raise ValueError(
             f"layer {layer!r} gives {tuple(activation.shape)}, not (B, K, h, w): activation maps need a layer "
             "with places, such as a convolution"
         )
-    _check_places(layer, activation.shape, passed.size)
-    return activation, passed.pull_back(cotangent)[layer]
+    _check_places(layer, activation.shape, record.size)
+    return activation, record.pull_back(cotangent)[layer]
 
 
 def _check_places(layer: str, shape: torch.Size, size: torch.Size) -> None:

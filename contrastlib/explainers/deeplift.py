@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from contrastlib.autograd import check_images, forward
-from contrastlib.explainers._arguments import Baseline, Contrast, as_baseline, cotangent_of
+from contrastlib.contrasts import ContrastFn
+from contrastlib.explainers._arguments import Baseline, as_baseline, cotangent_of
 from contrastlib.explainers._functions import function_name
-from contrastlib.explainers.record import register
+from contrastlib.explainers.explainer import register
 
 ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu", "celu",
@@ -28,7 +29,7 @@ NO_CHANGE = 1e-10  # a difference to the baseline below it takes the slope inste
     space="pixels", needs="network", linear=True, formula=r"(x - x_0) \cdot m",
     paper="shrikumar2017", equation="sec. 3.5.1", cost="1 forward and 1 backward, of images and baseline",
 )
-def deeplift(model: nn.Module, images: Tensor, contrast: Contrast, baseline: Baseline | None = None) -> Tensor:
+def deeplift(model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline: Baseline | None = None) -> Tensor:
     """phi(x) = (x - x0) * m, with m the multipliers of the rescale rule from the pixels to <w, y>.
 
     A non-linearity a = f(z) passes back (f(z) - f(z0)) / (z - z0) instead of its slope, z0 and f(z0)
@@ -45,7 +46,7 @@ def deeplift(model: nn.Module, images: Tensor, contrast: Contrast, baseline: Bas
     Args:
         model: maps images to logits (B, C).
         images: x, (B, channels, H, W), floating point.
-        contrast: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
+        contrast_fn: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
             ``lambda y: contrasts.weighted(y, target)``.
         baseline: x0: a number, a colour (one value per channel) or a tensor that broadcasts to the
             images; 0 when None, which is black for images in [0, 1].
@@ -69,11 +70,11 @@ def deeplift(model: nn.Module, images: Tensor, contrast: Contrast, baseline: Bas
     images = images.detach()
     start = as_baseline(baseline, images)
     with _Rescaled():
-        passed = forward(model, torch.cat([images, start]), once=True)
-    logits, logits_at_start = passed.logits.chunk(2)
-    cotangent = cotangent_of(contrast, logits)
+        record = forward(model, torch.cat([images, start]), once=True)
+    logits, logits_at_start = record.logits.chunk(2)
+    cotangent = cotangent_of(contrast_fn, logits)
     both = torch.cat([cotangent, torch.zeros_like(cotangent)], dim=-2)
-    maps = (images - start) * passed.pull_back(both)["input"].chunk(2, dim=-4)[0]
+    maps = (images - start) * record.pull_back(both)["input"].chunk(2, dim=-4)[0]
     _check_complete(model, maps, cotangent * logits, cotangent * logits_at_start)
     return maps
 

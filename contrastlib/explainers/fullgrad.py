@@ -32,8 +32,9 @@ from contrastlib.autograd import (
     check_output,
     recording,
 )
+from contrastlib.contrasts import ContrastFn
+from contrastlib.explainers.explainer import register
 from contrastlib.explainers.lrp.rules import FAMILIAR, unfamiliar
-from contrastlib.explainers.record import register
 
 NOT_LINEAR = (
     nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention, nn.Softmax, nn.Sigmoid,
@@ -60,12 +61,12 @@ class FullGrad(NamedTuple):
     paper="srinivas2019", equation="eq. 5", cost="1 forward, 1 backward",
 )
 def fullgrad(
-    model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor], postprocess: str = "identity"
+    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, postprocess: str = "identity"
 ) -> FullGrad:
     """phi = sum_l psi(b_l * d<w,y>/da_l), the input's own term x * d<w,y>/dx among them (eq. 5 there).
 
     Args:
-        model, images, contrast: as in :func:`terms`.
+        model, images, contrast_fn: as in :func:`terms`.
         postprocess: psi, applied to the terms (C, h, w) of each layer before its channels are added up.
             "identity" is linear in w and keeps the sum: map and constants add up to <w, y>.
             "positive" drops negative terms. "absolute" is the published one: absolute values, scaled
@@ -87,10 +88,10 @@ def fullgrad(
     True
     """
     _check_postprocess(postprocess)
-    return combine(terms(model, images, contrast), images.shape[-2:], postprocess)
+    return combine(terms(model, images, contrast_fn), images.shape[-2:], postprocess)
 
 
-def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+def terms(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> dict[str, Tensor]:
     """What each layer adds to <w, y>, by one forward and one backward pass.
 
     Where the model normalises its images itself (a module with ``mean`` and ``std``), x is what comes
@@ -101,7 +102,7 @@ def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]
     Args:
         model, images: as in :func:`contrastlib.autograd.forward_pass.forward`. The outputs of all layers with a bias
             and their gradients are in memory at once, the gradients K times for K contrasts.
-        contrast: logits (B, C) -> cotangent w (B, C) or (K, B, C).
+        contrast_fn: logits (B, C) -> cotangent w (B, C) or (K, B, C).
 
     Returns:
         name of the layer -> (B, C, h, w), or (B,) in all where a layer has no places; K in front where
@@ -117,11 +118,11 @@ def terms(model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor]
     {'input': (2, 3, 8, 8), '0': (2, 4, 6, 6), '3': (2,)}
     """
     source, biased = _sources(model)
-    passed = _forward(model, images, source, biased)
-    outputs, cotangent = passed.activations, contrast(passed.logits)
-    gradients = passed.pull_back(cotangent)
-    score = (cotangent * passed.logits).sum(dim=-1)
-    del passed  # each gradient is let go of when its term is there
+    record = _forward(model, images, source, biased)
+    outputs, cotangent = record.activations, contrast_fn(record.logits)
+    gradients = record.pull_back(cotangent)
+    score = (cotangent * record.logits).sum(dim=-1)
+    del record  # each gradient is let go of when its term is there
     found, total, size = {}, torch.zeros_like(score), score.abs()
     source = source if source in outputs else INPUT
     shift = _shift(model, images, source) * gradients.pop(SHIFTED) if SHIFTED in outputs else 0
@@ -208,7 +209,7 @@ def _shift(model: nn.Module, images: Tensor, source: str) -> Tensor:
     with as_found(model), torch.no_grad(), _entering(model, stop), ExitStack() as blank:
         if source != INPUT:
             module = model.get_submodule(source)
-            blank.callback(module.register_forward_hook(lambda *passed: torch.zeros_like(passed[-1])).remove)
+            blank.callback(module.register_forward_hook(lambda *arguments: torch.zeros_like(arguments[-1])).remove)
         try:
             model(torch.zeros_like(images[:1]))
         except _Entered as entered:

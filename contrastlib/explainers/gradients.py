@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from contrastlib.autograd import ForwardPass
-from contrastlib.explainers.record import register
+from contrastlib.explainers.explainer import register
 
 
 @register(
@@ -18,7 +18,7 @@ from contrastlib.explainers.record import register
     space="pixels", needs="pass", linear=True, formula=r"\partial \langle w, y\rangle / \partial x",
     paper="simonyan2013", equation="sec. 3", cost="1 forward, 1 backward",
 )
-def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+def gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi(x) = grad_x <w, y> (Simonyan et al. 2013; Wang & Wang 2022, sec. 4).
 
     >>> import torch; from contrastlib.autograd import forward
@@ -27,7 +27,7 @@ def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -
     >>> torch.equal(gradient(p, torch.tensor([[1., -1.]])).flatten(), net[1].weight[0] - net[1].weight[1])
     True
     """
-    return passed.pull_back(cotangent)[passed.layer(layer)].clone()  # the pass keeps its own
+    return record.pull_back(cotangent)[record.layer(layer)].clone()  # the pass keeps its own
 
 
 @register(
@@ -35,7 +35,7 @@ def gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -
     space="pixels", needs="pass", linear=True, formula=r"x \cdot \partial \langle w, y\rangle / \partial x",
     paper="shrikumar2016", cost="1 forward, 1 backward",
 )
-def input_x_gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
+def input_x_gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """phi(x) = x * grad_x <w, y>, element by element (Shrikumar et al. 2016).
 
     x is what ``layer`` recorded. A network that normalises inside (its input in [0, 1]) and one
@@ -48,5 +48,5 @@ def input_x_gradient(passed: ForwardPass, cotangent: Tensor, layer: str | None =
     >>> torch.allclose(input_x_gradient(p, torch.tensor([[1., 0.]])).sum(), p.logits[0, 0])
     True
     """
-    layer = passed.layer(layer)
-    return passed.activations[layer] * passed.pull_back(cotangent)[layer]
+    layer = record.layer(layer)
+    return record.activations[layer] * record.pull_back(cotangent)[layer]

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from contrastlib.autograd import forward
-from contrastlib.explainers._arguments import Contrast, cotangent_of
+from contrastlib.contrasts import ContrastFn
+from contrastlib.explainers._arguments import cotangent_of
 from contrastlib.explainers._functions import function_name
-from contrastlib.explainers.record import register
+from contrastlib.explainers.explainer import register
 
 
 @register(
@@ -22,7 +23,7 @@ from contrastlib.explainers.record import register
     formula=r"g \text{ with } g_z = \mathbb{1}[z > 0] \max(g_a, 0) \text{ at each } a = \max(z, 0)",
     paper="springenberg2015", equation="fig. 1", cost="1 forward, 1 backward",
 )
-def guided_backpropagation(model: nn.Module, images: Tensor, contrast: Contrast) -> Tensor:
+def guided_backpropagation(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> Tensor:
     """The gradient of <w, y> at the pixels, of which every ReLU passes only positive values back.
 
     At each ReLU a = max(z, 0) the slope g_a becomes g_z = 1[z > 0] max(g_a, 0) (Springenberg et al.
@@ -35,7 +36,7 @@ def guided_backpropagation(model: nn.Module, images: Tensor, contrast: Contrast)
     Args:
         model: maps images to logits (B, C).
         images: (B, channels, H, W), floating point.
-        contrast: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
+        contrast_fn: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
             ``lambda y: contrasts.weighted(y, target)``.
 
     Returns:
@@ -50,15 +51,15 @@ def guided_backpropagation(model: nn.Module, images: Tensor, contrast: Contrast)
     torch.Size([2, 3, 8, 8])
     """
     with _Guided() as guided:
-        passed = forward(model, images)
+        record = forward(model, images)
     if not guided.count:
         raise ValueError(
             f"no ReLU ran in {type(model).__name__}: guided back-propagation would be the plain gradient; "
             "use gradient instead, or for a TorchScript module, which hides its functions, the module it was made from"
         )
-    cotangent = cotangent_of(contrast, passed.logits)
+    cotangent = cotangent_of(contrast_fn, record.logits)
     # one by one: what is not linear must not be put together from a basis
-    maps = [passed.pull_back(one)["input"] for one in cotangent.reshape(-1, *passed.logits.shape)]
+    maps = [record.pull_back(one)["input"] for one in cotangent.reshape(-1, *record.logits.shape)]
     return torch.stack(maps).reshape(*cotangent.shape[:-2], *images.shape)
 
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib.autograd import check_images, forward, predict
-from contrastlib.explainers._arguments import Baseline, Contrast, as_baseline, cotangent_of
-from contrastlib.explainers.record import register
+from contrastlib.contrasts import ContrastFn
+from contrastlib.explainers._arguments import Baseline, as_baseline, cotangent_of
+from contrastlib.explainers.explainer import register
 
 
 @register(
@@ -18,7 +19,7 @@ from contrastlib.explainers.record import register
     paper="sundararajan2017", equation="eq. 1", cost="1 forward; 1 forward and 1 backward for each of the steps",
 )
 def integrated_gradients(
-    model: nn.Module, images: Tensor, contrast: Contrast, baseline: Baseline | None = None, steps: int = 128,
+    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline: Baseline | None = None, steps: int = 128,
     contrast_at: str = "image", batch: int = 16,
 ) -> Tensor:
     """phi(x) = (x - x0) * int_0^1 grad <w, y>(x0 + a (x - x0)) da, element by element.
@@ -41,7 +42,7 @@ def integrated_gradients(
     Args:
         model: maps images to logits (B, C).
         images: x, (B, channels, H, W), floating point.
-        contrast: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
+        contrast_fn: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
             ``lambda y: contrasts.weighted(y, target)``. It always gets the logits of the B images in
             their order, so a target for each image is right: once for the images themselves, or once
             for each step of the path.
@@ -76,14 +77,14 @@ def integrated_gradients(
         raise ValueError(f"unknown contrast_at {contrast_at!r}; choose one of image, path")
     images = images.detach()
     start = as_baseline(baseline, images)
-    fixed = cotangent_of(contrast, predict(model, images)) if contrast_at == "image" else None
+    fixed = cotangent_of(contrast_fn, predict(model, images)) if contrast_at == "image" else None
     total = 0
     for chunk in _midpoints(steps, images).split(max(1, batch // len(images))):
         points = torch.lerp(start, images, chunk.view(-1, 1, 1, 1, 1))
-        passed = forward(model, points.flatten(0, 1), once=True)
-        at_points = passed.logits.unflatten(0, (len(chunk), -1))
-        weights = torch.stack([cotangent_of(contrast, y) if fixed is None else fixed for y in at_points], dim=-3)
-        slopes = passed.pull_back(weights.flatten(-3, -2))["input"]
+        record = forward(model, points.flatten(0, 1), once=True)
+        at_points = record.logits.unflatten(0, (len(chunk), -1))
+        weights = torch.stack([cotangent_of(contrast_fn, y) if fixed is None else fixed for y in at_points], dim=-3)
+        slopes = record.pull_back(weights.flatten(-3, -2))["input"]
         total = total + slopes.unflatten(-4, points.shape[:2]).sum(dim=-5)
     return (images - start) * total / steps
 

@@ -1,6 +1,6 @@
 """The explainers by name.
 
-A function becomes an explainer by the decorator :func:`contrastlib.explainers.record.register`. All modules of this
+A function becomes an explainer by the decorator :func:`contrastlib.explainers.explainer.register`. All modules of this
 package are imported here, so that to add a method means to write its module and its test. :func:`contrastlib.explain`,
 the evaluations, the explorer, the command line's help and the tables of the book read ``EXPLAINERS``.
 """
@@ -12,7 +12,7 @@ import pkgutil
 import sys
 from typing import Any, get_args
 
-from contrastlib.explainers.record import RECORDS, Explainer, Needs, Space
+from contrastlib.explainers.explainer import RECORDS, Explainer, Needs, Space
 
 EXPLAINERS: dict[str, Explainer] = {}
 """name -> record, of all methods of :func:`contrastlib.explain`: those of a layer first, then of pixels, then of tokens"""

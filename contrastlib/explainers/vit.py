@@ -31,7 +31,7 @@ from torch.nn import functional
 from torchvision.models import VisionTransformer
 
 from contrastlib.autograd import ForwardPass, as_found, check_images, check_output, recording
-from contrastlib.explainers.record import register
+from contrastlib.explainers.explainer import register
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
 """Options of :func:`gradient_attention_rollout` as its inventor's code has them."""
@@ -60,10 +60,10 @@ def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> Forward
         TypeError, ValueError: no Vision Transformer, or images that cannot be explained.
 
     >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8)
-    >>> passed = vit_forward(net, torch.rand(3, 3, 32, 32))
-    >>> list(passed.activations)
+    >>> record = vit_forward(net, torch.rand(3, 3, 32, 32))
+    >>> list(record.activations)
     ['norm.0', 'attention.0', 'block.0', 'norm.1', 'attention.1', 'block.1']
-    >>> passed.activations["attention.1"].shape
+    >>> record.activations["attention.1"].shape
     torch.Size([3, 2, 17, 17])
     """
     check_images(model, images)
@@ -99,7 +99,7 @@ def is_transformer(model: nn.Module) -> bool:
     formula=r"\sum_d \big(\frac{1}{N-1} \sum_i g_{id}\big)\, x_{jd}",
     paper="selvaraju2017", equation="for tokens as Eriksson et al. 2025, sec. 3.4", cost="1 forward, 1 backward",
 )
-def vit_gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None, relu: bool = False) -> Tensor:
+def vit_gradcam(record: ForwardPass, cotangent: Tensor, layer: str | None = None, relu: bool = False) -> Tensor:
     """phi_j = sum_d (1/(N - 1) sum_i d<w,y>/dx_id) x_jd, over the patches i: GradCAM of tokens.
 
     Patches stand for spatial positions, features for channels. Selvaraju et al. 2017, for Transformers as in
@@ -116,21 +116,21 @@ def vit_gradcam(passed: ForwardPass, cotangent: Tensor, layer: str | None = None
         ValueError: no such layer, or a pass that :func:`vit_forward` did not make.
 
     >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8)
-    >>> passed = vit_forward(net, torch.rand(3, 3, 32, 32))
-    >>> vit_gradcam(passed, torch.eye(1000)[[1, 2, 3]], "norm.0").shape
+    >>> record = vit_forward(net, torch.rand(3, 3, 32, 32))
+    >>> vit_gradcam(record, torch.eye(1000)[[1, 2, 3]], "norm.0").shape
     torch.Size([3, 4, 4])
     """
-    layer = layer or f"norm.{_depth(passed) - 1}"
-    layers = [name for name in passed.activations if not name.startswith("attention")]
+    layer = layer or f"norm.{_depth(record) - 1}"
+    layers = [name for name in record.activations if not name.startswith("attention")]
     if layer not in layers:
         raise ValueError(f"this Transformer has no layer {layer!r}; choose one of {', '.join(layers)}")
-    patches = passed.activations[layer][:, 1:]
-    weights = passed.pull_back(cotangent)[layer][..., 1:, :].mean(dim=-2)
+    patches = record.activations[layer][:, 1:]
+    weights = record.pull_back(cotangent)[layer][..., 1:, :].mean(dim=-2)
     maps = _on_grid(torch.einsum("...bd,bjd->...bj", weights, patches))
     return maps.clamp(min=0) if relu else maps
 
 
-def attention_rollout(passed: ForwardPass) -> Tensor:
+def attention_rollout(record: ForwardPass) -> Tensor:
     """The class token's row of Â_L ... Â_1, with Â_i = (mean over heads of A_i + I) / 2.
 
     Abnar & Zuidema 2020, sec. 3: the share of each patch in the class token if attention were all that
@@ -141,7 +141,7 @@ def attention_rollout(passed: ForwardPass) -> Tensor:
     >>> attention_rollout(vit_forward(net, torch.rand(3, 3, 32, 32))).shape
     torch.Size([3, 4, 4])
     """
-    heads = [passed.activations[f"attention.{i}"].mean(dim=1) for i in range(_depth(passed))]
+    heads = [record.activations[f"attention.{i}"].mean(dim=1) for i in range(_depth(record))]
     return _rolled_out((attention + _identity(attention)) / 2 for attention in reversed(heads))
 
 
@@ -153,7 +153,7 @@ def attention_rollout(passed: ForwardPass) -> Tensor:
     paper="gildenblat2020", equation="repaired; Eriksson et al. 2025, sec. 3.5", cost="1 forward, 1 backward",
 )
 def gradient_attention_rollout(
-    passed: ForwardPass, cotangent: Tensor, *, gradients: str = "aligned", normalise: str = "absolute",
+    record: ForwardPass, cotangent: Tensor, *, gradients: str = "aligned", normalise: str = "absolute",
     negatives: str = "keep", discard_ratio: float = 0.0,
 ) -> Tensor:
     """The class token's row of R_L ... R_1, R_i = norm(I + E_i), E_i = mean over heads of G_i * A_i (GWAR).
@@ -184,8 +184,8 @@ def gradient_attention_rollout(
         ValueError: an option that does not exist, or a pass that :func:`vit_forward` did not make.
 
     >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8)
-    >>> passed, w = vit_forward(net, torch.rand(3, 3, 32, 32)), torch.eye(1000)[[1, 2, 3]]
-    >>> gradient_attention_rollout(passed, w).shape, gradient_attention_rollout(passed, w, **REVIEW).shape
+    >>> record, w = vit_forward(net, torch.rand(3, 3, 32, 32)), torch.eye(1000)[[1, 2, 3]]
+    >>> gradient_attention_rollout(record, w).shape, gradient_attention_rollout(record, w, **REVIEW).shape
     (torch.Size([3, 4, 4]), torch.Size([3, 4, 4]))
     """
     _check_option("gradients", gradients, ("aligned", "reversed"))
@@ -195,7 +195,7 @@ def gradient_attention_rollout(
         raise ValueError(f"discard_ratio is {discard_ratio}: it must be at least 0 and below 1")
 
     def factors() -> Iterator[Tensor]:
-        for edges in _edges(passed, cotangent, gradients == "reversed"):
+        for edges in _edges(record, cotangent, gradients == "reversed"):
             edges = edges.clamp(min=0) if negatives == "clip" else edges
             yield NORMALISE[normalise](_without_lowest(edges, discard_ratio) + _identity(edges))
 
@@ -209,7 +209,7 @@ def gradient_attention_rollout(
     formula=r"\Big[\sum_i \operatorname{mean}_h(A_i \cdot g_i)\Big]_{0j}",
     paper="gildenblat2020", equation="its part that is linear in w", cost="1 forward, 1 backward",
 )
-def attention_x_gradient(passed: ForwardPass, cotangent: Tensor) -> Tensor:
+def attention_x_gradient(record: ForwardPass, cotangent: Tensor) -> Tensor:
     """phi = the class token's row of sum_i E_i, E_i = mean over heads of A_i * d<w,y>/dA_i.
 
     The part of :func:`gradient_attention_rollout` that is linear in w: the derivative of its product,
@@ -220,7 +220,7 @@ def attention_x_gradient(passed: ForwardPass, cotangent: Tensor) -> Tensor:
     >>> attention_x_gradient(vit_forward(net, torch.rand(3, 3, 32, 32)), torch.eye(1000)[[1, 2, 3]]).shape
     torch.Size([3, 4, 4])
     """
-    return _on_grid(sum(edges[..., 0, 1:] for edges in _edges(passed, cotangent)))
+    return _on_grid(sum(edges[..., 0, 1:] for edges in _edges(record, cotangent)))
 
 
 @contextmanager
@@ -261,20 +261,20 @@ def _transformer(model: nn.Module) -> VisionTransformer:
     return found[0]
 
 
-def _depth(passed: ForwardPass) -> int:
-    depth = sum(name.startswith("attention.") for name in passed.activations)
+def _depth(record: ForwardPass) -> int:
+    depth = sum(name.startswith("attention.") for name in record.activations)
     if not depth:
         raise ValueError("this pass recorded no attention: make it with vit_forward(model, images)")
     return depth
 
 
-def _edges(passed: ForwardPass, cotangent: Tensor, reverse: bool = False) -> Iterator[Tensor]:
+def _edges(record: ForwardPass, cotangent: Tensor, reverse: bool = False) -> Iterator[Tensor]:
     """E_i (..., B, N, N) from the last block down to the first, the order in which a row is rolled out."""
-    depth = _depth(passed)
-    gradients = passed.pull_back(cotangent)
+    depth = _depth(record)
+    gradients = record.pull_back(cotangent)
     for i in reversed(range(depth)):
         gradient = gradients[f"attention.{depth - 1 - i if reverse else i}"]
-        attention = passed.activations[f"attention.{i}"]
+        attention = record.activations[f"attention.{i}"]
         yield torch.einsum("...hij,...hij->...ij", gradient, attention) / attention.shape[1]
 
 

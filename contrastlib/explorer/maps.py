@@ -159,19 +159,19 @@ class _Work:
         own = self.layers or [self.network.layer]
         places = [(method, layer) for method in methods
                   for layer in ([INPUT] if EXPLAINERS[method].space == "pixels" else own)]
-        passed = forward(self.network, self.images, list(dict.fromkeys(layer for _, layer in places)))
-        return self._of_pass(passed, places, step)
+        record = forward(self.network, self.images, list(dict.fromkeys(layer for _, layer in places)))
+        return self._of_pass(record, places, step)
 
     def by_tokens(self, methods: list[str], step: Step) -> list[Rows]:
-        passed = vit.vit_forward(self.network, self.images)
-        own = self.layers or _all_blocks(passed)
+        record = vit.vit_forward(self.network, self.images)
+        own = self.layers or _all_blocks(record)
         places = [(method, layer) for method in methods
                   for layer in (own if EXPLAINERS[method].takes_layer else [TOKENS])]
-        return self._of_pass(passed, places, step)
+        return self._of_pass(record, places, step)
 
-    def _of_pass(self, passed: ForwardPass, places: list[tuple[str, str]], step: Step) -> list[Rows]:
+    def _of_pass(self, record: ForwardPass, places: list[tuple[str, str]], step: Step) -> list[Rows]:
         """The rows of each method at each layer: basis maps of the linear ones, and tables of the others."""
-        ranking = self.rank(passed.logits)
+        ranking = self.rank(record.logits)
         kinds = {"linear": [place for place in places if EXPLAINERS[place[0]].linear],
                  "table": [place for place in places if not EXPLAINERS[place[0]].linear]}
         jobs = [kind for kind in kinds if kinds[kind]]
@@ -179,35 +179,35 @@ class _Work:
         for done, kind in enumerate(jobs):
             # four targets share the vector of ones and the softmax, so that fewer vectors go back
             cotangents, together = (ranking.tabulated, 4 * len(ranking.contrasts)) if kind == "table" else (ranking.basis, TOGETHER)
-            made = _each_part(cotangents, [partial(self._map, passed, *place) for place in kinds[kind]],
+            made = _each_part(cotangents, [partial(self._map, record, *place) for place in kinds[kind]],
                               lambda share, done=done: step((done + share) / len(jobs)), together)
             found += [Rows({method: kind}, layer, maps, self.factor if layer == INPUT else None)
                       for (method, layer), maps in zip(kinds[kind], made)]
         return found
 
-    def _map(self, passed: ForwardPass, method: str, layer: str, part: Tensor) -> Tensor:
-        record = EXPLAINERS[method]
-        at = {"layer": layer} if record.takes_layer else {}
-        maps = record.map(record.function(passed, part, **at))
-        return pool(maps, self.factor) if record.space == "pixels" else maps
+    def _map(self, record: ForwardPass, method: str, layer: str, part: Tensor) -> Tensor:
+        explainer = EXPLAINERS[method]
+        at = {"layer": layer} if explainer.takes_layer else {}
+        maps = explainer.map(explainer.function(record, part, **at))
+        return pool(maps, self.factor) if explainer.space == "pixels" else maps
 
     def by_network(self, methods: list[str], step: Step) -> list[Rows]:
         found = []
         for done, method in enumerate(methods, 1):
-            record = EXPLAINERS[method]
+            explainer = EXPLAINERS[method]
 
-            def cotangents(logits: Tensor, record: Explainer = record) -> Tensor:
+            def cotangents(logits: Tensor, explainer: Explainer = explainer) -> Tensor:
                 ranking = self.rank(logits)
-                return (ranking.basis if record.linear else ranking.tabulated).to(logits)
+                return (ranking.basis if explainer.linear else ranking.tabulated).to(logits)
 
             try:
-                made = record.map(record.function(self.network, self.images, cotangents))
+                made = explainer.map(explainer.function(self.network, self.images, cotangents))
             except NoRanking:
                 raise
             except ValueError:  # a network that the method does not apply to
                 continue
             maps = pool(made, self.factor).double().numpy(force=True)
-            found.append(Rows({method: "linear" if record.linear else "table"}, INPUT, maps, self.factor))
+            found.append(Rows({method: "linear" if explainer.linear else "table"}, INPUT, maps, self.factor))
             step(done / len(methods))
         return found
 
@@ -236,9 +236,9 @@ def _each_part(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor
     return [np.concatenate(result) for result in results]
 
 
-def _all_blocks(passed: ForwardPass) -> list[str]:
+def _all_blocks(record: ForwardPass) -> list[str]:
     """The output of each block, and of the last, after which no patch counts, its input."""
-    blocks = [name for name in passed.activations if name.startswith("block.")]
+    blocks = [name for name in record.activations if name.startswith("block.")]
     return [*blocks[:-1], blocks[-1].replace("block", "norm")]
 
 

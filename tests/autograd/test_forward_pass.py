@@ -61,10 +61,10 @@ def test_logits_are_those_of_the_model(network, images):
 def test_activations_and_gradients_are_those_before_an_operation_in_place(network, images):
     cotangent = torch.randn(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     for layer in [name for name in network.layers if name.isdigit()]:
-        passed = forward(network, images, layer)
+        record = forward(network, images, layer)
         activation, gradient = reference(network, images, layer, cotangent)
-        torch.testing.assert_close(passed.activations[layer], activation, **EXACT)
-        torch.testing.assert_close(passed.pull_back(cotangent)[layer], gradient, **EXACT)
+        torch.testing.assert_close(record.activations[layer], activation, **EXACT)
+        torch.testing.assert_close(record.pull_back(cotangent)[layer], gradient, **EXACT)
     assert any(forward(network, images, layer).activations[layer].min() < 0 for layer in network.layers)
 
 
@@ -88,46 +88,46 @@ def test_several_layers_at_once_are_each_alone(network, images):
 def test_many_cotangents_at_once_are_one_by_one(network, images):
     many = torch.randn(5, 3, 6, dtype=torch.float64)
     for layer in [INPUT, *network.layers]:
-        passed = forward(network, images, layer)
-        one_by_one = torch.stack([passed.pull_back(one)[layer] for one in many])
-        torch.testing.assert_close(passed.pull_back(many)[layer], one_by_one, **EXACT)
+        record = forward(network, images, layer)
+        one_by_one = torch.stack([record.pull_back(one)[layer] for one in many])
+        torch.testing.assert_close(record.pull_back(many)[layer], one_by_one, **EXACT)
 
 
 def test_a_cotangent_that_is_not_finite(network, images):
-    passed = forward(network, images, network.layers[0])
+    record = forward(network, images, network.layers[0])
     with pytest.raises(ValueError, match="NaN or infinite.*check the contrast"):
-        passed.pull_back(torch.full((3, 6), torch.nan, dtype=torch.float64))
+        record.pull_back(torch.full((3, 6), torch.nan, dtype=torch.float64))
 
 
 def test_a_pull_back_can_be_repeated_and_depends_on_the_cotangent_only(network, images):
-    passed = forward(network, images, network.layers[0])
+    record = forward(network, images, network.layers[0])
     cotangent = torch.randn(3, 6, dtype=torch.float64)
-    first = passed.pull_back(cotangent)[network.layers[0]].clone()
-    passed.pull_back(torch.randn(3, 6, dtype=torch.float64))
-    torch.testing.assert_close(passed.pull_back(cotangent)[network.layers[0]], first, **EXACT)
+    first = record.pull_back(cotangent)[network.layers[0]].clone()
+    record.pull_back(torch.randn(3, 6, dtype=torch.float64))
+    torch.testing.assert_close(record.pull_back(cotangent)[network.layers[0]], first, **EXACT)
     cotangent *= 2  # the same tensor with other values: nothing kept may answer for it
-    torch.testing.assert_close(passed.pull_back(cotangent)[network.layers[0]], 2 * first, **EXACT)
+    torch.testing.assert_close(record.pull_back(cotangent)[network.layers[0]], 2 * first, **EXACT)
 
 
 @pytest.mark.parametrize("count", [None, 1, 3])
 def test_a_pass_made_for_one_cotangent(network, images, count):
     cotangent = torch.randn(*([count] if count else []), 3, 6, dtype=torch.float64)
     for layers in (INPUT, network.layers):
-        passed = forward(network, images, layers, once=True)
+        record = forward(network, images, layers, once=True)
         expected = forward(network, images, layers).pull_back(cotangent)
         for _ in range(2):  # the answer is kept, so all explainers can have it
-            for name, gradient in passed.pull_back(cotangent).items():
+            for name, gradient in record.pull_back(cotangent).items():
                 torch.testing.assert_close(gradient, expected[name], **EXACT)
         with pytest.raises(RuntimeError, match="made for one cotangent.*once=False"):
-            passed.pull_back(cotangent + 1)
+            record.pull_back(cotangent + 1)
 
 
 def test_explainers_of_one_cotangent_share_one_backward_pass(network, images, monkeypatch):
     calls, backward = [], torch.autograd.grad
     monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: calls.append(1) or backward(*a, **k))
-    passed, cotangent = forward(network, images, "0"), torch.ones(3, 6, dtype=torch.float64)
+    record, cotangent = forward(network, images, "0"), torch.ones(3, 6, dtype=torch.float64)
     for method in [each.function for each in explainers.select(space="layer").values()]:
-        method(passed, cotangent)
+        method(record, cotangent)
     assert len(calls) == 1
 
 
@@ -143,10 +143,10 @@ def test_an_image_is_explained_alike_in_a_batch_and_alone(network, images):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_dtypes(make_network, dtype):
     network, images = make_network(dtype), make_network.images(dtype=dtype)
-    passed = forward(network, images, ["3", INPUT])
-    assert passed.logits.dtype == dtype
+    record = forward(network, images, ["3", INPUT])
+    assert record.logits.dtype == dtype
     # a cotangent of another dtype is brought to that of the logits
-    assert {g.dtype for g in passed.pull_back(torch.ones(3, 6)).values()} == {dtype}
+    assert {g.dtype for g in record.pull_back(torch.ones(3, 6)).values()} == {dtype}
 
 
 def test_single_and_double_precision_agree(make_network):
@@ -165,8 +165,8 @@ def test_a_layer_that_the_logits_do_not_need_has_a_zero_gradient(images):
             self.side(x)
             return self.main(x.flatten(1))
 
-    passed = forward(Sideways().double(), images, ["side", INPUT])
-    gradients = passed.pull_back(torch.ones(3, 6, dtype=torch.float64))
+    record = forward(Sideways().double(), images, ["side", INPUT])
+    gradients = record.pull_back(torch.ones(3, 6, dtype=torch.float64))
     assert not gradients["side"].any() and gradients[INPUT].any()
 
 
@@ -250,9 +250,9 @@ def test_left_as_found_after_an_error_of_a_layer(lived_in, images):
 
 def test_images_with_a_graph_of_their_own_keep_it(network, images):
     source = images.requires_grad_()
-    passed = forward(network, source * 1)
-    passed.pull_back(torch.ones(3, 6, dtype=torch.float64))
-    assert source.grad is None and not passed.logits.requires_grad
+    record = forward(network, source * 1)
+    record.pull_back(torch.ones(3, 6, dtype=torch.float64))
+    assert source.grad is None and not record.logits.requires_grad
 
 
 def test_explaining_inside_no_grad_and_inference(network, images):
@@ -349,11 +349,11 @@ def test_no_convolution(images):
 
 
 def test_asking_for_a_layer_that_was_not_recorded(network, images):
-    passed = forward(network, images, network.layers)
+    record = forward(network, images, network.layers)
     with pytest.raises(ValueError, match=f"'9' is not recorded; choose one of {', '.join(network.layers)}"):
-        passed.layer("9")
+        record.layer("9")
     with pytest.raises(ValueError, match="None is not recorded"):
-        passed.layer()
+        record.layer()
     assert forward(network, images, "0").layer() == "0"
 
 
@@ -412,8 +412,8 @@ def test_explain_is_the_chain_of_its_parts(network, images):
     target = torch.tensor([5, 0, 2])
     for name, method in explainers.select(needs="pass").items():
         of_pixels = method.space == "pixels"
-        passed = forward(network, images, INPUT if of_pixels else network.layers[-1])
-        expected = method.function(passed, contrasts.weighted(passed.logits, target))
+        record = forward(network, images, INPUT if of_pixels else network.layers[-1])
+        expected = method.function(record, contrasts.weighted(record.logits, target))
         expected = expected.sum(dim=1) if of_pixels else explainers.upsample(expected, (32, 32))
         layer = None if of_pixels else network.layers[-1]
         torch.testing.assert_close(contrastlib.explain(network, images, target, name, layer=layer), expected, **EXACT)
@@ -475,8 +475,8 @@ def test_every_method_inside_no_grad_and_inference_mode(network, images, mode, m
     expected = contrastlib.explain(network, images, 1, method)
     with mode():
         torch.testing.assert_close(contrastlib.explain(network, images + 0, 1, method), expected, **EXACT)
-        passed = forward(network, images)
-        passed.pull_back(contrasts.weighted(passed.logits, 1))
+        record = forward(network, images)
+        record.pull_back(contrasts.weighted(record.logits, 1))
 
 
 @pytest.mark.parametrize("method, options", [
@@ -570,18 +570,18 @@ def test_a_map_needs_more_than_one_place():
 
 
 def test_a_map_that_is_changed_in_place_changes_no_other(network, images):
-    passed, w = forward(network, images), torch.randn(3, 6, dtype=torch.float64)
-    expected = explainers.input_x_gradient(passed, w)
-    explainers.gradient(passed, w).abs_()
-    assert torch.equal(explainers.input_x_gradient(passed, w), expected)
+    record, w = forward(network, images), torch.randn(3, 6, dtype=torch.float64)
+    expected = explainers.input_x_gradient(record, w)
+    explainers.gradient(record, w).abs_()
+    assert torch.equal(explainers.input_x_gradient(record, w), expected)
 
 
 def test_a_cotangent_that_changed_is_another(network, images):
-    passed = forward(network, images)
+    record = forward(network, images)
     with torch.inference_mode():
         w = torch.randn(3, 6, dtype=torch.float64)
-        first = passed.pull_back(w)[INPUT].clone()
-        assert torch.allclose(passed.pull_back(w.mul_(-1))[INPUT], -first, **EXACT)
+        first = record.pull_back(w)[INPUT].clone()
+        assert torch.allclose(record.pull_back(w.mul_(-1))[INPUT], -first, **EXACT)
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradient", "integrated_gradients", "deeplift", "lrp"])

@@ -38,8 +38,8 @@ def made(network_class=Branched, **options):
 
 
 def head_of(network, images, layers):
-    passed = forward(network, images, layers)
-    edge = below_head(passed._outputs, list(passed._recorded.values()))
+    record = forward(network, images, layers)
+    edge = below_head(record._outputs, list(record._recorded.values()))
     return edge and edge.node.name()
 
 
@@ -50,8 +50,8 @@ def test_the_head_begins_where_maps_become_a_vector(layers):
 
 @pytest.mark.parametrize("layers", ["hidden", ["stem", "hidden"]])
 def test_it_ends_above_all_that_is_recorded(layers):
-    passed = forward(*made(), layers)
-    edge = below_head(passed._outputs, list(passed._recorded.values()))
+    record = forward(*made(), layers)
+    edge = below_head(record._outputs, list(record._recorded.values()))
     assert edge.node._input_metadata[0].shape == [2, 8]  # not the (2, 16) that are flattened further down
 
 

@@ -124,9 +124,9 @@ def test_networks_have_the_gradients_of_plain_autograd(name):
     logits = network(images)
     cotangent = torch.randn_like(logits)
     (expected,) = torch.autograd.grad(logits, images, cotangent)
-    passed = forward(network, images)
-    assert passed.logits.equal(logits.detach()) and expected.any()
-    torch.testing.assert_close(passed.pull_back(cotangent)["input"], expected, **EXACT)
+    record = forward(network, images)
+    assert record.logits.equal(logits.detach()) and expected.any()
+    torch.testing.assert_close(record.pull_back(cotangent)["input"], expected, **EXACT)
 
 
 class Around(nn.Module):
@@ -161,8 +161,8 @@ def test_what_else_uses_the_input_still_has_it(way):
     network, images = Around(way).double().eval(), torch.rand(2, 3, 9, 9, dtype=torch.float64, requires_grad=True)
     cotangents = torch.randn(6, 2, 5, dtype=torch.float64)
     expected = torch.stack([torch.autograd.grad(network(images), images, w)[0] for w in cotangents])
-    passed = forward(network, images.detach())
-    found = torch.stack([passed.pull_back(w)["input"] for w in cotangents])
+    record = forward(network, images.detach())
+    found = torch.stack([record.pull_back(w)["input"] for w in cotangents])
     torch.testing.assert_close(found, expected, **EXACT)
     torch.testing.assert_close(forward(network, images.detach()).pull_back(cotangents)["input"], expected, **EXACT)
 
@@ -171,8 +171,8 @@ def test_a_network_in_use_holds_its_inputs_again():
     network, images = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten()).eval(), torch.rand(2, 3, 8, 8)
     entering = []
     network[1].register_forward_pre_hook(lambda module, inputs: entering.append(inputs[0]))
-    passed, images = forward(network, images), images.requires_grad_()
-    norms = [output.grad_fn.next_functions[0][0] for output in (passed._outputs, network(images))]
+    record, images = forward(network, images), images.requires_grad_()
+    norms = [output.grad_fn.next_functions[0][0] for output in (record._outputs, network(images))]
     assert [holds(norm, x) for norm, x in zip(norms, entering)] == [False, True]
 
 

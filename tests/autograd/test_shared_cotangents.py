@@ -10,7 +10,7 @@ from contrastlib import contrasts, explainers
 from contrastlib.autograd import INPUT, forward, shared_basis
 
 
-def rows_sent_back(passed, cotangents, monkeypatch):
+def rows_sent_back(record, cotangents, monkeypatch):
     """How many cotangents the backward passes of one pull-back carry for each image to the recorded layers."""
     sent, backward = [], torch.autograd.grad
 
@@ -21,7 +21,7 @@ def rows_sent_back(passed, cotangents, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(torch.autograd, "grad", counted)
-        gradients = passed.pull_back(cotangents)
+        gradients = record.pull_back(cotangents)
     return sum(sent), gradients
 
 
@@ -29,14 +29,14 @@ def rows_sent_back(passed, cotangents, monkeypatch):
 def test_contrasts_that_depend_on_each_other_go_back_once(make_network, monkeypatch, dtype, tolerance):
     network, images = make_network(dtype), make_network.images(dtype=dtype)
     for layer in (INPUT, "0"):
-        passed = forward(network, images, layer)
-        classes = passed.logits.topk(2, dim=1).indices.T
+        record = forward(network, images, layer)
+        classes = record.logits.topk(2, dim=1).indices.T
         cotangents = torch.stack([
-            contrasts.cotangent(name, passed.logits, target)
+            contrasts.cotangent(name, record.logits, target)
             for name in ("original", "mean", "maximum", "weighted", "probability") for target in classes
         ])
-        one_by_one = torch.stack([passed.pull_back(w)[layer] for w in cotangents])
-        rank, gradients = rows_sent_back(passed, cotangents, monkeypatch)
+        one_by_one = torch.stack([record.pull_back(w)[layer] for w in cotangents])
+        rank, gradients = rows_sent_back(record, cotangents, monkeypatch)
         assert rank == 4  # e_1, e_2, the vector of ones, the softmax
         scale = one_by_one.flatten(2).norm(dim=2)
         gap = (gradients[layer] - one_by_one).flatten(2).norm(dim=2)
@@ -60,17 +60,17 @@ def test_what_contrasts_share_does_not_change_the_sign_of_a_map(dtype, sharpness
     torch.manual_seed(0)
     network, images = ShallowHead().to(dtype), torch.randn(4, 3, 12, 12, dtype=dtype)
     network.scores.weight.data *= 10 * sharpness
-    passed = forward(network, images, "scores")
-    classes = passed.logits.topk(2, dim=1).indices.T
+    record = forward(network, images, "scores")
+    classes = record.logits.topk(2, dim=1).indices.T
     cotangents = torch.stack([
-        contrasts.cotangent(name, passed.logits, target)
+        contrasts.cotangent(name, record.logits, target)
         for name in ("original", "mean", "maximum", "weighted", "probability") for target in classes
     ])
-    gradients = torch.stack([passed.pull_back(w)["scores"] for w in cotangents])
-    maps = torch.stack([explainers.linear_approximation(passed, w) for w in cotangents])
-    rank, together = rows_sent_back(passed, cotangents, monkeypatch)
+    gradients = torch.stack([record.pull_back(w)["scores"] for w in cotangents])
+    maps = torch.stack([explainers.linear_approximation(record, w) for w in cotangents])
+    rank, together = rows_sent_back(record, cotangents, monkeypatch)
     assert rank < len(cotangents)
-    for found, expected in ((together["scores"], gradients), (explainers.linear_approximation(passed, cotangents), maps)):
+    for found, expected in ((together["scores"], gradients), (explainers.linear_approximation(record, cotangents), maps)):
         normal = (expected == 0) | (expected.abs() > torch.finfo(dtype).tiny)
         assert normal.float().mean() > 0.5 and (expected == 0).any() and (expected != 0).any()
         assert (found.sign() == expected.sign())[normal].all()
@@ -105,19 +105,19 @@ def test_shared_vectors_give_every_entry_of_the_contrasts(classes, images, sprea
 
 
 def test_independent_contrasts_go_back_as_they_are(network, images, monkeypatch):
-    passed = forward(network, images, network.layers[0])
-    rank, _ = rows_sent_back(passed, torch.eye(6, dtype=torch.float64)[:, None].expand(-1, 3, -1), monkeypatch)
+    record = forward(network, images, network.layers[0])
+    rank, _ = rows_sent_back(record, torch.eye(6, dtype=torch.float64)[:, None].expand(-1, 3, -1), monkeypatch)
     assert rank == 6
-    rank, zero = rows_sent_back(passed, torch.zeros(4, 3, 6, dtype=torch.float64), monkeypatch)
+    rank, zero = rows_sent_back(record, torch.zeros(4, 3, 6, dtype=torch.float64), monkeypatch)
     assert rank == 1 and not zero[network.layers[0]].any()
 
 
 def test_small_contrasts_keep_their_precision_beside_large_ones(network, images):
     layer = network.layers[0]
-    passed = forward(network, images, layer)
+    record = forward(network, images, layer)
     direction = torch.randn(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     other = torch.randn(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     many = torch.stack([other, 1e-30 * direction, other + direction])
-    expected = 1e-30 * passed.pull_back(direction)[layer]
-    gap = (passed.pull_back(many)[layer][1] - expected).norm()
+    expected = 1e-30 * record.pull_back(direction)[layer]
+    gap = (record.pull_back(many)[layer][1] - expected).norm()
     assert gap <= 1e-10 * expected.norm()

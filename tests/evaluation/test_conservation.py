@@ -99,7 +99,7 @@ def test_one_class_together_is_that_class(pictures):
     with propagation(network, pictures) as propagate:
         target = torch.tensor([3, 0, 3, 11])
         one = contrasts.original(propagate.outputs, target)
-        maps = propagated(propagate, METHODS, lambda y, start: conservation.together(y, start, one))
+        maps = propagated(propagate, METHODS, lambda y, relevance: conservation.together(y, relevance, one))
         for name, method in METHODS.items():
             torch.testing.assert_close(maps[name], method(propagate, target), rtol=1e-10, atol=1e-10)
 

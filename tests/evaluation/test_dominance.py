@@ -17,11 +17,11 @@ def cosine(a, b):
 def test_agreement_written_plainly(network, images):
     layer = network.layers[0]
     table = dominance.agreement(network, images, layer=layer).set_index(["method", "image"])
-    passed = forward(network, images, [INPUT, layer])
-    target = passed.logits.argmax(1)
-    for name, explain in (("gradient", lambda w: explainers.gradient(passed, w, INPUT)),
-                          ("gradcam", lambda w: explainers.gradcam(passed, w, layer))):
-        logit, contrast = (explain(f(passed.logits, target)) for f in (contrasts.original, contrasts.weighted))
+    record = forward(network, images, [INPUT, layer])
+    target = record.logits.argmax(1)
+    for name, explain in (("gradient", lambda w: explainers.gradient(record, w, INPUT)),
+                          ("gradcam", lambda w: explainers.gradcam(record, w, layer))):
+        logit, contrast = (explain(f(record.logits, target)) for f in (contrasts.original, contrasts.weighted))
         for i in range(3):
             row = table.loc[name, i]
             assert row["weighted"] == pytest.approx(cosine(contrast[i], logit[i]), abs=1e-10)

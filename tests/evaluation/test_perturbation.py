@@ -17,8 +17,8 @@ KEYS = ["contrast", "epsilon", "iterations"]
 
 
 def start_gradients(network, images, names=CONTRASTS):
-    passed = forward(network, images)
-    return gradient(passed, torch.stack([contrasts.cotangent(c, passed.logits, TARGET) for c in names]))
+    record = forward(network, images)
+    return gradient(record, torch.stack([contrasts.cotangent(c, record.logits, TARGET) for c in names]))
 
 
 def ends(network, images, steps, epsilon, **options):
@@ -67,8 +67,8 @@ def test_each_step_takes_the_gradient_where_it_is(network, edges):
     """Three steps of the weighted contrast, written out with explain()'s own gradient."""
     moved = edges
     for _ in range(3):
-        passed = forward(network, moved)
-        slope = gradient(passed, contrasts.weighted(passed.logits, TARGET))
+        record = forward(network, moved)
+        slope = gradient(record, contrasts.weighted(record.logits, TARGET))
         moved = moved + 0.02 / 3 * slope.sign()
         moved = torch.maximum(torch.minimum(moved, edges + 0.02), edges - 0.02).clamp(0, 1)
     torch.testing.assert_close(ends(network, edges, 3, 0.02)[CONTRASTS.index("weighted")], moved, **EXACT)

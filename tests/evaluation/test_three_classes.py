@@ -31,17 +31,17 @@ def test_maximum_maps_of_the_top_two_are_each_others_negative(table):
 
 def test_similarities_and_relative_probabilities_written_plainly(network, images, table):
     layer = network.layers[-1]
-    passed = forward(network, images, layer)
-    classes = passed.logits[1].topk(3).indices
+    record = forward(network, images, layer)
+    classes = record.logits[1].topk(3).indices
     maps = {
-        (c, r): explainers.gradcam(passed, contrasts.cotangent(c, passed.logits, classes[r].expand(3)))[1].flatten()
+        (c, r): explainers.gradcam(record, contrasts.cotangent(c, record.logits, classes[r].expand(3)))[1].flatten()
         for c in three_classes.CONTRASTS for r in range(3)
     }
     for row in table[table["image"] == 1].itertuples():
         own = maps[row.contrast, row.rank - 1]
         for value, other in ((row.to_original, maps["original", row.rank - 1]), (row.to_foil, maps[row.contrast, row.foil - 1])):
             assert value == pytest.approx((own @ other / own.norm() / other.norm()).item(), abs=1e-10)
-        pair = passed.logits[1, classes[[row.rank - 1, row.foil - 1]]].softmax(0)[0].item()
+        pair = record.logits[1, classes[[row.rank - 1, row.foil - 1]]].softmax(0)[0].item()
         assert row.relative_probability_before == pytest.approx(pair, abs=1e-10)
     pairs = table.set_index(["image", "contrast", "rank", "foil"])["relative_probability_before"]
     for (image, contrast, rank, foil), value in pairs.items():
@@ -71,9 +71,9 @@ def test_mean_over_all_classes_is_the_mean_contrast(network, images):
     layer = network.layers[-1]
     table = three_classes.mean_by_class_count(network, images, draws=3, layer=layer)
     assert sorted(table["classes"].unique()) == [2, 3, 5, 6]
-    passed = forward(network, images, layer)
-    target = passed.logits.argmax(1)
-    mean, own = (explainers.gradcam(passed, f(passed.logits, target)).flatten(1) for f in (contrasts.mean, contrasts.original))
+    record = forward(network, images, layer)
+    target = record.logits.argmax(1)
+    mean, own = (explainers.gradcam(record, f(record.logits, target)).flatten(1) for f in (contrasts.mean, contrasts.original))
     last = table[table["classes"] == 6].set_index("image")
     np.testing.assert_allclose(last["similarity"], torch.cosine_similarity(mean, own).detach(), atol=1e-10)
     np.testing.assert_allclose(last["foil_cosine"], torch.cosine_similarity(own - mean, own).detach(), atol=1e-10)
@@ -87,10 +87,10 @@ def test_mean_over_all_classes_is_the_mean_contrast(network, images):
 @pytest.mark.parametrize("chunk", [1, 4, None])
 def test_maps_of_all_classes(network, images, chunk):
     for layer in network.layers:
-        passed = forward(network, images, layer)
+        record = forward(network, images, layer)
         for method in [each.function for each in explainers.select(space="layer").values()]:
-            maps = class_maps(passed, method, layer, chunk)
-            one = torch.stack([method(passed, torch.eye(6, dtype=torch.float64)[[s] * 3]) for s in range(6)])
+            maps = class_maps(record, method, layer, chunk)
+            one = torch.stack([method(record, torch.eye(6, dtype=torch.float64)[[s] * 3]) for s in range(6)])
             torch.testing.assert_close(maps, one, rtol=1e-10, atol=1e-10)
 
 

@@ -40,11 +40,11 @@ def test_a_row_for_each_image_map_and_contrast(table):
 @pytest.mark.parametrize("contrast", ["original", "weighted", "probability"])
 def test_values_written_plainly(network, images, table, contrast):
     """The review's rollout, also from the probability, where its code starts: not the weighted one, as it is not linear."""
-    passed = vit.vit_forward(network, images)
-    first, second = passed.logits.topk(2).indices.T
+    record = vit.vit_forward(network, images)
+    first, second = record.logits.topk(2).indices.T
     rows = table[(table["map"] == "review") & (table["contrast"] == contrast)].set_index("image")
     maps = [
-        vit.gradient_attention_rollout(passed, contrasts.cotangent(c, passed.logits, t), **options).flatten(1)
+        vit.gradient_attention_rollout(record, contrasts.cotangent(c, record.logits, t), **options).flatten(1)
         for c, t, options in (
             (contrast, first, vit.REVIEW), (contrast, second, vit.REVIEW), (contrast, first, {}), ("original", first, vit.REVIEW)
         )
@@ -60,9 +60,9 @@ def test_rollouts_from_the_probability_are_maps_of_their_own(table):
 
 
 def test_gradcam_of_the_output_of_a_block(network, images, table):
-    passed = vit.vit_forward(network, images)
-    first = passed.logits.argmax(1)
-    maps = vit.vit_gradcam(passed, contrasts.weighted(passed.logits, first), layer="block.1")
+    record = vit.vit_forward(network, images)
+    first = record.logits.argmax(1)
+    maps = vit.vit_gradcam(record, contrasts.weighted(record.logits, first), layer="block.1")
     rows = table[(table["map"] == "behind block 1") & (table["contrast"] == "weighted")]
     assert rows["coherence"].tolist() == pytest.approx(transformers.moran(maps).tolist())
 

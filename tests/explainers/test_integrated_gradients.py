@@ -47,9 +47,9 @@ def test_by_hand(network, images):
         for name, found in zip(SCHEMES, maps[:, index]):
             total = torch.zeros_like(image)
             for k in range(steps):
-                passed = forward(network, (there + (k + 0.5) / steps * (image - there))[None])
-                weights = contrasts.cotangent(name, passed.logits, target, FOILS.get(name))
-                total += passed.pull_back(weights)["input"][0] / steps
+                record = forward(network, (there + (k + 0.5) / steps * (image - there))[None])
+                weights = contrasts.cotangent(name, record.logits, target, FOILS.get(name))
+                total += record.pull_back(weights)["input"][0] / steps
             torch.testing.assert_close(found, (image - there) * total, **EXACT)
 
 
@@ -109,16 +109,16 @@ def test_a_homogeneous_network_has_the_map_of_input_x_gradient(few, contrast_at)
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
                             nn.Linear(8 * 9, 6, bias=False)).double()
-    passed = forward(network, few)
+    record = forward(network, few)
     maps = integrated_gradients(network, few, of("mean"), steps=3, contrast_at=contrast_at)
-    torch.testing.assert_close(maps, input_x_gradient(passed, of("mean")(passed.logits)), **EXACT)
+    torch.testing.assert_close(maps, input_x_gradient(record, of("mean")(record.logits)), **EXACT)
 
 
 def test_a_network_with_biases_has_another_map(network, images):
-    passed = forward(network, images)
-    weights = of("weighted")(passed.logits)
+    record = forward(network, images)
+    weights = of("weighted")(record.logits)
     maps = integrated_gradients(network, images, of("weighted"), steps=16)
-    cosine = torch.cosine_similarity(maps.flatten(1), input_x_gradient(passed, weights).flatten(1))
+    cosine = torch.cosine_similarity(maps.flatten(1), input_x_gradient(record, weights).flatten(1))
     assert cosine.max() < 0.98
 
 

@@ -29,15 +29,15 @@ def passes(network, images):
 
 def assert_linear(network, images):
     target = TARGET[: len(images)]
-    for passed, methods in passes(network, images):
-        units = torch.eye(passed.logits.shape[1], dtype=torch.float64)[:, None].expand(-1, len(images), -1)
-        per_class = [method(passed, units) for method in methods]
+    for record, methods in passes(network, images):
+        units = torch.eye(record.logits.shape[1], dtype=torch.float64)[:, None].expand(-1, len(images), -1)
+        per_class = [method(record, units) for method in methods]
         for name in CONTRASTS:
-            weights = weights_of(name, passed.logits, target)
+            weights = weights_of(name, record.logits, target)
             for method, maps in zip(methods, per_class):
                 expected = torch.einsum("bc,cb...->b...", weights, maps)
                 assert expected.abs().max() > 1e-10  # zero would show nothing
-                torch.testing.assert_close(method(passed, weights), expected, **EXACT)
+                torch.testing.assert_close(method(record, weights), expected, **EXACT)
 
 
 def test_the_contrast_of_maps_is_the_map_of_the_contrast(network, images):
@@ -53,18 +53,18 @@ def test_the_contrast_of_maps_is_the_map_of_the_contrast_in_torchvision_networks
 def test_the_published_normaliser_is_linear_too(network, images):
     units = torch.eye(6, dtype=torch.float64)[:, None].expand(-1, 3, -1)
     for layer in network.layers:
-        passed = forward(network, images, layer)
-        per_class = xgradcam(passed, units, normaliser="sum")
-        weights = contrasts.weighted(passed.logits, TARGET)
+        record = forward(network, images, layer)
+        per_class = xgradcam(record, units, normaliser="sum")
+        weights = contrasts.weighted(record.logits, TARGET)
         expected = torch.einsum("bc,cb...->b...", weights, per_class)
-        torch.testing.assert_close(xgradcam(passed, weights, normaliser="sum"), expected, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(xgradcam(record, weights, normaliser="sum"), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_many_cotangents_at_once_are_one_by_one(network, images):
-    for passed, methods in passes(network, images):
-        many = torch.stack([weights_of(name, passed.logits) for name in CONTRASTS])
+    for record, methods in passes(network, images):
+        many = torch.stack([weights_of(name, record.logits) for name in CONTRASTS])
         for method in methods:
-            torch.testing.assert_close(method(passed, many), torch.stack([method(passed, w) for w in many]), **EXACT)
+            torch.testing.assert_close(method(record, many), torch.stack([method(record, w) for w in many]), **EXACT)
 
 
 @pytest.mark.parametrize("method", select(needs="pass"))

@@ -16,7 +16,7 @@ from contrastlib import explainers, models
 from contrastlib.__main__ import main
 from contrastlib.autograd import INPUT, forward
 from contrastlib.explainers import CHANNELS, EXPLAINERS, lrp, registry, select
-from contrastlib.explainers.record import RECORDS, Explainer, register
+from contrastlib.explainers.explainer import RECORDS, Explainer, register
 from contrastlib.explainers.vit import vit_forward
 from contrastlib.explorer import Explorer, bird
 from contrastlib.report.explainer_table import explainer_table
@@ -46,37 +46,37 @@ def transformer():
     return network
 
 
-def network_of(record, convolutional, transformer):
-    return transformer if record.space == "tokens" else convolutional
+def network_of(explainer, convolutional, transformer):
+    return transformer if explainer.space == "tokens" else convolutional
 
 
-def found(record, network, images, w):
-    """What the function returns, called as its record says; w is a cotangent, or a target."""
-    if record.needs == "network":
-        return record.map(record.function(network, images, lambda y: w))
-    layer = INPUT if record.space == "pixels" else LAYER
-    passed = vit_forward(network, images) if record.needs == "tokens pass" else forward(network, images, layer)
-    return record.map(record.function(passed, w))
+def found(explainer, network, images, w):
+    """What the function returns, called as its explainer says; w is a cotangent, or a target."""
+    if explainer.needs == "network":
+        return explainer.map(explainer.function(network, images, lambda y: w))
+    layer = INPUT if explainer.space == "pixels" else LAYER
+    record = vit_forward(network, images) if explainer.needs == "tokens pass" else forward(network, images, layer)
+    return explainer.map(explainer.function(record, w))
 
 
 # --- the records are complete ------------------------------------------------------------------------
 
 def test_every_public_explainer_has_a_record():
     named = {name for name in explainers.__all__ if callable(getattr(explainers, name))}
-    assert named - HELPERS <= {record.function.__name__ for record in EXPLAINERS.values()}
+    assert named - HELPERS <= {explainer.function.__name__ for explainer in EXPLAINERS.values()}
     assert {"lrp", "clrp1", "clrp2", "sglrp"} <= EXPLAINERS.keys()
 
 
 def test_records_are_frozen_and_say_all():
     keys = set(re.findall(r"@\w+{(\w+),", (Path(__file__).parents[2] / "book" / "references.bib").read_text(encoding="utf-8")))
-    for name, record in EXPLAINERS.items():
-        assert record.name == name and record.title and record.formula and record.cost
-        assert re.fullmatch(r"[A-Z].*\.", record.about), name
-        assert record.paper in keys, name
-        assert record.for_transformers in {"", *EXPLAINERS}
+    for name, explainer in EXPLAINERS.items():
+        assert explainer.name == name and explainer.title and explainer.formula and explainer.cost
+        assert re.fullmatch(r"[A-Z].*\.", explainer.about), name
+        assert explainer.paper in keys, name
+        assert explainer.for_transformers in {"", *EXPLAINERS}
         with pytest.raises(dataclasses.FrozenInstanceError):
-            record.title = ""
-    assert len({record.title for record in EXPLAINERS.values()}) == len(EXPLAINERS)
+            explainer.title = ""
+    assert len({explainer.title for explainer in EXPLAINERS.values()}) == len(EXPLAINERS)
 
 
 def test_options_are_those_of_the_signature():
@@ -84,9 +84,9 @@ def test_options_are_those_of_the_signature():
     assert EXPLAINERS["gradcam"].options == {}
     assert EXPLAINERS["clrp1"].options.keys() == {"dual", "signed", "rules", "biases", "average_pooling", "box"}
     assert EXPLAINERS["lrp"].options["box"] == (0.0, 1.0)
-    for record in EXPLAINERS.values():  # none is hidden in **options
-        several = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(record.function).parameters.values())
-        assert several == (record.passes_options_to is not None)
+    for explainer in EXPLAINERS.values():  # none is hidden in **options
+        several = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(explainer.function).parameters.values())
+        assert several == (explainer.passes_options_to is not None)
 
 
 def test_unknown_options_are_told_the_known_ones(convolutional, images):
@@ -100,25 +100,25 @@ def test_unknown_options_are_told_the_known_ones(convolutional, images):
 
 @pytest.mark.parametrize("method", [name for name, each in EXPLAINERS.items() if each.contrast])
 def test_a_linear_explainer_adds_and_no_other_does(method, convolutional, transformer, images):
-    record, generator = EXPLAINERS[method], torch.Generator().manual_seed(2)
-    network = network_of(record, convolutional, transformer)
+    explainer, generator = EXPLAINERS[method], torch.Generator().manual_seed(2)
+    network = network_of(explainer, convolutional, transformer)
     v, w = torch.randn(2, len(images), CLASSES, dtype=torch.float64, generator=generator)
-    one, other, both = (found(record, network, images, each) for each in (v, w, v + w))
+    one, other, both = (found(explainer, network, images, each) for each in (v, w, v + w))
     assert both.abs().max() > 1e-6  # zero would show nothing
     gap = ((one + other - both).abs().max() / both.abs().max()).item()
-    assert gap <= 1e-10 if record.linear else gap > 1e-3
+    assert gap <= 1e-10 if explainer.linear else gap > 1e-3
 
 
 @pytest.mark.parametrize("method", EXPLAINERS)
 def test_space_and_needs_are_what_explain_gives(method, convolutional, transformer, images):
-    record = EXPLAINERS[method]
-    network = network_of(record, convolutional, transformer)
+    explainer = EXPLAINERS[method]
+    network = network_of(explainer, convolutional, transformer)
     maps = contrastlib.explain(network, images, 1, method, upsample=False)
-    w = contrastlib.contrasts.weighted(network.eval()(images).detach(), 1) if record.contrast else 1
-    torch.testing.assert_close(maps, found(record, network, images, w), **EXACT)
+    w = contrastlib.contrasts.weighted(network.eval()(images).detach(), 1) if explainer.contrast else 1
+    torch.testing.assert_close(maps, found(explainer, network, images, w), **EXACT)
     places = {"pixels": (32, 32), "layer": (7, 7), "tokens": (4, 4)}
-    assert maps.shape == (2, *places[record.space]) and maps.any()
-    if not record.takes_layer:
+    assert maps.shape == (2, *places[explainer.space]) and maps.any()
+    if not explainer.takes_layer:
         with pytest.raises(ValueError, match=f"{method} .*leave the layer '2' out"):
             contrastlib.explain(network, images, 1, method, layer="2")
 
@@ -165,10 +165,10 @@ def test_a_method_with_its_own_initial_relevance_takes_no_contrast(method, asked
 
 @pytest.mark.parametrize("method", [name for name, each in EXPLAINERS.items() if each.has_channels])
 def test_channels_are_added_up_unless_another_reading_is_named(method, convolutional, images):
-    record = EXPLAINERS[method]
-    w = contrastlib.contrasts.weighted(convolutional(images).detach(), 1) if record.contrast else 1
-    each = (record.function(convolutional, images, lambda y: w) if record.needs == "network"
-            else record.function(forward(convolutional, images), w))
+    explainer = EXPLAINERS[method]
+    w = contrastlib.contrasts.weighted(convolutional(images).detach(), 1) if explainer.contrast else 1
+    each = (explainer.function(convolutional, images, lambda y: w) if explainer.needs == "network"
+            else explainer.function(forward(convolutional, images), w))
     torch.testing.assert_close(contrastlib.explain(convolutional, images, 1, method), each.sum(dim=1), **EXACT)
     greatest = contrastlib.explain(convolutional, images, 1, method, channels="abs_max")
     torch.testing.assert_close(greatest, each.abs().amax(dim=1), **EXACT)
@@ -185,13 +185,13 @@ def test_channels_that_do_not_exist(convolutional, images):
 # --- a new method -------------------------------------------------------------------------------------
 
 TOY = '''
-from contrastlib.explainers.record import register
+from contrastlib.explainers.explainer import register
 
 
 @register(title="Toy", about="A multiple of the gradient.", space="pixels", needs="pass", linear=True, formula="f g",
           paper="gu2018", equation="nowhere", cost="1 forward, 1 backward")
-def toy(passed, cotangent, layer=None, factor=2):
-    return factor * passed.pull_back(cotangent)[passed.layer(layer)]
+def toy(record, cotangent, layer=None, factor=2):
+    return factor * record.pull_back(cotangent)[record.layer(layer)]
 '''
 
 
@@ -235,4 +235,4 @@ def test_a_new_method_is_one_file(toy, convolutional, images, capsys):
 def test_two_explainers_of_one_name():
     with pytest.raises(ValueError, match="two explainers are called 'gradcam'"):
         register(**{field.name: getattr(EXPLAINERS["gradcam"], field.name) for field in dataclasses.fields(Explainer)
-                    if field.name != "function"})(lambda passed, w: w)
+                    if field.name != "function"})(lambda record, w: w)

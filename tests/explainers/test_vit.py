@@ -39,13 +39,13 @@ def transformer():
 
 
 @pytest.fixture
-def passed(transformer, images):
+def record(transformer, images):
     return vit_forward(transformer, images)
 
 
 @pytest.fixture
-def weights(passed):
-    return contrasts.weighted(passed.logits, TARGET)
+def weights(record):
+    return contrasts.weighted(record.logits, TARGET)
 
 
 def by_hand(network, images):
@@ -73,12 +73,12 @@ def by_hand(network, images):
     return network.heads(network.encoder.ln(tokens)[:, 0]), kept
 
 
-def edges_by_hand(passed, weights, image, partner=lambda block: block):
+def edges_by_hand(record, weights, image, partner=lambda block: block):
     """E_i of one image, in the order of the blocks, one entry after the other."""
-    gradients = passed.pull_back(weights)
+    gradients = record.pull_back(weights)
     edges = []
     for block in range(BLOCKS):
-        attention = passed.activations[f"attention.{block}"][image]
+        attention = record.activations[f"attention.{block}"][image]
         gradient = gradients[f"attention.{partner(block)}"][image]
         edges.append(sum(a * g for a, g in zip(attention, gradient)) / HEADS)
     return edges
@@ -92,23 +92,23 @@ def product_by_hand(matrices):
     return result[0, 1:].reshape(SIDE, SIDE)
 
 
-def test_the_logits_are_the_networks_own(transformer, images, passed):
-    torch.testing.assert_close(passed.logits, predict(transformer, images), **EXACT)
+def test_the_logits_are_the_networks_own(transformer, images, record):
+    torch.testing.assert_close(record.logits, predict(transformer, images), **EXACT)
 
 
-def test_activations_and_gradients_are_those_of_autograd(transformer, images, passed, weights):
+def test_activations_and_gradients_are_those_of_autograd(transformer, images, record, weights):
     logits, kept = by_hand(transformer, images)
-    torch.testing.assert_close(passed.logits, logits, **EXACT)
+    torch.testing.assert_close(record.logits, logits, **EXACT)
     gradients = torch.autograd.grad((weights * logits).sum(), list(kept.values()))
-    assert set(kept) == set(passed.activations)
+    assert set(kept) == set(record.activations)
     for (name, expected), gradient in zip(kept.items(), gradients):
-        torch.testing.assert_close(passed.activations[name], expected, **EXACT)
-        torch.testing.assert_close(passed.pull_back(weights)[name], gradient, **EXACT)
+        torch.testing.assert_close(record.activations[name], expected, **EXACT)
+        torch.testing.assert_close(record.pull_back(weights)[name], gradient, **EXACT)
 
 
-def test_rows_of_attention_add_up_to_one_and_are_not_uniform(passed):
+def test_rows_of_attention_add_up_to_one_and_are_not_uniform(record):
     for block in range(BLOCKS):
-        attention = passed.activations[f"attention.{block}"]
+        attention = record.activations[f"attention.{block}"]
         assert attention.shape == (3, HEADS, 17, 17)
         ones = torch.ones(3, HEADS, 17, dtype=torch.float64)
         torch.testing.assert_close(attention.sum(dim=3), ones, **EXACT)
@@ -119,24 +119,24 @@ def test_all_explainers_together_take_one_forward_and_one_backward_pass(transfor
     forwards, backwards, grad = [], [], torch.autograd.grad
     transformer.conv_proj.register_forward_hook(lambda *_: forwards.append(1))
     monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: backwards.append(1) or grad(*a, **k))
-    passed = vit_forward(transformer, images, once=True)
-    weights = torch.stack([f(passed.logits, TARGET) for f in (contrasts.original, contrasts.weighted)])
-    attention_rollout(passed)
+    record = vit_forward(transformer, images, once=True)
+    weights = torch.stack([f(record.logits, TARGET) for f in (contrasts.original, contrasts.weighted)])
+    attention_rollout(record)
     assert not backwards
     for block in range(BLOCKS):
-        vit_gradcam(passed, weights, f"block.{block}")
-    gradient_attention_rollout(passed, weights, **PUBLISHED)
-    gradient_attention_rollout(passed, weights)
+        vit_gradcam(record, weights, f"block.{block}")
+    gradient_attention_rollout(record, weights, **PUBLISHED)
+    gradient_attention_rollout(record, weights)
     assert (len(forwards), len(backwards)) == (1, 1)
 
 
-def test_contrasts_at_once_are_contrasts_one_by_one(passed):
-    each = [contrasts.original(passed.logits, 0), contrasts.weighted(passed.logits, TARGET)]
+def test_contrasts_at_once_are_contrasts_one_by_one(record):
+    each = [contrasts.original(record.logits, 0), contrasts.weighted(record.logits, TARGET)]
     explainers = [
-        lambda w: vit_gradcam(passed, w, "block.1"),
-        lambda w: gradient_attention_rollout(passed, w),
-        lambda w: gradient_attention_rollout(passed, w, **PUBLISHED),
-        lambda w: attention_x_gradient(passed, w),
+        lambda w: vit_gradcam(record, w, "block.1"),
+        lambda w: gradient_attention_rollout(record, w),
+        lambda w: gradient_attention_rollout(record, w, **PUBLISHED),
+        lambda w: attention_x_gradient(record, w),
     ]
     for explain in explainers:
         together = explain(torch.stack(each))
@@ -168,37 +168,37 @@ def test_dropout_does_not_act(transformer, images):
 
 @pytest.mark.parametrize("layer", ["block", "norm"])
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_gradcam_weighs_features_by_their_mean_slope_over_patches(passed, weights, block, layer):
+def test_gradcam_weighs_features_by_their_mean_slope_over_patches(record, weights, block, layer):
     name = f"{layer}.{block}"
     expected = torch.zeros(3, SIDE, SIDE, dtype=torch.float64)
     for image in range(3):
-        tokens, slopes = passed.activations[name][image, 1:], passed.pull_back(weights)[name][image, 1:]
+        tokens, slopes = record.activations[name][image, 1:], record.pull_back(weights)[name][image, 1:]
         for feature in range(8):
             expected[image] += slopes[:, feature].mean() * tokens[:, feature].reshape(SIDE, SIDE)
-    maps = vit_gradcam(passed, weights, name)
+    maps = vit_gradcam(record, weights, name)
     torch.testing.assert_close(maps, expected, **EXACT)
-    clipped = vit_gradcam(passed, weights, name, relu=True)
+    clipped = vit_gradcam(record, weights, name, relu=True)
     torch.testing.assert_close(clipped, expected.clamp(min=0), **EXACT)
     behind_the_last = (block, layer) == (BLOCKS - 1, "block")
     assert maps.any() != behind_the_last
 
 
 @pytest.mark.parametrize("name", contrasts.CONTRASTS)
-def test_gradcam_and_attention_x_gradient_are_linear_in_the_contrast(passed, name):
-    weights = contrasts.cotangent(name, passed.logits, TARGET, [0, 5] if name == "among" else None)
+def test_gradcam_and_attention_x_gradient_are_linear_in_the_contrast(record, name):
+    weights = contrasts.cotangent(name, record.logits, TARGET, [0, 5] if name == "among" else None)
     units = torch.eye(CLASSES, dtype=torch.float64)[:, None].expand(-1, 3, -1)
-    for explain in (lambda w: vit_gradcam(passed, w, "block.1"), lambda w: attention_x_gradient(passed, w)):
+    for explain in (lambda w: vit_gradcam(record, w, "block.1"), lambda w: attention_x_gradient(record, w)):
         expected = torch.einsum("bc,cb...->b...", weights, explain(units))
         torch.testing.assert_close(explain(weights), expected, **EXACT)
         assert expected.abs().max() > 1e-6
 
 
-def test_rollout_is_the_product_of_the_mean_attentions(passed):
-    maps = attention_rollout(passed)
+def test_rollout_is_the_product_of_the_mean_attentions(record):
+    maps = attention_rollout(record)
     for image in range(3):
         mixed = []
         for block in range(BLOCKS):
-            matrix = sum(passed.activations[f"attention.{block}"][image]) / HEADS
+            matrix = sum(record.activations[f"attention.{block}"][image]) / HEADS
             matrix = 0.5 * matrix + 0.5 * torch.eye(17, dtype=torch.float64)
             mixed.append(matrix / matrix.sum(dim=1, keepdim=True))
         torch.testing.assert_close(maps[image], product_by_hand(mixed), **EXACT)
@@ -215,11 +215,11 @@ DIVISORS = {
 
 
 @pytest.mark.parametrize("normalise", DIVISORS)
-def test_gradient_rollout_normalises(passed, weights, normalise):
-    maps = gradient_attention_rollout(passed, weights, normalise=normalise)
+def test_gradient_rollout_normalises(record, weights, normalise):
+    maps = gradient_attention_rollout(record, weights, normalise=normalise)
     for image in range(3):
         matrices = []
-        for edges in edges_by_hand(passed, weights, image):
+        for edges in edges_by_hand(record, weights, image):
             matrix = (edges + torch.eye(17)).tolist()
             divided = torch.empty(17, 17, dtype=torch.float64)
             for j, k in itertools.product(range(17), repeat=2):
@@ -229,12 +229,12 @@ def test_gradient_rollout_normalises(passed, weights, normalise):
 
 
 @pytest.mark.parametrize("variant", [PUBLISHED, REVIEW], ids=["published", "review"])
-def test_gradient_rollout_as_the_public_codes_do_it(passed, weights, variant):
+def test_gradient_rollout_as_the_public_codes_do_it(record, weights, variant):
     """Image by image: gradients in backward order, half of E + I, columns divided by the sums of rows."""
-    maps = gradient_attention_rollout(passed, weights, **variant)
+    maps = gradient_attention_rollout(record, weights, **variant)
     for image in range(3):
         matrices = []
-        for edges in edges_by_hand(passed, weights, image, partner=lambda block: BLOCKS - 1 - block):
+        for edges in edges_by_hand(record, weights, image, partner=lambda block: BLOCKS - 1 - block):
             if variant["negatives"] == "clip":
                 edges = edges.clamp(min=0)
             threshold = edges.flatten().sort().values[int(17 * 17 * variant["discard_ratio"])]
@@ -249,45 +249,45 @@ REPAIRS = [{"gradients": "aligned"}, {"normalise": "rows"}, {"discard_ratio": 0.
 
 
 @pytest.mark.parametrize("repair", REPAIRS, ids=str)
-def test_each_repair_alone_changes_the_published_map(passed, weights, repair):
-    maps = gradient_attention_rollout(passed, weights, **PUBLISHED)
-    repaired = gradient_attention_rollout(passed, weights, **PUBLISHED | repair)
+def test_each_repair_alone_changes_the_published_map(record, weights, repair):
+    maps = gradient_attention_rollout(record, weights, **PUBLISHED)
+    repaired = gradient_attention_rollout(record, weights, **PUBLISHED | repair)
     largest, of_repaired = maps.amax((1, 2), True), repaired.amax((1, 2), True)
     assert not torch.allclose(maps / largest, repaired / of_repaired, rtol=1e-6)
 
 
-def test_clipping_is_without_effect_where_more_is_discarded(passed, weights):
-    edges = torch.stack([torch.stack(edges_by_hand(passed, weights, image)) for image in range(3)])
+def test_clipping_is_without_effect_where_more_is_discarded(record, weights):
+    edges = torch.stack([torch.stack(edges_by_hand(record, weights, image)) for image in range(3)])
     share = (edges < 0).double().mean(dim=(2, 3)).max().item()
     assert 0.5 < share < 0.99
     for ratio, same in ((share + 0.01, True), (share / 2, False)):
         maps = [
-            gradient_attention_rollout(passed, weights, negatives=negatives, discard_ratio=ratio)
+            gradient_attention_rollout(record, weights, negatives=negatives, discard_ratio=ratio)
             for negatives in ("keep", "clip")
         ]
         assert torch.allclose(*maps, **EXACT) == same
 
 
-def test_without_negatives_both_row_normalisations_are_the_same(passed, weights):
+def test_without_negatives_both_row_normalisations_are_the_same(record, weights):
     options = {"negatives": "clip", "discard_ratio": 0.5}
-    rows = gradient_attention_rollout(passed, weights, normalise="rows", **options)
-    torch.testing.assert_close(rows, gradient_attention_rollout(passed, weights, **options), **EXACT)
+    rows = gradient_attention_rollout(record, weights, normalise="rows", **options)
+    torch.testing.assert_close(rows, gradient_attention_rollout(record, weights, **options), **EXACT)
 
 
-def test_gradient_rollout_is_not_linear_but_its_first_order_is_attention_x_gradient(passed, weights):
+def test_gradient_rollout_is_not_linear_but_its_first_order_is_attention_x_gradient(record, weights):
     def rolled_out(w):
-        return gradient_attention_rollout(passed, w, normalise="none")
+        return gradient_attention_rollout(record, w, normalise="none")
 
     assert not torch.allclose(rolled_out(2 * weights), 2 * rolled_out(weights))
     small = 1e-6
     slope = (rolled_out(small * weights) - rolled_out(-small * weights)) / (2 * small)
-    torch.testing.assert_close(slope, attention_x_gradient(passed, weights), rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(slope, attention_x_gradient(record, weights), rtol=1e-6, atol=1e-8)
 
 
-def test_attention_x_gradient_is_what_the_class_token_reads(passed, weights):
-    maps = attention_x_gradient(passed, weights)
+def test_attention_x_gradient_is_what_the_class_token_reads(record, weights):
+    maps = attention_x_gradient(record, weights)
     for image in range(3):
-        expected = sum(edges[0, 1:] for edges in edges_by_hand(passed, weights, image)).reshape(SIDE, SIDE)
+        expected = sum(edges[0, 1:] for edges in edges_by_hand(record, weights, image)).reshape(SIDE, SIDE)
         torch.testing.assert_close(maps[image], expected, **EXACT)
 
 
@@ -296,37 +296,37 @@ def test_a_transformer_within_a_model(transformer, images):
     torch.testing.assert_close(vit_forward(wrapped, images).logits, predict(transformer, images), **EXACT)
 
 
-def test_what_cannot_be_explained_is_named(transformer, images, passed, weights, make_network):
+def test_what_cannot_be_explained_is_named(transformer, images, record, weights, make_network):
     with pytest.raises(TypeError, match="contains 0 of torchvision's VisionTransformer.*use gradcam"):
         vit_forward(make_network(), images)
     with pytest.raises(ValueError, match="48 x 32: this network takes 32"):
         vit_forward(transformer, torch.rand(1, 3, 48, 32, dtype=torch.float64))
     for layer in ("block.3", "block.-1", "mlp.1", "attention.1"):
         with pytest.raises(ValueError, match=f"no layer '{layer}'; choose one of norm.0, block.0, .*block.2"):
-            vit_gradcam(passed, weights, layer)
+            vit_gradcam(record, weights, layer)
     for option in ("gradients", "normalise", "negatives"):
         with pytest.raises(ValueError, match=f"unknown {option} 'backwards'; choose one of"):
-            gradient_attention_rollout(passed, weights, **{option: "backwards"})
+            gradient_attention_rollout(record, weights, **{option: "backwards"})
     with pytest.raises(ValueError, match="discard_ratio is 1"):
-        gradient_attention_rollout(passed, weights, discard_ratio=1)
+        gradient_attention_rollout(record, weights, discard_ratio=1)
 
 
 def test_a_pass_without_attention_is_named(make_network):
     from contrastlib.autograd import forward
 
-    passed = forward(make_network(), make_network.images(), "0")
+    record = forward(make_network(), make_network.images(), "0")
     with pytest.raises(ValueError, match="make it with vit_forward"):
-        attention_rollout(passed)
+        attention_rollout(record)
 
 
 def test_vit_b_16_at_224_pixels_has_maps_of_14_by_14():
     torch.manual_seed(0)
     # two of its twelve blocks
     network = VisionTransformer(224, 16, num_layers=2, num_heads=12, hidden_dim=768, mlp_dim=3072)
-    passed = vit_forward(network, torch.rand(1, 3, 224, 224), once=True)
-    weights = contrasts.original(passed.logits, 0)
-    assert gradient_attention_rollout(passed, weights).shape == (1, 14, 14)
-    assert vit_gradcam(passed, weights, "block.0").shape == attention_rollout(passed).shape == (1, 14, 14)
+    record = vit_forward(network, torch.rand(1, 3, 224, 224), once=True)
+    weights = contrasts.original(record.logits, 0)
+    assert gradient_attention_rollout(record, weights).shape == (1, 14, 14)
+    assert vit_gradcam(record, weights, "block.0").shape == attention_rollout(record).shape == (1, 14, 14)
 
 
 @pytest.mark.parametrize("method", select(space="tokens"))

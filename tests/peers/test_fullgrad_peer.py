@@ -24,12 +24,12 @@ def test_biases_and_their_gradients(case):
         cam(input_tensor=case.images.clone(), targets=case.targets())
         gradients = [gradient.numpy() for gradient in cam.activations_and_grads.gradients]
     source, biased = _sources(case.network)
-    passed = forward(case.network, case.images, [INPUT, *biased], once=True)
-    ours = passed.pull_back(contrast(case)(passed.logits))
-    with_places = [name for name in biased if passed.activations[name].ndim == 4]
+    record = forward(case.network, case.images, [INPUT, *biased], once=True)
+    ours = record.pull_back(contrast(case)(record.logits))
+    with_places = [name for name in biased if record.activations[name].ndim == 4]
     assert source == INPUT and len(with_places) == len(cam.bias_data) == len(gradients)
     for name, bias, gradient in zip(with_places, cam.bias_data, gradients):
-        ours_of_layer = _bias(biased[name], passed.activations[name])
+        ours_of_layer = _bias(biased[name], record.activations[name])
         np.testing.assert_allclose(ours_of_layer.flatten(), bias, rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(ours[name], gradient, rtol=1e-9, atol=1e-12)
 

@@ -35,8 +35,8 @@ def test_gradcam_and_xgradcam(case, theirs):
 
         expected = theirs(peer.XGradCAM, layer)
         tolerance = {"rtol": 1e-4, "atol": 1e-4 * np.abs(expected).max()}  # they add 1e-7 to the normaliser
-        passed = forward(case.network, case.images, layer)
-        weights = contrasts.cotangent(case.contrast, passed.logits, case.target, **case.options)
-        np.testing.assert_allclose(xgradcam(passed, weights, normaliser="sum"), expected, **tolerance)
+        record = forward(case.network, case.images, layer)
+        weights = contrasts.cotangent(case.contrast, record.logits, case.target, **case.options)
+        np.testing.assert_allclose(xgradcam(record, weights, normaliser="sum"), expected, **tolerance)
         if layer in AFTER_RELU:  # there the absolute normaliser is the same
             np.testing.assert_allclose(case.explain("xgradcam", layer), expected, **tolerance)

@@ -38,8 +38,8 @@ def review(network):
         for name, output in (("logit", logits), ("softmax", logits.softmax(dim=1))):
             score = output[rows, classes[:, rank]].sum()
             slopes[name, rank] = torch.autograd.grad(score, activation, retain_graph=True)[0]
-    passed = forward(network, images, f"features.{LAYER}")
-    return passed, classes, activation.detach(), slopes
+    record = forward(network, images, f"features.{LAYER}")
+    return record, classes, activation.detach(), slopes
 
 
 def their_gradcam(a, slope):
@@ -61,8 +61,8 @@ METHODS = [(gradcam, their_gradcam), (linear_approximation, their_linear_approxi
 @pytest.mark.parametrize("ours, theirs", METHODS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("rank", [0, 1])
 def test_original_maps(review, ours, theirs, rank):
-    passed, classes, activation, slopes = review
-    maps = ours(passed, contrasts.original(passed.logits, classes[:, rank]))
+    record, classes, activation, slopes = review
+    maps = ours(record, contrasts.original(record.logits, classes[:, rank]))
     torch.testing.assert_close(maps, theirs(activation, slopes["logit", rank]), **EXACT)
 
 
@@ -70,35 +70,35 @@ def test_original_maps(review, ours, theirs, rank):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_their_weighted_map_is_ours_times_the_variance(review, ours, theirs, rank):
     """They back-propagate from p_t: the same direction, and exactly the probability contrast."""
-    passed, classes, activation, slopes = review
+    record, classes, activation, slopes = review
     target = classes[:, rank]
     their_maps = theirs(activation, slopes["softmax", rank])
-    torch.testing.assert_close(ours(passed, contrasts.probability(passed.logits, target)), their_maps, **EXACT)
-    maps = ours(passed, contrasts.weighted(passed.logits, target))
+    torch.testing.assert_close(ours(record, contrasts.probability(record.logits, target)), their_maps, **EXACT)
+    maps = ours(record, contrasts.weighted(record.logits, target))
     cosine = torch.cosine_similarity(maps.flatten(1), their_maps.flatten(1))
     torch.testing.assert_close(cosine, torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-12)
-    p = passed.logits.softmax(dim=1).gather(1, target[:, None])[:, :, None]
+    p = record.logits.softmax(dim=1).gather(1, target[:, None])[:, :, None]
     torch.testing.assert_close(p * (1 - p) * maps, their_maps, **EXACT)
 
 
 def test_the_mean_over_channels_of_the_original_code_is_a_constant_factor(review):
-    passed, classes, activation, slopes = review
+    record, classes, activation, slopes = review
     mean_of_channels = (slopes["logit", 0] * activation).mean(dim=1)
-    maps = linear_approximation(passed, contrasts.original(passed.logits, classes[:, 0]))
+    maps = linear_approximation(record, contrasts.original(record.logits, classes[:, 0]))
     torch.testing.assert_close(maps / 512, mean_of_channels, **EXACT)
 
 
 def test_their_upsampling(review):
-    passed, classes, activation, slopes = review
+    record, classes, activation, slopes = review
     maps = their_gradcam(activation, slopes["logit", 0])
     theirs = nn.functional.interpolate(maps[:, None], size=(64, 64), mode="bilinear", align_corners=True)[:, 0]
-    ours = upsample(gradcam(passed, contrasts.original(passed.logits, classes[:, 0])), (64, 64), align_corners=True)
+    ours = upsample(gradcam(record, contrasts.original(record.logits, classes[:, 0])), (64, 64), align_corners=True)
     torch.testing.assert_close(ours, theirs, **EXACT)
 
 
 def test_the_layer_is_before_the_relu(review):
     """Which is why the absolute value in their XGradCAM matters."""
-    passed, classes, _, _ = review
-    assert passed.activations[f"features.{LAYER}"].min() < 0
-    weights = contrasts.original(passed.logits, classes[:, 0])
-    assert not torch.allclose(xgradcam(passed, weights), xgradcam(passed, weights, normaliser="sum"))
+    record, classes, _, _ = review
+    assert record.activations[f"features.{LAYER}"].min() < 0
+    weights = contrasts.original(record.logits, classes[:, 0])
+    assert not torch.allclose(xgradcam(record, weights), xgradcam(record, weights, normaliser="sum"))

@@ -88,9 +88,9 @@ def test_attention_rollout(transformer, images, hooked):
 def explained(transformer, images, scheme):
     """``explained(**options)``: our maps for the contrast."""
     name, options, _ = scheme
-    passed = vit_forward(transformer, images[:2])
-    w = contrasts.cotangent(name, passed.logits, **options)
-    return lambda **choices: gradient_attention_rollout(passed, w, **choices)
+    record = vit_forward(transformer, images[:2])
+    w = contrasts.cotangent(name, record.logits, **options)
+    return lambda **choices: gradient_attention_rollout(record, w, **choices)
 
 
 def test_repaired_gradient_rollout(explained, hooked, scheme):

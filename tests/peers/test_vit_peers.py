@@ -13,8 +13,8 @@ reshape_transforms = pytest.importorskip("pytorch_grad_cam.utils.reshape_transfo
 @pytest.mark.parametrize("block, layer", [(0, "block"), (1, "block"), (2, "norm")])
 def test_gradcam(transformer, images, block, layer, scheme):
     images, (name, options, scores) = images[:2], scheme
-    passed = vit_forward(transformer, images, once=True)
-    maps = vit_gradcam(passed, contrasts.cotangent(name, passed.logits, **options), f"{layer}.{block}")
+    record = vit_forward(transformer, images, once=True)
+    maps = vit_gradcam(record, contrasts.cotangent(name, record.logits, **options), f"{layer}.{block}")
 
     module = transformer.encoder.layers[block]
     module = module.ln_1 if layer == "norm" else module

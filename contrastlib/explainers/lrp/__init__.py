@@ -9,8 +9,8 @@
 from contrastlib.explainers.lrp.initial_relevance import (
     DIFFERENCES,
     METHODS,
+    InitialRelevance,
     Method,
-    Start,
     logit,
     named_methods,
     others,
@@ -22,6 +22,23 @@ from contrastlib.explainers.lrp.propagation import Propagation, propagation
 from contrastlib.explainers.lrp.rules import POOLING, RULES
 
 __all__ = [
-    "DIFFERENCES", "METHODS", "POOLING", "RULES", "Method", "Propagation", "Start", "clrp1", "clrp2", "contrastive_lrp",
-    "logit", "lrp", "named_methods", "others", "propagated", "propagation", "relevance_maps", "score", "sglrp",
+    "DIFFERENCES",
+    "METHODS",
+    "POOLING",
+    "RULES",
+    "InitialRelevance",
+    "Method",
+    "Propagation",
+    "clrp1",
+    "clrp2",
+    "contrastive_lrp",
+    "logit",
+    "lrp",
+    "named_methods",
+    "others",
+    "propagated",
+    "propagation",
+    "relevance_maps",
+    "score",
+    "sglrp",
 ]  # fmt: skip

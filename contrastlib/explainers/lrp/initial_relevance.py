@@ -18,7 +18,7 @@ from contrastlib.contrasts import Classes
 from contrastlib.explainers.lrp.propagation import Propagation
 
 Targets = Classes | Callable[[Tensor], Classes]
-Start = Callable[[Tensor, Classes], Tensor]  # outputs (B, N), classes -> the initial relevance for them, (B, N)
+InitialRelevance = Callable[[Tensor, Classes], Tensor]  # outputs (B, N), classes -> the initial relevance for them, (B, N)
 DUALS = {"uniform": "clrp1", "logits": "clrp1_coded"}
 
 
@@ -66,7 +66,7 @@ def check_dual(dual: str) -> None:
         raise ValueError(f"unknown dual {dual!r}; choose one of {', '.join(DUALS)}")
 
 
-def of_each_target(relevance: Start, outputs: Tensor, target: Targets) -> Tensor:
+def of_each_target(relevance: InitialRelevance, outputs: Tensor, target: Targets) -> Tensor:
     """``relevance`` (K, B, N) of each of K targets (K, B), or (B, N) of one.
 
     >>> of_each_target(score, torch.tensor([[3., -2.]]), lambda y: y.argmax(dim=1))
@@ -81,12 +81,12 @@ def of_each_target(relevance: Start, outputs: Tensor, target: Targets) -> Tensor
 
 
 def propagated(
-    propagate: Propagation, methods: Mapping[str, Method], entering: Callable[[Tensor, Start], Tensor]
+    propagate: Propagation, methods: Mapping[str, Method], initial_relevance: Callable[[Tensor, InitialRelevance], Tensor]
 ) -> dict[str, Tensor]:
     """The map of each method. All are propagated together; an initial relevance that several share, once.
 
     Args:
-        entering: outputs (B, N) and a start -> the initial relevance, (B, N) or (K, B, N).
+        initial_relevance: outputs (B, N) and an initial relevance -> the initial relevance, (B, N) or (K, B, N).
 
     Raises:
         ValueError: the rules are not those that a method needs.
@@ -94,29 +94,29 @@ def propagated(
     >>> from torch import nn; from contrastlib.explainers.lrp import propagation
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> with propagation(net, torch.rand(2, 3, 8, 8)) as propagate:
-    ...     propagated(propagate, METHODS, lambda y, start: start(y, 1) + start(y, 2))["clrp2"].shape
+    ...     propagated(propagate, METHODS, lambda y, relevance: relevance(y, 1) + relevance(y, 2))["clrp2"].shape
     torch.Size([2, 3, 8, 8])
     """
     for method in methods.values():
         if method.z_plus and propagate.rules != "z_plus":
             raise ValueError(method.z_plus)
-    starts = dict.fromkeys(start for method in methods.values() for start in method.starts)
-    negated = dict.fromkeys(start for method in methods.values() for start in method.negated)
-    plain, turned = _maps_of(propagate, starts, entering), _maps_of(propagate, negated, entering, negated=True)
+    relevances = dict.fromkeys(relevance for method in methods.values() for relevance in method.relevances)
+    negated = dict.fromkeys(relevance for method in methods.values() for relevance in method.negated)
+    plain, turned = _maps_of(propagate, relevances, initial_relevance), _maps_of(propagate, negated, initial_relevance, negated=True)
     return {
-        name: method.made_of(*(plain[start] for start in method.starts), *(turned[start] for start in method.negated))
+        name: method.combine(*(plain[relevance] for relevance in method.relevances), *(turned[relevance] for relevance in method.negated))
         for name, method in methods.items()
     }
 
 
 def _maps_of(
-    propagate: Propagation, starts: Mapping[Start, None], entering: Callable, negated: bool = False
-) -> dict[Start, Tensor]:
-    if not starts:
+    propagate: Propagation, relevances: Mapping[InitialRelevance, None], initial_relevance: Callable, negated: bool = False
+) -> dict[InitialRelevance, Tensor]:
+    if not relevances:
         return {}
-    relevance = torch.stack([entering(propagate.outputs, start) for start in starts])
+    relevance = torch.stack([initial_relevance(propagate.outputs, relevance) for relevance in relevances])
     maps = propagate(relevance.flatten(0, -3), negated).unflatten(0, relevance.shape[:-2])
-    return dict(zip(starts, maps))
+    return dict(zip(relevances, maps))
 
 
 @dataclass(frozen=True)
@@ -124,27 +124,27 @@ class Method:
     """The initial relevances of a method, and what it makes of their maps.
 
     Args:
-        starts: the initial relevances.
-        made_of: maps of ``starts`` and then of ``negated`` -> the method's map.
+        relevances: the initial relevances.
+        combine: maps of ``relevances`` and then of ``negated`` -> the method's map.
         negated: the initial relevances that propagate with the weights of the last layer negated.
         z_plus: why the method needs the z+ rules, if it does.
     """
 
-    starts: tuple[Start, ...]
-    made_of: Callable[..., Tensor]
-    negated: tuple[Start, ...] = ()
+    relevances: tuple[InitialRelevance, ...]
+    combine: Callable[..., Tensor]
+    negated: tuple[InitialRelevance, ...] = ()
     z_plus: str = ""
 
     def __call__(self, propagate: Propagation, target: Targets) -> Tensor:
         """The maps (B, channels, H, W) of a target, or with K in front."""
-        return propagated(propagate, {"": self}, lambda y, start: of_each_target(start, y, target))[""]
+        return propagated(propagate, {"": self}, lambda y, relevance: of_each_target(relevance, y, target))[""]
 
-    def cut(self) -> Method:
+    def clamped(self) -> Method:
         """The same, nothing below 0."""
-        return replace(self, made_of=lambda *maps: self.made_of(*maps).clamp(min=0))
+        return replace(self, combine=lambda *maps: self.combine(*maps).clamp(min=0))
 
 
-def _alone(maps: Tensor) -> Tensor:
+def _identity(maps: Tensor) -> Tensor:
     return maps
 
 
@@ -166,13 +166,13 @@ DIFFERENCES: Mapping[str, Method] = {
         z_plus="clrp2 needs the z_plus rules: under the others negated weights give the same relevance",
     ),
 }
-LRP: Mapping[str, Method] = {"logit": Method((logit,), _alone), "absolute": Method((score,), _alone)}
+LRP: Mapping[str, Method] = {"logit": Method((logit,), _identity), "absolute": Method((score,), _identity)}
 """score -> LRP that starts from y_t, or from abs(y_t) as in the code of Gu et al. 2018"""
 METHODS: Mapping[str, Method] = {
     "lrp": LRP["logit"],
-    **{name: difference.cut() for name, difference in DIFFERENCES.items()},
-    "sglrp": Method((contrasts.probability,), _alone),
-    "weighted_lrp": Method((lambda y, t: contrasts.weighted(y, t) * y,), _alone),
+    **{name: difference.clamped() for name, difference in DIFFERENCES.items()},
+    "sglrp": Method((contrasts.probability,), _identity),
+    "weighted_lrp": Method((lambda y, t: contrasts.weighted(y, t) * y,), _identity),
 }
 """name -> method, called with a propagation and a target; for :func:`contrastlib.explainers.lrp.methods.relevance_maps`"""
 

@@ -30,6 +30,8 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor, nn
 
 from contrastlib import contrasts
+from contrastlib.contrasts import ContrastFn
+from contrastlib.explainers.explainer import register
 from contrastlib.explainers.lrp.initial_relevance import (
     DIFFERENCES,
     DUALS,
@@ -42,7 +44,6 @@ from contrastlib.explainers.lrp.initial_relevance import (
     propagated,
 )
 from contrastlib.explainers.lrp.propagation import propagation
-from contrastlib.explainers.record import register
 
 
 def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor], **options) -> Tensor:
@@ -69,7 +70,7 @@ def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor],
     passes_options_to=propagation,
 )
 def contrastive_lrp(
-    model: nn.Module, images: Tensor, contrast: Callable[[Tensor], Tensor], score: str = "logit", **options
+    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, score: str = "logit", **options
 ) -> Tensor:
     """sum_s w_s LRP^s, for any contrast w; LRP itself (Bach et al. 2015) for w = e_t.
 
@@ -77,7 +78,7 @@ def contrastive_lrp(
     logit ``score="absolute"`` gives the same LRP.
 
     Args:
-        contrast: logits (B, C) -> w (B, C) or (K, B, C), such as ``lambda y: contrasts.weighted(y, target)``.
+        contrast_fn: logits (B, C) -> w (B, C) or (K, B, C), such as ``lambda y: contrasts.weighted(y, target)``.
         score: "logit", LRP^s starts from y_s e_s; or "absolute", from abs(y_s) e_s (code of Gu et al. 2018).
 
     Raises:
@@ -89,7 +90,7 @@ def contrastive_lrp(
     torch.Size([2, 3, 8, 8])
     """
     check_score(score)
-    return lrp(model, images, lambda y: contrast(y) * (y.abs() if score == "absolute" else y), **options)
+    return lrp(model, images, lambda y: contrast_fn(y) * (y.abs() if score == "absolute" else y), **options)
 
 
 @register(
@@ -182,7 +183,7 @@ def relevance_maps(
     """
     chosen = named_methods(METHODS if methods is None else methods, score)
     with propagation(model, images, **options) as propagate:
-        return propagated(propagate, chosen, lambda y, start: of_each_target(start, y, target))
+        return propagated(propagate, chosen, lambda y, relevance: of_each_target(relevance, y, target))
 
 
 def _contrastive(name: str, model: nn.Module, images: Tensor, target: Targets, signed: bool, options: Mapping) -> Tensor:

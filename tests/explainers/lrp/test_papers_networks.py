@@ -59,11 +59,11 @@ def image():
 
 @pytest.mark.parametrize("contrast", ["original", "weighted"])
 def test_explainers_of_a_kept_pass(network, image, contrast):
-    passed = forward(network, image, ["input", network.layer])
-    w = contrasts.cotangent(contrast, passed.logits, [3])
+    record = forward(network, image, ["input", network.layer])
+    w = contrasts.cotangent(contrast, record.logits, [3])
     for name, method in explainers.select(needs="pass").items():
         of_pixels = method.space == "pixels"
-        maps = method.function(passed, w, "input" if of_pixels else network.layer)
+        maps = method.function(record, w, "input" if of_pixels else network.layer)
         assert maps.shape == (INPUT if of_pixels else NETWORKS[network.name]), name
         assert maps.isfinite().all() and maps.any(), name
 

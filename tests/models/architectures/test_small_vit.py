@@ -32,9 +32,9 @@ def test_torchvisions_class_with_a_grid_of_tokens(name, side):
     network = models.build(name, 7)
     assert isinstance(network, VisionTransformer)
     images = torch.rand(2, 3, *[models.MODELS[name].input_size] * 2)
-    passed = vit_forward(network, images)
-    assert passed.logits.shape == (2, 7)
-    assert attention_rollout(passed).shape == (2, side, side)
+    record = vit_forward(network, images)
+    assert record.logits.shape == (2, 7)
+    assert attention_rollout(record).shape == (2, side, side)
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -29,8 +29,8 @@ class Explainer:
     ==================  ====================================================================================
     ``needs``           how the function is called
     ==================  ====================================================================================
-    ``"pass"``          ``function(passed, w)``, with a pass of :func:`~contrastlib.autograd.forward_pass.forward`
-    ``"tokens pass"``   ``function(passed, w)``, with a pass of :func:`~contrastlib.explainers.vit.vit_forward`
+    ``"pass"``          ``function(record, w)``, with a pass of :func:`~contrastlib.autograd.forward_pass.forward`
+    ``"tokens pass"``   ``function(record, w)``, with a pass of :func:`~contrastlib.explainers.vit.vit_forward`
     ``"network"``       ``function(model, images, contrast)``, the contrast being a function logits -> w; or
                         ``function(model, images, target)`` where ``contrast`` is False
     ==================  ====================================================================================
