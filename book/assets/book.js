@@ -16,8 +16,8 @@ document.addEventListener("DOMContentLoaded", () => {
   window.addEventListener("resize", mark);
   window.addEventListener("load", () => window.MathJax?.startup?.promise.then(mark) ?? mark());
 
-  // Slips of the theme that screen readers stumble over: names that hide the text of what they name, and a
-  // list whose children are no list items.
+  // Slips of the theme that screen readers stumble over: names that hide the text of what they name, a list whose
+  // children are no list items, and a chevron in the sidebar without a name.
   document.querySelectorAll(".search-button-field, .theme-switch-button, summary[aria-label]").forEach(
     named => named.removeAttribute("aria-label"));
   for (const button of document.querySelectorAll(".theme-switch-button")) {
@@ -26,5 +26,7 @@ document.addEventListener("DOMContentLoaded", () => {
     name.textContent = "Colour mode:";
     button.prepend(name);
   }
+  document.querySelectorAll("summary:has(> .toctree-toggle)").forEach(
+    toggle => toggle.setAttribute("aria-label", `Pages of ${toggle.closest("li").querySelector("a").textContent}`));
   document.querySelectorAll(".citation-list").forEach(list => list.removeAttribute("role"));
 });

@@ -34,7 +34,7 @@ def explained(
     """The header's account of each picture, with its maps by all networks; the bytes are added to ``chunks``.
 
     Args:
-        progress: see :class:`contrastlib.explorer.Explorer`.
+        progress: see :class:`contrastlib.explorer.widget.Explorer`.
     """
     accounts = [_account(picture, networks, chunks) for picture in pictures]
     layers = layers or {}

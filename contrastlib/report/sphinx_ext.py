@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.explainer_table import ExplainerTable
+from contrastlib.report.package_reference import PackageReference
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
@@ -68,6 +69,7 @@ def setup(app):
     app.connect("build-finished", write_claims)
     app.add_directive("contrast-table", ContrastTable)
     app.add_directive("explainer-table", ExplainerTable)
+    app.add_directive("package-reference", PackageReference)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
