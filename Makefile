@@ -47,8 +47,8 @@ test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser
 test-data: $(VENV)/.peers book  ## what needs the photographs and weights of others, and the pages that show them
 	@$(TIMED) "tests with the data" $(PYTHON) -m pytest -q $(PARALLEL) -m data contrastlib tests
 
-lab: $(VENV)/.installed  ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) notebooks  # root: in containers
+lab: $(VENV)/.installed  ## JupyterLab on a working copy of the notebooks
+	@$(PYTHON) -m contrastlib lab
 
 real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (hours); results go to data/results/real
 	$(PYTHON) -m contrastlib run --profile real

@@ -1,0 +1,40 @@
+"""``python -m contrastlib lab``: JupyterLab on a working copy of the notebooks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+
+def add_parser(subparsers) -> None:
+    """Add the command ``lab``."""
+    parser = subparsers.add_parser(
+        "lab",
+        help="open the notebooks in JupyterLab, as a working copy",
+        description="Make or refresh the working copy of the notebooks in lab/, and open JupyterLab on it. Copies that were "
+        "not edited follow the notebooks of the repository. Further arguments go to JupyterLab.",
+    )
+    parser.add_argument("--prepare", action="store_true", help="make the working copy, and open nothing")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="of JupyterLab, such as -- --no-browser --port 8889")
+    parser.set_defaults(func=lab)
+
+
+def lab(arguments: argparse.Namespace) -> int:
+    """Prepare the working copy and run JupyterLab; its exit status."""
+    try:
+        from contrastlib.report import lab as working_copy
+    except ModuleNotFoundError as error:
+        print(f"contrastlib lab: {error.name} is not installed; run `make install` in the repository", file=sys.stderr)
+        return 2
+    for message in working_copy.prepare():
+        print(message)
+    print(f"The working copy: {working_copy.FOLDER}")
+    if arguments.prepare:
+        return 0
+    options = [option for option in arguments.options if option != "--"]
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={working_copy.FOLDER}", *root,
+               "--LabApp.default_url=/lab/tree/start.ipynb", "--ContentsManager.allow_hidden=False", *options]
+    return subprocess.run(command, env=os.environ | working_copy.environment(), check=False).returncode

@@ -1,0 +1,139 @@
+"""A working copy of the notebooks for JupyterLab, so that opening and saving them changes no file of the repository.
+
+The folder ``lab/`` holds copies of the notebooks, links to ``book/`` and ``data/``, a start notebook, and JupyterLab's
+settings. A copy is refreshed when its notebook changed, unless its cells were edited.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import nbformat
+
+from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.shards import RESULTS
+
+FOLDER = REPOSITORY / "lab"
+COPIES = ".copies.json"  # name -> the cells that were copied and the file that they came from
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
+    # cells that are out of sight stay in the page: with virtual cells the view jumps while outputs arrive
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "recordTiming": True},
+}
+BEGIN = ("03_maps", "11_explore", "12_your_picture", "04_masking")
+START = """# Start here
+
+The notebooks of the report *Why not other classes?*, each a section of a paper. This is a working copy: run and change what you
+like. A copy that you did not edit follows the repository; one that you edited stays as it is.
+
+**How to run one**: open it and choose *Run → Run All Cells*. The cell below the question holds the parameters, each with its range.
+Every notebook ends with *Try this*: a few lines on your own, and what to expect.
+
+**Best to begin with**: {begin}.
+
+| notebook | what it is about | takes |
+|---|---|---|
+{rows}
+
+- `book/` holds the pages around the notebooks, `data/` the recorded results and the data cards ([what is where](data/README.md)).
+- The times are of two processor cores, after a first run has kept what can be kept.
+- Photographs and weights that could not come with the repository: `python -m contrastlib data` says where they are from.
+"""
+
+
+def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -> list[str]:
+    """Make or refresh the working copy.
+
+    Args:
+        folder: of the working copy.
+        notebooks: those of the repository.
+
+    Returns:
+        What a user should know: copies that were refreshed, and edited copies beside which a new version lies.
+    """
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    for name in ("book", "data"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(REPOSITORY / name, target_is_directory=True)
+    for file in notebooks.glob("matplotlibrc"):
+        shutil.copy(file, folder / "notebooks")
+    sources = sorted(notebooks.glob("*.ipynb"))
+    kept = folder / COPIES
+    copies = json.loads(kept.read_text()) if kept.exists() else {}
+    said = [message for source in sources if (message := _refresh(source, folder / "notebooks" / source.name, copies))]
+    kept.write_text(json.dumps(copies, indent=1))
+    nbformat.write(start(sources), folder / "start.ipynb")
+    _write_settings(folder / ".jupyter")
+    return said
+
+
+def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
+    """The start notebook: what is where, and how long each notebook takes."""
+    titles = {source.stem: _title(source) for source in sources}
+    kept = RESULTS / "benchmarks" / "build_times.json"
+    seconds = json.loads(kept.read_text())["seconds"] if kept.exists() else {}
+    rows = "\n".join(
+        f"| [{name}](notebooks/{name}.ipynb) | {title} | {_duration(seconds.get(f'notebook {name}'))} |" for name, title in titles.items())
+    begin = ", ".join(f"[{titles[name]}](notebooks/{name}.ipynb)" for name in BEGIN if name in titles)
+    cell = nbformat.v4.new_markdown_cell(START.format(rows=rows, begin=begin), id="start")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return nbformat.v4.new_notebook(cells=[cell], metadata=kernel)
+
+
+def environment(folder: Path = FOLDER) -> dict[str, str]:
+    """Variables of JupyterLab's process: settings and workspaces of the working copy, and this clone's code for kernels."""
+    own = folder / ".jupyter"
+    return {
+        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
+    }
+
+
+def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
+    """Copy a notebook if it changed since; what to say of it."""
+    now, before = _digest(source.read_bytes()), copies.get(source.name, {})
+    if copy.exists() and before.get("source") == now:
+        return ""
+    if copy.exists() and before.get("cells") != _cells(copy):
+        new = copy.with_name(f"{copy.stem}.new.ipynb")
+        shutil.copy(source, new)
+        return f"{copy.name} was edited and stays as it is; its new version is {new.name}"
+    refreshed = copy.exists()
+    shutil.copy(source, copy)
+    copies[source.name] = {"source": now, "cells": _cells(copy)}
+    return f"{copy.name} follows its new version" if refreshed else ""
+
+
+def _cells(path: Path) -> str:
+    """A hash of the cells without their outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    return _digest(json.dumps([[cell.cell_type, cell.source] for cell in notebook.cells]).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _title(source: Path) -> str:
+    first = nbformat.read(source, as_version=4).cells[0].source
+    return next(line.removeprefix("# ") for line in first.splitlines() if line.startswith("# "))
+
+
+def _duration(seconds: int | None) -> str:
+    if seconds is None:
+        return "not measured"
+    return f"{seconds} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _write_settings(folder: Path) -> None:
+    for plugin, values in SETTINGS.items():
+        path = folder / "settings" / f"{plugin}.jupyterlab-settings"
+        if not path.exists():  # a user may have changed them
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values, indent=1))
