@@ -28,6 +28,10 @@ def add_parser(subparsers):
         "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
         help="another value for a parameter of these notebooks, in YAML; may be repeated",
     )
+    parser.add_argument(
+        "--page", action="store_true",
+        help="also make one HTML page of each, beside those of the book; those with other parameters never replace these",
+    )
     parser.add_argument("--force", action="store_true", help="also those that are up to date")
     parser.add_argument(
         "--save", action="store_true",
@@ -84,23 +88,29 @@ def _value(name, text):
 def _update(plan, arguments):
     from contrastlib.report import notebooks
 
-    quick = arguments.profile == "quick"
-    folder = notebooks.EXECUTED if quick else notebooks.EXECUTED / arguments.profile
+    quick, own = arguments.profile == "quick", bool(arguments.parameters)
+    folder = notebooks.EXECUTED / ("own" if own else "" if quick else arguments.profile)
     environment = (notebooks.QUICK_ENVIRONMENT if quick else {}) | {"CONTRASTLIB_PICTURES": str(folder)}
     # notebooks of other scales use all processors by themselves
-    _each(partial(_update_one, folder, arguments.force), plan, environment, jobs=os.cpu_count() or 1 if quick else 1)
+    _each(partial(_update_one, folder, arguments.force, own, arguments.page), plan, environment, jobs=os.cpu_count() or 1 if quick else 1)
 
 
-def _update_one(folder, force, source, own):
-    from contrastlib.report import notebooks, staleness
+def _update_one(folder, force, show, page, source, own):
+    """Execute one notebook if it is out of date; what to say, with the paths where the user asked for a run of their own."""
+    from contrastlib.report import notebooks, single_page, staleness
 
     output = folder / source.name
     reason = "as asked" if force else staleness.why_stale(source, output, own)
-    if not reason:
-        return f"{source.stem}: up to date"
-    began = time.monotonic()
-    notebooks.execute(source, output, own)
-    return f"{source.stem}: executed in {time.monotonic() - began:.0f} s ({reason})"
+    said = f"{source.stem}: up to date"
+    if reason:
+        began = time.monotonic()
+        notebooks.execute(source, output, own)
+        said = f"{source.stem}: executed in {time.monotonic() - began:.0f} s ({reason})"
+    paths = [output] if show or page else []
+    if page:
+        paths.append(notebooks.PAGES / f"{source.stem}.own.html")
+        single_page.write_page(output, paths[-1])
+    return "\n  ".join([said, *map(str, paths)])
 
 
 def _save(plan, _):

@@ -27,6 +27,7 @@ CODE = REPOSITORY  # where this package is imported from
 NOTEBOOKS = REPOSITORY / "notebooks"
 EXECUTED = REPOSITORY / "book" / "executed"
 PROFILES = NOTEBOOKS / "profiles"
+PAGES = REPOSITORY / "_build" / "html" / "book" / "executed"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 

@@ -74,8 +74,19 @@ def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], *
     for claim in claims(page).values():
         if claim.evidence and claim.evidence.study not in tables:
             raise ValueError(f"claim {claim.id} rests on {claim.evidence.study}; tables were given of {', '.join(tables)}")
-        findings[claim] = judge(claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters)
+        findings[filled_in(claim, parameters)] = judge(claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters)
     return VerdictTable(findings, scales_of(tables))
+
+
+def filled_in(claim: Claim, parameters: Mapping) -> Claim:
+    """The claim with the notebook's parameters in its population and measure, where these name them in braces."""
+    changed = {}
+    for name in ("population", "measure"):
+        text = getattr(claim, name)
+        for key, value in parameters.items():
+            text = text.replace(f"{{{key}}}", str(value))
+        changed[name] = text
+    return replace(claim, **changed)
 
 
 def shown(finding: Finding) -> str:

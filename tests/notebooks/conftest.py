@@ -51,6 +51,7 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(notebooks, "PROFILES", tmp_path / "notebooks" / "profiles")
     monkeypatch.setattr(notebooks, "EXECUTED", tmp_path / "book" / "executed")
+    monkeypatch.setattr(notebooks, "PAGES", tmp_path / "_build" / "html" / "book" / "executed")
     monkeypatch.setenv("CONTRASTLIB_DATA", str(made.data))
     # these cells need no torch
     monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", "local-provisioner")

@@ -212,6 +212,19 @@ def test_failure(repository, run):
     assert not (repository.root / "book/executed/02_bad.failed.ipynb").exists()
 
 
+def test_other_parameters_leave_the_page_as_it_is(repository, run):
+    """A run with parameters of one's own goes beside the default one, says where, and makes a page when asked."""
+    repository.notebook("a", "print(n)")
+    assert "a: executed" in run()[1]
+    said = run("-p", "n", "5", "--page")[1]
+    own, page = repository.root / "book/executed/own/a.ipynb", repository.root / "_build/html/book/executed/a.own.html"
+    assert [line.strip() for line in said.splitlines()[1:]] == [str(own), str(page)]
+    assert repository.outputs("book/executed/a.ipynb") == ["1\n"]
+    assert repository.outputs("book/executed/own/a.ipynb") == ["5\n"]
+    assert "n = 5" in page.read_text()
+    assert "a: up to date" in run()[1]
+
+
 def test_save(repository, run):
     """Outputs go into the notebook itself, without data of others, and then nothing is out of date."""
     repository.write("elsewhere/photo.jpg", "a photograph")

@@ -144,3 +144,11 @@ def test_words_of_intervals(low, high, word):
     assert verdict(cells, Criterion(intervals="above"))[0] == word
     mirrored = pd.DataFrame({"low": -cells["high"], "high": -cells["low"]})
     assert verdict(mirrored, Criterion(intervals="below"))[0] == word
+
+
+def test_the_population_follows_the_parameters(tmp_path, monkeypatch):
+    """A record names a parameter of the notebook in braces."""
+    read(tmp_path, {**ENTRY, "population": "images with $p_2 > {threshold}$"})
+    monkeypatch.setattr(verdict_tables, "claims", lambda page: claims.claims(page, tmp_path))
+    shown = verdict_tables.verdict_table("99_toy", {"sizes": {"quick": table()}}, threshold=0.05, resamples=10)
+    assert "Population: images with $p_2 > 0.05$." in shown.markdown()

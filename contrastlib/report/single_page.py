@@ -1,0 +1,51 @@
+"""One executed notebook as one HTML file, beside the pages of the book."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+MATHJAX = """<script>MathJax = {tex: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"]]}}</script>
+<script defer src="../../_static/offline/mathjax/tex-mml-chtml.js"></script>
+"""
+
+
+def write_page(executed: Path, target: Path) -> None:
+    """Write an executed notebook as HTML, as the book shows it: without cells and code that are tagged for removal.
+
+    Links lead to the pages of the book, which asks no other host for anything.
+
+    Args:
+        executed: the notebook.
+        target: the HTML file, in the folder of the book's notebook pages.
+    """
+    tags = {"remove_cell_tags": ["remove-cell"], "remove_input_tags": ["remove-input"], "enabled": True}
+    exporter = HTMLExporter(
+        config=Config({"TagRemovePreprocessor": tags}), exclude_input_prompt=True, exclude_output_prompt=True,
+        mathjax_url="", require_js_url="", jquery_url="", widget_renderer_url="", embed_images=True,
+    )
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = links_to_pages(cell.source)
+        for output in cell.get("outputs", []):
+            if "text/markdown" in output.get("data", {}):
+                output.data["text/markdown"] = links_to_pages(output.data["text/markdown"])
+    html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": target.stem}})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    html = re.sub(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", lambda _: MATHJAX, html, count=1)
+    target.write_text(html, encoding="utf-8")
+
+
+def links_to_pages(text: str) -> str:
+    """Markdown whose links to notebooks and to book/ lead to the pages made from them.
+
+    >>> links_to_pages("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
+    '[one](05_corrections.html#erratum-1), [how](../rerun.html)'
+    """
+    text = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", text)
+    return re.sub(r"\]\(\.\./book/([\w/-]+)\.md", r"](../\1.html", text)
