@@ -75,11 +75,12 @@ LOOKS = """
 import os, pathlib, posix, pandas as pd, torch
 from contrastlib import assets, datasets
 from contrastlib.models.pretrained import load_weights
-from contrastlib.report import figures, shards, studies
+from contrastlib.report import shards, studies
+from contrastlib.report.figures import shared
 
 data, network = pathlib.Path(os.environ["CONTRASTLIB_DATA"]), torch.nn.Linear(1, 1)
 load_weights(network, data / "own.safetensors")
-figures.PUBLISHED, studies.RESULTS = data, data / "results"
+shared.PUBLISHED, studies.RESULTS = data, data / "results"
 for dataset in ("cub200", "food101", "imagenet-val"):
     try:
         datasets.load(dataset)
@@ -91,7 +92,7 @@ for find in (lambda: studies.recorded(studies.sign_perturbation, "repeat"), lamb
     except FileNotFoundError:
         pass
 print(network.bias.item(), shards.load(data / "kept.parquet")["a"].item(), assets.available("imagenet_sample_1000.zip"),
-      assets.state("flowers102"), figures.published("table")["b"].item(), os.stat is posix.stat)
+      assets.state("flowers102"), shared.published("table")["b"].item(), os.stat is posix.stat)
 """
 
 
@@ -153,7 +154,7 @@ FIGURE = "fig, ax = plt.subplots(); ax.plot([1, 2]); ax.scatter([1], [2]); ax.fi
 def test_two_runs_are_identical(repository, run):
     """Memory addresses, order of sets, progress bars, widget models, SVG and injected cells do not differ."""
     repository.notebook("01_unstable", UNSTABLE, FIGURE, "__import__('pathlib').Path('.').resolve()")
-    executed = repository.root / "book" / "executed" / "01_unstable.ipynb"
+    executed = repository.root / "book" / "executed" / "own" / "01_unstable.ipynb"
     texts = []
     for _ in range(2):
         assert run("-p", "n", "2", "--force")[0] == 0
@@ -221,7 +222,7 @@ def test_other_parameters_leave_the_page_as_it_is(repository, run):
     assert [line.strip() for line in said.splitlines()[1:]] == [str(own), str(page)]
     assert repository.outputs("book/executed/a.ipynb") == ["1\n"]
     assert repository.outputs("book/executed/own/a.ipynb") == ["5\n"]
-    assert "n = 5" in page.read_text()
+    assert "<pre>5" in page.read_text()
     assert "a: up to date" in run()[1]
 
 
