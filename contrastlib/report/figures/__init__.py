@@ -1,10 +1,10 @@
 """Figures and tables of the report's pages: one module for each page, and what several pages share.
 
 - :mod:`~contrastlib.report.figures.shared`: used by several pages
-- :mod:`~contrastlib.report.figures.masking`: of 04_masking
+- the others: of the notebook whose name they have
 """
 
-from contrastlib.report.figures import masking
+from contrastlib.report.figures import fullgrad, masking
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -21,6 +21,6 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
+    "CONTRAST_ORDER", "SHORT", "answer", "credits", "fullgrad", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
     "perturbation_bars", "published", "three_classes",
 ]  # fmt: skip

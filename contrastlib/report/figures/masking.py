@@ -17,7 +17,7 @@ from contrastlib.autograd import forward, predict
 from contrastlib.evaluation import masking
 from contrastlib.evaluation.statistics import distinct_methods
 from contrastlib.report import batches
-from contrastlib.report.figures.shared import SHORT, masking_table, published
+from contrastlib.report.figures.shared import SHORT, finished, masking_table, published
 from contrastlib.report.verdict_tables import spread, title
 
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
@@ -93,7 +93,7 @@ def difference_map(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figu
     sns.heatmap(values, cmap=plotting.COLOURS, center=0, annot=marks, fmt="", ax=ax, linewidths=0.5,
                 cbar_kws={"label": "difference, positive as claimed"})
     ax.set(xlabel="", ylabel="", title="blur as the baseline")
-    return figure
+    return finished(figure)
 
 
 def advantage_table(advantages: Mapping[str, pd.DataFrame]) -> Styler:

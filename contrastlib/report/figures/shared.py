@@ -157,6 +157,17 @@ def answer(
     return figure
 
 
+def finished(figure: Figure) -> Figure:
+    """The figure, closed in pyplot, so that a notebook shows it once: as the value of its cell.
+
+    >>> figure = finished(plt.figure())
+    >>> figure.number in plt.get_fignums()
+    False
+    """
+    plt.close(figure)
+    return figure
+
+
 def maker(name: str) -> str:
     """What a photograph shows, who made it, and under which licence it may be shown.
 
