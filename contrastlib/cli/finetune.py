@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from contrastlib import assets
@@ -65,13 +66,14 @@ def finetune(arguments: argparse.Namespace) -> int:
     """Fine-tune and print the scores; 2 if something asked for cannot be had."""
     from contrastlib.models import torchvision_hub
     from contrastlib.training import finetuning
-    from contrastlib.training.recipe import Recipe
+    from contrastlib.training.recipe import FineTuningRecipe
 
-    settings = {key: vars(arguments)[key] for key in Recipe.__dataclass_fields__}
+    settings = {field.name: vars(arguments)[field.name] for field in fields(FineTuningRecipe)}
     try:
         output = writable(arguments.output or assets.root() / "finetuned")
         card = finetuning.finetune(
-            arguments.network.removeprefix(torchvision_hub.PREFIX), arguments.dataset, output, Recipe(**settings), arguments.workers)
+            arguments.network.removeprefix(torchvision_hub.PREFIX), arguments.dataset, output,
+            FineTuningRecipe(**settings), arguments.workers)
     except (ValueError, assets.DataError) as error:
         print(f"contrastlib finetune: {error}", file=sys.stderr)
         return 2
