@@ -150,8 +150,9 @@ def _epoch(accelerator: Accelerator, run: Run, epoch: int, title: str) -> dict[s
     losses, right, counts = accelerator.gather(torch.stack(steps)).cpu().double().unbind(1)
     loss = ((losses * counts).sum() / counts.sum()).item()
     if not loss < float("inf"):
-        raise DivergenceError(f"{title}: the loss is {loss}, so training diverged: lower the learning rate, or "
-                              "use another precision; the checkpoint of the epoch before is kept")
+        raise DivergenceError(
+            f"{title}: the loss is {loss}, so training diverged: lower the learning rate, or use another "
+            "precision; the checkpoint of the epoch before is kept")
     return {"train_loss": loss, "train_accuracy": (right.sum() / counts.sum()).item()}
 
 
