@@ -259,8 +259,8 @@ def load_network(name: str | None) -> Classifier:
     remedy = assets.remedy("efficientnet-lite0-57934424.pth")
     raise assets.MissingFile(
         f"there is no network for photographs. {remedy} Or name one that can be downloaded, such as "
-        "--network torchvision/mobilenet_v2 (14 MB); or set CONTRASTLIB_DATA to the folder that has mobilenet_v2, "
-        "squeezenet1_1 or squeezenet1_0: `python -m contrastlib data` lists the files."
+        "--network torchvision/mobilenet_v2 (14 MB); or set CONTRASTLIB_DATA to the folder that has "
+        "mobilenet_v2, squeezenet1_1 or squeezenet1_0: `python -m contrastlib data` lists the files."
     )
 
 
