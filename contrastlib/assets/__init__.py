@@ -1,9 +1,9 @@
-"""The registry of networks, data sets and their files: what they are, where they lie, whether they are sound; downloads.
+"""The registry of networks, data sets and their files: descriptions, paths, checksums and downloads.
 
-- :mod:`~contrastlib.assets.records`: what an entry of ``networks.yaml`` and ``datasets.yaml`` holds
-- :mod:`~contrastlib.assets.registry`: all entries by name, and the files themselves
-- :mod:`~contrastlib.assets.download`: downloads that go on where they broke off
-- :mod:`~contrastlib.assets.errors`: what can be wrong with a file
+- :mod:`~contrastlib.assets.records`: the fields of an entry in ``networks.yaml`` or ``datasets.yaml``
+- :mod:`~contrastlib.assets.registry`: all entries by name, and their files
+- :mod:`~contrastlib.assets.download`: downloads that resume after an interruption
+- :mod:`~contrastlib.assets.errors`: errors for files that are missing or corrupt, and for unknown names
 """
 
 from contrastlib.assets.errors import CorruptFile, DataError, MissingFile, unknown
@@ -28,7 +28,7 @@ from contrastlib.assets.registry import (
 )
 
 __all__ = [
-    "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card", "datasets",
-    "fetch", "file", "files", "imported", "networks", "path", "place", "remedy", "root", "sha256", "state", "trained",
-    "trained_names", "unknown",
+    "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
+    "datasets", "fetch", "file", "files", "imported", "networks", "path", "place", "remedy", "root", "sha256",
+    "state", "trained", "trained_names", "unknown",
 ]  # fmt: skip

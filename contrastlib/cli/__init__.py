@@ -1,4 +1,4 @@
-"""The commands of ``python -m contrastlib``, one module each, with ``add_parser(subparsers)``."""
+"""The commands of ``python -m contrastlib``: one module each, with a function ``add_parser(subparsers)``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def positive(text: str) -> int:
-    """A number that an option counts with.
+    """A positive whole number, as the type of an option.
+
+    Raises:
+        ArgumentTypeError: The text is something else.
 
     >>> positive("12")
     12
@@ -19,10 +22,10 @@ def positive(text: str) -> int:
 
 
 def writable(folder: Path) -> Path:
-    """The folder, made if need be; told before hours of work, not after them, when nothing can be written there.
+    """The folder, created if needed; to be called before hours of work, and not after them.
 
     Raises:
-        ValueError: it cannot be made, or takes no files.
+        ValueError: It cannot be created, or no file can be written in it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

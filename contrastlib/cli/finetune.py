@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from contrastlib import assets
@@ -16,10 +17,10 @@ data set. Writes NETWORK/DATASET.safetensors (weights), .csv (training log) and 
 images, recipe, versions) to $CONTRASTLIB_DATA/finetuned; other commands then know the network by the
 name NETWORK/DATASET.
 
-The defaults are the published settings: SGD with a constant learning rate. Stopped in the middle, the same
-command goes on after the last finished epoch. Without a GPU it runs, but 200 epochs take weeks.
+The defaults are the published settings: SGD with a constant learning rate. After an interruption, the same
+command continues from the last finished epoch. It runs without a GPU, but 200 epochs take weeks.
 
-On several GPUs, the batch divided between them:
+On several GPUs, with each batch divided among them:
   accelerate launch --multi_gpu -m contrastlib finetune NETWORK DATASET"""
 
 EPILOG = """\
@@ -28,7 +29,7 @@ examples:
   python -m contrastlib finetune vit_b_16 food101 --precision bf16"""
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``finetune``."""
     known = [name for name, record in assets.datasets().items() if len(record.splits) > 1]
     parser = subparsers.add_parser(
@@ -43,7 +44,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--batch", type=positive, default=128, help=(
         "images in a step, over all devices together (default: 128)"))
     parser.add_argument("--rate", type=float, default=1e-3, help=(
-        "learning rate, the same all the time (default: 1e-3)"))
+        "learning rate, constant (default: 1e-3)"))
     parser.add_argument("--momentum", type=float, default=0.9, help="of SGD, 0 to 1 (default: 0.9)")
     parser.add_argument("--weight-decay", type=float, default=5e-4, help="of SGD (default: 5e-4)")
     parser.add_argument("--augment", action="store_true", help=(
@@ -62,16 +63,22 @@ def add_parser(subparsers) -> None:
 
 
 def finetune(arguments: argparse.Namespace) -> int:
-    """Fine-tune and print the scores; 2 if something asked for cannot be had."""
+    """Fine-tune a network and print its scores.
+
+    Returns:
+        The exit status: 2 if a name is unknown, data are missing, a result or a checkpoint of another recipe
+        exists, the loss diverged, or nothing can be written.
+    """
     from contrastlib.models import torchvision_hub
     from contrastlib.training import finetuning
-    from contrastlib.training.recipe import Recipe
+    from contrastlib.training.recipe import FineTuningRecipe
 
-    settings = {key: vars(arguments)[key] for key in Recipe.__dataclass_fields__}
+    settings = {field.name: vars(arguments)[field.name] for field in fields(FineTuningRecipe)}
     try:
         output = writable(arguments.output or assets.root() / "finetuned")
         card = finetuning.finetune(
-            arguments.network.removeprefix(torchvision_hub.PREFIX), arguments.dataset, output, Recipe(**settings), arguments.workers)
+            arguments.network.removeprefix(torchvision_hub.PREFIX), arguments.dataset, output,
+            FineTuningRecipe(**settings), arguments.workers)
     except (ValueError, assets.DataError) as error:
         print(f"contrastlib finetune: {error}", file=sys.stderr)
         return 2

@@ -1,52 +1,71 @@
 """``python -m contrastlib run``: execute the notebooks that are out of date."""
 
+from __future__ import annotations
+
+import argparse
 import os
 import sys
 import tempfile
 import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import Any
 
 import yaml
 from tqdm import tqdm
 
-LONGEST = ("10_lrp", "02_input_space")  # begun first where several run at a time, so that none is left to run alone
+LONGEST = ("10_lrp", "02_input_space")
+"""Started first if several notebooks run at a time, so that none of them runs alone at the end."""
+
+Plan = list[tuple[Path, dict[str, Any]]]
+"""Notebooks, each with the values of its parameters that are not its own."""
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command ``run``."""
     parser = subparsers.add_parser(
         "run",
-        help="execute the report's notebooks, those that are out of date",
-        description="Execute notebooks with papermill, as many at a time as there are processors, those whose cells, "
-        "parameters, code or data changed. Executed notebooks go to book/executed; those of other profiles to a folder "
-        "of their own in it.",
+        help="execute the notebooks of the report that are out of date",
+        description="Execute with papermill the notebooks whose cells, parameters, code or data changed, as "
+        "many at a time as there are processors. Executed notebooks are written to book/executed, those of "
+        "other profiles than quick to a folder in it.",
     )
     parser.add_argument("notebook", nargs="*", help="names such as 03_maps; all when none is given")
-    parser.add_argument("--profile", default="quick", help="values from notebooks/profiles: quick (default), real or paper")
+    parser.add_argument(
+        "--profile", default="quick", help="values from notebooks/profiles: quick (default), real or paper",
+    )
     parser.add_argument(
         "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
-        help="another value for a parameter of these notebooks, in YAML; may be repeated",
+        help="a value, in YAML, for a parameter of these notebooks; may be repeated",
     )
     parser.add_argument(
         "--page", action="store_true",
-        help="also make one HTML page of each, beside those of the book; those with other parameters never replace these",
+        help="also make one HTML page of each notebook, beside those of the book, which it never replaces",
     )
-    parser.add_argument("--force", action="store_true", help="also those that are up to date")
+    parser.add_argument("--force", action="store_true", help="also execute those that are up to date")
     parser.add_argument(
         "--save", action="store_true",
-        help="write the quick outputs into notebooks/ itself, computed without any downloaded data, their scripts left out",
+        help="write the outputs of the quick profile into notebooks/ itself, computed without downloaded "
+        "data, and without their scripts",
     )
     parser.set_defaults(func=run)
 
 
-def run(arguments):
-    """Run the command; the exit status is 1 when a notebook failed, 2 when the command makes no sense."""
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Returns:
+        The exit status: 1 if a notebook failed, 2 if the command cannot be run.
+    """
     try:
         from contrastlib.report import notebooks
     except ModuleNotFoundError as error:
-        print(f"contrastlib run: {error.name} is not installed; run `pip install -e .[report]` in the repository",
-              file=sys.stderr)
+        print(f"contrastlib run: {error.name} is not installed; run `pip install -e .[report]` in the "
+              "repository", file=sys.stderr)
         return 2
     try:
         plan = _plan(arguments)
@@ -61,42 +80,52 @@ def run(arguments):
     return 0
 
 
-def _plan(arguments):
-    """The notebooks to look at, each with the values of its parameters that are not its own."""
+def _plan(arguments: argparse.Namespace) -> Plan:
+    """The notebooks to check, with the values from the profile and from the command line."""
     from contrastlib.report import notebooks
 
     if arguments.save and (arguments.profile != "quick" or arguments.parameters):
         raise ValueError("--save keeps the quick outputs: give no other profile and no parameters")
     values = notebooks.profile(arguments.profile)
     given = {name: _value(name, value) for name, value in arguments.parameters}
-    return [
-        (source, notebooks.parameters(source, values | {source.stem: (values.get(source.stem) or {}) | given}))
-        for source in notebooks.find(arguments.notebook)
-    ]
+    plan = []
+    for source in notebooks.find(arguments.notebook):
+        own = {source.stem: (values.get(source.stem) or {}) | given}
+        plan.append((source, notebooks.parameters(source, values | own)))
+    return plan
 
 
-def _value(name, text):
+def _value(name: str, text: str) -> Any:
+    """The value of a parameter from the command line.
+
+    Raises:
+        ValueError: The text is no YAML.
+    """
     from contrastlib.report import notebooks
 
     try:
         return yaml.load(text, notebooks.Values)
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or "it cannot be read"
-        raise ValueError(f"-p {name} {text!r} is no YAML: {problem}; put a text with such signs in quotes") from None
+        raise ValueError(
+            f"-p {name} {text!r} is no YAML: {problem}; put text with such characters in quotes") from None
 
 
-def _update(plan, arguments):
+def _update(plan: Plan, arguments: argparse.Namespace) -> None:
+    """Execute the notebooks that are out of date."""
     from contrastlib.report import notebooks
 
     quick, own = arguments.profile == "quick", bool(arguments.parameters)
     folder = notebooks.EXECUTED / ("own" if own else "" if quick else arguments.profile)
     environment = (notebooks.QUICK_ENVIRONMENT if quick else {}) | {"CONTRASTLIB_PICTURES": str(folder)}
-    # notebooks of other scales use all processors by themselves
-    _each(partial(_update_one, folder, arguments.force, own, arguments.page), plan, environment, jobs=os.cpu_count() or 1 if quick else 1)
+    jobs = os.cpu_count() or 1 if quick else 1  # notebooks of other profiles use all processors themselves
+    _each(partial(_update_one, folder, arguments.force, own, arguments.page), plan, environment, jobs)
 
 
-def _update_one(folder, force, show, page, source, own):
-    """Execute one notebook if it is out of date; what to say, with the paths where the user asked for a run of their own."""
+def _update_one(
+    folder: Path, force: bool, show: bool, page: bool, source: Path, own: dict[str, Any]
+) -> str:
+    """Execute a notebook if it is out of date; what to report, with paths where the user gave parameters."""
     from contrastlib.report import notebooks, single_page, staleness
 
     output = folder / source.name
@@ -113,15 +142,17 @@ def _update_one(folder, force, show, page, source, own):
     return "\n  ".join([said, *map(str, paths)])
 
 
-def _save(plan, _):
+def _save(plan: Plan, _: argparse.Namespace) -> None:
+    """Execute the notebooks and write them back, with their outputs."""
     from contrastlib.report import notebooks
 
-    with tempfile.TemporaryDirectory() as empty:  # no photograph can enter an output
+    with tempfile.TemporaryDirectory() as empty:  # so that no output shows a downloaded photograph
         environment = notebooks.QUICK_ENVIRONMENT | {"CONTRASTLIB_DATA": empty}
         _each(_save_one, plan, environment, jobs=os.cpu_count() or 1)
 
 
-def _save_one(source, _):
+def _save_one(source: Path, _: dict[str, Any]) -> str:
+    """Execute a notebook and write it back; a line that reports it."""
     from contrastlib.report import notebooks
 
     executed = notebooks.EXECUTED / "saved" / source.name
@@ -130,53 +161,68 @@ def _save_one(source, _):
     return f"{source.stem}: saved"
 
 
-def _each(work, plan, environment, jobs):
-    """Do ``work`` for each notebook, ``jobs`` at a time, and print what it returns in the order of the plan.
+def _each(
+    work: Callable[[Path, dict[str, Any]], str], plan: Plan, environment: dict[str, str], jobs: int,
+) -> None:
+    """Call ``work`` for each notebook, in ``jobs`` processes, and print the results in the order of the plan.
 
-    After the first failure no other notebook begins; those that are running finish, and are printed too.
+    After the first failure no other notebook is started; those that are running finish, and are printed too.
 
     Raises:
-        NotebookFailed: with the messages of all that failed.
+        NotebookFailed: Some notebooks failed; the message has those of all of them.
     """
     from contrastlib.report import notebooks
 
-    waiting = sorted(plan, key=lambda each: _turn(each[0].stem) if jobs > 1 else 0)
-    order, begun, running, said, failed = [source for source, _ in plan], {}, set(), 0, False
     forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
-    options = {"mp_context": forked, "initializer": _take_row, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
+    rows = {"initializer": _take_row, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
     with (
         notebooks.kernel_environment(environment),
-        ProcessPoolExecutor(min(jobs, len(plan)), **options) as pool,
+        ProcessPoolExecutor(min(jobs, len(plan)), mp_context=forked, **rows) as pool,
         tqdm(total=len(plan), desc="notebooks", unit="notebook", disable=None) as bar,  # only on a terminal
     ):
-        while running or (waiting and not failed):
-            while waiting and not failed and len(running) < jobs:  # one for each process: what is queued may begin
-                source, own = waiting.pop(0)
-                begun[source] = pool.submit(work, source, own)
-                running.add(begun[source])
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            bar.update(len(done))
-            failed = failed or any(future.exception() for future in done)
-            while not failed and said < len(order) and order[said] in begun and begun[order[said]].done():
-                tqdm.write(begun[order[said]].result())
-                said += 1
-    rest = [begun[source] for source in order[said:] if source in begun]
-    for future in rest:
+        unprinted = _work_through(partial(pool.submit, work), plan, jobs, bar)
+    for future in unprinted:
         if not future.exception():
             print(future.result())
-    errors = [future.exception() for future in rest if future.exception()]
+    errors = [future.exception() for future in unprinted if future.exception()]
     if errors and all(isinstance(error, notebooks.NotebookFailed) for error in errors):
         raise notebooks.NotebookFailed("\n\n".join(map(str, errors)))
     for error in errors:
         raise error
 
 
-def _turn(name):
+def _work_through(submit: Callable[..., Future[str]], plan: Plan, jobs: int, bar: tqdm) -> list[Future[str]]:
+    """Start the notebooks, at most ``jobs`` at a time, and print the results in the order of the plan.
+
+    Returns:
+        The started notebooks that are not printed: after a failure, those from the first one that failed or
+        was still running.
+    """
+    waiting = sorted(plan, key=lambda each: _turn(each[0].stem) if jobs > 1 else 0)
+    unprinted = [source for source, _ in plan]
+    started: dict[Path, Future[str]] = {}
+    running: set[Future[str]] = set()
+    failed = False
+    while running or (waiting and not failed):
+        while waiting and not failed and len(running) < jobs:  # none is queued: after a failure it would run
+            source, own = waiting.pop(0)
+            started[source] = submit(source, own)
+            running.add(started[source])
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        bar.update(len(done))
+        failed = failed or any(future.exception() for future in done)
+        while not failed and unprinted and unprinted[0] in started and started[unprinted[0]].done():
+            tqdm.write(started[unprinted.pop(0)].result())
+    return [started[source] for source in unprinted if source in started]
+
+
+def _turn(name: str) -> int:
+    """The rank of a notebook among those that wait to be started."""
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
-def _take_row(taken, lock):
-    """Give this process a line of the terminal of its own, below the bar of all notebooks."""
+def _take_row(taken: Synchronized[int], lock: Any) -> None:
+    """Give this process its own line of the terminal, below the progress bar of all notebooks."""
     from contrastlib.report import notebooks
 
     tqdm.set_lock(lock)

@@ -7,22 +7,27 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contrastlib import assets
 from contrastlib.assets import WEIGHTS, DataError
 from contrastlib.assets.records import Training
 from contrastlib.cli import positive, writable
 
+if TYPE_CHECKING:
+    from contrastlib.datasets.base import ImageSet
+    from contrastlib.training.from_scratch import LabelledImages
+
 DESCRIPTION = """\
 Train the small networks of the quick profile on synthetic birds that are drawn first, and cifar10_vit on
-the training pictures of CIFAR-10. Writes, for each, NAME.safetensors (weights), NAME.csv (training log) and
-NAME.json (checksum, scores on the test pictures, recipe).
+the training images of CIFAR-10. Writes, for each, NAME.safetensors (weights), NAME.csv (training log) and
+NAME.json (checksum, scores on the test images, recipe).
 
-Stopped in the middle, the same command goes on after the last finished epoch. On one machine the same
+After an interruption, the same command continues from the last finished epoch. On one machine the same
 seed gives the same weights; on another, weights with about the same scores."""
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``train``."""
     parser = subparsers.add_parser(
         "train",
@@ -37,22 +42,25 @@ def add_parser(subparsers) -> None:
         help=f"any of {', '.join(_trainable())} (default: those for the drawn birds)",
     )
     parser.add_argument(
-        "--epochs", type=positive, help="passes through the pictures (default: as in the network's recipe)"
+        "--epochs", type=positive, help="passes through the images (default: as in the network's recipe)"
     )
     parser.add_argument(
         "--pictures", type=positive, default=9000, help="how many birds to train on (default: 9000)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the weights, their order and mirroring (default: 0)"
+        "--seed", type=int, default=0, help="of the weights, the order and mirroring of images (default: 0)"
     )
     parser.add_argument("--output", type=Path, default=WEIGHTS, help="a folder (default: data/weights)")
     parser.set_defaults(func=train)
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train each network and print its scores; 2 if a name is unknown, a checkpoint does not fit or nothing can be written."""
-    from contrastlib.training import from_scratch
+    """Train each network and print its scores.
 
+    Returns:
+        The exit status: 2 if a name is unknown, data are missing, a checkpoint belongs to another run, the
+        loss diverged, or nothing can be written.
+    """
     known = _trainable()
     unknown = sorted(set(arguments.networks) - set(known))
     if unknown:
@@ -62,36 +70,43 @@ def train(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    for name in arguments.networks or [name for name, training in known.items() if training.images == "birds"]:
-        recipe = replace(from_scratch.recipe_of(name), seed=arguments.seed)
-        if arguments.epochs:
-            recipe = replace(recipe, epochs=arguments.epochs)
+    on_birds = [name for name, training in known.items() if training.images == "birds"]
+    for name in arguments.networks or on_birds:
         try:
-            output, training = writable(arguments.output), known[name]
-            if training.images == "birds":
-                parts = _birds(assets.networks()[name].input_size, arguments.pictures)
-            else:
-                parts = _whole(training.images, training.test)
-            card = from_scratch.train(name, output, recipe, *parts)
+            scores = _train(name, known[name], arguments)["test"]
         except (ValueError, DataError) as error:
             print(f"contrastlib train: {error}", file=sys.stderr)
             return 2
-        scores = card["test"]
         print(
             f"{name}: test accuracy {scores['accuracy']:.1%}, second probability above 0.1 in "
-            f"{scores['share_p2_above_0.1']:.1%}, third in {scores['share_p3_above_0.1']:.1%} of the pictures"
+            f"{scores['share_p2_above_0.1']:.1%}, third in {scores['share_p3_above_0.1']:.1%} of the images"
         )
     return 0
 
 
+def _train(name: str, training: Training, arguments: argparse.Namespace) -> dict:
+    """Train one network; its card."""
+    from contrastlib.training import from_scratch
+
+    recipe = replace(from_scratch.recipe_of(name), seed=arguments.seed)
+    if arguments.epochs:
+        recipe = replace(recipe, epochs=arguments.epochs)
+    output = writable(arguments.output)
+    if training.images == "birds":
+        data = _birds(assets.networks()[name].input_size, arguments.pictures)
+    else:
+        data = _whole(training.images, training.test)
+    return from_scratch.train(name, output, recipe, *data)
+
+
 def _trainable() -> dict[str, Training]:
-    """The networks that the project trains itself, name -> how."""
+    """The networks that the project trains, name -> how it trains them."""
     return {name: network.training for name, network in assets.networks().items() if network.training}
 
 
 @cache
-def _birds(size, count):
-    """Pictures to train on, pictures for validation, and the test set."""
+def _birds(size: int, count: int) -> tuple[LabelledImages, LabelledImages, ImageSet]:
+    """Drawn birds: images to train on, images for validation, and the test set."""
     from contrastlib.datasets.birds import SyntheticBirds
     from contrastlib.training.from_scratch import render
 
@@ -99,8 +114,8 @@ def _birds(size, count):
     return render(train), render(validation), SyntheticBirds("test", size)
 
 
-def _whole(images: str, test: str):
-    """The same of sets without a split for validation, some of whose pictures are held out for it."""
+def _whole(images: str, test: str) -> tuple[LabelledImages, LabelledImages, ImageSet]:
+    """The same for a set without a validation split, from which some images are held out."""
     from contrastlib.datasets import load
     from contrastlib.training.from_scratch import held_out, render
 

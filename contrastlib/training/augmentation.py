@@ -9,28 +9,40 @@ from torchvision.transforms import InterpolationMode, v2
 
 from contrastlib import assets
 from contrastlib.datasets.base import Photographs
-from contrastlib.training.recipe import Recipe
+from contrastlib.training.recipe import FineTuningRecipe
 
 
 class Augmented(Dataset):
-    """Images and labels to train on: the set's own images, or augmented photographs.
+    """Images and labels to train on: the images of a set as they are, or random views of its photographs.
 
     >>> from contrastlib.datasets import load
     >>> from contrastlib.assets import available
-    >>> from contrastlib.training.recipe import Recipe
     >>> if available("clrp_zebra_elephant.zip"):
-    ...     image, label = Augmented(load("zebra-elephant"), Recipe(augment=True, size=64))[0]
+    ...     recipe = FineTuningRecipe(augment=True, size=64)
+    ...     image, label = Augmented(load("zebra-elephant"), recipe)[0]
     ...     assert image.shape == (3, 64, 64)
     """
 
-    def __init__(self, images: Photographs, recipe: Recipe):
+    def __init__(self, images: Photographs, recipe: FineTuningRecipe) -> None:
+        """Start with epoch 0; set the attribute `epoch` to get other views.
+
+        Args:
+            images: The set.
+            recipe: Its `augment`, `size` and `seed` decide the views.
+        """
         self.images, self.recipe, self.epoch = images, recipe, 0
         self.transform = augmentation(recipe.size)
 
     def __len__(self) -> int:
+        """The number of images."""
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """The image (3, size, size) in [0, 1] and the label of this index.
+
+        Raises:
+            CorruptFile: The photograph cannot be read.
+        """
         if not self.recipe.augment:
             example = self.images[index]
             return example.image, example.label
@@ -46,7 +58,11 @@ class Augmented(Dataset):
 
 
 def augmentation(size: int) -> v2.Transform:
-    """A photograph -> a random view of it, (3, size, size) in [0, 1], as in the code of both papers."""
+    """A transform, photograph -> random view (3, size, size) in [0, 1], as in the code of both papers.
+
+    Args:
+        size: Side of the view in pixels.
+    """
     return v2.Compose([
         v2.RandomHorizontalFlip(),
         v2.RandomVerticalFlip(),

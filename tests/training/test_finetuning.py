@@ -17,17 +17,11 @@ from torch import nn
 from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
 from contrastlib.models import torchvision_hub
-from contrastlib.training import finetuning, from_scratch
-from contrastlib.training.recipe import Recipe
+from contrastlib.training import finetuning, loop
+from contrastlib.training.checkpoint import Checkpoint, CheckpointError
+from contrastlib.training.recipe import FineTuningRecipe
 
-RECIPE = Recipe(epochs=2, batch=4, rate=0.01, augment=True, size=32)
-
-
-@pytest.fixture(autouse=True)
-def fresh_devices():
-    """Accelerate keeps the precision of a process; each test starts anew."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+RECIPE = FineTuningRecipe(epochs=2, batch=4, rate=0.01, augment=True, size=32)
 
 
 @pytest.fixture
@@ -61,21 +55,21 @@ def tiny():
 
 
 def fit(network, photographs, checkpoint, recipe=RECIPE, workers=0):
-    return finetuning.fit(finetuning.accelerate(recipe), network, *photographs, recipe, checkpoint, workers)
+    return finetuning.fit(loop.devices(recipe, recipe.precision), network, *photographs, recipe, checkpoint, workers)
 
 
 def test_a_run_that_was_killed_resumes_to_the_same_weights(photographs, tmp_path, monkeypatch):
     whole = tiny()
     log = fit(whole, photographs, tmp_path / "whole.checkpoint")
 
-    save = finetuning._save
+    save = Checkpoint.save
 
     def save_and_die(*arguments):
         save(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(finetuning, "_save", save_and_die)
+        patch.setattr(Checkpoint, "save", save_and_die)
         fit(tiny(), photographs, tmp_path / "broken.checkpoint")
 
     torch.manual_seed(99)
@@ -90,7 +84,7 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(photographs, tmp_path
 
 def test_one_step_is_that_of_plain_sgd(photographs, tmp_path):
     """One epoch of a single batch: gradient, weight decay and rate as torch alone has them."""
-    recipe = Recipe(epochs=1, batch=64, rate=0.1, weight_decay=0.2, size=32)
+    recipe = FineTuningRecipe(epochs=1, batch=64, rate=0.1, weight_decay=0.2, size=32)
     trained, expected = tiny().eval(), tiny().eval()
     trained[5] = expected[5] = nn.Identity()
     log = fit(trained, photographs, tmp_path / "it.checkpoint", recipe)
@@ -113,14 +107,14 @@ def test_one_step_is_that_of_plain_sgd(photographs, tmp_path):
 def test_a_step_of_the_papers_networks(name, first, last, tmp_path, monkeypatch):
     """At their own size; two photographs are one batch. Their checkpoints would be a gigabyte each."""
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(finetuning, "_save", lambda *_: None)
+    monkeypatch.setattr(Checkpoint, "save", lambda *_: None)
     trees.cub(tmp_path, count=3)
     photographs = [datasets.load("cub200", split=split, resize="squeeze", crop=224) for split in ("train", "test")]
     torch.manual_seed(0)
     network = torchvision.models.get_model(name, weights=None)
     torchvision_hub.replace_head(network, 2)
     before = {layer: network.get_submodule(layer).weight.detach().clone() for layer in (first, last)}
-    recipe = Recipe(epochs=1, batch=2, rate=0.01)
+    recipe = FineTuningRecipe(epochs=1, batch=2, rate=0.01)
     log = fit(network, photographs, tmp_path / "none", recipe)
     assert 0.01 < log.train_loss.item() < 10 and not network.training
     for layer, weights in before.items():
@@ -131,7 +125,7 @@ def test_a_step_of_the_papers_networks(name, first, last, tmp_path, monkeypatch)
 def test_mixed_precision_is_near_and_is_used(photographs, tmp_path):
     losses = {}
     for precision in ("no", "bf16"):
-        recipe = Recipe(epochs=2, batch=5, rate=0.01, size=32, precision=precision)
+        recipe = FineTuningRecipe(epochs=2, batch=5, rate=0.01, size=32, precision=precision)
         network = tiny()
         losses[precision] = fit(network, photographs, tmp_path / f"{precision}.checkpoint", recipe).train_loss
         assert all(weights.dtype == torch.float32 for weights in network.parameters())
@@ -148,26 +142,26 @@ def test_views_depend_on_seed_epoch_and_image_alone(photographs):
     torch.manual_seed(6)
     assert torch.equal(views[3][0], first) and first.shape == (3, 32, 32)
     assert 0 <= first.min() and first.max() <= 1
-    other = finetuning.Augmented(photographs[0], Recipe(augment=True, size=32, seed=1))
+    other = finetuning.Augmented(photographs[0], FineTuningRecipe(augment=True, size=32, seed=1))
     assert not torch.equal(other[3][0], first)
     views.epoch = 1
     assert not torch.equal(views[3][0], first)
-    plain = finetuning.Augmented(photographs[0], Recipe(size=32))
+    plain = finetuning.Augmented(photographs[0], FineTuningRecipe(size=32))
     assert torch.equal(plain[3][0], photographs[0][3].image)
 
 
 def test_a_checkpoint_of_another_recipe_or_of_other_photographs_is_refused(photographs, tmp_path):
-    checkpoint, short = tmp_path / "it.checkpoint", Recipe(epochs=1, batch=8, size=32)
+    checkpoint, short = tmp_path / "it.checkpoint", FineTuningRecipe(epochs=1, batch=8, size=32)
     fit(tiny(), photographs, checkpoint, short)
-    with pytest.raises(ValueError, match=r"written with recipe .*delete it to start anew"):
-        fit(tiny(), photographs, checkpoint, Recipe(epochs=2, batch=8, size=32))
-    with pytest.raises(ValueError, match="written with images"):
+    with pytest.raises(CheckpointError, match=r"written with recipe .*delete it to start again"):
+        fit(tiny(), photographs, checkpoint, FineTuningRecipe(epochs=2, batch=8, size=32))
+    with pytest.raises(CheckpointError, match="written with images"):
         fit(tiny(), photographs[::-1], checkpoint, short)
 
 
 def test_divergence_is_an_error(photographs, tmp_path):
-    recipe = Recipe(epochs=3, batch=4, rate=1e30, size=32)
-    with pytest.raises(ValueError, match="the loss is nan, so training diverged: lower the learning rate"):
+    recipe = FineTuningRecipe(epochs=3, batch=4, rate=1e30, size=32)
+    with pytest.raises(loop.DivergenceError, match="the loss is nan, so training diverged: lower the learning rate"):
         fit(tiny(), photographs, tmp_path / "it.checkpoint", recipe)
 
 
@@ -242,7 +236,7 @@ def test_two_processes_divide_the_batch_and_write_one_result(root):
     images = datasets.load("cub200", crop=40)
     with torch.no_grad():
         logits = models.load("squeezenet1_1/cub200")(torch.stack([example.image for example in images]))
-    alone = from_scratch.scores(logits, torch.tensor([example.label for example in images]))
+    alone = loop.scores(logits, torch.tensor([example.label for example in images]))
     assert card["test"] == pytest.approx(alone, abs=1e-4)
 
 

@@ -12,13 +12,15 @@ from safetensors.torch import load_file
 from contrastlib import assets, models
 from contrastlib.cli import train as command
 from contrastlib.datasets.birds import SyntheticBirds
-from contrastlib.training import from_scratch
+from contrastlib.training import from_scratch, loop
+from contrastlib.training.checkpoint import Checkpoint, CheckpointError
+from contrastlib.training.recipe import FromScratchRecipe
 
-RECIPE = from_scratch.Recipe(epochs=3, batch=16)
+RECIPE = FromScratchRecipe(epochs=3, batch=16)
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return [from_scratch.render(SyntheticBirds(split, 32, length=60)) for split in ("train", "validation")]
 
 
@@ -36,12 +38,12 @@ def test_pictures_in_memory_are_those_of_the_set():
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_resumes_to_the_same_weights(pictures, tmp_path, monkeypatch):
+def test_a_run_that_was_killed_resumes_to_the_same_weights(images, tmp_path, monkeypatch):
     whole = fresh()
-    log = from_scratch.fit(whole, *pictures, RECIPE, tmp_path / "whole.checkpoint")
+    log = from_scratch.fit(whole, *images, RECIPE, tmp_path / "whole.checkpoint")
 
     broken, epochs_done = fresh(), []
-    save = from_scratch._save
+    save = Checkpoint.save
 
     def save_or_die(*arguments):
         if len(epochs_done) == 2:
@@ -49,34 +51,34 @@ def test_a_run_that_was_killed_resumes_to_the_same_weights(pictures, tmp_path, m
         epochs_done.append(1)
         save(*arguments)
 
-    monkeypatch.setattr(from_scratch, "_save", save_or_die)
+    monkeypatch.setattr(Checkpoint, "save", save_or_die)
     with pytest.raises(KeyboardInterrupt):
-        from_scratch.fit(broken, *pictures, RECIPE, tmp_path / "broken.checkpoint")
+        from_scratch.fit(broken, *images, RECIPE, tmp_path / "broken.checkpoint")
     monkeypatch.undo()
 
     torch.manual_seed(99)
     resumed = models.build("birds_resnet", 30)
-    resumed_log = from_scratch.fit(resumed, *pictures, RECIPE, tmp_path / "broken.checkpoint")
+    resumed_log = from_scratch.fit(resumed, *images, RECIPE, tmp_path / "broken.checkpoint")
     for key, weights in whole.state_dict().items():
         assert torch.equal(weights, resumed.state_dict()[key]), key
     pd.testing.assert_frame_equal(log.drop(columns="seconds"), resumed_log.drop(columns="seconds"))
 
 
 @pytest.mark.slow
-def test_training_lowers_the_loss(pictures, tmp_path):
-    recipe = from_scratch.Recipe(epochs=10, batch=16)
-    log = from_scratch.fit(fresh(), *pictures, recipe, tmp_path / "it.checkpoint")
+def test_training_lowers_the_loss(images, tmp_path):
+    recipe = FromScratchRecipe(epochs=10, batch=16)
+    log = from_scratch.fit(fresh(), *images, recipe, tmp_path / "it.checkpoint")
     assert log.train_loss.iloc[-1] < log.train_loss.iloc[0] - 1
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(pictures, tmp_path):
+def test_a_checkpoint_of_another_recipe_is_refused(images, tmp_path):
     checkpoint = tmp_path / "it.checkpoint"
-    from_scratch.fit(fresh(), *pictures, from_scratch.Recipe(epochs=1, batch=20), checkpoint)
-    with pytest.raises(ValueError, match="delete it"):
-        from_scratch.fit(fresh(), *pictures, from_scratch.Recipe(epochs=2, batch=20), checkpoint)
-    fewer = from_scratch.Pictures(pictures[0].images[:30], pictures[0].labels[:30])
-    with pytest.raises(ValueError, match="in 3 steps"):
-        from_scratch.fit(fresh(), fewer, pictures[1], from_scratch.Recipe(epochs=1, batch=20), checkpoint)
+    from_scratch.fit(fresh(), *images, FromScratchRecipe(epochs=1, batch=20), checkpoint)
+    with pytest.raises(CheckpointError, match="delete it"):
+        from_scratch.fit(fresh(), *images, FromScratchRecipe(epochs=2, batch=20), checkpoint)
+    fewer = from_scratch.LabelledImages(images[0].images[:30], images[0].labels[:30])
+    with pytest.raises(CheckpointError, match="written with images 60, not 30"):
+        from_scratch.fit(fresh(), fewer, images[1], FromScratchRecipe(epochs=1, batch=20), checkpoint)
 
 
 def test_scores_of_known_logits():
@@ -87,7 +89,7 @@ def test_scores_of_known_logits():
             return logits
 
     scores = from_scratch.evaluate(
-        Fixed(), from_scratch.Pictures(torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 0, 2]))
+        Fixed(), from_scratch.LabelledImages(torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 0, 2]))
     )
     assert scores["accuracy"] == pytest.approx(2 / 3)
     assert scores["share_p2_above_0.1"] == pytest.approx(2 / 3)
@@ -123,3 +125,28 @@ def test_the_command_names_what_it_does_not_know(capsys):
     arguments = parse("birds_rnn")
     assert arguments.func(arguments) == 2
     assert "birds_vgg" in capsys.readouterr().err
+
+
+def test_divergence_is_an_error(images, tmp_path):
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 30))
+    torch.nn.init.constant_(network[1].weight, float("inf"))
+    with pytest.raises(loop.DivergenceError, match="epoch 1 of 3: the loss is nan, so training diverged"):
+        from_scratch.fit(network, *images, RECIPE, tmp_path / "it.checkpoint")
+    assert not (tmp_path / "it.checkpoint").exists()
+
+
+def test_batches_depend_on_seed_and_epoch_alone(images):
+    recipe = FromScratchRecipe(batch=16, shift=2)
+
+    def drawn(recipe, epoch):
+        batches = from_scratch.RandomBatches(images[0], recipe, epoch)
+        torch.manual_seed(torch.seed())
+        found = list(batches)
+        assert len(found) == len(batches) == 4
+        assert sorted(torch.cat([labels for _, labels in found]).tolist()) == sorted(images[0].labels.tolist())
+        return torch.cat([each for each, _ in found])
+
+    first = drawn(recipe, 0)
+    assert 0 <= first.min() and first.max() <= 1
+    assert torch.equal(first, drawn(recipe, 0))
+    assert not torch.equal(first, drawn(recipe, 1)) and not torch.equal(first, drawn(replace(recipe, seed=1), 0))

@@ -18,6 +18,7 @@ from contrastlib.datasets.birds import SPECIES, SyntheticBirds
 from contrastlib.explainers.vit import attention_rollout, vit_forward
 from contrastlib.models.architectures import small_vit
 from contrastlib.training import from_scratch
+from contrastlib.training.recipe import FromScratchRecipe
 
 WEIGHTS = Path(__file__).parents[3] / "data" / "weights"
 CLASSES = {"birds_vit": [each.name for each in SPECIES], "cifar10_vit": CIFAR10}
@@ -57,7 +58,7 @@ def test_all_shipped_weights_together_are_small():
 def test_card_and_log_belong_together(name):
     content, log = card(name), pd.read_csv(WEIGHTS / f"{name}.csv")
     assert content["class_names"] == CLASSES[name]
-    assert from_scratch.Recipe(**content["recipe"]) == from_scratch.recipe_of(name)
+    assert FromScratchRecipe(**content["recipe"]) == from_scratch.recipe_of(name)
     assert list(log.epoch) == list(range(1, content["recipe"]["epochs"] + 1))
     assert log.validation_accuracy.iloc[-1] == pytest.approx(content["test"]["accuracy"], abs=0.06)
 
@@ -99,7 +100,7 @@ def cifar10_test():
 def test_shifted_pictures_are_cut_from_the_mirrored_continuation():
     torch.manual_seed(0)
     images = torch.arange(2 * 3 * 64).view(2, 3, 8, 8).to(torch.uint8)
-    moved = from_scratch._shifted(images, 2)
+    moved = from_scratch.shifted(images, 2)
     assert moved.shape == images.shape
     padded = torch.nn.functional.pad(images.float(), [2] * 4, mode="reflect")
     places = []
@@ -110,7 +111,7 @@ def test_shifted_pictures_are_cut_from_the_mirrored_continuation():
 
 
 def test_held_out_pictures_are_not_trained_on():
-    pictures = from_scratch.Pictures(torch.arange(200).view(200, 1), torch.arange(200))
+    pictures = from_scratch.LabelledImages(torch.arange(200).view(200, 1), torch.arange(200))
     kept, out = from_scratch.held_out(pictures, every=50)
     assert out.labels.tolist() == [0, 50, 100, 150]
     assert sorted(torch.cat([kept.labels, out.labels]).tolist()) == list(range(200))
@@ -119,11 +120,11 @@ def test_held_out_pictures_are_not_trained_on():
 
 def test_smoothed_labels_keep_the_loss_up(tmp_path):
     torch.manual_seed(0)
-    pictures = from_scratch.Pictures(torch.randint(255, (8, 3, 8, 8), dtype=torch.uint8), torch.zeros(8).long())
+    pictures = from_scratch.LabelledImages(torch.randint(255, (8, 3, 8, 8), dtype=torch.uint8), torch.zeros(8).long())
     losses = []
     for smoothing in (0.0, 0.5):
         network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4))
-        recipe = from_scratch.Recipe(epochs=30, batch=8, peak_rate=0.05, label_smoothing=smoothing)
+        recipe = FromScratchRecipe(epochs=30, batch=8, peak_rate=0.05, label_smoothing=smoothing)
         log = from_scratch.fit(network, pictures, pictures, recipe, tmp_path / f"{smoothing}.checkpoint")
         losses.append(log.train_loss.iloc[-1])
     assert losses[0] < 0.05
