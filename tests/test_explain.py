@@ -293,7 +293,7 @@ def test_a_contrast_by_its_function(network, images):
 
 
 def test_a_layer_is_one_name(network, images):
-    with pytest.raises(TypeError, match="layer is one name, got .*'0', '3'"):
+    with pytest.raises(TypeError, match="layer must be the name of one layer, got .*'0', '3'"):
         explain(network, images, layer=["0", "3"])
 
 

@@ -562,9 +562,9 @@ def test_transformers_with_spatial_positions(name, layer, positions):
         contrastlib.explain(network, pixels, layer="features")
 
 
-def test_a_map_needs_more_than_one_place():
+def test_a_map_needs_more_than_one_spatial_position():
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 5, 1), nn.Flatten())
-    with pytest.raises(ValueError, match="layer '2' has a single place.*earlier layer"):
+    with pytest.raises(ValueError, match="layer '2' has a single spatial position.*earlier layer"):
         contrastlib.explain(network, torch.rand(2, 3, 16, 16))
     assert contrastlib.explain(network, torch.rand(2, 3, 16, 16), layer="0").shape == (2, 16, 16)
 
