@@ -1,4 +1,45 @@
-"""Contrastive explanations of image classifiers: why this class, and not the others?"""
+"""Contrastive explanations of image classifiers: why this class, and not the others?
+
+:func:`contrastlib.explain` makes a map of an image in one call. The modules below it are public as well:
+
+- :mod:`contrastlib.contrasts`: weights over the logits, one for each question that a map can answer
+- :mod:`contrastlib.autograd`: a recorded forward pass and its backward pass
+- :mod:`contrastlib.explainers`: methods that turn weights over the logits into maps
+- :mod:`contrastlib.evaluation`: measures of maps
+- :mod:`contrastlib.plotting`: a map drawn over its image
+- :mod:`contrastlib.datasets`, :mod:`contrastlib.models`, :mod:`contrastlib.assets`: images, networks and
+  their files
+
+Docstrings write the shapes of tensors with these letters:
+
+==========  ===============================================================
+letter      number of
+==========  ===============================================================
+``B``       images in a batch
+``C``       classes, which is the number of logits
+``N``       cotangents that are propagated together
+``K``       channels, of the images or of a layer
+``H, W``    pixels: height and width of the images
+``h, w``    spatial positions: height and width of the output of a layer
+``T``       tokens of a Vision Transformer, including the class token
+==========  ===============================================================
+
+Formulas use these symbols:
+
+==========  ===============================================================
+symbol      meaning
+==========  ===============================================================
+``x``       images (B, K, H, W)
+``y``       logits (B, C)
+``t``       target class of an image; ``s`` is any other class
+``e_t``     unit vector of class t
+``p``       softmax of the logits
+``w``       cotangent (B, C): the weight of each logit
+``<w, y>``  score of an image: sum_s w_s y_s
+``a^k``     activations (B, h, w) of channel k of a layer
+``*``       product of numbers, or of two tensors element by element
+==========  ===============================================================
+"""
 
 from __future__ import annotations
 
@@ -8,12 +49,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from contrastlib._explain import explain
 
-__all__ = ["assets", "autograd", "contrasts", "datasets", "evaluation", "explain", "explainers", "models", "plotting"]
+__all__ = [
+    "assets", "autograd", "contrasts", "datasets", "evaluation", "explain", "explainers", "models",
+    "plotting",
+]  # fmt: skip
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """What this package offers, loaded when it is asked for: torch is slow to import."""
+    """Import a public name when it is first used, because PyTorch is slow to import."""
     if name == "explain":
         return importlib.import_module("contrastlib._explain").explain
     if name in __all__:

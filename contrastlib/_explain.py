@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
+from contrastlib._choices import check_choice
 from contrastlib.autograd import INPUT, check_model, default_layer, forward, own_precision, predict
-from contrastlib.contrasts import Classes, ContrastLike
+from contrastlib.contrasts import CONTRASTS, Classes, Contrast, ContrastLike
 from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
+
+def _with_lists(**records: Mapping[str, Contrast | Explainer]) -> Callable[[_Function], _Function]:
+    """Make a decorator that completes a docstring with lists of records.
+
+    Args:
+        **records: Name of a list -> records by name.
+
+    Returns:
+        A decorator. Where a line of the docstring is ``{name of a list}``, it puts a line for each record.
+
+    >>> @_with_lists(contrasts={"mean": CONTRASTS["mean"]})
+    ... def function():
+    ...     '''The contrasts are:
+    ...
+    ...     {contrasts}
+    ...     '''
+    >>> print(function.__doc__)
+    The contrasts are:
+    <BLANKLINE>
+        - ``"mean"``: against the average of all others
+    <BLANKLINE>
+    """
+    def listed(line: re.Match[str]) -> str:
+        entries = (f'- ``"{name}"``: {record.about}' for name, record in records[line[2]].items())
+        return textwrap.indent("\n".join(entries), line[1])
+
+    def complete(function: _Function) -> _Function:
+        if function.__doc__:  # python -OO leaves docstrings out
+            function.__doc__ = re.sub(r"^( *)\{(\w+)\}$", listed, function.__doc__, flags=re.MULTILINE)
+        return function
+
+    return complete
+
+
+@_with_lists(methods=EXPLAINERS, contrasts=CONTRASTS)
 def explain(
     model: nn.Module,
     images: Tensor,
@@ -22,38 +62,53 @@ def explain(
     upsample: bool = True,
     foils: Classes | None = None,
     channels: str = "sum",
-    **options,
+    **options: Any,
 ) -> Tensor:
-    """Maps of what speaks for ``target`` against the other classes, one forward and one backward pass.
+    """Compute a map for each image that explains the score <w, y> of a contrast w over the logits y.
+
+    Most methods take one forward pass and one backward pass. The model runs in evaluation mode and in its own
+    precision; its state is restored afterwards.
 
     Args:
-        model: any classifier that maps images to logits (B, C) (not to probabilities).
-        images: (B, channels, H, W), floating point, preprocessed as the model wants them.
-        target: a class index, or one for each image; the predicted class of each image when None.
-        method: name of an explainer in :data:`contrastlib.explainers.registry.EXPLAINERS`; the table of the
-            methods says what each one is, where it comes from and what it costs.
-        contrast: "weighted" (against the others by their probability), "original" (the logit
-            alone), "mean", "maximum", "probability", or "among" with ``foils``; see
-            :mod:`contrastlib.contrasts`. Or weights of your own over the logits, a tensor (B, C) or a
-            function of the logits that returns one; they say what is explained, ``target`` does not then.
-            CLRP and SGLRP define their initial relevance themselves and take no other contrast.
-        layer: name as in ``model.named_modules()``. When None: the model's own ``layer`` if it has
-            one, else its last convolution; of a Transformer the last block ("norm.11"); "input" for
-            gradient and input_x_gradient. The other methods have no layer.
-        upsample: bring maps of a layer or of tokens to the size of the images.
-        foils: classes to contrast with, for ``contrast="among"``.
-        channels: of a method that gives each channel of a pixel a value: "sum" adds them up; "abs_max" takes the
-            greatest absolute value, as Simonyan et al. 2013 do for the gradient.
-        options: of the method, such as ``steps`` and ``baseline`` of integrated_gradients, or ``rules`` and
-            ``box`` of lrp, whose z+ rule has to know the lowest and the highest value of a pixel: 0 and 1
-            unless said.
+        model: A classifier that maps images to logits (B, C), not to probabilities.
+        images: Images (B, K, H, W), floating point, preprocessed as the model needs them.
+        target: Target class, or one target class for each image. If None, it is the predicted class of each
+            image.
+        method: The name of an explainer. :data:`contrastlib.explainers.registry.EXPLAINERS` has the formula,
+            the source and the cost of each:
+
+            {methods}
+
+        contrast: The name of a contrast. :data:`contrastlib.contrasts.registry.CONTRASTS` has the formula and
+            the source of each:
+
+            {contrasts}
+
+            Or weights (B, C), or a function of the logits that returns weights (B, C). Such weights define
+            what is explained, and ``target`` is then not used. CLRP and SGLRP define their initial relevance
+            themselves and take no contrast.
+        layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
+            layer that the model names in its attribute ``layer``, or else its last convolution. For a Vision
+            Transformer the default is the last block ("norm.11" of ViT-B/16). ``gradient`` and
+            ``input_x_gradient`` also take a layer; their default is "input", the pixels. Other methods take
+            no layer.
+        upsample: Whether maps (B, h, w) of a layer or of tokens are interpolated to the size of the images.
+        foils: Classes that the target class is compared with, for the contrast "among".
+        channels: How a method of the pixels reduces the channels of the images. "sum" adds them. "abs_max"
+            takes the largest absolute value (Simonyan et al. 2013, sec. 3.1).
+        **options: Options of the method, such as ``steps`` and ``baseline`` of integrated_gradients, or
+            ``rules`` and ``box`` of lrp. ``box`` is the lowest and the highest value of a pixel, 0 and 1 by
+            default.
 
     Returns:
-        Maps (B, H, W), or (B, h, w) without upsampling. Positive values speak for the target,
-        negative ones for the classes it is contrasted with.
+        Maps (B, H, W), or (B, h, w) if they are not upsampled. A positive value supports the target class
+        against the classes that it is compared with. A negative value supports those classes.
 
     Raises:
-        ValueError, TypeError, IndexError: what is wrong and what to do about it.
+        TypeError: An argument has a wrong type, or the method has no such option.
+        ValueError: A name is unknown, the images or logits have a wrong shape or wrong values, arguments do
+            not fit together, or the network has an operation that the method does not support.
+        IndexError: A target or a foil is not a class.
 
     >>> import torch, torchvision
     >>> net = torchvision.models.squeezenet1_1(num_classes=10)
@@ -61,30 +116,36 @@ def explain(
     torch.Size([2, 64, 64])
     """
     check_model(model)
-    explainer = _chosen(method, model, layer)
+    explainer = _explainer(method, model, layer)
     explainer.check_options(options)
     _check_channels(explainer, channels)
     _check_contrast(explainer, contrast, foils)
-    if target is None and options.get("contrast_at") == "path":  # along the path another class may be predicted
+    if target is None and options.get("contrast_at") == "path":
+        # The predicted class can change along the path, and the target class must not.
         target = _predicted(predict(model, images))
 
-    def classes(logits: Tensor) -> Classes:
+    def target_fn(logits: Tensor) -> Classes:
         return _predicted(logits) if target is None else target
 
-    def cotangent(logits: Tensor) -> Tensor:
-        return contrasts.cotangent(contrast, logits, classes(logits), foils)
+    def contrast_fn(logits: Tensor) -> Tensor:
+        return contrasts.cotangent(contrast, logits, target_fn(logits), foils)
 
     with own_precision(model):
-        maps = explainer.map(_found(explainer, model, images, layer, cotangent, classes, options), channels)
-    return explainers.upsample(maps, images.shape[-2:]) if upsample and maps.shape[-2:] != images.shape[-2:] else maps
+        function = contrast_fn if explainer.contrast else target_fn
+        output = _output(explainer, model, images, layer, function, options)
+        maps = explainer.map(output, channels)
+    size = images.shape[-2:]
+    return explainers.upsample(maps, size) if upsample and maps.shape[-2:] != size else maps
 
 
-def _chosen(method: str, model: nn.Module, layer: str | None) -> Explainer:
-    """The explainer of the method, or of the one that takes its place for this model."""
-    if method not in EXPLAINERS:
-        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(EXPLAINERS)}")
+def _explainer(method: str, model: nn.Module, layer: str | None) -> Explainer:
+    """Return the explainer of that name, or the one that replaces it for a Vision Transformer."""
+    check_choice("method", method, EXPLAINERS)
     if layer is not None and not isinstance(layer, str):
-        raise TypeError(f"layer is one name, got {layer!r}; for maps of several see contrastlib.autograd.forward")
+        raise TypeError(
+            f"layer must be the name of one layer, got {layer!r}; "
+            "to explain several layers use contrastlib.autograd.forward"
+        )
     explainer = EXPLAINERS[method]
     if explainer.for_transformers and layer is None and explainers.vit.is_transformer(model):
         explainer = EXPLAINERS[explainer.for_transformers]
@@ -95,10 +156,11 @@ def _chosen(method: str, model: nn.Module, layer: str | None) -> Explainer:
 
 
 def _check_channels(explainer: Explainer, channels: str) -> None:
-    if channels not in CHANNELS:
-        raise ValueError(f"unknown channels {channels!r}; choose one of {', '.join(CHANNELS)}")
+    check_choice("channels", channels, CHANNELS)
     if channels != "sum" and not explainer.has_channels:
-        raise ValueError(f"{explainer.name} gives one map and not one of each channel: leave channels={channels!r} out")
+        raise ValueError(
+            f"{explainer.name} gives one map and not one for each channel: leave channels={channels!r} out"
+        )
 
 
 def _check_contrast(explainer: Explainer, contrast: ContrastLike, foils: Classes | None) -> None:
@@ -106,28 +168,42 @@ def _check_contrast(explainer: Explainer, contrast: ContrastLike, foils: Classes
         return
     raise ValueError(
         f"{explainer.name} defines its initial relevance itself: leave contrast and foils out, "
-        "or use method=\"lrp\", whose initial relevance is that of any contrast"
+        "or use method=\"lrp\", whose initial relevance can come from any contrast"
     )
 
 
 def _predicted(logits: Tensor) -> Tensor:
+    """Return the predicted classes (B,). A single logit y stands for the two logits (0, y)."""
     return logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
-def _found(
+def _output(
     explainer: Explainer, model: nn.Module, images: Tensor, layer: str | None,
-    cotangent: Callable[[Tensor], Tensor], classes: Callable[[Tensor], Classes], options: dict,
-):
-    """What the function of the explainer returns."""
+    contrast_fn: Callable[[Tensor], Classes], options: Mapping[str, Any],
+) -> Any:
+    """Call the function of an explainer and return its output.
+
+    Args:
+        explainer: The explainer.
+        model: The classifier.
+        images: Images (B, K, H, W).
+        layer: The name of a layer, or None for the default of the explainer.
+        contrast_fn: Logits (B, C) -> cotangent (B, C). For an explainer that takes no contrast it is
+            logits (B, C) -> target classes (B,).
+        options: Options of the explainer.
+    """
     if explainer.needs == "network":
-        return explainer.function(model, images, cotangent if explainer.contrast else classes, **options)
+        return explainer.function(model, images, contrast_fn, **options)
     if explainer.needs == "tokens pass":
         record = explainers.vit.vit_forward(model, images, once=True)
     else:
         layer = layer or (INPUT if explainer.space == "pixels" else default_layer(model))
         record = forward(model, images, layer, once=True)
-    at = {"layer": layer} if explainer.takes_layer else {}
-    found = explainer.function(record, cotangent(record.logits), **at, **options)
-    if explainer.has_channels and found.ndim != 4:
-        raise ValueError(f"layer {layer!r} gives {tuple(found.shape)}, not (B, channels, h, w): it has no places to map")
-    return found
+    named = {"layer": layer} if explainer.takes_layer else {}
+    output = explainer.function(record, contrast_fn(record.logits), **named, **options)
+    if explainer.has_channels and output.ndim != 4:
+        raise ValueError(
+            f"layer {layer!r} gives {tuple(output.shape)}, not (B, channels, h, w): "
+            "it has no spatial positions to map"
+        )
+    return output

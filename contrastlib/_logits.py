@@ -1,4 +1,4 @@
-"""Checks of logits, classes, foils and weights; each error names the remedy."""
+"""Checks of logits, target classes, foils and weights. Each error message says how to correct the input."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ import torch
 from torch import Tensor
 
 Classes = int | Sequence[int] | Tensor
-"""a class index, or one for each of B images"""
+"""A class index for all images, or one class index for each of the B images."""
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raise a TypeError or ValueError, with the remedy, unless these can be logits (B, C)."""
+    """Raise an error unless a tensor can hold logits (B, C).
+
+    Args:
+        logits: What a network returned.
+
+    Raises:
+        TypeError: It is not a tensor of floating-point numbers.
+        ValueError: It has another shape, holds NaN or infinite values, or holds probabilities.
+
+    >>> check_logits(torch.tensor([[0.25, 0.75]]))
+    Traceback (most recent call last):
+    ...
+    ValueError: every row is non-negative and sums to 1: these are probabilities, not logits. ...
+    """
     if not isinstance(logits, Tensor) or not logits.is_floating_point():
         kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
         raise TypeError(f"logits must be a floating-point tensor, got {kind}")
     if logits.ndim != 2 or 0 in logits.shape:
-        raise ValueError(f"logits must have shape (B, C), one row an image, got {tuple(logits.shape)}")
+        raise ValueError(f"logits must have shape (B, C), one row for each image, got {tuple(logits.shape)}")
     if not logits.isfinite().all():
         rows = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()
         raise ValueError(f"logits are NaN or infinite in row(s) {rows[:5]}: check the images and the network")
@@ -29,7 +42,23 @@ def check_logits(logits: Tensor) -> None:
 
 
 def checked(logits: Tensor, target: Classes) -> tuple[Tensor, Tensor, bool]:
-    """Validated logits with at least two classes, targets (B,), and whether there was one logit."""
+    """Check logits and target classes, and turn a single logit y into the two logits (0, y).
+
+    Args:
+        logits: Logits (B, C).
+        target: Target class, or one target class for each image.
+
+    Returns:
+        Detached logits (B, C) with C >= 2, target classes (B,), and whether there was a single logit.
+
+    Raises:
+        TypeError: The logits are not floating point, or the target classes are not integers.
+        ValueError: The logits or the target classes have a wrong shape or wrong values.
+        IndexError: A target is not a class.
+
+    >>> checked(torch.tensor([[3.]]), 1)
+    (tensor([[0., 3.]]), tensor([1]), True)
+    """
     check_logits(logits)
     logits, single = logits.detach(), logits.shape[1] == 1
     if single:
@@ -38,11 +67,30 @@ def checked(logits: Tensor, target: Classes) -> tuple[Tensor, Tensor, bool]:
 
 
 def foil_mask(logits: Tensor, target: Tensor, foils: Classes) -> Tensor:
-    """Truth values (B, C): true at each image's foils, of which there is at least one and none is the target."""
+    """Mark the foils of each image in a mask (B, C).
+
+    Args:
+        logits: Logits (B, C).
+        target: Target classes (B,).
+        foils: Class indices that are the foils of all images, or a boolean mask (B, C).
+
+    Returns:
+        A boolean tensor (B, C) that is true at the foils.
+
+    Raises:
+        TypeError: The foils are not integers.
+        ValueError: The mask has another shape, an image has no foil, or a foil is the target class.
+        IndexError: A foil is not a class.
+
+    >>> foil_mask(torch.zeros(1, 3), torch.tensor([0]), foils=[2])
+    tensor([[False, False,  True]])
+    """
     foils = _as_tensor(foils, logits, "foils")
     if foils.dtype == torch.bool:
         if foils.shape != logits.shape:
-            raise ValueError(f"a foil mask must have the logits' shape {tuple(logits.shape)}, got {tuple(foils.shape)}")
+            raise ValueError(
+                f"a foil mask must have the logits' shape {tuple(logits.shape)}, got {tuple(foils.shape)}"
+            )
         mask = foils
     else:
         if foils.ndim > 1:
@@ -59,7 +107,22 @@ def foil_mask(logits: Tensor, target: Tensor, foils: Classes) -> Tensor:
 
 
 def own_weights(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
-    """Weights given as a tensor, or made by a function of the logits, in the logits' dtype and on their device."""
+    """Check weights over the logits that a user computed.
+
+    Args:
+        contrast: Weights (B, C), or a function of the logits (B, C) that returns them.
+        logits: Logits (B, C).
+
+    Returns:
+        Detached weights (B, C), in the dtype of the logits and on their device.
+
+    Raises:
+        TypeError: The weights are not a tensor of real numbers.
+        ValueError: The weights have another shape than the logits, or hold NaN or infinite values.
+
+    >>> own_weights(lambda y: -y, torch.tensor([[2., 1.]]))
+    tensor([[-2., -1.]])
+    """
     check_logits(logits)
     weights = contrast(logits) if callable(contrast) else contrast
     if not isinstance(weights, Tensor):
@@ -75,18 +138,21 @@ def own_weights(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -
         )
     weights = weights.detach().to(logits)
     if not weights.isfinite().all():
-        raise ValueError("weights hold NaN or infinite values: check the contrast they come from")
+        raise ValueError("weights hold NaN or infinite values: check the contrast that they come from")
     return weights
 
 
 def _are_probabilities(logits: Tensor) -> bool:
+    """Tell whether all rows are non-negative and sum to 1, up to rounding."""
     eps = torch.finfo(logits.dtype).eps
-    tolerance = eps if logits.dtype.itemsize == 2 else 100 * eps  # 16 bits round coarsely: a hundred steps are any logits
+    # 100 steps of a 16-bit dtype would be so much that ordinary logits fulfil the condition.
+    tolerance = eps if logits.dtype.itemsize == 2 else 100 * eps
     sums = logits.to(torch.promote_types(logits.dtype, torch.float32)).sum(dim=1)
     return bool((logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=tolerance))
 
 
 def _class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
+    """Return class indices (B,) from one class or from one class for each image."""
     indices = _as_tensor(classes, logits, what)
     if indices.dtype == torch.bool:
         raise TypeError(f"{what} must hold integer class indices, got truth values")
@@ -95,13 +161,15 @@ def _class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
         indices = indices.expand(batch)
     if indices.shape != (batch,):
         raise ValueError(
-            f"{what} must be one class or one for each of the {batch} images, got shape {tuple(indices.shape)}"
+            f"{what} must be one class or one for each of the {batch} images, "
+            f"got shape {tuple(indices.shape)}"
         )
     _check_range(indices, count, what)
     return indices
 
 
 def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
+    """Return classes as a tensor of int64 or of truth values, on the device of the logits."""
     try:
         tensor = torch.as_tensor(classes, device=logits.device)
     except (RuntimeError, TypeError, ValueError) as error:

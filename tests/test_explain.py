@@ -205,6 +205,12 @@ def test_before_global_average_pooling_the_three_methods_agree():
         torch.testing.assert_close(each, gradcam, rtol=1e-10, atol=1e-10)
 
 
+def test_the_docstring_lists_every_method_and_contrast():
+    for name, record in [*EXPLAINERS.items(), *contrasts.CONTRASTS.items()]:
+        assert f'``"{name}"``: {record.about}' in explain.__doc__
+    assert "{" not in explain.__doc__
+
+
 # --- explainers that run the network their own way ------------------------------------------------
 
 @pytest.mark.parametrize("method", select(needs="network", contrast=True))
@@ -287,7 +293,7 @@ def test_a_contrast_by_its_function(network, images):
 
 
 def test_a_layer_is_one_name(network, images):
-    with pytest.raises(TypeError, match="layer is one name, got .*'0', '3'"):
+    with pytest.raises(TypeError, match="layer must be the name of one layer, got .*'0', '3'"):
         explain(network, images, layer=["0", "3"])
 
 

@@ -1,30 +1,28 @@
-"""The recorded forward pass, and pulling cotangents back through it.
+"""The recorded forward pass, and the backward pass of cotangents through it.
 
-- :mod:`~contrastlib.autograd.forward_pass`: one forward pass, kept, and the gradients of its logits
-- :mod:`~contrastlib.autograd.layers`: the layers of a network by name
-- :mod:`~contrastlib.autograd.checks`: what cannot be explained, and what to do about it
-- three optimisations, each on its own: contrasts that have much in common go back together
-  (:mod:`~contrastlib.autograd.shared_cotangents`), what only gradients of parameters need is not kept
-  (:mod:`~contrastlib.autograd.saved_tensors`), and a linear head takes all cotangents at once
+- :mod:`~contrastlib.autograd.forward_pass`: runs a network once and computes gradients of its logits
+- :mod:`~contrastlib.autograd.layers`: finds layers of a network by name
+- :mod:`~contrastlib.autograd.modes`: contexts in which explainers run a model
+- :mod:`~contrastlib.autograd.checks`: checks models, images, logits and cotangents
+- :mod:`~contrastlib.autograd.shared_cotangents`: an optimisation; it propagates what several cotangents have
+  in common once
+- :mod:`~contrastlib.autograd.saved_tensors`: an optimisation; the forward pass does not keep tensors that
+  only gradients of parameters need
+- ``_linear_head``: an optimisation; it propagates all cotangents together through the linear layers at the
+  end
+
+The shapes and symbols are those of :mod:`contrastlib`.
 """
 
 from contrastlib.autograd.checks import check_cotangent, check_images, check_model, check_output
-from contrastlib.autograd.forward_pass import (
-    INPUT,
-    ForwardPass,
-    as_found,
-    forward,
-    logits_of,
-    own_precision,
-    predict,
-    recording,
-)
+from contrastlib.autograd.forward_pass import INPUT, ForwardPass, forward, logits_of, predict
 from contrastlib.autograd.layers import default_layer, find_layer, is_auxiliary, last_convolution
+from contrastlib.autograd.modes import as_found, own_precision, recording
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import shared_basis, through_basis
 
 __all__ = [
-    "INPUT", "ForwardPass", "LinearInputsDropped", "as_found", "check_cotangent", "check_images", "check_model",
-    "check_output", "default_layer", "find_layer", "forward", "is_auxiliary", "last_convolution", "logits_of",
-    "own_precision", "predict", "recording", "shared_basis", "through_basis",
+    "INPUT", "ForwardPass", "LinearInputsDropped", "as_found", "check_cotangent", "check_images",
+    "check_model", "check_output", "default_layer", "find_layer", "forward", "is_auxiliary",
+    "last_convolution", "logits_of", "own_precision", "predict", "recording", "shared_basis", "through_basis",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The head of a network, its last linear layers, in the graph of a forward pass."""
+"""The head of a network: its last linear layers, which work on one vector for each image."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 
 def below_head(logits: Tensor, recorded: Sequence[Tensor]) -> GradientEdge | None:
-    """The lowest place with all ``recorded`` below it down to which every path from the logits carries a vector per image.
+    """Find the input of the head: the lowest node of the graph down to which there is one vector per image.
 
-    That is where a network flattens its maps or takes their mean. Gradients of many contrasts go there together, since a
-    linear layer reads its weights once for all of them; further down, where each is as large as the activations, a few
-    at a time. None when there is no such place, or a hook changes the gradient there: at the end of the one way and
-    at the start of the next it would do so twice.
+    That node is where a network flattens its activations or takes their spatial mean. Every path from the
+    logits to a recorded tensor passes through it. Gradients of many cotangents can be propagated to it
+    together, because a linear layer then reads its weights once for all of them. Below it each gradient is as
+    large as the activations.
+
+    Args:
+        logits: Logits (B, C) with their graph.
+        recorded: The tensors whose gradients are wanted.
+
+    Returns:
+        The edge of the graph at that node. None if there is no such node, or if a hook changes the gradient
+        there: a backward pass in two parts would call the hook twice.
 
     >>> x = torch.rand(2, 3, 4, 4, requires_grad=True)
     >>> below_head(x.sin().flatten(1) @ torch.rand(48, 5), [x]).node.name()
@@ -30,7 +38,7 @@ def below_head(logits: Tensor, recorded: Sequence[Tensor]) -> GradientEdge | Non
     users, ready, open_paths, lowest = waiting.copy(), [root], 0, None
     while ready and (node := ready.pop()) not in ends:
         open_paths -= users[node]
-        if not open_paths and node is not root:  # all paths meet here
+        if not open_paths and node is not root:  # every path passes through this node
             if not _is_vector(node, len(logits)):
                 break
             lowest = node
@@ -40,16 +48,16 @@ def below_head(logits: Tensor, recorded: Sequence[Tensor]) -> GradientEdge | Non
             if not waiting[below]:
                 ready.append(below)
     edge = GradientEdge(lowest, 0) if lowest else None
-    return edge if edge and _unhooked(edge) else None
+    return edge if edge and _has_no_hook(edge) else None
 
 
 def _users(root: Node) -> Counter[Node]:
-    """How many operations take the output of each."""
-    users, ahead = Counter({root: 0}), [root]
-    while ahead:
-        for below in _below(ahead.pop()):
+    """Count, for each node of the graph below ``root``, the nodes that use its output."""
+    users, unvisited = Counter({root: 0}), [root]
+    while unvisited:
+        for below in _below(unvisited.pop()):
             if below not in users:
-                ahead.append(below)
+                unvisited.append(below)
             users[below] += 1
     return users
 
@@ -59,12 +67,15 @@ def _below(node: Node) -> list[Node]:
 
 
 def _is_vector(node: Node, batch: int) -> bool:
+    """Tell whether the output of a node is one number or one vector for each image of the batch."""
     shapes = [output.shape for output in node._input_metadata]
     return len(shapes) == 1 and len(shapes[0]) <= 2 and shapes[0][:1] == [batch]
 
 
-def _unhooked(edge: GradientEdge) -> bool:
+def _has_no_hook(edge: GradientEdge) -> bool:
+    """Tell whether a gradient arrives at an edge unchanged."""
     (output,) = edge.node._input_metadata
-    probe = torch.linspace(-2, 3, prod(output.shape), dtype=output.dtype, device=output.device).reshape(output.shape)
+    values = torch.linspace(-2, 3, prod(output.shape), dtype=output.dtype, device=output.device)
+    probe = values.reshape(output.shape)
     (received,) = torch.autograd.grad([edge], [edge], probe, retain_graph=True)
     return torch.equal(received, probe)

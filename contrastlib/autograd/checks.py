@@ -1,4 +1,4 @@
-"""What cannot be explained, and what to do about it: checks of models, images, outputs and cotangents."""
+"""Checks of models, images, logits and cotangents. Each error message says how to correct the input."""
 
 from __future__ import annotations
 
@@ -8,60 +8,132 @@ from contrastlib._logits import check_logits
 
 
 def check_model(model: nn.Module) -> None:
-    """Raise a TypeError or ValueError, with the remedy, unless gradients can pass this model."""
+    """Raise an error unless gradients can be propagated through a model.
+
+    Args:
+        model: The model.
+
+    Raises:
+        TypeError: It is not a ``torch.nn.Module``.
+        ValueError: It was made in inference mode, is on the meta device, or is quantised.
+
+    >>> check_model(lambda images: images.mean())
+    Traceback (most recent call last):
+    ...
+    TypeError: the model must be a torch.nn.Module, got function: wrap a function in one
+    """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"the model must be a torch.nn.Module, got {type(model).__name__}: wrap a function in one")
+        raise TypeError(
+            f"the model must be a torch.nn.Module, got {type(model).__name__}: wrap a function in one"
+        )
     parameter = next(model.parameters(), None)
     if parameter is not None and parameter.is_inference():
-        raise ValueError("the model was made under torch.inference_mode, which lets no gradient pass: make it outside")
+        raise ValueError(
+            "the model was made under torch.inference_mode, which allows no gradients: make it outside"
+        )
     if parameter is not None and parameter.is_meta:
         raise ValueError("the model is on the meta device, without values: load its weights first")
     quantised = next((name for name, m in model.named_modules() if ".quantized." in type(m).__module__), None)
     if quantised is not None:
-        raise ValueError(f"layer {quantised!r} is quantised, which lets no gradient pass: explain the model it was made from")
+        raise ValueError(
+            f"layer {quantised!r} is quantised and has no gradients: explain the model that was quantised"
+        )
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:
-    """Raise a TypeError or ValueError, with the remedy, unless the model can explain these images."""
+    """Raise an error unless a model can explain these images.
+
+    Args:
+        model: The model.
+        images: Images (B, K, H, W).
+
+    Raises:
+        TypeError: The model is no module, or the images are not a floating-point tensor.
+        ValueError: The model allows no gradients, or the images have another shape, dtype or device than the
+            model needs, or hold NaN or infinite values.
+
+    >>> import torch
+    >>> check_images(nn.Conv2d(3, 4, 3), torch.rand(3, 8, 8))
+    Traceback (most recent call last):
+    ...
+    ValueError: images must have shape (B, channels, H, W), got (3, 8, 8): add the batch dimension with
+        images[None]
+    """
     check_model(model)
     if not isinstance(images, Tensor):
         raise TypeError(f"images must be a tensor (B, channels, H, W), got {type(images).__name__}")
     if not images.is_floating_point():
-        raise TypeError(f"images must be floating point, got {images.dtype}: convert with images.float() / 255")
+        raise TypeError(
+            f"images must be floating point, got {images.dtype}: convert with images.float() / 255"
+        )
     if images.ndim != 4 or 0 in images.shape:
         hint = ": add the batch dimension with images[None]" if images.ndim == 3 else ""
         raise ValueError(f"images must have shape (B, channels, H, W), got {tuple(images.shape)}{hint}")
     parameter = next(model.parameters(), None)
     if parameter is not None and (parameter.device != images.device or parameter.dtype != images.dtype):
         raise ValueError(
-            f"images are {images.dtype} on {images.device}, the model is {parameter.dtype} on {parameter.device}: "
+            f"images are {images.dtype} on {images.device}, "
+            f"the model is {parameter.dtype} on {parameter.device}: "
             "bring the images there with images.to(next(model.parameters()))"
         )
-    # one sum tells nearly always, and costs a tenth of looking at every pixel
+    # A finite sum means finite images. The sum costs a tenth of a check of each pixel.
     if not images.sum().isfinite() and not images.isfinite().all():
         raise ValueError("images hold NaN or infinite values")
 
 
 def check_output(logits: object, batch: int) -> None:
-    """Raise a TypeError or ValueError, with the remedy, unless a model returned logits (B, C) for B images."""
+    """Raise an error unless the output of a model can be the logits (B, C) of B images.
+
+    Args:
+        logits: The output of the model.
+        batch: The number of images, B.
+
+    Raises:
+        TypeError: The output is not floating point.
+        ValueError: The output is not a tensor, has another shape, holds NaN or infinite values, or holds
+            probabilities.
+
+    >>> import torch
+    >>> check_output(torch.rand(2, 5, 1), batch=2)
+    Traceback (most recent call last):
+    ...
+    ValueError: the model must return logits (2, C), one row for each image, got (2, 5, 1)
+    """
     if not isinstance(logits, Tensor):
-        raise ValueError(  # a model's fault, not that of an argument's type
-            f"the model must return logits ({batch}, C), one row an image, got {type(logits).__name__}: "
-            "wrap it in a module that returns the logits alone"
+        raise ValueError(  # the fault of the model, not the type of an argument
+            f"the model must return logits ({batch}, C), one row for each image, "
+            f"got {type(logits).__name__}: wrap it in a module that returns the logits alone"
         )
     if logits.ndim != 2 or len(logits) != batch:
-        raise ValueError(f"the model must return logits ({batch}, C), one row an image, got {tuple(logits.shape)}")
+        raise ValueError(
+            f"the model must return logits ({batch}, C), one row for each image, got {tuple(logits.shape)}"
+        )
     check_logits(logits)
 
 
 def check_cotangent(cotangent: Tensor, logits: Tensor) -> None:
-    """Raise a TypeError or ValueError unless this is a finite (B, C) or (K, B, C) for logits (B, C)."""
+    """Raise an error unless a tensor is one cotangent (B, C), or N cotangents (N, B, C), for logits (B, C).
+
+    Args:
+        cotangent: The tensor.
+        logits: Logits (B, C).
+
+    Raises:
+        TypeError: It is not a tensor.
+        ValueError: It has another shape, or holds NaN or infinite values.
+
+    >>> import torch
+    >>> check_cotangent(torch.ones(5), torch.rand(2, 5))
+    Traceback (most recent call last):
+    ...
+    ValueError: cotangent must be (B, C) or (N, B, C) with (B, C) = (2, 5), got (5,)
+    """
     if not isinstance(cotangent, Tensor):
         raise TypeError(f"a cotangent must be a tensor, got {type(cotangent).__name__}: check the contrast")
     if cotangent.shape[-2:] != logits.shape or cotangent.ndim not in (2, 3):
         raise ValueError(
-            f"cotangent must be (B, C) or (K, B, C) with (B, C) = {tuple(logits.shape)}, "
+            f"cotangent must be (B, C) or (N, B, C) with (B, C) = {tuple(logits.shape)}, "
             f"got {tuple(cotangent.shape)}"
         )
     if not cotangent.isfinite().all():
-        raise ValueError("the cotangent holds NaN or infinite values: check the contrast it comes from")
+        raise ValueError("the cotangent holds NaN or infinite values: check the contrast that it comes from")

@@ -1,4 +1,4 @@
-"""Layers of a network by name: the one that is meant, and the default one for activation maps."""
+"""Layers of a network: a layer by its name, and the default layer of activation maps."""
 
 from __future__ import annotations
 
@@ -9,21 +9,43 @@ from torch import nn
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The module of that name; ValueError with the nearest names when there is none."""
+    """Return the layer of that name.
+
+    Args:
+        model: The network.
+        name: A name of ``model.named_modules()``.
+
+    Returns:
+        The module.
+
+    Raises:
+        ValueError: No layer has that name; the message has the most similar names.
+
+    >>> find_layer(nn.Sequential(nn.Linear(2, 3)), "0")
+    Linear(in_features=2, out_features=3, bias=True)
+    """
     modules = dict(model.named_modules(remove_duplicate=False))
     if name and name in modules:
         return modules[name]
     near = difflib.get_close_matches(name, modules, n=5, cutoff=0.3)
-    raise ValueError(f"no layer {name!r} in {type(model).__name__}; nearest names: {', '.join(near) or 'none'}")
+    raise ValueError(
+        f"no layer {name!r} in {type(model).__name__}; nearest names: {', '.join(near) or 'none'}"
+    )
 
 
 def default_layer(model: nn.Module) -> str:
-    """Name of the layer that activation maps are made from: the network's own ``layer`` if it is a name, else its last convolution.
+    """Return the name of the default layer of activation maps.
 
-    A module, or anything else, that a network keeps under the attribute ``layer`` is no name and does not count.
+    It is the attribute ``layer`` of the network if that is a name. Otherwise it is the last convolution.
+
+    Args:
+        model: The network.
+
+    Returns:
+        A name of ``model.named_modules()``.
 
     Raises:
-        ValueError: the network names no layer, and :func:`last_convolution` finds none.
+        ValueError: The network names no layer, and :func:`last_convolution` finds none.
 
     >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
     >>> default_layer(network)
@@ -37,34 +59,52 @@ def default_layer(model: nn.Module) -> str:
 
 
 def last_convolution(model: nn.Module) -> str:
-    """Name of the last 2-d convolution in definition order, the default layer of activation maps.
+    """Return the name of the last 2-d convolution, in the order of definition.
 
-    Auxiliary heads, as GoogLeNet's ``aux1``, do not count: they run in training only.
+    Auxiliary heads such as GoogLeNet's ``aux1`` do not count, because they run in training only.
+
+    Args:
+        model: The network.
+
+    Returns:
+        A name of ``model.named_modules()``.
 
     Raises:
-        ValueError: the model has no convolution, or is a Transformer whose attention comes behind it.
+        ValueError: The model has no 2-d convolution, or attention follows the last one (a Transformer).
+
+    >>> last_convolution(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.ReLU()))
+    '1'
     """
     modules = [(name, module) for name, module in model.named_modules() if not is_auxiliary(name)]
-    convolutions = [place for place, (_, module) in enumerate(modules) if isinstance(module, nn.Conv2d)]
+    convolutions = [index for index, (_, module) in enumerate(modules) if isinstance(module, nn.Conv2d)]
     if not convolutions:
         raise ValueError(
-            f"{type(model).__name__} has no 2-d convolution to find a layer by: "
+            f"{type(model).__name__} has no 2-d convolution, so there is no default layer: "
             "name one with layer=..., or use a method of the input space (gradient, input_x_gradient)"
         )
     last = convolutions[-1]
-    if sum("Attention" in type(module).__name__ for _, module in modules[last + 1 :]) > 1:  # one may pool what is there
+    attentions = sum("Attention" in type(module).__name__ for _, module in modules[last + 1 :])
+    if attentions > 1:  # a single one can be the pooling of a convolutional network
         raise ValueError(
-            f"{type(model).__name__} is a Transformer, whose only convolutions come before its attention: use vit_gradcam "
-            "for a VisionTransformer, name a layer whose output is (B, channels, h, w), such as layer=\"permute\" of "
-            "torchvision's Swin, or use a method of the input space (gradient, input_x_gradient)"
+            f"{type(model).__name__} is a Transformer, whose only convolutions come before its attention: "
+            "use vit_gradcam for a VisionTransformer, name a layer whose output is (B, channels, h, w), "
+            'such as layer="permute" of torchvision\'s Swin, or use a method of the input space '
+            "(gradient, input_x_gradient)"
         )
     return modules[last][0]
 
 
 def is_auxiliary(name: str) -> bool:
-    """Whether a module belongs to a head that runs in training only, by the names in use.
+    """Tell whether a module belongs to a head that runs in training only, by the usual names of such heads.
+
+    Args:
+        name: A name of ``model.named_modules()``.
+
+    Returns:
+        Whether a part of the name is such a name.
 
     >>> is_auxiliary("aux1.conv"), is_auxiliary("AuxLogits.fc"), is_auxiliary("auxnet.conv")
     (True, True, False)
     """
-    return any(re.fullmatch(r"aux(_?logits|_?classifier|_?head)?\d*", part.lower()) for part in name.split("."))
+    auxiliary = r"aux(_?logits|_?classifier|_?head)?\d*"
+    return any(re.fullmatch(auxiliary, part.lower()) for part in name.split("."))

@@ -1,4 +1,4 @@
-"""What a forward pass holds and does for the way back: nothing that only gradients of parameters would need."""
+"""A forward pass that saves no tensors which only gradients of parameters need."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 CONVOLUTIONS = {
-    torch.conv1d, torch.conv2d, torch.conv3d, torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
-}
+    torch.conv1d, torch.conv2d, torch.conv3d,
+    torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
+}  # fmt: skip
 
 
 class LinearInputsDropped(TorchFunctionMode):
-    """Convolutions, and batch norms in evaluation, do not hold their inputs for the way back.
+    """A context in which convolutions, and batch norms in evaluation mode, do not save their inputs.
 
-    Both are linear, so the gradient at their input does not depend on it; PyTorch holds it for the gradients of
-    the parameters, also where these are not wanted. In VGG-16 with batch norm that is half of a forward pass's memory.
-    On the way back a batch norm then scales the gradient and no more, where PyTorch on a CPU sums for its parameters as
-    well, wanted or not, in twice the time. Where another argument than the input asks for a gradient, or others decide
-    what is held (checkpoints, torch.func), nothing is dropped.
+    Both operations are linear, so the gradient at the input does not depend on the input. PyTorch saves the
+    input for the gradients of the parameters, even if these are not wanted. In VGG-16 with batch norm such
+    inputs are half of the memory of a forward pass.
+
+    The backward pass of a batch norm is a multiplication in this context. On a CPU, PyTorch's own takes twice
+    the time, because it always sums the gradients of the parameters.
+
+    The context changes nothing for an operation if an argument other than the input requires a gradient, or
+    if something else controls which tensors are saved (checkpointing, torch.func).
 
     >>> net, x = torch.nn.Conv2d(1, 2, 3).requires_grad_(False), torch.rand(1, 1, 4, 4, requires_grad=True)
     >>> with LinearInputsDropped():
@@ -34,31 +40,33 @@ class LinearInputsDropped(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, operation: Callable, types: Sequence[type], args: Sequence = (), kwargs: Mapping[str, Any] | None = None
+        self, operation: Callable, types: Sequence[type], args: Sequence = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if operation in CONVOLUTIONS and _is_linear(args, kwargs):
-            with _held_as_shape(args[0]):
+            with _shape_saved_only(args[0]):
                 return operation(*args, **kwargs)
         if operation is functional.batch_norm and _is_linear(args, kwargs):
-            factors = _factors_of_batch_norm(*args, **kwargs)
+            factors = _batch_norm_factors(*args, **kwargs)
             if factors is not None:
                 return _Scaled.apply(args[0], factors, lambda images: operation(images, *args[1:], **kwargs))
         return operation(*args, **kwargs)
 
 
 def _is_linear(args: Sequence, kwargs: Mapping[str, Any]) -> bool:
-    """Whether a gradient can be asked of the first argument alone, as far as the arguments tell."""
-    if not args or type(args[0]) is not Tensor or not args[0].requires_grad or _others_decide():
+    """Tell whether a gradient can be wanted at the first argument and at no other."""
+    if not args or type(args[0]) is not Tensor or not args[0].requires_grad or _saving_is_controlled():
         return False
-    return not any(isinstance(other, Tensor) and other.requires_grad for other in [*args[1:], *kwargs.values()])
+    others = [*args[1:], *kwargs.values()]
+    return not any(isinstance(other, Tensor) and other.requires_grad for other in others)
 
 
-def _factors_of_batch_norm(
+def _batch_norm_factors(
     images: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor | None:
-    """What each channel is multiplied by, in 32 bits at least; None where the statistics are those of the batch."""
+    """Return the factor (K,) of each channel, or None if the batch norm uses the statistics of the batch."""
     if training or running_var is None:
         return None
     factors = (running_var.to(torch.promote_types(running_var.dtype, torch.float32)) + eps).rsqrt()
@@ -66,32 +74,38 @@ def _factors_of_batch_norm(
 
 
 class _Scaled(Function):
-    """An operation that multiplies each channel by a factor (and may add to it), so that its gradient is multiplied too."""
+    """An operation that scales each channel and adds a constant to it. Its gradient is scaled likewise."""
 
     @staticmethod
-    def forward(ctx, images: Tensor, factors: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(
+        ctx: FunctionCtx, images: Tensor, factors: Tensor, operation: Callable[[Tensor], Tensor]
+    ) -> Tensor:
         ctx.save_for_backward(factors)
         return operation(images)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
         (factors,) = ctx.saved_tensors
         return (gradient * factors.view(-1, *[1] * (gradient.ndim - 2))).to(gradient.dtype), None, None
 
 
-def _others_decide() -> bool:
-    """Whether a checkpoint, or hooks like those below, or a transformation of torch.func is at work."""
+def _saving_is_controlled() -> bool:
+    """Tell whether hooks on saved tensors (checkpointing) or a transformation of torch.func are active."""
     hooks = torch._C._autograd._top_saved_tensors_default_hooks(True)
     return hooks is not None or torch._C._functorch.peek_interpreter_stack() is not None
 
 
-def _held_as_shape(tensor: Tensor) -> saved_tensors_hooks:
-    """Within this context, operations hold the shape of ``tensor`` instead of its values, which nothing on the way back reads."""
-    place, shape = tensor.data_ptr(), tensor.shape
-    like, strides = tensor.new_empty(0), tensor.stride()  # other strides would be brought into order, value by value
+def _shape_saved_only(tensor: Tensor) -> saved_tensors_hooks:
+    """Make a context in which operations save the shape of ``tensor`` instead of its values.
+
+    The backward pass gets a tensor of that shape with arbitrary values, which it does not read.
+    """
+    address, shape = tensor.data_ptr(), tensor.shape
+    # The strides are kept, because the backward pass would copy a tensor with other strides.
+    like, strides = tensor.new_empty(0), tensor.stride()
 
     def pack(saved: Tensor) -> Tensor | None:
-        return None if saved.shape == shape and saved.data_ptr() == place else saved
+        return None if saved.shape == shape and saved.data_ptr() == address else saved
 
     def unpack(packed: Tensor | None) -> Tensor:
         return like.new_empty_strided(shape, strides) if packed is None else packed

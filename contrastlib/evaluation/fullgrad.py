@@ -25,7 +25,7 @@ def describe(
     """FullGrad maps under each post-processing, of the classes t_1 and t_2 of each image.
 
     Args:
-        model, images: as in :func:`contrastlib.explainers.fullgrad.terms`.
+        model, images: as in :func:`contrastlib.explainers.fullgrad_terms.terms`.
         labels: not used; the classes are the predicted ones.
         contrasts: the schemes compared.
 

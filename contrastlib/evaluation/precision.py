@@ -45,7 +45,7 @@ def softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def cotangent(contrast: str, logits: Tensor, target: Tensor) -> Tensor:
-    """:func:`contrastlib.contrasts.cotangent` (B, C), and "softmax", what the papers' code has for the weighted contrast.
+    """:func:`contrastlib.contrasts.registry.cotangent` (B, C), and "softmax", what the papers' code has for the weighted contrast.
 
     >>> cotangent("softmax", torch.tensor([[20., 0., 0.]]), torch.tensor([0]))[0, 0].item()
     0.0

@@ -29,7 +29,7 @@ ROLLOUTS = {
     "inventor": vit.PUBLISHED,
     "repaired": {},
 }
-"""name -> options of :func:`contrastlib.explainers.vit.gradient_attention_rollout`: the public codes, each repair of
+"""name -> options of :func:`contrastlib.explainers.vit.methods.gradient_attention_rollout`: the public codes, each repair of
 the review's alone, and all of them"""
 
 
@@ -37,7 +37,7 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
     """Maps of the two most probable classes by every block's GradCAM and every rollout, from one pass.
 
     Args:
-        model: a Vision Transformer, see :func:`contrastlib.explainers.vit.vit_forward`.
+        model: a Vision Transformer, see :func:`contrastlib.explainers.vit.forward_pass.vit_forward`.
         images: (B, channels, H, W).
         labels: not used; the classes are the predicted ones.
 

@@ -1,7 +1,16 @@
-"""Explainers, one file per method or family, and one record for each method in ``EXPLAINERS``.
+"""Explainers: methods that turn a cotangent over the logits into a map of the image.
 
-Most are pure functions of a recorded forward pass and a cotangent. Those that change how the network runs,
-or run it at other points, take the network, the images and a contrast, a function of the logits.
+Each method has a function, in a module of its own or of its family, and a record in ``EXPLAINERS``. The
+function of most methods takes a recorded forward pass and a cotangent. Methods that change the network, or
+run it at other points, take the network, the images and a function ``contrast_fn`` from logits to cotangents.
+
+The shapes and symbols are those of :mod:`contrastlib`: B images, C classes, N cotangents, K channels, H x W
+pixels, h x w spatial positions, T tokens. A cotangent is (B, C), or (N, B, C) for N cotangents. Maps are
+
+- (B, h, w) for a method that makes class activation maps of a layer, or maps of tokens,
+- (B, K, H, W) for a method that makes maps of the pixels,
+
+with N in front for N cotangents.
 """
 
 from contrastlib.explainers.all_classes import class_maps
@@ -18,7 +27,8 @@ from contrastlib.explainers.upsampling import upsample
 from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam
 
 __all__ = [
-    "CHANNELS", "EXPLAINERS", "Explainer", "attention_x_gradient", "class_maps", "contrastive_lrp", "deeplift", "fullgrad",
-    "gradcam", "gradient", "gradient_attention_rollout", "guided_backpropagation", "input_x_gradient",
-    "integrated_gradients", "linear_approximation", "select", "upsample", "vit_gradcam", "xgradcam",
+    "CHANNELS", "EXPLAINERS", "Explainer", "attention_x_gradient", "class_maps", "contrastive_lrp",
+    "deeplift", "fullgrad", "gradcam", "gradient", "gradient_attention_rollout", "guided_backpropagation",
+    "input_x_gradient", "integrated_gradients", "linear_approximation", "select", "upsample", "vit_gradcam",
+    "xgradcam",
 ]  # fmt: skip

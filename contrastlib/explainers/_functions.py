@@ -1,4 +1,4 @@
-"""Names of torch's functions, as a :class:`torch.overrides.TorchFunctionMode` meets them."""
+"""Names of PyTorch's functions, as a :class:`torch.overrides.TorchFunctionMode` receives them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 
 def function_name(func: Callable) -> str:
-    """The name without the underscores of methods that work in place.
+    """Return the name of a function without the underscore that marks in-place functions.
+
+    Args:
+        func: A function of PyTorch.
+
+    Returns:
+        The name, or "" if the function has none.
 
     >>> import torch
     >>> function_name(torch.relu_)

@@ -1,8 +1,9 @@
-"""DeepLIFT: non-linearities pass back their multipliers instead of their slopes (Shrikumar et al. 2017)."""
+"""DeepLIFT: each non-linearity has a multiplier instead of its slope (Shrikumar et al. 2017)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +17,12 @@ from contrastlib.explainers._functions import function_name
 from contrastlib.explainers.explainer import register
 
 ELEMENTWISE = {
-    "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu", "celu",
-    "gelu", "silu", "mish", "softplus", "sigmoid", "logsigmoid", "tanh", "softsign", "hardswish", "hardsigmoid",
+    "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu",
+    "celu", "gelu", "silu", "mish", "softplus", "sigmoid", "logsigmoid", "tanh", "softsign", "hardswish",
+    "hardsigmoid",
 }  # fmt: skip
 POOLS = {f"{kind}max_pool{d}d": d for kind in ("", "adaptive_") for d in (1, 2, 3)}
-NO_CHANGE = 1e-10  # a difference to the baseline below it takes the slope instead of the ratio
+NO_CHANGE = 1e-10  # for a smaller difference to the baseline, the multiplier is the slope
 
 
 @register(
@@ -29,35 +31,41 @@ NO_CHANGE = 1e-10  # a difference to the baseline below it takes the slope inste
     space="pixels", needs="network", linear=True, formula=r"(x - x_0) \cdot m",
     paper="shrikumar2017", equation="sec. 3.5.1", cost="1 forward and 1 backward, of images and baseline",
 )
-def deeplift(model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline: Baseline | None = None) -> Tensor:
-    """phi(x) = (x - x0) * m, with m the multipliers of the rescale rule from the pixels to <w, y>.
+def deeplift(
+    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline: Baseline | None = None
+) -> Tensor:
+    """DeepLIFT with the rescale rule: phi = (x - x0) * m, where m are the multipliers from x to <w, y>.
 
-    A non-linearity a = f(z) passes back (f(z) - f(z0)) / (z - z0) instead of its slope, z0 and f(z0)
-    being what the baseline gives there (Shrikumar et al. 2017, sec. 3.5.1); where they do not differ,
-    the slope. A maximum passes all back to its larger side: to the place of the image's maximum if that
-    exceeds the baseline's, else to the place of the baseline's. Linear in w, which is taken at x, and
-    complete: maps sum to <w, y(x) - y(x0)>.
+    The multiplier of a non-linearity a = f(z) is (f(z) - f(z0)) / (z - z0), where z0 is its input for the
+    baseline x0. It is the slope f'(z) where z and z0 do not differ. Maximum pooling passes the gradients of
+    image and baseline to one position: to the maximum of the image if that is at least the maximum of the
+    baseline, otherwise to the maximum of the baseline.
 
-    Activations and maximum pooling count however the network writes them: modules or functions, run once
-    or often, in place, with overlapping windows. One pass forward, of images and baseline together.
-    (Captum's takes modules that run once, and its maps are not complete where a maximum follows a ReLU
-    directly or where windows overlap; elsewhere they are the same.)
+    The map is linear in w. w is computed from the logits of the images. The map is complete: it sums to
+    <w, y(x) - y(x0)>.
+
+    Non-linearities can be modules or functions, can work in place and can run several times. The images and
+    the baseline go through the network in one forward pass. Captum's DeepLIFT takes modules that run once.
+    Its maps are not complete if maximum pooling follows a ReLU directly or has overlapping windows; otherwise
+    they are the same.
+
+    Source: Shrikumar et al. 2017, sec. 3.5.1.
 
     Args:
-        model: maps images to logits (B, C).
-        images: x, (B, channels, H, W), floating point.
-        contrast_fn: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
+        model: A network that maps images to logits (B, C).
+        images: Images x (B, K, H, W), floating point.
+        contrast_fn: Logits (B, C) -> cotangent w (B, C) or (N, B, C), such as
             ``lambda y: contrasts.weighted(y, target)``.
-        baseline: x0: a number, a colour (one value per channel) or a tensor that broadcasts to the
-            images; 0 when None, which is black for images in [0, 1].
+        baseline: The baseline x0: a number, a colour (K values) or a tensor that broadcasts to the images. If
+            None, it is 0, which is black for images in [0, 1].
 
     Returns:
-        (B, channels, H, W), or with K in front, in the unit of the score.
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of the score <w, y>.
 
     Raises:
-        TypeError, ValueError: images, logits, a cotangent or a baseline that do not fit; a network for
-            which the maps are not complete, since it multiplies or normalises activations (attention,
-            squeeze-and-excitation, layer norm).
+        TypeError: The images, the cotangent or the baseline have a wrong type.
+        ValueError: They have a wrong shape or wrong values, or the maps are not complete because the network
+            multiplies or normalises activations (attention, squeeze-and-excitation, layer norm).
 
     >>> from contrastlib.contrasts import weighted
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
@@ -80,9 +88,11 @@ def deeplift(model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline
 
 
 class _Rescaled(TorchFunctionMode):
-    """While active, non-linearities of a batch [x, x0] keep their value and get multipliers as their slope."""
+    """A context in which non-linearities of a batch [x, x0] have multipliers as their gradients."""
 
-    def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
+    def __torch_function__(
+        self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
         name, kwargs = function_name(func), kwargs or {}
         z = args[0] if args else None
         if name not in ELEMENTWISE | POOLS.keys() or not getattr(z, "requires_grad", False):
@@ -95,6 +105,7 @@ class _Rescaled(TorchFunctionMode):
 
 
 def _activated(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Apply a non-linearity element by element."""
     leaf = z.detach().requires_grad_()
     with torch.enable_grad():
         values = function(leaf.clone())
@@ -102,38 +113,54 @@ def _activated(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return _with_multipliers(values.detach(), z, slope)
 
 
-def _pooled(name: str, z: Tensor, args: tuple, kwargs: dict) -> Tensor:
-    values, places = getattr(F, name)(z.detach(), *args, **(kwargs | {"return_indices": True}))
-    here, there = values.chunk(2)
-    place = torch.where(here >= there, *places.chunk(2))
-    place = torch.cat([place, place]).flatten(-POOLS[name])
-    chosen = z.flatten(-POOLS[name]).gather(-1, place).view_as(values)
+def _pooled(name: str, z: Tensor, args: tuple, kwargs: Mapping[str, Any]) -> Tensor:
+    """Apply maximum pooling."""
+    values, indices = getattr(F, name)(z.detach(), *args, **{**kwargs, "return_indices": True})
+    of_images, of_baseline = values.chunk(2)
+    index = torch.where(of_images >= of_baseline, *indices.chunk(2))
+    index = torch.cat([index, index]).flatten(-POOLS[name])
+    chosen = z.flatten(-POOLS[name]).gather(-1, index).view_as(values)
     return _with_multipliers(values, chosen, torch.ones_like(values))
 
 
 def _with_multipliers(values: Tensor, z: Tensor, slope: Tensor) -> Tensor:
-    """``values`` as a linear function of z; the slope is taken where z is the same at the baseline."""
+    """Return ``values`` as a linear function of z, whose gradient is the multiplier.
+
+    Args:
+        values: Outputs of the non-linearity for the batch [x, x0].
+        z: Inputs of the non-linearity, with their graph.
+        slope: The slope, which is taken where z is the same for image and baseline.
+    """
     change = _change(z.detach())
     multiplier = torch.where(change.abs() < NO_CHANGE, slope, _change(values) / change)
     return values + multiplier * (z - z.detach())
 
 
 def _change(both: Tensor) -> Tensor:
-    here, there = both.chunk(2)
-    return torch.cat([here - there, here - there])
+    """Return the differences of images and baseline, twice, from a batch [x, x0]."""
+    of_images, of_baseline = both.chunk(2)
+    return torch.cat([of_images - of_baseline, of_images - of_baseline])
 
 
 def _check_complete(model: nn.Module, maps: Tensor, terms: Tensor, terms_at_start: Tensor) -> None:
+    """Raise an error unless maps sum to the difference of the scores.
+
+    Args:
+        model: The network, for the message.
+        maps: Maps (..., B, K, H, W).
+        terms: w * y(x), (..., B, C).
+        terms_at_start: w * y(x0), (..., B, C).
+    """
     expected = (terms - terms_at_start).sum(dim=-1)
     reached = maps.sum(dim=(-3, -2, -1))
-    # what rounding is measured by: the size of what was added up on either side
+    # Rounding errors are proportional to the absolute values that are added on both sides.
     size = maps.abs().sum(dim=(-3, -2, -1)) + (terms.abs() + terms_at_start.abs()).sum(dim=-1)
     gap = (reached - expected).abs()
     if (gap > torch.finfo(maps.dtype).eps ** 0.5 * size).any():
         worst = gap.argmax()
         raise ValueError(
-            f"DeepLIFT's maps of {type(model).__name__} are not complete: one sums to {reached.flatten()[worst]:.4g} "
-            f"where the score differs by {expected.flatten()[worst]:.4g}. The network has an operation that the "
-            "rescale rule does not cover, such as a product or a normalisation of activations: "
-            "use integrated_gradients"
+            f"DeepLIFT's maps of {type(model).__name__} are not complete: one sums to "
+            f"{reached.flatten()[worst]:.4g}, and the score differs by {expected.flatten()[worst]:.4g}. "
+            "The network has an operation that the rescale rule does not cover, such as a product or a "
+            "normalisation of activations: use integrated_gradients"
         )

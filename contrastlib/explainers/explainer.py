@@ -1,4 +1,4 @@
-"""The record of an explainer: what a method is called, what it takes, and what is known of it."""
+"""The record of an explainer: its function, its name, what it takes, and its source."""
 
 from __future__ import annotations
 
@@ -17,51 +17,55 @@ CHANNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "sum": lambda maps: maps.sum(dim=-3),
     "abs_max": lambda maps: maps.abs().amax(dim=-3),
 }
-"""name -> how maps (..., channels, H, W) of the pixels become maps (..., H, W). ``"sum"`` is linear, keeps the sum
-of a map and is what this library does unless told otherwise; ``"abs_max"`` is the greatest absolute value over the
-channels, which has no sign (Simonyan et al. 2013, sec. 3.1)."""
+"""Name -> function that reduces the channels of maps (..., K, H, W) to maps (..., H, W). "sum" is the
+default: it is linear and keeps the sum of a map. "abs_max" is the largest absolute value over the channels,
+which has no
+sign (Simonyan et al. 2013, sec. 3.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explainer:
-    """One method that :func:`contrastlib.explain` knows by name.
+    """The record of a method that :func:`contrastlib.explain` knows by name.
 
-    ==================  ====================================================================================
-    ``needs``           how the function is called
-    ==================  ====================================================================================
-    ``"pass"``          ``function(record, w)``, with a pass of :func:`~contrastlib.autograd.forward_pass.forward`
-    ``"tokens pass"``   ``function(record, w)``, with a pass of :func:`~contrastlib.explainers.vit.vit_forward`
-    ``"network"``       ``function(model, images, contrast)``, the contrast being a function logits -> w; or
-                        ``function(model, images, target)`` where ``contrast`` is False
-    ==================  ====================================================================================
+    The field ``needs`` says how the function is called, with a cotangent w, (B, C) or (N, B, C):
 
-    The cotangent w has the shape (B, C), or (K, B, C) for K cotangents; maps then have K in front.
+    ==================  ================================================================================
+    ``needs``           call
+    ==================  ================================================================================
+    ``"pass"``          ``function(record, w)``; the record is the forward pass that
+                        :func:`~contrastlib.autograd.forward_pass.forward` returns
+    ``"tokens pass"``   ``function(record, w)``; the record is the forward pass that
+                        :func:`~contrastlib.explainers.vit.forward_pass.vit_forward` returns
+    ``"network"``       ``function(model, images, contrast_fn)``, with ``contrast_fn`` a function from
+                        logits to w; or ``function(model, images, target)`` if ``contrast`` is False
+    ==================  ================================================================================
 
-    Args:
-        function: makes the maps.
-        title: name in a menu.
-        about: what the map is, in one sentence.
-        space: what a map is made of. "pixels": maps (B, channels, H, W), the channels of which are reduced as
-            ``CHANNELS`` says. "layer": maps (B, h, w) of the activations of a convolutional layer. "tokens":
-            maps (B, h, w) on the patches of a Vision Transformer.
-        needs: what the function works on, see above.
-        linear: whether map(v + w) = map(v) + map(w) for any cotangents v and w, with the default options.
-        formula: of the map, in LaTeX; a^k are the activations of channel k, x the pixels, g the gradient
-            of <w, y> at either, w the cotangent and y the logits.
-        paper: a key of the book's bibliography.
-        equation: the equation or the section there, or what differs from it.
-        cost: passes of B images through the network, for one cotangent.
-        name: what :func:`contrastlib.explain` calls the method; the function's name when empty.
-        contrast: whether the method takes any contrast. If not, it defines the relevance that its target class
-            starts from itself.
-        for_transformers: name of the method that takes the place of this one for a Vision Transformer, if no
-            layer is named.
-        map_of: takes the maps (..., H, W) from what the function returns, if that is not a tensor.
-        passes_options_to: the function that takes those options which the method does not name itself.
+    Attributes:
+        function: The function that makes the maps.
+        title: The name for menus and figures.
+        about: What a map is, in one sentence.
+        space: What a map is made of. "pixels": maps (B, K, H, W), whose channels are reduced by ``CHANNELS``.
+            "layer": class activation maps (B, h, w) of a convolutional layer. "tokens": maps (B, h, w) of the
+            patches of a Vision Transformer.
+        needs: What the function is called with, see above.
+        linear: Whether map(v + w) = map(v) + map(w) for all cotangents v and w, with the default options.
+        formula: The formula of the map, in LaTeX. a^k are the activations of channel k, x the pixels, w the
+            cotangent, y the logits, and g the gradient of <w, y> with respect to a^k or x.
+        paper: The source, a key of the book's bibliography.
+        equation: The equation or section of that source, or the difference from it.
+        cost: The forward and backward passes for B images and one cotangent.
+        name: The name of the method in :func:`contrastlib.explain`; the name of the function if empty.
+        contrast: Whether the method takes any contrast. If not, it defines the initial relevance of its
+            target class itself.
+        for_transformers: The name of the method that replaces this one for a Vision Transformer if no layer
+            is named.
+        map_of: A function that takes the maps (..., H, W) out of the output of ``function``, if that is not a
+            tensor.
+        passes_options_to: The function that takes the options which ``function`` does not name itself.
 
     >>> from contrastlib.explainers import EXPLAINERS
-    >>> record = EXPLAINERS["xgradcam"]
-    >>> record.title, record.space, record.linear, record.takes_layer, record.options
+    >>> explainer = EXPLAINERS["xgradcam"]
+    >>> explainer.title, explainer.space, explainer.linear, explainer.takes_layer, explainer.options
     ('XGradCAM', 'layer', True, True, {'normaliser': 'absolute'})
     """
 
@@ -79,34 +83,38 @@ class Explainer:
     contrast: bool = True
     for_transformers: str = ""
     map_of: Callable[[Any], Tensor] | None = None
-    passes_options_to: Callable | None = None
+    passes_options_to: Callable[..., Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.function.__name__)
 
     @property
     def takes_layer(self) -> bool:
-        """Whether the maps are made at a layer that can be named."""
+        """Whether the method takes the name of a layer."""
         return "layer" in inspect.signature(self.function).parameters
 
     @property
     def has_channels(self) -> bool:
-        """Whether the function returns maps of each channel of the pixels."""
+        """Whether the function returns a map of each channel of the images."""
         return self.space == "pixels" and self.map_of is None
 
     @property
     def options(self) -> dict[str, Any]:
-        """Name of each option of the method -> its default value."""
+        """Name -> default value of each option of the method."""
         functions = [self.function, self.passes_options_to] if self.passes_options_to else [self.function]
-        parameters = [each for function in functions for each in inspect.signature(function).parameters.values()]
+        signatures = map(inspect.signature, functions)
+        parameters = [each for signature in signatures for each in signature.parameters.values()]
         return {each.name: each.default for each in parameters
                 if each.default is not inspect.Parameter.empty and each.name != "layer"}
 
     def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse options that the method does not have.
+        """Raise an error if the method lacks one of the options.
+
+        Args:
+            options: Name -> value.
 
         Raises:
-            TypeError: an unknown option; the message names those that exist.
+            TypeError: The method has no such option; the message lists its options.
         """
         known = self.options
         unknown = [name for name in options if name not in known]
@@ -114,36 +122,42 @@ class Explainer:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise TypeError(f"{self.name} has no option {unknown[0]!r}; {has}")
 
-    def map(self, found: Any, channels: str = "sum") -> Tensor:
-        """The maps (B, H, W), or with K in front, in what the function returned.
+    def map(self, output: Any, channels: str = "sum") -> Tensor:
+        """Turn the output of the function into maps.
 
         Args:
-            found: what the function returned.
-            channels: name in ``CHANNELS``; counts where ``has_channels``.
+            output: The output of the function.
+            channels: A name in ``CHANNELS``. It is used if ``has_channels``.
+
+        Returns:
+            Maps (B, H, W) or (B, h, w), with N in front for N cotangents.
         """
         if self.map_of:
-            return self.map_of(found)
-        return CHANNELS[channels](found) if self.has_channels else found
+            return self.map_of(output)
+        return CHANNELS[channels](output) if self.has_channels else output
 
 
 RECORDS: dict[str, Explainer] = {}
-"""name -> record, in the order in which modules are imported; see :mod:`contrastlib.explainers.registry`"""
+"""Name -> record, in the order of registration. :mod:`contrastlib.explainers.registry` sorts them."""
 
 
 def register(**fields: Any) -> Callable[[_Function], _Function]:
-    """Make the function that follows an explainer: enter its record into ``RECORDS``.
+    """Make a decorator that registers a function as an explainer.
 
     Args:
-        fields: those of :class:`Explainer`, except for ``function``.
+        **fields: The fields of :class:`Explainer`, without ``function``.
+
+    Returns:
+        A decorator. It adds a record to ``RECORDS`` and returns the function.
 
     Raises:
-        ValueError: another function has that name.
+        ValueError: Another function has that name.
     """
-    def enter(function: _Function) -> _Function:
-        record = Explainer(function=function, **fields)
-        if record.name in RECORDS:
-            raise ValueError(f"two explainers are called {record.name!r}")
-        RECORDS[record.name] = record
+    def add(function: _Function) -> _Function:
+        explainer = Explainer(function=function, **fields)
+        if explainer.name in RECORDS:
+            raise ValueError(f"two explainers are called {explainer.name!r}")
+        RECORDS[explainer.name] = explainer
         return function
 
-    return enter
+    return add

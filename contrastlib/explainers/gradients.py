@@ -1,8 +1,7 @@
-"""Explainers that go back to the pixels.
+"""Explainers of the pixels that use the gradient alone.
 
-Each takes a :class:`~contrastlib.autograd.forward_pass.ForwardPass` that recorded ``layer`` (the images, unless
-another is named) and a cotangent (B, C) or (K, B, C); returns (B, channels, H, W), or with K in
-front, in the unit of the cotangent's score per unit of the input.
+Each function takes a recorded forward pass and a cotangent w, (B, C) or (N, B, C), and returns a map of each
+channel, (B, K, H, W) or (N, B, K, H, W). Both functions are linear in w.
 """
 
 from __future__ import annotations
@@ -19,15 +18,30 @@ from contrastlib.explainers.explainer import register
     paper="simonyan2013", equation="sec. 3", cost="1 forward, 1 backward",
 )
 def gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
-    """phi(x) = grad_x <w, y> (Simonyan et al. 2013; Wang & Wang 2022, sec. 4).
+    """The gradient of the score with respect to the pixels: phi = d<w, y>/dx.
 
-    >>> import torch; from contrastlib.autograd import forward
+    Source: Simonyan et al. 2013, sec. 3; Wang & Wang 2022, sec. 4.
+
+    Args:
+        record: A forward pass that recorded the images or the layer.
+        cotangent: The cotangent w, (B, C) or (N, B, C).
+        layer: The name of a recorded layer, "input" for the images. If None, it is the only recorded one.
+
+    Returns:
+        The gradient, in the shape of x or with N in front. Its unit is that of the score per unit of x.
+
+    Raises:
+        ValueError: The layer is not recorded, or the cotangent does not fit the logits.
+
+    >>> import torch
+    >>> from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2))
-    >>> p = forward(net, torch.rand(1, 3, 2, 2))
-    >>> torch.equal(gradient(p, torch.tensor([[1., -1.]])).flatten(), net[1].weight[0] - net[1].weight[1])
+    >>> record = forward(net, torch.rand(1, 3, 2, 2))
+    >>> phi = gradient(record, torch.tensor([[1., -1.]]))
+    >>> torch.equal(phi.flatten(), net[1].weight[0] - net[1].weight[1])
     True
     """
-    return record.pull_back(cotangent)[record.layer(layer)].clone()  # the pass keeps its own
+    return record.pull_back(cotangent)[record.layer(layer)].clone()  # the record keeps its own tensor
 
 
 @register(
@@ -36,16 +50,27 @@ def gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -
     paper="shrikumar2016", cost="1 forward, 1 backward",
 )
 def input_x_gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
-    """phi(x) = x * grad_x <w, y>, element by element (Shrikumar et al. 2016).
+    """The input times the gradient: phi = x * d<w, y>/dx, where * is the product element by element.
 
-    x is what ``layer`` recorded. A network that normalises inside (its input in [0, 1]) and one
-    that is fed normalised images have different x; record the normalising layer's output to
-    explain the latter.
+    x is the recorded tensor. A network that normalises its images gets images in [0, 1] as x. To use the
+    normalised images as x, record the layer that normalises them. Source: Shrikumar et al. 2016.
 
-    >>> import torch; from contrastlib.autograd import forward
+    Args:
+        record: A forward pass that recorded the images or the layer.
+        cotangent: The cotangent w, (B, C) or (N, B, C).
+        layer: The name of a recorded layer, "input" for the images. If None, it is the only recorded one.
+
+    Returns:
+        The map, in the shape of x or with N in front, in the unit of the score <w, y>.
+
+    Raises:
+        ValueError: The layer is not recorded, or the cotangent does not fit the logits.
+
+    >>> import torch
+    >>> from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2, bias=False))
-    >>> p = forward(net, torch.rand(1, 3, 2, 2))
-    >>> torch.allclose(input_x_gradient(p, torch.tensor([[1., 0.]])).sum(), p.logits[0, 0])
+    >>> record = forward(net, torch.rand(1, 3, 2, 2))
+    >>> torch.allclose(input_x_gradient(record, torch.tensor([[1., 0.]])).sum(), record.logits[0, 0])
     True
     """
     layer = record.layer(layer)

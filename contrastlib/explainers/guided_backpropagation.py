@@ -1,9 +1,10 @@
-"""Guided back-propagation: the gradient of which every ReLU passes only positive values back (Springenberg et al. 2015)."""
+"""Guided back-propagation: each ReLU passes only positive gradients back (Springenberg et al. 2015)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Number
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,26 +25,29 @@ from contrastlib.explainers.explainer import register
     paper="springenberg2015", equation="fig. 1", cost="1 forward, 1 backward",
 )
 def guided_backpropagation(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> Tensor:
-    """The gradient of <w, y> at the pixels, of which every ReLU passes only positive values back.
+    """Guided back-propagation: d<w, y>/dx with a modified gradient at each ReLU a = max(z, 0).
 
-    At each ReLU a = max(z, 0) the slope g_a becomes g_z = 1[z > 0] max(g_a, 0) (Springenberg et al.
-    2015, fig. 1). Every ReLU counts, however the network writes it: module or function, in place or
-    not, ReLU6, a clamp at 0. Other non-linearities pass their gradient unchanged.
+    The gradient at a ReLU is g_z = 1[z > 0] max(g_a, 0). Here g_a is the gradient that arrives at the output
+    of the ReLU, and g_z the one that it passes to its input. A ReLU can be a module or a function and can
+    work in place. ReLU6 and a clamp at 0 count as well. Other non-linearities pass their gradient unchanged.
 
-    Not linear in w: max(g, 0) of a difference is not the difference of max(g, 0). The map of a contrast
-    is therefore not the contrast of the maps of the classes, and the map of -w is not the negative map.
+    The map is not linear in w, because max(g, 0) is not linear. So the map of a contrast is not the contrast
+    of the maps of the classes, and the map of -w is not the negative of the map of w.
+
+    Source: Springenberg et al. 2015, fig. 1.
 
     Args:
-        model: maps images to logits (B, C).
-        images: (B, channels, H, W), floating point.
-        contrast_fn: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
+        model: A network that maps images to logits (B, C).
+        images: Images x (B, K, H, W), floating point.
+        contrast_fn: Logits (B, C) -> cotangent w (B, C) or (N, B, C), such as
             ``lambda y: contrasts.weighted(y, target)``.
 
     Returns:
-        (B, channels, H, W), or with K in front, in the unit of the score per unit of the input.
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of the score per unit of x.
 
     Raises:
-        TypeError, ValueError: images, logits or a cotangent that do not fit, or no ReLU ran.
+        TypeError: The images or the cotangent have a wrong type.
+        ValueError: They have a wrong shape or wrong values, or no ReLU ran in the network.
 
     >>> from contrastlib.contrasts import weighted
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
@@ -54,21 +58,28 @@ def guided_backpropagation(model: nn.Module, images: Tensor, contrast_fn: Contra
         record = forward(model, images)
     if not guided.count:
         raise ValueError(
-            f"no ReLU ran in {type(model).__name__}: guided back-propagation would be the plain gradient; "
-            "use gradient instead, or for a TorchScript module, which hides its functions, the module it was made from"
+            f"no ReLU ran in {type(model).__name__}, so guided back-propagation is the gradient: "
+            "use gradient instead. For a TorchScript module, whose functions are hidden, explain the module "
+            "that it was made from"
         )
     cotangent = cotangent_of(contrast_fn, record.logits)
-    # one by one: what is not linear must not be put together from a basis
+    # One at a time, because maps that are not linear in w cannot be combined from those of a basis.
     maps = [record.pull_back(one)["input"] for one in cotangent.reshape(-1, *record.logits.shape)]
     return torch.stack(maps).reshape(*cotangent.shape[:-2], *images.shape)
 
 
 class _Guided(TorchFunctionMode):
-    """While active, the outputs of ReLUs pass only positive gradients back."""
+    """A context in which ReLUs pass only positive gradients back.
+
+    Attributes:
+        count: The number of ReLUs that ran.
+    """
 
     count = 0
 
-    def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
+    def __torch_function__(
+        self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
         output = func(*args, **(kwargs or {}))
         if _is_relu(func, args, kwargs or {}) and output.requires_grad:
             output.register_hook(lambda gradient: gradient.clamp(min=0))
@@ -76,7 +87,7 @@ class _Guided(TorchFunctionMode):
         return output
 
 
-def _is_relu(func: Callable, args: tuple, kwargs: dict) -> bool:
+def _is_relu(func: Callable, args: tuple, kwargs: Mapping[str, Any]) -> bool:
     name = function_name(func)
     if name in ("hardtanh", "clamp", "clamp_min"):  # ReLU6 is a hardtanh
         bound = args[1] if len(args) > 1 else kwargs.get("min_val", kwargs.get("min"))

@@ -1,10 +1,11 @@
-"""Integrated gradients: the network is run at points of a path to the image (Sundararajan et al. 2017)."""
+"""Integrated gradients: the mean gradient along a path to the image (Sundararajan et al. 2017)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from contrastlib._choices import check_choice
 from contrastlib.autograd import check_images, forward, predict
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers._arguments import Baseline, as_baseline, cotangent_of
@@ -16,49 +17,57 @@ from contrastlib.explainers.explainer import register
     about="The mean gradient along a path from a baseline to the image, times their difference.",
     space="pixels", needs="network", linear=True,
     formula=r"(x - x_0) \int_0^1 g(x_0 + \lambda (x - x_0))\, d\lambda",
-    paper="sundararajan2017", equation="eq. 1", cost="1 forward; 1 forward and 1 backward for each of the steps",
+    paper="sundararajan2017", equation="eq. 1",
+    cost="1 forward; 1 forward and 1 backward for each of the steps",
 )
 def integrated_gradients(
-    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline: Baseline | None = None, steps: int = 128,
-    contrast_at: str = "image", batch: int = 16,
+    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline: Baseline | None = None,
+    steps: int = 128, contrast_at: str = "image", batch: int = 16,
 ) -> Tensor:
-    """phi(x) = (x - x0) * int_0^1 grad <w, y>(x0 + a (x - x0)) da, element by element.
+    """Integrated gradients: phi = (x - x0) * int_0^1 g(x0 + a (x - x0)) da, with g = d<w, y>/dx.
 
-    Sundararajan et al. 2017, eq. 1, in two readings of Wang & Wang 2022, sec. 4:
+    The cotangent w can be taken at the image x or at each point x_a = x0 + a (x - x0) of the path. These are
+    two readings of Wang & Wang 2022, sec. 4:
 
-    ===========  ======================  ===================================  ===========================
-    contrast_at  w at the point x_a      what it is                           sums to
-    ===========  ======================  ===================================  ===========================
-    "image"      w(y(x)), the image's    sum_s w_s IG of the logit y_s: the   <w, y(x) - y(x0)>
-                                         contrast of the maps of all classes
-    "path"       w(y(x_a)), its own      IG of the score whose gradient w is  score(x) - score(x0)
-    ===========  ======================  ===================================  ===========================
+    ===============  ==============  =============================================  ======================
+    ``contrast_at``  cotangent       the map is                                     the map sums to
+    ===============  ==============  =============================================  ======================
+    ``"image"``      w = w(y(x))     sum_s w_s phi(e_s), the contrast of the maps   <w, y(x) - y(x0)>
+                                     of all classes
+    ``"path"``       w = w(y(x_a))   integrated gradients of the function of y      difference of that
+                                     whose gradient is w(y)                         function at x and x0
+    ===============  ==============  =============================================  ======================
 
-    Along the path ``weighted`` gives the IG of the log-odds and ``probability`` that of p_t, while
-    at the image both give the same map up to the factor p_t (1 - p_t). The readings agree where w does
-    not depend on the logits (``original``, ``mean``). Both are complete: maps sum to the difference
-    named above, up to the error of the midpoint rule, which falls with ``steps``.
+    With "path", ``weighted`` gives the integrated gradients of the log-odds, and ``probability`` those of
+    p_t. With "image", the maps of both are the same up to the factor p_t (1 - p_t). The two readings agree if
+    w does not depend on the logits (``original``, ``mean``).
+
+    The integral is computed by the midpoint rule, so the sums are exact up to its error, which falls with
+    ``steps``.
+
+    Source: Sundararajan et al. 2017, eq. 1.
 
     Args:
-        model: maps images to logits (B, C).
-        images: x, (B, channels, H, W), floating point.
-        contrast_fn: logits (B, C) -> cotangent (B, C) or (K, B, C), such as
-            ``lambda y: contrasts.weighted(y, target)``. It always gets the logits of the B images in
-            their order, so a target for each image is right: once for the images themselves, or once
-            for each step of the path.
-        baseline: x0, where the path starts: a number, a colour (one value per channel) or a tensor that
-            broadcasts to the images; 0 when None, which is black for images in [0, 1].
-        steps: points of the path.
-        contrast_at: "image" or "path", where the contrast is taken.
-        batch: points that go through the network together, over all images; at least one step of all
-            images does. Sets the memory, not the result.
+        model: A network that maps images to logits (B, C).
+        images: Images x (B, K, H, W), floating point.
+        contrast_fn: Logits (B, C) -> cotangent w (B, C) or (N, B, C), such as
+            ``lambda y: contrasts.weighted(y, target)``. It is called with the logits of the B images in their
+            order, once for the images, or once for each point of the path. So one target class for each image
+            is possible.
+        baseline: The baseline x0: a number, a colour (K values) or a tensor that broadcasts to the images. If
+            None, it is 0, which is black for images in [0, 1].
+        steps: The number of points on the path.
+        contrast_at: "image" or "path", the point whose logits give the cotangent.
+        batch: The number of points, over all images, that go through the network together. It changes the
+            memory that is needed, and not the result. At least one point of each image goes through together.
 
     Returns:
-        (B, channels, H, W), or with K in front, in the unit of the score.
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of the score <w, y>.
 
     Raises:
-        TypeError, ValueError: images, logits or a baseline that do not fit, steps or batch below 1,
-            unknown ``contrast_at``.
+        TypeError: The images, the cotangent or the baseline have a wrong type.
+        ValueError: They have a wrong shape or wrong values, ``steps`` or ``batch`` is below 1, or
+            ``contrast_at`` is unknown.
 
     >>> from contrastlib.contrasts import probability
     >>> _ = torch.manual_seed(0)
@@ -73,8 +82,7 @@ def integrated_gradients(
     for name, number in (("steps", steps), ("batch", batch)):
         if number < 1:
             raise ValueError(f"{name} is {number}: it must be at least 1")
-    if contrast_at not in ("image", "path"):
-        raise ValueError(f"unknown contrast_at {contrast_at!r}; choose one of image, path")
+    check_choice("contrast_at", contrast_at, ("image", "path"))
     images = images.detach()
     start = as_baseline(baseline, images)
     fixed = cotangent_of(contrast_fn, predict(model, images)) if contrast_at == "image" else None
@@ -82,13 +90,18 @@ def integrated_gradients(
     for chunk in _midpoints(steps, images).split(max(1, batch // len(images))):
         points = torch.lerp(start, images, chunk.view(-1, 1, 1, 1, 1))
         record = forward(model, points.flatten(0, 1), once=True)
-        at_points = record.logits.unflatten(0, (len(chunk), -1))
-        weights = torch.stack([cotangent_of(contrast_fn, y) if fixed is None else fixed for y in at_points], dim=-3)
-        slopes = record.pull_back(weights.flatten(-3, -2))["input"]
-        total = total + slopes.unflatten(-4, points.shape[:2]).sum(dim=-5)
+        logits = record.logits.unflatten(0, (len(chunk), -1))
+        weights = [cotangent_of(contrast_fn, y) if fixed is None else fixed for y in logits]
+        cotangent = torch.stack(weights, dim=-3).flatten(-3, -2)
+        gradients = record.pull_back(cotangent)["input"]
+        total = total + gradients.unflatten(-4, points.shape[:2]).sum(dim=-5)
     return (images - start) * total / steps
 
 
 def _midpoints(steps: int, like: Tensor) -> Tensor:
-    # Gradients of ReLU networks jump along the path, so that rules for smooth functions gain nothing.
+    """Return the midpoints (steps,) of equal parts of [0, 1].
+
+    Gradients of ReLU networks jump along the path, so quadrature rules for smooth functions would not be
+    better.
+    """
     return (torch.arange(steps, dtype=like.dtype, device=like.device) + 0.5) / steps

@@ -1,8 +1,9 @@
 """The explainers by name.
 
-A function becomes an explainer by the decorator :func:`contrastlib.explainers.explainer.register`. All modules of this
-package are imported here, so that to add a method means to write its module and its test. :func:`contrastlib.explain`,
-the evaluations, the explorer, the command line's help and the tables of the book read ``EXPLAINERS``.
+The decorator :func:`contrastlib.explainers.explainer.register` makes a function an explainer. This module
+imports all modules of the package, so a new method needs its own module and a test, and no other change.
+:func:`contrastlib.explain`, the evaluations, the explorer, the help of the command line and the tables of the
+book read ``EXPLAINERS``.
 """
 
 from __future__ import annotations
@@ -15,29 +16,36 @@ from typing import Any, get_args
 from contrastlib.explainers.explainer import RECORDS, Explainer, Needs, Space
 
 EXPLAINERS: dict[str, Explainer] = {}
-"""name -> record, of all methods of :func:`contrastlib.explain`: those of a layer first, then of pixels, then of tokens"""
+"""Name -> record of each method of :func:`contrastlib.explain`: first layers, then pixels, then tokens."""
 
 
 def load_modules() -> None:
-    """Import all modules of this package, and fill ``EXPLAINERS``."""
+    """Import all modules of the package and fill ``EXPLAINERS``."""
     for module in pkgutil.walk_packages(sys.modules[__package__].__path__, f"{__package__}."):
         importlib.import_module(module.name)
 
-    def place(record: Explainer) -> tuple:
-        return get_args(Space).index(record.space), get_args(Needs).index(record.needs), record.function.__module__
+    def rank(explainer: Explainer) -> tuple[int, int, str]:
+        spaces, needs = get_args(Space), get_args(Needs)
+        return spaces.index(explainer.space), needs.index(explainer.needs), explainer.function.__module__
 
     EXPLAINERS.clear()
-    EXPLAINERS.update({record.name: record for record in sorted(RECORDS.values(), key=place)})
+    EXPLAINERS.update({each.name: each for each in sorted(RECORDS.values(), key=rank)})
 
 
 def select(**fields: Any) -> dict[str, Explainer]:
-    """The explainers whose records have these values.
+    """Return the explainers whose records have given values.
+
+    Args:
+        **fields: Field of :class:`~contrastlib.explainers.explainer.Explainer` -> value.
+
+    Returns:
+        Name -> record, in the order of ``EXPLAINERS``.
 
     >>> list(select(space="layer")), list(select(needs="pass", space="pixels"))
     (['gradcam', 'linear_approximation', 'xgradcam'], ['gradient', 'input_x_gradient'])
     """
-    return {name: record for name, record in EXPLAINERS.items()
-            if all(getattr(record, field) == value for field, value in fields.items())}
+    return {name: explainer for name, explainer in EXPLAINERS.items()
+            if all(getattr(explainer, field) == value for field, value in fields.items())}
 
 
 load_modules()

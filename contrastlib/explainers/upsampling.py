@@ -1,4 +1,4 @@
-"""Maps of a layer brought to the size of the images."""
+"""Interpolation of maps of a layer to the size of the images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from torch import Tensor
 
 
 def upsample(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
-    """Maps (..., h, w) to (..., H, W) by bilinear interpolation.
+    """Interpolate maps to the size of the images, bilinearly.
 
-    ``align_corners=False`` puts each cell of a map over the image patch it stands for; the
-    published codes use True.
+    Args:
+        maps: Maps (..., h, w).
+        size: Height and width (H, W).
+        align_corners: If False, each value of a map lies in the centre of the image patch that it stands for.
+            If True, the values at the corners of a map lie at the corners of the image, as in the published
+            codes.
+
+    Returns:
+        Maps (..., H, W).
 
     >>> import torch
     >>> upsample(torch.ones(2, 5, 7, 7), (224, 224)).shape

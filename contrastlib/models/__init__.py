@@ -1,4 +1,7 @@
-"""Networks by name: ``models.load("squeezenet1_1")``. ``contrastlib/assets/networks.yaml`` has an entry for each."""
+"""Networks by name: ``models.load("squeezenet1_1")``.
+
+``contrastlib/assets/networks.yaml`` has an entry for each network of the registry.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,26 @@ from contrastlib.models.pretrained import build
 __all__ = ["MODELS", "PREFERRED", "Classifier", "build", "load", "title"]
 
 MODELS = assets.networks()
-"""name -> record; torchvision's own networks come on top, as "torchvision/…\""""
+"""Name -> record of each network of the registry. Networks of torchvision are not listed here."""
 
 PREFERRED = tuple(name for name, network in MODELS.items() if network.preferred)
-"""networks for photographs of anything; the first whose weights are there is the default"""
+"""Names of the networks for any photographs. The first one whose weights are available is the default."""
 
 
 def load(name: str) -> Classifier:
-    """A trained :class:`Classifier` by its name, in evaluation mode.
+    """Load a trained classifier, in evaluation mode.
 
-    Names are those of ``MODELS``, ``"torchvision/"`` with the name of any classifier of torchvision, and
-    that name with the data set that it was fine-tuned on, such as ``"vgg16_bn/cub200"``.
+    Args:
+        name: A name in ``MODELS``; "torchvision/" and the name of a classifier of torchvision, such as
+            "torchvision/vgg16_bn"; or the name of a classifier of torchvision and of the data set that it was
+            fine-tuned on, such as "vgg16_bn/cub200".
+
+    Returns:
+        The classifier.
 
     Raises:
-        ValueError: unknown name, with the nearest ones.
-        DataError: its weights are missing or corrupt.
+        ValueError: The name is unknown; the message has the most similar names.
+        DataError: The weights are missing or corrupt.
 
     >>> from contrastlib import assets
     >>> if assets.available("cifar10_resnet20.safetensors"):
@@ -40,7 +48,13 @@ def load(name: str) -> Classifier:
 
 
 def title(name: str) -> str:
-    """A network's name as pages, menus and figures write it; the name itself of one that the registry does not know.
+    """Return the name of a network for pages, menus and figures.
+
+    Args:
+        name: A name that :func:`load` takes.
+
+    Returns:
+        The title in the registry, or the name itself if the registry does not have it.
 
     >>> title("birds_vgg"), title("torchvision/vgg16_bn")
     ('small VGG', 'torchvision/vgg16_bn')

@@ -1,4 +1,4 @@
-"""A classifier of images in [0, 1] that knows its classes, its preprocessing and its layer for maps."""
+"""A classifier of images in [0, 1], with its class names, its preprocessing and its default layer."""
 
 from __future__ import annotations
 
@@ -14,35 +14,44 @@ from contrastlib.datasets.base import crop
 
 
 class Normalise(nn.Module):
-    """(x − mean) / std, per channel.
+    """The normalisation of images (B, K, H, W) for each channel: (x - mean) / std.
+
+    Args:
+        mean: The mean of each channel.
+        std: The standard deviation of each channel.
 
     >>> Normalise(mean=(0.5,), std=(0.25,))(torch.ones(1, 1, 1, 1)).item()
     2.0
     """
 
-    def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD):
+    def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Normalise images (B, K, H, W)."""
         return (images - self.mean) / self.std
 
 
 class Classifier(nn.Module):
-    """Images (B, 3, H, W) in [0, 1] -> logits (B, C). In evaluation mode.
+    """A network with its normalisation, which maps images (B, 3, H, W) in [0, 1] to logits (B, C).
+
+    It is made in evaluation mode.
 
     Args:
-        network: normalised images -> logits.
-        name: as given to ``models.load``.
-        class_names: of the C outputs.
-        layer: dotted name, within the Classifier, of the layer whose activations maps are made from; None
-            where no layer of the network has a spatial extent in the usual form (B, K, h, w).
-        input_size: side of the square images, in pixels.
-        checksum: SHA-256 of the file of weights.
-        resize: length of a photograph's shorter side before the crop; ``input_size`` when None.
-        interpolation: of that resizing.
-        mean, std: of the normalisation.
+        network: A network that maps normalised images to logits.
+        name: The name that ``models.load`` takes.
+        class_names: The names of the C classes.
+        layer: The name, within the classifier, of the default layer of class activation maps. None if no
+            layer of the network has outputs (B, K, h, w) with several spatial positions.
+        input_size: Height and width of the images, in pixels.
+        checksum: The SHA-256 checksum of the file of weights.
+        resize: The length of the shorter side of a photograph before it is cropped, in pixels. If None, it is
+            ``input_size``.
+        interpolation: The interpolation that resizes a photograph.
+        mean: The mean of each channel, for the normalisation.
+        std: The standard deviation of each channel, for the normalisation.
 
     >>> network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> classifier = Classifier(network, name="tiny", class_names=["owl", "wren"], layer="network.0",
@@ -51,10 +60,12 @@ class Classifier(nn.Module):
     torch.Size([1, 2])
     """
 
-    def __init__(self, network: nn.Module, *, name: str, class_names: Iterable[str], layer: str | None,
-                 input_size: int, checksum: str, resize: int | None = None,
-                 interpolation: InterpolationMode = InterpolationMode.BICUBIC,
-                 mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD):
+    def __init__(
+        self, network: nn.Module, *, name: str, class_names: Iterable[str], layer: str | None,
+        input_size: int, checksum: str, resize: int | None = None,
+        interpolation: InterpolationMode = InterpolationMode.BICUBIC,
+        mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, std)
         self.network = network
@@ -63,8 +74,16 @@ class Classifier(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
+        """Compute the logits (B, C) of images (B, 3, H, W) in [0, 1]."""
         return self.network(self.normalise(images))
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """A photograph as (3, input_size, input_size) in [0, 1]: shorter side resized, crop at the centre."""
+        """Turn a photograph into an image of this network: resize its shorter side, then crop the centre.
+
+        Args:
+            image: The photograph.
+
+        Returns:
+            The image (3, H, W) in [0, 1], with H = W = ``input_size``.
+        """
         return crop(image, self.resize, self.input_size, interpolation=self.interpolation)

@@ -1,4 +1,4 @@
-"""Networks of the registry, built from their entries: fresh, or with their weights."""
+"""Networks of the registry: built with random weights, or loaded with their trained weights."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ from contrastlib.models.classifier import Classifier
 
 
 def build(name: str, num_classes: int) -> nn.Module:
-    """A network of the registry with fresh random weights, from torch's global random state, without its normalisation.
+    """Build a network of the registry with random weights, from PyTorch's global random state.
+
+    Args:
+        name: A name in the registry.
+        num_classes: The number of classes, C.
+
+    Returns:
+        The network. It maps normalised images to logits (B, C).
 
     Raises:
-        ValueError: the registry has no such network.
+        ValueError: The registry has no such network; the message has the most similar names.
 
     >>> sum(weights.numel() for weights in build("birds_resnet", 30).parameters())
     342486
@@ -32,11 +39,17 @@ def build(name: str, num_classes: int) -> nn.Module:
 
 
 def load(network: assets.Network) -> Classifier:
-    """The network of an entry, with its weights.
+    """Load the network of an entry of the registry, with its weights.
+
+    Args:
+        network: The entry.
+
+    Returns:
+        The classifier, in evaluation mode.
 
     Raises:
-        DataError: its files are missing or corrupt.
-        ValueError: an import path of the entry leads nowhere.
+        DataError: A file of the network is missing or corrupt.
+        ValueError: The entry names a Python object that does not exist.
     """
     if network.training:
         path, card = assets.trained(network.name)
@@ -49,13 +62,23 @@ def load(network: assets.Network) -> Classifier:
     _fill(module, _state(path, network.renamed_by), path)
     return Classifier(
         module, name=network.name, class_names=names, layer=network.layer and f"network.{network.layer}",
-        input_size=network.input_size, resize=network.resize, interpolation=InterpolationMode(network.interpolation),
-        mean=network.mean, std=network.std, checksum=checksum,
+        input_size=network.input_size, resize=network.resize,
+        interpolation=InterpolationMode(network.interpolation), mean=network.mean, std=network.std,
+        checksum=checksum,
     )  # fmt: skip
 
 
 def class_names(network: assets.Network) -> list[str]:
-    """The names of a network's outputs.
+    """Return the names of the classes of a network.
+
+    Args:
+        network: The entry of the registry.
+
+    Returns:
+        The C names, in the order of the logits.
+
+    Raises:
+        DataError: The file with the names is missing or corrupt.
 
     >>> class_names(assets.networks()["cifar10_resnet20"])[:3]
     ['airplane', 'automobile', 'bird']
@@ -67,12 +90,16 @@ def class_names(network: assets.Network) -> list[str]:
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill a network with the parameters of a safetensors file, converted to the network's precision.
+    """Copy the parameters in a safetensors file into a network, in the precision of the network.
 
-    ``num_batches_tracked``, which evaluation does not use, may be absent.
+    ``num_batches_tracked`` of batch norms can be missing, because evaluation does not use it.
+
+    Args:
+        network: The network.
+        path: The file.
 
     Raises:
-        CorruptFile: it is no safetensors file, or its names or shapes are not the network's.
+        CorruptFile: The file is not a safetensors file, or its names or shapes are not those of the network.
     """
     _fill(network, _state(path), path)
 
@@ -82,8 +109,8 @@ def _built(network: assets.Network, num_classes: int) -> nn.Module:
 
 
 def _state(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]:
-    """What a file of weights holds: PyTorch's own form by the ending .pth or .pt, else safetensors."""
-    sys.audit("contrastlib.file", path)  # safetensors opens it: see contrastlib.report.staleness
+    """Read a file of weights, which is a safetensors file unless its suffix is .pth or .pt."""
+    sys.audit("contrastlib.file", path)  # compiled code opens the file; see contrastlib.report.staleness
     try:
         if path.suffix in (".pth", ".pt"):
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -95,6 +122,7 @@ def _state(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]:
 
 
 def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Copy parameters into a network, and raise an error if some are missing or unexpected."""
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)
     except RuntimeError as error:

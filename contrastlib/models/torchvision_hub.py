@@ -1,4 +1,4 @@
-"""Torchvision's own classifiers: with its own weights, downloaded where there is a network, or fine-tuned."""
+"""Classifiers of torchvision, with its own weights, which are downloaded if need be, or fine-tuned."""
 
 from __future__ import annotations
 
@@ -37,15 +37,20 @@ LAYERS = {
     "swin": "permute",
     "maxvit": "blocks.3",
 }
-"""The last feature map by the beginning of a network's name, None for one whose tokens have no places. Any other network
-(AlexNet, VGG) has its last convolution, as in wang2022 and eriksson2025: ``features[40]`` of vgg16_bn."""
+"""Beginning of a network's name -> its last layer with spatial positions, or None if it has no such layer.
+
+Other networks (AlexNet, VGG) have their last convolution as default layer, as in wang2022 and eriksson2025:
+``features[40]`` of vgg16_bn."""
 
 PRETRAINED = {"googlenet": {"aux_logits": False, "transform_input": True, "init_weights": False}}
-"""What torchvision makes of a network when it gives it weights."""
+"""Name of a network -> arguments with which torchvision builds it for its pretrained weights."""
 
 
 def names() -> list[str]:
-    """Names of all classifiers of torchvision, with the prefix.
+    """Return the names of all classifiers of torchvision, with the prefix.
+
+    Returns:
+        The names.
 
     >>> "torchvision/vgg16_bn" in names()
     True
@@ -54,27 +59,40 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Classifier:
-    """A classifier of torchvision with its default weights, such as ``"torchvision/vgg16_bn"``.
+    """Load a classifier of torchvision with its default weights.
+
+    Args:
+        name: A name with the prefix, such as "torchvision/vgg16_bn".
+
+    Returns:
+        The classifier, in evaluation mode.
 
     Raises:
-        ValueError: torchvision has no such classifier.
-        DataError: its weights are neither in torch's cache nor to be had, or are corrupt.
+        ValueError: torchvision has no such classifier; the message has the most similar names.
+        DataError: The weights are corrupt, or they are not in PyTorch's cache and cannot be downloaded.
     """
     weights, path = _weights(name), fetch(name)
     preset = weights.transforms()
     network = torchvision.models.get_model(name.removeprefix(PREFIX), weights=weights)
-    return Classifier(network, name=name, class_names=weights.meta["categories"], layer=_layer(name, network),
-                      input_size=preset.crop_size[0], resize=preset.resize_size[0],
-                      interpolation=preset.interpolation, mean=preset.mean, std=preset.std,
-                      checksum=assets.sha256(path))
+    return Classifier(
+        network, name=name, class_names=weights.meta["categories"], layer=_layer(name, network),
+        input_size=preset.crop_size[0], resize=preset.resize_size[0], interpolation=preset.interpolation,
+        mean=preset.mean, std=preset.std, checksum=assets.sha256(path),
+    )  # fmt: skip
 
 
 def load_finetuned(name: str) -> Classifier:
-    """A classifier that ``python -m contrastlib finetune`` made, such as ``"vgg16_bn/cub200"``.
+    """Load a classifier that ``python -m contrastlib finetune`` trained.
+
+    Args:
+        name: The name of a classifier of torchvision, a slash and the name of a data set: "vgg16_bn/cub200".
+
+    Returns:
+        The classifier, in evaluation mode.
 
     Raises:
         ValueError: torchvision has no such classifier, or there is no such data set.
-        DataError: its weights are missing or corrupt.
+        DataError: The weights are missing or corrupt.
     """
     architecture, _, dataset = name.partition("/")
     sets = [name for name, images in assets.datasets().items() if images.folder]
@@ -83,7 +101,7 @@ def load_finetuned(name: str) -> Classifier:
         raise assets.unknown("network", name, [*names(), *known])
     path = assets.root() / "finetuned" / f"{name}.safetensors"
     for part in (path, path.with_suffix(".json")):
-        sys.audit("contrastlib.file", part)  # looked for: see contrastlib.report.staleness
+        sys.audit("contrastlib.file", part)  # the notebook depends on it; see contrastlib.report.staleness
         if not part.is_file():
             raise assets.MissingFile(
                 f"{part}, of the network {name}, is not there. Make it with "
@@ -92,14 +110,19 @@ def load_finetuned(name: str) -> Classifier:
     network = torchvision.models.get_model(architecture, weights=None, **PRETRAINED.get(architecture, {}))
     replace_head(network, len(card["class_names"]))
     load_weights(network, path)
-    return Classifier(network, name=name, class_names=card["class_names"],
-                      layer=_layer(PREFIX + architecture, network),
-                      input_size=card["recipe"]["size"], resize=card["resize"],
-                      interpolation=InterpolationMode(card["interpolation"]), checksum=assets.sha256(path))
+    return Classifier(
+        network, name=name, class_names=card["class_names"], layer=_layer(PREFIX + architecture, network),
+        input_size=card["recipe"]["size"], resize=card["resize"],
+        interpolation=InterpolationMode(card["interpolation"]), checksum=assets.sha256(path),
+    )  # fmt: skip
 
 
 def replace_head(network: nn.Module, classes: int) -> None:
-    """Put a fresh last layer for that many classes in the place of the network's own.
+    """Replace the last layer of a network by a new one for another number of classes.
+
+    Args:
+        network: The network, which is changed in place.
+        classes: The number of classes, C.
 
     >>> network = torchvision.models.squeezenet1_1()
     >>> replace_head(network, 7)
@@ -117,16 +140,24 @@ def replace_head(network: nn.Module, classes: int) -> None:
 
 
 def fetch(name: str) -> Path:
-    """The file of a classifier's default weights in torch's cache, downloaded if need be, and checked.
+    """Return the file of a classifier's default weights in PyTorch's cache.
+
+    The file is downloaded if it is missing.
+
+    Args:
+        name: A name with the prefix, such as "torchvision/vgg16_bn".
+
+    Returns:
+        The path of the file, whose checksum has been verified.
 
     Raises:
-        ValueError: torchvision has no such classifier.
-        MissingFile: the download failed; what arrived is kept, and the next call goes on from there.
-        CorruptFile: the file, or what the address serves, has another content than its name says.
+        ValueError: torchvision has no such classifier; the message has the most similar names.
+        MissingFile: The download failed. What arrived is kept, and the next call resumes the download.
+        CorruptFile: The file does not have the checksum that is part of its name.
     """
     url = _weights(name).url
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
-    beginning = path.stem.rpartition("-")[2]  # torchvision's files carry the beginning of their SHA-256
+    beginning = path.stem.rpartition("-")[2]  # torchvision's names end with the beginning of the SHA-256
     if not path.exists():
         from contrastlib.assets.download import download  # requests and pooch are slow to import
 
@@ -144,6 +175,7 @@ def _weights(name: str) -> WeightsEnum:
 
 
 def _layer(name: str, network: torch.nn.Module) -> str | None:
+    """Return the name of the default layer within a :class:`Classifier`."""
     for beginning, layer in LAYERS.items():
         if name.removeprefix(PREFIX).startswith(beginning):
             return layer and f"network.{layer}"

@@ -12,7 +12,8 @@ class ContrastTable(SphinxDirective):
 
     def run(self) -> list:
         """Called by Sphinx."""
-        self.env.note_dependency(contrasts.__file__)
+        for each in contrasts.CONTRASTS.values():
+            self.env.note_dependency(each.function.__code__.co_filename)
         return self.parse_text_to_nodes(contrast_table())
 
 

@@ -446,7 +446,7 @@ def test_explain_a_classifier_with_one_logit(images):
 # --- networks and callers that do unusual things -------------------------------------------------
 
 class Checkpointed(nn.Module):
-    """Saves memory by running its middle again on the way back."""
+    """Saves memory by running its middle again in the backward pass."""
 
     def __init__(self):
         super().__init__()
@@ -538,7 +538,7 @@ def test_a_network_that_changes_its_images_in_place(images, method):
 
 
 class AttentionPool(nn.Module):
-    """A convolutional network whose places are averaged by attention."""
+    """A convolutional network whose spatial positions are averaged by attention."""
 
     def __init__(self):
         super().__init__()
@@ -554,17 +554,17 @@ def test_attention_that_only_pools_makes_no_transformer():
     assert last_convolution(AttentionPool()) == "convolution"
 
 
-@pytest.mark.parametrize("name, layer, places", [("swin_t", "permute", (2, 2)), ("swin_v2_t", "permute", (2, 2))])
-def test_transformers_with_places(name, layer, places):
+@pytest.mark.parametrize("name, layer, positions", [("swin_t", "permute", (2, 2)), ("swin_v2_t", "permute", (2, 2))])
+def test_transformers_with_spatial_positions(name, layer, positions):
     network, pixels = torchvision.models.get_model(name), torch.rand(1, 3, 64, 64)
-    assert contrastlib.explain(network, pixels, layer=layer, upsample=False).shape == (1, *places)
+    assert contrastlib.explain(network, pixels, layer=layer, upsample=False).shape == (1, *positions)
     with pytest.raises(ValueError, match=r"looks like \(B, h, w, K\).*permute"):
         contrastlib.explain(network, pixels, layer="features")
 
 
-def test_a_map_needs_more_than_one_place():
+def test_a_map_needs_more_than_one_spatial_position():
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 5, 1), nn.Flatten())
-    with pytest.raises(ValueError, match="layer '2' has a single place.*earlier layer"):
+    with pytest.raises(ValueError, match="layer '2' has a single spatial position.*earlier layer"):
         contrastlib.explain(network, torch.rand(2, 3, 16, 16))
     assert contrastlib.explain(network, torch.rand(2, 3, 16, 16), layer="0").shape == (2, 16, 16)
 
@@ -627,16 +627,16 @@ def test_a_transformer_has_no_default_layer(images):
         last_convolution(torchvision.models.swin_t())
 
 
-def test_a_layer_without_places(network, images):
+def test_a_layer_without_spatial_positions(network, images):
     last = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
-    with pytest.raises(ValueError, match="no places to map"):
+    with pytest.raises(ValueError, match="no spatial positions to map"):
         contrastlib.explain(network, images, 1, "gradient", layer=last)
 
 
 @pytest.mark.parametrize("model, layers, says", [
     (lambda x: x.mean(dim=(2, 3)), INPUT, "must be a torch.nn.Module, got function"),
-    (nn.Conv2d(3, 4, 3), 0, "layers are named.*got 0"),
-    (nn.Conv2d(3, 4, 3), [nn.ReLU()], "layers are named"),
+    (nn.Conv2d(3, 4, 3), 0, "layers must be names.*got 0"),
+    (nn.Conv2d(3, 4, 3), [nn.ReLU()], "layers must be names"),
 ])  # fmt: skip
 def test_arguments_of_another_kind(images, model, layers, says):
     with pytest.raises(TypeError, match=says):

@@ -69,7 +69,7 @@ def test_in_parts_or_at_once_or_one_by_one_gradients_are_the_same(options, layer
     expected = [forward(network, images, layers).pull_back(one) for one in cotangents]
     activation = forward(network, images, layers).activations
     for together in (1, 3, count):
-        monkeypatch.setattr(module, "TOGETHER_BYTES", together * max(8 * a.numel() for a in activation.values()))
+        monkeypatch.setattr(module, "CHUNK_BYTES", together * max(8 * a.numel() for a in activation.values()))
         gradients = forward(network, images, layers, once=once).pull_back(cotangents)
         for name, gradient in gradients.items():
             torch.testing.assert_close(gradient, torch.stack([one[name] for one in expected]), **EXACT)
@@ -107,5 +107,5 @@ def test_classes_many_at_a_time_of_a_network_without_linear_layers(monkeypatch):
     assert head_of(network, images, "0") is None
     units = torch.eye(CLASSES, dtype=torch.float64)[:, None].expand(-1, 2, -1)
     expected = [forward(network, images, "0").pull_back(one)["0"] for one in units]
-    monkeypatch.setattr(module, "TOGETHER_BYTES", 1)
+    monkeypatch.setattr(module, "CHUNK_BYTES", 1)
     torch.testing.assert_close(forward(network, images, "0").pull_back(units)["0"], torch.stack(expected), **EXACT)

@@ -1,4 +1,4 @@
-"""Linear operations hold no inputs for the way back, and the gradients are those of plain autograd."""
+"""Linear operations save no inputs for the backward pass, and the gradients are those of plain autograd."""
 
 from contextlib import nullcontext
 
@@ -28,7 +28,7 @@ OPERATIONS = {
 
 
 def holds(operation, x):
-    """Whether an operation holds the values of its input for the way back."""
+    """Whether an operation saves the values of its input for the backward pass."""
     saved = operation._saved_input if hasattr(operation, "_saved_input") else operation.saved_tensors[0]
     return saved.data_ptr() == x.data_ptr()
 

@@ -15,7 +15,7 @@ def rows_sent_back(record, cotangents, monkeypatch):
     sent, backward = [], torch.autograd.grad
 
     def counted(outputs, inputs, cotangent, **options):
-        if torch.is_tensor(inputs[0]):  # not a place above them, which all share
+        if torch.is_tensor(inputs[0]):  # not the edge of the head, above them, which all share
             sent.append(len(cotangent) if cotangent.ndim == 3 else 1)
         return backward(outputs, inputs, cotangent, **options)
 

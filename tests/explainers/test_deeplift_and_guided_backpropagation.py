@@ -130,7 +130,7 @@ def test_guided_backpropagation_needs_a_relu(small):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated")
 def test_guided_backpropagation_of_torchscript_names_the_remedy(small):
     traced = torch.jit.trace(Written(torch.relu), small)
-    with pytest.raises(ValueError, match="no ReLU ran.*TorchScript.*the module it was made from"):
+    with pytest.raises(ValueError, match="no ReLU ran.*TorchScript.*the module that it was made from"):
         guided_backpropagation(traced, small, weighted)
 
 

@@ -224,7 +224,7 @@ def test_terms_are_found_by_name_and_some_can_be_left_out(network, images):
     torch.testing.assert_close(whole.map - rest.map, parts[left_out].sum(dim=-3), **EXACT)
     only_input = combine({left_out: parts[left_out]}, images.shape[-2:])
     assert only_input.constants.shape == whole.constants.shape and not only_input.constants.any()
-    with pytest.raises(ValueError, match="none of the terms .* has places"):
+    with pytest.raises(ValueError, match="none of the terms .* has spatial positions"):
         combine({name: term for name, term in parts.items() if term.ndim == 2}, images.shape[-2:])
 
 
@@ -305,7 +305,7 @@ def test_squeeze_and_excitation(images):
 ])  # fmt: skip
 def test_what_is_outside_of_modules_is_noticed(before, after, dtype, images):
     torch.manual_seed(0)
-    with pytest.raises(ValueError, match="terms of Functional add up to .*outside of its modules"):
+    with pytest.raises(ValueError, match="terms of Functional sum to .*outside its modules"):
         fullgrad(Functional(before, after).to(dtype), images.to(dtype), weighted)
 
 

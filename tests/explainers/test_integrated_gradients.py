@@ -171,7 +171,7 @@ def test_the_path_starts_at_the_baseline(few):
 @pytest.mark.parametrize("baseline, error, message", [
     (torch.zeros(2, 3, 32, 32), ValueError, r"shape \(2, 3, 32, 32\) does not broadcast to images of shape \(3, 3"),
     (torch.zeros(1, 3, 3, 32, 32), ValueError, "does not broadcast"),
-    ([0.1, 0.2], ValueError, "colour of 2 values, the images have 3 channels"),
+    ([0.1, 0.2], ValueError, "colour of 2 values, and the images have 3 channels"),
     (float("nan"), ValueError, "baseline holds NaN"),
     ([0.0, float("inf"), 0.0], ValueError, "baseline holds NaN or infinite"),
     ("black", TypeError, "a baseline is a number, a colour or a tensor, got 'black'"),

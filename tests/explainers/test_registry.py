@@ -178,7 +178,7 @@ def test_channels_that_do_not_exist(convolutional, images):
     with pytest.raises(ValueError, match=f"unknown channels 'mean'; choose one of {', '.join(CHANNELS)}"):
         contrastlib.explain(convolutional, images, 1, "gradient", channels="mean")
     for method in ("gradcam", "fullgrad"):
-        with pytest.raises(ValueError, match=f"{method} gives one map and not one of each channel"):
+        with pytest.raises(ValueError, match=f"{method} gives one map and not one for each channel"):
             contrastlib.explain(convolutional, images, 1, method, channels="abs_max")
 
 

@@ -7,7 +7,8 @@ from torch import nn
 
 from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward
-from contrastlib.explainers.fullgrad import _bias, _sources, fullgrad
+from contrastlib.explainers.fullgrad import fullgrad
+from contrastlib.explainers.fullgrad_terms import _bias, _sources
 
 peer = pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
 
@@ -18,7 +19,7 @@ def contrast(case):
 
 
 def test_biases_and_their_gradients(case):
-    """They keep the layers with places: biases of convolutions, effective biases of batch norms."""
+    """They keep the layers with spatial positions: biases of convolutions, effective biases of batch norms."""
     cam = peer.FullGrad(model=case.network, target_layers=[])
     with cam:
         cam(input_tensor=case.images.clone(), targets=case.targets())
@@ -26,9 +27,9 @@ def test_biases_and_their_gradients(case):
     source, biased = _sources(case.network)
     record = forward(case.network, case.images, [INPUT, *biased], once=True)
     ours = record.pull_back(contrast(case)(record.logits))
-    with_places = [name for name in biased if record.activations[name].ndim == 4]
-    assert source == INPUT and len(with_places) == len(cam.bias_data) == len(gradients)
-    for name, bias, gradient in zip(with_places, cam.bias_data, gradients):
+    spatial = [name for name in biased if record.activations[name].ndim == 4]
+    assert source == INPUT and len(spatial) == len(cam.bias_data) == len(gradients)
+    for name, bias, gradient in zip(spatial, cam.bias_data, gradients):
         ours_of_layer = _bias(biased[name], record.activations[name])
         np.testing.assert_allclose(ours_of_layer.flatten(), bias, rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(ours[name], gradient, rtol=1e-9, atol=1e-12)

@@ -1,9 +1,14 @@
-"""Layer-wise relevance propagation and its contrasts.
+"""Layer-wise relevance propagation (LRP) and its contrastive forms.
 
-- :mod:`~contrastlib.explainers.lrp.methods`: LRP, CLRP, SGLRP and the weighted LRP
-- :mod:`~contrastlib.explainers.lrp.initial_relevance`: the initial relevance of each
-- :mod:`~contrastlib.explainers.lrp.propagation`: from there back to the pixels
-- :mod:`~contrastlib.explainers.lrp.rules`: what relevance does at each operation
+- :mod:`~contrastlib.explainers.lrp.methods`: LRP, CLRP, SGLRP and LRP of any contrast
+- :mod:`~contrastlib.explainers.lrp.initial_relevance`: the initial relevance of each method
+- :mod:`~contrastlib.explainers.lrp.propagation`: propagation of relevance from the logits to the pixels
+- :mod:`~contrastlib.explainers.lrp.rules`: the rules of linear layers, sums and averages
+- :mod:`~contrastlib.explainers.lrp.batch_norms`: batch norms merged into the layers before them
+- :mod:`~contrastlib.explainers.lrp.trace`: what the forward pass records for the propagation
+- :mod:`~contrastlib.explainers.lrp.graph`: the check that each operation of a network has a rule
+
+The shapes and symbols are those of :mod:`contrastlib`.
 """
 
 from contrastlib.explainers.lrp.initial_relevance import (
@@ -22,23 +27,7 @@ from contrastlib.explainers.lrp.propagation import Propagation, propagation
 from contrastlib.explainers.lrp.rules import POOLING, RULES
 
 __all__ = [
-    "DIFFERENCES",
-    "METHODS",
-    "POOLING",
-    "RULES",
-    "InitialRelevance",
-    "Method",
-    "Propagation",
-    "clrp1",
-    "clrp2",
-    "contrastive_lrp",
-    "logit",
-    "lrp",
-    "named_methods",
-    "others",
-    "propagated",
-    "propagation",
-    "relevance_maps",
-    "score",
-    "sglrp",
+    "DIFFERENCES", "METHODS", "POOLING", "RULES", "InitialRelevance", "Method", "Propagation", "clrp1",
+    "clrp2", "contrastive_lrp", "logit", "lrp", "named_methods", "others", "propagated", "propagation",
+    "relevance_maps", "score", "sglrp",
 ]  # fmt: skip

@@ -1,44 +1,46 @@
-"""Layer-wise relevance propagation (LRP) and its contrasts: choices of the initial relevance at the logits.
+"""Layer-wise relevance propagation (LRP) and its contrastive forms, which differ in the initial relevance.
 
-============  ==============================================================  ========================
-method        initial relevance at the logits y for a target class t          source
-============  ==============================================================  ========================
-LRP           y_t e_t                                                         Bach et al. 2015
-CLRP1         abs(y_t) e_t, less the map of abs(y_t) / (C-1) sum_{s!=t} e_s   Gu et al. 2018, sec. 4
-CLRP2         abs(y_t) e_t, less its map with the last weights negated        Gu et al. 2018, sec. 4
-SGLRP         grad_y p_t = p_t (1 - p_t) e_t - sum_{s!=t} p_t p_s e_s         Iwana et al. 2019
-contrast      w * y, which is sum_s w_s LRP^s                                 Wang & Wang 2022's idea
-============  ==============================================================  ========================
+=============  =============================================================  ========================
+method         initial relevance at the logits y for a target class t         source
+=============  =============================================================  ========================
+LRP            y_t e_t                                                        Bach et al. 2015
+CLRP1          abs(y_t) e_t; minus the map of abs(y_t)/(C-1) sum_{s!=t} e_s   Gu et al. 2018, sec. 4
+CLRP2          abs(y_t) e_t; minus its map with the last weights negated      Gu et al. 2018, sec. 4
+SGLRP          dp_t/dy = p_t (1 - p_t) e_t - sum_{s!=t} p_t p_s e_s           Iwana et al. 2019, eq. 8
+any contrast   w * y, whose map is sum_s w_s LRP^s                            Wang & Wang 2022, adapted
+=============  =============================================================  ========================
 
-CLRP is max(0, difference). It starts from abs(y_t), as the published code does, since a class with a
-negative logit would otherwise have its map and its dual exchanged. LRP starts from y_t here; the same code starts
-it from abs(y_t) too, which is the option ``score="absolute"``.
+The maps of CLRP are max(0, difference). CLRP uses abs(y_t) as its published code does: with y_t, a class with
+a negative logit would have its map and its dual exchanged. LRP uses y_t, or abs(y_t) with the option
+``score="absolute"``, as the same code does.
 
-All functions run the network once (and what comes before its first layer with weights, to see where the
-ends of the box arrive) and take the options of
-:func:`~contrastlib.explainers.lrp.propagation.propagation`: rules, layer, biases, average_pooling, box. They
-return the relevance of each pixel and channel (B, channels, H, W), in units of the logit (SGLRP: of the
-probability's gradient), or with K in front. Maps that are not finite raise FloatingPointError. A ``target``
-is a class, one for each image, K of each (K, B), or a function of the logits that gives one of these, such
-as ``lambda y: y.topk(3).indices.T``.
+Each function runs the network once. It takes the options of
+:func:`contrastlib.explainers.lrp.propagation.propagation`: ``rules``, ``layer``, ``biases``,
+``average_pooling``, ``box``. It returns maps (B, K, H, W), or (N, B, K, H, W) for N targets of each image, in
+the unit of a logit (SGLRP: of a probability). It raises what ``propagation`` raises, and
+``FloatingPointError`` if the maps are not finite.
+
+A target is one class, one class for each image, N classes for each image (N, B), or a function of the logits
+that returns one of these, such as ``lambda y: y.topk(3).indices.T``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from contrastlib import contrasts
+from contrastlib._choices import check_choice
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers.explainer import register
 from contrastlib.explainers.lrp.initial_relevance import (
     DIFFERENCES,
     DUALS,
+    LRP,
     METHODS,
     Targets,
-    check_dual,
-    check_score,
     named_methods,
     of_each_target,
     propagated,
@@ -46,12 +48,23 @@ from contrastlib.explainers.lrp.initial_relevance import (
 from contrastlib.explainers.lrp.propagation import propagation
 
 
-def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor], **options) -> Tensor:
-    """The relevance of each pixel, given the initial relevance; linear in that.
+def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor], **options: Any) -> Tensor:
+    """Propagate any initial relevance to the pixels. The maps are linear in the initial relevance.
 
     Args:
-        relevance: logits (B, C) -> relevance (B, C) or (K, B, C); with ``layer=`` of its outputs.
-        options: see :func:`~contrastlib.explainers.lrp.propagation.propagation`.
+        model: A network that maps images to logits (B, C).
+        images: Images (B, K, H, W), floating point.
+        relevance: Logits (B, C) -> initial relevance (B, C) or (N, B, C). With the option ``layer``, a
+            function of the outputs of that layer.
+        **options: Options of :func:`contrastlib.explainers.lrp.propagation.propagation`.
+
+    Returns:
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of the initial relevance.
+
+    Raises:
+        TypeError: The images or the initial relevance have a wrong type.
+        ValueError: They have a wrong shape or wrong values, or an operation of the network has no rule.
+        FloatingPointError: The maps are not finite.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
@@ -70,26 +83,37 @@ def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor],
     passes_options_to=propagation,
 )
 def contrastive_lrp(
-    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, score: str = "logit", **options
+    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, score: str = "logit", **options: Any
 ) -> Tensor:
-    """sum_s w_s LRP^s, for any contrast w; LRP itself (Bach et al. 2015) for w = e_t.
+    """LRP of a contrast w: the relevance of the pixels for the initial relevance w * y.
 
-    The initial relevance is w * y, element by element, whatever the sign of y. For a target class with a positive
-    logit ``score="absolute"`` gives the same LRP.
+    The map is sum_s w_s LRP^s, where LRP^s is the map of class s. For w = e_t this is LRP. Source: Bach et
+    al. 2015; the contrast as in Wang & Wang 2022.
 
     Args:
-        contrast_fn: logits (B, C) -> w (B, C) or (K, B, C), such as ``lambda y: contrasts.weighted(y, target)``.
-        score: "logit", LRP^s starts from y_s e_s; or "absolute", from abs(y_s) e_s (code of Gu et al. 2018).
+        model: A network that maps images to logits y (B, C).
+        images: Images (B, K, H, W), floating point.
+        contrast_fn: Logits (B, C) -> cotangent w (B, C) or (N, B, C), such as
+            ``lambda y: contrasts.weighted(y, target)``.
+        score: "logit" is the initial relevance w * y. "absolute" is w * abs(y), as in the code of Gu et al.
+            2018. For w = e_t both are the same if the logit y_t is positive.
+        **options: Options of :func:`contrastlib.explainers.lrp.propagation.propagation`.
+
+    Returns:
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of a logit.
 
     Raises:
-        ValueError: unknown score.
+        TypeError: The images or the cotangent have a wrong type.
+        ValueError: The score is unknown, the images or the cotangent have a wrong shape or wrong values, or
+            an operation of the network has no rule.
+        FloatingPointError: The maps are not finite.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> contrastive_lrp(net, torch.rand(2, 3, 8, 8), lambda y: contrasts.weighted(y, 1)).shape
     torch.Size([2, 3, 8, 8])
     """
-    check_score(score)
+    check_choice("score", score, LRP)
     return lrp(model, images, lambda y: contrast_fn(y) * (y.abs() if score == "absolute" else y), **options)
 
 
@@ -98,8 +122,25 @@ def contrastive_lrp(
     space="pixels", needs="network", linear=False, contrast=False, formula=r"R(\partial p_t / \partial y)",
     paper="iwana2019", equation="eq. 8", cost="1 forward, 1 backward", passes_options_to=propagation,
 )
-def sglrp(model: nn.Module, images: Tensor, target: Targets, **options) -> Tensor:
-    """LRP from the gradient of p_t at the logits, the probability contrast (Iwana et al. 2019, eq. 8).
+def sglrp(model: nn.Module, images: Tensor, target: Targets, **options: Any) -> Tensor:
+    """SGLRP: the relevance of the pixels for the initial relevance dp_t/dy.
+
+    That initial relevance is the contrast "probability". Source: Iwana et al. 2019, eq. 8.
+
+    Args:
+        model: A network that maps images to logits (B, C).
+        images: Images (B, K, H, W), floating point.
+        target: The target or targets.
+        **options: Options of :func:`contrastlib.explainers.lrp.propagation.propagation`.
+
+    Returns:
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of a probability per logit.
+
+    Raises:
+        TypeError: The images or the target have a wrong type.
+        ValueError: They have a wrong shape or wrong values, or an operation of the network has no rule.
+        IndexError: A target is not a class.
+        FloatingPointError: The maps are not finite.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
@@ -116,26 +157,41 @@ def sglrp(model: nn.Module, images: Tensor, target: Targets, **options) -> Tenso
     paper="gu2018", equation="sec. 4", cost="1 forward, 2 backward", passes_options_to=propagation,
 )
 def clrp1(
-    model: nn.Module, images: Tensor, target: Targets, dual: str = "uniform", signed: bool = False, **options
+    model: nn.Module, images: Tensor, target: Targets, dual: str = "uniform", signed: bool = False,
+    **options: Any,
 ) -> Tensor:
-    """max(0, R - R_dual), the dual being all other classes (Gu et al. 2018, sec. 4).
+    """CLRP1: max(0, R - R_dual), where the dual is all classes other than the target class.
+
+    Source: Gu et al. 2018, sec. 4.
 
     Args:
-        dual: "uniform", the target's score spread evenly over the other classes, as the paper says;
-            "logits", the absolute logit of each other class, and both maps divided by their sums, as
-            the published code does. Its maps have no unit.
-        signed: the difference itself, not cut at 0.
+        model: A network that maps images to logits (B, C).
+        images: Images (B, K, H, W), floating point.
+        target: The target or targets.
+        dual: "uniform" divides the score of the target class equally among the other classes, as the paper
+            says. "logits" gives each other class the absolute value of its logit, and divides both maps by
+            their sums, as the published code does. Its maps have no unit.
+        signed: Whether the map is the difference itself, with its negative values.
+        **options: Options of :func:`contrastlib.explainers.lrp.propagation.propagation`.
+
+    Returns:
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of a logit.
 
     Raises:
-        ValueError: unknown dual, no other class, or the dual "logits" with rules other than "z_plus".
+        TypeError: The images or the target have a wrong type.
+        ValueError: The dual is unknown, there is no other class, the dual is "logits" and the rules are not
+            "z_plus", the arguments have a wrong shape or wrong values, or an operation of the network has no
+            rule.
+        IndexError: A target is not a class.
+        FloatingPointError: The maps are not finite.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> bool((clrp1(net, torch.rand(2, 3, 8, 8), target=1) >= 0).all())
     True
     """
-    check_dual(dual)
-    return _contrastive(DUALS[dual], model, images, target, signed, options)
+    check_choice("dual", dual, DUALS)
+    return _difference(DUALS[dual], model, images, target, signed, options)
 
 
 @register(
@@ -145,36 +201,63 @@ def clrp1(
     formula=r"\max\big(0,\, R(|y_t|\, e_t) - R_{-W_L}(|y_t|\, e_t)\big)",
     paper="gu2018", equation="sec. 4", cost="1 forward, 2 backward", passes_options_to=propagation,
 )
-def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = False, **options) -> Tensor:
-    """max(0, R - R_dual), the dual being the target with its weights in the last layer negated.
+def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = False, **options: Any) -> Tensor:
+    """CLRP2: max(0, R - R_dual), where the dual is the target class with negated weights.
 
-    Gu et al. 2018, sec. 4. The forward pass stays that of the network. With ``layer=`` the target is a
-    neuron of that layer (sec. 5.3). It takes the z+ rule, under the others both maps are the same.
+    The weights of the last layer are negated in the backward pass alone. It needs the z+ rule: under the
+    other rules both maps are the same. Source: Gu et al. 2018, sec. 4.
+
+    Args:
+        model: A network that maps images to logits (B, C).
+        images: Images (B, K, H, W), floating point.
+        target: The target or targets. With the option ``layer``, they are neurons of that layer (sec. 5.3).
+        signed: Whether the map is the difference itself, with its negative values.
+        **options: Options of :func:`contrastlib.explainers.lrp.propagation.propagation`.
+
+    Returns:
+        Maps (B, K, H, W) or (N, B, K, H, W), in the unit of a logit.
 
     Raises:
-        ValueError: rules other than "z_plus", or outputs that have no weights of their own.
+        TypeError: The images or the target have a wrong type.
+        ValueError: The rules are not "z_plus", the last layer with weights does not give the outputs, the
+            arguments have a wrong shape or wrong values, or an operation of the network has no rule.
+        IndexError: A target is not a class.
+        FloatingPointError: The maps are not finite.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> bool((clrp2(net, torch.rand(2, 3, 8, 8), target=1) >= 0).all())
     True
     """
-    return _contrastive("clrp2", model, images, target, signed, options)
+    return _difference("clrp2", model, images, target, signed, options)
 
 
 def relevance_maps(
-    model: nn.Module, images: Tensor, target: Targets, methods: Sequence[str] | None = None, score: str = "logit", **options
+    model: nn.Module, images: Tensor, target: Targets, methods: Sequence[str] | None = None,
+    score: str = "logit", **options: Any,
 ) -> dict[str, Tensor]:
-    """Maps of several methods from one forward pass; an initial relevance that several share propagates once.
+    """Compute the maps of several methods from one forward pass.
+
+    An initial relevance that several methods share is propagated once.
 
     Args:
-        methods: names in :data:`contrastlib.explainers.lrp.initial_relevance.METHODS`, all when None.
-        score: "logit", "lrp" starts from y_t, as :func:`contrastive_lrp` does; or "absolute", from abs(y_t), as
-            CLRP does. The maps of a class with a negative logit then have the other sign.
+        model: A network that maps images to logits (B, C).
+        images: Images (B, K, H, W), floating point.
+        target: The target or targets.
+        methods: Names in :data:`contrastlib.explainers.lrp.initial_relevance.METHODS`. If None, all of them.
+        score: The initial relevance of "lrp": "logit", y_t e_t, or "absolute", abs(y_t) e_t as in CLRP.
+        **options: Options of :func:`contrastlib.explainers.lrp.propagation.propagation`.
+
+    Returns:
+        Name -> maps (B, K, H, W) or (N, B, K, H, W).
 
     Raises:
-        ValueError: unknown method or score, or rules that one of the methods cannot take: "clrp2" and
-            "clrp1_coded" need "z_plus".
+        TypeError: The images or the target have a wrong type.
+        ValueError: A method or the score is unknown, "clrp2" or "clrp1_coded" is used with rules other than
+            "z_plus", the arguments have a wrong shape or wrong values, or an operation of the network has no
+            rule.
+        IndexError: A target is not a class.
+        FloatingPointError: The maps are not finite.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
@@ -186,8 +269,10 @@ def relevance_maps(
         return propagated(propagate, chosen, lambda y, relevance: of_each_target(relevance, y, target))
 
 
-def _contrastive(name: str, model: nn.Module, images: Tensor, target: Targets, signed: bool, options: Mapping) -> Tensor:
-    """The map of one of the DIFFERENCES, cut at 0 unless signed."""
+def _difference(
+    name: str, model: nn.Module, images: Tensor, target: Targets, signed: bool, options: Mapping[str, Any]
+) -> Tensor:
+    """Compute the map of one of the ``DIFFERENCES``, without its negative values unless ``signed``."""
     with propagation(model, images, **options) as propagate:
         difference = DIFFERENCES[name](propagate, target)
     return difference if signed else difference.clamp(min=0)

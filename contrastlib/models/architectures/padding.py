@@ -1,4 +1,4 @@
-"""Convolutions that pad as TensorFlow does, and a network with them, for weights that were trained there."""
+"""Convolutions that pad as TensorFlow's do, and a network with them, for weights that were trained there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from torchvision import models
 
 
 class SamePadConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding: ⌈n / stride⌉ outputs, an odd pixel right and below.
+    """A convolution with TensorFlow's "same" padding.
+
+    A side of n pixels gives ceil(n / stride) outputs. If the padding is odd, the extra pixel is on the right
+    or below. The arguments are those of ``torch.nn.Conv2d``, without ``padding``.
 
     >>> convolution = SamePadConv2d(1, 1, 3, stride=2)
     >>> convolution.padding_of(224), convolution.padding_of(225)
@@ -16,18 +19,32 @@ class SamePadConv2d(nn.Conv2d):
     """
 
     def padding_of(self, length: int) -> tuple[int, int]:
-        """Pixels to add before and after a side of the given length."""
+        """Return the padding before and after a side, in pixels.
+
+        Args:
+            length: The length of the side, in pixels.
+
+        Returns:
+            The two numbers of pixels.
+        """
         stride, kernel = self.stride[0], self.kernel_size[0]
         total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
         return total // 2, total - total // 2
 
     def forward(self, images: Tensor) -> Tensor:
+        """Apply the convolution to images (B, K, H, W)."""
         height, width = images.shape[-2:]
         return super().forward(functional.pad(images, self.padding_of(width) + self.padding_of(height)))
 
 
 def mobilenet_v2(num_classes: int) -> models.MobileNetV2:
-    """Torchvision's MobileNet V2 with TensorFlow's padding in the convolutions of stride 2.
+    """Build torchvision's MobileNet V2 with TensorFlow's padding in the convolutions of stride 2.
+
+    Args:
+        num_classes: The number of classes, C.
+
+    Returns:
+        The network. It maps normalised images (B, 3, H, W) to logits (B, C).
 
     >>> import torch
     >>> mobilenet_v2(7).eval()(torch.rand(1, 3, 64, 64)).shape

@@ -1,7 +1,8 @@
-"""Small networks for the synthetic birds, built and named like torchvision's large ones.
+"""Small convolutional networks for the synthetic birds.
 
-The convolutional ones take normalised images of 128 × 128 pixels and keep maps of 16 × 16 in their last
-block, as fine as the 14 × 14 of VGG-16 at 224 pixels. The Transformers are in ``small_vit.py``.
+Their structure and the names of their parts are those of torchvision's large networks. They map normalised
+images (B, 3, 128, 128) to logits (B, C). Their last convolutions have 16 x 16 spatial positions; VGG-16 has
+14 x 14 for images of 224 pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from torchvision.models.resnet import BasicBlock
 
 
 class SmallVGG(nn.Module):
-    """VGG with batch normalisation: ``features``, ``avgpool``, ``classifier``, as in ``vgg16_bn``.
+    """A VGG with batch norm. Its parts are ``features``, ``avgpool`` and ``classifier``, as in ``vgg16_bn``.
+
+    Args:
+        num_classes: The number of classes, C.
 
     >>> import torch
     >>> SmallVGG(30)(torch.zeros(2, 3, 128, 128)).shape
@@ -20,7 +24,7 @@ class SmallVGG(nn.Module):
 
     LAYOUT = (16, "M", 32, "M", 64, 64, "M", 128, 128, "M")
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         layers, channels = [], 3
         for width in self.LAYOUT:
@@ -37,18 +41,22 @@ class SmallVGG(nn.Module):
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Compute the logits (B, C) of normalised images (B, 3, 128, 128)."""
         return self.classifier(self.avgpool(self.features(images)).flatten(1))
 
 
 class SmallAlexNet(nn.Module):
-    """Five convolutions without normalisation: ``features``, ``avgpool``, ``classifier``, as in ``alexnet``.
+    """An AlexNet without normalisation. Its parts are ``features``, ``avgpool`` and ``classifier``.
+
+    Args:
+        num_classes: The number of classes, C.
 
     >>> import torch
     >>> SmallAlexNet(30)(torch.zeros(2, 3, 128, 128)).shape
     torch.Size([2, 30])
     """
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 32, 7, stride=2, padding=3), nn.ReLU(), nn.MaxPool2d(2),
@@ -64,18 +72,22 @@ class SmallAlexNet(nn.Module):
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Compute the logits (B, C) of normalised images (B, 3, 128, 128)."""
         return self.classifier(self.avgpool(self.features(images)).flatten(1))
 
 
 class SmallResNet(nn.Module):
-    """Four basic blocks: ``conv1``, ``layer1`` to ``layer3``, ``avgpool``, ``fc``, as in ``resnet18``.
+    """A ResNet of four basic blocks. Its parts are ``conv1``, ``layer1`` to ``layer3``, ``avgpool``, ``fc``.
+
+    Args:
+        num_classes: The number of classes, C.
 
     >>> import torch
     >>> SmallResNet(30)(torch.zeros(2, 3, 128, 128)).shape
     torch.Size([2, 30])
     """
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(24)
@@ -88,6 +100,7 @@ class SmallResNet(nn.Module):
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Compute the logits (B, C) of normalised images (B, 3, 128, 128)."""
         maps = self.relu(self.bn1(self.conv1(images)))
         maps = self.layer3(self.layer2(self.layer1(maps)))
         return self.fc(self.avgpool(maps).flatten(1))
@@ -99,7 +112,7 @@ def _widening_block(channels: int, width: int) -> BasicBlock:
 
 
 def _initialise(network: nn.Module) -> None:
-    """He initialisation of the convolutions, as torchvision does it."""
+    """Initialise the convolutions as torchvision does (He initialisation)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

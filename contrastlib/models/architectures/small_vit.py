@@ -1,8 +1,8 @@
-"""Small Vision Transformers, instances of torchvision's own class.
+"""Small Vision Transformers, built with torchvision's class.
 
-Their patches come from a stem of 3 × 3 convolutions (Xiao et al., "Early convolutions help
-transformers see better", NeurIPS 2021), without which a Transformer learns little from few pictures.
-A token therefore sees a little more than its own patch.
+Their tokens are computed by a stem of 3 x 3 convolutions (Xiao et al. 2021, "Early convolutions help
+transformers see better", NeurIPS). Without it a Transformer learns little from few images. So a token depends
+on a few pixels around its patch as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from torchvision.models.vision_transformer import ConvStemConfig, VisionTransfor
 
 
 def birds_vit(num_classes: int) -> VisionTransformer:
-    """Images of 112 pixels, 14 × 14 tokens as ViT-B/16 has, four blocks of four heads.
+    """Build the Transformer for the synthetic birds.
+
+    It takes images of 112 x 112 pixels and has 14 x 14 patches, as ViT-B/16 has, and four blocks of four
+    heads.
+
+    Args:
+        num_classes: The number of classes, C.
+
+    Returns:
+        The network. It maps normalised images (B, 3, 112, 112) to logits (B, C).
 
     >>> network = birds_vit(30)
     >>> network.seq_length - 1, sum(weights.numel() for weights in network.parameters())
@@ -21,7 +30,15 @@ def birds_vit(num_classes: int) -> VisionTransformer:
 
 
 def cifar10_vit(num_classes: int = 10) -> VisionTransformer:
-    """Images of 32 pixels, 8 × 8 tokens, six blocks of four heads.
+    """Build the Transformer for CIFAR-10.
+
+    It takes images of 32 x 32 pixels and has 8 x 8 patches and six blocks of four heads.
+
+    Args:
+        num_classes: The number of classes, C.
+
+    Returns:
+        The network. It maps normalised images (B, 3, 32, 32) to logits (B, C).
 
     >>> network = cifar10_vit()
     >>> network.seq_length - 1, sum(weights.numel() for weights in network.parameters())
@@ -31,7 +48,15 @@ def cifar10_vit(num_classes: int = 10) -> VisionTransformer:
 
 
 def _vit(size: int, patch: int, stem: list[tuple[int, int]], blocks: int, classes: int) -> VisionTransformer:
-    """The width of the tokens is that of the stem's last convolution; heads have a quarter of it each."""
+    """Build a Transformer whose tokens have the features of the last convolution of the stem.
+
+    Args:
+        size: Height and width of the images, in pixels.
+        patch: Height and width of a patch, in pixels.
+        stem: Channels and stride of each convolution of the stem.
+        blocks: The number of blocks.
+        classes: The number of classes, C.
+    """
     width = stem[-1][0]
     return VisionTransformer(
         size, patch, num_layers=blocks, num_heads=4, hidden_dim=width, mlp_dim=2 * width, num_classes=classes,

@@ -300,8 +300,8 @@ def test_all_methods_of_several_targets_in_one_forward_pass(vgg, images):
 def test_what_methods_and_targets_share_propagates_once(images, monkeypatch):
     torch.manual_seed(1)
     net = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 11 * 11, 30)).double()
-    sent, back = [], Propagation._back
-    monkeypatch.setattr(Propagation, "_back", lambda self, relevance: sent.append(len(relevance)) or back(self, relevance))
+    sent, back = [], Propagation._backward
+    monkeypatch.setattr(Propagation, "_backward", lambda self, relevance: sent.append(len(relevance)) or back(self, relevance))
     maps = relevance_maps(net, images, TARGET)
     assert sum(sent) == 6  # the target, all others alike, by their logits, by p, by p times logit; the target negated
     sent.clear()
@@ -315,8 +315,8 @@ def test_what_methods_and_targets_share_propagates_once(images, monkeypatch):
 
 
 def test_clrp_takes_two_backward_passes_at_most(vgg, images, monkeypatch):
-    passes, back = [], Propagation._back
-    monkeypatch.setattr(Propagation, "_back", lambda self, relevance: passes.append(len(relevance)) or back(self, relevance))
+    passes, back = [], Propagation._backward
+    monkeypatch.setattr(Propagation, "_backward", lambda self, relevance: passes.append(len(relevance)) or back(self, relevance))
     clrp1(vgg, images, TARGET)
     assert passes == [2]
     passes.clear()
@@ -504,7 +504,7 @@ def test_a_pruned_batch_norm_is_refused_and_a_pruned_layer_that_does_not_run_is_
 
 
 def test_errors(vgg, images):
-    with pytest.raises(ValueError, match="rules must be one of z_plus, epsilon, z"):
+    with pytest.raises(ValueError, match="unknown rules .gamma.; choose one of z_plus, epsilon, z"):
         lrp(vgg, images, torch.abs, rules="gamma")
     with pytest.raises(ValueError, match="clrp2 needs the z_plus rules"):
         clrp2(vgg, images, 0, rules="epsilon")
@@ -518,7 +518,7 @@ def test_errors(vgg, images):
         relevance_maps(vgg, images, 0, ["clrp3"])
     with pytest.raises(ValueError, match="no layer 'clasifier.0'"):
         clrp2(vgg, images, 0, layer="clasifier.0")
-    with pytest.raises(ValueError, match=r"outputs \(B, N\)"):
+    with pytest.raises(ValueError, match=r"outputs \(B, C\)"):
         clrp2(vgg, images, 0, layer="features.20")
     with pytest.raises(ValueError, match="NaN"):
         lrp(vgg, images, lambda y: y * torch.nan)

@@ -1,0 +1,36 @@
+"""Contrasts: the weights over the logits from which an explanation starts.
+
+A contrast chooses a cotangent w over the C logits y for a target class t. A linear explainer turns w into a
+map that explains the score <w, y>. Each scheme of the papers is one choice of w, and one function here:
+
+- :func:`~contrastlib.contrasts.weights.original`: e_t, the logit of the target class alone
+- :func:`~contrastlib.contrasts.weights.mean`: against the mean of all other classes
+- :func:`~contrastlib.contrasts.weights.maximum`: against the strongest other class
+- :func:`~contrastlib.contrasts.weights.weighted`: against all other classes, each weighted by its probability
+- :func:`~contrastlib.contrasts.weights.probability`: the gradient of the probability of the target class
+- :func:`~contrastlib.contrasts.weights.among`: against chosen classes, the foils
+
+``CONTRASTS`` holds a record of each by name. :func:`contrastlib.explain`, the command line, the explorer and
+the tables of the book read the contrasts from there, so a new one is registered once, with
+:func:`~contrastlib.contrasts.registry.register`.
+
+The shapes and symbols are those of :mod:`contrastlib`.
+"""
+
+from contrastlib._logits import Classes
+from contrastlib.contrasts.registry import (
+    CONTRASTS,
+    PLACEHOLDERS,
+    Contrast,
+    ContrastFn,
+    ContrastLike,
+    by_name,
+    cotangent,
+    register,
+)
+from contrastlib.contrasts.weights import among, log_odds, maximum, mean, original, probability, weighted
+
+__all__ = [
+    "CONTRASTS", "PLACEHOLDERS", "Classes", "Contrast", "ContrastFn", "ContrastLike", "among", "by_name",
+    "cotangent", "log_odds", "maximum", "mean", "original", "probability", "register", "weighted",
+]  # fmt: skip

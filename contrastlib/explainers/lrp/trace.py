@@ -1,0 +1,172 @@
+"""What the forward pass records for the propagation of relevance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from zennit.types import Linear
+
+from contrastlib.explainers.lrp.batch_norms import check_plain
+
+Box = tuple[float | Tensor, float | Tensor]
+"""The lowest and the highest value of a pixel: numbers, or tensors that broadcast to images (B, K, H, W)."""
+
+
+class _FirstLayerReached(Exception):
+    """Raised to stop the forward pass at the first layer; its arguments are that layer and its input."""
+
+
+def first_layer(model: nn.Module, images: Tensor, box: Box | None) -> tuple[nn.Module, Tensor, Tensor]:
+    """Find the first layer with weights that runs, and the range of its inputs for images in the box.
+
+    The operations before that layer work element by element. So the range is that of its inputs for the
+    darkest and the brightest image.
+
+    Args:
+        model: The network.
+        images: Images (B, K, H, W).
+        box: The lowest and the highest value of a pixel. If None, the inputs for the first image are
+            returned.
+
+    Returns:
+        The layer, its lowest input and its highest input.
+
+    Raises:
+        ValueError: The images are outside the box, the network has no layer with weights, or the first layer
+            does not see all pixels.
+
+    >>> layer, low, high = first_layer(nn.Sequential(nn.Conv2d(3, 4, 3)), torch.rand(2, 3, 8, 8), (0, 1))
+    >>> layer.__class__.__name__, low.max().item(), high.min().item()
+    ('Conv2d', 0.0, 1.0)
+    """
+    if box is None:
+        shown = [images[:1]]
+    else:
+        shown = [torch.as_tensor(end, dtype=images.dtype, device=images.device) for end in box]
+        _check_box(images, *shown)
+
+    def stop(module: nn.Module, inputs: tuple) -> None:
+        raise _FirstLayerReached(module, inputs[0])
+
+    seen = []
+    layers = [module for module in model.modules() if isinstance(module, Linear)]
+    handles = [layer.register_forward_pre_hook(stop) for layer in layers]
+    try:
+        for image in shown:
+            try:
+                model(image.expand_as(images[:1]).clone())
+            except _FirstLayerReached as reached:
+                first, layer_input = reached.args
+                seen.append(layer_input)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not seen:
+        raise ValueError(
+            f"{type(model).__name__} runs no linear layer and no convolution: there is nothing to explain"
+        )
+    if seen[0].numel() != images[0].numel():
+        raise ValueError(
+            f"the first layer sees {tuple(seen[0].shape[1:])} of images {tuple(images.shape[1:])}"
+        )
+    return first, torch.stack(seen).amin(dim=0), torch.stack(seen).amax(dim=0)
+
+
+def _check_box(images: Tensor, low: Tensor, high: Tensor) -> None:
+    if (images < low).any() or (images > high).any():
+        raise ValueError(
+            f"images lie between {images.min().item():.3g} and {images.max().item():.3g}, outside of the box "
+            "of the z+ rule: give the lowest and the highest value of a pixel as box=(l, h), numbers or "
+            "tensors (channels, 1, 1)"
+        )
+
+
+class Trace:
+    """What a forward pass recorded.
+
+    Attributes:
+        start: The input of the first layer, where relevance ends; None before the layer runs.
+        last: The layer with weights that ran last before the outputs.
+        closed: Whether the outputs have been computed.
+        names: Module -> its name.
+        outputs: Layer with weights -> its output, in the order in which the layers ran.
+    """
+
+    def __init__(self, names: dict[nn.Module, str]) -> None:
+        self.start: Tensor | None = None
+        self.last: nn.Module | None = None
+        self.closed = False
+        self.names = names
+        self.outputs: dict[nn.Module, Tensor] = {}
+
+
+@contextmanager
+def tracing(
+    model: nn.Module, first: nn.Module, named: Mapping[str, nn.Module], batch_norms: Mapping[str, str]
+) -> Iterator[Trace]:
+    """Record the forward pass that runs inside this context, and check its layers.
+
+    Args:
+        model: The network.
+        first: The first layer with weights.
+        named: Name -> module of the layer whose outputs are explained; empty if these are the logits.
+        batch_norms: Name of a batch norm -> name of the layer that it is merged into, or "".
+
+    Yields:
+        The trace.
+
+    Raises:
+        ValueError: A layer with weights runs more than once or computes its weights at every call, or a batch
+            norm does not follow its layer directly.
+
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> with tracing(net, net[0], {}, {}) as trace:
+    ...     output = net(torch.rand(1, 2))
+    >>> trace.names[trace.last], len(trace.outputs)
+    ('2', 2)
+    """
+    modules = dict(model.named_modules())
+    trace = Trace({module: name for name, module in modules.items()})
+
+    def begin(module: nn.Module, inputs: tuple) -> Tensor:
+        trace.start = inputs[0].detach().requires_grad_()
+        return trace.start
+
+    def ran(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        if module in trace.outputs:
+            raise ValueError(
+                f"{module} runs more than once in a forward pass: relevance propagation has no rule for that"
+            )
+        check_plain(trace.names[module], module)
+        trace.outputs[module] = output
+        if not trace.closed:
+            trace.last = module
+
+    def close(*_: object) -> None:
+        trace.closed = True
+
+    def follows(name: str, linear: str) -> Callable:
+        def check(module: nn.Module, inputs: tuple) -> None:
+            check_plain(name, module)
+            if not linear or inputs[0] is not trace.outputs.get(modules[linear]):
+                raise ValueError(
+                    f"the batch norm {name!r} does not follow a convolution or linear layer directly, so "
+                    "relevance propagation cannot merge it: there is no rule for this architecture"
+                )
+        return check
+
+    handles = [first.register_forward_pre_hook(begin, prepend=True)]
+    try:
+        for module in modules.values():
+            if isinstance(module, Linear):
+                handles.append(module.register_forward_hook(ran))
+        for name, linear in batch_norms.items():
+            handles.append(modules[name].register_forward_pre_hook(follows(name, linear)))
+        handles += [module.register_forward_hook(close) for module in named.values()]
+        yield trace
+    finally:
+        for handle in handles:
+            handle.remove()
