@@ -55,6 +55,9 @@ class Contrast:
         equation: where in that paper.
         sums_to_zero: whether its weights always do, so that what raises all logits alike does not enter.
         takes_foils: whether it needs the classes to contrast the target with.
+        scales: name of the contrast of which its weights are a positive multiple, or None. Such a multiple changes only
+            the scale of a map that is linear in w; the explorer, whose colours follow the scale of each map, leaves these
+            contrasts out.
 
     Raises:
         ValueError: the question has a field that is none of the ``PLACEHOLDERS``.
@@ -72,6 +75,7 @@ class Contrast:
     equation: str
     sums_to_zero: bool = True
     takes_foils: bool = False
+    scales: str | None = None
 
     def __post_init__(self):
         unknown = {field for _, field, _, _ in Formatter().parse(self.question)} - {None, *PLACEHOLDERS}
@@ -173,6 +177,7 @@ def weighted(logits: Tensor, target: Classes) -> Tensor:
     question="What raises the probability of {target}?",
     about="against all others, each by its probability, times p (1 - p)",
     formula=r"p_t (1 - p_t) \big(e_t - \sum_{s \neq t} \alpha_s e_s\big)", paper="wang2022", equation="Prop. 2",
+    scales="weighted",
 )
 def probability(logits: Tensor, target: Classes) -> Tensor:
     """The gradient of p_t with respect to the logits, w = p_t (1 - p_t) * weighted.
