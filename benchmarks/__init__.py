@@ -1,5 +1,5 @@
-"""Speed and memory of contrastlib beside those of peers and of the least that could be written by hand.
+"""Benchmarks of speed and memory: contrastlib, other packages, and a minimal implementation by hand.
 
-Everything is a ratio of things measured side by side in one run; times of one machine mean
-nothing on another. ``python -m benchmarks --help``.
+All results are ratios of quantities that are measured side by side in one run, because absolute times of one
+machine do not apply to another one. ``python -m benchmarks --help`` lists the options.
 """

@@ -1,6 +1,8 @@
-"""What the papers' experiments cost: passes counted, and time against the same passes by hand."""
+"""Cost of the papers' experiments: passes and time, relative to a minimal implementation by hand."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pandas as pd
 import torch
@@ -15,13 +17,23 @@ MASKED_BATCH = 32
 
 
 class Counted(nn.Module):
-    """A network that counts the images that pass it forwards, and their gradients on the way back."""
+    """A network that counts the images in its forward and in its backward passes.
 
-    def __init__(self, network: nn.Module):
+    Args:
+        network: The network.
+
+    Attributes:
+        forwards: Images in forward passes so far.
+        backwards: Images in backward passes so far.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """Start both counts at 0."""
         super().__init__()
         self.network, self.forwards, self.backwards = network, 0, 0
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, and count the images."""
         self.forwards += len(images)
         logits = self.network(images)
         if logits.requires_grad:
@@ -33,40 +45,41 @@ class Counted(nn.Module):
 
 
 def perturbation_by_hand(network: nn.Module, images: Tensor) -> None:
-    """The passes that section 5.1 cannot do without, and nothing else.
+    """Run only the passes that the experiment of section 5.1 needs.
 
-    The gradients at x^0 of all contrasts from one forward pass; then, for each epsilon and n, n - 1
-    passes there and back and one last forward pass, of the images of all contrasts together.
+    One forward pass gives the gradients of all contrasts at x^0. Each epsilon and each n then need n - 1
+    forward and backward passes and a last forward pass, of the images of all contrasts together.
     """
     parameters = [p.requires_grad_(False) for p in network.parameters()]
     leaf = images.clone().requires_grad_()
     logits = network(leaf)
-    slopes = [torch.autograd.grad(logits, leaf, torch.ones_like(logits), retain_graph=k < 3)[0] for k in range(4)]
+    ones = torch.ones_like(logits)
+    slopes = [torch.autograd.grad(logits, leaf, ones, retain_graph=k < 3)[0] for k in range(4)]
     for epsilon in EPSILONS:
         for steps in ITERATIONS:
-            slope, moved = torch.cat(slopes), torch.cat([images] * len(SCHEMES))
+            slope, perturbed = torch.cat(slopes), torch.cat([images] * len(SCHEMES))
             for step in range(steps):
                 if step:
-                    leaf = moved.requires_grad_()
+                    leaf = perturbed.requires_grad_()
                     logits = network(leaf)
                     slope = torch.autograd.grad(logits, leaf, torch.ones_like(logits))[0]
-                moved = (moved.detach() + epsilon / steps * slope.sign()).clamp(0, 1)
+                perturbed = (perturbed.detach() + epsilon / steps * slope.sign()).clamp(0, 1)
             with torch.no_grad():
-                network(moved)
+                network(perturbed)
     for parameter in parameters:
         parameter.requires_grad_(True)
 
 
 def masked_images(images: Tensor) -> int:
-    """How many the whole Table 1 has, with one blank image for each rank and baseline."""
+    """Return the number of masked images of Table 1, with a blank image for each rank and baseline."""
     masks = 2 * len(masking.METHOD_NAMES) * 2 * len(masking.MASK_RULES) * len(masking.KEPT_SIGNS)
     return len(images) * len(masking.BASELINES) * (masks + 2)
 
 
 def masking_by_hand(network: nn.Module, images: Tensor) -> None:
-    """A forward pass for the maps and one for each masked image, in batches; nothing is masked."""
-    per_fill = masked_images(images) // len(images) // len(masking.BASELINES)
-    batches = images[[0] * per_fill].contiguous(memory_format=torch.channels_last).split(MASKED_BATCH)
+    """Run one forward pass for the maps and one for each masked image, without masking anything."""
+    per_baseline = masked_images(images) // len(images) // len(masking.BASELINES)
+    batches = images[[0] * per_baseline].contiguous(memory_format=torch.channels_last).split(MASKED_BATCH)
     with torch.no_grad():
         network(images)
         for _ in range(len(images) * len(masking.BASELINES)):
@@ -74,33 +87,35 @@ def masking_by_hand(network: nn.Module, images: Tensor) -> None:
                 network(batch)
 
 
-def _against_hand(ours, hand, network: nn.Module, repetitions: int, title: str) -> pd.DataFrame:
+def _relative_to_hand(ours: Callable[[nn.Module], object], hand: Callable[[nn.Module], object],
+                      network: nn.Module, repetitions: int, title: str) -> pd.DataFrame:
+    """Return time and number of passes of both implementations, relative to the one by hand."""
     contestants = {"by hand": hand, "contrastlib": ours}
-    table = side_by_side(
-        {name: lambda run=run: run(network) for name, run in contestants.items()}, "by hand", repetitions, title
-    )
+    timed = {name: lambda run=run: run(network) for name, run in contestants.items()}
+    table = side_by_side(timed, "by hand", repetitions, title)
     counted = {}
     for name, run in contestants.items():
         run(counter := Counted(network).eval())
         counted[name] = counter
-    for way in ("forwards", "backwards"):
-        least = getattr(counted["by hand"], way)
-        table[way] = [getattr(counted[name], way) / least if least else float("nan") for name in table["what"]]
+    for direction in ("forwards", "backwards"):
+        least = getattr(counted["by hand"], direction)
+        table[direction] = [getattr(counted[name], direction) / least if least else float("nan")
+                            for name in table["what"]]
     return table
 
 
 def perturbation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """Section 5.1 for n in {1, 2, 10} and two epsilons: time and counted passes, by hand = 1."""
+    """Measure section 5.1 for n in {1, 2, 10} and two epsilons: time and number of passes, by hand = 1."""
     target = torch.zeros(len(images), dtype=torch.long)
-    return _against_hand(
+    return _relative_to_hand(
         lambda net: perturbation.changes(net, images, target, SCHEMES, ITERATIONS, EPSILONS),
         lambda net: perturbation_by_hand(net, images), network, repetitions, "section 5.1",
     )
 
 
 def masking_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """Section 5.2.2, all of Table 1: time and counted passes, by hand = 1."""
-    return _against_hand(
+    """Measure section 5.2.2, the whole Table 1: time and number of passes, by hand = 1."""
+    return _relative_to_hand(
         lambda net: masking.relative_probabilities(net, images, threshold=0.0, batch=MASKED_BATCH),
         lambda net: masking_by_hand(net, images), network, repetitions, "section 5.2.2",
     )

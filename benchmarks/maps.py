@@ -1,4 +1,4 @@
-"""What maps cost: those of a layer in forward passes, those of the pixels in backward passes."""
+"""Cost of maps: those of a layer relative to a forward pass, those of the pixels relative to bare passes."""
 
 from __future__ import annotations
 
@@ -24,38 +24,40 @@ MAPS = len(METHODS) * len(SCHEMES) * RANKS
 
 
 def activation_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """3 methods x 4 contrasts x the 2 most probable classes, from one forward and one backward pass."""
+    """Return maps of 3 methods, 4 contrasts and the 2 most probable classes."""
     record = forward(network, images, last_convolution(network), once=True)
     cotangents = all_cotangents(record.logits)
     return [explainers.EXPLAINERS[method].function(record, cotangents) for method in METHODS]
 
 
 def all_cotangents(logits: Tensor) -> Tensor:
-    """(contrasts * ranks, B, C)."""
+    """Return the cotangents (contrasts · ranks, B, C) of the most probable classes."""
     classes = logits.topk(RANKS, dim=1).indices
     return torch.stack([contrasts.cotangent(name, logits, t) for name in SCHEMES for t in classes.T])
 
 
 def input_maps(network: nn.Module, images: Tensor) -> Tensor:
-    """4 contrasts of the predicted class, back to the pixels."""
+    """Return the gradients of 4 contrasts of the predicted class with respect to the pixels."""
     record = forward(network, images, INPUT, once=True)
     target = record.logits.argmax(dim=1)
-    return explainers.gradient(record, torch.stack([contrasts.cotangent(c, record.logits, target) for c in SCHEMES]))
+    cotangents = torch.stack([contrasts.cotangent(name, record.logits, target) for name in SCHEMES])
+    return explainers.gradient(record, cotangents)
 
 
 def input_maps_by_hand(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """One forward pass and four backward passes to the images and no parameter: the least there is."""
+    """Run one forward pass and four backward passes to the images, without gradients of parameters."""
     parameters = [p.requires_grad_(False) for p in network.parameters()]
     leaf = images.clone().requires_grad_()
     logits = network(leaf)
-    gradients = [torch.autograd.grad(logits, leaf, torch.ones_like(logits), retain_graph=k < 3)[0] for k in range(4)]
+    ones = torch.ones_like(logits)
+    gradients = [torch.autograd.grad(logits, leaf, ones, retain_graph=k < 3)[0] for k in range(4)]
     for parameter in parameters:
         parameter.requires_grad_(True)
     return gradients
 
 
 def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """Maps of the last convolution, in forward passes of the same batch."""
+    """Measure maps of the last convolution, relative to a forward pass of the same batch."""
     layer, target = last_convolution(network), predict(network, images).argmax(dim=1)
     ours, bare = f"contrastlib, {MAPS} maps at once", "a bare forward pass"
     table = side_by_side({
@@ -66,7 +68,7 @@ def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd
         "the review's way, one map": lambda: peers.review_gradcam(network, images, target, layer),
     }, bare, repetitions, "maps of a layer")
     many = table["what"] == ours
-    for clock in ("wall", "cpu"):  # no peer shares anything between maps
+    for clock in ("wall", "cpu"):  # the peers share no computation between maps
         table[f"{MAPS} maps, {clock}"] = table[clock].where(many, MAPS * table[clock])
         table[f"one map, {clock}"] = table[clock].where(~many, table[clock] / MAPS)
     table.loc[table["what"] == bare, table.columns[3:]] = float("nan")
@@ -74,7 +76,7 @@ def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd
 
 
 def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """GradCAM of every class: a kept forward pass pulled back for all at once, for one after the other, or a peer's calls."""
+    """Measure GradCAM of every class: batched backward passes, a loop over classes, and a peer's calls."""
     layer = last_convolution(network)
     record = forward(network, images, layer)
     fresh = copy(record)
@@ -83,46 +85,51 @@ def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     hand, peer = f"by hand: a loop over {count} classes", f"captum LayerGradCam, {count} times one class"
     table = side_by_side({
         hand: lambda: [explainers.gradcam(record, unit.clone()) for unit in units],
-        # a pass keeps its latest answer; a copy of one that has not been asked keeps none
-        f"contrastlib, {count} classes in batched pull-backs": lambda: class_maps(copy(fresh), explainers.gradcam),
+        # a forward pass caches its latest result; a copy of an unused one has an empty cache
+        f"contrastlib, {count} classes in batched pull-backs":
+            lambda: class_maps(copy(fresh), explainers.gradcam),
         peer: lambda: peers.captum_gradcam(network, images, torch.zeros(len(images), dtype=int), layer),
     }, hand, repetitions, "maps of all classes")
-    table.loc[table["what"] == peer, ["wall", "cpu"]] *= count  # nothing is shared between its calls
+    table.loc[table["what"] == peer, ["wall", "cpu"]] *= count  # its calls share no computation
     return table
 
 
 def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """One map of each method that fits a convolutional network, original and weighted, in forward passes; and zennit's LRP."""
+    """Measure a map of each method for convolutional networks, and zennit's LRP, in forward passes."""
     bare, logits = "a bare forward pass", predict(network, images)
     relevance = contrasts.original(logits, logits.argmax(dim=1)) * logits
     made = {
-        f"{method}, {contrast}": lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
+        f"{method}, {contrast}":
+            lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
         for method in explainers.select(space="layer") | explainers.select(space="pixels", contrast=True)
         for contrast in ("original", "weighted")
     }
     peer = {"zennit: LRP": lambda: peers.zennit_lrp(network, images, relevance)}
-    return side_by_side({bare: lambda: predict(network, images), **made, **peer}, bare, repetitions, "methods")
+    contestants = {bare: lambda: predict(network, images), **made, **peer}
+    return side_by_side(contestants, bare, repetitions, "methods")
 
 
 def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:
-    """GradCAM of all blocks and gradient-weighted rollout of two contrasts, against the bare passes."""
+    """Measure GradCAM of all blocks and the rollout, of two contrasts, relative to the bare passes."""
     network = torchvision_network("vit_b_16")
 
-    def by_hand():
-        """One forward pass, and a backward pass for each contrast to the first block: the least there is."""
+    def by_hand() -> Tensor:
+        """Run one forward pass, and a backward pass to the first block for each contrast."""
         record = forward(network, images, "encoder.layers.encoder_layer_0", once=True)
         return record.pull_back(_two_contrasts(record.logits))
 
     hand = "by hand: a forward pass and two backward passes to the first block"
-    contestants = {hand: by_hand, "contrastlib, 12 blocks and rollout": lambda: transformer_maps(network, images)}
+    ours = "contrastlib, 12 blocks and rollout"
+    contestants = {hand: by_hand, ours: lambda: transformer_maps(network, images)}
     return side_by_side(contestants, hand, repetitions, "Transformer")
 
 
 def transformer_maps(network: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor]:
-    """GradCAM of each of ViT-B/16's blocks and the rollout, of two contrasts."""
+    """Return GradCAM of each block of ViT-B/16, and the rollout, of two contrasts."""
     record = vit.vit_forward(network, images, once=True)
     w = _two_contrasts(record.logits)
-    return [vit.vit_gradcam(record, w, f"norm.{block}") for block in range(12)], vit.gradient_attention_rollout(record, w)
+    gradcam = [vit.vit_gradcam(record, w, f"norm.{block}") for block in range(12)]
+    return gradcam, vit.gradient_attention_rollout(record, w)
 
 
 def _two_contrasts(logits: Tensor) -> Tensor:
@@ -131,7 +138,7 @@ def _two_contrasts(logits: Tensor) -> Tensor:
 
 
 def input_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
-    """Four contrasts of the pixels, against the same passes by hand."""
+    """Measure four contrasts of the pixels, relative to the same passes by hand."""
     hand = "by hand: 1 forward, 4 backward passes to the images"
     return side_by_side({
         hand: lambda: input_maps_by_hand(network, images), "contrastlib": lambda: input_maps(network, images),

@@ -1,4 +1,4 @@
-"""Peak memory of the maps, each measured in a process of its own."""
+"""Peak memory of maps. Each measurement runs in its own process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 import contrastlib
@@ -19,20 +20,21 @@ from benchmarks import maps
 from benchmarks.networks import images_like, torchvision_network
 
 
-def bare(network, images):
-    """One forward pass and one backward pass to the images, no parameter gradients."""
+def bare(network: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+    """Run one forward and one backward pass to the images, without gradients of parameters."""
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     logits = network(images.requires_grad_())
     return torch.autograd.grad(logits.sum(), images)
 
 
-def one_map(network, images):
-    """The map of one class and one contrast."""
+def one_map(network: nn.Module, images: Tensor) -> Tensor:
+    """Return the map of one class and one contrast."""
     return contrastlib.explain(network, images, method="gradient")
 
 
 HAND = "by hand: a forward and a backward pass to the images"
+"""Name of the job that the others are compared with."""
 JOBS = {
     HAND: bare,
     "by hand: a forward and 4 backward passes to the images": maps.input_maps_by_hand,
@@ -40,13 +42,29 @@ JOBS = {
     "contrastlib, a map of the pixels": one_map,
     "contrastlib, 4 maps of the pixels at once": maps.input_maps,
 }
+"""Jobs for convolutional networks, by name."""
 TRANSFORMER_JOBS = {HAND: bare, "contrastlib, 12 blocks and rollout of two contrasts": maps.transformer_maps}
+"""Jobs for Vision Transformers, by name."""
 
 
-def table(network: str, size: int, batch: int, repetitions: int, jobs: Mapping[str, Callable] = JOBS) -> pd.DataFrame:
-    """Peak memory above that of the network alone, by hand = 1."""
+def table(
+    network: str, size: int, batch: int, repetitions: int, jobs: Mapping[str, Callable] = JOBS
+) -> pd.DataFrame:
+    """Measure the peak memory of jobs, above that of the network alone and relative to ``HAND``.
+
+    Args:
+        network: Name of a torchvision network.
+        size: Side of the images in pixels.
+        batch: Number of images.
+        repetitions: Measurements of each job, of which the median counts.
+        jobs: Functions of the network and the images, by name.
+
+    Returns:
+        A row for each job: what, memory.
+    """
     peaks = {job: [] for job in jobs}
-    for job in tqdm([job for _ in range(repetitions) for job in jobs], desc="memory", unit="run", disable=None):
+    runs = [job for _ in range(repetitions) for job in jobs]
+    for job in tqdm(runs, desc="memory", unit="run", disable=None):
         command = [sys.executable, "-m", "benchmarks.memory", job, network, str(size), str(batch)]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         peaks[job].append(int(output))
@@ -56,7 +74,7 @@ def table(network: str, size: int, batch: int, repetitions: int, jobs: Mapping[s
 
 
 def measure(job: str, network: str, size: int, batch: int) -> int:
-    """Bytes by which the job raises the memory of this process at its highest."""
+    """Run a job, and return by how many bytes it raises the peak memory of this process."""
     net, images = torchvision_network(network), images_like(size, batch)
     before = psutil.Process().memory_info().rss
     (JOBS | TRANSFORMER_JOBS)[job](net, images)
@@ -64,10 +82,11 @@ def measure(job: str, network: str, size: int, batch: int) -> int:
 
 
 def peak() -> int:
-    """Bytes of memory that this process held at its highest."""
+    """Return the peak memory of this process in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux counts in ru_maxrss what the process was forked from, too
-        return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) * 1024
+    if status.exists():  # on Linux, ru_maxrss includes the process that this one was forked from
+        lines = status.read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.moved OLD NEW``: which numbers of kept results moved when they were computed again.
+"""``python -m benchmarks.moved OLD NEW``: which numbers of stored results changed when they were recomputed.
 
-OLD and NEW are folders of Parquet files as in data/results/real; a row is compared with the row of the same image and
-setting.
+OLD and NEW are folders of Parquet files as in data/results/real. Each row is compared with the row of the
+same image and settings.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ import pandas as pd
 
 from contrastlib.report.shards import RESULTS, load
 
-ROUNDING = 1e-3  # what is not larger counts as rounding
+ROUNDING = 1e-3
+"""Differences up to this size count as rounding."""
 
 
 def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
-    """How far the numbers of two tables of one study are apart.
+    """Compare the numbers of two tables of one study.
+
+    Columns of floating-point numbers are compared. All other columns identify the rows.
 
     Args:
-        old, new: columns of floating-point numbers are compared, all others say which row is which.
+        old: The earlier table.
+        new: The recomputed table.
 
     Returns:
-        rows before and after; the share of the numbers in both that differ by more than ``ROUNDING``; the largest
-        difference and its column.
+        The number of rows before and after, the fraction of common numbers that differ by more than
+        ``ROUNDING``, the largest difference, and its column.
 
     >>> old = pd.DataFrame({"image": [0, 1], "p_t": [0.5, 0.25]})
     >>> compare(old, old.assign(p_t=[0.5, 0.5]))
@@ -37,12 +41,21 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
     apart = pd.DataFrame({name: (both[name] - both[f"{name} again"]).abs() for name in numbers})
     most = apart.max().fillna(0)
     column = most.idxmax() if len(most) else ""
-    return {"rows before": len(old), "rows after": len(new), "moved": float(np.mean(apart.to_numpy() > ROUNDING)) if apart.size else 0.0,
+    moved = float(np.mean(apart.to_numpy() > ROUNDING)) if apart.size else 0.0
+    return {"rows before": len(old), "rows after": len(new), "moved": moved,
             "largest": float(most.max()) if len(most) else 0.0, "column": column}
 
 
 def table(old: Path, new: Path) -> pd.DataFrame:
-    """A row for each file that both folders have and that was computed again, by its commit."""
+    """Compare the files of two folders that exist in both and were computed at different commits.
+
+    Args:
+        old: Folder of the earlier results.
+        new: Folder of the recomputed results.
+
+    Returns:
+        A row for each file, with the columns study and network and those of :func:`compare`.
+    """
     rows = []
     for path in sorted(new.glob("*.parquet")):
         if not (old / path.name).exists():
@@ -56,10 +69,17 @@ def table(old: Path, new: Path) -> pd.DataFrame:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Print the table, and save it if asked to.
+
+    Args:
+        arguments: Command-line arguments; those of the process for None.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.moved", description=__doc__.splitlines()[0])
-    parser.add_argument("old", type=Path, help="folder of the results before")
-    parser.add_argument("new", type=Path, nargs="?", default=RESULTS / "real", help="folder of the results now (data/results/real)")
-    parser.add_argument("--save", action="store_true", help="keep the table in data/results/benchmarks, for page 13")
+    parser.add_argument("old", type=Path, help="folder of the earlier results")
+    parser.add_argument("new", type=Path, nargs="?", default=RESULTS / "real",
+                        help="folder of the recomputed results (data/results/real)")
+    parser.add_argument("--save", action="store_true",
+                        help="save the table in data/results/benchmarks, for page 13")
     options = parser.parse_args(arguments)
     moved = table(options.old, options.new)
     print(moved.to_string(index=False, float_format="{:.3g}".format))

@@ -1,18 +1,21 @@
-"""One map, the way others make it."""
+"""One map, as other packages and the review compute it."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 
 def captum_gradcam(network: nn.Module, images: Tensor, target: Tensor, layer: str) -> Tensor:
+    """Return the GradCAM maps of captum."""
     from captum.attr import LayerGradCam
 
     return LayerGradCam(network, network.get_submodule(layer)).attribute(images, target)
 
 
-def pytorch_grad_cam(network: nn.Module, images: Tensor, target: Tensor, layer: str):
+def pytorch_grad_cam(network: nn.Module, images: Tensor, target: Tensor, layer: str) -> np.ndarray:
+    """Return the GradCAM maps of pytorch-grad-cam."""
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
@@ -21,7 +24,10 @@ def pytorch_grad_cam(network: nn.Module, images: Tensor, target: Tensor, layer: 
 
 
 def zennit_lrp(network: nn.Module, images: Tensor, relevance: Tensor) -> Tensor:
-    """z+ and, at the pixels, z^B, biases bypassed; for a network that has no batch norms and adds nothing up."""
+    """Return the LRP maps of zennit, with z+ and, at the pixels, z^B, both without biases.
+
+    The network must not have batch norms or additions of branches.
+    """
     from zennit.composites import SpecialFirstLayerMapComposite
     from zennit.rules import Pass, ZBox, ZPlus
     from zennit.types import Activation, Convolution, Linear
@@ -35,9 +41,10 @@ def zennit_lrp(network: nn.Module, images: Tensor, relevance: Tensor) -> Tensor:
 
 
 def review_gradcam(network: nn.Module, images: Tensor, target: Tensor, layer: str) -> Tensor:
-    """Weighted map as in the review's code: one pass for the activations, one for the gradient of the softmax."""
+    """Return the weighted maps of the review's code, with a pass for activations and one for gradients."""
     kept = []
-    handle = network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: kept.append(output))
+    module = network.get_submodule(layer)
+    handle = module.register_forward_hook(lambda module, inputs, output: kept.append(output))
     network(images)
     probabilities = network(images).softmax(dim=1)
     handle.remove()

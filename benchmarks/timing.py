@@ -1,4 +1,4 @@
-"""Contestants measured side by side, and what one of them costs in units of another."""
+"""Timing of several functions side by side, relative to one of them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,23 @@ from tqdm import tqdm
 def side_by_side(
     contestants: Mapping[str, Callable[[], object]], unit: str, repetitions: int, title: str
 ) -> pd.DataFrame:
-    """Cost of each contestant in units of the one called ``unit``.
+    """Measure the time of each contestant relative to one of them.
 
-    All run once unmeasured, then once in each round, each round in another order; a ratio is taken
-    within a round, so that what else the machine does falls on all alike, and its median is kept.
+    All contestants run once as a warm-up, and then once in each round, in a different order each round.
+    Ratios are taken within a round, so that other load on the machine affects all contestants equally. The
+    median over the rounds is returned.
+
+    Args:
+        contestants: Functions to run, by name.
+        unit: Name of the contestant whose time is 1.
+        repetitions: Number of rounds.
+        title: Title of the progress bar.
 
     Returns:
-        A row for each contestant: what, wall (ratio of elapsed time), cpu (ratio of processor time).
+        A row for each contestant: what, wall (ratio of elapsed times), cpu (ratio of processor times).
 
-    >>> side_by_side({"one": lambda: sum(range(10**5)), "two": lambda: sum(range(10**5))}, "one", 3, "")["wall"][0]
+    >>> contestants = {"one": lambda: sum(range(10**5)), "two": lambda: sum(range(10**5))}
+    >>> side_by_side(contestants, "one", 3, "")["wall"][0]
     1.0
     """
     names, rounds = list(contestants), []
@@ -33,7 +41,8 @@ def side_by_side(
             spent[name] = time.perf_counter() - wall, time.process_time() - cpu
             progress.update()
         if turn:
-            rounds.append({name: (spent[name][0] / spent[unit][0], spent[name][1] / spent[unit][1]) for name in names})
+            unit_wall, unit_cpu = spent[unit]
+            rounds.append({name: (wall / unit_wall, cpu / unit_cpu) for name, (wall, cpu) in spent.items()})
     progress.close()
     medians = {name: pd.DataFrame([row[name] for row in rounds]).median() for name in names}
     return pd.DataFrame([{"what": name, "wall": wall, "cpu": cpu} for name, (wall, cpu) in medians.items()])

@@ -272,6 +272,17 @@ def test_what_a_record_says_is_so(record):
     assert "owl" in asked and asked.endswith("?") and ("robin or jay" in asked) == record.takes_foils
 
 
+@pytest.mark.parametrize("record", [each for each in CONTRASTS.values() if not each.takes_foils], ids=lambda each: each.name)
+def test_which_contrast_a_record_scales(record):
+    """The positive multiples are exactly those that ``scales`` names."""
+    logits = random_logits(50)
+    weights = record.function(logits, 0)
+    for other in CONTRASTS.values():
+        if not other.takes_foils and other.scales is None and other is not record:
+            same_direction = torch.cosine_similarity(weights, other.function(logits, 0)).min() > 1 - 1e-9
+            assert same_direction == (record.scales == other.name)
+
+
 def test_a_question_with_an_unknown_field_is_refused():
     with pytest.raises(ValueError, match="the question of '<lambda>' has the field 'class': it can have target, rival"):
         contrasts.register(question="Why {class}?", about="", formula="", paper="", equation="")(lambda y, t: y)

@@ -38,6 +38,10 @@ class Contrast:
             the same number is added to all logits.
         takes_foils: Whether the contrast needs foils, the classes that the target class is compared with.
 
+        scales: Name of the contrast of which its weights are a positive multiple, or None. Such a multiple
+            changes only the scale of a map that is linear in w. The explorer, whose colours follow the
+            scale of each map, leaves these contrasts out.
+
     Raises:
         ValueError: The question has a field that is none of the ``PLACEHOLDERS``.
 
@@ -55,6 +59,7 @@ class Contrast:
     equation: str
     sums_to_zero: bool = True
     takes_foils: bool = False
+    scales: str | None = None
 
     def __post_init__(self) -> None:
         unknown = {field for _, field, _, _ in Formatter().parse(self.question)} - {None, *PLACEHOLDERS}

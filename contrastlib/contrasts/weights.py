@@ -133,7 +133,7 @@ def weighted(logits: Tensor, target: Classes) -> Tensor:
     question="What raises the probability of {target}?",
     about="against all others, each by its probability, times p (1 - p)",
     formula=r"p_t (1 - p_t) \big(e_t - \sum_{s \neq t} \alpha_s e_s\big)",
-    paper="wang2022", equation="Prop. 2",
+    paper="wang2022", equation="Prop. 2", scales="weighted",
 )
 def probability(logits: Tensor, target: Classes) -> Tensor:
     """The gradient of p_t with respect to the logits: w = p_t (1 - p_t) times :func:`weighted`.

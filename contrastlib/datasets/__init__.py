@@ -1,6 +1,11 @@
-"""Data sets by name: ``datasets.load("imagenet-sample")``. ``contrastlib/assets/datasets.yaml`` has an entry for each."""
+"""Data sets by name: ``datasets.load("imagenet-sample")``.
+
+``contrastlib/assets/datasets.yaml`` describes each data set: its title, files, loader and licence.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from contrastlib import assets
 from contrastlib.datasets.base import Example, ImageSet
@@ -8,20 +13,24 @@ from contrastlib.datasets.base import Example, ImageSet
 __all__ = ["DATASETS", "Example", "ImageSet", "load"]
 
 DATASETS = assets.datasets()
-"""name -> record"""
+"""Record of each registered data set, by name."""
 
 
-def load(name: str, **options) -> ImageSet:
-    """A data set by its name.
+def load(name: str, **options: Any) -> ImageSet:
+    """Load a data set by name.
 
     Args:
-        name: one of ``DATASETS``.
-        options: ``crop=224, crops=1`` for photographs (5 crops: the centre and the corners); ``root`` for
-            "folder"; ``split`` and ``size`` for "birds"; ``split`` and ``resize`` for the papers' sets.
+        name: A key of ``DATASETS``.
+        **options: Arguments of the loader that replace those of the record. Photographs take ``crop=224`` and
+            ``crops=1`` (or 5: the centre and the corners), "folder" takes ``root``, "birds" takes ``split``
+            and ``size``, and the data sets of the papers take ``split`` and ``resize``.
+
+    Returns:
+        The data set.
 
     Raises:
-        ValueError: unknown name, with the nearest ones.
-        DataError: its files are missing or corrupt.
+        ValueError: No data set has this name; the message suggests similar names.
+        DataError: Files of the data set are missing or corrupt.
 
     >>> from contrastlib import assets
     >>> if assets.available("cifar10_test.zip"):

@@ -1,6 +1,6 @@
-"""Photographs and CIFAR-10 images in zip archives, read in place.
+"""Photographs and CIFAR-10 images in zip archives, read without unpacking.
 
-An archive holds its images uncompressed, and a table ``index.csv`` with a row for each.
+An archive holds its images uncompressed, and a table ``index.csv`` with one row for each image.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import os
 import zipfile
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from PIL import Image
 
@@ -17,44 +18,54 @@ from contrastlib import assets
 from contrastlib.datasets.base import Photographs
 
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}
-"""the 59 classes of ImageNet-1k that are birds, by index"""
+"""Indices of the 59 classes of ImageNet-1k that are birds."""
 
 CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+"""Class names of CIFAR-10, in the order of its labels."""
 
 
 class Archive(Photographs):
-    """The images of one zip archive of the registry, in the order of its index.
+    """The images of one registered zip archive, in the order of its index.
 
-    Safe with the workers of a DataLoader: each process opens the archive for itself.
+    Workers of a DataLoader can share it, because each process opens the archive itself.
 
     Args:
-        name: of the data set.
-        file: of the archive, as in the registry.
-        class_names: of the labels.
-        label: column of the index with the label; the first number there, where there are several.
-        only: the labels whose images belong to the set, or the import path of them; all when None.
-        options: ``resize=256, crop=224, crops=1``, as for :class:`.Photographs`.
+        name: Name of the data set.
+        file: Name of the archive in the registry.
+        class_names: Names of the classes, in the order of the labels.
+        label: Column of the index that holds the label. If a cell holds several numbers, the first one
+            counts.
+        only: Labels of the images to keep, or the import path of a collection of labels. None keeps all
+            images.
+        **options: ``resize``, ``crop``, ``crops`` and ``interpolation`` of :class:`.Photographs`.
+
+    Attributes:
+        path: Path of the archive.
+        checksum: SHA-256 of the archive.
 
     Raises:
-        DataError: the archive is missing or corrupt, or its index does not describe it.
+        DataError: The archive is missing or corrupt, or its index does not match its content.
     """
 
-    def __init__(self, name: str, file: str, class_names: Iterable[str],
-                 label: str = "class_index", only: Collection[int] | str | None = None, **options):
+    def __init__(self, name: str, file: str, class_names: Iterable[str], label: str = "class_index",
+                 only: Collection[int] | str | None = None, **options: Any) -> None:
+        """Read the index of the archive."""
         self.path, self.checksum = assets.path(file), assets.file(file).sha256
         only = assets.imported(only) if isinstance(only, str) else only
         try:
             entries = [(row["file"], int(row[label].partition(" ")[0])) for row in self._index()]
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
             raise assets.CorruptFile(
-                f"{self.path} is no zip archive with a sound index.csv: {error}") from error
+                f"{self.path} is not a zip archive with a valid index.csv: {error}") from error
         absent = {file for file, _ in entries} - set(self._zip().namelist())
         if absent:
-            raise assets.CorruptFile(f"the index.csv of {self.path} names images that the archive does not "
-                                     f"hold, such as {min(absent)}")
-        super().__init__(name, class_names, [entry for entry in entries if only is None or entry[1] in only], **options)
+            raise assets.CorruptFile(f"the index.csv of {self.path} lists images that the archive does not "
+                                     f"contain, such as {min(absent)}")
+        kept = [entry for entry in entries if only is None or entry[1] in only]
+        super().__init__(name, class_names, kept, **options)
 
     def open(self, name: str) -> Image.Image:
+        """Open the image with this name in the archive."""
         return Image.open(io.BytesIO(self._zip().read(name)))
 
     def _index(self) -> list[dict[str, str]]:
@@ -62,17 +73,18 @@ class Archive(Photographs):
             return list(csv.DictReader(io.TextIOWrapper(table, encoding="utf-8")))
 
     def _zip(self) -> zipfile.ZipFile:
-        # Once in each process: forked workers that share an open file share its position too.
+        # Opened once in each process: forked workers would share the file position of an open file.
         if getattr(self, "_opened", (None,))[0] != os.getpid():
             self._opened = os.getpid(), zipfile.ZipFile(self.path)
         return self._opened[1]
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the open archive, which cannot be pickled."""
         return {key: value for key, value in vars(self).items() if key != "_opened"}
 
 
 def imagenet_categories() -> list[str]:
-    """The 1000 class names of ImageNet-1k, as torchvision writes them."""
+    """Return the 1,000 class names of ImageNet-1k, as torchvision spells them."""
     from torchvision.models import SqueezeNet1_1_Weights
 
     return SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"]

@@ -1,4 +1,4 @@
-"""What every data set of contrastlib is: a torch Dataset of :class:`Example`, with names and a checksum."""
+"""Base classes of the data sets: torch Datasets of :class:`Example`, with class names and a checksum."""
 
 from __future__ import annotations
 
@@ -20,37 +20,47 @@ class Example(NamedTuple):
     """One image of a data set, ready for a network."""
 
     image: Tensor
-    """(3, H, W), float32 in [0, 1], resized and cropped, not normalised"""
+    """(3, H, W), float32 in [0, 1], resized and cropped, not normalised."""
     label: int
-    """index of its class in ``class_names``"""
+    """Index of its class in ``class_names``."""
     group: int
-    """unit of resampling, the photograph that the image was cropped from"""
+    """Index of the photograph that the image was cropped from. It is the unit of resampling."""
     name: str
-    """name of the file, or of the drawing"""
+    """Name of the file, or of the synthetic image."""
 
 
 class ImageSet(Dataset):
-    """A data set of images: ``len(images)``, ``images[i]`` -> :class:`Example`.
+    """A data set of images: ``images[i]`` is an :class:`Example`.
 
-    A DataLoader with its default collation gives an Example of batches: image (B, 3, H, W), label (B,),
+    A DataLoader with its default collation returns an Example of batches: image (B, 3, H, W), label (B,),
     group (B,) and a list of names.
     """
 
     name: str
+    """Name of the data set."""
     class_names: list[str]
+    """Names of the classes, in the order of the labels."""
     checksum: str
-    """identifies the content by the checksum of the archive, or by version and seed of the generator"""
+    """Checksum of the archive, or version and seed of the generator. It identifies the content."""
 
     def __len__(self) -> int:
+        """Return the number of images."""
         raise NotImplementedError
 
     def __getitem__(self, index: int) -> Example:
+        """Return one image with its label, group and name."""
         raise NotImplementedError
 
     def sample(self, count: int | None) -> list[int]:
-        """Indices of ``count`` images that stand for the set, all when None or more.
+        """Return the indices of a representative sample of images.
 
-        Evenly spread, as the sets are sorted by class or not at all.
+        The indices are evenly spaced, because data sets are either sorted by class or not sorted at all.
+
+        Args:
+            count: Size of the sample. None, or a number larger than the data set, gives all indices.
+
+        Returns:
+            The indices, in increasing order.
         """
         total = len(self)
         if count is None or count >= total:
@@ -59,25 +69,29 @@ class ImageSet(Dataset):
 
 
 class Photographs(ImageSet):
-    """Photographs of any size, with labels, all resized and cropped alike.
+    """Labelled photographs of any size, all resized and cropped in the same way.
 
-    A subclass says how to ``open`` one, and has a ``checksum``.
+    A subclass defines :meth:`open` and ``checksum``.
 
     Args:
-        name: of the data set.
-        class_names: of the labels.
+        name: Name of the data set.
+        class_names: Names of the classes, in the order of the labels.
         entries: (name, label) of each photograph.
-        resize: length of the shorter side before the crop, or ``SQUEEZE``: the whole photograph, its sides
-            made equal.
-        crop: side of the square crop.
-        crops: 1 (the centre) or 5 (the centre and the four corners, one after the other). The crops of a
-            photograph are one group.
-        interpolation: of the resizing.
+        resize: Length of the shorter side before the crop, in pixels; or ``SQUEEZE``, which resizes the whole
+            photograph to a square.
+        crop: Side of the square crop, in pixels.
+        crops: 1 (the centre) or 5 (the centre and the four corners, in this order). The crops of a photograph
+            form one group.
+        interpolation: Interpolation of the resizing.
+
+    Raises:
+        ValueError: ``crops`` is neither 1 nor 5, or the crop is larger than the resized photograph.
     """
 
     def __init__(self, name: str, class_names: Iterable[str], entries: Iterable[tuple[str, int]], *,
                  resize: int | str = 256, crop: int = 224, crops: int = 1,
-                 interpolation: InterpolationMode | str = InterpolationMode.BICUBIC):
+                 interpolation: InterpolationMode | str = InterpolationMode.BICUBIC) -> None:
+        """Check the sizes."""
         if crops not in (1, 5):
             raise ValueError(f"crops is {crops}: it must be 1 (the centre) or 5 (the centre and the corners)")
         if resize == SQUEEZE and crops > 1:
@@ -89,9 +103,16 @@ class Photographs(ImageSet):
         self.interpolation = InterpolationMode(interpolation)
 
     def __len__(self) -> int:
+        """Return the number of crops."""
         return len(self.entries) * self.crops
 
     def __getitem__(self, index: int) -> Example:
+        """Return one crop with its label, group and name.
+
+        Raises:
+            IndexError: The data set has no crop with this index.
+            CorruptFile: The photograph cannot be read.
+        """
         if not -len(self) <= index < len(self):
             raise IndexError(f"there is no image {index} in {self.name}, which has {len(self)}")
         group, position = divmod(index % len(self), self.crops)
@@ -103,21 +124,33 @@ class Photographs(ImageSet):
         return Example(image, label, group, name)
 
     def open(self, name: str) -> Image.Image:
-        """The photograph of that name, as it is."""
+        """Open the photograph with this name, before resizing."""
         raise NotImplementedError
 
 
 SQUEEZE = "squeeze"
+"""Value of ``resize`` that resizes the whole photograph to a square, without a crop."""
 CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")
+"""Positions of the crops, in their order in a data set."""
 
 
-def crop(image: Image.Image, resize: int | str, size: int, place: str = "centre",
+def crop(image: Image.Image, resize: int | str, size: int, position: str = "centre",
          interpolation: InterpolationMode = InterpolationMode.BICUBIC) -> Tensor:
-    """A square crop of a photograph, upright, as a tensor (3, size, size) with values in [0, 1].
+    """Resize a photograph and cut out a square.
 
-    The shorter side becomes ``resize`` pixels (with antialiasing, the longer side rounded down; an image of
-    that size stays as it is), then a square of ``size`` pixels is cut out at the ``place``, one of ``CROPS``.
-    With ``SQUEEZE`` both sides become ``size`` pixels, and nothing is cut off.
+    The photograph is turned upright first. It is resized with antialiasing; an image that has the wanted size
+    stays as it is.
+
+    Args:
+        image: The photograph.
+        resize: Length of the shorter side after resizing, in pixels; the longer side is rounded down. With
+            ``SQUEEZE`` both sides become ``size`` pixels, and nothing is cut off.
+        size: Side of the square, in pixels.
+        position: Where to cut out the square, one of ``CROPS``.
+        interpolation: Interpolation of the resizing.
+
+    Returns:
+        The square, (3, size, size), with values in [0, 1].
 
     >>> crop(Image.new("L", (40, 20), 255), resize=10, size=8).shape
     torch.Size([3, 8, 8])
@@ -125,8 +158,8 @@ def crop(image: Image.Image, resize: int | str, size: int, place: str = "centre"
     image = in_rgb(image)
     sides = [size, size] if resize == SQUEEZE else resize
     image = transforms.resize(image, sides, interpolation, antialias=True)
-    if place == "centre":
+    if position == "centre":
         return transforms.to_tensor(transforms.center_crop(image, size))
-    top = 0 if "top" in place else image.height - size
-    left = 0 if "left" in place else image.width - size
+    top = 0 if "top" in position else image.height - size
+    left = 0 if "left" in position else image.width - size
     return transforms.to_tensor(transforms.crop(image, top, left, size, size))

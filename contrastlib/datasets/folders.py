@@ -1,10 +1,11 @@
-"""Folders of images in general."""
+"""Data sets made of a folder of images."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
@@ -13,18 +14,22 @@ from contrastlib.datasets.base import Photographs
 
 
 class Folder(Photographs):
-    """The images of a folder, with a subfolder for each class, or all in one class directly in the folder.
+    """The images of a folder that has one subfolder for each class.
 
-    Classes are the subfolders in sorted order, images those below them at any depth, in sorted order. Names
-    that begin with a dot are left out.
+    Classes are the subfolders in sorted order. The images of a class are the files below its subfolder, at
+    any depth, in sorted order. A folder without subfolders is one class. Names that begin with a dot are
+    ignored.
 
     Args:
-        root: the folder.
-        options: ``resize=256, crop=224, crops=1``, as for :class:`.Photographs`.
+        root: The folder.
+        **options: ``resize``, ``crop``, ``crops`` and ``interpolation`` of :class:`.Photographs`.
+
+    Attributes:
+        root: The folder.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it holds no images, or images both directly and in subfolders.
+        FileNotFoundError: The folder does not exist.
+        ValueError: The folder holds no images, or holds images both directly and in subfolders.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +40,8 @@ class Folder(Photographs):
     (torch.Size([3, 224, 224]), 0, 'owl/1.png')
     """
 
-    def __init__(self, root: str | Path, **options):
+    def __init__(self, root: str | Path, **options: Any) -> None:
+        """List the images."""
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise FileNotFoundError(f"there is no folder {self.root}")
@@ -56,7 +62,7 @@ class Folder(Photographs):
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of the names and contents of all images; reads them once."""
+        """SHA-256 of the names and contents of all images. Its first use reads all images."""
         whole = hashlib.sha256()
         for name, _ in self.entries:
             content = hashlib.sha256((self.root / name).read_bytes()).hexdigest()
@@ -64,6 +70,7 @@ class Folder(Photographs):
         return whole.hexdigest()
 
     def open(self, name: str) -> Image.Image:
+        """Open the image with this path below the folder."""
         return Image.open(self.root / name)
 
     def _is_image(self, file: Path) -> bool:

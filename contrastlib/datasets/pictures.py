@@ -1,4 +1,4 @@
-"""Picture files of any kind as 8-bit RGB, as data sets, networks and readers take them."""
+"""Image files of any format, read as 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 def open_photo(path: Path) -> Image.Image:
-    """The picture in a file, as :func:`in_rgb` makes it.
+    """Read an image file, and convert it with :func:`in_rgb`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The image, upright, in mode RGB.
 
     Raises:
-        ValueError: it is missing, a folder, no picture, or one without a known range.
+        ValueError: The file does not exist, is a folder, cannot be read as an image, or has an unknown range
+            of values.
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name one picture")
@@ -28,17 +35,25 @@ def open_photo(path: Path) -> Image.Image:
 
 
 def in_rgb(image: Image.Image) -> Image.Image:
-    """A picture upright, in 8-bit RGB. Greys of 16 bits are scaled; what is transparent becomes white.
+    """Turn an image upright and convert it to 8-bit RGB.
+
+    16-bit grey values are scaled to 8 bits. Transparent pixels become white.
+
+    Args:
+        image: An image of any mode.
+
+    Returns:
+        The converted image.
 
     Raises:
-        ValueError: its numbers, 32-bit integers or floating point, have no known range.
+        ValueError: The image holds 32-bit integers or floating-point numbers, whose range is unknown.
 
     >>> in_rgb(Image.new("I;16", (1, 1), 65535)).getpixel((0, 0))
     (255, 255, 255)
     """
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F"):
-        raise ValueError(f"the picture has numbers without a known range (mode {image.mode}): save it as 8-bit")
+        raise ValueError(f"the range of its values is unknown (mode {image.mode}): save it with 8 bits")
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
     if image.has_transparency_data:

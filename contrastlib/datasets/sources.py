@@ -1,4 +1,4 @@
-"""Where the data sets of the papers come from, and where they lie."""
+"""Sources and folders of the data sets that the papers use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from contrastlib import assets
 
 
 def papers() -> dict[str, assets.DataSet]:
-    """The data sets of the papers, name -> record; each lies in a folder of its own.
+    """Return the records of the data sets that the papers use, by name.
+
+    Each of them has its own folder below ``assets.root()``.
 
     >>> papers()["cub200"].splits
     ('train', 'test')
@@ -17,12 +19,15 @@ def papers() -> dict[str, assets.DataSet]:
 
 
 def folder(name: str) -> Path:
-    """Where one of them lies, or would lie."""
+    """Return the folder of a data set of the papers, whether it exists or not."""
     return assets.root() / papers()[name].folder
 
 
 def check_split(name: str, split: str) -> None:
-    """Raise a ValueError, with the splits there are, unless the data set has this one.
+    """Check that a data set of the papers has this split.
+
+    Raises:
+        ValueError: It does not; the message lists its splits.
 
     >>> check_split("food101", "test")
     """
@@ -32,7 +37,13 @@ def check_split(name: str, split: str) -> None:
 
 
 def missing(name: str, why: str) -> assets.MissingFile:
-    """The error for an incomplete data set: where it comes from, where to put it, what to run.
+    """Return the error for an incomplete data set.
+
+    The message names the source of the data set, the folder it belongs in, and the command that downloads it.
+
+    Args:
+        name: Name of the data set.
+        why: What is missing.
 
     >>> print(missing("food101", "no folder meta"))
     food101 (101,000 photographs of 101 dishes) is not complete: no folder meta. It comes from

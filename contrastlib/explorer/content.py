@@ -14,6 +14,7 @@ from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, packing, snippets
 from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, probes
 from contrastlib.explorer.pictures import Picture
+from contrastlib.explorer.ranking import fixed_contrasts
 from contrastlib.models import Classifier
 
 TOGETHER = 4  # pictures that pass through a network together
@@ -88,8 +89,8 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
 
 def _contrasts() -> dict[str, dict]:
     """The words for each contrast that a view can offer."""
-    known = [each for name, each in contrasts.CONTRASTS.items() if not each.takes_foils or name in INTERACTIVE]
-    words = {each.name: {"title": each.title, "about": each.about, "question": each.question} for each in known}
+    known = fixed_contrasts() | {name: each for name, each in contrasts.CONTRASTS.items() if name in INTERACTIVE}
+    words = {name: {"title": each.title, "about": each.about, "question": each.question} for name, each in known.items()}
     return words | {"own": OWN}
 
 

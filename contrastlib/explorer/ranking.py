@@ -24,13 +24,25 @@ class NoRanking(ValueError):
     """The logits are not those of classes that can be set against each other."""
 
 
+def fixed_contrasts() -> dict[str, contrasts.Contrast]:
+    """The contrasts that the explorer computes in advance, by name: those whose weights depend on logits and target alone.
+
+    Those that take foils are computed in the browser. Those that scale another contrast are left out, because the colours
+    of a map follow its own scale: their maps would look like the other contrast's.
+
+    >>> list(fixed_contrasts())
+    ['original', 'mean', 'maximum', 'weighted']
+    """
+    return {name: each for name, each in contrasts.CONTRASTS.items() if not each.takes_foils and each.scales is None}
+
+
 class Ranking:
     """The classes of B images by their logits (B, C), the most probable first; ``count`` of them are listed.
 
     Attributes:
         listed: (B, K) class indices.
         others: how many classes are not listed.
-        contrasts: name -> cotangents (K, B, C) of each listed class, of the contrasts without foils.
+        contrasts: name -> cotangents (K, B, C) of each listed class, of each of :func:`fixed_contrasts`.
         basis: cotangents (K + R, B, C), the unit vector of each listed class, and R rests that hold weights of the
             others: first by probability, then in the proportions that further contrasts give to them.
         weights: name -> (K, B, K + R), what the cotangents of a contrast are made up of in the basis.
@@ -54,7 +66,7 @@ class Ranking:
         self._rest = self.logits.scatter(1, self.listed, -torch.inf)
         self.contrasts = {
             name: torch.stack([each.function(self.logits, target) for target in self.listed.T])
-            for name, each in contrasts.CONTRASTS.items() if not each.takes_foils
+            for name, each in fixed_contrasts().items()
         }
         rests = [self._rest.softmax(dim=1)] if self.others else []
         found = {name: [self._parts(w, rests) for w in each] for name, each in self.contrasts.items()}

@@ -130,7 +130,7 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
     (_, cut), (_, white), (_, wide), (_, grey) = maps
     assert torch.equal(cut, white) and torch.equal(wide, grey) and not torch.equal(cut, grey)
     Image.fromarray(np.zeros((40, 40), np.float32)).save("depth.tiff")
-    assert_refused(here, capsys, "depth.tiff cannot be read: .* without a known range .*save it as 8-bit", photo="depth.tiff")
+    assert_refused(here, capsys, "depth.tiff cannot be read: the range of its values is unknown .*save it with 8 bits", photo="depth.tiff")
 
 
 @pytest.mark.parametrize("words, complaint", [

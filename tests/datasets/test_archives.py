@@ -136,10 +136,10 @@ def test_wrong_options(archive, options, complaint):
 
 
 @pytest.mark.parametrize("index, complaint", [
-    (None, "no zip archive with a sound index.csv"),
-    ("name,class\na.png,0\n", "sound index.csv: 'file'"),
-    ("file,class\na.png,left\n", "sound index.csv: invalid literal"),
-    ("file,class\na.png,0\nc.png,1\n", "does not hold, such as c.png"),
+    (None, "not a zip archive with a valid index.csv"),
+    ("name,class\na.png,0\n", "valid index.csv: 'file'"),
+    ("file,class\na.png,left\n", "valid index.csv: invalid literal"),
+    ("file,class\na.png,0\nc.png,1\n", "does not contain, such as c.png"),
 ])
 def test_wrong_index(archive, index, complaint):
     contents = {"a.png": PICTURES["a.png"]} | ({} if index is None else {"index.csv": index})
@@ -152,7 +152,7 @@ def test_no_archive(archive, tmp_path, known):
     broken = b"this is no zip archive"
     (tmp_path / "made.zip").write_bytes(broken)
     known["made.zip"] = described(broken)
-    with pytest.raises(assets.CorruptFile, match="made.zip is no zip archive"):
+    with pytest.raises(assets.CorruptFile, match="made.zip is not a zip archive"):
         Archive("made", "made.zip", [])
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from contrastlib import assets, datasets
 from contrastlib.__main__ import main
-from contrastlib.datasets import papers, sources
+from contrastlib.datasets import listed, sources
 
 MAKERS = {"fgvc-aircraft": trees.aircraft, "food101": trees.food, "flowers102": trees.flowers,
           "stanford-cars": trees.cars}
@@ -185,7 +185,7 @@ def test_unknown_split(root, name):
 
 def test_crops_of_a_squeezed_photograph():
     with pytest.raises(ValueError, match="squeezed into a square leaves nothing to crop"):
-        papers.Listed("cub200", Path(), [], [], resize="squeeze", crops=5)
+        listed.Listed("cub200", Path(), [], [], resize="squeeze", crops=5)
 
 
 @pytest.fixture

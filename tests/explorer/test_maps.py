@@ -18,7 +18,7 @@ from contrastlib.explainers.lrp import lrp, score
 from contrastlib.explorer import Explorer, bird, bird_scene, bundle
 from contrastlib.explorer.arithmetic import row_weights
 from contrastlib.explorer.maps import applicable, offered, pooling, stacks
-from contrastlib.explorer.ranking import Ranking
+from contrastlib.explorer.ranking import Ranking, fixed_contrasts
 
 LISTED = 4
 CNN = ("gradcam", "linear_approximation", "xgradcam", "gradient", "input_x_gradient", "deeplift", "fullgrad",
@@ -27,7 +27,7 @@ TABLES = ("guided_backpropagation", "gradient_attention_rollout")
 VIT = ("input_x_gradient", "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient")
 PLACES = [("tiny", method, None) for method in CNN] + [("tiny_vit", method, None) for method in VIT]
 PLACES += [("tiny_vit", "vit_gradcam", layer) for layer in ("block.0", "norm.2")]
-TABULATED = [name for name, each in contrasts.CONTRASTS.items() if not each.takes_foils]
+TABULATED = list(fixed_contrasts())
 CONTRASTS = [*TABULATED, "among", "own"]
 SHOWN = {"rank": 0, "foils": [], "weights": None}
 

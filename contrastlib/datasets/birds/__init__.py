@@ -1,4 +1,4 @@
-"""Synthetic birds: thirty invented species drawn from fifteen parts, with the truth about every pixel.
+"""Synthetic birds: images of thirty invented species, with a mask of each of their fifteen parts.
 
 >>> from contrastlib.datasets.birds import SyntheticBirds, differing_parts
 >>> birds = SyntheticBirds("test", size=128)
@@ -8,8 +8,16 @@
 ('crown',)
 """
 
-from .sets import Annotations, BirdScenes, SyntheticBirds
-from .species import PARTS, SPECIES, Species, Trait, differing_parts, species_index, species_names
+from contrastlib.datasets.birds.sets import Annotations, BirdScenes, SyntheticBirds
+from contrastlib.datasets.birds.species import (
+    PARTS,
+    SPECIES,
+    Species,
+    Trait,
+    differing_parts,
+    species_index,
+    species_names,
+)
 
 __all__ = [
     "PARTS", "SPECIES", "Annotations", "BirdScenes", "Species", "SyntheticBirds", "Trait",

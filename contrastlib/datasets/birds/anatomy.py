@@ -1,16 +1,29 @@
-"""Outlines of a perched songbird that faces right, in the coordinates of the part that carries them.
+"""Outlines of the parts of a perched songbird that faces right.
 
-Body: x along the spine (front positive), y downwards, one unit is about half the trunk. Head: unit
-is its radius. Tail: x from the rump to the tip. Angles turn x towards y.
+Each outline is a polygon (N, 2) of vertices (x, y) in the coordinate frame of its part. In the body frame, x
+runs along the spine (positive to the front), y downwards, and one unit is about half the length of the trunk.
+In the head frame, one unit is the radius of the head. In the tail frame, x runs from the rump to the tip.
+Angles are positive from x towards y.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 _SAMPLES = 6  # vertices per spline segment
 
 
-def smooth(points):
-    """A closed Catmull–Rom spline through points (N, 2) as a polygon (6 N, 2)."""
+def smooth(points: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Return the closed Catmull–Rom spline through N points as a polygon (6 N, 2).
+
+    Args:
+        points: The points (x, y).
+
+    >>> smooth([(0, 0), (1, 0), (0, 1)]).shape
+    (18, 2)
+    """
     p1 = np.asarray(points, float)
     p0, p2, p3 = np.roll(p1, 1, 0), np.roll(p1, -1, 0), np.roll(p1, -2, 0)
     curve = []
@@ -22,8 +35,15 @@ def smooth(points):
     return np.stack(curve, 1).reshape(-1, 2)
 
 
-def ellipse(x, y, a, b):
-    """An ellipse with half axes a, b around (x, y): a spline through twelve of its points."""
+def ellipse(x: float, y: float, a: float, b: float) -> np.ndarray:
+    """Return an ellipse as a polygon (72, 2), the spline through twelve of its points.
+
+    Args:
+        x: Horizontal position of its centre.
+        y: Vertical position of its centre.
+        a: Horizontal semi-axis.
+        b: Vertical semi-axis.
+    """
     half = 0.8660254
     turn = [(1, 0), (half, 0.5), (0.5, half), (0, 1), (-0.5, half), (-half, 0.5)]
     turn += [(-c, -s) for c, s in turn]

@@ -1,51 +1,63 @@
-"""Anti-aliased polygons and soft layers in numpy, the same bytes on every platform.
+"""Anti-aliased polygons and layers with soft edges in numpy, with identical bytes on every platform.
 
-Vertices are snapped to an integer grid and scan-converted in integer arithmetic. Everything after
-that is one IEEE operation per numpy call (+, −, ×, min, max), which no compiler may fuse or reorder.
+Vertices are rounded to an integer grid, and polygons are rasterised in integer arithmetic. Every later step
+is one IEEE operation per numpy call (+, −, ×, min, max), which no compiler may fuse or reorder.
+
+Geometry is in canvas units: (0, 0) is the top left and (1, 1) the bottom right corner of the image. Colours
+are RGB values from 0 to 255.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
-GRID = 1 << 14  # steps of the geometry grid along one side of the canvas
+Colour = Sequence[float] | np.ndarray
+"""Red, green and blue, 0 to 255."""
+Box = tuple[int, int, int, int]
+"""Rows y0 to y1 and columns x0 to x1 of pixels as (y0, y1, x0, x1), with y1 and x1 exclusive."""
+
+GRID = 1 << 14
+"""Steps of the geometry grid along one side of the canvas."""
 _FINE = 256  # horizontal steps inside a pixel
 _ROWS = 4  # scan lines inside a pixel
 _STEP = _FINE // _ROWS
 
 
-def _pixels(polygon, size):
-    """Vertices (N, 2) in canvas units, snapped to the grid, in integer steps of 1/256 pixel."""
+def _pixels(polygon: np.ndarray, size: int) -> np.ndarray:
+    """Round vertices (N, 2) in canvas units to the grid, and convert them to integer steps of 1/256 pixel."""
     return np.rint(polygon * GRID).astype(np.int64) * (size * _FINE) // GRID
 
 
-def bounds(polygon, size):
-    """The pixel box (y0, y1, x0, x1) around a polygon, clipped to the canvas."""
+def bounds(polygon: np.ndarray, size: int) -> Box:
+    """Return the box of pixels around a polygon, clipped to the canvas.
+
+    Args:
+        polygon: Vertices (N, 2) in canvas units.
+        size: Side of the canvas in pixels.
+    """
     points = _pixels(polygon, size)
     x0, y0 = np.maximum(points.min(0) // _FINE, 0).tolist()
     x1, y1 = np.minimum(points.max(0) // _FINE + 1, size).tolist()
     return y0, max(y1, y0), x0, max(x1, x0)
 
 
-def coverage(polygon, size, box):
-    """How much of each pixel of a box lies inside a polygon.
+def coverage(polygon: np.ndarray, size: int, box: Box) -> np.ndarray:
+    """Compute which fraction of each pixel of a box lies inside a polygon.
 
-    Each edge crosses each of four scan lines a pixel at most once. A crossing adds the exact covered
-    part of its pixel, and all of every pixel to its right, so a running sum along the rows is the
-    area (as in font rasterisers).
+    A pixel has four scan lines, and each edge crosses each of them at most once. A crossing adds the covered
+    fraction of its pixel and the whole of every pixel to its right, so a cumulative sum along the rows is the
+    area, as in font rasterisers.
 
-    Parameters
-    ----------
-    polygon : array (N, 2)
-        Vertices (x, y) in canvas units, 0 to 1, in either orientation.
-    size : int
-        Canvas side in pixels.
-    box : tuple (y0, y1, x0, x1)
+    Args:
+        polygon: Vertices (N, 2) in canvas units, in either orientation.
+        size: Side of the canvas in pixels.
+        box: The pixels.
 
-    Returns
-    -------
-    float32 array (y1 − y0, x1 − x0) in [0, 1]
+    Returns:
+        float32 array (y1 − y0, x1 − x0) in [0, 1].
 
-    Examples
-    --------
     >>> square = np.array([[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]])
     >>> coverage(square, 4, (0, 4, 0, 4))[1]
     array([0., 1., 1., 0.], dtype=float32)
@@ -59,7 +71,7 @@ def coverage(polygon, size, box):
     falling = end[:, 1] < start[:, 1]
     top = np.where(falling[:, None], end, start)
     run, drop = (np.where(falling[:, None], start, end) - top).T
-    # scan line s lies at y = (s + 1/2) steps; an edge owns those in [top, bottom)
+    # scan line s lies at y = (s + 1/2) steps; an edge crosses those in [top, bottom)
     first = _between((top[:, 1] + _STEP // 2 - 1) // _STEP, height * _ROWS)
     last = _between((top[:, 1] + drop + _STEP // 2 - 1) // _STEP, height * _ROWS)
     count = last - first
@@ -76,18 +88,18 @@ def coverage(polygon, size, box):
     return np.minimum(area * (1 / (_FINE * _ROWS)), 1).astype(np.float32)
 
 
-def _between(values, most):
-    """From 0 to ``most``; for small arrays much faster than np.clip."""
+def _between(values: np.ndarray, most: int) -> np.ndarray:
+    """Clip values to the range from 0 to ``most``. For small arrays this is much faster than np.clip."""
     return np.minimum(np.maximum(values, 0), most)
 
 
-def soften(alpha, radius):
-    """Box blur of a coverage map over 2 · radius + 1 pixels along both axes (zero outside)."""
+def soften(alpha: np.ndarray, radius: int) -> np.ndarray:
+    """Blur a coverage map (H, W) with a box of 2 · radius + 1 pixels along both axes, with zero padding."""
     if radius < 1:
         return alpha
     total = np.rint(alpha * 1024).astype(np.int32)
     reach = 2 * radius + 1
-    for _ in range(2):  # along one axis, then, turned, along the other
+    for _ in range(2):  # along one axis; then transposed, along the other
         length, width = total.shape
         running = np.zeros((length + reach, width), np.int32)
         np.cumsum(total, axis=0, out=running[radius + 1 : radius + 1 + length])
@@ -97,29 +109,43 @@ def soften(alpha, radius):
 
 
 class Canvas:
-    """A square picture: `pixels` float32 (3, S, S) in 0 … 255 and `owners` uint8 (S, S).
+    """A square image that is being drawn, and the part that each of its pixels shows.
 
-    `owners` says what each pixel shows: 0 for scenery, else the code that the painter gave.
+    Args:
+        size: Side in pixels.
+
+    Attributes:
+        size: Side in pixels.
+        pixels: Colours, float32 (3, size, size), 0 to 255.
+        owners: Code of the part that each pixel shows, uint8 (size, size); 0 for scenery.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
+        """Start with a black image."""
         self.size = size
         self.pixels = np.zeros((3, size, size), np.float32)
         self.owners = np.zeros((size, size), np.uint8)
 
-    def fill(self, polygon, colour, owner=0):
-        """Paint one polygon in one flat colour."""
+    def fill(self, polygon: np.ndarray, colour: Colour, owner: int = 0) -> None:
+        """Draw one polygon in one colour; arguments as of :class:`Layer`."""
         Layer(self, polygon, colour, owner).commit()
 
 
 class Layer:
-    """An outline filled with a base colour, to be decorated inside, shaded, then laid on the canvas.
+    """A filled polygon that can be decorated and shaded before it is composited onto the canvas.
 
-    Decorations are painted into the layer's own colours and cut by its outline only at the end, so
-    no fringe of one colour shows along the border of another.
+    Decorations change the colours of the layer, and its outline is applied at the end. So no fringe of one
+    colour is visible along the border of another one.
+
+    Args:
+        canvas: The canvas.
+        polygon: Outline (N, 2) in canvas units.
+        colour: Colour of the filling.
+        owner: Code of the part that the pixels show, 0 for scenery.
     """
 
-    def __init__(self, canvas, polygon, colour, owner=0):
+    def __init__(self, canvas: Canvas, polygon: np.ndarray, colour: Colour, owner: int = 0) -> None:
+        """Fill the outline."""
         self.canvas = canvas
         self.box = bounds(polygon, canvas.size)
         self.alpha = coverage(polygon, canvas.size, self.box)
@@ -127,50 +153,70 @@ class Layer:
         self.colours[:] = np.asarray(colour, np.float32)[:, None, None]
         self.owners = np.full(self.alpha.shape, owner, np.uint8)
 
-    def paint(self, polygon, colour, owner=None, soft=0.0, opacity=1.0):
-        """Decorate with a polygon; `soft` blurs its edge (canvas units); without a colour it only owns."""
+    def paint(self, polygon: np.ndarray, colour: Colour | None, owner: int | None = None, soft: float = 0.0,
+              opacity: float = 1.0) -> None:
+        """Decorate the layer with a polygon.
+
+        Args:
+            polygon: Outline (N, 2) in canvas units.
+            colour: Its colour. None leaves the colours of the layer as they are.
+            owner: Code of the part that its pixels show. None leaves the codes as they are.
+            soft: Blur of its edge, in canvas units.
+            opacity: Opacity of its colour, 0 to 1.
+        """
         radius = int(soft * self.canvas.size + 0.5)
         inner = self._overlap(bounds(polygon, self.canvas.size), radius)
         if inner is None:
             return
         y0, y1, x0, x1 = inner
         top, left = self.box[0], self.box[2]
-        here = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+        inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
         wider = (y0 - radius, y1 + radius, x0 - radius, x1 + radius)
         alpha = soften(coverage(polygon, self.canvas.size, wider), radius)
         alpha = alpha[radius : radius + y1 - y0, radius : radius + x1 - x0]
         if colour is not None:
             alpha_of_colour = alpha * np.float32(opacity)
             blend(
-                self.colours[(slice(None), *here)],
+                self.colours[(slice(None), *inside)],
                 np.asarray(colour, np.float32)[:, None, None],
                 alpha_of_colour,
             )
         if owner is not None:
-            self.owners[here][alpha > 0.5] = owner
+            self.owners[inside][alpha > 0.5] = owner
 
-    def _overlap(self, box, margin):
+    def _overlap(self, box: Box, margin: int) -> Box | None:
         y0, y1 = max(box[0] - margin, self.box[0]), min(box[1] + margin, self.box[1])
         x0, x1 = max(box[2] - margin, self.box[2]), min(box[3] + margin, self.box[3])
         return (y0, y1, x0, x1) if y0 < y1 and x0 < x1 else None
 
-    def shade(self, depth, strength):
-        """Round the layer: light from above on its rim, shadow below, over `depth` (canvas units)."""
+    def shade(self, depth: float, strength: float) -> None:
+        """Give the layer a round look: its upper rim becomes lighter, its lower rim darker.
+
+        Args:
+            depth: Width of the rim, in canvas units.
+            strength: Relative change of the colours.
+        """
         radius = max(int(depth * self.canvas.size + 0.5), 1)
         blurred = soften(np.pad(self.alpha, ((2 * radius, 2 * radius), (0, 0))), radius)
         slope = blurred[3 * radius : len(blurred) - radius] - blurred[radius : len(blurred) - 3 * radius]
         self.colours *= 1 + np.float32(strength) * slope
 
-    def commit(self):
-        """Lay the layer on the canvas."""
+    def commit(self) -> None:
+        """Composite the layer onto the canvas."""
         y0, y1, x0, x1 = self.box
         blend(self.canvas.pixels[:, y0:y1, x0:x1], self.colours, self.alpha)
         solid = self.alpha > 0.5
         self.canvas.owners[y0:y1, x0:x1][solid] = self.owners[solid]
 
 
-def blend(pixels, colours, alpha):
-    """In place: pixels + alpha · (colours − pixels)."""
+def blend(pixels: np.ndarray, colours: np.ndarray, alpha: np.ndarray) -> None:
+    """Replace pixels, in place, by pixels + alpha · (colours − pixels).
+
+    Args:
+        pixels: float32 (3, H, W).
+        colours: float32, of the same shape or one that broadcasts to it.
+        alpha: Opacity (H, W), 0 to 1.
+    """
     change = colours - pixels
     change *= alpha
     pixels += change

@@ -1,67 +1,89 @@
-"""A picture as a list of things (`Scene`), sampled from random numbers and rendered at any size."""
+"""Scenes: random lists of the objects of an image, which can be rendered at any size."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import bird
-from .raster import GRID, Canvas
-from .scenery import Backdrop, Branch, Draw, Leaf, Light
+from contrastlib.datasets.birds import bird
+from contrastlib.datasets.birds.raster import GRID, Canvas
+from contrastlib.datasets.birds.scenery import Backdrop, Branch, Draw, Leaf, Light
+from contrastlib.datasets.birds.species import Species
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a picture shows but the species of its birds; geometry in canvas units, 0 to 1."""
+    """Everything that an image shows except the species of its birds. Geometry is in canvas units, 0 to 1.
+
+    Attributes:
+        backdrop: The background.
+        behind: Branches and leaves behind the birds.
+        birds: Pose of each bird, and position (x, y) of the centre of its trunk.
+        before: Branches and leaves in front of the birds.
+        light: The illumination.
+    """
 
     backdrop: Backdrop
-    behind: list
-    birds: list  # (pose, x, y)
-    before: list
+    behind: list[Branch | Leaf]
+    birds: list[tuple[bird.Pose, float, float]]
+    before: list[Branch | Leaf]
     light: Light
 
-    def render(self, species, size):
-        """The picture with birds of the given species.
+    def render(self, species: Sequence[Species], size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Render the scene with birds of the given species.
 
-        Returns
-        -------
-        pixels : uint8 array (size, size, 3)
-        owners : uint8 array (size, size)
-            0 for scenery, else bird number · 16 + part number (1 …).
+        Args:
+            species: Species of each bird.
+            size: Side of the image in pixels.
+
+        Returns:
+            The image, uint8 (size, size, 3), and the code of the part that each pixel shows, uint8 (size,
+            size): 0 for scenery, else 16 · number of the bird + number of the part, from 1.
+
+        Raises:
+            ValueError: The number of species differs from that of the birds.
         """
         canvas = Canvas(size)
         self.backdrop.paint(canvas)
-        for thing in self.behind:
-            thing.paint(canvas)
+        for each in self.behind:
+            each.paint(canvas)
         for number, (kind, (pose, x, y)) in enumerate(zip(species, self.birds, strict=True)):
             bird.draw(canvas, kind, pose, x, y, number)
-        for thing in self.before:
-            thing.paint(canvas)
+        for each in self.before:
+            each.paint(canvas)
         self.light.apply(canvas)
         pixels = np.rint(np.clip(canvas.pixels, 0, 255)).astype(np.uint8)
         return np.ascontiguousarray(pixels.transpose(1, 2, 0)), canvas.owners
 
 
-def sample_scene(seed, key):
-    """A scene with one bird, from a seed and a key (a tuple of integers)."""
+def sample_scene(seed: int, key: tuple[int, ...]) -> Scene:
+    """Return a random scene with one bird.
+
+    Args:
+        seed: Seed of the random numbers.
+        key: Integers that select an independent stream of random numbers of this seed.
+    """
     draw = Draw(seed, key)
     pose = bird.Pose.sample(draw, 0.14, 0.27)
-    x, y = _place(draw, pose, 0.0, 1.0)
+    x, y = _position(draw, pose, 0.0, 1.0)
     return _assemble(draw, [(pose, x, y)])
 
 
-def sample_pair(seed, key):
-    """A scene with two birds side by side in either order, from a seed and a key (a tuple of integers)."""
+def sample_pair(seed: int, key: tuple[int, ...]) -> Scene:
+    """Return a random scene with two birds side by side; arguments as of :func:`sample_scene`."""
     draw = Draw(seed, key)
     halves = ((0.0, 0.5), (0.5, 1.0))
     birds = []
     for low, high in halves if draw.chance(0.5) else halves[::-1]:
         pose = bird.Pose.sample(draw, 0.12, 0.17)
-        birds.append((pose, *_place(draw, pose, low, high)))
+        birds.append((pose, *_position(draw, pose, low, high)))
     return _assemble(draw, birds)
 
 
-def _place(draw, pose, low, high):
-    """A place on the grid for the trunk's centre that keeps the bird between `low` and `high` across."""
+def _position(draw: Draw, pose: bird.Pose, low: float, high: float) -> tuple[float, float]:
+    """Return a random position of the trunk that keeps the bird between columns ``low`` and ``high``."""
     x0, y0, x1, y1 = pose.extent()
     return (
         _between(draw, low - x0 + 0.02, high - x1 - 0.02),
@@ -69,13 +91,13 @@ def _place(draw, pose, low, high):
     )
 
 
-def _between(draw, low, high):
-    """A uniform number, or the middle where a bird is larger than its room."""
+def _between(draw: Draw, low: float, high: float) -> float:
+    """Return a uniform random number on the grid; the centre of the range if it is empty."""
     value = draw.between(low, high) if low < high else (low + high) / 2
     return round(value * GRID) / GRID
 
 
-def _assemble(draw, birds):
+def _assemble(draw: Draw, birds: list[tuple[bird.Pose, float, float]]) -> Scene:
     backdrop = Backdrop.sample(draw)
     behind = [
         Branch.twig(draw, draw.between(0, 1), draw.between(0, 1), draw.between(0.008, 0.03))
@@ -92,14 +114,14 @@ def _assemble(draw, birds):
     return Scene(backdrop, behind, birds, before, Light.sample(draw))
 
 
-def _occluders(draw, pose, x, y):
-    """Leaves and twigs in front of a bird: none, or up to four."""
+def _occluders(draw: Draw, pose: bird.Pose, x: float, y: float) -> list[Branch | Leaf]:
+    """Return up to four leaves and twigs in front of a bird."""
     reach = 1.1 * pose.scale
-    things = []
+    occluders = []
     for _ in range(draw.below(5)):
-        at = x + draw.between(-reach, reach), y + draw.between(-reach, reach)
+        position = x + draw.between(-reach, reach), y + draw.between(-reach, reach)
         if draw.chance(0.3):
-            things.append(Branch.twig(draw, *at, pose.scale * draw.between(0.05, 0.12)))
+            occluders.append(Branch.twig(draw, *position, pose.scale * draw.between(0.05, 0.12)))
         else:
-            things.append(Leaf.sample(draw, *at, 0.5 * pose.scale, 1.1 * pose.scale))
-    return things
+            occluders.append(Leaf.sample(draw, *position, 0.5 * pose.scale, 1.1 * pose.scale))
+    return occluders

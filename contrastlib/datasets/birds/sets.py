@@ -1,4 +1,6 @@
-"""The synthetic birds as data sets: pictures of one bird, and scenes with two."""
+"""The synthetic birds as data sets: images of one bird, and scenes with two birds."""
+
+from __future__ import annotations
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -6,38 +8,43 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..base import Example, ImageSet
-from .bird import BIRD_STEP, CODES
-from .scene import sample_pair, sample_scene
-from .species import SPECIES, species_index, species_names
+from contrastlib.datasets.base import Example, ImageSet
+from contrastlib.datasets.birds.bird import BIRD_STEP, CODES
+from contrastlib.datasets.birds.scene import Scene, sample_pair, sample_scene
+from contrastlib.datasets.birds.species import SPECIES, Species, species_index, species_names
 
-VERSION = 1  # to be raised whenever any picture changes
+VERSION = 1
+"""Version of the images, to be raised whenever any of them changes."""
 SPLITS = {"train": 9000, "validation": 900, "test": 1500}
+"""Number of images of each split."""
 _SMALLEST, _LARGEST = 32, 1024
-_KEPT_SIZE = 128  # larger pictures are drawn anew
+_CACHED_SIZE = 128  # larger images are rendered each time
 
 
 class Annotations(NamedTuple):
-    """What the drawing knows about one bird of a picture."""
+    """The annotations of one bird of an image."""
 
-    parts: dict
-    """part name -> bool array (H, W) of the pixels that show it, not those hidden; none is empty.
+    parts: dict[str, np.ndarray]
+    """Mask (H, W) of the visible pixels of each part, by name. Parts without visible pixels are left out.
 
-    A part worn plain (trait None: no wing bar, no eye stripe …) still has the pixels where it would
-    be, painted like what surrounds it; a missing crest has none.
+    A part whose trait is None, such as a missing wing bar, has a mask too. Its pixels have the colours of the
+    part around it. A missing crest has no mask.
     """
-    box: tuple
-    """(x0, y0, x1, y1) around all its visible pixels, x1 and y1 exclusive"""
+    box: tuple[int, int, int, int]
+    """Box (x0, y0, x1, y1) around all visible pixels, with x1 and y1 exclusive."""
     label: int
-    """its species, an index into ``SPECIES`` and ``class_names``"""
+    """Species of the bird, an index into ``SPECIES`` and ``class_names``."""
 
 
-class _Drawn(ImageSet):
-    """What the two sets share: sizes, splits, seeds, and scenes that are drawn when asked for."""
+class _Synthetic(ImageSet):
+    """Base class of both data sets: sizes, splits, seeds and the rendering of scenes."""
 
-    key = 0  # keeps the random streams of the two sets apart
+    key = 0  # gives each data set its own streams of random numbers
 
-    def __init__(self, split="train", size=128, seed=0, length=None):
+    def __init__(
+        self, split: str = "train", size: int = 128, seed: int = 0, length: int | None = None
+    ) -> None:
+        """Check the arguments."""
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}: it must be one of {', '.join(SPLITS)}")
         if not _SMALLEST <= size <= _LARGEST:
@@ -49,46 +56,61 @@ class _Drawn(ImageSet):
         self.class_names = species_names()
         self.checksum = f"{self.name} version {VERSION}, {split}, seed {seed}, {size} px"
 
-    def __len__(self):
+    def __len__(self) -> int:
+        """Return the number of images."""
         return self.length
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
+        """Return one image with its label, group and name."""
         index = self._checked(index)
         image = torch.from_numpy(self.picture(index)).permute(2, 0, 1).contiguous().float() / 255
         return Example(image, self.labels(index)[0], index, f"{self.split}-{index:06d}")
 
-    def sample(self, count):
-        """The first ``count`` indices, all when None: species take turns, so these hold them all alike."""
+    def sample(self, count: int | None) -> list[int]:
+        """Return the first ``count`` indices, or all for None.
+
+        The species alternate, so they are equally frequent among these.
+        """
         return list(range(len(self) if count is None else min(count, len(self))))
 
-    def _checked(self, index):
+    def labels(self, index: int) -> tuple[int, ...]:
+        """Return the species of each bird of an image."""
+        raise NotImplementedError
+
+    def scene(self, index: int) -> Scene:
+        """Return the scene of an image: everything except the species."""
+        raise NotImplementedError
+
+    def _checked(self, index: int) -> int:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"picture {index} of {self.name} ({self.split}), which has {len(self)}")
+            where = f"{self.name} ({self.split}), which has {len(self)}"
+            raise IndexError(f"there is no picture {index} in {where}")
         return index % len(self)
 
-    def _entropy(self, index):
+    def _entropy(self, index: int) -> tuple[int, tuple[int, ...]]:
+        """Return seed and key of the random numbers of an image."""
         return self.seed, (self.key, list(SPLITS).index(self.split), index)
 
-    def _render(self, index, labels):
-        render = _kept if self.size <= _KEPT_SIZE else _Drawn._draw
-        return tuple(part.copy() for part in render(self, index, labels))
+    def _render(self, index: int, labels: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        render = _cached if self.size <= _CACHED_SIZE else _Synthetic._draw
+        return tuple(array.copy() for array in render(self, index, labels))
 
-    def _draw(self, index, labels):
+    def _draw(self, index: int, labels: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         return self.scene(index).render([SPECIES[label] for label in labels], self.size)
 
-    def _annotations(self, index):
+    def _annotations(self, index: int) -> tuple[Annotations, ...]:
         labels = self.labels(index)
         _, owners = self._render(self._checked(index), labels)
         return tuple(_read(owners, number, label) for number, label in enumerate(labels))
 
 
-@lru_cache(maxsize=2000)  # at 4 bytes a pixel 130 MB at most; several networks and pages look at the same pictures
-def _kept(images, index, labels):
+@lru_cache(maxsize=2000)  # at most 130 MB, with 4 bytes for each pixel; networks and pages share the images
+def _cached(images: _Synthetic, index: int, labels: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     return images._draw(index, labels)
 
 
-def _read(owners, number, label):
-    """The annotations of bird `number` from the map of who owns each pixel."""
+def _read(owners: np.ndarray, number: int, label: int) -> Annotations:
+    """Return the annotations of one bird, given the codes of the parts that all pixels show."""
     masks = {part: owners == code + number * BIRD_STEP for part, code in CODES.items()}
     masks = {part: mask for part, mask in masks.items() if mask.any()}
     ys, xs = np.nonzero((owners > number * BIRD_STEP) & (owners < (number + 1) * BIRD_STEP))
@@ -96,32 +118,29 @@ def _read(owners, number, label):
     return Annotations(masks, box, label)
 
 
-class SyntheticBirds(_Drawn):
-    """Pictures of one perched bird each, of thirty invented species, drawn when asked for.
+class SyntheticBirds(_Synthetic):
+    """Images of one perched bird each, of thirty invented species, rendered on demand.
 
-    Picture i shows species i mod 30, so every run of 30 pictures holds each species once. Pose, size,
-    place, light, background and what stands in front are drawn from (seed, split, i) and do not
-    depend on the species or on the size in pixels. The same arguments give the same bytes on every
-    platform.
+    Image i shows species i mod 30, so 30 successive images show each species once. Pose, size, position,
+    illumination, background and occluders are random functions of (seed, split, i). They do not depend on the
+    species or on the size in pixels. The same arguments give the same bytes on every platform.
 
-    Parameters
-    ----------
-    split : {"train", "validation", "test"}
-        Splits draw from different random streams, so they are disjoint.
-    size : int
-        Side of the pictures in pixels, 32 to 1024.
-    seed : int
-        Another seed gives other pictures of the same species.
-    length : int, optional
-        How many pictures; 9000, 900 and 1500 for the three splits by default.
+    Args:
+        split: "train", "validation" or "test". The splits use different streams of random numbers, so they
+            are disjoint.
+        size: Side of the images in pixels, 32 to 1024.
+        seed: Seed of the random numbers.
+        length: Number of images. The default is 9,000, 900 and 1,500 for the three splits.
 
-    Raises
-    ------
-    ValueError
-        For an unknown split, a size out of range or a negative seed.
+    Attributes:
+        split: As given.
+        size: As given.
+        seed: As given.
+        length: Number of images.
 
-    Examples
-    --------
+    Raises:
+        ValueError: The split is unknown, the size is out of range, or the seed is negative.
+
     >>> birds = SyntheticBirds("test", size=64)
     >>> image, label, group, name = birds[31]
     >>> image.shape, birds.class_names[label], name
@@ -130,7 +149,7 @@ class SyntheticBirds(_Drawn):
     >>> parts["crown"].shape, bool(parts["crown"].any())
     ((64, 64), True)
 
-    The same scene with another species differs only at the parts that set the two apart:
+    The same scene with another species differs only in the parts that distinguish the two:
 
     >>> plain = birds.picture(31, species="Ash-crowned Finch")
     >>> changed = (plain != birds.picture(31)).any(axis=2)
@@ -140,37 +159,43 @@ class SyntheticBirds(_Drawn):
 
     name = "birds"
 
-    def labels(self, index):
-        """The species shown, a tuple of one label."""
+    def labels(self, index: int) -> tuple[int]:
+        """Return the species of the bird, a tuple of one label."""
         return (self._checked(index) % len(SPECIES),)
 
-    def scene(self, index):
-        """The `Scene` of a picture: all but the species."""
+    def scene(self, index: int) -> Scene:
+        """Return the scene of an image: everything except the species."""
         return sample_scene(*self._entropy(self._checked(index)))
 
-    def picture(self, index, species=None):
-        """The picture as uint8 array (H, W, 3), with its own species or another one in the same scene.
+    def picture(self, index: int, species: int | str | Species | None = None) -> np.ndarray:
+        """Render an image with its own or another species.
 
-        `species` is a label, a name or a `Species`; an unknown one raises ValueError.
+        Args:
+            index: Index of the image.
+            species: Label, name or record of the species. None stands for its own species.
+
+        Returns:
+            The image, uint8 (H, W, 3).
+
+        Raises:
+            ValueError: The species is unknown.
+            IndexError: There is no such image.
         """
         index = self._checked(index)
         labels = self.labels(index) if species is None else (species_index(species),)
         return self._render(index, labels)[0]
 
-    def annotations(self, index):
-        """The masks of the parts, the box and the label (`Annotations`) of the bird in a picture."""
+    def annotations(self, index: int) -> Annotations:
+        """Return the part masks, the box and the label of the bird."""
         return self._annotations(index)[0]
 
 
-class BirdScenes(_Drawn):
-    """Pictures of two birds of different species, each in a half of the picture.
+class BirdScenes(_Synthetic):
+    """Images of two birds of different species, one in each half of the image.
 
-    The label of an example is that of its first bird, which is species i mod 30; the second is any
-    other species, and either may sit on the left. Parameters, determinism and errors are those of
-    `SyntheticBirds`.
+    The label of an example is that of its first bird, species i mod 30. The second bird has another species.
+    Either may be on the left. Arguments, determinism and errors are those of :class:`SyntheticBirds`.
 
-    Examples
-    --------
     >>> scenes = BirdScenes("test", size=64, length=60)
     >>> first, second = scenes.annotations(7)
     >>> scenes.labels(7) == (first.label, second.label), first.label != second.label
@@ -182,22 +207,22 @@ class BirdScenes(_Drawn):
     name = "bird-scenes"
     key = 1
 
-    def labels(self, index):
-        """The species of the two birds, a tuple of two different labels."""
+    def labels(self, index: int) -> tuple[int, int]:
+        """Return the species of the two birds, two different labels."""
         index = self._checked(index)
         first, kinds = index % len(SPECIES), len(SPECIES)
-        # steps through the other species so that every 30 · 29 pictures hold every ordered pair once
+        # 30 · 29 successive images show every ordered pair once
         return first, (first + 1 + (index // kinds + 11 * first) % (kinds - 1)) % kinds
 
-    def scene(self, index):
-        """The `Scene` of a picture: all but the species."""
+    def scene(self, index: int) -> Scene:
+        """Return the scene of an image: everything except the species."""
         return sample_pair(*self._entropy(self._checked(index)))
 
-    def picture(self, index):
-        """The picture as uint8 array (H, W, 3)."""
+    def picture(self, index: int) -> np.ndarray:
+        """Render an image, uint8 (H, W, 3)."""
         index = self._checked(index)
         return self._render(index, self.labels(index))[0]
 
-    def annotations(self, index):
-        """The annotations of both birds, the labelled one first."""
+    def annotations(self, index: int) -> tuple[Annotations, Annotations]:
+        """Return the annotations of both birds. The bird that the example is labelled with comes first."""
         return self._annotations(index)

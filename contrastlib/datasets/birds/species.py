@@ -1,10 +1,15 @@
-"""The catalogue: thirty invented species in ten genera, each a table of traits, one per part.
+"""The catalogue of thirty invented species in ten genera. A species has one trait for each part.
 
-A trait is a colour name, optionally followed by a shape ("horn cone"), or ``None`` for a part worn
-plain. Within a genus the second and third species each change exactly one part of the first, in five genera
-different parts and in five the same one. So the catalogue holds pairs that differ in one part (25 of
-them), in two (5), and between genera in many.
+A trait is the name of a colour, with a shape where the part has several ("horn cone"). None stands for an
+unmarked
+part: a missing crest, or one that has the colours of the part around it. Within a genus, the second and the
+    third
+species each differ from the first in exactly one part. In five genera these are different parts, in the other
+five the same part. So 25 pairs of species differ in one part, 5 pairs differ in two parts, and species of
+different genera differ in many.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -12,6 +17,7 @@ PARTS = (
     "beak", "crest", "crown", "face", "eye stripe", "eye ring", "eye", "throat",
     "breast", "belly", "back", "wing", "wing bar", "tail", "legs",
 )  # fmt: skip
+"""Names of the parts."""
 
 COLOURS = {
     "amber": (214, 150, 40),
@@ -36,11 +42,17 @@ COLOURS = {
     "violet": (104, 62, 142),
     "white": (246, 246, 242),
 }
+"""RGB values of the colours of traits, 0 to 255, by name."""
 
 
 @dataclass(frozen=True)
 class Trait:
-    """How one part looks: a colour name of `COLOURS` and, for beak, crest and tail, a shape."""
+    """The look of one part.
+
+    Attributes:
+        colour: Name of a colour in ``COLOURS``.
+        shape: Name of a shape, for beak, crest and tail; empty for other parts.
+    """
 
     colour: str
     shape: str = ""
@@ -48,19 +60,26 @@ class Trait:
 
 @dataclass(frozen=True)
 class Species:
-    """An invented species: its name, its genus and the trait of every part (None: worn plain)."""
+    """An invented species.
+
+    Attributes:
+        name: Its name.
+        genus: Its genus.
+        traits: Trait of each part, None for unmarked parts.
+    """
 
     name: str
     genus: str
     traits: dict[str, Trait | None]
 
 
-def _parse(trait):
+def _parse(trait: str | None) -> Trait | None:
     return None if trait is None else Trait(*trait.split())
 
 
-def _genus(genus, common, first, *variants):
-    """Species of one genus: `common` under the name `first`, and variants that change one part each."""
+def _genus(genus: str, common: dict[str, str | None], first: str,
+           *variants: tuple[str, str, str | None]) -> list[Species]:
+    """Return the species of one genus: the first one, and variants (name, part, trait) of it."""
     traits = {part: _parse(common.get(part)) for part in PARTS}
     members = [Species(f"{first} {genus}", genus, traits)]
     for name, part, trait in variants:
@@ -68,9 +87,9 @@ def _genus(genus, common, first, *variants):
     return members
 
 
-def _traits(beak, crest, crown, face, stripe, ring, eye, throat, breast, belly, back, wing, bar, tail, legs):
-    values = (beak, crest, crown, face, stripe, ring, eye, throat, breast, belly, back, wing, bar, tail, legs)
-    return dict(zip(PARTS, values, strict=True))
+def _traits(*traits: str | None) -> dict[str, str | None]:
+    """Return the traits of all parts by name, given in the order of ``PARTS``."""
+    return dict(zip(PARTS, traits, strict=True))
 
 
 SPECIES = (
@@ -155,10 +174,11 @@ SPECIES = (
         ("Scarlet-ringed", "eye ring", "scarlet"),
     ),
 )  # fmt: skip
+"""All species, in the order of their labels."""
 
 
-def species_names():
-    """The names of the species, in the order of their labels.
+def species_names() -> list[str]:
+    """Return the names of the species, in the order of their labels.
 
     >>> species_names()[:2]
     ['Ash-crowned Finch', 'Rust-crowned Finch']
@@ -166,16 +186,15 @@ def species_names():
     return [species.name for species in SPECIES]
 
 
-def species_index(species):
-    """The label of a species given as a label, a name or a `Species`.
+def species_index(species: int | str | Species) -> int:
+    """Return the label of a species.
 
-    Raises
-    ------
-    ValueError
-        If no species has that name or label.
+    Args:
+        species: Its label, name or record.
 
-    Examples
-    --------
+    Raises:
+        ValueError: No species has this name or label.
+
     >>> species_index("Rust-crowned Finch")
     1
     """
@@ -191,21 +210,19 @@ def species_index(species):
     return int(species)
 
 
-def differing_parts(a, b):
-    """The parts in which two species differ, in the order of `PARTS`.
+def differing_parts(a: int | str | Species, b: int | str | Species) -> tuple[str, ...]:
+    """Return the parts in which two species differ, in the order of ``PARTS``.
 
-    Parameters
-    ----------
-    a, b : int, str or Species
-        Two species, each by label, name or record.
+    Args:
+        a: Label, name or record of the first species.
+        b: Label, name or record of the second species.
 
-    Returns
-    -------
-    tuple of str
-        Empty when both are the same species.
+    Returns:
+        The names of the parts; empty if both are the same species.
 
-    Examples
-    --------
+    Raises:
+        ValueError: One of the species is unknown.
+
     >>> differing_parts("Ash-crowned Finch", "Rust-crowned Finch")
     ('crown',)
     >>> differing_parts("Plain-browed Warbler", "White-throated Warbler")
