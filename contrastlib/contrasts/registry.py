@@ -37,7 +37,6 @@ class Contrast:
         sums_to_zero: Whether the weights of an image sum to 0. If so, the score <w, y> does not change when
             the same number is added to all logits.
         takes_foils: Whether the contrast needs foils, the classes that the target class is compared with.
-
         scales: Name of the contrast of which its weights are a positive multiple, or None. Such a multiple
             changes only the scale of a map that is linear in w. The explorer, whose colours follow the
             scale of each map, leaves these contrasts out.
