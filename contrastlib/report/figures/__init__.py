@@ -2,13 +2,15 @@
 
 - :mod:`~contrastlib.report.figures.shared`: used by several pages
 - :mod:`~contrastlib.report.figures.masking`: of 04_masking
+- :mod:`~contrastlib.report.figures.three_classes`: of 06_three_classes
 """
 
-from contrastlib.report.figures import masking
+from contrastlib.report.figures import masking, three_classes
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
     answer,
+    compact,
     credits,
     intervals,
     left_out,
@@ -17,10 +19,9 @@ from contrastlib.report.figures.shared import (
     masking_table,
     perturbation_bars,
     published,
-    three_classes,
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
+    "CONTRAST_ORDER", "SHORT", "answer", "compact", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
     "perturbation_bars", "published", "three_classes",
 ]  # fmt: skip

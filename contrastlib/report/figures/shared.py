@@ -9,12 +9,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from contrastlib import assets, models
-from contrastlib.plotting import clipped, overlay
+from contrastlib.plotting import clipped, compressed, overlay
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
@@ -96,37 +96,6 @@ def map_blocks(
                     ax.set_ylabel(row_titles[row], fontsize=8)
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
-    return figure
-
-
-def three_classes(
-    images: Sequence[np.ndarray], maps: Sequence[np.ndarray], classes: Sequence[Sequence[str]], contrasts: Sequence[str]
-) -> Figure:
-    """Figure 5 of Wang & Wang 2022: for each image its three likeliest classes in rows, contrasts in columns.
-
-    Images stand below each other.
-
-    Args:
-        images: N of (H, W, 3) in [0, 1].
-        maps: N of (contrasts, 3, H, W); each map drawn with 0 in white.
-        classes: for each image the titles of its three rows.
-        contrasts: titles of the columns.
-    """
-    columns = 1 + len(contrasts)
-    figure = plt.figure(figsize=(1.15 * columns, 1.2 * 3 * len(images)), layout="constrained")
-    blocks = np.atleast_1d(figure.subfigures(len(images), 1, hspace=0.03)).ravel()
-    for block, image, heat, titles in zip(blocks, images, maps, classes):
-        axes = block.subplots(3, columns)
-        for rank in range(3):
-            axes[rank, 0].set_axis_off()
-            if rank > 0:
-                axes[rank, 0].text(0.5, 0.5, titles[rank], ha="center", va="center", fontsize=7, parse_math=False)
-            for c, contrast in enumerate(contrasts):
-                overlay(axes[rank, c + 1], image, heat[c, rank])
-                if rank == 0:
-                    axes[rank, c + 1].set_title(contrast, fontsize=8)
-        axes[0, 0].imshow(image)
-        axes[0, 0].set_title(titles[0], fontsize=7, parse_math=False)
     return figure
 
 
@@ -219,6 +188,16 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     if "before" in cells:
         table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
     return table
+
+
+def compact(figure: Figure) -> Image:
+    """A figure as a small file, see :func:`contrastlib.plotting.compressed`. It is closed, so that a notebook shows it once.
+
+    >>> compact(plt.figure(figsize=(1, 1))).format
+    'png'
+    """
+    kind, data = compressed(figure)
+    return Image(data, format=kind)
 
 
 def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
