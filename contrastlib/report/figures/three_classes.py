@@ -23,7 +23,7 @@ from contrastlib.report.figures.shared import compact, intervals, left_out
 from contrastlib.report.verdict_tables import title
 
 BIRD_PHOTOGRAPHS = ("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
-FOILS = {"third class": lambda foil: foil == 3, "other of the top two": lambda foil: foil < 3}
+FOILS = {"third": lambda foil: foil == 3, "top two": lambda foil: foil < 3}
 FIRST_FROM = (
     "GradCAM maps by {network} of the three most probable classes of the first split decision from image {start} on, with the "
     "contrasts original, mean, maximum, weighted in columns."
@@ -79,7 +79,7 @@ def first_from(networks: Mapping[str, Sequence], threshold: float) -> Callable[.
 
     first = next(iter(networks))
 
-    def draw(network=first, start=30):
+    def draw(network=first, start=200):
         return figure_5(models.load(network), networks[network][0], threshold, 1, start)
 
     return draw
@@ -214,8 +214,8 @@ def _kept(table: pd.DataFrame, resamples: int) -> pd.DataFrame:
     cells = table.groupby([*by, "contrast"], sort=False)["relative_probability"].mean().unstack()[list(three_classes.CONTRASTS)]
     cells.insert(0, "before", table.groupby(by, sort=False)["relative_probability_before"].mean())
     gain = statistics.paired_differences(table, "relative_probability", by, second="maximum", resamples=resamples)
-    gain = gain.assign(**{"weighted − maximum": intervals(gain)}).rename(columns={"groups": "photographs"}).set_index(by)
-    return cells.join(gain[["weighted − maximum", "images", "photographs"]])
+    cells["weighted − maximum"] = gain.assign(cell=intervals(gain)).set_index(by)["cell"]
+    return cells.rename_axis(index={"foil": "against", "rank": "map of"}).rename(index="t{}".format, level="map of")
 
 
 def _named(rows: pd.DataFrame) -> str:
