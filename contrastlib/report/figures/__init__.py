@@ -3,9 +3,10 @@
 - :mod:`~contrastlib.report.figures.shared`: used by several pages
 - :mod:`~contrastlib.report.figures.masking`: of 04_masking
 - :mod:`~contrastlib.report.figures.three_classes`: of 06_three_classes
+- :mod:`~contrastlib.report.figures.dominance`: of 07_dominance
 """
 
-from contrastlib.report.figures import masking, three_classes
+from contrastlib.report.figures import dominance, masking, three_classes
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -22,6 +23,6 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "compact", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
+    "CONTRAST_ORDER", "SHORT", "answer", "compact", "credits", "dominance", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
     "perturbation_bars", "published", "three_classes",
 ]  # fmt: skip
