@@ -111,6 +111,80 @@ def slopes(table: pd.DataFrame, x: str = "logit", y: str = "norm", resamples: in
     return pd.DataFrame(rows).T
 
 
+def relative_slopes(table: pd.DataFrame, resamples: int = 1000, estimate: str = "within images") -> pd.DataFrame:
+    """:func:`slopes` of each network, in units of its mean norm.
+
+    Args:
+        table: from :func:`gradient_norms`, of several networks.
+        resamples: bootstrap samples.
+        estimate: "within images" or "pooled".
+
+    Returns:
+        A row for each network, with mean (by which share of itself the norm changes when the logit grows by one), low
+        and high.
+    """
+    return pd.DataFrame([
+        {"network": name, **_in_units(slopes(part, resamples=resamples).loc[estimate], part["norm"].mean())}
+        for name, part in table.groupby("network", sort=False)
+    ])
+
+
+def more_alike_where_dominated(table: pd.DataFrame, threshold: float = 0.1, resamples: int = 1000) -> pd.DataFrame:
+    """Mean cosine of weighted and original maps where p_2 <= threshold, minus that where p_2 > threshold.
+
+    The two means are over different images, so that nothing is paired: groups are resampled.
+
+    Args:
+        table: from :func:`agreement`, one method, of several networks.
+        threshold: on p_2.
+        resamples: bootstrap samples.
+
+    Returns:
+        A row for each network that has images on both sides, with mean, low, high, images and groups.
+    """
+    rows = []
+    for name, part in table.groupby("network", sort=False):
+        over = (part["p_2"] <= threshold).to_numpy()
+        if over.any() and not over.all():
+            columns = np.stack([over * part["weighted"], over, ~over * part["weighted"], ~over], axis=1).astype(float)
+            low, high = interval(_gap(bootstrap(columns, part["group"].to_numpy(), resamples))[:, None])[:, 0]
+            rows.append({"network": name, "mean": _gap(columns.mean(axis=0)), "low": low, "high": high,
+                         "images": len(part), "groups": part["group"].nunique()})
+    return pd.DataFrame(rows, columns=["network", "mean", "low", "high", "images", "groups"])
+
+
+def float32_changes(table: pd.DataFrame, tolerance: float = 0.01) -> pd.DataFrame:
+    """The share of images whose map changes when it is propagated from p_t through the softmax, in the model's dtype.
+
+    A map has changed if its cosine with the original map differs from that of the weighted one by more than the
+    tolerance, or if it is 0.
+
+    Args:
+        table: from :func:`agreement`, one method, of several networks.
+        tolerance: of cosines.
+
+    Returns:
+        A row for each network, with mean (that share), images, and where the map changed the mean cosines weighted and
+        softmax with the original map.
+    """
+    changed = table["softmax"].isna() | ((table["softmax"] - table["weighted"]).abs() > tolerance)
+    rows = [
+        {"network": name, "mean": changed[part.index].mean(), "images": len(part)}
+        | part.loc[changed[part.index], ["weighted", "softmax"]].mean().to_dict()
+        for name, part in table.groupby("network", sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _in_units(slope: pd.Series, unit: float) -> dict[str, float]:
+    return {"mean": slope["slope"] / unit, "low": slope["low"] / unit, "high": slope["high"] / unit}
+
+
+def _gap(sums: np.ndarray) -> np.ndarray:
+    """Difference of two means from sums, or means, of (values, ones) of the first and of the second."""
+    return sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3]
+
+
 def _slope(n, x, y, xx, xy):
     """Of the least-squares line, from sums over points; each bootstrap sample has means of its own."""
     return (xy - x * y / n) / (xx - x**2 / n)

@@ -125,6 +125,44 @@ def mean_by_class_count(
     return pd.DataFrame(rows)
 
 
+def falling_exponents(table: pd.DataFrame) -> pd.DataFrame:
+    """How fast the norm of the subtracted mean falls while classes are added.
+
+    It is the a of a norm that falls like (C - 1)^-a from a tenth of the classes, or the nearest number measured, to
+    all C: 1 if the sum of the other maps stays the same, 1/2 if they are independent, 0 if the norm stays level.
+
+    Args:
+        table: from :func:`mean_by_class_count`, of several networks.
+
+    Returns:
+        A row for each network, with ``mean``, the exponent of the mean norms over images. It is NaN where only one
+        number of classes was measured.
+
+    >>> t = pd.DataFrame({"network": "n", "image": 0, "classes": [2, 11, 101], "foil_norm": [1., 0.5, 0.05]})
+    >>> falling_exponents(t)["mean"].round(2).item()
+    1.0
+    """
+    norms = table.groupby(["network", "classes"], sort=False)["foil_norm"].mean()
+    return pd.DataFrame([
+        {"network": name, "mean": _falling_exponent(norms[name].sort_index())} for name in norms.index.unique("network")
+    ])
+
+
+def distances_from_opposite(table: pd.DataFrame) -> pd.DataFrame:
+    """How far pairs of maps are from being each other's negative: the largest |cos + 1| of each network.
+
+    Args:
+        table: rows of :func:`compare`, of the pairs that are to be opposite.
+
+    Returns:
+        A row for each network, with ``mean``, that largest distance.
+
+    >>> distances_from_opposite(pd.DataFrame({"network": "n", "to_foil": [-1., -0.75]}))["mean"].item()
+    0.25
+    """
+    return (table["to_foil"] + 1).abs().groupby(table["network"], sort=False).max().rename("mean").reset_index()
+
+
 def _class_counts(count: int) -> list[int]:
     """
     >>> _class_counts(30)
@@ -132,6 +170,15 @@ def _class_counts(count: int) -> list[int]:
     """
     steps = [mantissa * 10**power for power in range(5) for mantissa in (1, 2, 5)]
     return sorted({3, count, *(n for n in steps if 2 <= n < count)} - ({3} if count < 3 else set()))
+
+
+def _falling_exponent(norms: pd.Series) -> float:
+    """Of norms indexed by rising numbers of classes."""
+    classes = norms.index.to_numpy()
+    tenth = classes[np.argmin(np.abs(classes - classes[-1] / 10))]
+    if tenth == classes[-1]:
+        return float("nan")
+    return float(np.log(norms[tenth] / norms.iloc[-1]) / np.log((classes[-1] - 1) / (tenth - 1)))
 
 
 def _similarities(maps: Tensor, schemes: Sequence[str]) -> pd.DataFrame:

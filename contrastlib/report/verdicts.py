@@ -8,8 +8,13 @@ from operator import ge, gt, le, lt
 
 import pandas as pd
 
-COMPARISONS: dict[str, Callable] = {"at_least": ge, "more_than": gt, "at_most": le, "less_than": lt}
-IN_WORDS = {"at_least": "at least", "more_than": "more than", "at_most": "at most", "less_than": "less than"}
+
+def _within(values: pd.Series, bound: float) -> pd.Series:
+    return values.abs() < bound
+
+
+COMPARISONS: dict[str, Callable] = {"at_least": ge, "more_than": gt, "at_most": le, "less_than": lt, "within": _within}
+IN_WORDS = {"at_least": "at least", "more_than": "more than", "at_most": "at most", "less_than": "less than", "within": "within ±"}
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class Criterion:
 
     Attributes:
         intervals: "above" or "below"; None where values are judged.
-        value: "at_least", "more_than", "at_most" or "less_than"; None where intervals are judged.
+        value: "at_least", "more_than", "at_most", "less_than", or "within" for values on either side of 0 that are nearer to
+            it than the bound; None where intervals are judged.
         bound: what the interval or value is compared with.
 
     Raises:
@@ -67,6 +73,8 @@ def verdict(effects: pd.DataFrame, criterion: Criterion) -> tuple[str, int, int]
     ('undecided', 1, 0)
     >>> verdict(pd.DataFrame({"mean": [0.95, 0.99]}), Criterion(value="more_than", bound=0.9))
     ('supported', 2, 0)
+    >>> verdict(pd.DataFrame({"mean": [-0.02, 0.001]}), Criterion(value="within", bound=0.01))
+    ('mixed', 1, 1)
     """
     if not len(effects):
         raise ValueError("a verdict needs at least one cell, and this table has none")

@@ -67,3 +67,35 @@ def test_slopes_within_images_do_not_see_differences_between_images():
     found = dominance.slopes(table, resamples=200)
     assert found.loc["within images", "slope"] == pytest.approx(2) and found.loc["pooled", "slope"] < -2
     assert (found["low"] <= found["slope"] + 1e-9).all() and (found["slope"] <= found["high"] + 1e-9).all()
+
+
+def test_slopes_in_units_of_the_mean_norm():
+    base = pd.DataFrame({"logit": [0., 1, 2, 5, 6, 7], "norm": [1., 2, 3, 2, 4, 6], "image": [0, 0, 0, 1, 1, 1], "group": [0, 0, 0, 1, 1, 1]})
+    table = pd.concat([base.assign(network="a"), base.assign(network="ten times", norm=10 * base["norm"])])
+    found = dominance.relative_slopes(table, resamples=50).set_index("network")
+    assert found.loc["a"].tolist() == pytest.approx([1.5 / 3, 1 / 3, 2 / 3])
+    assert found.loc["ten times"].tolist() == pytest.approx(found.loc["a"].tolist())
+    assert dominance.relative_slopes(table, 50, "pooled").set_index("network").loc["a", "mean"] == pytest.approx(
+        np.polyfit(base["logit"], base["norm"], 1)[0] / 3)
+
+
+def test_maps_more_alike_where_a_class_dominates():
+    draws = np.random.default_rng(0)
+    p_2 = np.tile([0.05, 0.1, 0.2, 0.3], 10)
+    both = pd.DataFrame({"network": "both", "p_2": p_2, "group": np.arange(40) // 2,
+                         "weighted": np.where(p_2 <= 0.1, 0.9, 0.5) + 0.05 * draws.random(40)})
+    table = pd.concat([both, both[both["p_2"] > 0.1].assign(network="split alone")], ignore_index=True)
+    found = dominance.more_alike_where_dominated(table, resamples=200)
+    assert found["network"].tolist() == ["both"] and found["groups"].item() == 20
+    row = found.iloc[0]
+    over = both["p_2"] <= 0.1
+    assert row["mean"] == pytest.approx(both.loc[over, "weighted"].mean() - both.loc[~over, "weighted"].mean())
+    assert 0.35 < row["low"] < row["mean"] < row["high"] < 0.45
+    assert dominance.more_alike_where_dominated(table, threshold=0.25, resamples=10)["network"].tolist() == ["both", "split alone"]
+
+
+def test_which_maps_float32_changes():
+    table = pd.DataFrame({"network": ["a", "a", "a", "b"], "weighted": [0.5, 0.9, 0.7, 0.5], "softmax": [0.505, 0.2, np.nan, 0.5]})
+    found = dominance.float32_changes(table).set_index("network")
+    assert found.loc["a"].to_dict() == pytest.approx({"mean": 2 / 3, "images": 3, "weighted": 0.8, "softmax": 0.2})
+    assert found.loc["b", "mean"] == 0 and np.isnan(found.loc["b", "weighted"])

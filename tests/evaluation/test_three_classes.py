@@ -97,3 +97,23 @@ def test_maps_of_all_classes(network, images, chunk):
 def test_maps_of_all_classes_need_a_positive_chunk(network, images):
     with pytest.raises(ValueError, match="at least one class"):
         class_maps(forward(network, images, "0"), explainers.gradcam, chunk=0)
+
+
+@pytest.mark.parametrize("a", [0.0, 0.5, 1.0])
+def test_exponents_of_norms_that_fall_like_a_power(a):
+    rows = [{"network": name, "classes": n, "image": i, "foil_norm": scale * (n - 1.0) ** -a * (1 + i)}
+            for name, counts, scale in (("many", [2, 100, 1000], 1.0), ("few", [2, 5, 10], 3.0)) for n in counts for i in range(2)]
+    found = three_classes.falling_exponents(pd.DataFrame(rows).sample(frac=1, random_state=0)).set_index("network")["mean"]
+    assert found.to_dict() == pytest.approx({"many": a, "few": a})
+
+
+def test_no_exponent_of_one_number_of_classes():
+    one = pd.DataFrame({"network": "two classes", "classes": 2, "image": [0, 1], "foil_norm": [0.5, 1.0]})
+    assert three_classes.falling_exponents(one)["mean"].isna().all()
+
+
+def test_distance_from_opposite_is_that_of_the_worst_pair(table):
+    top_two = table[(table["contrast"] == "maximum") & table["rank"].isin([1, 2]) & table["foil"].isin([1, 2])]
+    both = pd.concat([top_two.assign(network="a"), top_two.assign(network="b", to_foil=-1.25)])
+    found = three_classes.distances_from_opposite(both).set_index("network")["mean"]
+    assert found["a"] < 1e-9 and found["b"] == 0.25

@@ -1,26 +1,43 @@
-"""Figures and tables of the report's pages: one module for each page, and what several pages share.
+"""Figures and tables of the report's pages.
 
-- :mod:`~contrastlib.report.figures.shared`: used by several pages
-- the others: of the notebook whose name they have
+- :mod:`~contrastlib.report.figures.shared`: what several pages use
+- the other modules: what one page uses
 """
 
-from contrastlib.report.figures import fullgrad, masking
+from contrastlib.report.figures import (
+    dominance,
+    fullgrad,
+    masking,
+    three_classes,
+)
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
     answer,
     credits,
+    finished,
     intervals,
     left_out,
     maker,
     map_blocks,
-    masking_table,
     perturbation_bars,
     published,
-    three_classes,
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "credits", "fullgrad", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
-    "perturbation_bars", "published", "three_classes",
+    "CONTRAST_ORDER",
+    "SHORT",
+    "answer",
+    "credits",
+    "dominance",
+    "finished",
+    "fullgrad",
+    "intervals",
+    "left_out",
+    "maker",
+    "map_blocks",
+    "masking",
+    "perturbation_bars",
+    "published",
+    "three_classes",
 ]  # fmt: skip

@@ -99,37 +99,6 @@ def map_blocks(
     return figure
 
 
-def three_classes(
-    images: Sequence[np.ndarray], maps: Sequence[np.ndarray], classes: Sequence[Sequence[str]], contrasts: Sequence[str]
-) -> Figure:
-    """Figure 5 of Wang & Wang 2022: for each image its three likeliest classes in rows, contrasts in columns.
-
-    Images stand below each other.
-
-    Args:
-        images: N of (H, W, 3) in [0, 1].
-        maps: N of (contrasts, 3, H, W); each map drawn with 0 in white.
-        classes: for each image the titles of its three rows.
-        contrasts: titles of the columns.
-    """
-    columns = 1 + len(contrasts)
-    figure = plt.figure(figsize=(1.15 * columns, 1.2 * 3 * len(images)), layout="constrained")
-    blocks = np.atleast_1d(figure.subfigures(len(images), 1, hspace=0.03)).ravel()
-    for block, image, heat, titles in zip(blocks, images, maps, classes):
-        axes = block.subplots(3, columns)
-        for rank in range(3):
-            axes[rank, 0].set_axis_off()
-            if rank > 0:
-                axes[rank, 0].text(0.5, 0.5, titles[rank], ha="center", va="center", fontsize=7, parse_math=False)
-            for c, contrast in enumerate(contrasts):
-                overlay(axes[rank, c + 1], image, heat[c, rank])
-                if rank == 0:
-                    axes[rank, c + 1].set_title(contrast, fontsize=8)
-        axes[0, 0].imshow(image)
-        axes[0, 0].set_title(titles[0], fontsize=7, parse_math=False)
-    return figure
-
-
 def answer(
     image: np.ndarray, heat: np.ndarray, names: Sequence[str], probabilities: Sequence[float], part: str | None = None
 ) -> Figure:
