@@ -2,9 +2,10 @@
 
 - :mod:`~contrastlib.report.figures.shared`: used by several pages
 - :mod:`~contrastlib.report.figures.masking`: of 04_masking
+- :mod:`~contrastlib.report.figures.cost`: of 13_cost
 """
 
-from contrastlib.report.figures import masking
+from contrastlib.report.figures import cost, masking
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -21,6 +22,6 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
+    "CONTRAST_ORDER", "SHORT", "answer", "cost", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
     "perturbation_bars", "published", "three_classes",
 ]  # fmt: skip
