@@ -2,10 +2,11 @@
 
 - :mod:`~contrastlib.report.figures.shared`: used by several pages
 - :mod:`~contrastlib.report.figures.masking`: of 04_masking
+- :mod:`~contrastlib.report.figures.corrections`, :mod:`~contrastlib.report.figures.correction_results`: of 05_corrections
 - :mod:`~contrastlib.report.figures.cost`: of 13_cost
 """
 
-from contrastlib.report.figures import cost, masking
+from contrastlib.report.figures import correction_results, corrections, cost, masking
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -22,6 +23,6 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "cost", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
-    "perturbation_bars", "published", "three_classes",
+    "CONTRAST_ORDER", "SHORT", "answer", "correction_results", "corrections", "cost", "credits", "intervals", "left_out",
+    "maker", "map_blocks", "masking", "masking_table", "perturbation_bars", "published", "three_classes",
 ]  # fmt: skip
