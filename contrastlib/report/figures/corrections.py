@@ -98,7 +98,7 @@ def published_header() -> str:
     """Markdown: the published value that stands under the header p_t1."""
     quoted = published("blurring_masking").query("paper == 'wang2022' and dataset == 'CUB-200' and target == 't1'")
     value = quoted["unmodified_relative_probability"].iloc[0]
-    return f"**Effect.** A reader takes the published value for CUB-200, {value:.2f}, for one of the left column."
+    return f"**Effect.** The published value for CUB-200 is {value:.2f}. Read by its header it would belong in the left column."
 
 
 def blur_in_words(draws: pd.DataFrame) -> str:
@@ -167,13 +167,13 @@ def factor_table(factors: pd.DataFrame) -> Styler:
 
 def factor_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     """Markdown, erratum 12: cosine of the map without the factor and the original one, in each network."""
-    cosines = "; ".join(
-        f"{scale}: " + ", ".join(f"{value:+.2f} ({title(name)})" for name, value in correction_tables.without_factor(table).items())
-        for scale, table in measured.items()
+    lines = "\n".join(
+        f"- {scale}: " + ", ".join(f"{value:+.2f} ({title(name)})" for name, value in cosines.items())
+        for scale, cosines in ((scale, correction_tables.without_factor(table)) for scale, table in measured.items())
     )
     return (
-        "From the norms and cosines measured on the page of [three classes](06_three_classes.ipynb), the cosine between the map "
-        f"without the factor and the original one is {cosines}. Where it is near −1, the slip turns the map around."
+        "From the norms and cosines measured on the page of [three classes](06_three_classes.ipynb), the cosine between "
+        f"the map without the factor and the original one is:\n\n{lines}\n\nWhere it is near −1, the slip turns the map around."
     )
 
 
@@ -194,7 +194,7 @@ def scaled_mean(model: models.Classifier, dataset: str, images: int) -> Callable
         heat = explainers.gradcam(passed, torch.stack([w, torch.where(w > 0, w, factor * w)]))[:, 0]
         cosine = torch.cosine_similarity(*heat.flatten(1), dim=0)
         picture = pixels.permute(1, 2, 0).numpy()
-        figure, axes = plt.subplots(1, 3, figsize=(6, 2.4), layout="constrained")
+        figure, axes = plt.subplots(1, 3, figsize=(5.2, 2.1), layout="constrained")
         axes[0].imshow(picture)
         axes[0].set(xticks=[], yticks=[])
         axes[0].set_title(model.class_names[int(w.argmax())], fontsize=8)
