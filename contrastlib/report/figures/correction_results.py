@@ -49,8 +49,7 @@ def dominance_in_words(agreement: Mapping[str, pd.DataFrame], norms: Mapping[str
         alike.append(f"{scale} {spread(rows.groupby('network')['weighted'].mean().to_dict(), '.2f')}")
     return (
         f"**Effect.** Within images the norm of the gradient grows with the logit (interval above 0): {'; '.join(parts)}. Cosine of "
-        f"weighted and original GradCAM where one class dominates ($p_2 \\leq 0.1$): {'; '.join(alike)}. Details: "
-        "[dominating classes](07_dominance.ipynb)."
+        f"weighted and original GradCAM where one class dominates ($p_2 \\leq 0.1$): {'; '.join(alike)}."
     )
 
 
@@ -168,4 +167,5 @@ def _by_rule(table: pd.DataFrame, index: list[str]) -> pd.DataFrame:
     order = pd.MultiIndex.from_frame(table[index].drop_duplicates()) if len(index) > 1 else table[index[0]].drop_duplicates()
     columns = pd.MultiIndex.from_product([masking.KEPT_SIGNS, list(RULES)], names=["kept_sign", "mask_rule"])
     wide = table.pivot(index=index, columns=["kept_sign", "mask_rule"], values="cell").loc[order]
-    return wide.reindex(columns=columns.intersection(wide.columns, sort=False)).rename(columns=RULES, level="mask_rule")
+    wide = wide.reindex(columns=columns.intersection(wide.columns, sort=False)).rename(columns=RULES, level="mask_rule")
+    return wide.rename_axis(columns=["pixels kept", "masked"])

@@ -213,7 +213,7 @@ def wrong_sign_table(counted: pd.DataFrame) -> Styler:
     table = counted.groupby(keys)[["masked", "wrong"]].mean().unstack("contrast")
     order = pd.MultiIndex.from_product([masking.KEPT_SIGNS, masking.MASK_RULES], names=keys[:2])
     table = table.reindex(order).rename(index=RULES, level="mask_rule").rename(columns={"wrong": "of these, of the sign to keep"}, level=0)
-    return table.style.format("{:.1%}").set_uuid("mask-rule")
+    return table.rename_axis(index=["pixels kept", "counted"]).style.format("{:.1%}").set_uuid("mask-rule")
 
 
 def baseline_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
