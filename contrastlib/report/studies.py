@@ -19,6 +19,7 @@ import pandas as pd
 
 from contrastlib.evaluation import (
     conservation,
+    corrections,
     dominance,
     fullgrad,
     masking,
@@ -101,6 +102,12 @@ ablation_table = Study("ablation_table", dataset_evaluations.ablation_in, f"{GU}
 zebra_elephant = Study("zebra_elephant", compare_animals, f"{GU}, sec. 5.1", 4)
 precision_table = Study("precision_table", precision.softmax_gradients, "erratum 10", 16)
 integrated_readings = Study("integrated_readings", path_contrasts.compare, "erratum 8", 8)
+sign_steps = Study("sign_steps", corrections.sign_steps, "errata 1 and 2", 4)
+blur_draws = Study("blur_draws", corrections.blur_draws, "erratum 6", 16)
+path_and_product = Study("path_and_product", corrections.path_and_product, "erratum 9", 4)
+mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
+pixels_of_the_wrong_sign = Study("pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16)
+xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """all studies by name"""

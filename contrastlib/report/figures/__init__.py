@@ -5,6 +5,9 @@
 """
 
 from contrastlib.report.figures import (
+    correction_results,
+    corrections,
+    cost,
     dominance,
     fullgrad,
     masking,
@@ -28,6 +31,9 @@ __all__ = [
     "CONTRAST_ORDER",
     "SHORT",
     "answer",
+    "correction_results",
+    "corrections",
+    "cost",
     "credits",
     "dominance",
     "finished",

@@ -1,0 +1,147 @@
+"""What ``python -m benchmarks`` measured and kept: ratios of costs, promises, and times of the build."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from contrastlib.report.provenance import summary
+from contrastlib.report.shards import RESULTS, joined, load
+
+FOLDER = RESULTS / "benchmarks"
+KINDS = {
+    "wall": "time",
+    "cpu": "processor time",
+    "forwards": "forward passes",
+    "backwards": "backward passes",
+    "memory": "peak",
+}
+JOBS = {  # tables in which "by hand" is 1
+    "activation": "24 maps of a layer, in forward passes",
+    "input": "4 maps of the pixels",
+    "perturbation": "section 5.1, all n and ε",
+    "masking": "section 5.2.2, all of Table 1",
+    "classes": "maps of {classes} classes, VGG-16",
+    "pooled-classes": "maps of {classes} classes, ResNet-50",
+    "transformer": "ViT-B/16: every block's GradCAM, and rollout",
+    "memory": "memory",
+    "transformer-memory": "memory, ViT-B/16",
+}
+STEP_LIMITS = {
+    "the whole book": 300,
+    "tests": 480,
+    "continuous integration": 1200,
+    "fast tests": 90,
+}  # seconds
+
+
+def measured(folder: str | Path | None = None) -> pd.DataFrame:
+    """The ratios of all records of a folder, each the median over the records.
+
+    Args:
+        folder: of the records; data/results/benchmarks of this repository when None.
+
+    Returns:
+        A row for each table, what was done and quantity, with ratio, min and max over the records, and limit.
+        ``attrs`` hold the summed-up provenance, how many ``records`` there are, and the ``parameters`` of the last.
+
+    Raises:
+        FileNotFoundError: the folder holds no record.
+    """
+    folder = FOLDER if folder is None else Path(folder)
+    records = [load(path) for path in sorted(folder.glob("*.parquet"))]
+    if not records:
+        raise FileNotFoundError(f"no record in {folder}: `python -m benchmarks --save FOLDER` makes one")
+    rows = joined(records).groupby(["table", "what", "quantity"], sort=False)["ratio"]
+    ratios = rows.agg(ratio="median", min="min", max="max").reset_index()
+    table = ratios.merge(records[-1].drop(columns="ratio"))
+    provenances = [record.attrs["provenance"] for record in records]
+    table.attrs = {
+        "provenance": summary(provenances),
+        "records": len(records),
+        "parameters": provenances[-1]["parameters"],
+    }
+    return table
+
+
+def ratio(table: pd.DataFrame, name: str, what: str, quantity: str) -> float:
+    """The ratio of one table and quantity, of the first row whose job begins with ``what``."""
+    rows = table[
+        (table["table"] == name) & table["what"].str.startswith(what) & (table["quantity"] == quantity)
+    ]
+    return float(rows["ratio"].iloc[0])
+
+
+def many_maps(table: pd.DataFrame) -> pd.Series:
+    """Forward passes that many maps of a layer take, by the library that makes them."""
+    rows = table[(table["table"] == "activation") & table["quantity"].str.contains(r"^\d+ maps, wall")]
+    return rows.assign(way=rows["what"].str.split(", ").str[0]).set_index("way")["ratio"]
+
+
+def of_methods(table: pd.DataFrame) -> pd.DataFrame:
+    """Forward passes that one map of each method takes, a column for each contrast; the dearest method first."""
+    rows = table[
+        (table["table"] == "methods") & (table["quantity"] == "cpu") & table["what"].str.contains(", ")
+    ].copy()
+    rows[["method", "contrast"]] = rows["what"].str.split(", ", expand=True).to_numpy()
+    return rows.pivot(index="method", columns="contrast", values="ratio").sort_values(
+        "weighted", ascending=False
+    )
+
+
+def against_by_hand(table: pd.DataFrame) -> pd.DataFrame:
+    """What contrastlib takes where the same work by hand is 1: job, kind (of ``KINDS``), ratio, min, max, limit."""
+    ours = table[
+        table["what"].str.startswith("contrastlib")
+        & table["table"].isin(JOBS)
+        & ~table["quantity"].str.startswith("one map")
+    ]
+    titles = ours["table"].map(
+        {name: title.format_map(table.attrs["parameters"]) for name, title in JOBS.items()}
+    )
+    held = ours["table"].str.contains("memory")
+    titles = titles.where(~held, titles + ": " + ours["what"].str.removeprefix("contrastlib, "))
+    kinds = ours["quantity"].str.split(", ").str[-1].map(KINDS)
+    return ours.assign(job=titles, kind=kinds)[["job", "kind", "ratio", "min", "max", "limit"]]
+
+
+def promises(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`against_by_hand` where a limit was set, with a verdict.
+
+    "kept": the ratio is within the limit in every record; "broken": above it in every one; else "undecided".
+    """
+    limited = against_by_hand(table).dropna(subset="limit")
+    verdict = pd.Series("undecided", index=limited.index)
+    verdict[limited["max"] <= limited["limit"]] = "kept"
+    verdict[limited["min"] > limited["limit"]] = "broken"
+    return limited.assign(verdict=verdict)
+
+
+def build_times(folder: str | Path | None = None) -> pd.DataFrame:
+    """Seconds of each step of the build, with limit and verdict; ``attrs["made"]`` says when and where.
+
+    The step "the whole book" is the sum of "notebooks" and "pages".
+    """
+    folder = FOLDER if folder is None else Path(folder)
+    times = json.loads((folder / "build_times.json").read_text(encoding="utf-8"))
+    seconds = times["seconds"] | {
+        "the whole book": sum(times["seconds"][step] for step in ("notebooks", "pages"))
+    }
+    steps = pd.DataFrame({"seconds": seconds, "limit": STEP_LIMITS}).reindex(seconds)
+    steps["verdict"] = (
+        (steps["seconds"] <= steps["limit"])
+        .map({True: "kept", False: "broken"})
+        .where(steps["limit"].notna())
+    )
+    steps.attrs["made"] = (
+        f"{times['processors']} processors, {times['machine']}, Python {times['python']}, {times['date'][:10]}, "
+        f"commit {times['commit'][:10]}"
+    )
+    return steps
+
+
+def moved(folder: str | Path | None = None) -> pd.DataFrame:
+    """How far results that were computed again are from those before (``python -m benchmarks.moved --save``)."""
+    return pd.read_csv((FOLDER if folder is None else Path(folder)) / "moved.csv")
