@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -38,8 +39,14 @@ def bootstrap(
     _, member = np.unique(groups, return_inverse=True)
     sizes = np.bincount(member).astype(np.float64)
     sums = np.stack([np.bincount(member, weights=column) for column in values.T], axis=1)
-    draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), resamples)
+    draws = _draws(len(sizes), resamples, seed)
     return (draws @ sums) / (draws @ sizes)[:, None]
+
+
+@lru_cache(maxsize=4)
+def _draws(groups: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each group is drawn in each resample, (resamples, groups): most of a bootstrap's time."""
+    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples).astype(np.float64)
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
