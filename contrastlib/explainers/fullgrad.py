@@ -17,15 +17,12 @@ from contrastlib.explainers.fullgrad_terms import terms
 
 
 class FullGrad(NamedTuple):
-    """The map of the terms with spatial positions, and the sum of the other terms.
-
-    Attributes:
-        map: The map (B, H, W) or (N, B, H, W), in the unit of the score <w, y>.
-        constants: The sum (B,) or (N, B) of the terms of layers without spatial positions, in the same unit.
-    """
+    """The map of the terms with spatial positions, and the sum of the other terms."""
 
     map: Tensor
+    """The map (B, H, W) or (N, B, H, W), in the unit of the score <w, y>."""
     constants: Tensor
+    """The sum (B,) or (N, B) of the terms of layers without spatial positions, in the same unit."""
 
 
 @register(
