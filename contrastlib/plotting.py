@@ -14,7 +14,7 @@ COLOURS = "RdBu_r"
 
 
 def class_title(name: str, probability: float, width: int = 26) -> str:
-    r"""Write the name of a class and its probability as the title of a small picture.
+    r"""Write the name of a class and its probability as the title of a small image.
 
     Args:
         name: The name of the class.

@@ -39,10 +39,9 @@ def shared_basis(cotangents: Tensor) -> tuple[Tensor, Tensor] | None:
 
     1. Whole cotangents that are multiples of each other share a vector.
     2. At the few classes where the cotangents are largest, each class has a unit vector. The rest of each
-    cotangent is
-       a multiple of a few common vectors. The contrasts of one image are of this kind: outside the target
-       classes they are multiples of the softmax or of the vector of ones. So ten contrasts of two target
-       classes have a basis of four vectors.
+       cotangent is a multiple of a few common vectors. The contrasts of one image are of this kind: outside
+       the target classes they are multiples of the softmax or of the vector of ones. So ten contrasts of two
+       target classes have a basis of four vectors.
 
     No entry of a combination is a difference of larger numbers, so an entry keeps its sign and its relative
     precision, and an entry that is exactly 0 stays 0.

@@ -19,9 +19,8 @@ from contrastlib.explainers.fullgrad_terms import terms
 class FullGrad(NamedTuple):
     """The map of the terms with spatial positions, and the sum of the other terms.
 
-    Attributes:
-        map: The map (B, H, W) or (N, B, H, W), in the unit of the score <w, y>.
-        constants: The sum (B,) or (N, B) of the terms of layers without spatial positions, in the same unit.
+    ``map`` is (B, H, W) or (N, B, H, W). ``constants`` is (B,) or (N, B): the sum of the terms of layers
+    without spatial positions. Both have the unit of the score <w, y>.
     """
 
     map: Tensor

@@ -116,8 +116,8 @@ def test_space_and_needs_are_what_explain_gives(method, convolutional, transform
     maps = contrastlib.explain(network, images, 1, method, upsample=False)
     w = contrastlib.contrasts.weighted(network.eval()(images).detach(), 1) if explainer.contrast else 1
     torch.testing.assert_close(maps, found(explainer, network, images, w), **EXACT)
-    places = {"pixels": (32, 32), "layer": (7, 7), "tokens": (4, 4)}
-    assert maps.shape == (2, *places[explainer.space]) and maps.any()
+    sizes = {"pixels": (32, 32), "layer": (7, 7), "tokens": (4, 4)}
+    assert maps.shape == (2, *sizes[explainer.space]) and maps.any()
     if not explainer.takes_layer:
         with pytest.raises(ValueError, match=f"{method} .*leave the layer '2' out"):
             contrastlib.explain(network, images, 1, method, layer="2")

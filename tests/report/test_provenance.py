@@ -17,7 +17,7 @@ def test_the_commit_is_that_of_the_repository():
 
 
 @pytest.mark.parametrize("changed, dirty", [
-    ("contrastlib/contrasts.py", True), ("data/weights/new.json", True), ("data/published/table.csv", True),
+    ("contrastlib/contrasts/weights.py", True), ("data/weights/new.json", True), ("data/published/table.csv", True),
     ("requirements-peers.txt", True), ("constraints.txt", True), ("data/results/cache/shard.parquet", False),
     ("book/page.md", False),
 ])

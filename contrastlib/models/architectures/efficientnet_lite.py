@@ -23,17 +23,14 @@ EPSILON = 1e-3  # of the batch norms, as in TensorFlow
 
 
 class Scale(NamedTuple):
-    """The scaling of a variant, compared with Lite0.
-
-    Attributes:
-        width: The factor of the number of channels. The result is rounded to a multiple of 8.
-        depth: The factor of the number of blocks of a stage. The result is rounded up.
-        input_size: Height and width of the images, in pixels.
-    """
+    """The scaling of a variant, compared with Lite0."""
 
     width: float
+    """The factor of the number of channels. The result is rounded to a multiple of 8."""
     depth: float
+    """The factor of the number of blocks of a stage. The result is rounded up."""
     input_size: int
+    """Height and width of the images, in pixels."""
 
 
 SCALES = {0: Scale(1.0, 1.0, 224), 1: Scale(1.0, 1.1, 240), 2: Scale(1.1, 1.2, 260)}
@@ -41,21 +38,18 @@ SCALES = {0: Scale(1.0, 1.0, 224), 1: Scale(1.0, 1.1, 240), 2: Scale(1.1, 1.2, 2
 
 
 class Stage(NamedTuple):
-    """A stage of Lite0: blocks of one kind.
-
-    Attributes:
-        blocks: The number of blocks.
-        kernel: The kernel size of the depthwise convolution.
-        stride: The stride of the first block; the others have stride 1.
-        expansion: The factor of channels within a block.
-        channels: The number of channels of the output.
-    """
+    """A stage of Lite0: blocks of one kind."""
 
     blocks: int
+    """The number of blocks."""
     kernel: int
+    """The kernel size of the depthwise convolution."""
     stride: int
+    """The stride of the first block; the others have stride 1."""
     expansion: int
+    """The factor of channels within a block."""
     channels: int
+    """The number of channels of the output."""
 
 
 STAGES = (
