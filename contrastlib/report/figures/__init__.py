@@ -10,6 +10,7 @@ from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
     answer,
+    compact,
     credits,
     intervals,
     left_out,
@@ -22,6 +23,6 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
+    "CONTRAST_ORDER", "SHORT", "answer", "compact", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
     "perturbation_bars", "published", "theory", "three_classes",
 ]  # fmt: skip

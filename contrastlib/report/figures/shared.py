@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+import PIL.Image
+from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -155,6 +157,23 @@ def answer(
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     return figure
+
+
+def compact(figure: Figure, colours: int = 64) -> Image:
+    """A figure as a PNG with a palette, which takes a third of the space: for drawings in few colours.
+
+    The figure is closed, so that a cell that ends with this shows it once.
+
+    >>> figure, ax = plt.subplots(figsize=(1, 1))
+    >>> compact(figure).data[:4], plt.fignum_exists(figure.number)
+    (b'\x89PNG', False)
+    """
+    plt.close(figure)
+    buffer, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(buffer, format="png")
+    with PIL.Image.open(buffer) as image:
+        image.convert("RGB").quantize(colours, dither=PIL.Image.Dither.NONE).save(packed, "png", optimize=True)
+    return Image(packed.getvalue())
 
 
 def maker(name: str) -> str:

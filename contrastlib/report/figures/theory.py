@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
+from IPython.display import Image
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import path_contrasts
 from contrastlib.evaluation.precision import direction_lost
-from contrastlib.report.figures.shared import intervals
+from contrastlib.report.figures.shared import compact, intervals
 from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
@@ -19,7 +20,9 @@ RATES = {"equal": "equal learning rates", "doubled": "the sigmoid's rate doubled
 GRADIENTS = {"weighted": "weighted contrast", "softmax": "back-propagated from $p_t$"}
 COLOURS = ("#b2182b", "#1b7837")
 SIZE = (6.5, 2.8)
-LOST = {"images": "{:d}", "median log-odds": "{:.1f}", "direction lost": "{:.1%}", "target's term 0": "{:.1%}"}
+LOST = {
+    "images": "{:d}", "median log-odds": "{:.1f}", "direction lost": "{:.1%}", "target's term 0": "{:.1%}",
+}
 NEAR = 0.05  # relative error of an integral that counts as nearly exact
 
 
@@ -33,7 +36,7 @@ def attribution_changes(table: pd.DataFrame) -> Styler:
     return table.style.format("{:.1e}").set_uuid("shared-feature")
 
 
-def training_curves(table: pd.DataFrame) -> Figure:
+def training_curves(table: pd.DataFrame) -> Image:
     """:func:`contrastlib.evaluation.theory.training_gaps`: a line for each learning rate."""
     figure, ax = _axes("update", "relative gap of the weights")
     for (rates, label), colour in zip(RATES.items(), COLOURS):
@@ -41,7 +44,7 @@ def training_curves(table: pd.DataFrame) -> Figure:
         ax.plot(part["update"], part["gap"], label=label, color=colour, linewidth=2)
     ax.set(ylim=(-0.02, 0.55))
     ax.legend(frameon=False)
-    return figure
+    return compact(figure)
 
 
 def gaps(table: pd.DataFrame) -> Styler:
@@ -53,7 +56,7 @@ def gaps(table: pd.DataFrame) -> Styler:
     return wide.style.format("{:.0e}").set_uuid(f"gaps-{wide.shape[1]}")
 
 
-def direction_curves(curve: pd.DataFrame) -> Figure:
+def direction_curves(curve: pd.DataFrame) -> Image:
     """:func:`contrastlib.evaluation.precision.direction_curve`: a line for each gradient."""
     figure, ax = _axes("log-odds of the target, log(p$_t$ / (1 − p$_t$))", "cosine with the exact direction")
     for (contrast, label), colour in zip(reversed(GRADIENTS.items()), COLOURS):
@@ -61,7 +64,7 @@ def direction_curves(curve: pd.DataFrame) -> Figure:
         ax.plot(part["log_odds"], part["cosine"], label=f"{label}, float32", color=colour, linewidth=2)
     ax.set(ylim=(0, 1.05))
     ax.legend(frameon=False, loc="lower left")
-    return figure
+    return compact(figure)
 
 
 def limits_in_words(curve: pd.DataFrame) -> str:
@@ -115,9 +118,8 @@ def _points(parameters) -> list[int]:
     return sorted({each["options"].get("steps", 32) for each in shards})
 
 
-def _axes(x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE)
-    ax = figure.subplots()
+def _axes(x: str, y: str) -> tuple[Figure, plt.Axes]:
+    figure, ax = plt.subplots(figsize=SIZE)
     ax.set(xlabel=x, ylabel=y)
     ax.spines[["top", "right"]].set_visible(False)
     return figure, ax
