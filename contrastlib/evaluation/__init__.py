@@ -5,6 +5,6 @@ Each takes maps, networks and tensors, and knows no data set.
 
 __all__ = [
     "ablation", "conservation", "dominance", "fullgrad", "masking", "path_contrasts",
-    "perturbation", "pointing_game", "precision", "relevance_mass", "saliency", "seeding",
+    "perturbation", "pointing_game", "precision", "rank_agreement", "relevance_mass", "saliency", "seeding",
     "similarity", "statistics", "theory", "three_classes", "transformers",
 ]  # fmt: skip

@@ -2,10 +2,11 @@
 
 - :mod:`~contrastlib.report.figures.shared`: used by several pages
 - :mod:`~contrastlib.report.figures.theory`: of 01_theory
+- :mod:`~contrastlib.report.figures.input_space`: of 02_input_space
 - :mod:`~contrastlib.report.figures.masking`: of 04_masking
 """
 
-from contrastlib.report.figures import masking, theory
+from contrastlib.report.figures import input_space, masking, theory
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -23,6 +24,6 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "compact", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
-    "perturbation_bars", "published", "theory", "three_classes",
+    "CONTRAST_ORDER", "SHORT", "answer", "compact", "credits", "input_space", "intervals", "left_out", "maker",
+    "map_blocks", "masking", "masking_table", "perturbation_bars", "published", "theory", "three_classes",
 ]  # fmt: skip
