@@ -79,6 +79,14 @@ def test_a_setting_without_correlation_is_left_out(table):
     np.testing.assert_allclose(found["mean"], only["mean"])
 
 
+def test_a_network_whose_accuracy_never_changes_has_no_correlation(table, recwarn):
+    flat = table.assign(correct=table["correct"].where(table["network"] != "a", table["correct_before"]))
+    found = rank_agreement.agreement(flat, resamples=20).set_index("network")
+    assert found.loc["a", ["mean", "low", "high"]].isna().all(axis=None) and not recwarn
+    other, mean = (found.loc[name, ["mean", "low", "high"]] for name in ("b", rank_agreement.MEAN))
+    np.testing.assert_allclose(mean, other)
+
+
 def test_means_that_rounding_alone_tells_apart_share_their_rank():
     values = np.array([[0.1 + 0.2, 0.3, 0.5]])
     assert rank_agreement.spearman(values.round(rank_agreement.DIGITS), np.array([[1, 2, 3]])).item() == pytest.approx(np.sqrt(0.75))

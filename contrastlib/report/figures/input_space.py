@@ -27,15 +27,17 @@ CORRELATIONS = {"p_t": "accuracy ~ p_t", "y_t": "accuracy ~ y_t", "difference": 
 ROWS = ["scale", "network", "quantity"]
 
 
-def bars(means: pd.DataFrame, columns: int = 3) -> Image:
+def bars(means: pd.DataFrame, title: str, columns: int = 3) -> Image:
     """Figure 3 of Wang & Wang 2022 at the largest epsilon.
 
     Args:
         means: of :func:`contrastlib.evaluation.perturbation.mean_changes`, or the published ones.
+        title: of the figure, to which epsilon is added.
         columns: panels side by side.
     """
     largest = means["epsilon"].max()
-    return compact(perturbation_bars(means[means["epsilon"] == largest], columns, f"ε = {largest:g}"))
+    figure = perturbation_bars(means[means["epsilon"] == largest], columns, f"{title}: ε = {largest:g}")
+    return compact(figure)
 
 
 def published_means() -> pd.DataFrame:
@@ -112,7 +114,10 @@ def signs(differences: pd.DataFrame) -> Styler:
 def agreement(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
     """:func:`contrastlib.evaluation.rank_agreement.agreement` by scale; the published without intervals."""
     found = {scale: rank_agreement.agreement(table, resamples) for scale, table in measured.items()}
-    parts = {scale: part.assign(cell=intervals(part, "+.2f")) for scale, part in found.items()}
+    parts = {
+        scale: part.assign(cell=intervals(part, "+.2f").where(part["mean"].notna(), "none"))
+        for scale, part in found.items()
+    }
     theirs = rank_agreement.of_means(published_means())
     parts["published"] = theirs.assign(cell=theirs["mean"].map("{:+.2f}".format))
     table = pd.concat(parts, names=["scale"]).reset_index("scale")
