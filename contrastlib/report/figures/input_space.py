@@ -27,17 +27,15 @@ CORRELATIONS = {"p_t": "accuracy ~ p_t", "y_t": "accuracy ~ y_t", "difference": 
 ROWS = ["scale", "network", "quantity"]
 
 
-def bars(means: pd.DataFrame, title: str, columns: int = 3) -> Image:
+def bars(means: pd.DataFrame, title: str) -> Image:
     """Figure 3 of Wang & Wang 2022 at the largest epsilon.
 
     Args:
         means: of :func:`contrastlib.evaluation.perturbation.mean_changes`, or the published ones.
         title: of the figure, to which epsilon is added.
-        columns: panels side by side.
     """
     largest = means["epsilon"].max()
-    figure = perturbation_bars(means[means["epsilon"] == largest], columns, f"{title}: ε = {largest:g}")
-    return compact(figure)
+    return compact(perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
 
 
 def published_means() -> pd.DataFrame:
@@ -93,7 +91,11 @@ def differences(measured: Mapping[str, pd.DataFrame], resamples: int) -> pd.Data
         (scale, f"{a} − {b}"): perturbation.differences(table, first=a, second=b, resamples=resamples)
         for scale, table in measured.items() for a, b in PAIRS
     }
-    return pd.concat(parts, names=["scale", "pair"]).reset_index(["scale", "pair"])
+    ordered = {
+        (scale, pair): part.set_index("network").loc[measured[scale]["network"].unique()].reset_index()
+        for (scale, pair), part in parts.items()
+    }
+    return pd.concat(ordered, names=["scale", "pair"]).reset_index(["scale", "pair"])
 
 
 def apart(differences: pd.DataFrame) -> Styler:
@@ -153,9 +155,10 @@ def _last(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(means: pd.DataFrame) -> pd.Series:
+    parts = [(part, "+.2f" if quantity == "y_t" else "+.3f") for quantity, part in means.groupby("quantity")]
     if "low" in means:
-        return intervals(means.rename(columns={"change": "mean"}))
-    return means["change"].map("{:+.3f}".format)
+        return pd.concat([intervals(part.rename(columns={"change": "mean"}), form) for part, form in parts])
+    return pd.concat([part["change"].map(f"{{:{form}}}".format) for part, form in parts])
 
 
 def _wide(table: pd.DataFrame, columns: str) -> pd.DataFrame:
