@@ -11,7 +11,6 @@ from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
     answer,
-    compact,
     credits,
     intervals,
     left_out,
@@ -21,9 +20,11 @@ from contrastlib.report.figures.shared import (
     perturbation_bars,
     published,
     three_classes,
+    with_palette,
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "compact", "credits", "input_space", "intervals", "left_out", "maker",
+    "CONTRAST_ORDER", "SHORT", "answer", "credits", "input_space", "intervals", "left_out", "maker",
     "map_blocks", "masking", "masking_table", "perturbation_bars", "published", "theory", "three_classes",
+    "with_palette",
 ]  # fmt: skip

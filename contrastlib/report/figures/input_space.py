@@ -14,7 +14,13 @@ from pandas.io.formats.style import Styler
 from contrastlib import models
 from contrastlib.evaluation import perturbation, rank_agreement
 from contrastlib.report import batches
-from contrastlib.report.figures.shared import CONTRAST_ORDER, compact, intervals, perturbation_bars, published
+from contrastlib.report.figures.shared import (
+    CONTRAST_ORDER,
+    intervals,
+    perturbation_bars,
+    published,
+    with_palette,
+)
 from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
@@ -35,7 +41,7 @@ def bars(means: pd.DataFrame, title: str) -> Image:
         title: of the figure, to which epsilon is added.
     """
     largest = means["epsilon"].max()
-    return compact(perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
+    return with_palette(perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
 
 
 def published_means() -> pd.DataFrame:

@@ -159,13 +159,13 @@ def answer(
     return figure
 
 
-def compact(figure: Figure, colours: int = 64) -> Image:
+def with_palette(figure: Figure, colours: int = 64) -> Image:
     """A figure as a PNG with a palette, which takes a third of the space: for drawings in few colours.
 
     The figure is closed, so that a cell that ends with this shows it once.
 
     >>> figure, ax = plt.subplots(figsize=(1, 1))
-    >>> compact(figure).data[:4], plt.fignum_exists(figure.number)
+    >>> with_palette(figure).data[:4], plt.fignum_exists(figure.number)
     (b'\x89PNG', False)
     """
     plt.close(figure)

@@ -12,7 +12,7 @@ from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import path_contrasts
 from contrastlib.evaluation.precision import direction_lost
-from contrastlib.report.figures.shared import compact, intervals
+from contrastlib.report.figures.shared import intervals, with_palette
 from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
@@ -44,7 +44,7 @@ def training_curves(table: pd.DataFrame) -> Image:
         ax.plot(part["update"], part["gap"], label=label, color=colour, linewidth=2)
     ax.set(ylim=(-0.02, 0.55))
     ax.legend(frameon=False)
-    return compact(figure)
+    return with_palette(figure)
 
 
 def gaps(table: pd.DataFrame) -> Styler:
@@ -64,7 +64,7 @@ def direction_curves(curve: pd.DataFrame) -> Image:
         ax.plot(part["log_odds"], part["cosine"], label=f"{label}, float32", color=colour, linewidth=2)
     ax.set(ylim=(0, 1.05))
     ax.legend(frameon=False, loc="lower left")
-    return compact(figure)
+    return with_palette(figure)
 
 
 def limits_in_words(curve: pd.DataFrame) -> str:
