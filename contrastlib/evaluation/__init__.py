@@ -4,7 +4,8 @@ Each takes maps, networks and tensors, and knows no data set.
 """
 
 __all__ = [
-    "ablation", "choices", "conservation", "correction_tables", "corrections", "dominance", "fullgrad", "masking", "path_contrasts",
-    "perturbation", "pointing_game", "precision", "relevance_mass", "saliency", "seeding",
-    "similarity", "statistics", "three_classes", "transformers",
+    "ablation", "choices", "conservation", "correction_tables", "corrections", "dominance",
+    "fullgrad", "masking", "path_contrasts", "perturbation", "pointing_game", "precision",
+    "rank_agreement", "relevance_mass", "saliency", "seeding", "similarity", "statistics",
+    "theory", "three_classes", "transformers",
 ]  # fmt: skip

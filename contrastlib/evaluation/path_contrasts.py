@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import predict
 from contrastlib.contrasts import log_odds, probability, weighted
+from contrastlib.evaluation.statistics import means
 from contrastlib.explainers.integrated_gradients import integrated_gradients
 
 READINGS = ("weights fixed at x", "log-odds", "probability")
@@ -52,3 +53,30 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
         table = pd.DataFrame({name: values.numpy(force=True) for name, values in columns.items()})
         tables.append(table.assign(image=range(len(images)), reading=reading))
     return pd.concat(tables, ignore_index=True)
+
+
+def cosines(table: pd.DataFrame, off_below: float | None = None, **options) -> pd.DataFrame:
+    """Mean cosine with the first reading, for each network and reading, with its interval.
+
+    Args:
+        table: of :func:`compare`, with network and group.
+        off_below: only maps count whose integral is off by less than this, see :func:`off`; all when None.
+        options: of :func:`contrastlib.evaluation.statistics.means`, which says what is returned: nothing for
+            networks of which no map counts.
+    """
+    if off_below is not None:
+        table = table[off(table) < off_below]
+    if table.empty:
+        return pd.DataFrame(columns=["network", "reading", "mean", "low", "high", "images", "groups"])
+    return means(table, "similarity", ["network", "reading"], **options)
+
+
+def off(table: pd.DataFrame) -> pd.Series:
+    """How far the sum of each map is from the change of its reading's own function, as a share of it.
+
+    It is 0 where the integral is exact. Changes below 0.001 count as 0.001.
+
+    >>> off(pd.DataFrame({"total": [1.1, 0.0], "change": [1.0, 0.0]})).round(3).tolist()
+    [0.1, 0.0]
+    """
+    return (table["total"] - table["change"]).abs() / table["change"].abs().clip(lower=1e-3)

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import forward, predict
 from contrastlib.contrasts import log_odds
+from contrastlib.evaluation import statistics
 from contrastlib.evaluation.precision import cotangent
 from contrastlib.explainers.gradients import gradient
 
 CONTRASTS = ("original", "mean", "maximum", "weighted")
+QUANTITIES = ("accuracy", "p_t", "y_t")
+SETTING = ["network", "epsilon", "iterations"]
 
 
 def changes(
@@ -93,6 +96,63 @@ def tidy(changes: pd.DataFrame) -> pd.DataFrame:
         for quantity, name in measured.items()
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def mean_changes(table: pd.DataFrame, **options) -> pd.DataFrame:
+    """Mean change of each quantity in each setting and contrast, with its interval.
+
+    Args:
+        table: of :func:`changes`, with network and group.
+        options: of :func:`contrastlib.evaluation.statistics.means`, which says what is returned; the mean is
+            in the column change.
+    """
+    by = [*SETTING, "quantity", "contrast"]
+    return statistics.means(tidy(table), "change", by, **options).rename(columns={"mean": "change"})
+
+
+def differences(
+    table: pd.DataFrame, quantity: str | None = None, first: str = "weighted", second: str = "original",
+    **options,
+) -> pd.DataFrame:
+    """How much more one contrast changes a quantity than another does on the same images, with intervals.
+
+    Args:
+        table: of :func:`changes`, with network and group.
+        quantity: one of :data:`QUANTITIES`; all when None.
+        first, second: contrasts; the difference is that of the first minus that of the second.
+        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+
+    >>> before = {"network": "n", "image": 0, "group": 0, "epsilon": 0.1, "iterations": 1, "y_t_before": 1.0,
+    ...           "p_t_before": 0.5, "p_t": 0.5, "correct": True, "correct_before": True}
+    >>> rows = [before | {"contrast": "weighted", "y_t": 1.5}, before | {"contrast": "original", "y_t": 3.0}]
+    >>> differences(pd.DataFrame(rows), "y_t", resamples=10)[["quantity", "mean"]].values.tolist()
+    [['y_t', -1.5]]
+    """
+    long = tidy(table)
+    if quantity is not None:
+        long = long[long["quantity"] == quantity]
+    by = [*SETTING, "quantity"]
+    return statistics.paired_differences(long, "change", by, first=first, second=second, **options)
+
+
+def repeat_differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """What differs at most between two runs of :func:`changes` on the same images.
+
+    Args:
+        first, second: tables with network; what only one of them has is left out.
+
+    Returns:
+        One row for each network, named by it; columns ("one image", "p_t"), ("one image", "y_t"), and the
+        same of the "mean over images" of a setting and contrast.
+    """
+    same = [*SETTING, "contrast", "image"]
+    both = first.merge(second, on=same, suffixes=("", "_again"), validate="one_to_one")
+    apart = both[same].assign(**{q: both[q] - both[f"{q}_again"] for q in ("p_t", "y_t")})
+    means = apart.groupby(same[:-1])[["p_t", "y_t"]].mean()
+    return pd.concat({
+        name: values.abs().groupby("network").max()
+        for name, values in (("one image", apart.set_index(same)), ("mean over images", means))
+    }, axis=1)
 
 
 def perturbed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -23,15 +25,61 @@ def softmax_gradients(model: nn.Module, images: Tensor, labels: Tensor | None = 
     logits = predict(model, images)
     target = logits.argmax(dim=1)
     computed = softmax_gradient(logits, target).double()
-    exact = contrasts.weighted(logits.double(), target)
-    norms = computed.norm(dim=1)
-    cosine = (computed * exact).sum(dim=1) / (norms * exact.norm(dim=1))
     return pd.DataFrame({
         "image": range(len(images)),
         "log_odds": contrasts.log_odds(logits.double(), target).numpy(force=True),
         "target_weight": computed.gather(1, target[:, None]).squeeze(1).numpy(force=True),
-        "cosine": cosine.where(norms > 0, torch.nan).numpy(force=True),
+        "cosine": _cosine_with_exact(computed, logits, target).numpy(force=True),
     })
+
+
+def direction_lost(table: pd.DataFrame, cosine: float = 0.99) -> pd.DataFrame:
+    """The share of images whose gradient through the softmax has lost its direction, in each network.
+
+    Args:
+        table: of :func:`softmax_gradients`, with network and dataset.
+        cosine: a direction counts as lost where its cosine with the exact one is below this, or where there
+            is none.
+
+    Returns:
+        One row for each network and dataset: network, dataset, images, log_odds (median), mean (share of
+        images whose direction is lost) and target_lost (share whose derivative by y_t is exactly 0).
+
+    >>> table = pd.DataFrame({"network": "a", "dataset": "b", "image": [0, 1], "log_odds": [1.0, 20.0],
+    ...                       "target_weight": [0.2, 0.0], "cosine": [1.0, 0.6]})
+    >>> direction_lost(table)[["log_odds", "mean", "target_lost"]].values.tolist()
+    [[10.5, 0.5, 0.5]]
+    """
+    table = table.assign(lost=~(table["cosine"] >= cosine), target_lost=table["target_weight"] == 0)
+    columns = {"images": ("image", "count"), "log_odds": ("log_odds", "median"),
+               "mean": ("lost", "mean"), "target_lost": ("target_lost", "mean")}
+    return table.groupby(["network", "dataset"], sort=False).agg(**columns).reset_index()
+
+
+def direction_curve(log_odds: Tensor, rivals: Sequence[float] = (0.0, -1.0, -2.0)) -> pd.DataFrame:
+    """The cosine of two float32 gradients with the exact one, while the target's logit grows.
+
+    Args:
+        log_odds: (N,) log(p_t / (1 - p_t)) of the target.
+        rivals: logits of the other classes.
+
+    Returns:
+        One row for each log-odds and contrast ("weighted" or "softmax"): log_odds, contrast, cosine (NaN where
+        the computed gradient is 0).
+
+    >>> curve = direction_curve(torch.tensor([1.0, 20.0]))
+    >>> curve.groupby("contrast")["cosine"].min().round(2).to_dict()
+    {'softmax': 0.58, 'weighted': 1.0}
+    """
+    others = torch.tensor(rivals)
+    logits = torch.cat([log_odds[:, None] + others.logsumexp(0), others.expand(len(log_odds), -1)], dim=1)
+    target = torch.zeros(len(logits), dtype=torch.long)
+    tables = []
+    for contrast in ("weighted", "softmax"):
+        computed = cotangent(contrast, logits, target).double()
+        cosine = _cosine_with_exact(computed, logits, target)
+        tables.append(pd.DataFrame({"log_odds": log_odds, "contrast": contrast, "cosine": cosine}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
@@ -51,3 +99,11 @@ def cotangent(contrast: str, logits: Tensor, target: Tensor) -> Tensor:
     0.0
     """
     return softmax_gradient(logits, target) if contrast == "softmax" else contrasts.cotangent(contrast, logits, target)
+
+
+def _cosine_with_exact(computed: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """Cosine (B,) of a float64 gradient of p_t with its exact direction; NaN where it is 0."""
+    exact = contrasts.weighted(logits.double(), target)
+    norms = computed.norm(dim=1)
+    cosine = (computed * exact).sum(dim=1) / (norms * exact.norm(dim=1))
+    return cosine.where(norms > 0, torch.nan)

@@ -74,6 +74,15 @@ def means(
     return _summaries(table, value, by, unit, level, resamples)
 
 
+def each_row(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Each row as a setting of its own: the table with ``value`` as mean, without an interval.
+
+    >>> each_row(pd.DataFrame({"network": ["a"], "gap": [0.5]}), "gap").to_dict("records")
+    [{'network': 'a', 'mean': 0.5}]
+    """
+    return table.rename(columns={value: "mean"})
+
+
 def paired_differences(
     table: pd.DataFrame,
     value: str,

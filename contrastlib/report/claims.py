@@ -222,7 +222,7 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
     word, supporting, opposing = verdict(effects, evidence.criterion)
     return Finding(
         word, supporting, opposing, len(effects), evidence.criterion.intervals,
-        {name: float(value) for name, value in effects.groupby("network", sort=False)["mean"].mean().items()},
+        {name: float(value) for name, value in effects.groupby("network", sort=False)["mean"].mean().dropna().items()},
         int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None,
         without=_without_one(effects, evidence.criterion, word),
     )

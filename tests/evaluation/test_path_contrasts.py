@@ -1,11 +1,12 @@
 """The readings of integrated gradients, against the explainer and a loop by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from contrastlib import contrasts
-from contrastlib.evaluation.path_contrasts import READINGS, compare
+from contrastlib.evaluation.path_contrasts import READINGS, compare, cosines, off
 from contrastlib.explainers import integrated_gradients
 
 
@@ -40,3 +41,16 @@ def test_two_classes_and_a_linear_network_leave_no_difference_in_direction():
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2)).double()
     table = compare(net, torch.rand(3, 3, 4, 4, dtype=torch.float64))
     np.testing.assert_allclose(table["similarity"], 1)
+
+
+def test_cosines_of_all_maps_and_of_those_whose_integral_is_near():
+    table = pd.DataFrame({
+        "network": "n", "reading": "probability", "image": range(4), "group": range(4), "similarity": [1.0, 0.8, 0.6, 0.0],
+        "total": [1.0, 1.02, 1.04, 2.0], "change": [1.0, 1.0, 1.0, 1e-6],
+    })
+    assert off(table).tolist() == pytest.approx([0, 0.02, 0.04, 2000], rel=1e-2)
+    every, near = cosines(table, resamples=50), cosines(table, off_below=0.03, resamples=50)
+    assert (every["mean"].item(), every["images"].item()) == (pytest.approx(0.6), 4)
+    assert (near["mean"].item(), near["images"].item()) == (pytest.approx(0.9), 2)
+    assert every["low"].item() < 0.6 < every["high"].item()
+    assert cosines(table, off_below=0.0).columns.equals(near.columns)

@@ -137,6 +137,42 @@ def test_tidy_gives_changes(network, images):
     assert set(long.loc[long["quantity"] == "accuracy", "change"]) <= {-1.0, 0.0, 1.0}
 
 
+# --- effects --------------------------------------------------------------------------------------
+
+@pytest.fixture
+def measured(network, images):
+    table = changes(network, images, TARGET, iterations=(1, 2), epsilons=(0.05,))
+    return table.assign(network="n", group=table["image"])
+
+
+def test_mean_changes_are_means_of_tidy_rows(measured):
+    found = perturbation.mean_changes(measured, resamples=20)
+    assert len(found) == 4 * 2 * 3 and (found["low"] <= found["change"]).all() and (found["change"] <= found["high"]).all()
+    expected = tidy(measured).groupby([*KEYS, "quantity"])["change"].mean()
+    np.testing.assert_allclose(found.set_index([*KEYS, "quantity"])["change"], expected[found.set_index([*KEYS, "quantity"]).index])
+
+
+def test_differences_are_paired_and_turn_with_the_order(measured):
+    forth = perturbation.differences(measured, "y_t", "original", "weighted", resamples=50)
+    back = perturbation.differences(measured, "y_t", resamples=50)
+    means = perturbation.mean_changes(measured, resamples=2)
+    y_t = means[means["quantity"] == "y_t"].pivot(index="iterations", columns="contrast", values="change")
+    np.testing.assert_allclose(forth["mean"], y_t["original"] - y_t["weighted"])
+    np.testing.assert_allclose(forth[["mean", "low", "high"]], -back[["mean", "high", "low"]])
+    every = perturbation.differences(measured, resamples=50)
+    assert len(every) == 3 * len(back) and set(every["quantity"]) == set(perturbation.QUANTITIES)
+
+
+def test_what_differs_at_most_between_two_runs(measured):
+    one = measured.index[(measured["contrast"] == "mean") & (measured["iterations"] == 2)][0]
+    again = measured.copy()
+    again.loc[one, "y_t"] += 0.3
+    found = perturbation.repeat_differences(measured, again).loc["n"]
+    assert found["one image", "y_t"] == pytest.approx(0.3) and found["mean over images", "y_t"] == pytest.approx(0.1)
+    assert found["one image", "p_t"] == found["mean over images", "p_t"] == 0
+    assert perturbation.repeat_differences(measured, again[again["network"] == "other"]).empty
+
+
 # --- the number of passes -------------------------------------------------------------------------
 
 class Counted(nn.Module):

@@ -57,6 +57,16 @@ def test_claims_without_verdicts_are_named(tmp_path, monkeypatch):
         claims_page.executed_claims(tmp_path)
 
 
+def test_a_cell_without_a_value_supports_nothing_and_has_no_effect(tmp_path):
+    evidence = {"study": "gaps", "effects": "statistics.each_row", "options": {"value": "gap"},
+                "criterion": {"value": "more_than", "bound": 0}}
+    claim = read(tmp_path, {**ENTRY, "evidence": evidence})["toy"]
+    gaps = pd.DataFrame({"network": ["birds_vgg", "birds_resnet"], "gap": [0.5, float("nan")]})
+    found = claims.judge(claim, {"quick": gaps})["quick"]
+    assert found.counted == "mixed (1 of 2)" and found.effects == {"birds_vgg": 0.5}
+    json.dumps(claims.as_records(claim, {"quick": found}), allow_nan=False)
+
+
 def test_selection(tmp_path):
     """Rows are selected by value, by the last layer and by a comparison that follows a parameter; others are left out."""
     claim = read(tmp_path, ENTRY)["toy"]

@@ -10,7 +10,9 @@ from contrastlib.report.figures import (
     cost,
     dominance,
     fullgrad,
+    input_space,
     masking,
+    theory,
     three_classes,
 )
 from contrastlib.report.figures.shared import (
@@ -23,7 +25,6 @@ from contrastlib.report.figures.shared import (
     left_out,
     maker,
     map_blocks,
-    perturbation_bars,
     published,
 )
 
@@ -38,12 +39,13 @@ __all__ = [
     "dominance",
     "finished",
     "fullgrad",
+    "input_space",
     "intervals",
     "left_out",
     "maker",
     "map_blocks",
     "masking",
-    "perturbation_bars",
     "published",
+    "theory",
     "three_classes",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
     """Figure 3 of Wang & Wang 2022: a panel for each network, contrasts side by side.
 
     In each group the wide light bars are changes of y_t (right axis), the narrow ones of p_t and of
-    accuracy (left axis); grey, red and blue for 1, 2 and 10 iterations.
+    accuracy (left axis); grey, red and blue for 1, 2 and more iterations.
 
     Args:
         changes: rows network (a name, whose title is shown, or any words), contrast, iterations, quantity ("accuracy", "p_t" or "y_t"), change;
@@ -58,8 +58,8 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
             right.set_ylabel("change of $y_t$", fontsize=8)
     for ax in axes.flat[len(networks):]:
         ax.set_axis_off()
-    handles = [Patch(color=_ITERATION_COLOURS[n][i], label=f"{name}, N = {n}")
-               for i, name in enumerate(("$y_t$", "$p_t$", "accuracy")) for n in _ITERATION_COLOURS]
+    handles = [Patch(color=_colours(n)[i], label=f"{name}, N = {n}")
+               for i, name in enumerate(("$y_t$", "$p_t$", "accuracy")) for n in sorted(changes["iterations"].unique())]
     figure.legend(handles=handles, ncols=3, loc="outside lower center", fontsize=8, frameon=False)
     if title:
         figure.suptitle(title, fontsize=11)
@@ -201,6 +201,11 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     return table
 
 
+def _colours(iterations: int) -> tuple[str, str, str]:
+    """Light, middle and dark, the same for all numbers of iterations beyond those of the papers."""
+    return _ITERATION_COLOURS.get(iterations, _ITERATION_COLOURS[10])
+
+
 def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
     """Draw the bars of a network; returns the right axis."""
     right = ax.twinx()
@@ -211,7 +216,7 @@ def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
     cells = changes.set_index(["contrast", "iterations", "quantity"])
     for i, contrast in enumerate(contrasts):
         for j, n in enumerate(iterations):
-            light, middle, dark = _ITERATION_COLOURS.get(n, _ITERATION_COLOURS[10])
+            light, middle, dark = _colours(n)
             x = i + (j - (len(iterations) - 1) / 2) * 0.28
             # wider than both others together, and edged, so that it is seen where they are higher
             _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light, edgecolor=middle, linewidth=0.6)

@@ -1,0 +1,183 @@
+"""Section 3 of Wang & Wang 2022 in numbers: the sanity check and the three propositions.
+
+The sanity check and Proposition 1 need no network of ours. Propositions 2 and 3 are checked on any network,
+which should be in float64: in float32, rounding is as large as what is to be excluded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from contrastlib import contrasts as schemes
+from contrastlib.autograd import INPUT, ForwardPass, default_layer, forward
+from contrastlib.evaluation.precision import softmax_gradient
+from contrastlib.explainers import Explainer, select
+
+CONTRASTS = ("mean", "maximum", "weighted")
+RATES = {"equal": 1, "doubled": 2}  # the sigmoid's learning rate, in units of the softmax's
+
+
+def shared_feature(
+    contrasts: Sequence[str] = ("original", *CONTRASTS), shift: float = 5.0, seed: int = 0
+) -> pd.DataFrame:
+    """The sanity check (Wang & Wang 2022, sec. 3.1): one feature's weight rises alike for every class.
+
+    The classifier is y = W x with 6 classes and 8 features, drawn at random, in float64. The attribution of
+    feature i is (w W)_i x_i, w being the cotangent of a contrast for class 0.
+
+    Args:
+        contrasts: by name.
+        shift: what is added to the weight of feature 0.
+        seed: of W and x.
+
+    Returns:
+        One row for each contrast: network ("linear classifier"), contrast, probability_change (greatest
+        absolute change of a probability) and attribution_change (greatest absolute change of an attribution).
+
+    >>> shared_feature().set_index("contrast")["attribution_change"].round(2).to_dict()
+    {'original': 4.99, 'mean': 0.0, 'maximum': 0.0, 'weighted': 0.0}
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.randn(6, 8, dtype=torch.float64, generator=generator)
+    x = torch.rand(1, 8, dtype=torch.float64, generator=generator)
+    shifted = weights.clone()
+    shifted[:, 0] += shift
+
+    def attributions(matrix: Tensor) -> Tensor:
+        return torch.cat([schemes.cotangent(c, x @ matrix.T, 0) @ matrix * x for c in contrasts])
+
+    return pd.DataFrame({
+        "network": "linear classifier",
+        "contrast": contrasts,
+        "probability_change": ((x @ shifted.T).softmax(1) - (x @ weights.T).softmax(1)).abs().max().item(),
+        "attribution_change": (attributions(shifted) - attributions(weights)).abs().amax(dim=1),
+    })
+
+
+def training_gaps(rate: float = 0.1, updates: int = 200, seed: int = 1) -> pd.DataFrame:
+    """Proposition 1: gradient descent on a sigmoid with one output, against the softmax with two.
+
+    Both start from 0 and minimise the mean cross-entropy of the same 400 examples with 5 features, in
+    float64.
+
+    Args:
+        rate: learning rate of the softmax.
+        updates: steps of full-batch gradient descent.
+        seed: of the examples.
+
+    Returns:
+        One row for each learning rate of the sigmoid and update: network ("logistic regression"), rates
+        ("equal" or "doubled"), update (from 1) and gap, the norm of w - (w_1 - w_2) relative to that of
+        w_1 - w_2.
+
+    >>> last = training_gaps(updates=5).groupby("rates")["gap"].last()
+    >>> bool(last["equal"] > 0.4), bool(last["doubled"] < 1e-12)
+    (True, True)
+    """
+    features, labels = _examples(seed)
+    one, two = _trained(features, labels, 2, rate, updates).unbind(dim=1)
+    difference = one - two
+    tables = []
+    for rates, factor in RATES.items():
+        sigmoid = _trained(features, labels, 1, factor * rate, updates)[:, 0]
+        gap = (sigmoid - difference).norm(dim=1) / difference.norm(dim=1)
+        tables.append(pd.DataFrame({"rates": rates, "update": range(1, updates + 1), "gap": gap.numpy()}))
+    return pd.concat(tables, ignore_index=True).assign(network="logistic regression")
+
+
+def probability_gaps(model: nn.Module, images: Tensor) -> pd.DataFrame:
+    """Proposition 2: maps of the predicted class's probability, by automatic differentiation and by formula.
+
+    The formula is p_t (1 - p_t) times the weighted contrast. Compared are the maps of all explainers that are
+    linear in the cotangent, at the input or at the model's own layer.
+
+    Returns:
+        One row for each method: method, and gap, the greatest absolute difference relative to the greatest
+        absolute value.
+    """
+    record, methods, target = _recorded(model, images)
+    through = softmax_gradient(record.logits, target)
+    formula = schemes.probability(record.logits, target)
+    gaps = {
+        name: _relative_gap(*(method.function(record, w, layer) for w in (through, formula)))
+        for name, (method, layer) in methods.items()
+    }
+    return pd.DataFrame({"method": gaps.keys(), "gap": gaps.values()})
+
+
+def order_gaps(
+    model: nn.Module, images: Tensor, contrasts: Sequence[str] = CONTRASTS, classes_at_once: int = 16
+) -> pd.DataFrame:
+    """Proposition 3: the contrast of the maps of all classes, against the map of the contrast.
+
+    Args:
+        model, images: as in :func:`contrastlib.explain`; the class is the predicted one.
+        contrasts: by name.
+        classes_at_once: maps of that many classes are held in memory.
+
+    Returns:
+        One row for each method and contrast: method, contrast, and gap as in :func:`probability_gaps`.
+    """
+    record, methods, target = _recorded(model, images)
+    cotangents = torch.stack([schemes.cotangent(name, record.logits, target) for name in contrasts])
+    combined = dict.fromkeys(methods, 0)
+    classes = torch.eye(record.logits.shape[1], dtype=cotangents.dtype, device=cotangents.device)
+    for units, weights in zip(classes.split(classes_at_once), cotangents.split(classes_at_once, dim=2)):
+        units = units[:, None].expand(-1, len(images), -1).contiguous()
+        for name, (method, layer) in methods.items():
+            combined[name] += torch.einsum("kbc,cb...->kb...", weights, method.function(record, units, layer))
+    rows = []
+    for name, (method, layer) in methods.items():
+        maps = method.function(record, cotangents, layer)
+        rows += [
+            {"method": name, "contrast": contrast, "gap": _relative_gap(first, last)}
+            for contrast, first, last in zip(contrasts, maps, combined[name])
+        ]
+    return pd.DataFrame(rows)
+
+
+def _examples(seed: int) -> tuple[Tensor, Tensor]:
+    """Features (400, 5) and labels (400,) that a linear function and noise decide."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(400, 5, generator=generator, dtype=torch.float64)
+    noise = torch.randn(400, generator=generator, dtype=torch.float64)
+    return features, features @ torch.tensor([1.0, -2.0, 0.5, 0.0, 1.5], dtype=torch.float64) + noise > 0
+
+
+def _trained(features: Tensor, labels: Tensor, outputs: int, rate: float, updates: int) -> Tensor:
+    """Weights (updates, outputs, features) after each update; output 0 stands for the label that is true."""
+    w = torch.zeros(outputs, features.shape[1], dtype=features.dtype, requires_grad=True)
+    found = []
+    for _ in range(updates):
+        y = features @ w.T
+        if outputs == 1:
+            loss = binary_cross_entropy_with_logits(y[:, 0], labels.to(y.dtype))
+        else:
+            loss = cross_entropy(y, (~labels).long())
+        (gradient,) = torch.autograd.grad(loss, w)
+        with torch.no_grad():
+            w -= rate * gradient
+        found.append(w.detach().clone())
+    return torch.stack(found)
+
+
+def _recorded(
+    model: nn.Module, images: Tensor
+) -> tuple[ForwardPass, dict[str, tuple[Explainer, str]], Tensor]:
+    """A forward pass, the linear methods with the layer of each, and the predicted classes."""
+    layer = default_layer(model)
+    methods = {
+        name: (method, INPUT if method.space == "pixels" else layer)
+        for name, method in select(needs="pass", linear=True).items()
+    }
+    record = forward(model, images, [INPUT, layer])
+    return record, methods, record.logits.argmax(dim=1)
+
+
+def _relative_gap(first: Tensor, second: Tensor) -> float:
+    return ((first - second).abs().max() / second.abs().max()).item()

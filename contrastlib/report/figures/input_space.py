@@ -1,0 +1,181 @@
+"""Tables and figures of 02_input_space, from tables of ``contrastlib.evaluation.perturbation`` by scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+
+from contrastlib import models
+from contrastlib.evaluation import perturbation, rank_agreement
+from contrastlib.report import batches
+from contrastlib.report.figures.shared import (
+    CONTRAST_ORDER,
+    finished,
+    intervals,
+    perturbation_bars,
+    published,
+)
+from contrastlib.report.provenance import as_list
+from contrastlib.report.verdict_tables import title
+
+ONE_IMAGE = (
+    "Image {image} and two line charts of its target probability and target logit after the sign perturbation "
+    "with epsilon {epsilon} of {network}, a line for each contrast."
+)
+PAIRS = [("weighted", "original"), ("weighted", "maximum"), ("weighted", "mean"), ("maximum", "original")]
+CORRELATIONS = {"p_t": "accuracy ~ p_t", "y_t": "accuracy ~ y_t", "difference": "difference"}
+ROWS = ["scale", "network", "quantity"]
+
+
+def bars(means: pd.DataFrame, title: str) -> Figure:
+    """Figure 3 of Wang & Wang 2022 at the largest epsilon.
+
+    Args:
+        means: of :func:`contrastlib.evaluation.perturbation.mean_changes`, or the published ones.
+        title: of the figure, to which epsilon is added.
+    """
+    largest = means["epsilon"].max()
+    return finished(perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
+
+
+def published_means() -> pd.DataFrame:
+    """The means of Eriksson et al. 2025, in the columns of our own."""
+    return published("sign_perturbation").replace({"contrast": {"max": "maximum"}})
+
+
+def counts(measured: Mapping[str, pd.DataFrame]) -> str:
+    """How many images each network was tried on, for each scale, in words."""
+    parts = []
+    for scale, table in measured.items():
+        images = table.groupby("network", sort=False)["image"].nunique()
+        parts.append(f"{scale}: " + ", ".join(f"{n} ({title(name)})" for name, n in images.items()))
+    return "; ".join(parts)
+
+
+def one_image(
+    networks: Mapping[str, Sequence], iterations: Sequence[int], epsilons: Sequence[float]
+) -> Callable[..., Figure]:
+    """A function that draws one image, and p_t and y_t after each number of iterations; dashed before."""
+    first, largest = next(iter(networks)), max(epsilons)
+
+    def draw(network=first, image=0, epsilon=largest):
+        model = models.load(network)
+        example = batches.load_dataset(networks[network][0], model.input_size)[image]
+        pixels, label = example.image[None], torch.tensor([example.label])
+        changes = perturbation.changes(model, pixels, label, iterations=iterations, epsilons=[epsilon])
+        figure, axes = plt.subplots(1, 3, figsize=(8, 2.6), width_ratios=[2, 3, 3], layout="constrained")
+        axes[0].imshow(example.image.permute(1, 2, 0))
+        axes[0].set(title=model.class_names[example.label], xticks=[], yticks=[])
+        for ax, value in zip(axes[1:], ("p_t", "y_t")):
+            _lines(ax, changes, value)
+        axes[2].legend(fontsize=7, frameon=False)
+        return figure
+
+    return draw
+
+
+def side_by_side(means: Mapping[str, pd.DataFrame]) -> Styler:
+    """Mean changes at the largest epsilon and number of iterations, a column for each contrast, by scale.
+
+    Args:
+        means: scale, or "published" -> means as for :func:`bars`.
+    """
+    parts = {scale: _last(table).assign(cell=_cells) for scale, table in means.items()}
+    table = pd.concat(parts, names=["scale"])
+    return _wide(table.reset_index("scale"), "contrast")[list(CONTRAST_ORDER)].style.set_uuid("side-by-side")
+
+
+def differences(measured: Mapping[str, pd.DataFrame], resamples: int) -> pd.DataFrame:
+    """Differences of the pairs of contrasts in all settings, with columns scale and pair."""
+    parts = {
+        (scale, f"{a} − {b}"): perturbation.differences(table, first=a, second=b, resamples=resamples)
+        for scale, table in measured.items() for a, b in PAIRS
+    }
+    ordered = {
+        (scale, pair): part.set_index("network").loc[measured[scale]["network"].unique()].reset_index()
+        for (scale, pair), part in parts.items()
+    }
+    return pd.concat(ordered, names=["scale", "pair"]).reset_index(["scale", "pair"])
+
+
+def apart(differences: pd.DataFrame) -> Styler:
+    """:func:`differences` at the largest epsilon and number of iterations of each scale, with intervals."""
+    last = differences.groupby("scale", sort=False, group_keys=False)[list(differences)].apply(_last)
+    return _wide(last.assign(cell=intervals(last)), "pair").style.set_uuid("apart")
+
+
+def signs(differences: pd.DataFrame) -> Styler:
+    """In how many settings the interval lies above 0, and in brackets in how many below."""
+    cell = [*ROWS, "pair"]
+    counted = differences.assign(above=differences["low"] > 0, below=differences["high"] < 0)
+    counted = counted.groupby(cell, sort=False)[["above", "below"]].sum().reset_index()
+    counted["cell"] = counted["above"].astype(str) + " (" + counted["below"].astype(str) + ")"
+    return _wide(counted, "pair").style.set_uuid("signs")
+
+
+def agreement(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
+    """:func:`contrastlib.evaluation.rank_agreement.agreement` by scale; the published without intervals."""
+    found = {scale: rank_agreement.agreement(table, resamples) for scale, table in measured.items()}
+    parts = {
+        scale: part.assign(cell=intervals(part, "+.2f").where(part["mean"].notna(), "none"))
+        for scale, part in found.items()
+    }
+    theirs = rank_agreement.of_means(published_means())
+    parts["published"] = theirs.assign(cell=theirs["mean"].map("{:+.2f}".format))
+    table = pd.concat(parts, names=["scale"]).reset_index("scale")
+    names = list(dict.fromkeys(zip(table["scale"], table["network"])))
+    wide = table.pivot(index=["scale", "network"], columns="correlation", values="cell")
+    wide = wide.loc[names, list(CORRELATIONS)]
+    return wide.rename(columns=CORRELATIONS).rename(index=title, level="network").style.set_uuid("agreement")
+
+
+def repeat_in_words(first: pd.DataFrame, second: pd.DataFrame) -> str:
+    """Which networks were run twice, and on how many threads."""
+    names = [title(name) for name in first["network"].unique() if name in set(second["network"])]
+    threads = " and with ".join(_threads(table) for table in (second, first))
+    return f"Run twice were {', '.join(names)}, with {threads} and by different commits."
+
+
+def repeat(differences: pd.DataFrame) -> Styler:
+    """:func:`contrastlib.evaluation.perturbation.repeat_differences`."""
+    return differences.rename(index=title).style.format("{:.1e}").set_uuid("again")
+
+
+def _lines(ax: plt.Axes, changes: pd.DataFrame, value: str) -> None:
+    for marker, (contrast, part) in zip("osD^", changes.groupby("contrast", sort=False)):
+        ax.plot(part["iterations"], part[value], marker=marker, label=contrast)
+    ax.axhline(changes[f"{value}_before"].iloc[0], color="#444444", linewidth=0.8, linestyle="--")
+    ax.set(xlabel="iterations", ylabel=f"${value}$", xticks=sorted(changes["iterations"].unique()))
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _last(table: pd.DataFrame) -> pd.DataFrame:
+    table = table[table["epsilon"] == table["epsilon"].max()]
+    return table[table["iterations"] == table["iterations"].max()]
+
+
+def _cells(means: pd.DataFrame) -> pd.Series:
+    parts = [(part, "+.2f" if quantity == "y_t" else "+.3f") for quantity, part in means.groupby("quantity")]
+    if "low" in means:
+        return pd.concat([intervals(part.rename(columns={"change": "mean"}), form) for part, form in parts])
+    return pd.concat([part["change"].map(f"{{:{form}}}".format) for part, form in parts])
+
+
+def _wide(table: pd.DataFrame, columns: str) -> pd.DataFrame:
+    """The column "cell" with a row for each scale, network and quantity, in the order in which they come."""
+    known = dict.fromkeys(zip(table["scale"], table["network"]))
+    rows = [(*each, quantity) for each in known for quantity in perturbation.QUANTITIES]
+    wide = table.pivot(index=ROWS, columns=columns, values="cell")[list(table[columns].unique())]
+    wide = wide.reindex(pd.MultiIndex.from_tuples(rows, names=ROWS))
+    return wide.rename(index=title, level="network")
+
+
+def _threads(table: pd.DataFrame) -> str:
+    threads = table.attrs["provenance"]["threads"]
+    threads = as_list(threads if isinstance(threads, list) else [threads])
+    return " or ".join(f"{n} thread{'s' if n > 1 else ''}" for n in threads)
