@@ -84,6 +84,11 @@ class Listed(Photographs):
             inside[top:bottom, left:right] |= note.label == label
         return inside
 
+    def objects(self, index: int) -> list[tuple[int, Tensor]]:
+        """The image's own class and its :meth:`mask`; nothing where its boxes lie outside of the crop."""
+        mask = self.mask(index)
+        return [(self.entries[index % len(self) // self.crops][1], mask)] if mask.any() else []
+
     def _annotation_files(self) -> list[Path]:
         return []
 

@@ -76,7 +76,8 @@ class Claim:
         smallest_effect: the smallest effect of interest in words; "none set" where any effect on the claimed side counts.
         set_before: whether claim and criterion were fixed before results were seen; else what was decided after.
         evidence: None for a claim that was not tested.
-        variants: name -> changes of the evidence. Their verdicts are given beside the main one.
+        variants: name -> changes of the evidence. Their verdicts are given beside the main one, at the scales where
+            there is something to leave out.
         untested: scale -> why there is no verdict at that scale.
         note: what a reader of the verdict should know, Markdown.
     """
@@ -197,8 +198,18 @@ def as_records(claim: Claim, findings: Mapping[str, Finding]) -> dict:
 def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: Mapping) -> Finding:
     if scale in claim.untested:
         return Finding(claim.untested[scale])
-    variants = {name: _judged(evidence, table, parameters) for name, evidence in claim.variants.items()}
+    variants = {
+        name: _judged(evidence, table, parameters) for name, evidence in claim.variants.items()
+        if _leaves_out_rows(evidence, claim.evidence, table)
+    }
     return replace(_judged(claim.evidence, table, parameters), variants=variants)
+
+
+def _leaves_out_rows(variant: Evidence, main: Evidence, table: pd.DataFrame) -> bool:
+    """Whether a variant that leaves out other rows finds any: one without MobileNet V2 is none where it was not measured."""
+    if variant.leave_out == main.leave_out:
+        return True
+    return any(table[column].isin(_list(unwanted)).any() for column, unwanted in variant.leave_out.items())
 
 
 def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Finding:
