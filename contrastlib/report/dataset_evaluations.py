@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import pandas as pd
-import torch
 from torch import Tensor, nn
 
 from contrastlib.evaluation.ablation import ablation, mean_image, neuron_ablation

@@ -2,9 +2,10 @@
 
 - :mod:`~contrastlib.report.figures.shared`: used by several pages
 - :mod:`~contrastlib.report.figures.masking`: of 04_masking
+- :mod:`~contrastlib.report.figures.lrp`, :mod:`~contrastlib.report.figures.lrp_maps`: of 10_lrp
 """
 
-from contrastlib.report.figures import masking
+from contrastlib.report.figures import lrp, lrp_maps, masking
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -17,10 +18,11 @@ from contrastlib.report.figures.shared import (
     masking_table,
     perturbation_bars,
     published,
+    quantised,
     three_classes,
 )
 
 __all__ = [
-    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
-    "perturbation_bars", "published", "three_classes",
+    "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "lrp", "lrp_maps", "maker", "map_blocks", "masking",
+    "masking_table", "perturbation_bars", "published", "quantised", "three_classes",
 ]  # fmt: skip
