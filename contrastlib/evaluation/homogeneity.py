@@ -36,7 +36,8 @@ def without_shifts(model: nn.Module) -> nn.Module:
 def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 16) -> pd.DataFrame:
     """Cosine of three methods with input x gradient, of the network as it is and of :func:`without_shifts`.
 
-    All in double precision, for the predicted class. Integrated gradients and DeepLIFT (rescale rule) start from black; LRP
+    All in double precision and in one memory layout, so that equal values stay equal where a maximum is taken; for the
+    predicted class. Integrated gradients and DeepLIFT (rescale rule) start from black; LRP
     follows the z rule, biases taking their part.
 
     Args:
@@ -47,8 +48,9 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
         One row for each image, method and shifts ("kept" or "set to 0"), with similarity, the cosine with the product of the
         pixels and the gradient.
     """
-    images, tables = images.double(), []
-    for shifts, network in (("kept", deepcopy(model).double()), ("set to 0", without_shifts(model).double())):
+    images, tables = images.double().contiguous(), []
+    for shifts, network in (("kept", deepcopy(model)), ("set to 0", without_shifts(model))):
+        network = network.double().to(memory_format=torch.contiguous_format)
         for method, similarity in _similarities(network, images, steps).items():
             tables.append(pd.DataFrame({
                 "image": range(len(images)), "method": method, "shifts": shifts, "similarity": similarity.numpy(force=True),

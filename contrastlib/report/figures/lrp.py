@@ -9,14 +9,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 import torch
-from IPython.display import HTML, Markdown
-from matplotlib.figure import Figure
+from IPython.display import HTML, Image, Markdown
 from pandas.io.formats.style import Styler
 
 from contrastlib import assets, models
 from contrastlib.evaluation import ablation, pointing_game, relevance_flow, relevance_mass, statistics
 from contrastlib.report import batches
-from contrastlib.report.figures.shared import intervals, left_out, published
+from contrastlib.report.figures.shared import intervals, left_out, published, quantised
 from contrastlib.report.verdict_tables import spread, title
 from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
 
@@ -57,8 +56,8 @@ def similarity_in_words(measured: Tables, alike: float = 0.9) -> str:
     """Markdown: the cosines of the top two classes, and where CLRP1's maps of ten random classes are still like the top one's."""
     lines = []
     for scale, table in measured.items():
-        means = table.groupby(["pair", "method", "network"], sort=False)["similarity"].mean()
-        parts = [f"{METHODS[name]} {spread(means['1, 2', name].to_dict(), '.2f')}" for name in ("lrp", *CLRP, "sglrp")]
+        means = table.groupby(["network", "pair", "method"], sort=False)["similarity"].mean().unstack(["pair", "method"])
+        parts = [f"{METHODS[name]} {spread(means['1, 2', name].to_dict(), '.3f')}" for name in ("lrp", *CLRP, "sglrp")]
         random = means["1, random", "clrp1"]
         still = ", ".join(f"{title(name)} {value:.2f}" for name, value in random[random > alike].items())
         lines.append(f"- {scale}: {'; '.join(parts)}." + (
@@ -115,7 +114,7 @@ def certainty(table: pd.DataFrame) -> Styler:
 
 
 @where_measured
-def pointing_curves(measured: Tables) -> Figure:
+def pointing_curves(measured: Tables) -> Image:
     """Figure 4 of Gu et al. 2018: pointing accuracy against the share of energy kept, a panel for each network."""
     hits = _together(measured).groupby(["network", "method", "threshold"], sort=False)["hit"].mean().reset_index()
     networks = list(hits["network"].unique())
@@ -129,7 +128,7 @@ def pointing_curves(measured: Tables) -> Figure:
         handles, labels = ax.get_legend_handles_labels()
         ax.get_legend().remove()
     figure.legend(handles, labels, ncols=4, loc="outside lower center", fontsize=8, frameon=False)
-    return figure
+    return quantised(figure, colours=64)
 
 
 @where_measured
