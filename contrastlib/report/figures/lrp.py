@@ -95,7 +95,7 @@ def two_objects_in_words(measured: Tables) -> str:
 def initial_relevance(measured: Tables) -> Styler:
     """:func:`contrastlib.evaluation.relevance_mass.by_sign_of_initial_relevance` for each scale."""
     columns = {
-        "maps": "maps", "negative_logit": "$y_t < 0$", "negative_sum": "sum < 0", "empty": "no positive relevance",
+        "maps": "maps", "negative_logit": "logit < 0", "negative_sum": "sum < 0", "empty": "no positive relevance",
         "positive": "weighted LRP, sum > 0", "lrp": "LRP, the same birds", "negative": "weighted LRP, sum < 0",
     }
     found = {scale: relevance_mass.by_sign_of_initial_relevance(table) for scale, table in measured.items()}
@@ -159,7 +159,8 @@ def conservation(measured: Tables) -> Styler:
     measures = {"arrived": "sum of the map / logit", "input_x_gradient": "cosine, input × gradient",
                 "pixels_x_gradient": "cosine, pixels × gradient"}
     medians = _together(measured).groupby(["scale", "network", "rules", "biases"], sort=False)[list(measures)].median()
-    wide = medians.rename(columns=measures).unstack("biases").rename(columns={False: "bypassed", True: "taking part"})
+    wide = medians.rename(columns=measures, index={"z_plus": "z+"}).unstack("biases")
+    wide = wide.rename(columns={False: "bypassed", True: "taking part"})
     return _named(wide, 0).style.format(_two_digits, na_rep="overflow").set_uuid("conservation")
 
 

@@ -158,7 +158,7 @@ def _draw_losses(ax: plt.Axes, shown: pd.DataFrame, order: Sequence[int]) -> Non
     """The share of its activation that each neuron loses by each neuron's patch."""
     lost = shown.assign(lost=1 - shown["after"] / shown["before"]).pivot(index="ablated_index", columns="neuron_index", values="lost")
     sns.heatmap(lost.loc[order, order], cmap=plotting.COLOURS, center=0, ax=ax, square=True, xticklabels=1, yticklabels=1,
-                cbar_kws={"label": "share of activation lost"})
+                cbar_kws={"label": "activation lost", "shrink": 0.6})
     ax.tick_params(labelsize=6)
     ax.set(xlabel="neuron", ylabel="patch of neuron")
 
