@@ -1,5 +1,6 @@
 """Objects in the boxes of a data set, for the pointing game, and evaluations that take its mean image."""
 
+import pandas as pd
 import paper_trees as trees
 import pytest
 import torch
@@ -72,4 +73,4 @@ def test_neurons_are_ablated_with_the_mean_image_of_the_set():
     images = torch.stack([birds[i].image for i in range(2)])
     table = dataset_evaluations.neuron_ablation_in(network, images, None, "birds", "4", count=6, neurons=3, size=5)
     mean = torch.stack([birds[i].image for i in range(6)]).mean(dim=0)
-    assert table.equals(ablation.neuron_ablation(network, images, None, mean, "4", count=3, size=5))
+    pd.testing.assert_frame_equal(table, ablation.neuron_ablation(network, images, None, mean, "4", count=3, size=5))
