@@ -26,6 +26,7 @@ from contrastlib.report.verdicts import Criterion, verdict
 FOLDER = REPOSITORY / "book" / "claims"
 KINDS = ("stated", "implied", "ours")
 SCALES = ("quick", "real", "paper")
+NOTHING = "no cell to judge"
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters) -> dic
 
 
 def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.DataFrame:
-    """The rows of a table that count.
+    """The rows of a table that count; none where all those selected are left out.
 
     Raises:
         ValueError: the table has no such column, or none of its rows is selected.
@@ -178,10 +179,10 @@ def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd
             raise ValueError(f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has {', '.join(table)}")
     for column, wanted in evidence.select.items():
         table = table[_matches(table, column, wanted, parameters)]
+    if table.empty:
+        raise ValueError(f"no row of {evidence.study} has {dict(evidence.select)}")
     for column, unwanted in evidence.leave_out.items():
         table = table[~table[column].isin(_list(unwanted))]
-    if table.empty:
-        raise ValueError(f"no row of {evidence.study} has {dict(evidence.select)} without {dict(evidence.leave_out)}")
     return table
 
 
@@ -214,6 +215,8 @@ def _leaves_out_rows(variant: Evidence, main: Evidence, table: pd.DataFrame) -> 
 
 def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Finding:
     rows = selected(table, evidence, parameters)
+    if rows.empty:
+        return Finding(NOTHING)
     function = _function(evidence.effects)
     options = _accepted(function, parameters) | dict(evidence.options)
     effects = function(rows, **options)
@@ -225,7 +228,7 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
         if effects.empty:
             return Finding("too few photographs")
     if effects.empty:
-        return Finding("no cell to judge")
+        return Finding(NOTHING)
     word, supporting, opposing = verdict(effects, evidence.criterion)
     return Finding(
         word, supporting, opposing, len(effects), evidence.criterion.intervals,

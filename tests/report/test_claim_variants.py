@@ -17,3 +17,12 @@ def test_a_variant_without_a_network_is_given_where_the_network_is(networks, var
     assert set(found.variants) == variants
     assert all(variant.word == "supported" for variant in found.variants.values())
     assert found.word == ("mixed" if "lossy" in networks else "supported")
+
+
+def test_nothing_is_judged_where_all_networks_are_left_out():
+    claim = Claim("a", "p", "ours", "", "…", "ours", evidence=Evidence(**MAIN, leave_out={"network": ["lossy"]}))
+    table = pd.DataFrame({"network": ["lossy"], "v": [1.0]})
+    assert judge(claim, {"quick": table})["quick"].word == "no cell to judge"
+    with pytest.raises(ValueError, match="no row of s has"):
+        missing = Evidence(**MAIN, select={"network": "another"})
+        judge(Claim("a", "p", "ours", "", "…", "ours", evidence=missing), {"quick": table})
