@@ -21,6 +21,7 @@ import yaml
 
 from contrastlib import assets
 from contrastlib.report import kernel_provisioner, kernel_startup, staleness
+from contrastlib.report.compression import compress
 
 REPOSITORY = staleness.REPOSITORY
 CODE = REPOSITORY  # where this package is imported from
@@ -197,7 +198,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
 def normalise(text: str) -> str:
     """An executed notebook without anything that differs between two runs, as canonical JSON.
 
-    Times, paths of this machine, memory addresses, progress bars and version numbers of Python go; injected cells
+    Images are compressed. Times, paths of this machine, memory addresses, progress bars and version numbers of Python go; injected cells
     and widget models get stable identifiers. A widget that brings its own still, an output with both ``text/html``
     and a view, is the still from here on: a page has no kernel that could move it.
     """
@@ -214,7 +215,7 @@ def normalise(text: str) -> str:
         elif "id" not in cell:
             cell.id = f"cell-{index}"
         if cell.cell_type == "code":
-            cell.outputs = _stills(_replaced(_streams(cell.outputs)))
+            cell.outputs = _compressed(_stills(_replaced(_streams(cell.outputs))))
     if not any(VIEW in data for data in _data(notebook)):
         notebook.metadata.pop("widgets", None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -266,6 +267,14 @@ def _stills(outputs):
     for output in outputs:
         if "text/html" in output.get("data", {}):
             output.data.pop(VIEW, None)
+    return outputs
+
+
+def _compressed(outputs):
+    """Outputs whose images are compressed."""
+    for output in outputs:
+        if "data" in output:
+            output.data = nbformat.from_dict(compress(output.data))
     return outputs
 
 

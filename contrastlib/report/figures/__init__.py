@@ -18,11 +18,10 @@ from contrastlib.report.figures.shared import (
     masking_table,
     perturbation_bars,
     published,
-    quantised,
     three_classes,
 )
 
 __all__ = [
     "CONTRAST_ORDER", "SHORT", "answer", "credits", "intervals", "left_out", "lrp", "lrp_maps", "maker", "map_blocks", "masking",
-    "masking_table", "perturbation_bars", "published", "quantised", "three_classes",
+    "masking_table", "perturbation_bars", "published", "three_classes",
 ]  # fmt: skip

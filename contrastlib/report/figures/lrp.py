@@ -9,13 +9,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 import torch
-from IPython.display import HTML, Image, Markdown
+from IPython.display import HTML, Markdown
+from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from contrastlib import assets, models
 from contrastlib.evaluation import ablation, pointing_game, relevance_flow, relevance_mass, statistics
 from contrastlib.report import batches
-from contrastlib.report.figures.shared import intervals, left_out, published, quantised
+from contrastlib.report.figures.shared import finished, intervals, left_out, published
 from contrastlib.report.verdict_tables import spread, title
 from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
 
@@ -114,7 +115,7 @@ def certainty(table: pd.DataFrame) -> Styler:
 
 
 @where_measured
-def pointing_curves(measured: Tables) -> Image:
+def pointing_curves(measured: Tables) -> Figure:
     """Figure 4 of Gu et al. 2018: pointing accuracy against the share of energy kept, a panel for each network."""
     hits = _together(measured).groupby(["network", "method", "threshold"], sort=False)["hit"].mean().reset_index()
     networks = list(hits["network"].unique())
@@ -128,7 +129,7 @@ def pointing_curves(measured: Tables) -> Image:
         handles, labels = ax.get_legend_handles_labels()
         ax.get_legend().remove()
     figure.legend(handles, labels, ncols=4, loc="outside lower center", fontsize=8, frameon=False)
-    return quantised(figure, colours=64)
+    return finished(figure)
 
 
 @where_measured

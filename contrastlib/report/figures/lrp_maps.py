@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
-from IPython.display import HTML, Image
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from contrastlib.evaluation.conservation import random_classes, together
 from contrastlib.explainers.lrp import named_methods, propagated, propagation, relevance_maps, score
 from contrastlib.report import batches
 from contrastlib.report.figures.lrp import METHODS
-from contrastlib.report.figures.shared import left_out, quantised
+from contrastlib.report.figures.shared import finished, left_out
 from contrastlib.report.verdict_tables import title
 from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
 
@@ -48,7 +48,7 @@ def of_random_classes(model: models.Classifier, image: Tensor) -> np.ndarray:
         return propagate(together(propagate.outputs, score, drawn))[0].sum(dim=0).numpy()
 
 
-def class_maps(networks: Mapping[str, Sequence], count: int) -> Image:
+def class_maps(networks: Mapping[str, Sequence], count: int) -> Figure:
     """LRP of the three most probable classes and of ten random ones together, a row for each image and network.
 
     Args:
@@ -63,10 +63,10 @@ def class_maps(networks: Mapping[str, Sequence], count: int) -> Image:
         row[0].imshow(image.permute(1, 2, 0))
         row[0].set_ylabel(title(name), fontsize=7.5)
         _draw_row(row[1:], image, [*maps["lrp"], of_random_classes(model, image)], [*titles, "ten random\nclasses"])
-    return quantised(axes[0, 0].figure)
+    return finished(axes[0, 0].figure)
 
 
-def contrastive_maps(model: models.Classifier, dataset: str, count: int) -> Image:
+def contrastive_maps(model: models.Classifier, dataset: str, count: int) -> Figure:
     """Maps of the three most probable classes by the contrastive methods, in rows; images side by side."""
     axes = _grid(len(CONTRASTIVE), 3 * count, 1.25)
     image_set = batches.load_dataset(dataset, model.input_size)
@@ -76,10 +76,10 @@ def contrastive_maps(model: models.Classifier, dataset: str, count: int) -> Imag
         for number, (row, (name, heat)) in enumerate(zip(axes, maps.items())):
             row[0].set_ylabel(METHODS[name], fontsize=7.5)
             _draw_row(row[3 * index : 3 * index + 3], image, heat, titles if number == 0 else [""] * 3)
-    return quantised(axes[0, 0].figure)
+    return finished(axes[0, 0].figure)
 
 
-def photograph_maps(model: models.Classifier, image: Tensor) -> Image:
+def photograph_maps(model: models.Classifier, image: Tensor) -> Figure:
     """One image; its three most probable classes in rows, LRP and the contrastive methods in columns."""
     maps, titles = of_three_classes(model, image, OF_TWO)
     axes = _grid(3, 1 + len(maps), 1.25)
@@ -88,7 +88,7 @@ def photograph_maps(model: models.Classifier, image: Tensor) -> Image:
         row[0].set_ylabel(name, fontsize=7.5, parse_math=False)
         methods = [METHODS[each] if number == 0 else "" for each in maps]
         _draw_row(row[1:], image, [heat[number] for heat in maps.values()], methods)
-    return quantised(axes[0, 0].figure)
+    return finished(axes[0, 0].figure)
 
 
 def one_scene(names: Sequence[str]) -> Callable[..., Figure]:
@@ -102,7 +102,7 @@ def one_scene(names: Sequence[str]) -> Callable[..., Figure]:
     return draw
 
 
-def zebras(model: models.Classifier) -> list[Image] | list[HTML]:
+def zebras(model: models.Classifier) -> list[Figure] | list[HTML]:
     """Figures of the paper's photographs of zebras and elephants; a note where they are not here.
 
     Args:
@@ -115,7 +115,7 @@ def zebras(model: models.Classifier) -> list[Image] | list[HTML]:
     model = model if knows else models.load("squeezenet1_1")
     herds = batches.load_dataset("zebra-elephant")
     shown = [herds[index] for index in range(len(herds))]
-    return [quantised(of_two_objects(model, each.image, (ZEBRA, ELEPHANT), each.name)) for each in shown]
+    return [finished(of_two_objects(model, each.image, (ZEBRA, ELEPHANT), each.name)) for each in shown]
 
 
 def of_two_objects(model: models.Classifier, image: Tensor, classes: Sequence[int], caption: str) -> Figure:
@@ -131,7 +131,7 @@ def of_two_objects(model: models.Classifier, image: Tensor, classes: Sequence[in
     return axes[0, 0].figure
 
 
-def neurons(network: str, dataset: str, layer: str, table: pd.DataFrame) -> Image:
+def neurons(network: str, dataset: str, layer: str, table: pd.DataFrame) -> Figure:
     """Figure 5 of Gu et al. 2018: maps of the most active neurons of a layer, and the losses by each other's patches.
 
     Args:
@@ -151,7 +151,7 @@ def neurons(network: str, dataset: str, layer: str, table: pd.DataFrame) -> Imag
         row[0].set_ylabel(METHODS[name], fontsize=8)
         _draw_row(row[1:], image, heat, order if number == 0 else [""] * len(order))
     _draw_losses(right.subplots(), shown, order)
-    return quantised(figure)
+    return finished(figure)
 
 
 def _draw_losses(ax: plt.Axes, shown: pd.DataFrame, order: Sequence[int]) -> None:

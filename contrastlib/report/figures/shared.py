@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import PIL.Image
-from IPython.display import HTML, Image
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -159,6 +157,17 @@ def answer(
     return figure
 
 
+def finished(figure: Figure) -> Figure:
+    """The figure, closed in pyplot, so that a notebook shows it once: as the value of its cell.
+
+    >>> figure = finished(plt.figure())
+    >>> figure.number in plt.get_fignums()
+    False
+    """
+    plt.close(figure)
+    return figure
+
+
 def maker(name: str) -> str:
     """What a photograph shows, who made it, and under which licence it may be shown.
 
@@ -221,21 +230,6 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     if "before" in cells:
         table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
     return table
-
-
-def quantised(figure: Figure, colours: int = 256) -> Image:
-    """A figure as PNG with a palette, a third of its size where it shows photographs; the figure is closed.
-
-    >>> figure, ax = plt.subplots()
-    >>> quantised(figure).data[:4]
-    b'\\x89PNG'
-    """
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
-    picture = PIL.Image.open(drawn).convert("RGB").quantize(colours, dither=PIL.Image.Dither.NONE)
-    picture.save(small, format="png", optimize=True)
-    return Image(small.getvalue())
 
 
 def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:

@@ -1,0 +1,57 @@
+"""Images of outputs become smaller and stay what they show."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from contrastlib import datasets
+from contrastlib.report.compression import SMALL, compress, smaller
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def photograph():
+    pixels = datasets.load("photographs")[0].image.permute(1, 2, 0).numpy()
+    return np.ascontiguousarray((255 * pixels).astype(np.uint8))
+
+
+def difference(content, pixels):
+    return np.abs(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(float) - pixels).mean()
+
+
+def test_a_photograph(photograph):
+    """Less than half the size, and hardly another picture."""
+    before = png(photograph)
+    mime, after = smaller(before)
+    assert mime == "image/jpeg"
+    assert len(after) < len(before) / 2
+    assert difference(after, photograph) < 3
+    assert smaller(before) == (mime, after)
+
+
+def test_a_drawing():
+    """Few colours stay exact."""
+    pixels = np.random.default_rng(0).choice(np.array([[255, 255, 255], [178, 24, 43], [33, 102, 172]], np.uint8), (400, 600))
+    before = png(pixels)
+    assert len(before) > SMALL
+    mime, after = smaller(before)
+    assert mime == "image/png"
+    assert len(after) < len(before)
+    assert difference(after, pixels) == 0
+
+
+def test_outputs(photograph):
+    """Images of figures and images within HTML; small ones stay."""
+    large, small = (base64.b64encode(png(pixels)).decode() for pixels in (photograph, photograph[:8, :8]))
+    data = compress({"image/png": large, "text/plain": "x", "text/html": f'<img src="data:image/png;base64,{large}">'})
+    assert set(data) == {"image/jpeg", "text/plain", "text/html"}
+    assert "data:image/jpeg;base64,/9j" in data["text/html"]
+    assert compress({"image/png": small}) == {"image/png": small}
