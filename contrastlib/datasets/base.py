@@ -67,6 +67,14 @@ class ImageSet(Dataset):
             return list(range(total))
         return ((np.arange(count) + 0.5) * total / count).astype(int).tolist()
 
+    def objects(self, index: int) -> list[tuple[int, Tensor]]:
+        """Class and region, boolean (H, W), of each object of an image whose position is known.
+
+        Raises:
+            ValueError: the set has no boxes.
+        """
+        raise ValueError(f"no boxes are read for {self.name}")
+
 
 class Photographs(ImageSet):
     """Labelled photographs of any size, all resized and cropped in the same way.

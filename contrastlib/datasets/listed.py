@@ -91,6 +91,11 @@ class Listed(Photographs):
             inside[top:bottom, left:right] |= note.label == label
         return inside
 
+    def objects(self, index: int) -> list[tuple[int, Tensor]]:
+        """Return the image's own class with its :meth:`mask`, or nothing if its boxes lie outside the crop."""
+        mask = self.mask(index)
+        return [(self.entries[index % len(self) // self.crops][1], mask)] if mask.any() else []
+
     def _annotation_files(self) -> list[Path]:
         return []
 

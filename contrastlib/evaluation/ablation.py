@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import forward, predict
 from contrastlib.contrasts import log_odds
+from contrastlib.evaluation import statistics
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 from contrastlib.explainers.lrp import named_methods, propagation
 
@@ -100,6 +101,65 @@ def neuron_ablation(
         after = after.unflatten(0, each.shape[:2]).gather(2, neurons[None].expand(count, -1, -1))  # (i, B, j)
         tables.append(_neuron_table(neurons, before, after, _similarity(each)).assign(method=method))
     return pd.concat(tables, ignore_index=True)
+
+
+def drops(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of :func:`ablation` with what the class lost: activation y_t_before - y_t and probability p_t_before - p_t."""
+    return table.assign(activation=table["y_t_before"] - table["y_t"], probability=table["p_t_before"] - table["p_t"])
+
+
+def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
+    """Mean differences of the activation lost at the positions of two methods, ``first`` minus ``second``.
+
+    Args:
+        table: from :func:`ablation`, of several networks.
+        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+
+    Returns:
+        A row for each network and size.
+    """
+    return statistics.paired_differences(drops(table), "activation", ["network", "size"], "method", first, second, **options)
+
+
+def relative_drops(table: pd.DataFrame, method: str, other: str) -> pd.DataFrame:
+    """Mean activation lost at the positions of one method, over that lost at those of another; inf where that loses none.
+
+    Args:
+        table: from :func:`ablation`, of several networks.
+
+    Returns:
+        A row for each network and size, with ``mean``.
+    """
+    mean = drops(table).groupby(["network", "size", "method"], sort=False)["activation"].mean().unstack("method")
+    return (mean[method] / mean[other]).where(mean[other] > 0, float("inf")).rename("mean").reset_index()
+
+
+def own_patches(table: pd.DataFrame, over: str = "neuron", tolerance: float = 1e-6) -> pd.DataFrame:
+    """How often the loss of a neuron by its own patch is the largest of its kind (Gu et al. 2018, Fig. 5c).
+
+    A loss is the share 1 - after / before of a neuron's activation. Losses within ``tolerance`` of the largest are all
+    the largest: neurons that point at one position lose the same there.
+
+    Args:
+        table: from :func:`neuron_ablation`, of one method and several networks.
+        over: "neuron", largest of the losses of a neuron by all patches; "ablated", largest of the losses of all neurons by
+            a patch.
+
+    Returns:
+        A row for each network, with ``mean`` (the share of neurons, or patches) and ``chance`` (the share of all pairs of
+        a neuron and a patch whose loss is the largest of its kind).
+    """
+    lost = 1 - table["after"] / table["before"]
+    largest = lost > lost.groupby([table["network"], table["image"], table[over]]).transform("max") - tolerance
+    own = table["ablated"] == table["neuron"]
+    mean = largest[own].groupby(table.loc[own, "network"], sort=False).mean()
+    return pd.DataFrame({"mean": mean, "chance": largest.groupby(table["network"]).mean()}).loc[mean.index].reset_index()
+
+
+def neuron_similarities(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean cosine of the maps of two different neurons, for each network; the table is that of :func:`neuron_ablation`."""
+    pairs = table[table["ablated"] != table["neuron"]]
+    return pairs.groupby("network", sort=False)["similarity"].mean().rename("mean").reset_index()
 
 
 def mean_image(images: Iterable[Tensor]) -> Tensor:

@@ -140,6 +140,22 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
     return pd.concat(rows, ignore_index=True)
 
 
+def medians(table: pd.DataFrame, value: str, away_from: float | None = None) -> pd.DataFrame:
+    """Median of a column over images, or its distance from a number, for each network.
+
+    Args:
+        table: from :func:`conservation`, of one rule and treatment of biases.
+        value: column, such as "arrived".
+        away_from: |median - away_from| is given instead.
+
+    >>> t = pd.DataFrame({"network": "n", "arrived": [0.5, 0.75, 1.0]})
+    >>> medians(t, "arrived", away_from=1)["mean"].item()
+    0.25
+    """
+    found = table.groupby("network", sort=False)[value].median()
+    return (found if away_from is None else (found - away_from).abs()).rename("mean").reset_index()
+
+
 def random_classes(logits: Tensor, images: Tensor, seed: int) -> Tensor:
     """Ones (B, C) at ten classes drawn from the hundred most probable ones of each image (Gu et al. 2018, Fig. 1).
 

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.evaluation import statistics
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 METHODS = ("gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "centre")
@@ -42,6 +43,80 @@ def pointing_game(
     maps = saliency(model, images, labels, methods, options=PAPERS_OPTIONS)
     tables = [pointing(maps[method], boxes, thresholds).assign(method=method) for method in methods]
     return pd.concat(tables, ignore_index=True)
+
+
+def of_objects(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None,
+    objects: Sequence[Sequence[tuple[int, Tensor]]],
+    methods: Sequence[str] = METHODS,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> pd.DataFrame:
+    """:func:`pointing_game` for every object of every image, by the map of the object's class.
+
+    Args:
+        model, images, methods, thresholds: see :func:`pointing_game`.
+        labels: not used; the classes are those of the objects.
+        objects: class and region (H, W) of each object, a sequence for each image; images without any give no row.
+
+    Returns:
+        The table of :func:`pointing_game` with column object, the object's number in its image.
+    """
+    tables = [pd.DataFrame(columns=["image", "object", "method", "threshold", "hit", "inside", "kept", "energy", "box"])]
+    for number in range(max(map(len, objects))):
+        having = [i for i, each in enumerate(objects) if len(each) > number]
+        classes, regions = zip(*(objects[i][number] for i in having))
+        table = pointing_game(
+            model, images[having], torch.tensor(classes, device=images.device), torch.stack(regions), methods, thresholds
+        )
+        tables.append(table.assign(image=np.array(having)[table["image"]], object=number))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
+    """Mean differences of pointing accuracy between two methods, ``first`` minus ``second``.
+
+    Args:
+        table: from :func:`of_objects`, of several networks.
+        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+
+    Returns:
+        A row for each network and threshold.
+    """
+    by = ["network", "threshold"]
+    return statistics.paired_differences(statistics.objects_apart(table), "hit", by, "method", first, second, **options)
+
+
+def distances(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
+    """Absolute values of :func:`differences`, and of the numbers in their intervals the least and the greatest absolute value."""
+    found = differences(table, first, second, **options)
+    nearest = found["low"].clip(lower=0) - found["high"].clip(upper=0)
+    return found.assign(mean=found["mean"].abs(), low=nearest, high=found[["low", "high"]].abs().max(axis=1))
+
+
+def largest_distance(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """The largest of the mean :func:`distances` over the thresholds, for each network."""
+    found = distances(table, first, second, resamples=1)
+    return found.groupby("network", sort=False, as_index=False).agg({"mean": "max", "images": "max", "groups": "max"})
+
+
+def largest_rise(table: pd.DataFrame) -> pd.DataFrame:
+    """By how much pointing accuracy rises at most from one threshold to the next, over all methods, for each network.
+
+    Args:
+        table: from :func:`of_objects`, of several networks.
+
+    Returns:
+        Columns network and mean; below 0 if every accuracy falls at every step.
+
+    >>> t = pd.DataFrame({"network": "n", "method": "m", "threshold": [0.0, 0.1, 0.2], "hit": [1.0, 0.5, 0.75]})
+    >>> largest_rise(t)["mean"].tolist()
+    [0.25]
+    """
+    accuracy = table.groupby(["network", "method", "threshold"])["hit"].mean()
+    rises = accuracy.groupby(["network", "method"]).diff()
+    return rises.groupby("network", sort=False).max().rename("mean").reset_index()
 
 
 def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:

@@ -8,7 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib import contrasts
 from contrastlib.autograd import predict
+from contrastlib.evaluation import statistics
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 METHODS = ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/original", "gradcam/weighted")
@@ -55,6 +57,71 @@ def compare(
             table = pd.DataFrame({name: values.numpy(force=True) for name, values in columns.items()})
             tables.append(table.assign(image=range(len(images)), object=which, method=method))
     return pd.concat(tables, ignore_index=True)
+
+
+def of_objects(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None,
+    objects: Sequence[Sequence[tuple[int, Tensor]]],
+    methods: Sequence[str] = METHODS,
+) -> pd.DataFrame:
+    """:func:`compare` for images with two objects each, and the sum of the initial relevance of weighted LRP.
+
+    Args:
+        model, images, methods: see :func:`compare`.
+        labels: not used; the classes are those of the objects.
+        objects: class and region (H, W) of both objects, for each image.
+
+    Returns:
+        The table of :func:`compare` with column initial_relevance, sum_s w_s y_s = y_t - sum_{s != t} alpha_s y_s, w being
+        the weighted contrast.
+
+    Raises:
+        ValueError: an image has more or fewer than two objects.
+    """
+    counts = sorted({len(each) for each in objects})
+    if counts != [2]:
+        raise ValueError(f"images of two objects are compared, got {counts} of them")
+    targets = torch.tensor([[each[number][0] for each in objects] for number in range(2)], device=images.device)
+    regions = torch.stack([torch.stack([each[number][1] for each in objects]) for number in range(2)])
+    table = compare(model, images, targets, regions, methods)
+    logits = predict(model, images)
+    sums = torch.stack([(contrasts.weighted(logits, target) * logits).sum(dim=1) for target in targets]).numpy(force=True)
+    return table.assign(initial_relevance=sums[table["object"], table["image"]])
+
+
+def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
+    """Mean differences of the share of positive energy in the right region, method ``first`` minus ``second``.
+
+    Args:
+        table: from :func:`compare` or :func:`of_objects`, of several networks.
+        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+    """
+    return statistics.paired_differences(statistics.objects_apart(table), "own", ["network"], "method", first, second, **options)
+
+
+def by_sign_of_initial_relevance(table: pd.DataFrame) -> pd.DataFrame:
+    """Weighted LRP where its initial relevance adds up to a positive number and where it does not, and LRP beside it.
+
+    Args:
+        table: from :func:`of_objects`, of several networks.
+
+    Returns:
+        A row for each network, with counts: maps, negative_logit, negative_sum and empty (maps of weighted LRP without
+        positive relevance); and mean shares of positive energy in the right region: positive (weighted LRP where the sum is
+        positive), lrp (LRP on the same objects) and negative (weighted LRP where the sum is not).
+    """
+    rows = {}
+    for network, part in statistics.objects_apart(table).groupby("network", sort=False):
+        weighted, plain = (part[part["method"] == name].set_index("image") for name in ("weighted_lrp", "lrp"))
+        positive = weighted["initial_relevance"] > 0
+        rows[network] = {
+            "maps": len(weighted), "negative_logit": (weighted["y_t"] < 0).sum(), "negative_sum": (~positive).sum(),
+            "empty": (weighted["own"] + weighted["other"] == 0).sum(), "positive": weighted["own"][positive].mean(),
+            "lrp": plain["own"][positive].mean(), "negative": weighted["own"][~positive].mean(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network").reset_index()
 
 
 def _energy(maps: Tensor, regions: Tensor) -> Tensor:

@@ -120,6 +120,15 @@ def paired_differences(
     return _summaries(difference.rename("difference").reset_index(), "difference", by, unit, level, resamples)
 
 
+def objects_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of several objects in each image, every object as an image of its own; ``group`` still tells the photograph.
+
+    >>> objects_apart(pd.DataFrame({"image": [0, 0, 1, 1], "object": [0, 1, 0, 1]}))["image"].tolist()
+    [0, 1, 2, 3]
+    """
+    return table.assign(image=table["image"] * (table["object"].max() + 1) + table["object"])
+
+
 def distinct_methods(table: pd.DataFrame, value: str, by: Sequence[str], tolerance: float = 3e-4) -> pd.DataFrame:
     """The methods of each network that measure something of their own, for counts in which none counts twice.
 

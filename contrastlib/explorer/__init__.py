@@ -4,8 +4,16 @@ Because a contrast is a weighted sum over classes, the maps of each class and th
 of them: Python gathers and packs those, and the browser computes the rest.
 """
 
-from contrastlib.explorer.pictures import Picture, bird, bird_scene, first_birds, of_set, photograph
+from contrastlib.explorer.pictures import (
+    Picture,
+    bird,
+    bird_scene,
+    first_birds,
+    first_scenes,
+    of_set,
+    photograph,
+)
 from contrastlib.explorer.upload_form import OwnPicture
 from contrastlib.explorer.widget import Explorer
 
-__all__ = ["Explorer", "OwnPicture", "Picture", "bird", "bird_scene", "first_birds", "of_set", "photograph"]
+__all__ = ["Explorer", "OwnPicture", "Picture", "bird", "bird_scene", "first_birds", "first_scenes", "of_set", "photograph"]

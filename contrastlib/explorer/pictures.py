@@ -186,6 +186,26 @@ def first_birds(
     return [bird(index, split) for index in found]
 
 
+def first_scenes(network: str | Classifier, wanted: int, split: str = "test") -> list[Picture]:
+    """The first scenes with two drawn birds whose species are the two most probable ones.
+
+    Args:
+        network: a name for :func:`contrastlib.models.load`, or a classifier.
+        wanted: how many, at most.
+        split: as for :func:`bird`.
+
+    >>> first_scenes("birds_vgg", 1)[0].title
+    'Ash-crowned Finch and Rust-crowned Finch'
+    """
+    network = models.load(network) if isinstance(network, str) else network
+    scenes = datasets.load("bird-scenes", split=split, size=network.input_size)
+    found = (
+        index for index in range(len(scenes))
+        if set(predict(network, scenes[index].image[None])[0].topk(2).indices.tolist()) == set(scenes.labels(index))
+    )
+    return [bird_scene(index, split) for index in islice(found, wanted)]
+
+
 def of_set(name: str, index: int, caption: str | None = None, **options) -> Picture:
     """An image of a registered data set, such as "imagenet-birds" or "cifar10-test".
 

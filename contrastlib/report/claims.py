@@ -26,6 +26,7 @@ from contrastlib.report.verdicts import Criterion, verdict
 FOLDER = REPOSITORY / "book" / "claims"
 KINDS = ("stated", "implied", "ours")
 SCALES = ("quick", "real", "paper")
+NOTHING = "no cell to judge"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Claim:
         smallest_effect: the smallest effect of interest in words; "none set" where any effect on the claimed side counts.
         set_before: whether claim and criterion were fixed before results were seen; else what was decided after.
         evidence: None for a claim that was not tested.
-        variants: name -> changes of the evidence. Their verdicts are given beside the main one.
+        variants: name -> changes of the evidence. Their verdicts are given beside the main one, at the scales where
+            there is something to leave out.
         untested: scale -> why there is no verdict at that scale.
         note: what a reader of the verdict should know, Markdown.
         main: whether it is the main claim of its section, one of those that the landing page shows.
@@ -171,7 +173,7 @@ def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters) -> dic
 
 
 def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.DataFrame:
-    """The rows of a table that count.
+    """The rows of a table that count; none where all those selected are left out.
 
     Raises:
         ValueError: the table has no such column, or none of its rows is selected.
@@ -181,10 +183,10 @@ def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd
             raise ValueError(f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has {', '.join(table)}")
     for column, wanted in evidence.select.items():
         table = table[_matches(table, column, wanted, parameters)]
+    if table.empty:
+        raise ValueError(f"no row of {evidence.study} has {dict(evidence.select)}")
     for column, unwanted in evidence.leave_out.items():
         table = table[~table[column].isin(_list(unwanted))]
-    if table.empty:
-        raise ValueError(f"no row of {evidence.study} has {dict(evidence.select)} without {dict(evidence.leave_out)}")
     return table
 
 
@@ -201,12 +203,24 @@ def as_records(claim: Claim, findings: Mapping[str, Finding]) -> dict:
 def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: Mapping) -> Finding:
     if scale in claim.untested:
         return Finding(claim.untested[scale])
-    variants = {name: _judged(evidence, table, parameters) for name, evidence in claim.variants.items()}
+    variants = {
+        name: _judged(evidence, table, parameters) for name, evidence in claim.variants.items()
+        if _leaves_out_rows(evidence, claim.evidence, table)
+    }
     return replace(_judged(claim.evidence, table, parameters), variants=variants)
+
+
+def _leaves_out_rows(variant: Evidence, main: Evidence, table: pd.DataFrame) -> bool:
+    """Whether a variant that leaves out other rows finds any: one without MobileNet V2 is none where it was not measured."""
+    if variant.leave_out == main.leave_out:
+        return True
+    return any(table[column].isin(_list(unwanted)).any() for column, unwanted in variant.leave_out.items())
 
 
 def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Finding:
     rows = selected(table, evidence, parameters)
+    if rows.empty:
+        return Finding(NOTHING)
     function = _function(evidence.effects)
     options = _accepted(function, parameters) | dict(evidence.options)
     effects = function(rows, **options)
@@ -218,7 +232,7 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
         if effects.empty:
             return Finding("too few photographs")
     if effects.empty:
-        return Finding("no cell to judge")
+        return Finding(NOTHING)
     word, supporting, opposing = verdict(effects, evidence.criterion)
     return Finding(
         word, supporting, opposing, len(effects), evidence.criterion.intervals,

@@ -196,6 +196,15 @@ def _reduced(picture, step):
     return picture.reshape(step, block, step, block, 3).mean((1, 3))
 
 
+def test_objects_of_a_scene_fill_the_birds_boxes():
+    scenes = BirdScenes("test", 64, length=5)
+    for index in range(5):
+        for (label, region), bird in zip(scenes.objects(index), scenes.annotations(index)):
+            x0, y0, x1, y1 = bird.box
+            assert label == bird.label and region.shape == (64, 64)
+            assert region[y0:y1, x0:x1].all() and region.sum() == (x1 - x0) * (y1 - y0)
+
+
 def test_two_birds_in_a_scene():
     scenes = BirdScenes("test", 96, length=40)
     lefts = []

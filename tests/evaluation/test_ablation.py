@@ -1,6 +1,7 @@
 """Ablation of the pixel that a map points at."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -9,9 +10,13 @@ from contrastlib.contrasts import original
 from contrastlib.evaluation.ablation import (
     ablated,
     ablation,
+    differences,
     mean_image,
     neuron_ablation,
+    neuron_similarities,
+    own_patches,
     position_of_maximum,
+    relative_drops,
 )
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 from contrastlib.explainers.lrp import lrp
@@ -92,3 +97,40 @@ def test_neurons_lose_what_their_patch_held(small, images):
 def test_bad_input(images, mean, size):
     with pytest.raises(ValueError, match="mean image must be"):
         ablated(images, torch.zeros(4, 2, dtype=torch.long), mean, size)
+
+
+def losses(**methods):
+    """What two images lost, of 4 before, at one size of the patch."""
+    return pd.DataFrame([
+        {"network": "n", "size": 9, "method": method, "image": i, "group": i, "y_t_before": 4.0, "y_t": 4 - lost, "p_t_before": 1.0,
+         "p_t": 0.5}
+        for method, each in methods.items() for i, lost in enumerate(each)
+    ])
+
+
+def test_drops_are_compared():
+    table = losses(random=[0.5, 0.5], lrp=[1.0, 3.0], clrp1=[0.0, 3.0])
+    assert differences(table, "clrp1", "lrp", resamples=20)["mean"].tolist() == [-0.5]
+    assert relative_drops(table, "random", "lrp")["mean"].tolist() == [0.25]
+    assert relative_drops(losses(random=[0.5, 0.5], lrp=[-1.0, 0.0]), "random", "lrp")["mean"].tolist() == [np.inf]
+
+
+def of_neurons(after, similarity=1.0):
+    """Activations of three neurons, 1 before, after the patch of each was ablated (a row for each patch)."""
+    return pd.DataFrame([
+        {"network": "n", "image": 0, "ablated": i, "neuron": j, "before": 1.0, "after": value,
+         "similarity": 1.0 if i == j else similarity}
+        for i, row in enumerate(after) for j, value in enumerate(row)
+    ])
+
+
+def test_the_largest_loss_of_a_neuron_and_of_a_patch():
+    table = of_neurons([[0.25, 0.5, 0.5], [0.5, 0.0, 0.0], [0.5, 0.5, 0.5]])  # neuron 2 loses most by the patch of 1
+    row = own_patches(table).iloc[0]
+    assert (row["mean"], row["chance"]) == pytest.approx((2 / 3, 3 / 9))
+    row = own_patches(table, over="ablated").iloc[0]  # patch 2 costs all the same
+    assert (row["mean"], row["chance"]) == pytest.approx((1, (1 + 2 + 3) / 9))
+
+
+def test_similarity_is_of_different_neurons():
+    assert neuron_similarities(of_neurons([[0.5] * 3] * 3, similarity=0.25))["mean"].tolist() == [0.25]

@@ -1,11 +1,21 @@
 """The pointing game, against a plain loop and on maps whose answer is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from contrastlib.evaluation.pointing_game import THRESHOLDS, pointing, pointing_game
+from contrastlib.evaluation.pointing_game import (
+    THRESHOLDS,
+    differences,
+    distances,
+    largest_distance,
+    largest_rise,
+    of_objects,
+    pointing,
+    pointing_game,
+)
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 
@@ -78,3 +88,45 @@ def test_the_game_of_several_methods():
         expected = pointing(maps[name], boxes, [0.5])
         found = table[table["method"] == name].reset_index(drop=True)
         assert found[expected.columns.tolist()].equals(expected)
+
+
+def test_every_object_of_every_image_is_pointed_at():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5)).double().eval()
+    images = torch.rand(3, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    left, top = torch.zeros(8, 8, dtype=torch.bool), torch.zeros(8, 8, dtype=torch.bool)
+    left[:, :4], top[:4] = True, True
+    table = of_objects(network, images, None, [[(0, left), (3, top)], [], [(2, top)]], ["lrp", "centre"], [0, 0.5])
+    assert table.groupby(["image", "object"]).size().to_dict() == {(0, 0): 4, (0, 1): 4, (2, 0): 4}
+    for (image, number), (label, region) in {(0, 0): (0, left), (0, 1): (3, top), (2, 0): (2, top)}.items():
+        expected = pointing_game(network, images[[image]], torch.tensor([label]), region[None], ["lrp", "centre"], [0, 0.5])
+        found = table[(table["image"] == image) & (table["object"] == number)].reset_index(drop=True)
+        columns = [name for name in expected if name != "image"]
+        assert found[columns].equals(expected[columns])
+    assert of_objects(network, images, None, [[], [], []]).empty
+
+
+def accuracies(**methods):
+    """Hits of one object in each of two images, at the thresholds 0 and 0.5."""
+    return pd.DataFrame([
+        {"network": "n", "method": method, "threshold": threshold, "image": image, "object": 0, "group": image, "hit": hit}
+        for method, at in methods.items() for threshold, hits in zip((0, 0.5), at) for image, hit in enumerate(hits)
+    ])
+
+
+def test_differences_of_pointing_accuracy():
+    table = accuracies(clrp1=([1, 1], [0, 0]), clrp2=([1, 0], [1, 0]))
+    assert differences(table, "clrp1", "clrp2", resamples=50)["mean"].tolist() == [0.5, -0.5]
+    apart = distances(table, "clrp1", "clrp2", resamples=50)
+    assert apart["mean"].tolist() == [0.5, 0.5] and (apart["low"] == 0).all() and (apart["high"] == 1).all()
+    assert largest_distance(table, "clrp1", "clrp2")["mean"].tolist() == [0.5]
+
+
+def test_the_distance_of_an_interval_from_0():
+    table = accuracies(clrp1=([0, 0], [1, 1]), clrp2=([1, 1], [1, 1]))
+    assert distances(table, "clrp1", "clrp2", resamples=50)[["low", "high"]].to_numpy().tolist() == [[1, 1], [0, 0]]
+
+
+def test_the_largest_rise():
+    assert largest_rise(accuracies(clrp1=([1, 1], [0, 0]), clrp2=([1, 0], [1, 1])))["mean"].tolist() == [0.5]
+    assert largest_rise(accuracies(clrp1=([1, 1], [0, 0]), clrp2=([1, 1], [1, 0])))["mean"].tolist() == [-0.5]

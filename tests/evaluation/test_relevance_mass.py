@@ -1,5 +1,6 @@
 """Two objects in one picture: whose region the map of either class lies in."""
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -68,3 +69,43 @@ def test_what_does_not_fit_is_refused(small, images):
         relevance_mass.compare(small, images, TARGETS[:, :2], halves(3))
     with pytest.raises(ValueError, match="holds no pixel"):
         relevance_mass.compare(small, images, TARGETS, torch.zeros_like(halves(3)))
+
+
+def objects(count):
+    """The two halves of :func:`halves` with their classes, for each image."""
+    regions = halves(count)
+    return [[(int(TARGETS[which, i]), regions[which, i]) for which in range(2)] for i in range(count)]
+
+
+def test_objects_of_images_are_compared_as_targets_and_regions_are(small, images):
+    table = relevance_mass.of_objects(small, images, None, objects(3), ["lrp", "weighted_lrp"])
+    expected = relevance_mass.compare(small, images, TARGETS, halves(3), ["lrp", "weighted_lrp"])
+    assert table[expected.columns].equals(expected)
+    logits = small(images).detach()
+    for row in table.itertuples():
+        y, t = logits[row.image], row.target
+        others = torch.cat([y[:t], y[t + 1 :]])
+        assert row.initial_relevance == pytest.approx((y[t] - (others.softmax(0) * others).sum()).item())
+    with pytest.raises(ValueError, match="two objects"):
+        relevance_mass.of_objects(small, images, None, [each[:1] for each in objects(3)])
+
+
+def of_method(method, own, sums=(1.0, -1.0, 1.0, -1.0)):
+    """Two images with two objects each."""
+    return pd.DataFrame({
+        "network": "n", "method": method, "image": [0, 0, 1, 1], "object": [0, 1, 0, 1], "group": [0, 0, 1, 1], "own": own,
+        "other": 0.0, "y_t": [2.0, -1.0, 1.0, 3.0], "initial_relevance": sums,
+    })
+
+
+def test_every_object_is_paired_with_itself():
+    table = pd.concat([of_method("clrp1", [0.5, 0.5, 1.0, 1.0]), of_method("lrp", [0.25, 0.5, 0.5, 0.75])])
+    row = relevance_mass.differences(table, "clrp1", "lrp", resamples=10).iloc[0]
+    assert (row["mean"], row["images"], row["groups"]) == (0.25, 4, 2)
+
+
+def test_weighted_lrp_by_the_sign_of_its_initial_relevance():
+    table = pd.concat([of_method("weighted_lrp", [0.5, 0.0, 0.25, 0.5]), of_method("lrp", [0.5, 0.25, 1.0, 0.75])])
+    row = relevance_mass.by_sign_of_initial_relevance(table).iloc[0]
+    assert (row["maps"], row["negative_logit"], row["negative_sum"], row["empty"]) == (4, 1, 2, 1)
+    assert (row["positive"], row["lrp"], row["negative"]) == (0.375, 0.75, 0.25)

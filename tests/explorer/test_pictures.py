@@ -10,7 +10,7 @@ from PIL import Image
 import contrastlib
 from contrastlib import datasets, models
 from contrastlib.datasets.birds import BirdScenes, SyntheticBirds
-from contrastlib.explorer import Explorer, bird, bird_scene, first_birds, of_set, photograph
+from contrastlib.explorer import Explorer, bird, bird_scene, first_birds, first_scenes, of_set, photograph
 
 
 def loaded(picture, network):
@@ -44,6 +44,15 @@ def test_the_first_birds_that_fit(networks, monkeypatch):
     monkeypatch.setattr(datasets, "load", functools.partial(datasets.load, length=20))  # the last one is soon reached
     with pytest.raises(ValueError, match="0 of the test pictures fit: want fewer than 1"):
         first_birds(network, 1, lambda p: p[0] > 1)
+
+
+def test_the_first_scenes_whose_birds_are_the_most_probable_species():
+    network = models.load("birds_vgg")
+    scenes = BirdScenes("test", size=network.input_size, length=20)
+    logits = contrastlib.autograd.predict(network, torch.stack([scenes[i].image for i in range(20)]))
+    wanted = [i for i, top in enumerate(logits.topk(2).indices.tolist()) if set(top) == set(scenes.labels(i))][:2]
+    assert len(wanted) == 2
+    assert [each.code for each in first_scenes(network, 2)] == [bird_scene(i).code for i in wanted]
 
 
 def test_the_parts_of_a_bird():

@@ -1,12 +1,15 @@
-"""Objects in the boxes of a data set, for the pointing game."""
+"""Objects in the boxes of a data set, for the pointing game, and evaluations that take its mean image."""
 
+import pandas as pd
 import paper_trees as trees
 import pytest
 import torch
+from torch import nn
 
 from contrastlib import datasets
+from contrastlib.evaluation import ablation
 from contrastlib.evaluation.pointing_game import pointing
-from contrastlib.report.dataset_evaluations import objects_in_boxes
+from contrastlib.report import batches, dataset_evaluations
 
 
 def annotate(folder, number, *objects):
@@ -28,48 +31,46 @@ def imagenet(tmp_path, monkeypatch):
 
 def test_objects_lie_in_their_boxes(imagenet):
     images = imagenet[1]()
-    batches = list(objects_in_boxes(images, batch=2))
-    assert [indices for *_, indices in batches] == [[0, 1], [2]]
-    pixels, labels, masks = (torch.cat(parts) for parts in list(zip(*batches))[:3])
-    assert labels.tolist() == [0, 1, 1] and masks.dtype == torch.bool
-    assert torch.equal(pixels, torch.stack([each.image for each in images]))
-    assert ((pixels.mean(dim=1) > 0.5) == masks).double().mean() > 0.95
-    assert [indices for *_, indices in objects_in_boxes(images, 1)] == [[1]]
-
-
-def test_masks_are_read_as_they_are_asked_for(imagenet, monkeypatch):
-    """All of ImageNet's validation images would take 2.5 GB of masks."""
-    images = imagenet[1]()
-    read, mask = [], images.mask
-    monkeypatch.setattr(images, "mask", lambda index: read.append(index) or mask(index))
-    batches = objects_in_boxes(images, batch=1)
-    assert read == []
-    for index in range(3):
-        assert next(batches)[3] == [index] and read == list(range(index + 1))
+    for index, label in enumerate([0, 1, 1]):
+        ((found, mask),) = images.objects(index)
+        assert found == label and mask.dtype == torch.bool
+        assert ((images[index].image.mean(dim=0) > 0.5) == mask).double().mean() > 0.95
 
 
 def test_several_boxes_of_a_class_are_one_object_and_other_classes_are_none(imagenet):
     folder, load = imagenet
     # 50 x 50 pixels, an owl among wrens: image 2 of class n02
     annotate(folder, 2, ("n02", (5, 5, 15, 45)), ("n02", (30, 5, 40, 45)), ("n01", (15, 5, 30, 45)))
-    ((_, labels, masks, _),) = objects_in_boxes(load())
-    left, between, right = masks[2, 20, 8], masks[2, 20, 17], masks[2, 20, 27]
-    assert labels[2] == 1 and left and right and not between
+    ((label, mask),) = load().objects(2)
+    left, between, right = mask[20, 8], mask[20, 17], mask[20, 27]
+    assert label and left and right and not between
     for column, hits in {8: True, 17: False, 27: True}.items():
         maps = torch.zeros(1, 38, 38)
         maps[0, 20, column] = 1
-        assert pointing(maps, masks[2:], [0])["hit"].item() is hits
+        assert pointing(maps, mask[None], [0])["hit"].item() is hits
 
 
-def test_images_whose_boxes_lie_outside_of_the_crop_are_left_out(imagenet):
+def test_images_whose_boxes_lie_outside_of_the_crop_have_no_object(imagenet):
     folder, load = imagenet
     annotate(folder, 1, ("n01", (0, 0, 1, 1)))  # a corner that the crop does not have
     annotate(folder, 2, ("n01", (10, 5, 45, 20)))  # of another class
-    assert [indices for *_, indices in objects_in_boxes(load())] == [[1]]
+    assert [bool(load().objects(index)) for index in range(3)] == [False, True, False]
 
 
 def test_a_set_without_boxes(tmp_path, monkeypatch):
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
     trees.food(tmp_path)
-    with pytest.raises(ValueError, match="no boxes are read for food101"):
-        next(objects_in_boxes(datasets.load("food101")))
+    for name in ("food101", "photographs"):
+        with pytest.raises(ValueError, match=f"no boxes are read for {name}"):
+            datasets.load(name).objects(0)
+
+
+def test_neurons_are_ablated_with_the_mean_image_of_the_set():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 10), nn.ReLU(), nn.Linear(10, 5)).eval()
+    birds = batches.load_dataset("birds", 32)
+    images = torch.stack([birds[i].image for i in range(2)])
+    table = dataset_evaluations.neuron_ablation_in(network, images, None, "birds", "4", count=6, neurons=3, size=5)
+    mean = torch.stack([birds[i].image for i in range(6)]).mean(dim=0)
+    pd.testing.assert_frame_equal(table, ablation.neuron_ablation(network, images, None, mean, "4", count=3, size=5))

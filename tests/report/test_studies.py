@@ -10,7 +10,7 @@ from torch import nn
 
 from contrastlib import datasets, models
 from contrastlib.datasets.base import Example, ImageSet
-from contrastlib.evaluation import ablation, masking, perturbation
+from contrastlib.evaluation import ablation, masking, perturbation, pointing_game
 from contrastlib.models.classifier import Classifier
 from contrastlib.report import batches, studies
 
@@ -178,6 +178,21 @@ def test_the_ablation_takes_the_mean_image_of_its_set(tmp_path):
     direct = ablation.ablation(small_classifier("net"), pictures[chosen], labels, pictures.mean(0), **options)
     np.testing.assert_allclose(table["y_t"], direct["y_t"], rtol=1e-5)
     assert (table["y_t"] != table["y_t_before"]).all()
+
+
+def test_objects_are_those_of_each_image(tmp_path, monkeypatch):
+    """Image i has an object where i is even, in its upper rows; batches and shards do not mix them up."""
+    region = torch.zeros(16, 16, dtype=torch.bool)
+    region[:4] = True
+    monkeypatch.setattr(Noise, "objects", lambda self, index: [(index % 7, region)] * (index % 2 == 0), raising=False)
+    monkeypatch.setattr(batches, "SHARD", 10)
+    table = of_net(studies.pointing, count=40, cache=tmp_path, methods=["gradient"], thresholds=[0.5])
+    chosen = [i for i in Noise().sample(40) if i % 2 == 0]
+    assert table["image"].tolist() == chosen
+    pixels, labels = torch.stack([Noise()[i].image for i in chosen]), torch.tensor(chosen) % 7
+    masks = region.expand(len(chosen), -1, -1)
+    expected = pointing_game.pointing_game(small_classifier("net"), pixels, labels, masks, ["gradient"], [0.5])
+    np.testing.assert_allclose(table["energy"], expected["energy"], rtol=1e-5)
 
 
 def test_the_same_masking_in_a_study_and_alone(tmp_path):

@@ -226,3 +226,14 @@ class BirdScenes(_Synthetic):
     def annotations(self, index: int) -> tuple[Annotations, Annotations]:
         """Return the annotations of both birds. The bird that the example is labelled with comes first."""
         return self._annotations(index)
+
+    def objects(self, index):
+        """Species and region of both birds, the labelled one first; the region is a bird's box, boolean (H, W)."""
+        return [(bird.label, _filled(bird.box, self.size)) for bird in self.annotations(index)]
+
+
+def _filled(box, size):
+    x0, y0, x1, y1 = box
+    region = torch.zeros(size, size, dtype=torch.bool)
+    region[y0:y1, x0:x1] = True
+    return region

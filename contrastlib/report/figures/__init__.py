@@ -11,6 +11,8 @@ from contrastlib.report.figures import (
     dominance,
     fullgrad,
     input_space,
+    lrp,
+    lrp_maps,
     masking,
     theory,
     three_classes,
@@ -25,7 +27,6 @@ from contrastlib.report.figures.shared import (
     left_out,
     maker,
     map_blocks,
-    published,
 )
 
 __all__ = [
@@ -42,10 +43,11 @@ __all__ = [
     "input_space",
     "intervals",
     "left_out",
+    "lrp",
+    "lrp_maps",
     "maker",
     "map_blocks",
     "masking",
-    "published",
     "theory",
     "three_classes",
 ]  # fmt: skip

@@ -1,0 +1,70 @@
+"""Methods that equal input x gradient in a homogeneous network (Wang & Wang 2022, sec. 4; erratum 9 and 25)."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib import contrasts
+from contrastlib.autograd import forward
+from contrastlib.explainers import deeplift, input_x_gradient, integrated_gradients
+from contrastlib.explainers.lrp import contrastive_lrp
+
+SHIFTS = ("bias", "running_mean", "mean")  # attributes of layers; "mean" is that of the normalisation of the pixels
+
+
+def without_shifts(model: nn.Module) -> nn.Module:
+    """A copy whose biases, means and shifts are 0: f(a x) = a f(x) for a > 0, if its other layers are homogeneous.
+
+    >>> net = without_shifts(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+    >>> x = torch.rand(1, 4)
+    >>> torch.allclose(net(2 * x), 2 * net(x))
+    True
+    """
+    copied = deepcopy(model)
+    for module in copied.modules():
+        for name in SHIFTS:
+            value = getattr(module, name, None)
+            if isinstance(value, Tensor):
+                value.data.zero_()
+    return copied
+
+
+def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 16) -> pd.DataFrame:
+    """Cosine of three methods with input x gradient, of the network as it is and of :func:`without_shifts`.
+
+    All in double precision and in one memory layout, so that equal values stay equal where a maximum is taken; for the
+    predicted class. Integrated gradients and DeepLIFT (rescale rule) start from black; LRP
+    follows the z rule, biases taking their part.
+
+    Args:
+        labels: not used.
+        steps: of integrated gradients.
+
+    Returns:
+        One row for each image, method and shifts ("kept" or "set to 0"), with similarity, the cosine with the product of the
+        pixels and the gradient.
+    """
+    images, tables = images.double().contiguous(), []
+    for shifts, network in (("kept", deepcopy(model)), ("set to 0", without_shifts(model))):
+        network = network.double().to(memory_format=torch.contiguous_format)
+        for method, similarity in _similarities(network, images, steps).items():
+            tables.append(pd.DataFrame({
+                "image": range(len(images)), "method": method, "shifts": shifts, "similarity": similarity.numpy(force=True),
+            }))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _similarities(model: nn.Module, images: Tensor, steps: int) -> dict[str, Tensor]:
+    passed = forward(model, images)
+    w = contrasts.original(passed.logits, passed.logits.argmax(dim=1))
+    product = input_x_gradient(passed, w).flatten(1)
+    maps = {
+        "integrated_gradients": integrated_gradients(model, images, lambda y: w, steps=steps),
+        "deeplift": deeplift(model, images, lambda y: w),
+        "lrp": contrastive_lrp(model, images, lambda y: w, rules="z", biases=True),
+    }
+    return {name: torch.cosine_similarity(phi.flatten(1), product) for name, phi in maps.items()}
