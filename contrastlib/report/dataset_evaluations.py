@@ -1,17 +1,21 @@
-"""Evaluations that need to know a data set beside its images: its mean image, and the boxes of its objects."""
+"""Evaluations that need to know a data set beside its images: its mean image, the boxes of its objects, the parts of birds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import predict
 from contrastlib.datasets.base import ImageSet
+from contrastlib.datasets.birds import Annotations, differing_parts
 from contrastlib.evaluation.ablation import ablation, mean_image
+from contrastlib.evaluation.energy import energy_in_regions
 from contrastlib.report.batches import load_dataset
 
 
@@ -33,6 +37,38 @@ def ablation_in(
 def _mean_of(dataset: str, size: int, count: int | None) -> Tensor:
     images = load_dataset(dataset, size)
     return mean_image(images[i].image for i in images.sample(count))
+
+
+def energy_in_differing_parts(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], **options
+) -> pd.DataFrame:
+    """:func:`~contrastlib.evaluation.energy.energy_in_regions` for the parts in which the two most probable species differ.
+
+    Images whose own species is not among the two are left out, and those that show none of these parts.
+
+    Args:
+        model, images, labels: as of all studies.
+        dataset: a set of single drawn birds, "birds".
+        indices: of the images in that set.
+        options: methods and contrasts of :func:`~contrastlib.evaluation.energy.energy_in_regions`.
+    """
+    birds = load_dataset(dataset, images.shape[-1])
+    pairs = predict(model, images).topk(2, dim=1).indices.tolist()
+    regions = [differing_region(birds.annotations(i), *pair) for i, pair in zip(indices, pairs)]
+    chosen = [b for b, region in enumerate(regions) if labels[b].item() in pairs[b] and region.any()]
+    if not chosen:
+        return pd.DataFrame(columns=["image", "method", "contrast", "energy", "area", "p_1", "p_2"])
+    masks = torch.from_numpy(np.stack([regions[b] for b in chosen])).to(images.device)
+    table = energy_in_regions(model, images[chosen], masks, **options)
+    return table.assign(image=np.array(chosen)[table["image"]])
+
+
+def differing_region(bird: Annotations, first: int, second: int) -> np.ndarray:
+    """Boolean (H, W): the visible pixels of the parts in which two species differ."""
+    every = np.zeros_like(next(iter(bird.parts.values())))
+    for part in differing_parts(first, second):
+        every |= bird.parts.get(part, False)
+    return every
 
 
 def objects_in_boxes(
