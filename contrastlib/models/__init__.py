@@ -7,7 +7,7 @@ from contrastlib.models import pretrained, torchvision_hub
 from contrastlib.models.classifier import Classifier
 from contrastlib.models.pretrained import build
 
-__all__ = ["MODELS", "PREFERRED", "Classifier", "build", "load", "title"]
+__all__ = ["MODELS", "PREFERRED", "Classifier", "build", "instead", "knows", "load", "title"]
 
 MODELS = assets.networks()
 """name -> record; torchvision's own networks come on top, as "torchvision/…\""""
@@ -46,3 +46,28 @@ def title(name: str) -> str:
     ('small VGG', 'torchvision/vgg16_bn')
     """
     return MODELS[name].title if name in MODELS else name
+
+
+def knows(network: Classifier) -> str:
+    """What a network knows, in two sentences: its classes, and the set that the project trained it on, if it did.
+
+    >>> knows(load("birds_vgg")).split("; ")[0]
+    'small VGG knows the 30 species that contrastlib draws itself and nothing else'
+    """
+    record = MODELS.get(network.name)
+    classes = record.classes.what if record else f"the {len(network.class_names)} classes that its weights name"
+    learned = f"; it learned them from {assets.datasets()[record.training.images].title}" if record and record.training else ""
+    sentence = f"{title(network.name)} knows {classes} and nothing else{learned}."
+    return f"{sentence} It names one of these, whatever the picture shows."
+
+
+def instead(name: str) -> str | None:
+    """A network for photographs that is on this machine, where another one cannot be loaded; None where there is none.
+
+    Torchvision's network of the same name comes first, then those of ``PREFERRED``.
+    """
+    theirs = torchvision_hub.PREFIX + name
+    if theirs in torchvision_hub.names() and torchvision_hub.checkpoint(theirs).is_file():
+        return theirs
+    here = (each for each in PREFERRED if each != name and all(map(assets.available, MODELS[each].files)))
+    return next(here, None)
