@@ -40,25 +40,35 @@ def energy_in_regions(
     """:func:`energy_in` of the maps of the most probable class, at the size of the images.
 
     Args:
-        model, images, methods, contrasts: as in :func:`contrastlib.evaluation.masking.relative_probabilities`; maps are
-            made at the model's own layer.
+        model, images, methods, contrasts: as in
+            :func:`contrastlib.evaluation.masking.relative_probabilities`; maps are made at the model's own layer.
         regions: boolean (B, H, W), a region in each image.
 
     Returns:
-        One row for each method, contrast and image, with image (index in the batch), these, energy, area (share of the
-        image that the region covers, the energy of a map without information), p_1 and p_2 (the two highest
+        One row for each method, contrast and image, with image (index in the batch), these, energy, area (share of
+        the image that the region covers, the energy of a map without information), p_1 and p_2 (the two highest
         probabilities).
 
     Raises:
         ValueError: regions of another size than the images, or one without a pixel.
     """
     if regions.shape != (len(images), *images.shape[-2:]) or not regions.flatten(1).any(dim=1).all():
-        raise ValueError(f"images {tuple(images.shape)} need regions (B, H, W), none empty; got {tuple(regions.shape)}")
-    passed = forward(model, images, default_layer(model), once=True)
-    probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
-    maps = explanations(passed, classes[:, :1], methods, contrasts)[:, :, 0]
+        raise ValueError(
+            f"images {tuple(images.shape)} need regions (B, H, W), none empty; got {tuple(regions.shape)}"
+        )
+    record = forward(model, images, default_layer(model), once=True)
+    probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
+    maps = explanations(record, classes[:, :1], methods, contrasts)[:, :, 0]
     energy = torch.stack([energy_in(upsample(each, images.shape[-2:]), regions) for each in maps])
-    index = pd.MultiIndex.from_product([methods, contrasts, range(len(images))], names=["method", "contrast", "image"])
+    index = pd.MultiIndex.from_product(
+        [methods, contrasts, range(len(images))], names=["method", "contrast", "image"]
+    )
     table = pd.DataFrame({"energy": energy.flatten().numpy(force=True)}, index).reset_index()
-    columns = {"area": regions.double().mean(dim=(1, 2)), "p_1": probabilities[:, 0], "p_2": probabilities[:, 1]}
-    return table.assign(**{name: values.numpy(force=True)[table["image"]] for name, values in columns.items()})
+    columns = {
+        "area": regions.double().mean(dim=(1, 2)),
+        "p_1": probabilities[:, 0],
+        "p_2": probabilities[:, 1],
+    }
+    return table.assign(
+        **{name: values.numpy(force=True)[table["image"]] for name, values in columns.items()}
+    )

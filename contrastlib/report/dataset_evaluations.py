@@ -1,4 +1,4 @@
-"""Evaluations that need to know a data set beside its images: its mean image, the boxes of its objects, the parts of birds."""
+"""Evaluations that need to know a data set beside its images: its mean image, boxes of objects, parts of birds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _mean_of(dataset: str, size: int, count: int | None) -> Tensor:
 def energy_in_differing_parts(
     model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], **options
 ) -> pd.DataFrame:
-    """:func:`~contrastlib.evaluation.energy.energy_in_regions` for the parts in which the two most probable species differ.
+    """Energy of maps on the parts in which the two most probable species of a drawn bird differ.
 
     Images whose own species is not among the two are left out, and those that show none of these parts.
 
@@ -50,7 +50,7 @@ def energy_in_differing_parts(
         model, images, labels: as of all studies.
         dataset: a set of single drawn birds, "birds".
         indices: of the images in that set.
-        options: methods and contrasts of :func:`~contrastlib.evaluation.energy.energy_in_regions`.
+        options: methods and contrasts of :func:`~contrastlib.evaluation.energy.energy_in_regions`, whose table this is.
     """
     birds = load_dataset(dataset, images.shape[-1])
     pairs = predict(model, images).topk(2, dim=1).indices.tolist()

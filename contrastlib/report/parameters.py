@@ -1,4 +1,4 @@
-"""The parameters that notebooks share, checked before anything is computed: an early sentence instead of a late error."""
+"""The parameters that notebooks share, checked before anything is computed: a sentence, not a late error."""
 
 from __future__ import annotations
 
@@ -10,29 +10,32 @@ from contrastlib.models import torchvision_hub
 NEEDS = ("any", "feature maps", "tokens")
 FEWEST_RESAMPLES = 100
 SPECIES = "contrastlib.datasets.birds:species_names"
-OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}  # classes whose images are for networks of these classes alone
+OWN_IMAGES = {
+    SPECIES,
+    "contrastlib.datasets.archives:CIFAR10",
+}  # classes whose images are for networks of these classes alone
 
 
 def check(needs: str = "any", rank: int = 2, **given) -> None:
     """Check parameters of a notebook, each under its name there.
 
     Args:
-        needs: what the page makes maps from. "feature maps": activations (B, K, h, w), which Vision Transformers do not
-            have. "tokens": those of Transformers. "any" where both will do.
+        needs: what the page makes maps from. "feature maps": activations (B, K, h, w), which Vision Transformers do
+            not have. "tokens": those of Transformers. "any" where both will do.
         rank: of the probability that ``threshold`` is compared with; 2 for the second-highest.
-        given: ``threshold`` lies in [0, 1 / rank); ``resamples`` is 100 or more; ``dataset`` is a known set, and fits
-            ``network`` where both are given. Others are checked by their type: a mapping is network -> [data set, count,
-            options], with a count of 1 or more, or None for all images; a text, or a list of texts, names networks; a
-            whole number is a count, 1 or more; a list of numbers holds positive ones.
+        given: ``threshold`` lies in [0, 1 / rank); ``resamples`` is 100 or more; ``dataset`` is a known set, and
+            fits ``network`` where both are given. Others are checked by their type. A mapping is network ->
+            [data set, count, options], with a count of 1 or more, or None for all images. A text, or a list of
+            texts, names networks. A whole number is a count, 1 or more. A list of numbers holds positive ones.
 
     Raises:
-        ValueError: a value that the page cannot work with. The sentence names the parameter, its value, and what would do.
+        ValueError: a value that the page cannot work with; the sentence names the parameter, its value, what would do.
         TypeError: a parameter of a type that no rule covers.
 
     >>> check(networks={"birds_vgg": ["birds", 300]}, threshold=0.1, resamples=1000)
     >>> check(threshold=0.6)
     Traceback (most recent call last):
-    ValueError: threshold = 0.6: choose 0 or more and less than 0.5, because the probability of rank 2 is never higher
+    ValueError: threshold = 0.6: choose 0 or more and less than 0.5; the probability of rank 2 is never higher
     """
     if needs not in NEEDS:
         raise ValueError(f"needs = {needs!r}: one of {', '.join(NEEDS)}")
@@ -63,8 +66,8 @@ def _by_type(name: str, value, needs: str) -> None:
 def _threshold(value, rank: int) -> None:
     if not (_is_number(value) and 0 <= value < 1 / rank):
         raise ValueError(
-            f"threshold = {value!r}: choose 0 or more and less than {1 / rank:.3g}, because the probability of rank {rank} "
-            "is never higher"
+            f"threshold = {value!r}: choose 0 or more and less than {1 / rank:.3g}; "
+            f"the probability of rank {rank} is never higher"
         )
 
 
@@ -98,14 +101,18 @@ def _networks(name: str, value: Mapping, needs: str) -> None:
 
 def _network(entry: str, network: str, needs: str) -> None:
     if not _is_known(network):
-        raise ValueError(f"{entry}: {assets.unknown('network', network, [*models.MODELS, *torchvision_hub.names()])}")
+        raise ValueError(
+            f"{entry}: {assets.unknown('network', network, [*models.MODELS, *torchvision_hub.names()])}"
+        )
     if needs == "feature maps" and not _has_feature_maps(network):
         raise ValueError(
-            f"{entry}: {network} is a Transformer and has no feature maps, which this page explains; choose another network, "
-            "such as birds_vgg"
+            f"{entry}: {network} is a Transformer and has no feature maps, which this page explains; "
+            "choose another network, such as birds_vgg"
         )
     if needs == "tokens" and _has_feature_maps(network):
-        raise ValueError(f"{entry}: {network} is no Transformer, and this page explains only those, such as birds_vit")
+        raise ValueError(
+            f"{entry}: {network} is no Transformer, and this page explains only those, such as birds_vit"
+        )
 
 
 def _is_known(network: str) -> bool:
@@ -120,7 +127,9 @@ def _has_feature_maps(network: str) -> bool:
     if network in models.MODELS:
         return models.MODELS[network].layer is not None
     architecture = network.removeprefix(torchvision_hub.PREFIX)
-    return not any(architecture.startswith(name) for name, layer in torchvision_hub.LAYERS.items() if layer is None)
+    return not any(
+        architecture.startswith(name) for name, layer in torchvision_hub.LAYERS.items() if layer is None
+    )
 
 
 def _dataset(entry: str, dataset: str, network: str | None) -> None:

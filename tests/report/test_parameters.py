@@ -38,7 +38,7 @@ def test_what_is_wrong_is_said(needs, given, said):
 
 def test_the_threshold_of_a_third_class_is_lower():
     parameters.check(rank=3, threshold=0.33)
-    with pytest.raises(ValueError, match="less than 0.333, because the probability of rank 3"):
+    with pytest.raises(ValueError, match="less than 0.333; the probability of rank 3"):
         parameters.check(rank=3, threshold=0.4)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -144,7 +145,7 @@ def answer(
     figure, axes = plt.subplots(1, 5, figsize=(8.4, 2.4), layout="constrained")
     axes[0].imshow(image)
     asked = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
-    axes[0].set_title(asked, fontsize=9, parse_math=False)
+    axes[0].set_title(asked, fontsize=8, parse_math=False)
     if part:
         axes[0].set_xlabel(f"they differ in: {part}", fontsize=9)
     for k, ax in enumerate(axes[1:]):
@@ -155,6 +156,21 @@ def answer(
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     return figure
+
+
+def compact(figure: Figure, dpi: int = 80, quality: int = 85) -> Image:
+    """A figure as a JPEG, a fifth of the size of the PNG, for photographs and maps over them; the figure is closed.
+
+    A palette of 256 colours would be larger, and lose the blue of maps that are mostly red.
+
+    >>> figure, ax = plt.subplots(figsize=(2, 1))
+    >>> compact(figure)
+    <IPython.core.display.Image object>
+    """
+    data = io.BytesIO()
+    figure.savefig(data, format="jpeg", dpi=dpi, bbox_inches="tight", pil_kwargs={"quality": quality, "subsampling": 0})
+    plt.close(figure)
+    return Image(data.getvalue(), format="jpeg")
 
 
 def maker(name: str) -> str:
