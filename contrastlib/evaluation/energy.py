@@ -41,13 +41,13 @@ def energy_in_regions(
 
     Args:
         model, images, methods, contrasts: as in
-            :func:`contrastlib.evaluation.masking.relative_probabilities`; maps are made at the model's own layer.
+            :func:`contrastlib.evaluation.masking.relative_probabilities`; maps are made at the model's layer.
         regions: boolean (B, H, W), a region in each image.
 
     Returns:
-        One row for each method, contrast and image, with image (index in the batch), these, energy, area (share of
-        the image that the region covers, the energy of a map without information), p_1 and p_2 (the two highest
-        probabilities).
+        One row for each method, contrast and image, with image (index in the batch), these, energy, area
+        (share of the image that the region covers: the energy of a map without information), p_1 and p_2
+        (the two highest probabilities).
 
     Raises:
         ValueError: regions of another size than the images, or one without a pixel.

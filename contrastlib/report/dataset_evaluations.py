@@ -1,4 +1,4 @@
-"""Evaluations that need to know a data set beside its images: its mean image, boxes of objects, parts of birds."""
+"""Evaluations that need to know a data set beside its images: its mean, boxes of objects, parts of birds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def energy_in_differing_parts(
         model, images, labels: as of all studies.
         dataset: a set of single drawn birds, "birds".
         indices: of the images in that set.
-        options: methods and contrasts of :func:`~contrastlib.evaluation.energy.energy_in_regions`, whose table this is.
+        options: of :func:`~contrastlib.evaluation.energy.energy_in_regions`, whose table this is.
     """
     birds = load_dataset(dataset, images.shape[-1])
     pairs = predict(model, images).topk(2, dim=1).indices.tolist()

@@ -20,16 +20,17 @@ def check(needs: str = "any", rank: int = 2, **given) -> None:
     """Check parameters of a notebook, each under its name there.
 
     Args:
-        needs: what the page makes maps from. "feature maps": activations (B, K, h, w), which Vision Transformers do
-            not have. "tokens": those of Transformers. "any" where both will do.
+        needs: what the page makes maps from. "feature maps": activations (B, K, h, w), which Vision
+            Transformers do not have. "tokens": those of Transformers. "any" where both will do.
         rank: of the probability that ``threshold`` is compared with; 2 for the second-highest.
-        given: ``threshold`` lies in [0, 1 / rank); ``resamples`` is 100 or more; ``dataset`` is a known set, and
-            fits ``network`` where both are given. Others are checked by their type. A mapping is network ->
-            [data set, count, options], with a count of 1 or more, or None for all images. A text, or a list of
-            texts, names networks. A whole number is a count, 1 or more. A list of numbers holds positive ones.
+        given: ``threshold`` lies in [0, 1 / rank); ``resamples`` is 100 or more; ``dataset`` is a known set,
+            and fits ``network`` where both are given. Others are checked by their type. A mapping is network
+            -> [data set, count, options], with a count of 1 or more, or None for all images. A text, or a
+            list of texts, names networks. A whole number is a count, 1 or more. A list of numbers holds
+            positive ones.
 
     Raises:
-        ValueError: a value that the page cannot work with; the sentence names the parameter, its value, what would do.
+        ValueError: a value that the page cannot work with; the sentence names the parameter and its value.
         TypeError: a parameter of a type that no rule covers.
 
     >>> check(networks={"birds_vgg": ["birds", 300]}, threshold=0.1, resamples=1000)

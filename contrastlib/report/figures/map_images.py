@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import Image, display
+from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from contrastlib import assets, explainers, models, plotting
+from contrastlib import assets, datasets, explainers, models, plotting
 from contrastlib.autograd import forward, predict
 from contrastlib.datasets.birds import differing_parts
 from contrastlib.evaluation import masking
@@ -88,42 +88,32 @@ def split_decisions(
             yield index
 
 
-def top_two(name: str, dataset: str, count: int, threshold: float) -> Image:
-    """Figure 4 of Wang & Wang 2022 for the first ``count`` split decisions of a set.
-
-    Raises:
-        ValueError: no image of the set passes the threshold.
-    """
+def top_two(name: str, dataset: str, count: int, threshold: float) -> Image | Markdown:
+    """Figure 4 of Wang & Wang 2022 for the first split decisions of a set; a sentence if there is none."""
     model = models.load(name)
-    return _figure_4(model, dataset, _first(split_decisions(model, dataset, threshold), count))
+    return _figure_4(model, dataset, list(islice(split_decisions(model, dataset, threshold), count)))
 
 
 def photographs(count: int, threshold: float) -> None:
     """Show :func:`top_two` for scikit-image's photographs with EfficientNet-Lite0, and name their makers."""
     model, entries = models.load("efficientnet_lite0"), batches.load_dataset("photographs").entries
-    chosen = _first(split_decisions(model, "photographs", threshold), count)
-    display(_figure_4(model, "photographs", chosen), shared.credits(*(entries[index][0] for index in chosen)))
+    chosen = list(islice(split_decisions(model, "photographs", threshold), count))
+    display(_figure_4(model, "photographs", chosen))
+    if chosen:
+        display(shared.credits(*(entries[index][0] for index in chosen)))
 
 
 def bird_photographs(count: int, threshold: float) -> None:
     """Show :func:`top_two` for photographs of birds and a network for 964 species, where they are here."""
     if not all(map(assets.available, BIRD_FILES)):
-        display(
-            shared.left_out("The same for photographs of birds, and a network for 964 species", *BIRD_FILES)
-        )
+        what = "The same for photographs of birds, and a network for 964 species"
+        display(shared.left_out(what, *BIRD_FILES))
         return
-    model, centres = (
-        models.load("mobilenet_v2_birds"),
-        range(0, len(batches.load_dataset("imagenet-birds")), 5),
-    )
+    model = models.load("mobilenet_v2_birds")
+    centres = range(0, len(batches.load_dataset("imagenet-birds")), 5)
     candidates = sorted(centres, key=lambda index: index // 5 not in SPLIT_BIRDS)
-    display(
-        _figure_4(
-            model,
-            "imagenet-birds",
-            _first(split_decisions(model, "imagenet-birds", threshold, candidates), count),
-        )
-    )
+    chosen = list(islice(split_decisions(model, "imagenet-birds", threshold, candidates), count))
+    display(_figure_4(model, "imagenet-birds", chosen))
 
 
 def one_image(model: models.Classifier, dataset: str, threshold: float) -> tuple[Callable[..., Figure], dict]:
@@ -198,8 +188,8 @@ def one_part_apart(model: models.Classifier, threshold: float) -> OnePart:
                 dict(zip(SCHEMES, energy_in(maps, region).tolist())),
             )
     raise LookupError(
-        f"no split decision of {model.name} above {threshold:g} is between two species that differ in one part: "
-        "lower the threshold"
+        f"no split decision of {model.name} above {threshold:g} is between two species "
+        "that differ in one part; lower the threshold"
     )
 
 
@@ -207,10 +197,10 @@ def cat_in_words(cat: TwoMaps) -> str:
     """Markdown: the three likeliest classes, and the cosines of the maps of the first two."""
     classes = ", ".join(f"*{name}* with {p:.0%}" for name, p in zip(cat.names, cat.probabilities))
     return (
-        f"The network's three most probable classes are {classes}. The maps of the logits of the first two have "
-        f"cosine {cat.cosines['original']:+.2f}, those of each class against the others "
-        f"{cat.cosines['weighted']:+.2f}. The latter are not opposite, since each class is set against the third one "
-        "as well."
+        f"The network's three most probable classes are {classes}. The maps of the logits of the first two "
+        f"have cosine {cat.cosines['original']:+.2f}, those of each class against the others "
+        f"{cat.cosines['weighted']:+.2f}. The latter are not opposite, since each class is set against the "
+        "third one as well."
     )
 
 
@@ -218,29 +208,25 @@ def part_in_words(bird: OnePart) -> str:
     """Markdown: the cosines of the two maps, and how much of them lies on the part that differs."""
     cosines, energy = bird.found.cosines, bird.energy
     return (
-        f"The cosine of the two maps is {cosines['original']:+.2f} from the logits and {cosines['weighted']:+.2f} "
-        f"against the others. The species differ in one part, the {bird.part}. It covers {bird.area:.1%} of the picture "
-        rf"and holds {energy['original']:.1%} of $\sum|\phi|$ of the *original* map of the more probable species and "
+        f"The cosine of the two maps is {cosines['original']:+.2f} from the logits and "
+        f"{cosines['weighted']:+.2f} against the others. The species differ in one part, the {bird.part}. "
+        f"It covers {bird.area:.1%} of the picture and holds {energy['original']:.1%} "
+        r"of $\sum|\phi|$ of the *original* map of the more probable species and "
         f"{energy['weighted']:.1%} of the *weighted* one. "
         "Over many images the two shares are [close](#differing-parts)."
     )
 
 
-def _first(indices: Iterator[int], count: int) -> list[int]:
-    chosen = list(islice(indices, count))
-    if not chosen:
-        raise ValueError("no image passes the threshold: lower it")
-    return chosen
-
-
-def _figure_4(model: models.Classifier, dataset: str, indices: list[int]) -> Image:
+def _figure_4(model: models.Classifier, dataset: str, indices: Sequence[int]) -> Image | Markdown:
+    if not indices:
+        what = f"{datasets.DATASETS[dataset].title} passes the threshold with {models.title(model.name)}"
+        return Markdown(f"No image of {what}.")
     images = batches.load_dataset(dataset, model.input_size)
     pixels = torch.stack([images[index].image for index in indices])
     maps, titles = zip(*(_maps(model, each[None], METHODS.values(), SCHEMES, model.layer) for each in pixels))
     rows = [f"{method} {contrast}" for method in ("GradCAM", "LA", "XGradCAM") for contrast in SCHEMES]
-    return shared.compact(
-        shared.map_blocks(pixels.permute(0, 2, 3, 1).numpy(), torch.stack(maps).numpy(), rows, titles)
-    )
+    shown = pixels.permute(0, 2, 3, 1).numpy()
+    return shared.compact(shared.map_blocks(shown, torch.stack(maps).numpy(), rows, titles))
 
 
 def _maps(model, pixels, methods, contrasts, layer) -> tuple[Tensor, list[str]]:

@@ -110,7 +110,7 @@ def likeness_in_words(similar: Mapping[str, pd.DataFrame]) -> str:
 
 
 def complementary_in_words(similar: Mapping[str, pd.DataFrame], bound: float = -0.95) -> str:
-    """Markdown: the networks whose weighted GradCAM maps have a cosine with an interval that reaches a bound."""
+    """Markdown: the networks in which the cosine of weighted GradCAM maps reaches down to a bound."""
     lines = []
     for scale, table in similar.items():
         part = table[(table["method"] == "gradcam") & (table["contrast"] == "weighted")].set_index("network")
