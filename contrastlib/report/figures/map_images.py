@@ -213,7 +213,7 @@ def part_in_words(bird: OnePart) -> str:
         f"It covers {bird.area:.1%} of the picture and holds {energy['original']:.1%} "
         r"of $\sum|\phi|$ of the *original* map of the more probable species and "
         f"{energy['weighted']:.1%} of the *weighted* one. "
-        "Over many images the two shares are [close](#differing-parts)."
+        "Over many images the two shares are compared [below](#differing-parts)."
     )
 
 
