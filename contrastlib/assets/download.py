@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -42,7 +43,7 @@ def download(url: str, path: Path, checksum: str, progress: bool = True, retries
     except OSError as error:  # includes the errors of requests
         arrived = part.stat().st_size if part.exists() else 0
         kept = f" The {arrived:,} bytes that arrived are kept." if arrived else ""
-        raise MissingFile(f"{url} could not be downloaded: {error}.{kept} "
+        raise MissingFile(f"{url} could not be downloaded: {_reason(error, url)}.{kept} "
                           f"Try again, or put the file at {path} yourself.") from error
     except ValueError as error:
         raise CorruptFile(f"{url} serves another content than {path.name} should have: {error}.") from error
@@ -101,6 +102,18 @@ class Resume:
                     bar.update(len(chunk))
             if file.tell() < size:
                 raise requests.ConnectionError(f"it broke off after {file.tell():,} of {size:,} bytes")
+
+
+def _reason(error: OSError, url: str) -> str:
+    """What went wrong; a failed connection in one clause, without the errors that it was caused by.
+
+    >>> _reason(requests.ConnectionError(OSError(101, "Network is unreachable")), "https://example.org/a.bin")
+    'there is no connection to example.org'
+    """
+    caused = error.args and isinstance(error.args[0], Exception)
+    if isinstance(error, requests.ConnectionError) and caused:
+        return f"there is no connection to {urlsplit(url).netloc}"
+    return str(error)
 
 
 def _matches(file: str | os.PathLike, checksum: str) -> bool:

@@ -78,9 +78,10 @@ class OwnPicture(ipywidgets.VBox):
             self._say(f"{Path(photo).name} is not begun: another picture is being explained. Wait, or stop that one.")
             return self._running
         self._stopping.clear()
+        self._photo = Path(photo)
         self._busy(True)
         self._say("The network is loaded …")
-        self._running = threading.Thread(target=self._work, args=(Path(photo),), daemon=True)
+        self._running = threading.Thread(target=self._work, args=(self._photo,), daemon=True)
         self._running.start()
         return self._running
 
@@ -88,13 +89,21 @@ class OwnPicture(ipywidgets.VBox):
         """End a computation after its present step; does nothing when there is none."""
         self._stopping.set()
 
+    @property
+    def knowledge(self) -> str:
+        """What the network of the explorer knows, in a sentence; empty before the first picture."""
+        return models.knows(self.explorer.networks[0]) if self.explorer else ""
+
     def _work(self, photo: Path):
         try:
             self._show(photo)
-            self._say(f"{photo.name} is explained. Upload another picture, or choose another network.")
+            self._say(f"{photo.name} is explained. Upload another picture, or choose another network and press Explain.")
         except Stopped:
             self._say("Stopped.")
-        except (DataError, ValueError, TypeError, ArithmeticError, OSError) as error:
+        except DataError as error:
+            other = models.instead(self._network.value)
+            self._say(f"{error} Or use {other}, which is here." if other else str(error), problem=True)
+        except (ValueError, TypeError, ArithmeticError, OSError) as error:
             self._say(str(error), problem=True)
         except (MemoryError, RuntimeError) as error:  # torch reports too little memory as a RuntimeError
             self._say(f"{error}. If memory is short, list fewer classes, or choose a smaller network.", problem=True)
@@ -112,7 +121,7 @@ class OwnPicture(ipywidgets.VBox):
         explorer = Explorer([picture], [wanted[0]], classes=wanted[1], name="own-picture", progress=self._progress,
                             panes=[{"contrast": "original"}, {"contrast": "weighted"}])
         self.explorer, self._used = explorer, wanted
-        self._place.children = [explorer]
+        self._place.children = [ipywidgets.HTML(f"<p>{escape(self.knowledge)}</p>"), explorer]
 
     def _progress(self, share: float):
         if self._stopping.is_set():
@@ -130,7 +139,7 @@ class OwnPicture(ipywidgets.VBox):
                 self._say(f"{given['name']} is here.")
 
     def _busy(self, busy: bool):
-        self._start.disabled = busy or not self._upload.value
+        self._start.disabled = busy or not (self._photo and self._photo.is_file())
         self._stop.disabled = not busy
         self._bar.value = 0 if busy else self._bar.value
 
@@ -142,5 +151,5 @@ class OwnPicture(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**options)
         words = ("A form to upload a picture, choose a network and stop a long computation stands here where the "
                  "notebook runs: <code>make lab</code>.")
-        shown = self.explorer.static_html() if self.explorer else ""
+        shown = f"<p>{escape(self.knowledge)}</p>{self.explorer.static_html()}" if self.explorer else ""
         return bundle | {"text/plain": "OwnPicture", "text/html": f'<p class="controls">{words}</p>{shown}'}

@@ -10,7 +10,7 @@ from contrastlib.models import pretrained, torchvision_hub
 from contrastlib.models.classifier import Classifier
 from contrastlib.models.pretrained import build
 
-__all__ = ["MODELS", "PREFERRED", "Classifier", "build", "load", "title"]
+__all__ = ["MODELS", "PREFERRED", "Classifier", "build", "instead", "knows", "load", "title"]
 
 MODELS = assets.networks()
 """Name -> record of each network of the registry. Networks of torchvision are not listed here."""
@@ -60,3 +60,29 @@ def title(name: str) -> str:
     ('small VGG', 'torchvision/vgg16_bn')
     """
     return MODELS[name].title if name in MODELS else name
+
+
+def knows(network: Classifier) -> str:
+    """Return what a network knows, in two sentences: its classes, and the set that the project trained it on.
+
+    >>> knows(load("birds_vgg")).split("; ")[0]
+    'small VGG knows the 30 species that contrastlib draws itself and nothing else'
+    """
+    record = MODELS.get(network.name)
+    classes = record.classes.what if record else f"the {len(network.class_names)} classes of its weights"
+    trained = assets.datasets()[record.training.images].title if record and record.training else None
+    learned = f"; it learned them from {trained}" if trained else ""
+    sentence = f"{title(network.name)} knows {classes} and nothing else{learned}."
+    return f"{sentence} It names one of these, whatever the picture shows."
+
+
+def instead(name: str) -> str | None:
+    """Return a network for photographs that is on this machine, for one that cannot be loaded, or None.
+
+    Torchvision's network of the same name comes first, then those of ``PREFERRED``.
+    """
+    theirs = torchvision_hub.PREFIX + name
+    if theirs in torchvision_hub.names() and torchvision_hub.checkpoint(theirs).is_file():
+        return theirs
+    here = (each for each in PREFERRED if each != name and all(map(assets.available, MODELS[each].files)))
+    return next(here, None)

@@ -155,8 +155,7 @@ def fetch(name: str) -> Path:
         MissingFile: The download failed. What arrived is kept, and the next call resumes the download.
         CorruptFile: The file does not have the checksum that is part of its name.
     """
-    url = _weights(name).url
-    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    url, path = _weights(name).url, checkpoint(name)
     beginning = path.stem.rpartition("-")[2]  # torchvision's names end with the beginning of the SHA-256
     if not path.exists():
         from contrastlib.assets.download import download  # requests and pooch are slow to import
@@ -166,6 +165,18 @@ def fetch(name: str) -> Path:
         raise assets.CorruptFile(f"{path} does not have the checksum {beginning}… that its name says. "
                                  "Delete it, and it is downloaded anew.")
     return path
+
+
+def checkpoint(name: str) -> Path:
+    """Where the file of a classifier's default weights lies in torch's cache, once it has been downloaded.
+
+    Raises:
+        ValueError: torchvision has no such classifier.
+
+    >>> checkpoint("torchvision/resnet50").name
+    'resnet50-11ad3fa6.pth'
+    """
+    return Path(torch.hub.get_dir(), "checkpoints", _weights(name).url.rpartition("/")[2])
 
 
 def _weights(name: str) -> WeightsEnum:

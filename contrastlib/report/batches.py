@@ -31,7 +31,7 @@ def evaluate(
     Args:
         evaluation: a function of model, images, labels and the options, which returns a table with a column
             ``image``, the index in the batch. One that has a parameter ``objects`` gets those of each image
-            (:meth:`contrastlib.datasets.base.ImageSet.objects`).
+            (:meth:`contrastlib.datasets.base.ImageSet.objects`), one that has ``indices`` the images' indices in the set.
         network, dataset: names of the registries.
         images: indices in the set.
         options: keyword arguments of the evaluation; "scoring_model" is the name of a second network.
@@ -49,18 +49,20 @@ def evaluate(
         options = {**options, "scoring_model": load_network(options["scoring_model"])}
     examples = load_dataset(dataset, model.input_size, **(loading or {}))
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
-    with_objects = "objects" in inspect.signature(evaluation).parameters
+    wanted = {"objects", "indices"} & set(inspect.signature(evaluation).parameters)
     tables = []
     for i in range(0, len(images), size):
-        part = [examples[index] for index in images[i : i + size]]
+        chosen = list(images[i : i + size])
+        part = [examples[index] for index in chosen]
         pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
         labels = torch.tensor([example.label for example in part], device=pixels.device)
-        if with_objects:
-            options = {**options, "objects": [examples.objects(index) for index in images[i : i + size]]}
-        table = evaluation(model, _fast_layout(pixels), labels, **options)
+        own = {"indices": chosen} if "indices" in wanted else {}
+        if "objects" in wanted:
+            own["objects"] = [examples.objects(index) for index in chosen]
+        table = evaluation(model, _fast_layout(pixels), labels, **own, **options)
         index = table["image"].to_numpy(dtype=int)
         tables.append(table.assign(
-            image=np.asarray(images[i : i + size])[index],
+            image=np.asarray(chosen)[index],
             group=np.array([example.group for example in part])[index],
             label=labels.numpy(force=True)[index],
         ))

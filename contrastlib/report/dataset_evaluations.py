@@ -1,13 +1,19 @@
-"""Evaluations that need the mean image of a data set beside its images."""
+"""Evaluations that need to know a data set beside its images: its mean image, or the parts of its birds."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
+from contrastlib.autograd import predict
+from contrastlib.datasets.birds import Annotations, differing_parts
 from contrastlib.evaluation.ablation import ablation, mean_image, neuron_ablation
+from contrastlib.evaluation.energy import energy_in_regions
 from contrastlib.report.batches import load_dataset
 
 
@@ -38,6 +44,38 @@ def neuron_ablation_in(
     """
     fill = _mean_of(dataset, images.shape[-1], count)
     return neuron_ablation(model, images, labels, fill, layer, count=neurons, size=size)
+
+
+def energy_in_differing_parts(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], **options
+) -> pd.DataFrame:
+    """Energy of maps on the parts in which the two most probable species of a drawn bird differ.
+
+    Images whose own species is not among the two are left out, and those that show none of these parts.
+
+    Args:
+        model, images, labels: as of all studies.
+        dataset: a set of single drawn birds, "birds".
+        indices: of the images in that set.
+        options: of :func:`~contrastlib.evaluation.energy.energy_in_regions`, whose table this is.
+    """
+    birds = load_dataset(dataset, images.shape[-1])
+    pairs = predict(model, images).topk(2, dim=1).indices.tolist()
+    regions = [differing_region(birds.annotations(i), *pair) for i, pair in zip(indices, pairs)]
+    chosen = [b for b, region in enumerate(regions) if labels[b].item() in pairs[b] and region.any()]
+    if not chosen:
+        return pd.DataFrame(columns=["image", "method", "contrast", "energy", "area", "p_1", "p_2"])
+    masks = torch.from_numpy(np.stack([regions[b] for b in chosen])).to(images.device)
+    table = energy_in_regions(model, images[chosen], masks, **options)
+    return table.assign(image=np.array(chosen)[table["image"]])
+
+
+def differing_region(bird: Annotations, first: int, second: int) -> np.ndarray:
+    """Boolean (H, W): the visible pixels of the parts in which two species differ."""
+    every = np.zeros_like(next(iter(bird.parts.values())))
+    for part in differing_parts(first, second):
+        every |= bird.parts.get(part, False)
+    return every
 
 
 @lru_cache(maxsize=4)

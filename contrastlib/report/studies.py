@@ -80,6 +80,7 @@ SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # the weighted contrast, exact
 
 sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, sec. 5.1 and Fig. 3", 4)
 map_statistics = Study("map_statistics", similarity.describe, f"{WANG}, sec. 5.2.1 in numbers", 16)
+differing_parts = Study("differing_parts", dataset_evaluations.energy_in_differing_parts, "ours", 16)
 masking_table = Study("masking_table", masking.relative_probabilities, f"{WANG}, sec. 5.2.2 and Table 1", 16)
 dominated_masking = Study(  # images with p_2 <= 0.1
     "dominated_masking", masking.relative_probabilities, f"{ERIKSSON}, Table 2", 16, GRADCAM | {"above": False})

@@ -271,10 +271,17 @@ def test_a_server_that_refuses(remote):
         assets.fetch(NAME, progress=False, retries=1)
 
 
+def test_no_two_networks_share_a_title():
+    titles = [network.title for network in models.MODELS.values()]
+    assert len(set(titles)) == len(titles)
+
+
 def test_no_server(registry):
+    """One clause says so, and not the errors one inside the other."""
     registry["url"] = "http://127.0.0.1:9/drawing.bin"
-    with pytest.raises(assets.MissingFile, match="could not be downloaded"):
+    with pytest.raises(assets.MissingFile, match=r"could not be downloaded: there is no connection to 127.0.0.1:9\. Try again") as error:
         assets.fetch(NAME, progress=False, retries=0)
+    assert "Max retries" not in str(error.value)
 
 
 def test_fetch_without_an_address(registry):

@@ -50,5 +50,16 @@ def test_what_is_shown(visit):
     assert not problems
 
 
+@pytest.mark.data
+def test_the_opening_example(visit):
+    """The cat: what raises the logit of tiger cat, and tiger cat against Egyptian cat."""
+    page, _ = visit(PAGE)
+    page.wait_for_selector("#explore-photographs[data-ready]")
+    panes = page.locator("#explore-photographs .cx-pane:has(select)").all()
+    assert [pane.locator("select[name=contrast]").input_value() for pane in panes] == ["original", "among"]
+    asked = panes[1].inner_text()
+    assert "Why tiger cat" in asked and "and not Egyptian cat" in asked
+
+
 def titles(page, explorer):
     return page.locator(f"#{explorer} .cx-pictures img").evaluate_all("all => all.map(image => image.alt)")

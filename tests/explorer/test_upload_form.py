@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image
 
-from contrastlib import datasets
+from contrastlib import assets, datasets, models
 from contrastlib.explorer import OwnPicture, upload_form
 
 
@@ -39,7 +39,7 @@ def test_upload_and_explain(form):
     assert not form._start.disabled and "bird.png is here" in form.message
     click(form._start)
     assert "is explained" in form.message and form._bar.value == 1
-    assert form._place.children == (form.explorer,)
+    assert form._place.children[-1] is form.explorer
     assert form.explorer.map(1).shape == (16, 16)
     assert not form._start.disabled and form._stop.disabled
 
@@ -137,6 +137,41 @@ def test_one_picture_at_a_time(form, monkeypatch):
     assert "one.png is explained" in form.message
     form.explain(pictures[1]).join()
     assert [picture.title for picture in form.explorer.pictures] == ["one", "two"]
+
+
+def test_a_result_says_what_its_network_knows(form):
+    """Live and on a page: a network for drawn birds names one for any picture."""
+    assert form.knowledge == ""
+    upload(form)
+    click(form._start)
+    form._network.value = "efficientnet_lite0"  # chosen, not yet used
+    assert form.knowledge.startswith("small ResNet knows the 30 species that contrastlib draws itself and nothing else")
+    assert form.knowledge in form._place.children[0].value
+    assert form.knowledge in form._repr_mimebundle_()["text/html"]
+
+
+def test_the_picture_of_a_notebook_can_be_explained_again(form, tmp_path):
+    """Explain is there for a picture that came without an upload, and not for one that does not exist."""
+    form.explain(tmp_path / "absent.png").join()
+    assert form._start.disabled
+    Image.new("RGB", (150, 130), "olive").save(tmp_path / "plain.png")
+    form.explain(tmp_path / "plain.png").join()
+    assert not form._start.disabled
+    form._network.value = "birds_alexnet"
+    click(form._start)
+    assert [each.name for each in form.explorer.networks] == ["birds_alexnet"]
+
+
+@pytest.mark.parametrize("other, said", [("efficientnet_lite0", "Or use efficientnet_lite0, which is here."), (None, "put it there")])
+def test_missing_weights_name_a_network_that_is_here(form, monkeypatch, other, said):
+    def missing(*_, **__):
+        raise assets.MissingFile("weights.pth is not here: put it there")
+
+    monkeypatch.setattr(upload_form, "Explorer", missing)
+    monkeypatch.setattr(models, "instead", lambda name: other)
+    upload(form)
+    click(form._start)
+    assert form.message.startswith("weights.pth is not here") and form.message.endswith(said)
 
 
 def test_still(form):

@@ -278,6 +278,18 @@ def test_a_download_of_torchvision_weights_goes_on_where_it_was(torchvision_weig
     assert 0 < kept <= len(content) // 2 and len(torchvision_server.ranges) == 5
 
 
+def test_instead_of_a_network_another_one_that_is_here(torchvision_weights, tmp_path, monkeypatch):
+    """Torchvision's of the same name once it has been downloaded, else one for photographs whose weights are here."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
+    assert models.instead("squeezenet1_1") == models.instead("cifar10_resnet20") == "efficientnet_lite0"
+    torchvision_hub.checkpoint("torchvision/squeezenet1_1").parent.mkdir(parents=True)
+    torchvision_hub.checkpoint("torchvision/squeezenet1_1").touch()
+    assert models.instead("squeezenet1_1") == "torchvision/squeezenet1_1"
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)  # the package of EfficientNet's weights is not installed
+    assert models.instead("cifar10_resnet20") is None
+
+
 def test_torchvision_weights_that_cannot_be_had(torchvision_server):
     torchvision_server.name("squeezenet1_1-11111111.pth")
     with pytest.raises(assets.MissingFile, match="http.*could not be downloaded: 404.*put the file at .*squeezenet1_1-1"):

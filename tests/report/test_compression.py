@@ -55,3 +55,15 @@ def test_outputs(photograph):
     assert set(data) == {"image/jpeg", "text/plain", "text/html"}
     assert "data:image/jpeg;base64,/9j" in data["text/html"]
     assert compress({"image/png": small}) == {"image/png": small}
+
+
+def test_a_rare_colour_keeps_its_meaning():
+    """A few blue pixels in an image of thousands of reds and greys stay blue."""
+    generator = np.random.default_rng(0)
+    grey = generator.integers(60, 220, (300, 300, 1)).repeat(3, axis=2)
+    grey[:, :, 0] = np.clip(grey[:, :, 0] + generator.integers(0, 35, (300, 300)), 0, 255)
+    grey[100:104, 100:104] = (30, 60, 200)
+    before = png(grey.astype(np.uint8))
+    _, after = smaller(before)
+    spot = np.asarray(Image.open(io.BytesIO(after)).convert("RGB"))[101:103, 101:103].astype(int)
+    assert (spot[..., 2] - spot[..., 0] > 100).all()

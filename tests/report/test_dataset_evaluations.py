@@ -1,15 +1,19 @@
-"""Objects in the boxes of a data set, for the pointing game, and evaluations that take its mean image."""
+"""Objects in the boxes of a data set, its mean image, and the parts in which two drawn species differ."""
 
+import numpy as np
 import pandas as pd
 import paper_trees as trees
 import pytest
 import torch
 from torch import nn
 
-from contrastlib import datasets
+from contrastlib import datasets, models
+from contrastlib.datasets.birds import SyntheticBirds, species_index
 from contrastlib.evaluation import ablation
+from contrastlib.evaluation.energy import energy_in_regions
 from contrastlib.evaluation.pointing_game import pointing
 from contrastlib.report import batches, dataset_evaluations
+from contrastlib.report.dataset_evaluations import differing_region, energy_in_differing_parts
 
 
 def annotate(folder, number, *objects):
@@ -74,3 +78,30 @@ def test_neurons_are_ablated_with_the_mean_image_of_the_set():
     table = dataset_evaluations.neuron_ablation_in(network, images, None, "birds", "4", count=6, neurons=3, size=5)
     mean = torch.stack([birds[i].image for i in range(6)]).mean(dim=0)
     pd.testing.assert_frame_equal(table, ablation.neuron_ablation(network, images, None, mean, "4", count=3, size=5))
+
+
+def test_differing_region_is_what_changes_between_two_species():
+    birds = SyntheticBirds("test", size=128)
+    ash, rust, jay = map(species_index, ("Ash-crowned Finch", "Rust-crowned Finch", "Azure-crested Jay"))
+    bird = birds.annotations(31)
+    assert bird.label == rust
+    region = differing_region(bird, ash, rust)
+    np.testing.assert_array_equal(region, bird.parts["crown"])
+    assert differing_region(bird, jay, rust).sum() > 5 * region.sum()
+    assert not differing_region(bird, rust, rust).any()
+
+
+def test_energy_in_differing_parts_of_the_images_that_have_such_parts():
+    """Row by row the energy in the region of the image, whatever the batch; other images have none."""
+    birds, network = batches.load_dataset("birds", 128), models.load("birds_resnet")
+    table = batches.evaluate(energy_in_differing_parts, "birds_resnet", "birds", range(20, 50), {"dataset": "birds"}, 8)
+    rows = table[(table["method"] == "gradcam") & (table["contrast"] == "weighted")].set_index("image")
+    for index in range(20, 50):
+        image, label = birds[index].image[None], birds[index].label
+        pair = network(image).topk(2).indices[0].tolist()
+        region = differing_region(birds.annotations(index), *pair)
+        assert (index in rows.index) == (label in pair and region.any())
+        if index in rows.index:
+            alone = energy_in_regions(network, image, torch.from_numpy(region)[None], ["gradcam"], ["weighted"])
+            np.testing.assert_allclose(rows.loc[index, ["energy", "area", "p_2"]].astype(float), alone.loc[0, ["energy", "area", "p_2"]].astype(float), rtol=1e-4)
+    assert 0 < len(rows) < 30

@@ -1,0 +1,189 @@
+"""The pictures of 11_explore, none chosen by its map, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from IPython.display import display
+
+from contrastlib import assets, models
+from contrastlib.autograd import predict
+from contrastlib.datasets.birds import differing_parts
+from contrastlib.evaluation import relevance_mass
+from contrastlib.explorer import Explorer, Picture, bird, bird_scene, of_set
+from contrastlib.report import batches
+from contrastlib.report.figures import map_images, shared
+
+SPLIT = 0.25  # second-highest probability of a split decision
+ONE, SEVERAL = (
+    f"The decision is split; the two species differ in {count}" for count in ("one part", "several parts")
+)
+KINDS: dict[str, tuple[int, Callable]] = {
+    ONE: (5, lambda each: each.split and len(each.apart) == 1),
+    SEVERAL: (2, lambda each: each.split and len(each.apart) > 2),
+    "One class dominates": (2, lambda each: each.probabilities[0] > 0.999),
+    "A confident mistake": (1, lambda each: each.probabilities[0] > 0.9 and not each.right),
+}
+"""kind -> how many are shown, and whether a decision is of that kind"""
+SCENES = 4  # shown
+SAMPLE_FILES = (
+    "imagenet_sample_1000.zip",
+    "squeezenet1_1_imagenet_fp16.safetensors",
+    "mobilenet_v2_imagenet_fp16.safetensors",
+)
+PANES = ({"contrast": "original"}, {"contrast": "weighted"})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a network says of a drawn picture.
+
+    Attributes:
+        index: in the test set.
+        species: those that the picture shows.
+        classes, probabilities: the two most probable ones.
+    """
+
+    index: int
+    species: tuple[int, ...]
+    classes: tuple[int, int]
+    probabilities: tuple[float, float]
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The parts in which the two most probable species differ."""
+        return differing_parts(*self.classes)
+
+    @property
+    def right(self) -> bool:
+        """Whether the picture shows the most probable species."""
+        return self.classes[0] in self.species
+
+    @property
+    def split(self) -> bool:
+        """Whether the second class is likely, and the first species of the picture is one of the two."""
+        return self.probabilities[1] > SPLIT and self.species[0] in self.classes
+
+
+class DrawnBirds:
+    """The first test pictures of each kind for a network, and the scenes whose two birds it finds.
+
+    Args:
+        network: a name for :func:`contrastlib.models.load`, of one that knows the drawn species.
+        searched: how many pictures and how many scenes are looked at.
+
+    Attributes:
+        kinds: kind -> its decisions, as many as ``KINDS`` says, or fewer where fewer are found.
+        scenes: indices of the scenes whose two most probable classes are their two birds.
+    """
+
+    def __init__(self, network: str, searched: int):
+        self.model, self.searched = models.load(network), searched
+        single = _decisions(self.model, "birds", searched)
+        self.kinds = {kind: list(filter(fits, single))[:count] for kind, (count, fits) in KINDS.items()}
+        both = _decisions(self.model, "bird-scenes", searched)
+        self.scenes = [each.index for each in both if set(each.species) == set(each.classes)]
+
+    def pictures(self) -> list[Picture]:
+        """The pictures of all kinds with captions, then scenes."""
+        single = [self._captioned(kind, each) for kind, decisions in self.kinds.items() for each in decisions]
+        return single + [bird_scene(index) for index in self.scenes[:SCENES]]
+
+    def in_words(self) -> str:
+        """Markdown: how many pictures of each kind are shown."""
+        counts = [f"{kind}: {len(decisions)}" for kind, decisions in self.kinds.items()]
+        counts.append(f"Two birds, and both are found: {len(self.scenes[:SCENES])}")
+        title = models.title(self.model.name)
+        return f"Pictures of each kind, as {title} decides:\n\n" + "\n".join(f"- {each}." for each in counts)
+
+    def likeness(self) -> str:
+        """Markdown: how alike the maps of the two classes of the first picture are; empty without one."""
+        if not self.kinds[ONE]:
+            return ""
+        image = batches.load_dataset("birds", self.model.input_size)[self.kinds[ONE][0].index].image[None]
+        cosines = map_images.two_maps(self.model, image).cosines
+        return (
+            f"The *original* maps of the two most probable species of the first picture have cosine "
+            f"{cosines['original']:.2f}, the *weighted* ones {cosines['weighted']:.2f} "
+            f"(GradCAM, {models.title(self.model.name)})."
+        )
+
+    def red_in_boxes(self) -> str:
+        """Markdown: how much of the red lies on the bird that is asked for; empty without a scene."""
+        if not self.scenes:
+            return ""
+        scenes = batches.load_dataset("bird-scenes", self.model.input_size)
+        birds = [scenes.annotations(index) for index in self.scenes]
+        size = self.model.input_size
+        boxes = [torch.stack([relevance_mass.region([b.box], size) for b in two]) for two in birds]
+        boxes = torch.stack(boxes, dim=1)
+        table = relevance_mass.compare(
+            self.model,
+            torch.stack([scenes[index].image for index in self.scenes]),
+            torch.tensor([[b.label for b in two] for two in birds]).T,
+            boxes,
+            ["gradcam/original", "gradcam/maximum"],  # maximum is pairwise here: the two are most probable
+        )
+        share = table.groupby("method")[["own", "other"]].mean()
+        own, other = share.loc["gradcam/maximum"]
+        alone, beside = share.loc["gradcam/original"]
+        return (
+            f"Over the {len(birds)} of the first {self.searched} scenes whose two most probable classes are "
+            f"their two birds, {own:.0%} of the red lies in the box of the bird that is asked for and "
+            f"{other:.0%} in the other's. With *original* it is {alone:.0%} and {beside:.0%}. A box covers "
+            f"{boxes.double().mean():.0%} of the picture on average."
+        )
+
+    def _captioned(self, kind: str, found: Decision) -> Picture:
+        apart = f" ({', '.join(found.apart)})" if kind in (ONE, SEVERAL) else ""
+        return bird(found.index, caption=f"{kind}{apart}: a {self.model.class_names[found.species[0]]}.")
+
+
+def five_photographs() -> list[Picture]:
+    """The photographs that may be shown, with their makers."""
+    names = [name for name, _ in batches.load_dataset("photographs").entries]
+    return [of_set("photographs", i, f"Photograph: {shared.maker(name)}.") for i, name in enumerate(names)]
+
+
+def bird_photographs(count: int, classes: int) -> None:
+    """Show an explorer with photographs of birds and a network for 964 species, if they are here."""
+    networks, methods = ["mobilenet_v2_birds"], ["gradcam", "input_x_gradient"]
+    what, name = "Birds, and a network for 964 species", "explore-bird-photographs"
+    options = {"networks": networks, "methods": methods, "classes": classes, "name": name}
+    _show(what, map_images.BIRD_FILES, "imagenet-birds", count, **options)
+
+
+def imagenet_photographs(count: int, classes: int) -> None:
+    """Show an explorer with photographs of anything and two networks, where their files are here."""
+    networks, methods = ["squeezenet1_1", "mobilenet_v2"], ["gradcam", "linear_approximation", "xgradcam"]
+    what = "Photographs of anything, and two networks for the 1,000 classes of ImageNet"
+    options = {"networks": networks, "methods": methods, "classes": classes, "name": "explore-imagenet"}
+    _show(what, SAMPLE_FILES, "imagenet-sample", count, **options)
+
+
+def _show(
+    what: str, files: Sequence[str], dataset: str, count: int, *, networks: Sequence[str], **options
+) -> None:
+    """Show photographs that the first network cannot decide; a folded line where a file is missing."""
+    if not all(map(assets.available, files)):
+        display(shared.left_out(what, *files))
+        return
+    images = batches.load_dataset(dataset)
+    crops = getattr(images, "crops", 1)
+    centres = range(0, len(images), crops)
+    spread = centres[:: max(1, len(centres) // 60)]
+    split = list(map_images.split_decisions(models.load(networks[0]), dataset, 0.1, spread))[:count]
+    loading = {"crops": crops} if crops > 1 else {}
+    display(Explorer([of_set(dataset, i, **loading) for i in split], networks, panes=PANES, **options))
+
+
+def _decisions(model: models.Classifier, dataset: str, count: int) -> list[Decision]:
+    images = batches.load_dataset(dataset, model.input_size)
+    found = []
+    for index in images.sample(count):
+        top = predict(model, images[index].image[None])[0].softmax(dim=0).topk(2)
+        classes, probabilities = tuple(top.indices.tolist()), tuple(top.values.tolist())
+        found.append(Decision(index, images.labels(index), classes, probabilities))
+    return found

@@ -1,0 +1,238 @@
+"""Figures of 03_maps that show maps of single images, and what is said of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from contrastlib import assets, datasets, explainers, models, plotting
+from contrastlib.autograd import forward, predict
+from contrastlib.datasets.birds import differing_parts
+from contrastlib.evaluation import masking
+from contrastlib.evaluation.energy import energy_in
+from contrastlib.report import batches
+from contrastlib.report.dataset_evaluations import differing_region
+from contrastlib.report.figures import shared
+
+METHODS = {"GradCAM": "gradcam", "Linear Approximation": "linear_approximation", "XGradCAM": "xgradcam"}
+SCHEMES = ("original", "weighted")
+BIRD_FILES = ("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
+SPLIT_BIRDS = (12, 28, 37, 55)  # photographs of birds that are looked at first
+ONE_IMAGE = (
+    "Maps of the two most probable classes of image {image} by {method} at {layer}: the original ones above, "
+    "{contrast} below."
+)
+
+
+@dataclass(frozen=True)
+class TwoMaps:
+    """An image, and GradCAM maps of its two most probable classes.
+
+    Attributes:
+        image: (1, 3, H, W) in [0, 1].
+        maps: (2, 2, h, w): original and weighted, of the first and of the second class.
+        classes, names, probabilities: of the three most probable classes.
+    """
+
+    image: Tensor
+    maps: Tensor
+    classes: list[int]
+    names: list[str]
+    probabilities: list[float]
+
+    @property
+    def cosines(self) -> dict[str, float]:
+        """Contrast -> cosine of the two classes' maps."""
+        return dict(zip(SCHEMES, torch.cosine_similarity(*self.maps.flatten(-2).unbind(1), dim=-1).tolist()))
+
+
+@dataclass(frozen=True)
+class OnePart:
+    """A drawn bird between two species that differ in one part.
+
+    Attributes:
+        index: in the test set.
+        found: the bird and its maps.
+        part: the name of the part.
+        area: share of the picture that the part covers.
+        energy: contrast -> share of the absolute values of the first class's map that lies on the part.
+    """
+
+    index: int
+    found: TwoMaps
+    part: str
+    area: float
+    energy: dict[str, float]
+
+
+def split_decisions(
+    model: models.Classifier, dataset: str, threshold: float, candidates: Iterable[int] | None = None
+) -> Iterator[int]:
+    """The images of a set, in order, whose second-highest probability is above the threshold.
+
+    Args:
+        candidates: indices that are looked at, and their order; all when None.
+    """
+    images = batches.load_dataset(dataset, model.input_size)
+    for index in range(len(images)) if candidates is None else candidates:
+        if predict(model, images[index].image[None]).softmax(1).topk(2).values[0, 1] > threshold:
+            yield index
+
+
+def top_two(name: str, dataset: str, count: int, threshold: float) -> Figure | Markdown:
+    """Figure 4 of Wang & Wang 2022 for the first split decisions of a set; a sentence if there is none."""
+    model = models.load(name)
+    return _figure_4(model, dataset, list(islice(split_decisions(model, dataset, threshold), count)))
+
+
+def photographs(count: int, threshold: float) -> None:
+    """Show :func:`top_two` for scikit-image's photographs with EfficientNet-Lite0, and name their makers."""
+    model, entries = models.load("efficientnet_lite0"), batches.load_dataset("photographs").entries
+    chosen = list(islice(split_decisions(model, "photographs", threshold), count))
+    display(_figure_4(model, "photographs", chosen))
+    if chosen:
+        display(shared.credits(*(entries[index][0] for index in chosen)))
+
+
+def bird_photographs(count: int, threshold: float) -> None:
+    """Show :func:`top_two` for photographs of birds and a network for 964 species, where they are here."""
+    if not all(map(assets.available, BIRD_FILES)):
+        what = "The same for photographs of birds, and a network for 964 species"
+        display(shared.left_out(what, *BIRD_FILES))
+        return
+    model = models.load("mobilenet_v2_birds")
+    centres = range(0, len(batches.load_dataset("imagenet-birds")), 5)
+    candidates = sorted(centres, key=lambda index: index // 5 not in SPLIT_BIRDS)
+    chosen = list(islice(split_decisions(model, "imagenet-birds", threshold, candidates), count))
+    display(_figure_4(model, "imagenet-birds", chosen))
+
+
+def one_image(model: models.Classifier, dataset: str, threshold: float) -> tuple[Callable[..., Figure], dict]:
+    """A function that draws the maps of one image of a set, and the choices of its parameters."""
+    images = batches.load_dataset(dataset, model.input_size)
+    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+    first = next(split_decisions(model, dataset, threshold), 0)
+
+    def draw(image=first, method="xgradcam", contrast="maximum", layer=layers[-1]):
+        pixels = images[image].image[None]
+        maps, titles = _maps(model, pixels, [method], ["original", contrast], layer)
+        with plt.rc_context({"figure.dpi": 75}):
+            return shared.map_blocks(
+                pixels.permute(0, 2, 3, 1).numpy(), maps[None].numpy(), ["original", contrast], [titles]
+            )
+
+    contrasts = ["mean", "maximum", "weighted", "probability"]
+    choices = {
+        "image": (0, len(images) - 1),
+        "method": METHODS,
+        "contrast": contrasts,
+        "layer": list(dict.fromkeys([*layers, model.layer])),
+    }
+    return draw, choices
+
+
+def two_maps(model: models.Classifier, image: Tensor) -> TwoMaps:
+    """GradCAM maps of the two most probable classes of an image (1, 3, H, W)."""
+    record = forward(model, image, model.layer)
+    top = record.logits.softmax(1).topk(3)
+    maps = masking.explanations(record, top.indices[:, :2], ("gradcam",), SCHEMES)[0, :, :, 0]
+    classes = top.indices[0].tolist()
+    return TwoMaps(image, maps, classes, [model.class_names[c] for c in classes], top.values[0].tolist())
+
+
+def answer(found: TwoMaps, part: str | None = None) -> Figure:
+    """The image and its maps side by side; ``part`` is that in which the two classes differ, if known."""
+    pixels = found.image[0].permute(1, 2, 0).numpy()
+    maps = explainers.upsample(found.maps, found.image.shape[-2:]).numpy()
+    return shared.answer(pixels, maps, found.names, found.probabilities, part)
+
+
+def save_answer(found: TwoMaps) -> None:
+    """Save :func:`answer` for the landing page, as answer.png in $CONTRASTLIB_PICTURES, where that is set."""
+    if folder := os.environ.get("CONTRASTLIB_PICTURES"):
+        figure = answer(found)
+        figure.savefig(Path(folder, "answer.png"), dpi=150, metadata={"Software": None})
+        plt.close(figure)
+
+
+def one_part_apart(model: models.Classifier, threshold: float) -> OnePart:
+    """The first drawn bird that a network cannot tell from a species that differs in a single part.
+
+    It is a split decision of the test set, and the bird's own species is one of the two.
+
+    Raises:
+        LookupError: there is none.
+    """
+    birds = batches.load_dataset("birds", model.input_size)
+    for index in split_decisions(model, "birds", threshold):
+        found = two_maps(model, birds[index].image[None])
+        pair = found.classes[:2]
+        parts = differing_parts(*pair)
+        if len(parts) == 1 and birds[index].label in pair:
+            region = torch.from_numpy(differing_region(birds.annotations(index), *pair))
+            maps = explainers.upsample(found.maps[:, 0], region.shape)
+            return OnePart(
+                index,
+                found,
+                parts[0],
+                region.double().mean().item(),
+                dict(zip(SCHEMES, energy_in(maps, region).tolist())),
+            )
+    raise LookupError(
+        f"no split decision of {model.name} above {threshold:g} is between two species "
+        "that differ in one part; lower the threshold"
+    )
+
+
+def cat_in_words(cat: TwoMaps) -> str:
+    """Markdown: the three likeliest classes, and the cosines of the maps of the first two."""
+    classes = ", ".join(f"*{name}* with {p:.0%}" for name, p in zip(cat.names, cat.probabilities))
+    return (
+        f"The network's three most probable classes are {classes}. The maps of the logits of the first two "
+        f"have cosine {cat.cosines['original']:+.2f}, those of each class against the others "
+        f"{cat.cosines['weighted']:+.2f}. The latter are not opposite, since each class is set against the "
+        "third one as well."
+    )
+
+
+def part_in_words(bird: OnePart) -> str:
+    """Markdown: the cosines of the two maps, and how much of them lies on the part that differs."""
+    cosines, energy = bird.found.cosines, bird.energy
+    return (
+        f"The cosine of the two maps is {cosines['original']:+.2f} from the logits and "
+        f"{cosines['weighted']:+.2f} against the others. The species differ in one part, the {bird.part}. "
+        f"It covers {bird.area:.1%} of the picture and holds {energy['original']:.1%} "
+        r"of $\sum|\phi|$ of the *original* map of the more probable species and "
+        f"{energy['weighted']:.1%} of the *weighted* one. "
+        "Over many images the two shares are compared [below](#differing-parts)."
+    )
+
+
+def _figure_4(model: models.Classifier, dataset: str, indices: Sequence[int]) -> Figure | Markdown:
+    if not indices:
+        what = f"{datasets.DATASETS[dataset].title} passes the threshold with {models.title(model.name)}"
+        return Markdown(f"No image of {what}.")
+    images = batches.load_dataset(dataset, model.input_size)
+    pixels = torch.stack([images[index].image for index in indices])
+    maps, titles = zip(*(_maps(model, each[None], METHODS.values(), SCHEMES, model.layer) for each in pixels))
+    rows = [f"{method} {contrast}" for method in ("GradCAM", "LA", "XGradCAM") for contrast in SCHEMES]
+    shown = pixels.permute(0, 2, 3, 1).numpy()
+    return shared.finished(shared.map_blocks(shown, torch.stack(maps).numpy(), rows, titles))
+
+
+def _maps(model, pixels, methods, contrasts, layer) -> tuple[Tensor, list[str]]:
+    """Maps of the two most probable classes (methods · contrasts, 2, H, W), and the classes' titles."""
+    record = forward(model, pixels, layer)
+    top = record.logits.softmax(1).topk(2)
+    maps = masking.explanations(record, top.indices, list(methods), contrasts)[:, :, :, 0].flatten(0, 1)
+    titles = [plotting.class_title(model.class_names[c], p) for c, p in zip(top.indices[0], top.values[0])]
+    return explainers.upsample(maps, pixels.shape[-2:]), titles

@@ -1,0 +1,181 @@
+"""Tables, plots and sentences of 03_maps.
+
+They are functions of tables of :func:`contrastlib.evaluation.similarity.describe`, and of
+:func:`contrastlib.report.dataset_evaluations.energy_in_differing_parts`, by scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+
+from contrastlib import models
+from contrastlib.evaluation import statistics
+from contrastlib.report.figures import shared
+from contrastlib.report.figures.map_images import TwoMaps
+from contrastlib.report.verdict_tables import spread, title
+
+SCHEMES = ("original", "weighted")
+CELL = ["network", "method", "contrast"]
+
+
+def for_landing_page(
+    cat: TwoMaps, truth: pd.DataFrame | None, network: str = "birds_vgg"
+) -> dict[str, float | str]:
+    """What the landing page says of the cat, and of one network's energy in the differing parts; by name."""
+    values = {f"cat_{rank}": name for rank, name in zip(("first", "second", "third"), cat.names)}
+    values |= {f"cat_p_{rank}": p for rank, p in enumerate(cat.probabilities, 1)}
+    values |= {f"cat_cosine_{contrast}": cosine for contrast, cosine in cat.cosines.items()}
+    if truth is not None and network in set(truth["network"]):
+        rows = truth[(truth["network"] == network) & (truth["method"] == "gradcam")]
+        values |= {
+            f"energy_{network}_gradcam_{contrast}": float(part.mean())
+            for contrast, part in rows.groupby("contrast")["energy"]
+        }
+        values |= {
+            f"energy_area_{network}": float(rows["area"].mean()),
+            f"energy_images_{network}": int(rows["image"].nunique()),
+        }
+    return values
+
+
+def similarities(split: Mapping[str, pd.DataFrame], resamples: int) -> dict[str, pd.DataFrame]:
+    """Mean cosines of the two classes' maps at each network's last listed layer, with intervals, by scale."""
+    return {
+        scale: statistics.means(_own_layer(t), "similarity", CELL, resamples=resamples)
+        for scale, t in split.items()
+    }
+
+
+def similarity_table(similar: Mapping[str, pd.DataFrame]) -> Styler:
+    """:func:`similarities` with a column for each contrast."""
+    table = _together(similar).rename(columns={"groups": "photographs"})
+    table["cell"] = shared.intervals(table, "+.2f")
+    index = ["scale", "network", "images", "photographs", "method"]
+    contrasts = ["original", "weighted", "mean", "maximum"]
+    return table.pivot(index=index, columns="contrast", values="cell")[contrasts].style.set_uuid("similarity")
+
+
+def similarity_boxes(split: Mapping[str, pd.DataFrame]) -> Figure:
+    """Box plots of the cosines of GradCAM's maps, a panel for each scale."""
+    widths = [2 + table["network"].nunique() for table in split.values()]
+    figure, axes = plt.subplots(
+        1,
+        len(split),
+        figsize=(0.95 * sum(widths), 3.8),
+        width_ratios=widths,
+        layout="constrained",
+        squeeze=False,
+        dpi=80,
+    )
+    for ax, (scale, table) in zip(axes[0], split.items()):
+        shown = _own_layer(table)[lambda t: t["method"] == "gradcam"].assign(
+            network=lambda t: t["network"].map(title)
+        )
+        sns.boxplot(
+            shown,
+            x="contrast",
+            y="similarity",
+            hue="network",
+            order=shared.CONTRAST_ORDER,
+            ax=ax,
+            fliersize=1.5,
+            linewidth=0.8,
+            palette="colorblind",
+        )
+        ax.set(
+            title=f"{scale}: GradCAM", xlabel="", ylabel="cosine of the two classes' maps", ylim=(-1.05, 1.05)
+        )
+        ax.legend(fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))
+        sns.despine(ax=ax)
+    plt.close(figure)  # a cell that returns it shows it once
+    return figure
+
+
+def likeness_in_words(similar: Mapping[str, pd.DataFrame]) -> str:
+    """Markdown: the cosines of GradCAM's original maps, by scale and by what the networks know."""
+    lines = []
+    for scale, table in similar.items():
+        part = table[(table["method"] == "gradcam") & (table["contrast"] == "original")]
+        for classes, same in part.groupby(part["network"].map(_classes), sort=False):
+            lines.append(
+                f"- {scale}, {classes}: {spread(same.set_index('network')['mean'].to_dict(), '+.2f')}"
+            )
+    return "Mean cosine of the *original* GradCAM maps, by what the networks know:\n\n" + "\n".join(lines)
+
+
+def complementary_in_words(similar: Mapping[str, pd.DataFrame], bound: float = -0.95) -> str:
+    """Markdown: the networks in which the cosine of weighted GradCAM maps reaches down to a bound."""
+    lines = []
+    for scale, table in similar.items():
+        part = table[(table["method"] == "gradcam") & (table["contrast"] == "weighted")].set_index("network")
+        names = ", ".join(map(title, part.index[part["low"] <= bound])) or "none"
+        lines.append(
+            f"- {scale}: {names}, of {len(part)}; the means are {spread(part['mean'].to_dict(), '+.2f')}"
+        )
+    return (
+        "Networks in which the interval of the mean cosine of the *weighted* GradCAM maps reaches down to "
+        f"{bound:g}:\n\n" + "\n".join(lines)
+    )
+
+
+def negative_table(split: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
+    """Share of negative area of original and weighted maps at each layer."""
+    by = ["network", "layer", "method", "contrast"]
+    chosen = {scale: table[table["contrast"].isin(SCHEMES)] for scale, table in split.items()}
+    table = _together(
+        {scale: statistics.means(t, "negative", by, resamples=resamples) for scale, t in chosen.items()}
+    )
+    table["cell"] = shared.intervals(table, ".1%")
+    table["layer"] = table["layer"].str.removeprefix("network.")
+    return table.pivot(index=["scale", *by[:3]], columns="contrast", values="cell").style.set_uuid("negative")
+
+
+def parts_table(truth: pd.DataFrame, resamples: int) -> Styler:
+    """Energy in the differing parts, its gain with an interval, and the area that the parts cover."""
+    gain = _gain(truth, resamples)
+    table = truth.pivot_table(index=["network", "method"], columns="contrast", values="energy", sort=False)
+    table.insert(0, "area of the parts", truth.groupby(["network", "method"])["area"].mean())
+    table["difference"] = shared.intervals(gain.set_index(["network", "method"]), "+.3f")
+    table["images"] = gain.set_index(["network", "method"])["images"]
+    names = {name: title(name) for name in truth["network"].unique()} | shared.SHORT
+    return (
+        table.rename(index=names)
+        .style.format("{:.3f}", subset=["area of the parts", *SCHEMES])
+        .set_uuid("truth")
+    )
+
+
+def parts_in_words(truth: pd.DataFrame, resamples: int) -> str:
+    """Markdown: how large the largest gain and the largest energy are."""
+    gain, energy = _gain(truth, resamples)["mean"].max(), truth.groupby(CELL)["energy"].mean().max()
+    return (
+        "The differences are small. The largest gain of a *weighted* map over the *original* one is "
+        f"{100 * gain:+.1f} percentage points, "
+        f"and no row has more than {energy:.1%} of its maps on these parts; the rest lies elsewhere."
+    )
+
+
+def _gain(truth: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    return statistics.paired_differences(truth, "energy", ["network", "method"], resamples=resamples)
+
+
+def _own_layer(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the layer that the other pages use: the last one listed of each network."""
+    return table[table["layer"] == table.groupby("network")["layer"].transform("last")]
+
+
+def _together(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """All scales in one table, with the titles of the networks and short names of the methods."""
+    table = pd.concat(tables, names=["scale"]).reset_index("scale")
+    return table.assign(network=table["network"].map(title), method=table["method"].replace(shared.SHORT))
+
+
+def _classes(network: str) -> str:
+    """What a network knows; of a network without an entry in the registry its name."""
+    return models.MODELS[network].classes.what if network in models.MODELS else network

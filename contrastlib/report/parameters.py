@@ -1,0 +1,147 @@
+"""The parameters that notebooks share, checked before anything is computed: a sentence, not a late error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from contrastlib import assets, datasets, models
+from contrastlib.models import torchvision_hub
+
+NEEDS = ("any", "feature maps", "tokens")
+FEWEST_RESAMPLES = 100
+SPECIES = "contrastlib.datasets.birds:species_names"
+OWN_IMAGES = {
+    SPECIES,
+    "contrastlib.datasets.archives:CIFAR10",
+}  # classes whose images are for networks of these classes alone
+
+
+def check(needs: str = "any", rank: int = 2, **given) -> None:
+    """Check parameters of a notebook, each under its name there.
+
+    Args:
+        needs: what the page makes maps from. "feature maps": activations (B, K, h, w), which Vision
+            Transformers do not have. "tokens": those of Transformers. "any" where both will do.
+        rank: of the probability that ``threshold`` is compared with; 2 for the second-highest.
+        given: ``threshold`` lies in [0, 1 / rank); ``resamples`` is 100 or more; ``dataset`` is a known set,
+            and fits ``network`` where both are given. Others are checked by their type. A mapping is network
+            -> [data set, count, options], with a count of 1 or more, or None for all images. A text, or a
+            list of texts, names networks. A whole number is a count, 1 or more. A list of numbers holds
+            positive ones.
+
+    Raises:
+        ValueError: a value that the page cannot work with; the sentence names the parameter and its value.
+        TypeError: a parameter of a type that no rule covers.
+
+    >>> check(networks={"birds_vgg": ["birds", 300]}, threshold=0.1, resamples=1000)
+    >>> check(threshold=0.6)
+    Traceback (most recent call last):
+    ValueError: threshold = 0.6: choose 0 or more and less than 0.5; the probability of rank 2 is never higher
+    """
+    if needs not in NEEDS:
+        raise ValueError(f"needs = {needs!r}: one of {', '.join(NEEDS)}")
+    for name, value in given.items():
+        if name == "threshold":
+            _threshold(value, rank)
+        elif name == "dataset":
+            _dataset(f"dataset = {value!r}", value, given.get("network"))
+        elif name == "resamples":
+            _whole(name, value, FEWEST_RESAMPLES)
+        else:
+            _by_type(name, value, needs)
+
+
+def _by_type(name: str, value, needs: str) -> None:
+    if isinstance(value, Mapping):
+        _networks(name, value, needs)
+    elif isinstance(value, str):
+        _network(f"{name} = {value!r}", value, needs)
+    elif isinstance(value, Sequence):
+        _list(name, value, needs)
+    elif isinstance(value, (int, float)):
+        _whole(name, value)
+    else:
+        raise TypeError(f"{name} = {value!r}: there is no rule for such a parameter")
+
+
+def _threshold(value, rank: int) -> None:
+    if not (_is_number(value) and 0 <= value < 1 / rank):
+        raise ValueError(
+            f"threshold = {value!r}: choose 0 or more and less than {1 / rank:.3g}; "
+            f"the probability of rank {rank} is never higher"
+        )
+
+
+def _whole(name: str, value, fewest: int = 1) -> None:
+    if not (_is_number(value) and value == int(value) and value >= fewest):
+        raise ValueError(f"{name} = {value!r}: choose a whole number, {fewest} or more")
+
+
+def _list(name: str, value: Sequence, needs: str) -> None:
+    if not value:
+        raise ValueError(f"{name} = {value!r}: name at least one")
+    for each in value:
+        if isinstance(each, str):
+            _network(f"{name} = {list(value)!r}", each, needs)
+        elif not (_is_number(each) and each > 0):
+            raise ValueError(f"{name} = {list(value)!r}: choose positive numbers")
+
+
+def _networks(name: str, value: Mapping, needs: str) -> None:
+    if not value and name == "networks":
+        raise ValueError("networks = {}: name at least one, such as {'birds_vgg': ['birds', 300]}")
+    for network, spec in value.items():
+        entry = f"{name}[{network!r}] = {spec!r}"
+        _network(entry, network, needs)
+        if not isinstance(spec, Sequence) or isinstance(spec, str) or len(spec) not in (2, 3):
+            raise ValueError(f"{entry}: write [data set, number of images], and options if there are any")
+        _dataset(entry, spec[0], network)
+        if spec[1] is not None:
+            _whole(f"{entry}, number of images", spec[1])
+
+
+def _network(entry: str, network: str, needs: str) -> None:
+    if not _is_known(network):
+        raise ValueError(
+            f"{entry}: {assets.unknown('network', network, [*models.MODELS, *torchvision_hub.names()])}"
+        )
+    if needs == "feature maps" and not _has_feature_maps(network):
+        raise ValueError(
+            f"{entry}: {network} is a Transformer and has no feature maps, which this page explains; "
+            "choose another network, such as birds_vgg"
+        )
+    if needs == "tokens" and _has_feature_maps(network):
+        raise ValueError(
+            f"{entry}: {network} is no Transformer, and this page explains only those, such as birds_vit"
+        )
+
+
+def _is_known(network: str) -> bool:
+    """Whether :func:`contrastlib.models.load` knows the name; its weights need not be there."""
+    architecture, _, dataset = network.partition("/")
+    folder = dataset in datasets.DATASETS and datasets.DATASETS[dataset].folder
+    finetuned = folder and torchvision_hub.PREFIX + architecture in torchvision_hub.names()
+    return bool(finetuned) or network in models.MODELS or network in torchvision_hub.names()
+
+
+def _has_feature_maps(network: str) -> bool:
+    if network in models.MODELS:
+        return models.MODELS[network].layer is not None
+    architecture = network.removeprefix(torchvision_hub.PREFIX)
+    return not any(
+        architecture.startswith(name) for name, layer in torchvision_hub.LAYERS.items() if layer is None
+    )
+
+
+def _dataset(entry: str, dataset: str, network: str | None) -> None:
+    """The set is known, and the network may be shown its images; what the registry does not say may be."""
+    if dataset not in datasets.DATASETS:
+        raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
+    images, known = datasets.DATASETS[dataset], models.MODELS.get(network)
+    labels = SPECIES if images.drawn else images.classes and images.classes.names
+    if known and labels and labels != known.classes.names and OWN_IMAGES & {labels, known.classes.names}:
+        raise ValueError(f"{entry}: {network} knows {known.classes.what}, and {dataset} holds {images.what}")
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,58 @@
+"""Parameters of notebooks: what is wrong is said, and what the notebooks and profiles have is right."""
+
+import pytest
+
+from contrastlib.report import notebooks, parameters
+
+
+@pytest.mark.parametrize("needs, given, said", [
+    ("any", {"threshold": 0.5}, r"threshold = 0.5: .* less than 0.5"),
+    ("any", {"threshold": -0.1}, "threshold = -0.1"),
+    ("any", {"threshold": "0.1"}, "threshold = '0.1'"),
+    ("any", {"resamples": 99}, "resamples = 99: choose a whole number, 100 or more"),
+    ("any", {"pictures": 0}, "pictures = 0: choose a whole number, 1 or more"),
+    ("any", {"pictures": 1.5}, "pictures = 1.5"),
+    ("any", {"pictures": True}, "pictures = True"),
+    ("any", {"epsilons": [0.1, 0]}, "epsilons = .* positive"),
+    ("any", {"network": "birds_vgh"}, "did you mean 'birds_vgg'"),
+    ("any", {"network": "birds_vgg", "dataset": "bird"}, "unknown data set 'bird'"),
+    ("any", {"network": "birds_vgg", "dataset": "photographs"}, "birds_vgg knows the 30 species .* five photographs"),
+    ("any", {"networks": []}, "at least one"),
+    ("any", {"networks": {}}, "at least one"),
+    ("any", {"networks": ["birds_vgg", "birds_vgh"]}, "birds_vgg"),
+    ("any", {"networks": {"birds_vgg": "birds"}}, "number of images"),
+    ("any", {"networks": {"birds_vgg": ["birds", 0]}}, "1 or more"),
+    ("any", {"networks": {"birds_vgg": ["cifar10-test", 10]}}, "birds_vgg knows"),
+    ("any", {"networks": {"efficientnet_lite0": ["birds", 10]}}, "1000 classes of ImageNet"),
+    ("any", {"networks": {"vgg16/nowhere": ["cub200", 10]}}, "unknown network"),
+    ("feature maps", {"networks": {"birds_vit": ["birds", 10]}}, "Transformer and has no feature maps"),
+    ("feature maps", {"network": "vit_b_16/food101"}, "Transformer"),
+    ("feature maps", {"network": "torchvision/vit_b_16"}, "Transformer"),
+    ("tokens", {"network": "birds_vgg"}, "no Transformer"),
+    ("everything", {}, "needs"),
+])  # fmt: skip
+def test_what_is_wrong_is_said(needs, given, said):
+    with pytest.raises(ValueError, match=said):
+        parameters.check(needs, **given)
+
+
+def test_the_threshold_of_a_third_class_is_lower():
+    parameters.check(rank=3, threshold=0.33)
+    with pytest.raises(ValueError, match="less than 0.333; the probability of rank 3"):
+        parameters.check(rank=3, threshold=0.4)
+
+
+def test_a_type_without_a_rule():
+    with pytest.raises(TypeError, match="photo"):
+        parameters.check(photo=None)
+
+
+CHECKED = ("network", "networks", "threshold", "resamples", "dataset", "pictures")
+
+
+@pytest.mark.parametrize("profile", ["quick", "real", "paper"])
+@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+def test_notebooks_and_profiles_pass(path, profile):
+    values = notebooks.defaults(path) | notebooks.parameters(path, notebooks.profile(profile))
+    shared = {name: value for name, value in values.items() if name in CHECKED or (isinstance(value, dict) and name != "layers")}
+    parameters.check("tokens" if "transformers" in path.stem else "any", **shared)
