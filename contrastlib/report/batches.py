@@ -30,7 +30,7 @@ def evaluate(
 
     Args:
         evaluation: a function of model, images, labels and the options, which returns a table with a column
-            ``image``, the index in the batch.
+            ``image``, the index in the batch. One that has a parameter ``indices`` gets the images' indices in the set.
         network, dataset: names of the registries.
         images: indices in the set.
         options: keyword arguments of the evaluation; "scoring_model" is the name of a second network.
@@ -48,15 +48,18 @@ def evaluate(
         options = {**options, "scoring_model": load_network(options["scoring_model"])}
     examples = load_dataset(dataset, model.input_size, **(loading or {}))
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
+    knows_indices = "indices" in inspect.signature(evaluation).parameters
     tables = []
     for i in range(0, len(images), size):
-        part = [examples[index] for index in images[i : i + size]]
+        chosen = images[i : i + size]
+        part = [examples[index] for index in chosen]
         pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
         labels = torch.tensor([example.label for example in part], device=pixels.device)
-        table = evaluation(model, _fast_layout(pixels), labels, **options)
+        own = {"indices": chosen} if knows_indices else {}
+        table = evaluation(model, _fast_layout(pixels), labels, **own, **options)
         index = table["image"].to_numpy(dtype=int)
         tables.append(table.assign(
-            image=np.asarray(images[i : i + size])[index],
+            image=np.asarray(chosen)[index],
             group=np.array([example.group for example in part])[index],
             label=labels.numpy(force=True)[index],
         ))

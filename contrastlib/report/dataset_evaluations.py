@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from contrastlib.datasets.base import ImageSet
+from contrastlib.evaluation import transformers
 from contrastlib.evaluation.ablation import ablation, mean_image
 from contrastlib.report.batches import load_dataset
 
@@ -33,6 +35,24 @@ def ablation_in(
 def _mean_of(dataset: str, size: int, count: int | None) -> Tensor:
     images = load_dataset(dataset, size)
     return mean_image(images[i].image for i in images.sample(count))
+
+
+def transformer_energy_on_birds(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int]
+) -> pd.DataFrame:
+    """Energy of a Transformer's maps on the bird: all visible pixels of a drawn bird are the region.
+
+    Args:
+        model, images, labels: as of all studies.
+        dataset: a set of single drawn birds, "birds".
+        indices: of the images in that set.
+
+    Returns:
+        The table of :func:`~contrastlib.evaluation.transformers.energy_on_regions`.
+    """
+    birds = load_dataset(dataset, images.shape[-1])
+    regions = np.stack([np.any(list(birds.annotations(i).parts.values()), axis=0) for i in indices])
+    return transformers.energy_on_regions(model, images, torch.from_numpy(regions).to(images.device))
 
 
 def objects_in_boxes(

@@ -4,7 +4,7 @@
 - the others: of the notebook whose name they have
 """
 
-from contrastlib.report.figures import fullgrad, masking
+from contrastlib.report.figures import fullgrad, masking, transformers
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     SHORT,
@@ -22,5 +22,5 @@ from contrastlib.report.figures.shared import (
 
 __all__ = [
     "CONTRAST_ORDER", "SHORT", "answer", "credits", "fullgrad", "intervals", "left_out", "maker", "map_blocks", "masking", "masking_table",
-    "perturbation_bars", "published", "three_classes",
+    "perturbation_bars", "published", "three_classes", "transformers",
 ]  # fmt: skip

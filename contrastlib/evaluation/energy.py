@@ -1,0 +1,74 @@
+"""How much of a map lies on a region that is known to matter: ground truth that no network decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contrastlib.autograd import default_layer, forward
+from contrastlib.evaluation.masking import METHOD_NAMES, explanations
+from contrastlib.explainers import upsample
+
+
+def energy_in(maps: Tensor, regions: Tensor) -> Tensor:
+    """Share of a map's absolute values that lies in a region, sum_R |φ| / sum |φ|, in [0, 1].
+
+    Args:
+        maps: (..., H, W).
+        regions: boolean, of a shape that broadcasts against the maps.
+
+    Returns:
+        (...), NaN for a map that is 0 everywhere.
+
+    >>> energy_in(torch.tensor([[1., -3.]]), torch.tensor([[False, True]])).item()
+    0.75
+    """
+    size = maps.abs()
+    return (size * regions).sum(dim=(-2, -1)) / size.sum(dim=(-2, -1))
+
+
+def energy_in_regions(
+    model: nn.Module,
+    images: Tensor,
+    regions: Tensor,
+    methods: Sequence[str] = METHOD_NAMES,
+    contrasts: Sequence[str] = ("original", "weighted"),
+) -> pd.DataFrame:
+    """:func:`energy_in` of the maps of the most probable class, at the size of the images.
+
+    Args:
+        model, images, methods, contrasts: as in
+            :func:`contrastlib.evaluation.masking.relative_probabilities`; maps are made at the model's layer.
+        regions: boolean (B, H, W), a region in each image.
+
+    Returns:
+        One row for each method, contrast and image, with image (index in the batch), these, energy, area
+        (share of the image that the region covers: the energy of a map without information), p_1 and p_2
+        (the two highest probabilities).
+
+    Raises:
+        ValueError: regions of another size than the images, or one without a pixel.
+    """
+    if regions.shape != (len(images), *images.shape[-2:]) or not regions.flatten(1).any(dim=1).all():
+        raise ValueError(
+            f"images {tuple(images.shape)} need regions (B, H, W), none empty; got {tuple(regions.shape)}"
+        )
+    record = forward(model, images, default_layer(model), once=True)
+    probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
+    maps = explanations(record, classes[:, :1], methods, contrasts)[:, :, 0]
+    energy = torch.stack([energy_in(upsample(each, images.shape[-2:]), regions) for each in maps])
+    index = pd.MultiIndex.from_product(
+        [methods, contrasts, range(len(images))], names=["method", "contrast", "image"]
+    )
+    table = pd.DataFrame({"energy": energy.flatten().numpy(force=True)}, index).reset_index()
+    columns = {
+        "area": regions.double().mean(dim=(1, 2)),
+        "p_1": probabilities[:, 0],
+        "p_2": probabilities[:, 1],
+    }
+    return table.assign(
+        **{name: values.numpy(force=True)[table["image"]] for name, values in columns.items()}
+    )
