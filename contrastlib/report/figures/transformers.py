@@ -45,7 +45,7 @@ TOKENS = {"entering": "tokens that enter", "output": "output"}
 ONE_IMAGE = (
     "Maps of the two most probable classes of image {image}, {contrast} contrast: GradCAM at block {block} above, "
     "gradient-weighted attention rollout ({code}) below.")
-DPI = 80  # of figures of maps, which are coarse
+SMALLER = 0.68  # than the maps on other pages, as there are many of them, all coarse
 
 
 def split_decisions(model: models.Classifier, images: ImageSet, count: int, threshold: float) -> list[int]:
@@ -126,8 +126,9 @@ def coherence(measured: Mapping[str, pd.DataFrame], threshold: float) -> Image:
             ax.axhline(0.3, color="#888888", linewidth=0.6, linestyle=":")
             ax.set_title(f"{scale}, {title(network)}\n{words}", fontsize=9)
             ax.set_ylabel("Moran's $I$")
-            ax.legend(fontsize=7, frameon=False)
+            ax.get_legend().remove()
             sns.despine(ax=ax)
+    axes[0, 0].legend(fontsize=7, frameon=False, loc="lower left", ncols=2)
     return compact(figure)
 
 
@@ -172,49 +173,43 @@ def energy_table(on_birds: Mapping[str, pd.DataFrame], resamples: int) -> Styler
     """Share of each map on the bird, and by how much the rollout as coded is ahead of GradCAM; a sentence without drawn birds."""
     if not on_birds:
         return Markdown("None of these networks was measured on drawn birds, the only images that know their object's pixels.")
-    parts = []
+    parts = {}
     for scale, table in on_birds.items():
         means = table.groupby(["network", "map"], sort=False)[["energy", "area"]].mean()
         ahead = ahead_of_gradcam(table, resamples)
-        ahead = ahead.assign(ahead=intervals(ahead, "+.1%")).set_index(["network", "map"])["ahead"]
-        parts.append(means.join(ahead).reset_index().assign(scale=scale))
-    found = pd.concat(parts, ignore_index=True)
+        parts[scale] = means.join(ahead.assign(ahead=intervals(ahead, "+.1%")).set_index(["network", "map"])["ahead"])
+    found = pd.concat(parts, names=["scale"]).reset_index()
     blocks = gradcam(found)
     named = "GradCAM, " + blocks["tokens"].map({"entering": "tokens that enter block ", "output": "output of block "})
     found["map"] = (named + blocks["block"].astype(str)).reindex(found.index).fillna(found["map"].replace(NAMES))
     found["network"] = found["network"].map(title)
     names = {"energy": "on the bird", "area": "even map", "ahead": "rollout as coded minus it"}
-    shown = found.rename(columns=names).set_index(["scale", "network", "map"])[list(names.values())]
+    shown = found.set_index(["scale", "network", "map"]).rename(columns=names)
     return shown.style.format("{:.1%}", subset=["on the bird", "even map"]).format(na_rep="–", subset=names["ahead"]).set_uuid("energy")
 
 
 def repairs_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
     """Cosine with the repaired rollout of the same contrast, and share below 0, for each version of the code and contrast."""
     columns = {"to_repaired": "cosine with the repaired map", "negative": "below 0"}
-    parts = []
+    parts = {}
     for scale, table in measured.items():
-        part = table[table["map"].isin(ROLLOUTS)]
-        means = part.groupby(["network", "map", "contrast"], sort=False)[list(columns)].mean().unstack("contrast")
-        parts.append(means.reindex(list(ROLLOUTS), level="map").assign(scale=scale).reset_index())
-    found = pd.concat(parts)
-    found["network"] = found["network"].map(title)
-    found = found.set_index(["scale", "network", "map"]).rename(columns=columns)
+        rows = table[table["map"].isin(ROLLOUTS)]
+        means = rows.groupby(["network", "map", "contrast"], sort=False)[list(columns)].mean().unstack("contrast")
+        parts[scale] = means.reindex(list(ROLLOUTS), level="map")
+    found = pd.concat(parts, names=["scale"]).rename(index=title, level="network").rename(columns=columns)
     return found.style.format("{:+.2f}").format("{:.0%}", subset=[columns["negative"]]).set_uuid("repairs")
 
 
 def less_alike_table(measured: Mapping[str, pd.DataFrame], threshold: float, resamples: int) -> Styler:
     """Cosine of the repaired rollouts of the two most probable classes, and the difference of the contrasts."""
-    parts = []
+    parts = {}
     for scale, table in measured.items():
         rows = table[(table["map"] == "repaired") & (table["p_2"] > threshold)]
         means = rows.groupby(["network", "contrast"], sort=False)["similarity"].mean().unstack()[["original", "weighted"]]
         gain = statistics.paired_differences(
             rows, "similarity", ["network"], first="original", second="weighted", resamples=resamples).set_index("network")
-        found = means.assign(**{"original − weighted": intervals(gain, "+.2f"), "images": gain["images"], "scale": scale})
-        parts.append(found.reset_index())
-    found = pd.concat(parts)
-    found["network"] = found["network"].map(title)
-    found = found.set_index(["scale", "network"]).rename_axis(columns=None)
+        parts[scale] = means.assign(**{"original − weighted": intervals(gain, "+.2f"), "images": gain["images"]})
+    found = pd.concat(parts, names=["scale"]).rename(index=title, level="network").rename_axis(columns=None)
     return found.style.format("{:+.2f}", subset=["original", "weighted"]).set_uuid("less-alike")
 
 
@@ -228,7 +223,8 @@ def _rollout(options: Mapping) -> Callable[[ForwardPass, Tensor], Tensor]:
 
 def _page_figure(model: models.Classifier, images: ImageSet, indices: Sequence[int], rows: Sequence[Row]) -> Image:
     figure = _figure(model, images, indices, rows)
-    figure.set_dpi(DPI)
+    figure.set_size_inches(SMALLER * figure.get_size_inches())
+    figure.set_dpi(80)
     return compact(figure)
 
 
