@@ -45,7 +45,7 @@ TOKENS = {"entering": "tokens that enter", "output": "output"}
 ONE_IMAGE = (
     "Maps of the two most probable classes of image {image}, {contrast} contrast: GradCAM at block {block} above, "
     "gradient-weighted attention rollout ({code}) below.")
-SMALLER = 0.68  # than the maps on other pages, as there are many of them, all coarse
+SMALLER = 0.62  # than the maps on other pages, as there are many of them, all coarse
 
 
 def split_decisions(model: models.Classifier, images: ImageSet, count: int, threshold: float) -> list[int]:
@@ -156,7 +156,7 @@ def counts(measured: Mapping[str, pd.DataFrame], threshold: float) -> str:
 
 
 def change_table(measured: Mapping[str, pd.DataFrame], threshold: float) -> Styler:
-    """Cosine of the contrastive with the original rollout, as coded; and of GradCAM of both classes, original, at the last block."""
+    """Cosine of the contrastive with the original rollout, as coded; and of the original GradCAM of t_1 and t_2 at the last block."""
     rows = []
     for scale, table in measured.items():
         split = table[table["p_2"] > threshold]
@@ -164,7 +164,7 @@ def change_table(measured: Mapping[str, pd.DataFrame], threshold: float) -> Styl
         cosines = split[split["map"] == "review"].groupby(["network", "contrast"])["to_original"].mean()
         rows += [{
             "scale": scale, "network": title(network), "rollout from the log-odds": cosines[network, "weighted"],
-            "rollout from p": cosines[network, "probability"], "GradCAM of both classes, original": value,
+            "rollout from p_t": cosines[network, "probability"], "GradCAM of t_1 and t_2, original": value,
         } for network, value in alike.items()]
     return pd.DataFrame(rows).set_index(["scale", "network"]).style.format("{:+.2f}").set_uuid("change")
 
@@ -239,7 +239,7 @@ def _figure(model: models.Classifier, images: ImageSet, indices: Sequence[int], 
     ])
     heat = upsample(maps, pixels.shape[-2:]).permute(2, 0, 1, 3, 4).numpy()
     titles = [
-        [plotting.class_title(model.class_names[c], p) for c, p in zip(*pair)] for pair in zip(top.indices, top.values)
+        [plotting.class_title(model.class_names[c], p, width=18) for c, p in zip(*pair)] for pair in zip(top.indices, top.values)
     ]
     return map_blocks(pixels.permute(0, 2, 3, 1).numpy(), heat, [name for name, _, _ in rows], titles)
 
