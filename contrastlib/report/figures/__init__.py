@@ -19,12 +19,11 @@ from contrastlib.report.figures import (
     masking,
     theory,
     three_classes,
+    transformers,
 )
 from contrastlib.report.figures.shared import (
     credits,
     finished,
-    intervals,
-    map_blocks,
 )
 
 __all__ = [
@@ -37,13 +36,12 @@ __all__ = [
     "finished",
     "fullgrad",
     "input_space",
-    "intervals",
     "lrp",
     "lrp_maps",
-    "map_blocks",
     "map_images",
     "maps",
     "masking",
     "theory",
     "three_classes",
+    "transformers",
 ]  # fmt: skip
