@@ -1,7 +1,7 @@
-"""The contrast explorer: two maps of a picture side by side, of any contrast, in a page or live.
+"""The contrast explorer: an interactive figure of two maps side by side, for static pages and notebooks.
 
-Because a contrast is a weighted sum over classes, the maps of each class and the logits are enough to show all
-of them: Python gathers and packs those, and the browser computes the rest.
+A contrast is a weighted sum over classes. So the maps of each class and the logits determine the maps of all
+contrasts of a linear method. Python computes and compresses them, and the browser computes the weighted sums.
 """
 
 from contrastlib.explorer.pictures import (

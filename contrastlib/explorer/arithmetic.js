@@ -1,7 +1,7 @@
-// What the explorer computes: weights over classes, maps from weights, maps at the size of the picture.
-// Its twin in Python is arithmetic.py; the format of the packed maps is described in packing.py.
+// Weights of contrasts, maps from weights, and maps at the size of the picture.
+// arithmetic.py holds the same functions in Python; packing.py defines the format of the compressed maps.
 
-export const INTERACTIVE = ["among", "own"]; // contrasts whose weights the reader sets: foils ticked, shares drawn by hand
+export const INTERACTIVE = ["among", "own"]; // contrasts that the reader defines, by foils or by weights
 
 export const sum = values => values.reduce((total, value) => total + value, 0);
 
@@ -12,10 +12,10 @@ export function softmax(logits) {
   return powers.map(power => power / total);
 }
 
-// Logits of the listed classes and, last, of all others in one.
+// Logits of the listed classes and, last, of all other classes together.
 export const logitsOf = view => [...view.classes.map(each => each.logit), view.rest ? view.rest.logit : -Infinity];
 
-// The weights of a contrast over the listed classes and over the rests: the header's, or those that the reader has set.
+// The weights of a contrast over the listed classes and the rests, from the header or as set by the reader.
 function weights(view, pane) {
   if (!INTERACTIVE.includes(pane.contrast)) return view.weights[pane.contrast][pane.rank];
   const against = shares(view, pane), listed = view.classes.length;
@@ -23,11 +23,11 @@ function weights(view, pane) {
   return [...view.classes.map((_, rank) => (rank === pane.rank ? 1 : -against[rank])), ...rests];
 }
 
-// The share of each listed class, and last of all others, in what the target is set against.
+// The share of each listed class and, last, of all other classes in what the target is contrasted with.
 export function shares(view, pane) {
   if (pane.contrast === "own") return pane.weights;
   if (pane.contrast === "among") {
-    return pane.foils.length ? chances(view, rank => pane.foils.includes(rank)) : logitsOf(view).map(() => 0);
+    return pane.foils.length ? probabilities(view, rank => pane.foils.includes(rank)) : logitsOf(view).map(() => 0);
   }
   const found = weights(view, pane), listed = view.classes.length;
   const scale = Math.abs(found[pane.rank]) || 1;
@@ -35,13 +35,14 @@ export function shares(view, pane) {
     .map((weight, rank) => (rank === pane.rank || !weight ? 0 : -weight / scale));
 }
 
-// Probabilities of the chosen ranks among themselves, and 0 for the others.
-const chances = (view, chosen) => softmax(logitsOf(view).map((logit, rank) => (chosen(rank) ? logit : -Infinity)));
+// Probabilities among the chosen ranks, and 0 for all other ranks.
+const probabilities = (view, chosen) =>
+  softmax(logitsOf(view).map((logit, rank) => (chosen(rank) ? logit : -Infinity)));
 
-// One share set by hand; the others keep their proportions, and all add up to 1.
+// All shares after the reader has set one: the others keep their proportions, and the sum is 1.
 export function withShare(view, pane, rank, value) {
   let rest = shares(view, pane).map((share, other) => (other === rank ? 0 : Math.max(0, share)));
-  if (!sum(rest)) rest = chances(view, other => other !== rank && other !== pane.rank);
+  if (!sum(rest)) rest = probabilities(view, other => other !== rank && other !== pane.rank);
   const scale = (1 - value) / sum(rest);
   return rest.map((share, other) => (other === rank ? value : share * scale));
 }
@@ -54,8 +55,8 @@ function rowWeights(entry, view, pane) {
   return entry.kind === "scored" ? [...own, ...none, ...rest] : [...own, ...rest];
 }
 
-// The map of a pane: height x width numbers, from planes (Int16Array) and mix (Float32Array) of a stack.
-export function mapOf(entry, { planes, mix }, view, pane) {
+// The map of a pane, height x width numbers, from the planes (Int16Array) and coefficients (Float32Array) of a stack.
+export function mapOf(entry, { planes, coefficients }, view, pane) {
   const map = new Float64Array(entry.height * entry.width);
   const add = (index, weight) => {
     const plane = planes.subarray(index * map.length, (index + 1) * map.length);
@@ -63,12 +64,12 @@ export function mapOf(entry, { planes, mix }, view, pane) {
   };
   if (entry.kind === "table") {
     const names = Object.keys(view.weights), index = pane.rank * names.length + names.indexOf(pane.contrast);
-    add(index, mix[index]);
+    add(index, coefficients[index]);
     return map;
   }
   const weights = rowWeights(entry, view, pane), number = planes.length / map.length;
   for (let index = 0; index < number; index++) {
-    add(index, sum(weights.map((weight, row) => weight && weight * mix[row * number + index])));
+    add(index, sum(weights.map((weight, row) => weight && weight * coefficients[row * number + index])));
   }
   if (entry.kind === "relevance") {
     const score = Math.abs(view.classes[pane.rank].logit);
@@ -77,7 +78,7 @@ export function mapOf(entry, { planes, mix }, view, pane) {
   return map;
 }
 
-// Bilinear, each cell over the part of the picture that it stands for (PyTorch's align_corners=False).
+// Bilinear interpolation, as in PyTorch with align_corners=False.
 export function upsampled(map, height, width, toHeight, toWidth) {
   const rows = steps(height, toHeight), columns = steps(width, toWidth);
   const result = new Float64Array(toHeight * toWidth);
@@ -94,10 +95,10 @@ export function upsampled(map, height, width, toHeight, toWidth) {
 }
 
 function steps(from, to) {
-  return Array.from({ length: to }, (_, place) => {
-    const at = Math.max(0, ((place + 0.5) * from) / to - 0.5);
-    const low = Math.min(Math.floor(at), from - 1);
-    return { low, high: Math.min(low + 1, from - 1), part: at - low };
+  return Array.from({ length: to }, (_, index) => {
+    const position = Math.max(0, ((index + 0.5) * from) / to - 0.5);
+    const low = Math.min(Math.floor(position), from - 1);
+    return { low, high: Math.min(low + 1, from - 1), part: position - low };
   });
 }
 

@@ -1,4 +1,7 @@
-"""What the browser computes, in Python: weights of a contrast, and a map from a stack. Twin of arithmetic.js."""
+"""The arithmetic of the browser in Python: weights of a contrast, and a map from a stack.
+
+``arithmetic.js`` holds the same functions in JavaScript.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,17 @@ import numpy as np
 from contrastlib.explorer.packing import Stack
 
 INTERACTIVE = ("among", "own")
-"""contrasts whose weights the reader sets: foils that are ticked, shares that are drawn by hand"""
+"""Contrasts that the reader defines, by foils ("among") or by weights ("own")."""
 DEFAULT = "weighted"
+"""The default contrast."""
 
 
 def weights(view: dict, pane: dict) -> np.ndarray:
-    """The weights of a contrast over the listed classes and over the rests, (K + R,).
+    """Return the weights (K + R,) of a contrast over the listed classes and the rests.
 
     Args:
-        view: classes, rest and weights, as in the explorer's header.
-        pane: rank, contrast, foils, weights, as in its state.
+        view: Fields classes, rest and weights of a view in the explorer's header.
+        pane: Fields rank, contrast, foils and weights of a pane in its state.
 
     >>> view = {"classes": [{"logit": 1.0}] * 2, "rest": None, "weights": {"mean": [[1, -1], [-1, 1]]}}
     >>> weights(view, {"rank": 1, "contrast": "mean"}).tolist()
@@ -35,7 +39,13 @@ def weights(view: dict, pane: dict) -> np.ndarray:
 
 
 def shares(view: dict, pane: dict) -> np.ndarray:
-    """The share of each listed class, and last of all others, in what the target is set against, (K + 1,).
+    """Return the share of each class in what the target is contrasted with, (K + 1,).
+
+    The last share is that of all classes that are not listed.
+
+    Args:
+        view: As for :func:`weights`.
+        pane: As for :func:`weights`.
 
     >>> view = {"classes": [{"logit": 2.0}, {"logit": 1.0}], "rest": {"count": 8, "logit": 1.0, "rows": 2}}
     >>> shares(view, {"rank": 0, "contrast": "among", "foils": [1, 2]}).tolist()
@@ -53,7 +63,11 @@ def shares(view: dict, pane: dict) -> np.ndarray:
 
 
 def probabilities(view: dict, among: list[int] | None = None) -> np.ndarray:
-    """Probability of each listed class, and last of all others, among all or among those ranks, (K + 1,).
+    """Return the probability of each listed class and, last, of all other classes together, (K + 1,).
+
+    Args:
+        view: As for :func:`weights`.
+        among: Ranks of the classes among which probabilities are computed; all classes for None.
 
     >>> probabilities({"classes": [{"logit": 2.0}, {"logit": 2.0}], "rest": None}).tolist()
     [0.5, 0.5, 0.0]
@@ -68,12 +82,18 @@ def probabilities(view: dict, among: list[int] | None = None) -> np.ndarray:
 
 
 def rests(view: dict) -> int:
-    """How many merged maps there are of the classes that are not listed."""
+    """Return the number of rests of a view."""
     return view["rest"]["rows"] if view["rest"] else 0
 
 
 def row_weights(kind: str, rows: int, view: dict, pane: dict) -> np.ndarray:
-    """The weight of each of the rows of a stack in the map of a pane; kinds as in packing.py.
+    """Return the weight (rows,) of each row of a stack in the map of a pane.
+
+    Args:
+        kind: Kind of the method, as defined in :mod:`contrastlib.explorer.packing`.
+        rows: Number of rows.
+        view: As for :func:`weights`.
+        pane: As for :func:`weights`.
 
     >>> view = {"classes": [{"logit": 2.0}, {"logit": 1.0}], "rest": {"count": 8, "logit": 1.0, "rows": 1}}
     >>> row_weights("linear", 4, view, {"rank": 0, "contrast": "among", "foils": [1, 2]}).tolist()
@@ -94,15 +114,22 @@ def row_weights(kind: str, rows: int, view: dict, pane: dict) -> np.ndarray:
 
 
 def map_of(entry: dict, stack: Stack, view: dict, pane: dict) -> np.ndarray:
-    """The map (h, w) of a pane."""
-    heat = stack.maps(row_weights(entry["kind"], len(stack.mix), view, pane))
+    """Compute the map (h, w) of a pane.
+
+    Args:
+        entry: Entry of the method and layer in the view.
+        stack: The stack that the entry refers to.
+        view: As for :func:`weights`.
+        pane: As for :func:`weights`.
+    """
+    heat = stack.maps(row_weights(entry["kind"], len(stack.coefficients), view, pane))
     if entry["kind"] == "relevance":
         return np.maximum(abs(view["classes"][pane["rank"]]["logit"]) * heat, 0)
     return heat
 
 
 def probes(kind: str, rows: int, view: dict) -> np.ndarray:
-    """Weights (N, rows) of the contrasts of each listed class, with all others and with each one."""
+    """Return the weights (N, rows) of the stored and the pairwise contrasts of all listed classes."""
     ranks = range(len(view["classes"]))
     panes = [{"rank": rank, "contrast": contrast} for rank, contrast in product(ranks, view["weights"])]
     panes += [{"rank": one, "contrast": "among", "foils": [other]} for one, other in permutations(ranks, 2)]

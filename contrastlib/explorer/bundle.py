@@ -1,4 +1,4 @@
-"""The explorer's JavaScript modules as one text."""
+"""The JavaScript modules of the explorer, concatenated to one script."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+"""Folder of the modules and the style sheet."""
 MODULES = ("arithmetic.js", "drawing.js", "state.js", "snippets.js", "view.js", "explorer.js", "main.js")
-"""each imports from those before it only"""
+"""The modules. Each imports only from those before it."""
 
 _IMPORT = re.compile(r"^import\s[^;]*?\sfrom\s+[\"']\./[\w.]+[\"'];[ \t]*\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(async )?function|class|const|let)", re.MULTILINE)
 
 
 def bundle(export: bool = False, folder: Path = FOLDER) -> str:
-    """All modules one after the other, without the imports of each other and the exports.
+    """Concatenate the modules, without their imports of each other and without their exports.
 
     Args:
-        export: end in what anywidget asks for, ``export default { render }``; else it is a plain script.
-        folder: where the modules are.
+        export: Whether to end with ``export default { render }``, as anywidget requires.
+        folder: Folder of the modules.
+
+    Returns:
+        The script.
 
     Raises:
-        ValueError: a module imports what is none of the others, or would end the script element of a page.
+        ValueError: A module imports something else, or holds text that would end the script element of a
+            page.
     """
     modules = [(folder / name).read_text(encoding="utf-8") for name in MODULES]
     text = "".join(_EXPORT.sub("", _IMPORT.sub("", module)) for module in modules)
@@ -36,5 +41,5 @@ def bundle(export: bool = False, folder: Path = FOLDER) -> str:
 
 
 def style(folder: Path = FOLDER) -> str:
-    """The style sheet."""
+    """Return the style sheet."""
     return (folder / "explorer.css").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the explorer shows, gathered: its header (words and numbers) and its chunks (bytes)."""
+"""The content of an explorer: its header (text and numbers) and its chunks (bytes)."""
 
 from __future__ import annotations
 
@@ -13,58 +13,76 @@ from contrastlib import contrasts, models, plotting
 from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, packing, snippets
 from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, probes
+from contrastlib.explorer.methods import applicable, offered
 from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.ranking import fixed_contrasts
 from contrastlib.models import Classifier
 
-TOGETHER = 4  # pictures that pass through a network together
-
+BATCH = 4
+"""Number of pictures in one forward pass."""
 TITLES = {name: network.title for name, network in models.MODELS.items()}
-"""name -> title of each network of the registry, for tables"""
-OWN = {"title": "own", "about": "against the others, with weights drawn by hand",
-       "question": "Why {target} and not the others, as weighted by hand?"}
+"""Title of each registered network, by name."""
+OWN = {"title": "own weights", "about": "against the other classes, with weights that you set",
+       "question": "Why {target} and not the other classes, with your weights?"}
+"""Text for the contrast whose weights the reader sets."""
 
 Progress = bool | Callable[[float], None]
+"""Whether to show a progress bar, or a function that is called with the finished fraction of the work."""
 
 
-def explained(
+def descriptions(
     pictures: Sequence[Picture], networks: Sequence[Classifier], chunks: packing.Chunks,
     methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None, classes: int = 12,
     progress: Progress = False,
 ) -> list[dict]:
-    """The header's account of each picture, with its maps by all networks; the bytes are added to ``chunks``.
+    """Compute the maps of pictures, and describe the pictures for the header.
 
     Args:
-        progress: see :class:`contrastlib.explorer.widget.Explorer`.
+        pictures: The pictures.
+        networks: The networks, all of which explain each picture.
+        chunks: The bytes of images and maps are added to these.
+        methods: Names of methods; the default methods of each network for None.
+        layers: Layers by name of the network, for the methods that explain a layer.
+        classes: Number of classes to list.
+        progress: See :class:`contrastlib.explorer.widget.Explorer`.
+
+    Returns:
+        The description of each picture.
     """
-    accounts = [_account(picture, networks, chunks) for picture in pictures]
-    layers = layers or {}
-    jobs = [(network, start) for network in networks for start in range(0, len(pictures), TOGETHER)]
+    described = [_description(picture, networks, chunks) for picture in pictures]
+    jobs = [(network, start) for network in networks for start in range(0, len(pictures), BATCH)]
     with tqdm(total=len(pictures) * len(networks), desc="maps", disable=progress is not True) as bar:
         for done, (network, start) in enumerate(jobs):
-            some = slice(start, start + TOGETHER)
+            some = slice(start, start + BATCH)
             images = torch.stack([picture.tensor(network) for picture in pictures[some]])
-            images = images.to(next(network.parameters()))
-            own = layers.get(network.name)
 
-            def step(share: float, done: int = done) -> None:
+            def report(share: float, done: int = done) -> None:
                 if callable(progress):
                     progress((done + share) / len(jobs))
 
-            ranking, stacks = maps.stacks(network, images, methods, own, classes, step)
-            order = maps.applicable(network, methods, own)
-            for i, account in enumerate(accounts[some]):
-                view = ranking.view(i, network.class_names)
-                entries = _entries(stacks[i], view, chunks)
-                entries.sort(key=lambda entry: order.index(entry["method"]))
-                account["views"][network.name] = view | {"maps": entries}
+            own = (layers or {}).get(network.name)
+            views = _views(network, images, methods, own, classes, chunks, report)
+            for each, view in zip(described[some], views):
+                each["views"][network.name] = view
             bar.update(len(images))
-    return accounts
+    return described
 
 
-def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> dict:
-    """All that the browser is told; the maps are described in :mod:`contrastlib.explorer.packing`."""
-    views = [view for account in accounts for view in account["views"].values()]
+def header(name: str, networks: Sequence[Classifier], described: list[dict]) -> dict:
+    """Assemble the header: everything that the browser needs besides the chunks.
+
+    Args:
+        name: Name of the explorer.
+        networks: The networks.
+        described: The descriptions of the pictures.
+
+    Returns:
+        The header. A view in it holds the listed classes with their logits, the rest (number, logit and
+        number of merged maps of the other classes, or None), the weights of each stored contrast, and an
+        entry for each method and layer. The entry refers to the chunks of a stack, as defined in
+        :mod:`contrastlib.explorer.packing`.
+    """
+    views = [view for each in described for view in each["views"].values()]
     used = {entry["method"] for view in views for entry in view["maps"]}
     return {
         "version": 1,
@@ -79,22 +97,24 @@ def header(name: str, networks: Sequence[Classifier], accounts: list[dict]) -> d
         },
         "methods": {
             method: {"title": record.title, "about": record.about, "code": snippets.template(method)}
-            for method, record in maps.offered().items() if method in used
+            for method, record in offered().items() if method in used
         },
         "contrasts": _contrasts(),
         "default_contrast": DEFAULT,
-        "pictures": accounts,
+        "pictures": described,
     }
 
 
 def _contrasts() -> dict[str, dict]:
-    """The words for each contrast that a view can offer."""
-    known = fixed_contrasts() | {name: each for name, each in contrasts.CONTRASTS.items() if name in INTERACTIVE}
-    words = {name: {"title": each.title, "about": each.about, "question": each.question} for name, each in known.items()}
-    return words | {"own": OWN}
+    """Return the text for each contrast that a view can offer."""
+    interactive = {name: each for name, each in contrasts.CONTRASTS.items() if name in INTERACTIVE}
+    text = {name: {"title": each.title, "about": each.about, "question": each.question}
+            for name, each in (fixed_contrasts() | interactive).items()}
+    return text | {"own": OWN}
 
 
-def _account(picture: Picture, networks: Sequence[Classifier], chunks: packing.Chunks) -> dict:
+def _description(picture: Picture, networks: Sequence[Classifier], chunks: packing.Chunks) -> dict:
+    """Return the description of a picture without its maps."""
     image, parts = picture.shown(networks), picture.parts()
     return {
         "title": picture.title, "caption": picture.caption, "truth": picture.truth, "code": picture.code,
@@ -107,29 +127,48 @@ def _account(picture: Picture, networks: Sequence[Classifier], chunks: packing.C
     }
 
 
+def _views(
+    network: Classifier, images: torch.Tensor, methods: Sequence[str] | None, layers: Sequence[str] | None,
+    classes: int, chunks: packing.Chunks, report: Callable[[float], None],
+) -> list[dict]:
+    """Return what one network sees in each image: classes, weights of contrasts and entries of maps."""
+    images = images.to(next(network.parameters()))
+    ranking, stacks = maps.stacks(network, images, methods, layers, classes, report)
+    order = applicable(network, methods, layers)
+    views = []
+    for i, rows in enumerate(stacks):
+        view = ranking.view(i, network.class_names)
+        entries = sorted(_entries(rows, view, chunks), key=lambda entry: order.index(entry["method"]))
+        views.append(view | {"maps": entries})
+    return views
+
+
 def _entries(found: list[maps.Rows], view: dict, chunks: packing.Chunks) -> list[dict]:
+    """Pack the stacks of an image, and return an entry for each method and layer."""
     entries = []
     for rows in found:
         size, height, width = rows.maps.shape
         kinds = [kind for kind in rows.kinds.values() if kind != "table"]
         stack = _stack(rows, [probes(kind, size, view) for kind in kinds])
-        place = {
+        common = {
             "layer": rows.layer, "height": height, "width": width,
-            "stack": chunks.add(packing.packed_planes(stack.planes)), "mix": chunks.add(stack.mix.tobytes()),
+            "stack": chunks.add(packing.packed_planes(stack.planes)),
+            "coefficients": chunks.add(stack.coefficients.tobytes()),
         }
-        place |= {"pooled": rows.pooled} if rows.pooled else {}
-        entries += [{"method": method, "kind": kind, **place} for method, kind in rows.kinds.items()]
+        common |= {"pooled": rows.pooled} if rows.pooled else {}
+        entries += [{"method": method, "kind": kind, **common} for method, kind in rows.kinds.items()]
     return entries
 
 
 def _stack(rows: maps.Rows, weights: list[np.ndarray]) -> packing.Stack:
     if not weights:
         return packing.tabulated(rows.maps)
-    cut = np.repeat([kind == "relevance" for kind in rows.kinds.values()], len(weights[0]))
-    return packing.quantised(rows.maps, np.concatenate(weights), cut)
+    clipped = np.repeat([kind == "relevance" for kind in rows.kinds.values()], len(weights[0]))
+    return packing.quantised(rows.maps, np.concatenate(weights), clipped)
 
 
 def _loading(network: Classifier) -> str:
+    """Return the line of code that loads a network."""
     if network.name in models.MODELS or "/" in network.name:
         return f"network = contrastlib.models.load({network.name!r})"
     return f"# network: your own classifier, {network.name}"

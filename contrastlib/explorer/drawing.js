@@ -1,6 +1,6 @@
-// Pixels: a map over its picture, or the picture with what a map masks.
+// Pixels of canvases: a map over its picture, or the picture masked by a map.
 
-// A map over the picture in grey. Colours run from -limit to limit, with 0 in the middle.
+// A map over the grey picture. The colour scale runs from -limit to limit.
 export function overlaid(pixels, map, limit, opacity, colours) {
   const result = new Uint8ClampedArray(pixels.length);
   for (let i = 0; i < map.length; i++) {
@@ -14,13 +14,13 @@ export function overlaid(pixels, map, limit, opacity, colours) {
   return result;
 }
 
-// As matplotlib: the interval is cut into as many equal parts as there are colours.
+// As in matplotlib, the interval is divided into as many equal parts as there are colours.
 function colourIndex(value, limit, count) {
-  const place = limit ? (value / limit + 1) / 2 : 0.5;
-  return Math.min(count - 1, Math.max(0, Math.floor(place * count)));
+  const fraction = limit ? (value / limit + 1) / 2 : 0.5;
+  return Math.min(count - 1, Math.max(0, Math.floor(fraction * count)));
 }
 
-// The picture where the map has the kept sign, elsewhere what takes its place.
+// The picture where the map has the kept sign, and the fill elsewhere.
 export function kept(pixels, map, sign, fill) {
   const result = new Uint8ClampedArray(pixels.length);
   for (let i = 0; i < map.length; i++) {
@@ -34,7 +34,7 @@ export function kept(pixels, map, sign, fill) {
 }
 
 export async function pixelsOf(bytes, type, width, height) {
-  // the browser must not convert colours: the numbers are what was packed
+  // without colour conversion, so that the numbers are those that Python encoded
   const bitmap = await createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none" });
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -48,7 +48,7 @@ export function paint(canvas, pixels, width, height) {
   canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
 }
 
-// Canvases beside each other, a heading and lines of text under each, as one picture file.
+// A PNG file of canvases side by side, with a title above all and lines of text below each.
 export async function composed(title, panes, side = 480, margin = 20) {
   const width = panes.length * (side + margin) + margin;
   const texts = panes.map(pane => pane.lines.flatMap(line => wrapped(line, 58)));

@@ -1,19 +1,19 @@
-// The explorer: data in, state in the middle, canvases out.
+// The explorer: it draws the maps that its state selects from its data.
 
 import { largest, logitsOf, mapOf, shares, softmax, upsampled, withShare } from "./arithmetic.js";
 import { composed, kept, overlaid, paint, pixelsOf } from "./drawing.js";
 import { filled, snippet } from "./snippets.js";
-import { settled } from "./state.js";
-import { element, pane, percent, pictureChoice, tell, tools } from "./view.js";
+import { validState } from "./state.js";
+import { element, pane, percent, pictureChoice, showError, tools } from "./view.js";
 
 const TITLES = ["A", "B"];
 
-// host: header(), bytes(chunk) -> Uint8Array, state (the first wish), changed(state), live
+// host: header(), bytes(chunk) -> Uint8Array, state (the requested initial state), changed(state), live
 export class Explorer {
   constructor(root, host) {
     Object.assign(this, { root, host, cache: new Map(), cursor: null, turn: 0 });
     this.header = host.header();
-    this.state = settled(host.state, this.header);
+    this.state = validState(host.state, this.header);
     this.build();
   }
 
@@ -22,12 +22,12 @@ export class Explorer {
     this.pictures = pictureChoice(name, picture => this.change({ picture }));
     this.panes = TITLES.map((title, i) => pane(`Map ${title}`, this.actions(i)));
     this.caption = element("p", { class: "cx-caption", "aria-live": "polite" });
-    this.tools = tools(wish => this.change(wish));
+    this.tools = tools(requested => this.change(requested));
     this.readout = element("output", { class: "cx-readout", "aria-live": "polite" });
-    this.third = element("canvas", { tabindex: 0, role: "img", "aria-label": "Difference of the two maps" });
+    this.differenceCanvas = element("canvas", { tabindex: 0, role: "img", "aria-label": "Difference of the two maps" });
     this.differenceNote = element("p", { class: "cx-about" });
     this.difference = element("section", { class: "cx-pane cx-difference", "aria-label": "Difference", hidden: true },
-      element("h3", {}, "A − B"), this.differenceNote, element("div", { class: "cx-picture" }, this.third));
+      element("h3", {}, "A − B"), this.differenceNote, element("div", { class: "cx-picture" }, this.differenceCanvas));
     this.status = element("span", { class: "cx-status", role: "status" });
     this.code = element("pre", { class: "cx-code", tabindex: 0 });
     const button = (title, action) => element("button", { type: "button", onclick: action }, title);
@@ -37,27 +37,28 @@ export class Explorer {
       element("div", { class: "cx-panes" }, ...this.panes.map(each => each.node), this.difference), this.readout, this.tools.node,
       element("div", { class: "cx-actions" }, button("Save picture", () => this.save()),
         button("Copy Python", () => this.copy(this.code.textContent, "The Python lines are copied.")), ...link,
-        button("Start again", () => this.change(this.header.state)), this.status), this.details);
-    for (const canvas of this.canvases()) this.follow(canvas);
+        button("Reset", () => this.change(this.header.state)), this.status), this.details);
+    for (const canvas of this.canvases()) this.trackPointer(canvas);
   }
 
   canvases() {
-    return [...this.panes.map(each => each.canvas), this.third];
+    return [...this.panes.map(each => each.canvas), this.differenceCanvas];
   }
 
-  // What the controls of pane i do.
+  // The actions of the controls of pane i.
   actions(i) {
     const own = () => this.state.panes[i];
-    const choose = wish => this.change({ panes: this.state.panes.map((each, j) => (j === i ? { ...each, ...wish } : each)) });
+    const choose = fields =>
+      this.change({ panes: this.state.panes.map((each, j) => (j === i ? { ...each, ...fields } : each)) });
     return {
       choose,
-      network: network => {  // the class stays the same where the other network lists it too
+      network: network => {  // the class stays the same if the other network lists it too
         const views = this.picture().views;
         const { index } = views[own().network].classes[own().rank];
         const rank = views[network].classes.findIndex(each => each.index === index);
         choose({ network, rank: Math.max(0, rank), foils: [], weights: null });
       },
-      target: rank => choose({ rank, contrast: this.lasting(own().contrast) }),
+      target: rank => choose({ rank, contrast: this.withoutWeights(own().contrast) }),
       contrast: contrast => choose({ contrast, weights: contrast === "own" ? this.shares(i) : null }),
       foil: (rank, ticked) => {
         const foils = own().contrast === "among" ? own().foils.filter(each => each !== rank) : [];
@@ -72,47 +73,49 @@ export class Explorer {
   viewOf(i) { return this.picture().views[this.state.panes[i].network]; }
   shares(i) { return shares(this.viewOf(i), this.state.panes[i]); }
 
-  // Weights drawn by hand belong to one class of one picture.
-  lasting(contrast) { return contrast === "own" ? this.header.default_contrast : contrast; }
+  // The contrast for another class or picture: weights that the reader has set belong to one class of one picture.
+  withoutWeights(contrast) { return contrast === "own" ? this.header.default_contrast : contrast; }
 
   entry(i) {
     const { method, layer } = this.state.panes[i];
     return this.viewOf(i).maps.find(map => map.method === method && map.layer === layer);
   }
 
-  change(wish) {
-    if ("picture" in wish && wish.picture !== this.state.picture && !wish.panes) {
-      const panes = this.state.panes.map(each => ({ ...each, contrast: this.lasting(each.contrast) }));
-      wish = { ...wish, panes };
+  change(requested) {
+    if ("picture" in requested && requested.picture !== this.state.picture && !requested.panes) {
+      const panes = this.state.panes.map(each => ({ ...each, contrast: this.withoutWeights(each.contrast) }));
+      requested = { ...requested, panes };
     }
-    this.state = settled({ ...this.state, ...wish }, this.header);
+    this.state = validState({ ...this.state, ...requested }, this.header);
     this.host.changed(this.state);
     return this.draw();
   }
 
-  // Everything that a chunk holds, once it has been unpacked.
+  // The unpacked content of a chunk, from the cache if it was unpacked before.
   load(chunk, unpack) {
     if (!this.cache.has(chunk)) this.cache.set(chunk, unpack(this.host.bytes(chunk)));
     return this.cache.get(chunk);
   }
 
   stack(entry) {
-    return this.load(entry.stack, async bytes => ({ planes: integers(new Uint8Array(await inflated(bytes))),
-      mix: new Float32Array(this.host.bytes(entry.mix).slice().buffer) }));
+    return this.load(entry.stack, async bytes => ({
+      planes: integers(new Uint8Array(await inflated(bytes))),
+      coefficients: new Float32Array(this.host.bytes(entry.coefficients).slice().buffer),
+    }));
   }
 
-  // Draws what is chosen; what goes wrong is told in the page.
+  // Draws the current state. Errors are shown in the page.
   async draw() {
     try {
       await this.drawMaps();
-      tell(this.root, null);
+      showError(this.root, null);
     } catch (error) {
-      tell(this.root, error);
+      showError(this.root, error);
       throw error;
     }
   }
 
-  // A slower answer to an earlier choice must not replace a later one.
+  // A drawing that finishes late must not replace a later one.
   async drawMaps() {
     const turn = ++this.turn, picture = this.picture(), { width, height, type } = picture;
     const image = chunk => this.load(chunk, bytes => pixelsOf(bytes, type, width, height));
@@ -141,25 +144,26 @@ export class Explorer {
       each.scale.update(this.limits[i], this.header.colours);
     });
     if (this.state.difference) this.drawDifference(pixels, width, height, own);
-    this.read();
+    this.updateReadout();
     this.ready?.();
   }
 
-  // In their own unit where both maps have the same, else each as a share of its largest value.
+  // The difference of the maps if both have the same unit, otherwise of the maps divided by their largest values.
   drawDifference(pixels, width, height, own) {
     const [a, b] = this.state.panes;
-    const alike = a.network === b.network && a.method === b.method && a.layer === b.layer;
-    const [first, second] = this.maps.map((map, i) => (alike ? map : map.map(value => value / (own[i] || 1))));
-    this.apart = first.map((value, i) => value - second[i]);
-    this.differenceNote.textContent = alike
-      ? "In the unit of the maps. Red: more in A; blue: more in B."
-      : "Each map divided by its largest absolute value. Red: more in A; blue: more in B.";
-    paint(this.third, overlaid(pixels, this.apart, largest(this.apart), this.state.opacity, this.header.colours), width, height);
+    const sameUnit = a.network === b.network && a.method === b.method && a.layer === b.layer;
+    const [first, second] = this.maps.map((map, i) => (sameUnit ? map : map.map(value => value / (own[i] || 1))));
+    const difference = first.map((value, i) => value - second[i]);
+    this.differenceNote.textContent = sameUnit
+      ? "In the unit of the maps. Red: A is larger; blue: B is larger."
+      : "Each map is divided by its largest absolute value. Red: A is larger; blue: B is larger.";
+    const shown = overlaid(pixels, difference, largest(difference), this.state.opacity, this.header.colours);
+    paint(this.differenceCanvas, shown, width, height);
   }
 
   updateControls() {
     this.pictures.update(this.header, this.state, index => this.thumbnail(index));
-    this.panes.forEach((each, i) => each.update(this.header, this.state, this.state.panes[i], this.viewOf(i), this.shares(i), this.asked(i)));
+    this.panes.forEach((each, i) => each.update(this.header, this.state, this.state.panes[i], this.viewOf(i), this.shares(i), this.question(i)));
     this.tools.update(this.state);
     this.difference.hidden = !this.state.difference;
     this.caption.textContent = this.picture().caption;
@@ -172,15 +176,15 @@ export class Explorer {
   }
 
   // The question that a map answers.
-  asked(i) {
-    const { rank, contrast, foils } = this.state.panes[i], view = this.viewOf(i), chance = softmax(logitsOf(view));
+  question(i) {
+    const { rank, contrast, foils } = this.state.panes[i], view = this.viewOf(i), probability = softmax(logitsOf(view));
     const names = [...view.classes.map(each => each.name), "all others"];
-    const named = place => `${names[place]} (${percent(chance[place])})`;
+    const named = index => `${names[index]} (${percent(probability[index])})`;
     return filled(this.header.contrasts[contrast].question, { target: named(rank), rival: named(rank === 0 ? 1 : 0),
-      others: percent(1 - chance[rank]), foils: foils.map(named).join(" or ") });
+      others: percent(1 - probability[rank]), foils: foils.map(named).join(" or ") });
   }
 
-  // What a map is: of which method and contrast, of which class, of which network and layer.
+  // The description of a map: method and contrast, class, network and layer.
   described(i) {
     const { network, method, layer, rank, contrast } = this.state.panes[i];
     return [`${this.header.methods[method].title}, ${this.header.contrasts[contrast].title}`,
@@ -190,12 +194,12 @@ export class Explorer {
   python() {
     return this.state.panes.map((each, i) => {
       const lines = snippet(this.header, this.picture(), each, this.shares(i));
-      return `# ${TITLES[i]}: ${this.asked(i)}\n${lines}`;
+      return `# ${TITLES[i]}: ${this.question(i)}\n${lines}`;
     }).join("\n\n");
   }
 
-  // The pointer and the arrow keys move one cross over all maps.
-  follow(canvas) {
+  // The pointer and the arrow keys move one marker over all maps.
+  trackPointer(canvas) {
     const move = event => {
       const box = canvas.getBoundingClientRect(), { width, height } = this.picture();
       this.point(Math.floor(((event.clientX - box.left) / box.width) * width), Math.floor(((event.clientY - box.top) / box.height) * height));
@@ -208,9 +212,9 @@ export class Explorer {
       if (event.key === "Escape") this.point(null);
       if (!step) return;
       event.preventDefault();
-      const { width, height } = this.picture(), far = event.shiftKey ? 1 : width / 32;
+      const { width, height } = this.picture(), distance = event.shiftKey ? 1 : width / 32;
       const [x, y] = this.cursor ?? [width / 2, height / 2];
-      this.point(x + step[0] * far, y + step[1] * far);
+      this.point(x + step[0] * distance, y + step[1] * distance);
     });
   }
 
@@ -218,10 +222,10 @@ export class Explorer {
     const { width, height } = this.picture();
     const inside = (value, length) => Math.min(length - 1, Math.max(0, Math.round(value)));
     this.cursor = x === null ? null : [inside(x, width), inside(y, height)];
-    this.read();
+    this.updateReadout();
   }
 
-  read() {
+  updateReadout() {
     const { width, height, parts } = this.picture();
     for (const { cross } of this.panes) {
       cross.hidden = !this.cursor;
@@ -234,16 +238,16 @@ export class Explorer {
       this.readout.textContent = "Point at a map, or move over it with the arrow keys, to read its values.";
       return;
     }
-    const place = this.cursor[1] * width + this.cursor[0];
+    const pixel = this.cursor[1] * width + this.cursor[0];
     const values = this.maps.map((map, i) =>
-      `${TITLES[i]}: ${map[place].toPrecision(3)} (${Math.round((100 * map[place]) / (this.limits[i] || 1))} %)`);
-    const part = parts && (parts.names[this.parts[place]] || "no bird");
+      `${TITLES[i]}: ${map[pixel].toPrecision(3)} (${Math.round((100 * map[pixel]) / (this.limits[i] || 1))} %)`);
+    const part = parts && (parts.names[this.parts[pixel]] || "no bird");
     this.readout.textContent = [...values, ...(part ? [part] : []), `at ${this.cursor.join(", ")}`].join(" · ");
   }
 
   async save() {
-    const shown = [...this.panes.map((each, i) => ({ canvas: each.canvas, lines: [`${TITLES[i]}: ${this.asked(i)}`, ...this.described(i)] })),
-      ...(this.state.difference ? [{ canvas: this.third, lines: ["A − B"] }] : [])];
+    const shown = [...this.panes.map((each, i) => ({ canvas: each.canvas, lines: [`${TITLES[i]}: ${this.question(i)}`, ...this.described(i)] })),
+      ...(this.state.difference ? [{ canvas: this.differenceCanvas, lines: ["A − B"] }] : [])];
     const blob = await composed(this.picture().caption, shown);
     const link = element("a", { href: URL.createObjectURL(blob), download: `${this.header.name}.png` });
     link.click();
@@ -255,7 +259,7 @@ export class Explorer {
     try {
       await navigator.clipboard.writeText(text);
       this.status.textContent = done;
-    } catch {  // not allowed here: show it, to be copied by hand
+    } catch {  // the browser does not allow it: show the text, so that the reader can copy it
       this.details.open = true;
       this.status.textContent = `Copying is not allowed here: ${text === this.code.textContent ? "the lines are below" : text}`;
     }
@@ -267,7 +271,7 @@ async function inflated(bytes) {
   return new Response(stream).arrayBuffer();
 }
 
-// Signed 16-bit integers from the low bytes of all and then their high bytes.
+// Signed 16-bit integers from bytes that hold all low bytes first, and then all high bytes.
 function integers(bytes) {
   const count = bytes.length / 2;
   return Int16Array.from({ length: count }, (_, i) => bytes[i] | (bytes[count + i] << 8));

@@ -1,22 +1,38 @@
-"""The explorer's arguments checked, and what it shows first."""
+"""Checks of the explorer's arguments, and its initial state."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE
 
 FIELDS = ("network", "method", "layer", "rank", "contrast", "foils", "weights")
+"""Fields of a pane."""
 FIRST = ({"contrast": "original"}, {"contrast": DEFAULT})
-BESIDES = {"opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
+"""Default presets of the two panes."""
+COMMON = {"opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
+"""Default values of the fields that both panes have in common."""
 KNOWN = {"shared": (False, True), "keep": ("all", "positive", "negative"), "fill": ("blur", "zero", "mean"),
          "difference": (False, True)}
+"""Possible values of these fields, except of the opacity."""
 
 
 def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], classes: int, name: str) -> None:
-    """ValueError for what no explorer can be made of."""
+    """Check the arguments of an explorer.
+
+    Args:
+        pictures: The pictures.
+        names: Names of the networks.
+        layers: Names of the networks for which layers are given.
+        classes: Number of classes to list.
+        name: Name of the explorer.
+
+    Raises:
+        ValueError: An argument is invalid; the message says what to change.
+    """
     if not pictures:
         raise ValueError("there is no picture: give at least one, such as contrastlib.explorer.bird(31)")
     if not names:
@@ -29,28 +45,36 @@ def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], class
     if classes < 2:
         raise ValueError(f"classes is {classes}: a contrast needs at least 2")
     if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
-        raise ValueError(f"name is {name!r}: use letters, digits, _ and -, with a letter first, as it stands in "
-                         "the page's address")
+        raise ValueError(f"name is {name!r}: use letters, digits, _ and -, with a letter first, because it "
+                         "is part of the page's address")
 
 
 def state(panes: Sequence[dict] | None, view: dict | None, header: dict) -> dict:
-    """The state that the presets of the two panes and of what they share describe, for the first picture.
+    """Return the initial state, which shows the first picture.
+
+    Args:
+        panes: Presets of the two panes; the default ones for None.
+        view: Preset of the fields that both panes have in common.
+        header: The explorer's header.
 
     Raises:
-        ValueError: not two presets, an unknown field, or a value that the first picture does not have.
+        ValueError: There are not two presets, a field is unknown, or the first picture does not have its
+            value.
     """
     panes = FIRST if panes is None else panes
     if len(panes) != 2:
         raise ValueError(f"panes holds {len(panes)} presets: there are two maps, give a dictionary for each")
     views = header["pictures"][0]["views"]
-    return {"picture": 0, "panes": [_pane(pane, views) for pane in panes], **BESIDES, **_view(view or {})}
+    return {"picture": 0, "panes": [_pane(pane, views) for pane in panes], **COMMON, **_view(view or {})}
 
 
 def _view(preset: dict) -> dict:
-    return {_choice("field", field, list(BESIDES), "view"): _shared(field, value) for field, value in preset.items()}
+    for field in preset:
+        _choice("field", field, list(COMMON), "view")
+    return {field: _common(field, value) for field, value in preset.items()}
 
 
-def _shared(field: str, value):
+def _common(field: str, value: Any) -> Any:
     if field != "opacity":
         return _choice(field, value, KNOWN[field], "view")
     if not 0 <= value <= 1:
@@ -78,23 +102,24 @@ def _pane(preset: dict, views: dict) -> dict:
     if (contrast == "own") != (weights is not None):
         raise ValueError('weights and the contrast "own" belong together: give both, or neither')
     return {
-        "network": network, "method": method, "layer": layer, "rank": rank, "contrast": contrast, "foils": foils,
-        "weights": weights and _normalised(weights, ranks, len(view["classes"]) + 1),
+        "network": network, "method": method, "layer": layer, "rank": rank, "contrast": contrast,
+        "foils": foils, "weights": weights and _normalised(weights, ranks, len(view["classes"]) + 1),
     }
 
 
 def _normalised(weights: Sequence[float], ranks: list[int], count: int) -> list[float]:
     if len(weights) != count:
-        raise ValueError(f"there are {len(weights)} weights: give {count}, one for each listed class and one for "
-                         "all others")
-    left = [weight if rank in ranks else 0 for rank, weight in enumerate(weights)]
-    if min(left) < 0 or not 0 < sum(left) < math.inf:  # a sum tells of NaN too
-        raise ValueError("weights must be finite and not negative, and one besides the target's must be positive")
-    return [weight / sum(left) for weight in left]
+        raise ValueError(f"there are {len(weights)} weights: give {count}, one for each listed class and one "
+                         "for all others")
+    kept = [weight if rank in ranks else 0 for rank, weight in enumerate(weights)]
+    if min(kept) < 0 or not 0 < sum(kept) < math.inf:  # false for NaN too
+        raise ValueError("weights must be finite and not negative, and one besides the target's must be "
+                         "positive")
+    return [weight / sum(kept) for weight in kept]
 
 
-def _choice(what: str, value, known: Sequence, where: str = "panes"):
-    """The value, or the first that there is; ValueError when it is none of them."""
+def _choice(what: str, value: Any, known: Sequence, where: str = "panes") -> Any:
+    """Return the value, or the first known one for None; raise a ValueError if it is not known."""
     if value is None:
         return known[0]
     if value not in known:

@@ -1,27 +1,27 @@
-// Where the explorer runs: in a page without a kernel, or as a live widget.
+// Entry points: a page without a kernel, and a widget in a notebook.
 
 import { Explorer } from "./explorer.js";
 import { address, fromAddress } from "./state.js";
-import { tell } from "./view.js";
+import { showError } from "./view.js";
 
 function decoded(text) {
   return Uint8Array.from(atob(text), character => character.charCodeAt(0));
 }
 
-// In a page without a kernel: the data stand in the page, the state in its address.
+// In a page without a kernel, the page holds the data and its address holds the state.
 export async function mountStatic(name, script) {
-  const root = nearest(`.contrast-explorer[id="${name}"]`, script);  // a heading may have the same name
+  const root = nearest(`.contrast-explorer[id="${name}"]`, script);  // a heading may have the same id
   try {
     const { header, chunks } = JSON.parse(nearest(`script[data-explorer="${name}"]`, script).textContent);
     await show(root, name, header, chunk => decoded(chunks[chunk]));
   } catch (error) {
-    tell(root, error);
+    showError(root, error);
     throw error;
   }
 }
 
-// The last before the script that runs, as a page may hold several explorers of one name; the first if none is before
-// it, as some notebooks run scripts elsewhere.
+// The last matching element before the running script, because a page may hold several explorers of one name. If there
+// is none, the first matching element, because some notebooks run scripts in another part of the page.
 function nearest(selector, script) {
   const all = [...document.querySelectorAll(selector)];
   return all.findLast(each => script?.compareDocumentPosition(each) & Node.DOCUMENT_POSITION_PRECEDING) ?? all[0];
@@ -33,46 +33,46 @@ function show(root, name, header, bytes) {
     state: fromAddress(name, location.hash) ?? header.state,
     changed: state => history.replaceState(null, "", address(name, state)),
   });
-  explorer.ready = () => {  // the still stays until there is something better
+  explorer.ready = () => {  // the static image is shown until the maps are drawn
     explorer.ready = null;
     root.replaceChildren(explorer.view);
     root.dataset.ready = "";
     if (fromAddress(name, location.hash)) root.scrollIntoView();
   };
   addEventListener("hashchange", () => {
-    const wish = fromAddress(name, location.hash);
-    if (wish) explorer.change(wish);
+    const requested = fromAddress(name, location.hash);
+    if (requested) explorer.change(requested);
   });
   return explorer.draw();
 }
 
-// As a widget in a notebook: data and state are the traits of the Python object. Returns what ends it.
+// As a widget, data and state are traits of the Python object. Returns the function that closes the widget.
 export function render({ model, el }) {
   try {
-    return follow(model, el);
+    return connect(model, el);
   } catch (error) {
-    tell(el, error);
+    showError(el, error);
     throw error;
   }
 }
 
-function follow(model, el) {
+function connect(model, el) {
   const bytes = chunk => {
     const view = model.get("chunks")[chunk];
     return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   };
-  let told = null;
+  let sent = null;
   const explorer = new Explorer(el, {
     header: () => model.get("header"), bytes, live: true, state: model.get("state"),
     changed: state => {
-      told = JSON.stringify(state);
+      sent = JSON.stringify(state);
       model.set("state", state);
       model.save_changes();
     },
   });
-  const changed = () => {  // both come together when Python adds a picture
+  const changed = () => {  // header and state change together when Python adds a picture
     explorer.header = model.get("header");
-    if (JSON.stringify(model.get("state")) !== told) explorer.change(model.get("state"));
+    if (JSON.stringify(model.get("state")) !== sent) explorer.change(model.get("state"));
   };
   el.append(explorer.view);
   model.on("change:state change:header", changed);

@@ -1,6 +1,7 @@
-"""What the explorer shows: drawn birds, images of a data set, photographs.
+"""Pictures for the explorer: synthetic birds, images of data sets, photographs.
 
-A :class:`Picture` knows what readers see, what a network sees, and the line of Python that loads it.
+A :class:`Picture` provides the image that readers see, the image that a network receives, and the code that
+loads it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,18 +23,19 @@ from contrastlib.datasets.pictures import open_photo
 from contrastlib.models import Classifier
 from contrastlib.models.class_names import short
 
-SHOWN = 256  # side at which birds are drawn for readers, in pixels
+SHOWN = 256
+"""Side of synthetic birds as readers see them, in pixels."""
 
 
 class Picture(ABC):
     """A picture for the explorer.
 
     Attributes:
-        title: a short name.
-        caption: a sentence.
-        truth: what it is known to show, or None.
-        code: lines of Python that make ``image`` of it, given ``network``; "{size}" stands for the side of
-            the network's images.
+        title: A short name.
+        caption: A sentence.
+        truth: Names of the classes that it shows, or None if they are not known.
+        code: Python code that loads it as ``image``, given ``network``. "{size}" stands for the side of the
+            network's images.
     """
 
     title: str
@@ -42,30 +45,31 @@ class Picture(ABC):
 
     @abstractmethod
     def tensor(self, network: Classifier) -> Tensor:
-        """The image (3, size, size) in [0, 1] that a network takes."""
+        """Return the image (3, size, size) in [0, 1] that a network receives."""
 
     @abstractmethod
     def shown(self, networks: Sequence[Classifier]) -> Tensor:
-        """The image (3, H, W) in [0, 1] that readers see, with the same frame as those the networks take."""
+        """Return the image (3, H, W) in [0, 1] that readers see, with the same crop as for the networks."""
 
     def parts(self) -> tuple[list[str], np.ndarray] | None:
-        """Names of the parts of what is shown, and for each pixel (H, W) the number of its part, 0 for none.
+        """Return the names of its parts, and the number (H, W) of the part that each pixel shows.
 
-        None where they are not known.
+        The number is the index of the name; index 0 stands for pixels of no part. The result is None if the
+        parts are not known.
         """
         return None
 
 
-class _Drawn(Picture):
-    """A picture of one of the two sets of drawn birds."""
+class _Synthetic(Picture):
+    """An image of one of the two data sets of synthetic birds."""
 
-    def __init__(self, set_name: str, index: int, split: str, caption: str | None):
+    def __init__(self, set_name: str, index: int, split: str, caption: str | None) -> None:
         self._options = {"split": split}
         self._name, self._index = set_name, index
-        drawn = self._at(SHOWN)
-        self._birds = [drawn.class_names[label] for label in drawn.labels(index)]
+        images = self._at(SHOWN)
+        self._birds = [images.class_names[label] for label in images.labels(index)]
         self.title = self.truth = " and ".join(self._birds)
-        self.caption = caption or f"{self.title} (drawing {index} of the {split} pictures)."
+        self.caption = caption or f"{self.title} (image {index} of the synthetic {split} images)."
         self.code = (f"image = contrastlib.datasets.load({set_name!r}, split={split!r}, "
                      f"size={{size}})[{index}].image")
 
@@ -82,15 +86,17 @@ class _Drawn(Picture):
         annotations = self._at(SHOWN).annotations(self._index)
         several = not isinstance(annotations, Annotations)
         names, labels = [""], np.zeros((SHOWN, SHOWN), dtype=np.uint8)
-        for bird, each in zip(self._birds, annotations if several else [annotations]):
+        for species, each in zip(self._birds, annotations if several else [annotations]):
             for part, mask in each.parts.items():
                 labels[mask] = len(names)
-                names.append(f"{part} of the {bird}" if several else part)
+                names.append(f"{part} of the {species}" if several else part)
         return names, labels
 
 
 class _OfSet(Picture):
-    def __init__(self, set_name: str, index: int, options: dict, caption: str | None):
+    """An image of a registered data set."""
+
+    def __init__(self, set_name: str, index: int, options: dict, caption: str | None) -> None:
         images = datasets.load(set_name, **options)
         example = images[index]
         self._image = example.image
@@ -102,9 +108,10 @@ class _OfSet(Picture):
     def tensor(self, network: Classifier) -> Tensor:
         side = self._image.shape[-1]
         if side != network.input_size:
+            size = network.input_size
             raise ValueError(
-                f"{self.title!r} has {side} pixels a side, {network.name} takes {network.input_size}: load it "
-                f"with of_set(name, index, crop={network.input_size}), or show it to networks of its own size"
+                f"{self.title!r} has {side} pixels a side, {network.name} takes {size}: load it with "
+                f"of_set(name, index, crop={size}), or show it to networks of its own size"
             )
         return self._image
 
@@ -113,7 +120,9 @@ class _OfSet(Picture):
 
 
 class _Photograph(Picture):
-    def __init__(self, photo: Image.Image | str | Path, title: str | None, caption: str | None):
+    """A photograph, resized and cropped as each network does it."""
+
+    def __init__(self, photo: Image.Image | str | Path, title: str | None, caption: str | None) -> None:
         self._photo = photo if isinstance(photo, Image.Image) else open_photo(Path(photo))
         file = "photo.jpg" if isinstance(photo, Image.Image) else Path(photo).name
         self.title = title or ("Your picture" if isinstance(photo, Image.Image) else Path(photo).stem)
@@ -127,62 +136,67 @@ class _Photograph(Picture):
         frames = {network.name: _frame(network) for network in networks}
         if len(set(frames.values())) > 1:
             raise ValueError(
-                f"these networks cut photographs differently, so that their maps do not lie on one picture: "
+                f"these networks crop photographs differently, so that their maps do not fit one picture: "
                 f"{', '.join(frames)}; make an explorer for each"
             )
         return self.tensor(networks[0])
 
 
 def bird(index: int, split: str = "test", caption: str | None = None) -> Picture:
-    """A drawn bird: readers see it at 256 pixels, each network the same scene at its own size.
+    """Return a synthetic bird. Readers see it at 256 pixels, each network the same scene at its own size.
 
     Args:
-        index: of :class:`contrastlib.datasets.birds.sets.SyntheticBirds`.
+        index: Index in :class:`contrastlib.datasets.birds.sets.SyntheticBirds`.
         split: "train", "validation" or "test".
-        caption: a sentence; the species and the number when None.
+        caption: A sentence. None stands for the species and the index.
 
     Raises:
-        ValueError, IndexError: unknown split; no such picture.
+        ValueError: The split is unknown.
+        IndexError: There is no such image.
 
     >>> picture = bird(31)
     >>> picture.title, picture.shown([]).shape
     ('Rust-crowned Finch', torch.Size([3, 256, 256]))
     """
-    return _Drawn("birds", index, split, caption)
+    return _Synthetic("birds", index, split, caption)
 
 
 def bird_scene(index: int, split: str = "test", caption: str | None = None) -> Picture:
-    """Two drawn birds of different species; arguments and errors as of :func:`bird`.
+    """Return an image with two synthetic birds of different species; arguments and errors as of :func:`bird`.
 
     >>> bird_scene(7).title
     'Black-throated Tanager and White-ringed Starling'
     """
-    return _Drawn("bird-scenes", index, split, caption)
+    return _Synthetic("bird-scenes", index, split, caption)
 
 
 def first_birds(
     network: str | Classifier, wanted: int, fits: Callable[[Tensor], bool], split: str = "test"
 ) -> list[Picture]:
-    """The first drawn birds that fit by their probabilities, so that none is chosen by its map.
+    """Return the first synthetic birds whose probabilities satisfy a condition.
+
+    Birds that are selected in this way are not selected by their maps.
 
     Args:
-        network: a name for :func:`contrastlib.models.load`, or a classifier.
-        wanted: how many.
-        fits: is given the probabilities (C,) of a picture, the highest first.
-        split: as for :func:`bird`.
+        network: A name for :func:`contrastlib.models.load`, or a classifier.
+        wanted: Number of birds.
+        fits: Condition on the probabilities (C,) of an image, sorted in decreasing order.
+        split: "train", "validation" or "test".
 
     Raises:
-        ValueError: unknown split, or fewer pictures fit.
+        ValueError: The split is unknown, or fewer images satisfy the condition.
 
     >>> [picture.title for picture in first_birds("birds_vgg", 2, lambda p: p[1] > 0.4)]
     ['Black-browed Warbler', 'Sable-winged Tanager']
     """
     network = models.load(network) if isinstance(network, str) else network
     images = datasets.load("birds", split=split, size=network.input_size)
-    probabilities = (predict(network, each.image[None])[0].softmax(0).sort(descending=True).values for each in images)
+    logits = (predict(network, each.image[None])[0] for each in images)
+    probabilities = (each.softmax(0).sort(descending=True).values for each in logits)
     found = list(islice((index for index, p in enumerate(probabilities) if fits(p)), wanted))
     if len(found) < wanted:
-        raise ValueError(f"{len(found)} of the {split} pictures fit: want fewer than {wanted}, or ask for less")
+        raise ValueError(f"{len(found)} of the {split} images satisfy the condition: ask for fewer than "
+                         f"{wanted}, or relax it")
     return [bird(index, split) for index in found]
 
 
@@ -206,18 +220,20 @@ def first_scenes(network: str | Classifier, wanted: int, split: str = "test") ->
     return [bird_scene(index, split) for index in islice(found, wanted)]
 
 
-def of_set(name: str, index: int, caption: str | None = None, **options) -> Picture:
-    """An image of a registered data set, such as "imagenet-birds" or "cifar10-test".
+def of_set(name: str, index: int, caption: str | None = None, **options: Any) -> Picture:
+    """Return an image of a registered data set, such as "imagenet-birds" or "cifar10-test".
 
     Args:
-        name, options: as for :func:`contrastlib.datasets.load`.
-        index: of the image.
-        caption: a sentence; the class and the number when None.
+        name: Name of the data set.
+        index: Index of the image.
+        caption: A sentence. None stands for the class and the index.
+        **options: Options of :func:`contrastlib.datasets.load`.
 
     Raises:
-        ValueError: unknown set; or, when it is explained, an image of another size than the network takes.
-        IndexError: no such image.
-        DataError: its files are missing or corrupt.
+        ValueError: The data set is unknown; or, when the image is explained, its size is not that of the
+            network.
+        IndexError: There is no such image.
+        DataError: Files of the data set are missing or corrupt.
 
     >>> of_set("birds", 31, split="test", size=64).code
     "image = contrastlib.datasets.load('birds', split='test', size=64)[31].image"
@@ -228,16 +244,16 @@ def of_set(name: str, index: int, caption: str | None = None, **options) -> Pict
 def photograph(
     photo: Image.Image | str | Path, title: str | None = None, caption: str | None = None
 ) -> Picture:
-    """A photograph of the reader's own, seen as the network sees it: resized and cropped.
+    """Return a photograph of the reader, shown as the network receives it: resized and cropped.
 
     Args:
-        photo: a picture of PIL, or a file.
-        title: a short name; that of the file when None.
-        caption: a sentence; the title when None.
+        photo: A PIL image, or the path of an image file.
+        title: A short name. None stands for the name of the file.
+        caption: A sentence. None stands for the title.
 
     Raises:
-        ValueError: the file is missing or no picture; or, when it is explained, networks that cut
-            photographs differently.
+        ValueError: The file does not exist or is not an image; or, when the photograph is explained, the
+            networks crop photographs differently.
 
     >>> photograph(Image.new("RGB", (60, 40)), title="A grey wall").caption
     'A grey wall.'
@@ -246,5 +262,5 @@ def photograph(
 
 
 def _frame(network: Classifier) -> float | str:
-    """Which part of a photograph's shorter side the network sees."""
+    """Return which fraction of the shorter side of a photograph the network receives."""
     return network.resize if isinstance(network.resize, str) else network.input_size / network.resize

@@ -1,9 +1,10 @@
-"""The most probable classes one by one, all others merged, and each contrast as a weighted sum of them.
+"""A basis of cotangents for all contrasts: the unit vectors of the most probable classes, and rests.
 
-Of C classes the K most probable are listed. The others enter a contrast in fixed proportions, as one cotangent,
-a rest. Contrasts and targets share the rests: the others enter the weighted contrast of every listed class by
-probability, and the mean contrast evenly, so that K + 2 vectors go back whatever C is. A contrast with other
-proportions adds rests of its own. Nothing is approximated.
+Of C classes, the K most probable ones are listed. In a contrast of a listed class, the other classes have
+weights in certain proportions: their probabilities in the weighted contrast, and equal weights in the mean
+contrast. A vector of weights of the other classes in such proportions is called a rest. Contrasts and targets
+share rests, so K + 2 vectors are enough for the contrasts of this package, whatever C is. A contrast with
+other proportions adds its own rests. The basis is exact.
 """
 
 from __future__ import annotations
@@ -17,35 +18,46 @@ from torch import Tensor
 
 from contrastlib import contrasts
 
-SAME = 1e-9  # how far apart, summed over classes, two rests may be that are taken as one
+SAME = 1e-9
+"""Largest sum of absolute differences of two rests that are treated as equal."""
 
 
 class NoRanking(ValueError):
-    """The logits are not those of classes that can be set against each other."""
+    """The classes cannot be ranked: there is one logit, or there are not as many names as logits."""
 
 
 def fixed_contrasts() -> dict[str, contrasts.Contrast]:
-    """The contrasts that the explorer computes in advance, by name: those whose weights depend on logits and target alone.
+    """Return the contrasts whose weights the explorer stores, by name.
 
-    Those that take foils are computed in the browser. Those that scale another contrast are left out, because the colours
-    of a map follow its own scale: their maps would look like the other contrast's.
+    Contrasts that take foils are not among them, because the browser computes their weights. Contrasts that
+    scale another contrast are not offered at all: the colours of a map follow its own scale, so a map of a
+    linear method would look like that of the other contrast.
 
     >>> list(fixed_contrasts())
     ['original', 'mean', 'maximum', 'weighted']
     """
-    return {name: each for name, each in contrasts.CONTRASTS.items() if not each.takes_foils and each.scales is None}
+    known = contrasts.CONTRASTS.items()
+    return {name: each for name, each in known if not each.takes_foils and each.scales is None}
 
 
 class Ranking:
-    """The classes of B images by their logits (B, C), the most probable first; ``count`` of them are listed.
+    """The ranking of the classes of B images, and the contrasts of the listed classes in a common basis.
+
+    Args:
+        logits: Logits (B, C).
+        count: Number K of the most probable classes to list; at most C are listed.
 
     Attributes:
-        listed: (B, K) class indices.
-        others: how many classes are not listed.
-        contrasts: name -> cotangents (K, B, C) of each listed class, of each of :func:`fixed_contrasts`.
-        basis: cotangents (K + R, B, C), the unit vector of each listed class, and R rests that hold weights of the
-            others: first by probability, then in the proportions that further contrasts give to them.
-        weights: name -> (K, B, K + R), what the cotangents of a contrast are made up of in the basis.
+        logits: The logits in double precision.
+        listed: Indices (B, K) of the listed classes, the most probable first.
+        others: Number of classes that are not listed.
+        contrasts: Cotangents (K, B, C) of each listed class, by name of the contrast.
+        basis: Basis of cotangents (K + R, B, C). The first K are the unit vectors of the listed classes, the
+            others are rests. The first rest has the proportions of the probabilities.
+        weights: Coefficients (K, B, K + R) of the cotangents in the basis, by name of the contrast.
+
+    Raises:
+        NoRanking: There is only one logit.
 
     >>> ranking = Ranking(torch.tensor([[0., 5., 4., 1.0986]]), count=2)
     >>> ranking.listed, ranking.basis[2, 0]
@@ -54,7 +66,8 @@ class Ranking:
     tensor([ 1.0000, -0.3333,  0.0000, -0.6667], dtype=torch.float64)
     """
 
-    def __init__(self, logits: Tensor, count: int):
+    def __init__(self, logits: Tensor, count: int) -> None:
+        """Rank the classes, and compute the contrasts."""
         self.logits = logits.double()
         classes = logits.shape[1]
         if classes < 2:
@@ -69,20 +82,20 @@ class Ranking:
             for name, each in fixed_contrasts().items()
         }
         rests = [self._rest.softmax(dim=1)] if self.others else []
-        found = {name: [self._parts(w, rests) for w in each] for name, each in self.contrasts.items()}
+        found = {name: [self._coefficients(w, rests) for w in each] for name, each in self.contrasts.items()}
         self.basis = torch.stack([*F.one_hot(self.listed.T, classes).to(self.logits), *rests])
         self.weights = {
-            name: torch.stack([F.pad(parts, (0, len(self.basis) - parts.shape[1])) for parts in each])
+            name: torch.stack([F.pad(row, (0, len(self.basis) - row.shape[1])) for row in each])
             for name, each in found.items()
         }
 
-    def _parts(self, w: Tensor, rests: list[Tensor]) -> Tensor:
-        """The weights w (B, C) over the listed classes and the rests, of which one is added if none is right."""
+    def _coefficients(self, w: Tensor, rests: list[Tensor]) -> Tensor:
+        """Return the coefficients of weights w (B, C). Append a rest if none has their proportions."""
         rest = w.scatter(1, self.listed, 0)
         size = rest.abs().sum(dim=1).copysign(rest.sum(dim=1))
         unit = rest / size.where(size != 0, 1)[:, None]
-        apart = [(unit - each).abs().sum(dim=1).where(size != 0, 0).max() for each in rests]
-        number = next((number for number, each in enumerate(apart) if each < SAME), len(rests))
+        distances = [(unit - each).abs().sum(dim=1).where(size != 0, 0).max() for each in rests]
+        number = next((number for number, distance in enumerate(distances) if distance < SAME), len(rests))
         if number == len(rests) and size.any():
             rests.append(unit)
         parts = [w.gather(1, self.listed), w.new_zeros(len(w), number), size[:, None]]
@@ -90,21 +103,37 @@ class Ranking:
 
     @property
     def tabulated(self) -> Tensor:
-        """Cotangents (K n, B, C): all n contrasts of the first class, then of the second, and so on."""
+        """The n contrasts of the first listed class, then those of the second, and so on, (K n, B, C)."""
         return torch.stack([*self.contrasts.values()], dim=1).flatten(0, 1)
 
     def view(self, i: int, class_names: Sequence[str]) -> dict:
-        """The classes of image i, their logits, and the weights of contrasts, as the explorer's header has them."""
+        """Return the classes of an image, their logits and the coefficients of contrasts for the header.
+
+        Args:
+            i: Index of the image in the batch.
+            class_names: Names of all classes.
+
+        Returns:
+            The fields classes, rest and weights of a view; see :func:`contrastlib.explorer.content.header`.
+        """
         classes = [{"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s].item())}
                    for s in self.listed[i].tolist()]
         rest = {"count": self.others, "logit": rounded(self._rest[i].logsumexp(0).item()),
                 "rows": len(self.basis) - len(classes)} if self.others else None
-        weights = {name: [rounded_weights(row) for row in each[:, i].tolist()] for name, each in self.weights.items()}
+        weights = {name: [rounded_weights(row) for row in coefficients[:, i].tolist()]
+                   for name, coefficients in self.weights.items()}
         return {"classes": classes, "rest": rest, "weights": weights}
 
 
 def rounded(number: float, digits: int = 9) -> float:
-    """A number of few characters; nine digits keep all of single precision.
+    """Round a number to significant digits, so that it takes few characters in JSON.
+
+    Args:
+        number: The number.
+        digits: Significant digits; nine keep single precision.
+
+    Returns:
+        The rounded number, as an integer if it is one.
 
     >>> rounded(1 / 3), rounded(2.0)
     (0.333333333, 2)
@@ -114,7 +143,7 @@ def rounded(number: float, digits: int = 9) -> float:
 
 
 def rounded_weights(row: list[float]) -> list[float]:
-    """Weights to a billionth of the largest; the small ones keep four digits, and so their proportions.
+    """Round weights to a billionth of the largest one, but keep at least four significant digits of each.
 
     >>> rounded_weights([1.0, -1 / 3, 1e-7 / 3, 0.0])
     [1, -0.33333333, 3.333e-08, 0]

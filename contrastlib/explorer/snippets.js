@@ -1,4 +1,4 @@
-// Lines of Python that give the map of a pane: the templates of the header, filled. Twin of snippets.py.
+// Python code that computes the map of a pane, from the templates in the header. snippets.py does the same.
 
 import { INTERACTIVE } from "./arithmetic.js";
 
@@ -13,10 +13,10 @@ export function snippet(header, picture, pane, shares) {
   return [IMPORTS, network.code, picture.code.replace("{size}", network.size), ...lines, call].join("\n");
 }
 
-// A text with values in the place of {fields}, in one pass: values are texts of anybody's, and are not read again.
+// A text with its {fields} replaced by values, in one pass: fields in the values are not replaced.
 export const filled = (text, values) => text.replace(/\{(\w+)\}/g, (field, name) => values[name] ?? field);
 
-// The contrast as an argument, after the lines that it needs.
+// Lines that define the contrast, and the expression for it.
 function contrastCode(view, { contrast, foils, rank }, shares) {
   const listed = view.classes.map(each => each.index);
   if (!INTERACTIVE.includes(contrast)) return { lines: [], argument: `'${contrast}'` };
@@ -24,7 +24,7 @@ function contrastCode(view, { contrast, foils, rank }, shares) {
     return { lines: [], argument: `'among', foils=[${foils.map(foil => listed[foil]).join(", ")}]` };
   }
   const lines = ["y = contrastlib.autograd.predict(network, image[None])", "w = torch.zeros_like(y)", `w[0, ${listed[rank]}] = 1`,
-    ...listed.flatMap((index, place) => (shares[place] ? [`w[0, ${index}] = ${-shares[place]}`] : []))];
+    ...listed.flatMap((index, other) => (shares[other] ? [`w[0, ${index}] = ${-shares[other]}`] : []))];
   if (shares[listed.length]) {
     lines.push(`others = y.index_fill(1, torch.tensor([${listed.join(", ")}]), -torch.inf)`,
       `w -= ${shares[listed.length]} * others.softmax(dim=1)`);

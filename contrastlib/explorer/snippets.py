@@ -1,4 +1,4 @@
-"""Lines of Python that give a map of the explorer: templates, filled here and by snippets.js."""
+"""Python code that computes a map of the explorer. ``snippets.js`` fills the same templates."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ maps = lrp(network, image[None], start)
 
 
 def template(method: str) -> str:
-    """The lines of a method, with {target}, {contrast}, {layer} and {pooled} to be filled in.
+    """Return the code of a method, with the placeholders {target}, {contrast}, {layer} and {pooled}.
 
-    {contrast} is a name in quotes, followed by foils where it has some, or a variable that holds weights.
+    {contrast} stands for a quoted name, with foils where it needs them, or for a variable that holds weights.
+
+    Args:
+        method: Name of the method.
 
     >>> template("gradcam")
     "maps = contrastlib.explain(network, image[None], {target}, 'gradcam', {contrast}, layer='{layer}')"
@@ -34,7 +37,13 @@ def template(method: str) -> str:
 
 
 def snippet(header: dict, picture: dict, pane: dict) -> str:
-    """The lines that give the map of a pane, ``maps`` (1, H, W)."""
+    """Return the code that computes the map of a pane as ``maps`` (1, H, W).
+
+    Args:
+        header: The explorer's header.
+        picture: Account of the picture in the header.
+        pane: The pane in the explorer's state.
+    """
     view, network = picture["views"][pane["network"]], header["networks"][pane["network"]]
     entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (pane["method"], pane["layer"]))
     lines, contrast = _contrast(view, pane)
@@ -47,7 +56,7 @@ def snippet(header: dict, picture: dict, pane: dict) -> str:
 
 
 def _contrast(view: dict, pane: dict) -> tuple[list[str], str]:
-    """The contrast as an argument, after the lines that it needs."""
+    """Return lines that define the contrast, and the expression for it."""
     listed = [each["index"] for each in view["classes"]]
     if pane["contrast"] not in INTERACTIVE:
         return [], repr(pane["contrast"])

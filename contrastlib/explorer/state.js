@@ -1,4 +1,4 @@
-// What the reader has chosen: made complete and possible, and written in the page's address.
+// The state, which holds the reader's choices: its validation, and its text in the address of the page.
 
 import { INTERACTIVE, sum } from "./arithmetic.js";
 
@@ -9,44 +9,45 @@ export const FILL = ["blur", "zero", "mean"];
 const among = (value, choices) => (choices.includes(value) ? value : choices[0]);
 const between = (value, low, high) => Math.min(high, Math.max(low, value));
 
-// The nearest state that the data can show; what is missing takes its default.
-export function settled(wish, header) {
-  const state = { ...DEFAULTS, ...wish };
+// A valid state close to the requested one. Missing and invalid fields take their defaults.
+export function validState(requested, header) {
+  const state = { ...DEFAULTS, ...requested };
   const picture = between(Math.trunc(Number(state.picture)) || 0, 0, header.pictures.length - 1);
-  const panes = [0, 1].map(i => settledPane(wish.panes?.[i] ?? {}, header.pictures[picture].views, header.default_contrast));
+  const { views } = header.pictures[picture];
+  const panes = [0, 1].map(i => validPane(requested.panes?.[i] ?? {}, views, header.default_contrast));
   const opacity = Number.isFinite(state.opacity) ? between(state.opacity, 0, 1) : DEFAULTS.opacity;
   return { picture, panes, opacity, shared: Boolean(state.shared), keep: among(state.keep, KEEP),
     fill: among(state.fill, FILL), difference: Boolean(state.difference) };
 }
 
-function settledPane(wish, views, defaultContrast) {
-  const network = among(wish.network, Object.keys(views));
+function validPane(requested, views, defaultContrast) {
+  const network = among(requested.network, Object.keys(views));
   const view = views[network];
-  const method = among(wish.method, view.maps.map(map => map.method));
+  const method = among(requested.method, view.maps.map(map => map.method));
   const maps = view.maps.filter(map => map.method === method);
-  const layer = among(wish.layer, maps.map(map => map.layer));
+  const layer = among(requested.layer, maps.map(map => map.layer));
   const { kind } = maps.find(map => map.layer === layer);
-  const rank = between(Math.trunc(Number(wish.rank)) || 0, 0, view.classes.length - 1);
-  const foils = [...new Set(wish.foils ?? [])].filter(foil => foil !== rank
+  const rank = between(Math.trunc(Number(requested.rank)) || 0, 0, view.classes.length - 1);
+  const foils = [...new Set(requested.foils ?? [])].filter(foil => foil !== rank
     && (view.classes[foil] || (foil === view.classes.length && view.rest)));
-  const weights = settledWeights(wish.weights, rank, view);
+  const weights = validWeights(requested.weights, rank, view);
   const possible = contrastsOf(kind, view).filter(name => name !== "own" || weights);
-  const contrast = possible.includes(wish.contrast) ? wish.contrast : defaultContrast;
+  const contrast = possible.includes(requested.contrast) ? requested.contrast : defaultContrast;
   if (contrast === "among" && !foils.length) foils.push(rank === 0 ? 1 : 0);
   return { network, method, layer, rank, contrast, foils, weights: contrast === "own" ? weights : null };
 }
 
-// Maps that are no weighted sum over classes are stored, and know no weights that the reader sets.
+// The contrasts that a method offers. The maps of methods that are not linear are stored, so the reader cannot set weights.
 export const contrastsOf = (kind, view) => [...Object.keys(view.weights), ...(kind === "table" ? [] : INTERACTIVE)];
 
-function settledWeights(weights, rank, view) {
+function validWeights(weights, rank, view) {
   if (weights?.length !== view.classes.length + 1) return null;
   const positive = weights.map((weight, i) => (weight > 0 && i !== rank && (view.classes[i] || view.rest) ? weight : 0));
   const total = sum(positive);
   return total ? positive.map(weight => weight / total) : null;
 }
 
-// Fields of a pane are joined with commas: those within a name are written %2C, and decoded after the parts are known.
+// The fields of a pane are joined by commas. A comma in a name is written as %2C.
 const escaped = field => String(field).replace(/[%,]/g, sign => encodeURIComponent(sign));
 const unescaped = text => text.replace(/%25|%2C/g, sign => decodeURIComponent(sign));
 
@@ -65,7 +66,7 @@ export function address(name, state) {
 
 // The state in an address, or null when the address is not this explorer's.
 export function fromAddress(name, hash) {
-  const [owner, query] = hash.slice(1).split("?");  // anything may stand there: only what is ours is decoded
+  const [owner, query] = hash.slice(1).split("?");  // the address may belong to something else, and is not decoded then
   if (owner !== name || !query) return null;
   const fields = new URLSearchParams(query);
   const [keep, fill] = (fields.get("keep") ?? "all").split(",");

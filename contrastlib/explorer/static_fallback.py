@@ -1,4 +1,4 @@
-"""What stands where the explorer will be: a drawing of the preset and a sentence."""
+"""The static fallback of the explorer: an image of the initial state and its description."""
 
 from __future__ import annotations
 
@@ -15,19 +15,29 @@ from contrastlib import explainers, plotting
 
 
 class Shown(Protocol):
-    """What is drawn: the explorer, as far as its still needs it."""
+    """The part of the explorer's interface that its static fallback needs."""
 
     header: dict
+    """The explorer's header."""
     chunks: Sequence[bytes]
+    """The explorer's chunks."""
     state: dict
+    """The explorer's state."""
 
-    def map(self, pane: int) -> np.ndarray: ...
+    def map(self, pane: int) -> np.ndarray:
+        """Return the map (h, w) of a pane."""
+        ...
 
-    def question(self, pane: int) -> str: ...
+    def question(self, pane: int) -> str:
+        """Return the question that the map of a pane answers."""
+        ...
 
 
 def still(explorer: Shown) -> bytes:
-    """A WebP of the picture and the two maps as the state has them; the same bytes for the same state."""
+    """Draw the picture and the two maps of the current state as a WebP image.
+
+    The same state gives the same bytes.
+    """
     shown = explorer.header["pictures"][explorer.state["picture"]]
     with Image.open(io.BytesIO(explorer.chunks[shown["image"]])) as stored:
         image = np.asarray(stored.convert("RGB")) / 255
@@ -41,7 +51,8 @@ def still(explorer: Shown) -> bytes:
         plotting.overlay(ax, image, heat, explorer.state["opacity"])
         pane = explorer.state["panes"][i]
         network = explorer.header["networks"][pane["network"]]["title"]
-        method, contrast = (explorer.header[each + "s"][pane[each]]["title"] for each in ("method", "contrast"))
+        method = explorer.header["methods"][pane["method"]]["title"]
+        contrast = explorer.header["contrasts"][pane["contrast"]]["title"]
         ax.set_title(f"{'AB'[i]}: {method}, {contrast}")
         ax.set_xlabel(network, fontsize=8, parse_math=False)
     for ax in (first, *others):
@@ -52,7 +63,7 @@ def still(explorer: Shown) -> bytes:
 
 
 def sentence(explorer: Shown) -> str:
-    """What the still shows."""
+    """Describe the image that :func:`still` draws."""
     shown = explorer.header["pictures"][explorer.state["picture"]]
-    return (f"{shown['caption']} Two maps over it, red for and blue against: "
-            f"A: {explorer.question(0)} B: {explorer.question(1)}")
+    return (f"{shown['caption']} Two maps over the picture, red for evidence in favour and blue for evidence "
+            f"against: A: {explorer.question(0)} B: {explorer.question(1)}")

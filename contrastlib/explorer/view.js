@@ -1,4 +1,4 @@
-// The controls: built once, then brought up to date from the state. Nothing is computed here.
+// The controls. They are built once and updated from the state.
 
 import { logitsOf, softmax } from "./arithmetic.js";
 import { contrastsOf, FILL, KEEP } from "./state.js";
@@ -14,8 +14,8 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// What has gone wrong, in the place of the explorer; nothing once all is well again.
-export function tell(root, error) {
+// Shows an error below the explorer, or removes an earlier one.
+export function showError(root, error) {
   root.querySelector(".cx-problem")?.remove();
   if (error) root.append(element("p", { class: "cx-problem", role: "alert" }, `The explorer cannot run here: ${error.message}`));
 }
@@ -39,10 +39,10 @@ function fill(control, options, value) {
   control.value = value;
 }
 
-// The row of pictures to choose from.
+// The row of thumbnails to choose a picture from.
 export function pictureChoice(name, changed) {
   const node = element("fieldset", { class: "cx-pictures" }, element("legend", {}, "Picture"));
-  const group = `${name}-picture-${Math.random()}`;  // another explorer of this name has a choice of its own
+  const group = `${name}-picture-${Math.random()}`;  // not shared with another explorer of the same name
   return {
     node,
     update(header, state, thumbnails) {
@@ -56,7 +56,7 @@ export function pictureChoice(name, changed) {
   };
 }
 
-// One map with its choices: network, method, layer, class, contrast and the shares of the other classes.
+// One map with its controls: network, method, layer, class, contrast and the shares of the other classes.
 export function pane(title, act) {
   const network = choice("Network", "network", value => act.network(value));
   const method = choice("Method", "method", value => act.choose({ method: value }));
@@ -74,15 +74,15 @@ export function pane(title, act) {
     element("div", { class: "cx-picture" }, canvas, cross), scale.node, bars);
   return {
     node, canvas, cross, scale,
-    update(header, state, pane, view, shares, asked) {
-      question.textContent = asked;
+    update(header, state, pane, view, shares, text) {
+      question.textContent = text;
       const views = header.pictures[state.picture].views;
       fill(network.control, Object.keys(views).map(key => [key, header.networks[key].title]), pane.network);
       const methods = [...new Set(view.maps.map(map => map.method))];
       fill(method.control, methods.map(key => [key, header.methods[key].title]), pane.method);
       const layers = view.maps.filter(map => map.method === pane.method);
       fill(layer.control, layers.map(map => [map.layer, map.layer.replace(/^network\./, "")]), pane.layer);
-      layer.node.hidden = methods.length === view.maps.length; // alike in both panes, so that their maps stay in line
+      layer.node.hidden = methods.length === view.maps.length; // the same in both panes, so that their maps are aligned
       const probability = softmax(logitsOf(view));
       fill(target.control, view.classes.map((each, rank) => [rank, `${each.name}, ${percent(probability[rank])}`]), pane.rank);
       const { kind } = layers.find(map => map.layer === pane.layer);
@@ -93,16 +93,16 @@ export function pane(title, act) {
   };
 }
 
-// A row for each other class: a box to tick, its probability, and its share as a bar that can be dragged.
+// A row for each other class, with a checkbox, its probability, and a slider for its share.
 function updateBars(node, view, pane, shares, probability, fixed, act) {
   const others = [...view.classes.map(each => each.name), ...(view.rest ? [`all ${view.rest.count} others`] : [])];
   const wanted = JSON.stringify([others, pane.rank]);
   if (node.dataset.rows !== wanted) {
     node.dataset.rows = wanted;
-    node.setAttribute("aria-label", `What ${others[pane.rank]} is set against`);
+    node.setAttribute("aria-label", `Classes that ${others[pane.rank]} is contrasted with`);
     node.replaceChildren(...others.flatMap((name, rank) => (rank === pane.rank ? [] : [barRow(name, rank, act)])));
   }
-  // a list that scrolls and in which nothing can be chosen is itself what the keyboard reaches
+  // a scrolling list without enabled controls must itself be reachable with the keyboard
   fixed ? node.setAttribute("tabindex", 0) : node.removeAttribute("tabindex");
   for (const row of node.children) {
     const rank = Number(row.dataset.rank);
@@ -142,7 +142,7 @@ function scaleBar() {
   };
 }
 
-// What holds for both panes.
+// The controls of both panes.
 export function tools(act) {
   const opacity = element("input", { type: "range", min: 0, max: 100, name: "opacity",
     oninput: () => act({ opacity: opacity.value / 100 }) });
@@ -151,13 +151,13 @@ export function tools(act) {
     onchange: () => act({ difference: difference.checked }) });
   const show = choice("Show", "keep", value => act({ keep: value }));
   const masked = choice("Masked by", "fill", value => act({ fill: value }));
-  const titles = { all: "the map", positive: "pixels that speak for", negative: "pixels that speak against",
+  const titles = { all: "the map", positive: "pixels with positive values", negative: "pixels with negative values",
     blur: "a blurred picture", zero: "black", mean: "the mean colour" };
   fill(show.control, KEEP.map(key => [key, titles[key]]), "all");
   fill(masked.control, FILL.map(key => [key, titles[key]]), "blur");
-  const strength = labelled("Strength", opacity);
+  const opacityControl = labelled("Opacity", opacity);
   return {
-    node: element("div", { class: "cx-tools" }, show.node, masked.node, strength,
+    node: element("div", { class: "cx-tools" }, show.node, masked.node, opacityControl,
       labelled("Same scale for both", shared, { class: "cx-check" }), labelled("Difference", difference, { class: "cx-check" })),
     update(state) {
       opacity.value = Math.round(100 * state.opacity);
@@ -166,7 +166,7 @@ export function tools(act) {
       show.control.value = state.keep;
       masked.control.value = state.fill;
       masked.node.hidden = state.keep === "all";
-      strength.hidden = state.keep !== "all";
+      opacityControl.hidden = state.keep !== "all";
     },
   };
 }

@@ -215,7 +215,7 @@ def test_controls(opened, explorer):
     first.locator(".cx-bar input[type=range]").nth(0).fill("800")
     weights = assert_agrees_after()["panes"][0]["weights"]
     assert weights[0] == 0.8 and sum(weights) == pytest.approx(1, abs=1e-3)
-    page.get_by_label("Strength").fill("35")
+    page.get_by_label("Opacity").fill("35")
     assert assert_agrees_after()["opacity"] == 0.35
     page.get_by_label("Same scale for both").check()
     assert assert_agrees_after()["shared"]
@@ -227,11 +227,11 @@ def test_controls(opened, explorer):
             page.get_by_label("Masked by").select_option(fill)
             state = assert_agrees_after()
             assert (state["keep"], state["fill"]) == (keep, fill)
-    page.get_by_role("button", name="Start again").click()
-    assert assert_agrees_after()["panes"] == settled_panes(explorer)
+    page.get_by_role("button", name="Reset").click()
+    assert assert_agrees_after()["panes"] == preset_panes(explorer)
 
 
-def settled_panes(explorer):
+def preset_panes(explorer):
     return json.loads(json.dumps(explorer.header["state"]["panes"]))
 
 

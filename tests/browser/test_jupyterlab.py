@@ -120,7 +120,7 @@ def test_a_picture_of_ones_own(opened, tmp_path):
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Picture").click()
     chooser.value.set_files(photo)
-    page.wait_for_selector("text=bird.png is here")
+    page.wait_for_selector("text=bird.png is uploaded")
     explain.click()
     page.wait_for_selector("text=bird.png is explained")
     panes = [{"contrast": "original"}, {"contrast": "weighted"}]

@@ -17,11 +17,11 @@ from contrastlib.explorer.packing import unpacked_planes
 RUN = """
 import { readFileSync } from "node:fs";
 import { mapOf } from "./arithmetic.js";
-import { contrastsOf, settled } from "./state.js";
-const { entry, planes, mix, header, wish } = JSON.parse(readFileSync(0));
-const view = header.pictures[0].views[wish.panes[0].network];
-const stack = { planes: Int16Array.from(planes), mix: Float32Array.from(mix) };
-const pane = settled(wish, header).panes[0];
+import { contrastsOf, validState } from "./state.js";
+const { entry, planes, coefficients, header, requested } = JSON.parse(readFileSync(0));
+const view = header.pictures[0].views[requested.panes[0].network];
+const stack = { planes: Int16Array.from(planes), coefficients: Float32Array.from(coefficients) };
+const pane = validState(requested, header).panes[0];
 console.log(JSON.stringify({ menu: contrastsOf(entry.kind, view), pane, map: Array.from(mapOf(entry, stack, view, pane)) }));
 """
 METHODS = ("gradcam", "lrp", "clrp1", "vit_gradcam", "gradient_attention_rollout")
@@ -78,8 +78,8 @@ def test_the_browser(explorer, added_contrast, tmp_path):
     for _, entry, pane in entries(explorer):
         explorer.state = {**explorer.state, "panes": [pane, pane]}
         planes = unpacked_planes(explorer.chunks[entry["stack"]], entry["height"], entry["width"])
-        given = {"entry": entry, "planes": planes.ravel().tolist(), "header": explorer.header, "wish": explorer.state,
-                 "mix": np.frombuffer(explorer.chunks[entry["mix"]], "<f4").tolist()}
+        given = {"entry": entry, "planes": planes.ravel().tolist(), "header": explorer.header, "requested": explorer.state,
+                 "coefficients": np.frombuffer(explorer.chunks[entry["coefficients"]], "<f4").tolist()}
         node = Path(sys.executable).with_name("node")
         done = subprocess.run([node, "run.js"], input=json.dumps(given), capture_output=True, text=True, check=True, cwd=tmp_path)
         found = json.loads(done.stdout)

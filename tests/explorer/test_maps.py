@@ -17,7 +17,9 @@ from contrastlib import contrasts, explainers
 from contrastlib.explainers.lrp import lrp, score
 from contrastlib.explorer import Explorer, bird, bird_scene, bundle
 from contrastlib.explorer.arithmetic import row_weights
-from contrastlib.explorer.maps import applicable, offered, pooling, stacks
+from contrastlib.explorer.maps import stacks
+from contrastlib.explorer.methods import applicable, offered
+from contrastlib.explorer.pooling import pooling
 from contrastlib.explorer.ranking import Ranking, fixed_contrasts
 
 LISTED = 4
@@ -204,8 +206,8 @@ NODE = """
 import {{ mapOf, upsampled }} from {module!r};
 import {{ readFileSync }} from "node:fs";
 const cases = JSON.parse(readFileSync(0));
-console.log(JSON.stringify(cases.map(({{ entry, planes, mix, view, pane }}) => {{
-  const stack = {{ planes: Int16Array.from(planes), mix: Float32Array.from(mix) }};
+console.log(JSON.stringify(cases.map(({{ entry, planes, coefficients, view, pane }}) => {{
+  const stack = {{ planes: Int16Array.from(planes), coefficients: Float32Array.from(coefficients) }};
   const map = mapOf(entry, stack, view, pane);
   return [Array.from(map), Array.from(upsampled(map, entry.height, entry.width, 40, 48))];
 }})));
@@ -224,8 +226,9 @@ def test_the_browser_computes_the_same(explorer, tmp_path):
         view = explorer.header["pictures"][1]["views"][network]
         entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (method, pane["layer"]))
         planes = unpacked_planes(explorer.chunks[entry["stack"]], entry["height"], entry["width"])
-        mix = np.frombuffer(explorer.chunks[entry["mix"]], "<f4")
-        cases.append({"entry": entry, "planes": planes.ravel().tolist(), "mix": mix.tolist(), "view": view, "pane": pane})
+        coefficients = np.frombuffer(explorer.chunks[entry["coefficients"]], "<f4")
+        cases.append({"entry": entry, "planes": planes.ravel().tolist(), "coefficients": coefficients.tolist(),
+                      "view": view, "pane": pane})
         wanted.append(explorer.map())
     script = tmp_path / "run.mjs"
     module = tmp_path / "arithmetic.mjs"

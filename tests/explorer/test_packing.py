@@ -41,7 +41,7 @@ def test_no_finer_than_it_must_be():
 def test_rows_that_are_combinations_take_fewer_planes():
     rows = np.tensordot(GENERATOR.normal(size=(6, 2)), GENERATOR.normal(size=(2, 8, 8)), 1)
     stack = packing.quantised(rows, np.eye(6), np.zeros(6))
-    assert stack.planes.shape == (2, 8, 8) and stack.mix.shape == (6, 2)
+    assert stack.planes.shape == (2, 8, 8) and stack.coefficients.shape == (6, 2)
 
 
 def test_maps_of_zeros():
@@ -54,7 +54,7 @@ def test_a_table_keeps_each_row_to_its_own_scale():
     rows = GENERATOR.normal(size=(5, 4, 4)) * 10.0 ** np.arange(-8, 2, 2)[:, None, None]
     stack = packing.tabulated(rows)
     errors = abs(stack.maps(np.eye(5)) - rows).max(axis=(1, 2)) / np.ptp(rows, axis=(1, 2))
-    assert stack.mix.shape == (5,) and errors.max() <= packing.TOLERANCE
+    assert stack.coefficients.shape == (5,) and errors.max() <= packing.TOLERANCE
 
 
 def test_integers_come_back():

@@ -28,7 +28,7 @@ def test_a_drawing_is_the_same_scene_at_every_size(networks, make, kind):
     assert torch.equal(picture.shown(networks), kind("test", size=256)[31].image)
     names = [kind("test").class_names[label] for label in kind("test").labels(31)]
     assert picture.truth == picture.title == " and ".join(names)
-    assert make(31, "train").caption != picture.caption == f"{picture.title} (drawing 31 of the test pictures)."
+    assert make(31, "train").caption != picture.caption == f"{picture.title} (image 31 of the synthetic test images)."
     assert make(31, caption="So it is.").caption == "So it is."
 
 
@@ -42,7 +42,7 @@ def test_the_first_birds_that_fit(networks, monkeypatch):
     wanted = [bird(i, "validation") for i in (gaps >= limit - 1e-7).nonzero().flatten()[:3].tolist()]
     assert [each.code for each in found] == [each.code for each in wanted]
     monkeypatch.setattr(datasets, "load", functools.partial(datasets.load, length=20))  # the last one is soon reached
-    with pytest.raises(ValueError, match="0 of the test pictures fit: want fewer than 1"):
+    with pytest.raises(ValueError, match="0 of the test images satisfy the condition: ask for fewer than 1"):
         first_birds(network, 1, lambda p: p[0] > 1)
 
 
@@ -98,7 +98,7 @@ def test_networks_must_cut_a_photograph_alike(networks, make_network):
     wider.resize = 80
     picture = photograph(Image.new("RGB", (90, 60)))
     assert picture.shown(networks).shape == (3, 64, 64)
-    with pytest.raises(ValueError, match="cut photographs differently.*tiny, tiny_vit, wider; make an explorer for each"):
+    with pytest.raises(ValueError, match="crop photographs differently.*tiny, tiny_vit, wider; make an explorer for each"):
         picture.shown([*networks, wider])
 
 

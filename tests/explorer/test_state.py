@@ -13,12 +13,12 @@ from contrastlib.explorer import bundle
 NODE = Path(sys.executable).with_name("node")
 RUN = """
 import { readFileSync } from "node:fs";
-import { address, fromAddress, settled } from "./state.js";
+import { address, fromAddress, validState } from "./state.js";
 import { filled } from "./snippets.js";
 const { state, header, hash, text, values } = JSON.parse(readFileSync(0));
-const written = state && address("explore", settled(state, header));
-console.log(JSON.stringify({ written, first: state && settled(state, header),
-  again: written && settled(fromAddress("explore", written), header),
+const written = state && address("explore", validState(state, header));
+console.log(JSON.stringify({ written, first: state && validState(state, header),
+  again: written && validState(fromAddress("explore", written), header),
   read: hash ? fromAddress("explore", hash) : null, filled: text && filled(text, values) }));
 """
 

@@ -36,10 +36,10 @@ def click(button):
 def test_upload_and_explain(form):
     assert form._start.disabled and form.explorer is None
     upload(form)
-    assert not form._start.disabled and "bird.png is here" in form.message
+    assert not form._start.disabled and "bird.png is uploaded" in form.message
     click(form._start)
     assert "is explained" in form.message and form._bar.value == 1
-    assert form._place.children[-1] is form.explorer
+    assert form._result.children[-1] is form.explorer
     assert form.explorer.map(1).shape == (16, 16)
     assert not form._start.disabled and form._stop.disabled
 
@@ -131,7 +131,7 @@ def test_one_picture_at_a_time(form, monkeypatch):
     running = form.explain(pictures[0])
     assert begun.wait(timeout=60)
     assert form.explain(pictures[1]) is running
-    assert form.message == "two.png is not begun: another picture is being explained. Wait, or stop that one."
+    assert form.message == "two.png is not started: another picture is being explained. Wait for it, or stop it."
     wait.set()
     running.join()
     assert "one.png is explained" in form.message
@@ -146,7 +146,7 @@ def test_a_result_says_what_its_network_knows(form):
     click(form._start)
     form._network.value = "efficientnet_lite0"  # chosen, not yet used
     assert form.knowledge.startswith("small ResNet knows the 30 species that contrastlib draws itself and nothing else")
-    assert form.knowledge in form._place.children[0].value
+    assert form.knowledge in form._result.children[0].value
     assert form.knowledge in form._repr_mimebundle_()["text/html"]
 
 

@@ -39,7 +39,7 @@ def test_the_header_describes_all(explorer):
     used = {picture[key] for picture in header["pictures"] for key in ("image", "blurred")}
     used |= {picture["parts"]["labels"] for picture in header["pictures"]}
     entries = [entry for picture in header["pictures"] for view in picture["views"].values() for entry in view["maps"]]
-    used |= {entry[key] for entry in entries for key in ("stack", "mix")}
+    used |= {entry[key] for entry in entries for key in ("stack", "coefficients")}
     assert used == set(range(len(explorer.chunks)))
     assert json.loads(json.dumps(header)) == header
 
