@@ -104,8 +104,10 @@ def neuron_ablation(
 
 
 def drops(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of :func:`ablation` with what the class lost: activation y_t_before - y_t and probability p_t_before - p_t."""
-    return table.assign(activation=table["y_t_before"] - table["y_t"], probability=table["p_t_before"] - table["p_t"])
+    """The table of :func:`ablation` with activation = y_t_before - y_t and probability = p_t_before - p_t."""
+    return table.assign(
+        activation=table["y_t_before"] - table["y_t"], probability=table["p_t_before"] - table["p_t"]
+    )
 
 
 def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
@@ -118,11 +120,12 @@ def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.D
     Returns:
         A row for each network and size.
     """
-    return statistics.paired_differences(drops(table), "activation", ["network", "size"], "method", first, second, **options)
+    by = ["network", "size"]
+    return statistics.paired_differences(drops(table), "activation", by, "method", first, second, **options)
 
 
 def relative_drops(table: pd.DataFrame, method: str, other: str) -> pd.DataFrame:
-    """Mean activation lost at the positions of one method, over that lost at those of another; inf where that loses none.
+    """Mean activation lost at the positions of one method, over that of another; inf where that loses none.
 
     Args:
         table: from :func:`ablation`, of several networks.
@@ -130,34 +133,36 @@ def relative_drops(table: pd.DataFrame, method: str, other: str) -> pd.DataFrame
     Returns:
         A row for each network and size, with ``mean``.
     """
-    mean = drops(table).groupby(["network", "size", "method"], sort=False)["activation"].mean().unstack("method")
+    cells = drops(table).groupby(["network", "size", "method"], sort=False)
+    mean = cells["activation"].mean().unstack("method")
     return (mean[method] / mean[other]).where(mean[other] > 0, float("inf")).rename("mean").reset_index()
 
 
 def own_patches(table: pd.DataFrame, over: str = "neuron", tolerance: float = 1e-6) -> pd.DataFrame:
     """How often the loss of a neuron by its own patch is the largest of its kind (Gu et al. 2018, Fig. 5c).
 
-    A loss is the share 1 - after / before of a neuron's activation. Losses within ``tolerance`` of the largest are all
-    the largest: neurons that point at one position lose the same there.
+    A loss is the share 1 - after / before of a neuron's activation. Losses within ``tolerance`` of the largest
+    are all the largest: neurons that point at one position lose the same there.
 
     Args:
         table: from :func:`neuron_ablation`, of one method and several networks.
-        over: "neuron", largest of the losses of a neuron by all patches; "ablated", largest of the losses of all neurons by
-            a patch.
+        over: "neuron", largest of the losses of a neuron by all patches; "ablated", largest of the losses of all
+            neurons by a patch.
 
     Returns:
-        A row for each network, with ``mean`` (the share of neurons, or patches) and ``chance`` (the share of all pairs of
-        a neuron and a patch whose loss is the largest of its kind).
+        A row for each network, with ``mean`` (the share of neurons, or patches) and ``chance`` (the share of all
+        pairs of a neuron and a patch whose loss is the largest of its kind).
     """
     lost = 1 - table["after"] / table["before"]
     largest = lost > lost.groupby([table["network"], table["image"], table[over]]).transform("max") - tolerance
     own = table["ablated"] == table["neuron"]
     mean = largest[own].groupby(table.loc[own, "network"], sort=False).mean()
-    return pd.DataFrame({"mean": mean, "chance": largest.groupby(table["network"]).mean()}).loc[mean.index].reset_index()
+    chance = largest.groupby(table["network"], sort=False).mean()
+    return pd.DataFrame({"mean": mean, "chance": chance}).reset_index()
 
 
 def neuron_similarities(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean cosine of the maps of two different neurons, for each network; the table is that of :func:`neuron_ablation`."""
+    """Mean cosine of the maps of two neurons, for each network; table from :func:`neuron_ablation`."""
     pairs = table[table["ablated"] != table["neuron"]]
     return pairs.groupby("network", sort=False)["similarity"].mean().rename("mean").reset_index()
 

@@ -1,4 +1,4 @@
-"""Methods that equal input x gradient in a homogeneous network (Wang & Wang 2022, sec. 4; erratum 9 and 25)."""
+"""Methods that equal input x gradient in homogeneous networks (Wang & Wang 2022, sec. 4; errata 9, 25)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from contrastlib.autograd import forward
 from contrastlib.explainers import deeplift, input_x_gradient, integrated_gradients
 from contrastlib.explainers.lrp import contrastive_lrp
 
-SHIFTS = ("bias", "running_mean", "mean")  # attributes of layers; "mean" is that of the normalisation of the pixels
+SHIFTS = (
+    "bias",
+    "running_mean",
+    "mean",
+)  # attributes of layers; "mean" is that of the normalisation of the pixels
 
 
 def without_shifts(model: nn.Module) -> nn.Module:
-    """A copy whose biases, means and shifts are 0: f(a x) = a f(x) for a > 0, if its other layers are homogeneous.
+    """A copy whose biases, means and shifts are 0: f(a x) = a f(x) for a > 0, if its layers allow that.
 
     >>> net = without_shifts(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
     >>> x = torch.rand(1, 4)
@@ -36,8 +40,8 @@ def without_shifts(model: nn.Module) -> nn.Module:
 def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 16) -> pd.DataFrame:
     """Cosine of three methods with input x gradient, of the network as it is and of :func:`without_shifts`.
 
-    All in double precision and in one memory layout, so that equal values stay equal where a maximum is taken; for the
-    predicted class. Integrated gradients and DeepLIFT (rescale rule) start from black; LRP
+    All in double precision and in one memory layout, so that equal values stay equal where a maximum is taken;
+    for the predicted class. Integrated gradients and DeepLIFT (rescale rule) start from black; LRP
     follows the z rule, biases taking their part.
 
     Args:
@@ -52,9 +56,16 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
     for shifts, network in (("kept", deepcopy(model)), ("set to 0", without_shifts(model))):
         network = network.double().to(memory_format=torch.contiguous_format)
         for method, similarity in _similarities(network, images, steps).items():
-            tables.append(pd.DataFrame({
-                "image": range(len(images)), "method": method, "shifts": shifts, "similarity": similarity.numpy(force=True),
-            }))
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "image": range(len(images)),
+                        "method": method,
+                        "shifts": shifts,
+                        "similarity": similarity.numpy(force=True),
+                    }
+                )
+            )
     return pd.concat(tables, ignore_index=True)
 
 

@@ -18,6 +18,7 @@ from contrastlib.evaluation import statistics
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 
 METHODS = ("gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "centre")
+COLUMNS = ("image", "object", "method", "threshold", "hit", "inside", "kept", "energy", "box")
 THRESHOLDS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -58,20 +59,19 @@ def of_objects(
     Args:
         model, images, methods, thresholds: see :func:`pointing_game`.
         labels: not used; the classes are those of the objects.
-        objects: class and region (H, W) of each object, a sequence for each image; images without any give no row.
+        objects: class and region (H, W) of each object, a sequence for each image; without any it has no row.
 
     Returns:
         The table of :func:`pointing_game` with column object, the object's number in its image.
     """
-    tables = [pd.DataFrame(columns=["image", "object", "method", "threshold", "hit", "inside", "kept", "energy", "box"])]
+    tables = []
     for number in range(max(map(len, objects))):
         having = [i for i, each in enumerate(objects) if len(each) > number]
         classes, regions = zip(*(objects[i][number] for i in having))
-        table = pointing_game(
-            model, images[having], torch.tensor(classes, device=images.device), torch.stack(regions), methods, thresholds
-        )
+        targets = torch.tensor(classes, device=images.device)
+        table = pointing_game(model, images[having], targets, torch.stack(regions), methods, thresholds)
         tables.append(table.assign(image=np.array(having)[table["image"]], object=number))
-    return pd.concat(tables[1:] or tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
 def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
@@ -84,12 +84,12 @@ def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.D
     Returns:
         A row for each network and threshold.
     """
-    by = ["network", "threshold"]
-    return statistics.paired_differences(statistics.objects_apart(table), "hit", by, "method", first, second, **options)
+    apart, by = statistics.objects_apart(table), ["network", "threshold"]
+    return statistics.paired_differences(apart, "hit", by, "method", first, second, **options)
 
 
 def distances(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
-    """Absolute values of :func:`differences`, and of the numbers in their intervals the least and the greatest absolute value."""
+    """Absolute values of :func:`differences`; low and high are the least and the greatest in the interval."""
     found = differences(table, first, second, **options)
     nearest = found["low"].clip(lower=0) - found["high"].clip(upper=0)
     return found.assign(mean=found["mean"].abs(), low=nearest, high=found[["low", "high"]].abs().max(axis=1))
@@ -98,11 +98,11 @@ def distances(table: pd.DataFrame, first: str, second: str, **options) -> pd.Dat
 def largest_distance(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """The largest of the mean :func:`distances` over the thresholds, for each network."""
     found = distances(table, first, second, resamples=1)
-    return found.groupby("network", sort=False, as_index=False).agg({"mean": "max", "images": "max", "groups": "max"})
+    return found.groupby("network", sort=False, as_index=False)[["mean", "images", "groups"]].max()
 
 
 def largest_rise(table: pd.DataFrame) -> pd.DataFrame:
-    """By how much pointing accuracy rises at most from one threshold to the next, over all methods, for each network.
+    """The largest rise of pointing accuracy from one threshold to the next over all methods, by network.
 
     Args:
         table: from :func:`of_objects`, of several networks.
@@ -110,7 +110,7 @@ def largest_rise(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns network and mean; below 0 if every accuracy falls at every step.
 
-    >>> t = pd.DataFrame({"network": "n", "method": "m", "threshold": [0.0, 0.1, 0.2], "hit": [1.0, 0.5, 0.75]})
+    >>> t = pd.DataFrame({"network": "n", "method": "m", "threshold": [0, 0.1, 0.2], "hit": [1, 0.5, 0.75]})
     >>> largest_rise(t)["mean"].tolist()
     [0.25]
     """

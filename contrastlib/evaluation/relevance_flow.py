@@ -1,4 +1,4 @@
-"""Relevance inside a network: which units receive it, and how much of it a layer passes on (Gu et al. 2018, sec. 3.2)."""
+"""Relevance inside a network: which units receive it, and what a layer passes on (Gu et al. 2018, sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def arriving(model: nn.Module, images: Tensor, layers: Sequence[str], count: int
     def watching(name: str):
         def watch(module: nn.Module, inputs: tuple, output: Tensor) -> None:
             output.register_hook(lambda relevance: arrived[name].append(relevance.flatten(1)))
+
         return watch
 
     with ExitStack() as stack:
@@ -44,7 +45,9 @@ def arriving(model: nn.Module, images: Tensor, layers: Sequence[str], count: int
     return {name: torch.stack(each) for name, each in arrived.items()}
 
 
-def received(model: nn.Module, images: Tensor, labels: Tensor | None = None, layers: Sequence[str] = ()) -> pd.DataFrame:
+def received(
+    model: nn.Module, images: Tensor, labels: Tensor | None = None, layers: Sequence[str] = ()
+) -> pd.DataFrame:
     """Units that receive relevance from both of the two most probable classes, of those that receive any.
 
     Args:
@@ -52,21 +55,27 @@ def received(model: nn.Module, images: Tensor, labels: Tensor | None = None, lay
         labels: not used; the classes are the predicted ones.
 
     Returns:
-        One row for each image and layer, with from_both (the share of units) and similarity (cosine of what they receive).
+        One row for each image and layer, with from_both (the share of units) and similarity (cosine of
+        what they receive).
     """
     tables = []
     for name, (one, other) in arriving(model, images, layers, count=2).items():
         both, either = (one != 0) & (other != 0), (one != 0) | (other != 0)
-        tables.append(pd.DataFrame({
-            "image": range(len(images)), "layer": name,
-            "from_both": (both.sum(dim=1) / either.sum(dim=1)).numpy(force=True),
-            "similarity": torch.cosine_similarity(one, other).numpy(force=True),
-        }))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image": range(len(images)),
+                    "layer": name,
+                    "from_both": (both.sum(dim=1) / either.sum(dim=1)).numpy(force=True),
+                    "similarity": torch.cosine_similarity(one, other).numpy(force=True),
+                }
+            )
+        )
     return pd.concat(tables, ignore_index=True)
 
 
 def passed_on(model: nn.Module, images: Tensor, steps: Mapping[str, tuple[str, str]]) -> pd.Series:
-    """Share of the relevance at the outputs of a layer that arrives at those of an earlier one, median over images.
+    """Share of a layer's relevance that arrives at an earlier layer, both at the outputs; medians over images.
 
     Args:
         model, images: see :func:`arriving`; the class is the predicted one.
@@ -76,5 +85,10 @@ def passed_on(model: nn.Module, images: Tensor, steps: Mapping[str, tuple[str, s
         Step -> share.
     """
     layers = dict.fromkeys(layer for pair in steps.values() for layer in pair)
-    sums = {name: relevance[0].sum(dim=1) for name, relevance in arriving(model, images, list(layers), count=1).items()}
-    return pd.Series({step: (sums[earlier] / sums[later]).median().item() for step, (earlier, later) in steps.items()})
+    sums = {
+        name: relevance[0].sum(dim=1)
+        for name, relevance in arriving(model, images, list(layers), count=1).items()
+    }
+    return pd.Series(
+        {step: (sums[earlier] / sums[later]).median().item() for step, (earlier, later) in steps.items()}
+    )

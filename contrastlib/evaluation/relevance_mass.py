@@ -74,8 +74,8 @@ def of_objects(
         objects: class and region (H, W) of both objects, for each image.
 
     Returns:
-        The table of :func:`compare` with column initial_relevance, sum_s w_s y_s = y_t - sum_{s != t} alpha_s y_s, w being
-        the weighted contrast.
+        The table of :func:`compare` with column initial_relevance, the sum of w_s y_s over s, which is
+        y_t - sum_{s != t} alpha_s y_s, w being the weighted contrast.
 
     Raises:
         ValueError: an image has more or fewer than two objects.
@@ -83,43 +83,50 @@ def of_objects(
     counts = sorted({len(each) for each in objects})
     if counts != [2]:
         raise ValueError(f"images of two objects are compared, got {counts} of them")
-    targets = torch.tensor([[each[number][0] for each in objects] for number in range(2)], device=images.device)
+    classes = [[each[number][0] for each in objects] for number in range(2)]
+    targets = torch.tensor(classes, device=images.device)
     regions = torch.stack([torch.stack([each[number][1] for each in objects]) for number in range(2)])
     table = compare(model, images, targets, regions, methods)
     logits = predict(model, images)
-    sums = torch.stack([(contrasts.weighted(logits, target) * logits).sum(dim=1) for target in targets]).numpy(force=True)
-    return table.assign(initial_relevance=sums[table["object"], table["image"]])
+    sums = torch.stack([(contrasts.weighted(logits, target) * logits).sum(dim=1) for target in targets])
+    return table.assign(initial_relevance=sums.numpy(force=True)[table["object"], table["image"]])
 
 
 def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
-    """Mean differences of the share of positive energy in the right region, method ``first`` minus ``second``.
+    """Mean differences of the positive energy in the right region, method ``first`` minus ``second``.
 
     Args:
         table: from :func:`compare` or :func:`of_objects`, of several networks.
         options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
     """
-    return statistics.paired_differences(statistics.objects_apart(table), "own", ["network"], "method", first, second, **options)
+    apart = statistics.objects_apart(table)
+    return statistics.paired_differences(apart, "own", ["network"], "method", first, second, **options)
 
 
 def by_sign_of_initial_relevance(table: pd.DataFrame) -> pd.DataFrame:
-    """Weighted LRP where its initial relevance adds up to a positive number and where it does not, and LRP beside it.
+    """Weighted LRP where its initial relevance has a positive sum and where not, and LRP beside it.
 
     Args:
         table: from :func:`of_objects`, of several networks.
 
     Returns:
-        A row for each network, with counts: maps, negative_logit, negative_sum and empty (maps of weighted LRP without
-        positive relevance); and mean shares of positive energy in the right region: positive (weighted LRP where the sum is
-        positive), lrp (LRP on the same objects) and negative (weighted LRP where the sum is not).
+        A row for each network, with counts: maps, negative_logit, negative_sum and empty (maps of weighted LRP
+        without positive relevance); and mean shares of positive energy in the right region: positive (weighted
+        LRP where the sum is positive), lrp (LRP on the same objects) and negative (weighted LRP where it is not).
     """
     rows = {}
     for network, part in statistics.objects_apart(table).groupby("network", sort=False):
-        weighted, plain = (part[part["method"] == name].set_index("image") for name in ("weighted_lrp", "lrp"))
+        maps = {name: rows.set_index("image") for name, rows in part.groupby("method")}
+        weighted, plain = maps["weighted_lrp"], maps["lrp"]
         positive = weighted["initial_relevance"] > 0
         rows[network] = {
-            "maps": len(weighted), "negative_logit": (weighted["y_t"] < 0).sum(), "negative_sum": (~positive).sum(),
-            "empty": (weighted["own"] + weighted["other"] == 0).sum(), "positive": weighted["own"][positive].mean(),
-            "lrp": plain["own"][positive].mean(), "negative": weighted["own"][~positive].mean(),
+            "maps": len(weighted),
+            "negative_logit": (weighted["y_t"] < 0).sum(),
+            "negative_sum": (~positive).sum(),
+            "empty": (weighted["own"] + weighted["other"] == 0).sum(),
+            "positive": weighted["own"][positive].mean(),
+            "lrp": plain["own"][positive].mean(),
+            "negative": weighted["own"][~positive].mean(),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network").reset_index()
 

@@ -121,7 +121,7 @@ def paired_differences(
 
 
 def objects_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of several objects in each image, every object as an image of its own; ``group`` still tells the photograph.
+    """A table of several objects in each image, every object as an image of its own; ``group`` stays.
 
     >>> objects_apart(pd.DataFrame({"image": [0, 0, 1, 1], "object": [0, 1, 0, 1]}))["image"].tolist()
     [0, 1, 2, 3]

@@ -211,7 +211,7 @@ def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: M
 
 
 def _leaves_out_rows(variant: Evidence, main: Evidence, table: pd.DataFrame) -> bool:
-    """Whether a variant that leaves out other rows finds any: one without MobileNet V2 is none where it was not measured."""
+    """Whether a variant that leaves out other rows finds any; one without a network needs that network."""
     if variant.leave_out == main.leave_out:
         return True
     return any(table[column].isin(_list(unwanted)).any() for column, unwanted in variant.leave_out.items())

@@ -33,10 +33,10 @@ def ablation_in(
 
 
 def neuron_ablation_in(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, layer: str, count: int | None = 150, neurons: int = 8,
-    size: int = 21,
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, layer: str, count: int | None = 150,
+    neurons: int = 8, size: int = 21,
 ) -> pd.DataFrame:
-    """:func:`~contrastlib.evaluation.ablation.neuron_ablation` with the mean image of a data set of the registry.
+    """:func:`~contrastlib.evaluation.ablation.neuron_ablation` with the mean image of a set of the registry.
 
     Args:
         dataset, count: see :func:`ablation_in`.

@@ -74,7 +74,8 @@ class Study:
 WANG, ERIKSSON, GU = "Wang & Wang 2022", "Eriksson et al. 2025", "Gu et al. 2018"
 GRADCAM = {"methods": ["gradcam"]}
 GRADCAM_BLURRED = GRADCAM | {"baselines": ["blur"]}
-ABLATED = ["random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/weighted"]
+ABLATED = [
+    "random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/weighted"]
 POINTING = [*ABLATED[1:-1], "gradcam/original", "gradcam/weighted", "centre"]
 SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # the weighted contrast, exact and through the softmax
 
@@ -107,12 +108,15 @@ gradient_norms = Study("gradient_norms", dominance.gradient_norms, f"{ERIKSSON},
 class_relevance = Study("class_relevance", conservation.class_similarity, f"{GU}, sec. 3.1", 8)
 relevance_conservation = Study("relevance_conservation", conservation.conservation, f"{GU}, Definition 1", 8)
 relevance_duals = Study("relevance_duals", conservation.duals, "erratum 23", 8)
-ablation_table = Study("ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8, {"methods": ABLATED})
+ablation_table = Study(
+    "ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8, {"methods": ABLATED})
 relevance_received = Study("relevance_received", relevance_flow.received, f"{GU}, sec. 3.2", 30)
 homogeneous_maps = Study("homogeneous_maps", homogeneity.compare, f"{WANG}, sec. 4", 2)
 two_objects = Study("two_objects", relevance_mass.of_objects, f"{GU}, sec. 5.1", 20)
-pointing = Study("pointing", pointing_game.of_objects, f"{GU}, sec. 5.2 and Fig. 4", 20, {"methods": POINTING})
-neuron_ablation = Study("neuron_ablation", dataset_evaluations.neuron_ablation_in, f"{GU}, sec. 5.3 and Fig. 5", 8)
+pointing = Study(
+    "pointing", pointing_game.of_objects, f"{GU}, sec. 5.2 and Fig. 4", 20, {"methods": POINTING})
+neuron_ablation = Study(
+    "neuron_ablation", dataset_evaluations.neuron_ablation_in, f"{GU}, sec. 5.3 and Fig. 5", 8)
 zebra_elephant = Study("zebra_elephant", compare_animals, f"{GU}, sec. 5.1", 4)
 precision_table = Study("precision_table", precision.softmax_gradients, "erratum 10", 16)
 integrated_readings = Study("integrated_readings", path_contrasts.compare, "erratum 8", 8)

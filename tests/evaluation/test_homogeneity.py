@@ -12,9 +12,12 @@ from contrastlib.models.classifier import Classifier
 def network():
     torch.manual_seed(0)
     layers = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 9, 6))
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 9, 6)
+    )
     layers[1].running_mean.normal_(), layers[1].bias.data.normal_()
-    return Classifier(layers, name="n", class_names=list("abcdef"), layer=None, input_size=8, checksum="").eval()
+    return Classifier(
+        layers, name="n", class_names=list("abcdef"), layer=None, input_size=8, checksum=""
+    ).eval()
 
 
 @pytest.fixture

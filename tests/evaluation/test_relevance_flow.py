@@ -12,9 +12,18 @@ from contrastlib.explainers.lrp import lrp
 @pytest.fixture
 def small():
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 4, 3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 10, bias=False), nn.ReLU(), nn.Linear(10, 6),
-    ).double().eval()
+    return (
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3, bias=False),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(4 * 36, 10, bias=False),
+            nn.ReLU(),
+            nn.Linear(10, 6),
+        )
+        .double()
+        .eval()
+    )
 
 
 @pytest.fixture
@@ -38,13 +47,17 @@ def test_units_that_receive_from_both(small, images):
     table = relevance_flow.received(small, images, layers=["1", "4"]).set_index(["layer", "image"])
     for i in range(3):
         units = [set(relevance[i].nonzero().flatten().tolist()) for relevance in (one, other)]
-        assert table.loc[("4", i), "from_both"] == pytest.approx(len(units[0] & units[1]) / len(units[0] | units[1]))
-        assert table.loc[("4", i), "similarity"] == pytest.approx(torch.cosine_similarity(one[i], other[i], dim=0).item())
+        assert table.loc[("4", i), "from_both"] == pytest.approx(
+            len(units[0] & units[1]) / len(units[0] | units[1])
+        )
+        assert table.loc[("4", i), "similarity"] == pytest.approx(
+            torch.cosine_similarity(one[i], other[i], dim=0).item()
+        )
     assert (table.loc["1", "similarity"] > table.loc["4", "similarity"]).all()
 
 
 def test_what_a_layer_passes_on(small, images):
-    """The maps of the pixels have the sum of what the first layer received, and no layer here has a bias before the last."""
+    """The maps of the pixels sum to what the first layer received; only the last layer has a bias."""
     shares = relevance_flow.passed_on(small, images, {"linear": ("1", "4"), "itself": ("4", "4")})
     assert shares.to_dict() == pytest.approx({"linear": 1, "itself": 1})
     whole = lrp(small, images, lambda y: original(y, y.argmax(dim=1)) * y.abs()).sum(dim=(1, 2, 3))

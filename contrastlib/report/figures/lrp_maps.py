@@ -18,7 +18,7 @@ from contrastlib import assets, models, plotting
 from contrastlib.evaluation.conservation import random_classes, together
 from contrastlib.explainers.lrp import named_methods, propagated, propagation, relevance_maps, score
 from contrastlib.report import batches
-from contrastlib.report.figures.lrp import METHODS
+from contrastlib.report.figures.lrp_shared import METHODS
 from contrastlib.report.figures.shared import finished, left_out
 from contrastlib.report.verdict_tables import title
 from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
@@ -27,12 +27,14 @@ CONTRASTIVE = ("clrp1", "clrp2", "sglrp", "weighted_lrp")
 OF_TWO = ("lrp", *CONTRASTIVE)
 HERDS, SQUEEZENET = ("clrp_zebra_elephant.zip",), "squeezenet1_1_imagenet_fp16.safetensors"
 ONE_SCENE = (
-    "Scene {scene} with two drawn birds of different species, and for each species the maps of LRP, CLRP1, CLRP2, SGLRP and "
-    "weighted LRP of {network}."
+    "Scene {scene} with two drawn birds of different species, and for each species the maps of LRP, CLRP1, "
+    "CLRP2, SGLRP and weighted LRP of {network}."
 )
 
 
-def of_three_classes(model: models.Classifier, image: Tensor, methods: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+def of_three_classes(
+    model: models.Classifier, image: Tensor, methods: Sequence[str]
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """Maps (3, H, W) of the three most probable classes by each method, and the titles of the classes."""
     maps = relevance_maps(model, image[None], lambda y: y.topk(3, dim=1).indices.T, methods, score="absolute")
     with torch.no_grad():
@@ -49,7 +51,7 @@ def of_random_classes(model: models.Classifier, image: Tensor) -> np.ndarray:
 
 
 def class_maps(networks: Mapping[str, Sequence], count: int) -> Figure:
-    """LRP of the three most probable classes and of ten random ones together, a row for each image and network.
+    """LRP of the three most probable classes and of ten random ones, a row for each image and network.
 
     Args:
         networks: network -> [image set, ...].
@@ -62,7 +64,9 @@ def class_maps(networks: Mapping[str, Sequence], count: int) -> Figure:
         maps, titles = of_three_classes(model, image, ["lrp"])
         row[0].imshow(image.permute(1, 2, 0))
         row[0].set_ylabel(title(name), fontsize=7.5)
-        _draw_row(row[1:], image, [*maps["lrp"], of_random_classes(model, image)], [*titles, "ten random\nclasses"])
+        _draw_row(
+            row[1:], image, [*maps["lrp"], of_random_classes(model, image)], [*titles, "ten random\nclasses"]
+        )
     return finished(axes[0, 0].figure)
 
 
@@ -92,12 +96,14 @@ def photograph_maps(model: models.Classifier, image: Tensor) -> Figure:
 
 
 def one_scene(names: Sequence[str]) -> Callable[..., Figure]:
-    """A function that draws one scene with two drawn birds, and the maps of both species by one of several networks."""
+    """A function that draws one scene with two drawn birds, and the maps of both species by a network."""
 
     def draw(network: str = names[0], scene: int = 0) -> Figure:
         model = models.load(network)
         scenes = batches.load_dataset("bird-scenes", model.input_size)
-        return of_two_objects(model, scenes[scene].image, scenes.labels(scene), f"scene {scene}, {title(network)}")
+        return of_two_objects(
+            model, scenes[scene].image, scenes.labels(scene), f"scene {scene}, {title(network)}"
+        )
 
     return draw
 
@@ -132,13 +138,17 @@ def of_two_objects(model: models.Classifier, image: Tensor, classes: Sequence[in
 
 
 def neurons(network: str, dataset: str, layer: str, table: pd.DataFrame) -> Figure:
-    """Figure 5 of Gu et al. 2018: maps of the most active neurons of a layer, and the losses by each other's patches.
+    """Figure 5 of Gu et al. 2018: maps of a layer's most active neurons, and losses by each other's patches.
 
     Args:
         network, dataset, layer: as they were measured; the first image is drawn.
         table: of :func:`contrastlib.evaluation.ablation.neuron_ablation`.
     """
-    shown = table[(table["network"] == network) & (table["method"] == "clrp2") & (table["image"] == table["image"].min())]
+    shown = table[
+        (table["network"] == network)
+        & (table["method"] == "clrp2")
+        & (table["image"] == table["image"].min())
+    ]
     order = shown.drop_duplicates("neuron").sort_values("neuron")["neuron_index"].tolist()
     model = models.load(network)
     image = batches.load_dataset(dataset, model.input_size)[int(table["image"].min())].image
@@ -156,14 +166,26 @@ def neurons(network: str, dataset: str, layer: str, table: pd.DataFrame) -> Figu
 
 def _draw_losses(ax: plt.Axes, shown: pd.DataFrame, order: Sequence[int]) -> None:
     """The share of its activation that each neuron loses by each neuron's patch."""
-    lost = shown.assign(lost=1 - shown["after"] / shown["before"]).pivot(index="ablated_index", columns="neuron_index", values="lost")
-    sns.heatmap(lost.loc[order, order], cmap=plotting.COLOURS, center=0, ax=ax, square=True, xticklabels=1, yticklabels=1,
-                cbar_kws={"label": "activation lost", "shrink": 0.6})
+    lost = shown.assign(lost=1 - shown["after"] / shown["before"]).pivot(
+        index="ablated_index", columns="neuron_index", values="lost"
+    )
+    sns.heatmap(
+        lost.loc[order, order],
+        cmap=plotting.COLOURS,
+        center=0,
+        ax=ax,
+        square=True,
+        xticklabels=1,
+        yticklabels=1,
+        cbar_kws={"label": "activation lost", "shrink": 0.6},
+    )
     ax.tick_params(labelsize=6)
     ax.set(xlabel="neuron", ylabel="patch of neuron")
 
 
-def _of_neurons(model: models.Classifier, image: Tensor, layer: str, order: Sequence[int]) -> dict[str, np.ndarray]:
+def _of_neurons(
+    model: models.Classifier, image: Tensor, layer: str, order: Sequence[int]
+) -> dict[str, np.ndarray]:
     with propagation(model, image[None], layer=layer) as propagate:
         targets = torch.tensor(order)[:, None]
         methods = named_methods(["lrp", "clrp2"], score="absolute")
@@ -173,7 +195,9 @@ def _of_neurons(model: models.Classifier, image: Tensor, layer: str, order: Sequ
 
 def _grid(rows: int, columns: int, height: float) -> np.ndarray:
     """Axes without ticks and frames, small enough for a phone."""
-    axes = plt.subplots(rows, columns, figsize=(1.1 * columns, height * rows), layout="constrained", squeeze=False)[1]
+    axes = plt.subplots(
+        rows, columns, figsize=(1.1 * columns, height * rows), layout="constrained", squeeze=False
+    )[1]
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
         sns.despine(ax=ax, left=True, bottom=True)

@@ -1,0 +1,49 @@
+"""What the tables and figures of 10_lrp share: titles, and tables by scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+
+import pandas as pd
+from IPython.display import Markdown
+
+from contrastlib.report.verdict_tables import title
+
+METHODS = {
+    "lrp": "LRP",
+    "clrp1": "CLRP1",
+    "clrp1_coded": "CLRP1, code",
+    "clrp2": "CLRP2",
+    "sglrp": "SGLRP",
+    "weighted_lrp": "weighted LRP",
+    "gradient": "gradient",
+    "guided_backpropagation": "guided back-propagation",
+    "gradcam/original": "GradCAM, original",
+    "gradcam/weighted": "GradCAM, weighted",
+    "random": "random position",
+    "centre": "centre of the image",
+    "integrated_gradients": "integrated gradients",
+    "deeplift": "DeepLIFT",
+}
+Tables = Mapping[str, pd.DataFrame]
+
+
+def where_measured(show: Callable) -> Callable:
+    """Of a function of tables by scale: a note where there is no table."""
+
+    @wraps(show)
+    def call(measured: Tables, *args, **options):
+        return show(measured, *args, **options) if measured else Markdown("*Not measured at this scale.*")
+
+    return call
+
+
+def together(measured: Tables) -> pd.DataFrame:
+    return pd.concat(measured, names=["scale"]).reset_index("scale")
+
+
+def named(table: pd.DataFrame, axis: int = 1) -> pd.DataFrame:
+    """Titles for the names of networks on an axis and of methods on the other."""
+    table = table.rename(title, axis=axis, level="network")
+    return table.rename(METHODS, axis=1 - axis) if axis == 1 else table
