@@ -40,6 +40,7 @@ def where_measured(show: Callable) -> Callable:
 
 
 def together(measured: Tables) -> pd.DataFrame:
+    """The tables of all scales in one, with a column ``scale``."""
     return pd.concat(measured, names=["scale"]).reset_index("scale")
 
 
