@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts
 from contrastlib.autograd import ForwardPass
-from contrastlib.explainers import vit
+from contrastlib.evaluation import statistics
+from contrastlib.evaluation.energy import energy_in
+from contrastlib.explainers import upsample, vit
 
 CONTRASTS = ("original", "weighted", "probability")
 """probability, from which the review's code starts, for the rollouts alone: they are not linear, and depend on the
@@ -82,6 +84,97 @@ def moran(maps: Tensor) -> Tensor:
     neighbours = down.sum(dim=(-2, -1)) + across.sum(dim=(-2, -1))
     variance = z.square().mean(dim=(-2, -1))
     return neighbours / pairs / torch.where(variance == 0, torch.nan, variance)
+
+
+def energy_on_regions(model: nn.Module, images: Tensor, regions: Tensor) -> pd.DataFrame:
+    """Share of sum |phi| in a region, of the contrastive maps of the predicted class at the size of the images.
+
+    Args:
+        model, images: as in :func:`describe`.
+        regions: boolean (B, H, W), a region in each image.
+
+    Returns:
+        One row for each image and map, named as in :func:`describe`: of the rollouts "review", from the *probability*, and
+        "repaired"; the others are *weighted*. energy is the share, area the share of the image that the region covers,
+        which is the energy of an even map.
+
+    Raises:
+        ValueError: regions of another size than the images.
+    """
+    if regions.shape != (len(images), *images.shape[-2:]):
+        raise ValueError(f"images {tuple(images.shape)} need regions (B, H, W); got {tuple(regions.shape)}")
+    record = vit.vit_forward(model, images, once=True)
+    target = record.logits.argmax(dim=1)
+    cotangents = torch.stack([make(record.logits, target) for make in (contrasts.weighted, contrasts.probability)])
+    chosen = {name: make for name, make in _maps(record).items() if name not in ROLLOUTS or name in ("review", "repaired")}
+    maps = {name: make(record, cotangents)[int(name == "review")] for name, make in chosen.items()}
+    maps["rollout without gradients"] = vit.attention_rollout(record)
+    area = regions.double().mean(dim=(1, 2)).numpy(force=True)
+    return pd.concat([
+        pd.DataFrame({
+            "image": range(len(images)), "map": name,
+            "energy": energy_in(upsample(phi, images.shape[-2:]).double(), regions).numpy(force=True), "area": area,
+        }) for name, phi in maps.items()
+    ], ignore_index=True)
+
+
+def contrastive(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`describe` with the contrast that each map is made with.
+
+    *probability* for the rollout as the review coded it, with and without repairs; *weighted* for the others; "none" for
+    the rollout without gradients.
+    """
+    own = np.where(table["map"].str.startswith("review"), "probability", "weighted")
+    return table[(table["contrast"] == own) | (table["contrast"] == "none")]
+
+
+def gradcam(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of GradCAM, with the number of the ``block``, and ``tokens``: those that enter it, or its "output".
+
+    >>> table = pd.DataFrame({"map": ["block 0", "behind block 0", "review"]})
+    >>> gradcam(table)[["block", "tokens"]].values.tolist()
+    [[0, 'entering'], [0, 'output']]
+    """
+    name = table["map"].str.extract(r"^(?P<output>behind )?block (?P<block>\d+)$")
+    tokens = np.where(name["output"].isna(), "entering", "output")
+    return table.assign(block=name["block"], tokens=tokens).dropna(subset="block").astype({"block": int})
+
+
+def coherent_at_some(table: pd.DataFrame, bound: float = 0.3) -> pd.DataFrame:
+    """Whether GradCAM is coherent at some blocks and not at others: 0 if it is at all of them, or at none.
+
+    Returns:
+        One row for each network and kind of tokens; mean is the smaller one of two shares of blocks: of those whose mean
+        coherence is above ``bound``, and of the rest.
+    """
+    means = gradcam(table).groupby(["network", "tokens", "block"], sort=False)["coherence"].mean()
+    share = (means > bound).groupby(["network", "tokens"], sort=False).mean()
+    return np.minimum(share, 1 - share).rename("mean").reset_index()
+
+
+def at_the_last_block(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Mean of a column over images, of GradCAM of the tokens that enter the last block of each network."""
+    rows = gradcam(table)
+    rows = rows[rows["tokens"] == "entering"]
+    last = rows[rows["block"] == rows.groupby("network")["block"].transform("max")]
+    return last.groupby("network", sort=False)[value].mean().rename("mean").reset_index()
+
+
+def ahead_of_gradcam(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
+    """Energy of the rollout as the review coded it minus that of GradCAM, paired by image, with a 95 % interval.
+
+    Args:
+        table: of :func:`energy_on_regions`, with network and group.
+        resamples: number of bootstrap samples.
+
+    Returns:
+        One row for each network and map of GradCAM, see :func:`contrastlib.evaluation.statistics.paired_differences`.
+    """
+    return pd.concat([
+        statistics.paired_differences(
+            part, "energy", ["network"], between="map", first="review", second=name, resamples=resamples).assign(map=name)
+        for _, part in table.groupby("network", sort=False) for name in gradcam(part)["map"].unique()
+    ], ignore_index=True)
 
 
 def _maps(record: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import predict
 from contrastlib.datasets.birds import Annotations, differing_parts
+from contrastlib.evaluation import transformers
 from contrastlib.evaluation.ablation import ablation, mean_image, neuron_ablation
 from contrastlib.evaluation.energy import energy_in_regions
 from contrastlib.report.batches import load_dataset
@@ -76,6 +77,24 @@ def differing_region(bird: Annotations, first: int, second: int) -> np.ndarray:
     for part in differing_parts(first, second):
         every |= bird.parts.get(part, False)
     return every
+
+
+def transformer_energy_on_birds(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int]
+) -> pd.DataFrame:
+    """Energy of a Transformer's maps on the bird: all visible pixels of a drawn bird are the region.
+
+    Args:
+        model, images, labels: as of all studies.
+        dataset: a set of single drawn birds, "birds".
+        indices: of the images in that set.
+
+    Returns:
+        The table of :func:`~contrastlib.evaluation.transformers.energy_on_regions`.
+    """
+    birds = load_dataset(dataset, images.shape[-1])
+    regions = np.stack([np.any(list(birds.annotations(i).parts.values()), axis=0) for i in indices])
+    return transformers.energy_on_regions(model, images, torch.from_numpy(regions).to(images.device))
 
 
 @lru_cache(maxsize=4)

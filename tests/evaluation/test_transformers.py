@@ -1,12 +1,13 @@
-"""Maps of Vision Transformers in numbers: coherence, and rollouts compared with the repaired one."""
+"""Maps of Vision Transformers in numbers: coherence, energy, and rollouts compared with the repaired one."""
 
+import pandas as pd
 import pytest
 import torch
 from torchvision.models import VisionTransformer
 
 from contrastlib import contrasts
 from contrastlib.evaluation import transformers
-from contrastlib.explainers import vit
+from contrastlib.explainers import upsample, vit
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,78 @@ def test_coherence_tells_areas_from_noise():
     assert transformers.moran(slope) > 0.9 and transformers.moran(noise).mean().abs() < 0.05
     assert transformers.moran(3 - 2 * slope) == pytest.approx(transformers.moran(slope).item())
     assert transformers.moran(torch.ones(2, 5, 5)).isnan().all()
+
+
+@pytest.fixture(scope="module")
+def regions():
+    inside = torch.zeros(4, 32, 32, dtype=torch.bool)
+    inside[:, 8:24, 4:20] = True
+    return inside
+
+
+def test_energy_on_regions(network, images, regions):
+    """The rollout as coded starts from the probability, all other maps are weighted."""
+    table = transformers.energy_on_regions(network, images, regions)
+    assert not table.duplicated(["image", "map"]).any() and table["area"].tolist() == pytest.approx([0.25] * len(table))
+    record = vit.vit_forward(network, images)
+    target = record.logits.argmax(1)
+    weighted, probability = contrasts.weighted(record.logits, target), contrasts.probability(record.logits, target)
+    expected = {
+        "block 1": vit.vit_gradcam(record, weighted, "norm.1"), "behind block 0": vit.vit_gradcam(record, weighted, "block.0"),
+        "review": vit.gradient_attention_rollout(record, probability, **vit.REVIEW),
+        "repaired": vit.gradient_attention_rollout(record, weighted), "rollout without gradients": vit.attention_rollout(record),
+    }
+    for name, phi in expected.items():
+        size = upsample(phi, (32, 32)).abs()
+        share = [(size[i][regions[i]].sum() / size[i].sum()).item() for i in range(4)]
+        assert table[table["map"] == name]["energy"].tolist() == pytest.approx(share), name
+    assert set(table["map"]) == set(expected) | {"block 0", "block 2", "behind block 1", "attention x gradient"}
+
+
+def test_regions_of_another_size_are_refused(network, images, regions):
+    with pytest.raises(ValueError, match=r"regions \(B, H, W\); got \(3, 32, 32\)"):
+        transformers.energy_on_regions(network, images, regions[:3])
+
+
+def test_each_map_with_its_own_contrast(table):
+    own = transformers.contrastive(table)
+    assert not own.duplicated(["image", "map"]).any() and set(own["map"]) == set(table["map"])
+    assert set(own[own["map"] == "review, keepdim only"]["contrast"]) == {"probability"}
+    assert set(own[own["map"] == "inventor"]["contrast"]) == {"weighted"}
+
+
+def coherences(network, **maps):
+    """Two images whose coherence is 0.1 below and above the mean of each map."""
+    return pd.DataFrame([
+        {"network": network, "image": i, "group": i, "map": name.replace("_", " "), "coherence": mean + (-0.1, 0.1)[i]}
+        for name, mean in maps.items() for i in (0, 1)
+    ])
+
+
+def test_coherent_at_some_blocks():
+    table = pd.concat([
+        coherences("one", block_0=0.35, block_1=0.2, block_2=0.1, behind_block_0=0.9, behind_block_1=0.5, review=0.1),
+        coherences("two", block_0=0.1, block_1=0.2, behind_block_0=0.2),
+    ])
+    shares = transformers.coherent_at_some(table, bound=0.3).set_index(["network", "tokens"])["mean"]
+    assert shares.to_dict() == pytest.approx({
+        ("one", "entering"): 1 / 3, ("one", "output"): 0, ("two", "entering"): 0, ("two", "output"): 0})
+
+
+def test_at_the_last_block():
+    """Of each network its own, also where 10 comes after 9."""
+    table = pd.concat([
+        coherences("deep", block_9=0.1, block_10=0.5, behind_block_9=0.7, review=0.2), coherences("flat", block_0=0.4)])
+    means = transformers.at_the_last_block(table, "coherence").set_index("network")["mean"]
+    assert means.to_dict() == pytest.approx({"deep": 0.5, "flat": 0.4})
+
+
+def test_ahead_of_gradcam_in_networks_of_different_depth():
+    table = pd.concat([
+        coherences("deep", block_0=0.1, block_1=0.6, behind_block_0=0.3, review=0.5, repaired=0.9),
+        coherences("flat", block_0=0.2, review=0.4),
+    ]).rename(columns={"coherence": "energy"})
+    ahead = transformers.ahead_of_gradcam(table, resamples=20).set_index(["network", "map"])
+    assert ahead["mean"].to_dict() == pytest.approx({
+        ("deep", "block 0"): 0.4, ("deep", "block 1"): -0.1, ("deep", "behind block 0"): 0.2, ("flat", "block 0"): 0.2})
+    assert (ahead["low"] <= ahead["mean"] + 1e-9).all() and set(ahead["images"]) == {2}

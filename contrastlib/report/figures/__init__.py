@@ -19,6 +19,7 @@ from contrastlib.report.figures import (
     masking,
     theory,
     three_classes,
+    transformers,
 )
 from contrastlib.report.figures.shared import (
     credits,
@@ -46,4 +47,5 @@ __all__ = [
     "masking",
     "theory",
     "three_classes",
+    "transformers",
 ]  # fmt: skip
