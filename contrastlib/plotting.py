@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
-import PIL.Image
 from matplotlib.colors import CenteredNorm
-from matplotlib.figure import Figure
 
 COLOURS = "RdBu_r"  # red speaks for the class, blue against it, white is 0; told apart by colour-blind readers
 
@@ -50,29 +47,3 @@ def percent(share: float) -> str:
     if share < 0.001:
         return "<0.1 %"
     return ">99.9 %" if share > 0.999 else f"{float(share):.1%}".replace("%", " %")
-
-
-def compressed(figure: Figure) -> tuple[str, bytes]:
-    """A figure for a page, a third as large as an exact PNG or less; it is closed.
-
-    Returns:
-        "png" with 128 colours, which keeps lines and letters sharp, or "jpeg" where that is smaller, as it is for
-        photographs; and the bytes of the file, the same each time.
-
-    >>> compressed(plt.figure(figsize=(1, 1)))[0]
-    'png'
-    """
-    exact = io.BytesIO()
-    figure.savefig(exact, format="png", bbox_inches="tight")
-    plt.close(figure)
-    picture = PIL.Image.open(exact).convert("RGB")
-    few = picture.quantize(128, dither=PIL.Image.Dither.NONE)
-    files = {"png": _file(few, "png", optimize=True), "jpeg": _file(picture, "jpeg", quality=85)}
-    kind = min(files, key=lambda each: len(files[each]))
-    return kind, files[kind]
-
-
-def _file(picture: PIL.Image.Image, kind: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, format=kind, **options)
-    return buffer.getvalue()

@@ -2,13 +2,13 @@
 
 import asyncio
 import base64
+import io
 from collections.abc import Callable
 from html import escape
 
 import ipywidgets
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-
-from contrastlib import plotting
 
 PAUSE = 0.15  # seconds without a change before the figure is drawn again
 
@@ -29,7 +29,6 @@ class Controls(ipywidgets.interactive):
     Raises:
         ValueError: a parameter of ``draw`` has neither a choice nor a default.
 
-    >>> import matplotlib.pyplot as plt
     >>> def line(slope=1, style="dotted"):
     ...     figure, ax = plt.subplots()
     ...     ax.axline((0, 0), slope=slope, linestyle=style)
@@ -73,9 +72,7 @@ class Controls(ipywidgets.interactive):
 
     def _draw(self):
         figure = self.f(**{widget._kwarg: widget.get_interact_value() for widget in self.kwargs_widgets})
-        kind, data = plotting.compressed(figure)
-        source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-        self._picture.value = f'<img src="{source}" alt="{escape(self.alternative)}">'
+        self._picture.value = f'<img src="data:image/png;base64,{_png(figure)}" alt="{escape(self.alternative)}">'
 
     def _draw_again(self):
         try:
@@ -99,3 +96,11 @@ def _label(widget: ipywidgets.Widget) -> str:
     if isinstance(widget, ipywidgets.Checkbox):
         return "yes" if widget.value else "no"
     return str(widget.label if widget.has_trait("label") else widget.value)
+
+
+def _png(figure: Figure) -> str:
+    """A figure in base64, the same each time; it is closed."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return base64.b64encode(buffer.getvalue()).decode()

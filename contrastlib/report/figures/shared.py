@@ -9,12 +9,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import HTML, Image
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from contrastlib import assets, models
-from contrastlib.plotting import clipped, compressed, overlay
+from contrastlib.plotting import clipped, overlay
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
@@ -230,16 +230,6 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     if "before" in cells:
         table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
     return table
-
-
-def compact(figure: Figure) -> Image:
-    """A figure as a small file, see :func:`contrastlib.plotting.compressed`. It is closed, so that a notebook shows it once.
-
-    >>> compact(plt.figure(figsize=(1, 1))).format
-    'png'
-    """
-    kind, data = compressed(figure)
-    return Image(data, format=kind)
 
 
 def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 import torch
-from IPython.display import Image, Markdown
+from IPython.display import Markdown
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 from torch import Tensor
@@ -26,7 +26,7 @@ from contrastlib.evaluation.transformers import (
     gradcam,
 )
 from contrastlib.explainers import upsample, vit
-from contrastlib.report.figures.shared import compact, intervals, map_blocks
+from contrastlib.report.figures.shared import finished, intervals, map_blocks
 from contrastlib.report.verdict_tables import title
 
 Row = tuple[str, Callable[[ForwardPass, Tensor], Tensor], str]
@@ -61,7 +61,7 @@ def split_decisions(model: models.Classifier, images: ImageSet, count: int, thre
     return found
 
 
-def gradcam_of_blocks(model: models.Classifier, images: ImageSet, indices: Sequence[int], tokens: str) -> Image:
+def gradcam_of_blocks(model: models.Classifier, images: ImageSet, indices: Sequence[int], tokens: str) -> Figure:
     """Weighted GradCAM of the tokens that enter each block ("entering"), or of the output of each but the last ("output")."""
     blocks = range(depth(model, images)) if tokens == "entering" else range(depth(model, images) - 1)
     name, words = ("norm", "block {}") if tokens == "entering" else ("block", "output\nof block {}")
@@ -69,7 +69,7 @@ def gradcam_of_blocks(model: models.Classifier, images: ImageSet, indices: Seque
     return _page_figure(model, images, indices, rows)
 
 
-def gradcam_of_last_block(model: models.Classifier, images: ImageSet, indices: Sequence[int]) -> Image:
+def gradcam_of_last_block(model: models.Classifier, images: ImageSet, indices: Sequence[int]) -> Figure:
     """GradCAM of the tokens that enter the last block: original and weighted, each without and with ReLU."""
     rows = [
         (f"{contrast}\n{'ReLU' if relu else 'no ReLU'}", _gradcam(None, relu), contrast)
@@ -78,7 +78,7 @@ def gradcam_of_last_block(model: models.Classifier, images: ImageSet, indices: S
     return _page_figure(model, images, indices, rows)
 
 
-def rollouts(model: models.Classifier, images: ImageSet, indices: Sequence[int]) -> Image:
+def rollouts(model: models.Classifier, images: ImageSet, indices: Sequence[int]) -> Figure:
     """Gradient-weighted attention rollout as its inventor coded it, as the review did, and repaired; original and contrastive."""
     rows = []
     for code, options in CODES.items():
@@ -111,7 +111,7 @@ def depth(model: models.Classifier, images: ImageSet) -> int:
     return sum(name.startswith("norm.") for name in record.activations)
 
 
-def coherence(measured: Mapping[str, pd.DataFrame], threshold: float) -> Image:
+def coherence(measured: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
     """Box plots of Moran's I of GradCAM by block, original and weighted, a panel for each scale, network and kind of tokens."""
     parts = {
         (scale, network): gradcam(part[part["p_2"] > threshold])
@@ -129,7 +129,7 @@ def coherence(measured: Mapping[str, pd.DataFrame], threshold: float) -> Image:
             ax.get_legend().remove()
             sns.despine(ax=ax)
     axes[0, 0].legend(fontsize=7, frameon=False, loc="lower left", ncols=2)
-    return compact(figure)
+    return finished(figure)
 
 
 def numbers(measured: Mapping[str, pd.DataFrame], threshold: float) -> Styler:
@@ -221,11 +221,11 @@ def _rollout(options: Mapping) -> Callable[[ForwardPass, Tensor], Tensor]:
     return lambda record, cotangent: vit.gradient_attention_rollout(record, cotangent, **options)
 
 
-def _page_figure(model: models.Classifier, images: ImageSet, indices: Sequence[int], rows: Sequence[Row]) -> Image:
+def _page_figure(model: models.Classifier, images: ImageSet, indices: Sequence[int], rows: Sequence[Row]) -> Figure:
     figure = _figure(model, images, indices, rows)
     figure.set_size_inches(SMALLER * figure.get_size_inches())
     figure.set_dpi(80)
-    return compact(figure)
+    return finished(figure)
 
 
 def _figure(model: models.Classifier, images: ImageSet, indices: Sequence[int], rows: Sequence[Row]) -> Figure:
