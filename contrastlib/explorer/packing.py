@@ -1,7 +1,8 @@
 """Compression of maps and images to bytes for the browser.
 
-A stack holds what all maps of an image by one method at one layer are computed from. Its rows are maps (h, w),
-in this order, where K classes are listed and the others have R rests (see :mod:`contrastlib.explorer.ranking`):
+A stack holds what all maps of an image by one method at one layer are computed from. Its rows are maps
+(h, w), in this order, where K classes are listed and the others have R rests, as defined in
+:mod:`contrastlib.explorer.ranking`:
 
 ===========  ==========================================================================================
 K            the map phi^s of the unit vector of each listed class s, the most probable first
