@@ -1,27 +1,24 @@
 """Compression of maps and images to bytes for the browser.
 
-A stack holds what all maps of an image by one method at one layer are computed from. Its rows are maps (h,
-w), in this order, where K classes are listed and the others have R rests (see
-:mod:`contrastlib.explorer.ranking`):
+A stack holds what all maps of an image by one method at one layer are computed from. Its rows are maps
+(h, w), in this order, where K classes are listed and the others have R rests, as defined in
+:mod:`contrastlib.explorer.ranking`:
 
-===========
-===================================================================================================== K
-the map phi^s of the unit vector of each listed class s, the most probable first R            the map of each
-rest; none if all classes are listed R            the map of each rest times the logits, only where maps are
-relevances
-===========
-=====================================================================================================
+===========  ==========================================================================================
+K            the map phi^s of the unit vector of each listed class s, the most probable first
+R            the map of each rest; none if all classes are listed
+R            the map of each rest times the logits, only where maps are relevances
+===========  ==========================================================================================
 
 The kind of a method defines how its map of weights w for the target t is computed from the rows:
 
-===========
-===================================================================================================== linear
-sum_s w_s phi^s relevance    max(0, abs(y_t) sum_s w_s phi^s), where phi^s is the relevance of a unit at logit
-s scored       sum_s w_s y_s phi^s, with the same phi^s table        row n r + c is the map itself, of class r
-and the c-th of n contrasts, in the order of the contrasts in
-             the view; for methods that are not linear in w
-===========
-=====================================================================================================
+===========  ==========================================================================================
+linear       sum_s w_s phi^s
+relevance    max(0, abs(y_t) sum_s w_s phi^s), where phi^s is the relevance of a unit at logit s
+scored       sum_s w_s y_s phi^s, with the same phi^s
+table        row n r + c is the map itself, of class r and the c-th of n contrasts, in the order of
+             the contrasts in the view; for methods that are not linear in w
+===========  ==========================================================================================
 
 Maps of different classes are often similar, and their differences are small. Therefore rows are stored as
 linear combinations of planes, given by their singular value decomposition: row = sum_j coefficients[row, j]

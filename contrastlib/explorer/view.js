@@ -99,7 +99,7 @@ function updateBars(node, view, pane, shares, probability, fixed, act) {
   const wanted = JSON.stringify([others, pane.rank]);
   if (node.dataset.rows !== wanted) {
     node.dataset.rows = wanted;
-    node.setAttribute("aria-label", `Classes that ${others[pane.rank]} is contrasted with`);
+    node.setAttribute("aria-label", `Alternatives to ${others[pane.rank]}`);
     node.replaceChildren(...others.flatMap((name, rank) => (rank === pane.rank ? [] : [barRow(name, rank, act)])));
   }
   // a scrolling list without enabled controls must itself be reachable with the keyboard

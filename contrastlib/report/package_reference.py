@@ -4,6 +4,9 @@ In a page written in Markdown, below the title of the page::
 
     ```{package-reference} contrastlib.explainers
     ```
+
+A long reference is divided among several pages by the first letters of the modules' names. Their pages hold
+the options ``:letters: a-i`` and ``:letters: j-z``, for example.
 """
 
 from __future__ import annotations
@@ -11,10 +14,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst.directives import unchanged_required
 from sphinx.util.docutils import SphinxDirective
 
+ALL = "a-z"
+"""The range of all letters."""
 PACKAGE = """\
 ## {name}
 
@@ -31,9 +38,11 @@ PACKAGE = """\
 {rows}
 ```
 """
+"""Markdown of the section of a package."""
 ROW = """\
    * - :mod:`~{name}`
      - {sentence}"""
+"""A row of its table of modules."""
 MODULE = """\
 ## {title}
 
@@ -42,29 +51,40 @@ MODULE = """\
    :members:
 ```
 """
+"""Markdown of the section of a module."""
 
 
 class PackageReference(SphinxDirective):
-    """A section for the package, with a table of its modules, and a section for each module."""
+    """The sections of a package and of its modules.
+
+    The argument is the name of the package. The option ``letters`` limits the page to modules whose names
+    begin with these letters.
+    """
 
     required_arguments = 1
+    option_spec: ClassVar = {"letters": unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         """Parse the generated Markdown. Called by Sphinx."""
-        return self.parse_text_to_nodes(package_reference(self.arguments[0]), allow_section_headings=True)
+        text = package_reference(self.arguments[0], self.options.get("letters", ALL))
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
-def package_reference(name: str) -> str:
-    r"""Markdown that documents the public members of a package and of its public modules.
+def package_reference(name: str, letters: str = ALL) -> str:
+    r"""Return Markdown that documents the public members of a package and of its public modules.
 
-    The package's section shows what the package defines itself, and a table of its modules and subpackages with the
-    first sentence of each. A subpackage has no section here, because it has a page of its own.
+    The section of the package documents what the package itself defines, and lists all its modules and
+    subpackages with the first sentence of each. A subpackage has no further section, because it has its own
+    page.
 
     Args:
-        name: the package, such as ``"contrastlib.explainers"``.
+        name: Name of the package, such as ``"contrastlib.explainers"``.
+        letters: First and last letter of a range, such as ``"a-f"``. Only modules whose names begin with a
+            letter in this range have a section. The section of the package belongs to the range that begins
+            with a.
 
     Raises:
-        ModuleNotFoundError: there is no such package.
+        ModuleNotFoundError: There is no such package.
 
     >>> text = package_reference("contrastlib.explainers")
     >>> print(text)
@@ -83,20 +103,25 @@ def package_reference(name: str) -> str:
     >>> ":mod:`~contrastlib.explainers.lrp`" in text, "automodule:: contrastlib.explainers.lrp\n" in text
     (True, False)
     """
+    first, last = letters.split("-")
     children = public_modules(name)
-    rows = "\n".join(
-        ROW.format(name=child, sentence=first_sentence(importlib.import_module(child).__doc__)) for child in children)
-    sections = [MODULE.format(name=child, title=child.partition(".")[2])
-                for child, is_package in children.items() if not is_package]
-    return "\n".join([PACKAGE.format(name=name, rows=rows), *sections])
+    modules = [child for child, is_package in children.items()
+               if not is_package and first <= child.rpartition(".")[2][0] <= last]
+    sections = [MODULE.format(name=module, title=module.partition(".")[2]) for module in modules]
+    if first == ALL[0]:
+        sentences = {child: first_sentence(importlib.import_module(child).__doc__) for child in children}
+        rows = [ROW.format(name=child, sentence=sentence) for child, sentence in sentences.items()]
+        sections.insert(0, PACKAGE.format(name=name, rows="\n".join(rows)))
+    return "\n".join(sections)
 
 
 def first_sentence(docstring: str) -> str:
-    """The first sentence of a docstring, in one line; its first paragraph where that holds no end of a sentence.
+    r"""Return the first sentence of a docstring in one line.
 
-    A sentence ends where a full stop, question mark or exclamation mark precedes a space and a capital letter.
+    This is its whole first paragraph if no sentence ends there. A sentence ends where a full stop, question
+    mark or exclamation mark precedes a space and a capital letter.
 
-    >>> first_sentence("Sets by name, e.g. ``load('birds')``.  Each has\\nan entry.\\n\\nMore.")
+    >>> first_sentence("Sets by name, e.g. ``load('birds')``.  Each has\nan entry.\n\nMore.")
     "Sets by name, e.g. ``load('birds')``."
     """
     paragraph = " ".join(docstring.strip().split("\n\n")[0].split())
@@ -104,16 +129,16 @@ def first_sentence(docstring: str) -> str:
 
 
 def public_modules(name: str) -> dict[str, bool]:
-    """The modules and subpackages of a package whose names do not begin with an underscore, in alphabetical order.
+    """Return the modules and subpackages of a package whose names do not begin with an underscore.
 
     Args:
-        name: the package.
+        name: Name of the package.
 
     Returns:
-        The full name of each, and whether it is a package.
+        The full names in alphabetical order, and whether each is a package.
 
     Raises:
-        ModuleNotFoundError: there is no such package.
+        ModuleNotFoundError: There is no such package.
 
     >>> public_modules("contrastlib.models")["contrastlib.models.architectures"]
     True

@@ -1,10 +1,11 @@
-"""The reference of a package is generated from its docstrings, and every package of this project has a page."""
+"""The reference of a package is generated from its docstrings; every package of this project has one."""
 
 import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
+from string import ascii_lowercase as LETTERS
 
 import pytest
 
@@ -13,6 +14,7 @@ from contrastlib.report.package_reference import first_sentence, package_referen
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "book" / "reference").glob("*.md"))
+DIRECTIVE = r"^```{package-reference} (\S+)\n(?::letters: (\S+)\n)?```$"
 CONFIGURATION = """
 import sys
 from pathlib import Path
@@ -21,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "contrastlib.report.sphinx_ext"]
 """
 FILES = {
-    "__init__.py": '"""A toy package. It has two modules."""\nfrom toy_package.second import double\n__all__ = ["double"]\n\n\n'
-                   'def own() -> int:\n    """Return 1."""\n',
-    "second.py": '"""Numbers, e.g. twice ``n``. More."""\n\n\ndef double(n: int) -> int:\n    """Return 2 n."""\n',
+    "__init__.py": '"""A toy package. It has two modules."""\nfrom toy_package.second import double\n'
+                   '__all__ = ["double"]\n\n\ndef own() -> int:\n    """Return 1."""\n',
+    "second.py": '"""Numbers, e.g. twice ``n``. More."""\n\n\n'
+                 'def double(n: int) -> int:\n    """Return 2 n."""\n',
     "first.py": '"""What comes first."""\n',
     "_private.py": '"""Not to be seen."""\n',
     "inner/__init__.py": '"""A package in the package."""\n',
@@ -49,7 +52,8 @@ def documented(text: str) -> list[str]:
 
 
 def test_public_modules_in_order(toy_package):
-    assert public_modules("toy_package") == {"toy_package.first": False, "toy_package.inner": True, "toy_package.second": False}
+    assert list(public_modules("toy_package").items()) == [
+        ("toy_package.first", False), ("toy_package.inner", True), ("toy_package.second", False)]
 
 
 def test_a_subpackage_is_listed_and_documented_elsewhere(toy_package):
@@ -58,6 +62,12 @@ def test_a_subpackage_is_listed_and_documented_elsewhere(toy_package):
     assert re.findall(r":mod:`~(\S+)`\n     - (.*)", text) == [
         ("toy_package.first", "What comes first."), ("toy_package.inner", "A package in the package."),
         ("toy_package.second", "Numbers, e.g. twice ``n``.")]
+
+
+def test_a_part_of_the_modules(toy_package):
+    assert documented(package_reference("toy_package", "a-r")) == ["toy_package", "toy_package.first"]
+    rest = package_reference("toy_package", "s-z")
+    assert documented(rest) == ["toy_package.second"] and "list-table" not in rest
 
 
 @pytest.mark.parametrize(("docstring", "expected"), [
@@ -70,18 +80,24 @@ def test_first_sentence(docstring, expected):
     assert first_sentence(docstring) == expected
 
 
-def test_every_package_has_a_page_in_the_contents_and_the_overview():
-    """A new package needs a page; a new module of a package needs nothing."""
-    packages = {each.name for each in pkgutil.walk_packages(contrastlib.__path__, "contrastlib.") if each.ispkg}
+def test_every_module_of_every_package_has_a_page():
+    """A new package needs a page, in the contents and in the overview; a new module needs nothing."""
+    modules = pkgutil.walk_packages(contrastlib.__path__, "contrastlib.")
+    packages = [each.name for each in modules if each.ispkg]
     contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     overview = (ROOT / "book" / "reference.md").read_text(encoding="utf-8")
-    shown = {}
+    linked = dict(re.findall(r"^\| \[`(\S+)`\]\(reference/(\w+)\.md\)", overview, re.MULTILINE))
+    ranges = {}
     for page in PAGES:
-        [shown[page.stem]] = re.findall(r"^```{package-reference} (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        text = page.read_text(encoding="utf-8")
+        [(package, letters)] = re.findall(DIRECTIVE, text, re.MULTILINE)
+        ranges.setdefault(package, []).append(letters or "a-z")
         assert f"file: book/reference/{page.stem}\n" in contents
-    assert sorted(shown.values()) == sorted(packages | {"contrastlib"})
-    assert dict(re.findall(r"^\| \[`(\S+)`\]\(reference/(\w+)\.md\)", overview, re.MULTILINE)) == {
-        package: stem for stem, package in shown.items()}
+        assert (linked[package] == page.stem) == ranges[package][-1].startswith("a")
+    assert sorted(ranges) == sorted(linked) == sorted([*packages, "contrastlib"])
+    for package, found in ranges.items():
+        parts = [LETTERS[LETTERS.index(each[0]):LETTERS.index(each[2]) + 1] for each in sorted(found)]
+        assert "".join(parts) == LETTERS, package
 
 
 @pytest.mark.slow
@@ -91,9 +107,11 @@ def test_the_page_of_a_package(toy_package):
     (toy_package / "index.md").write_text(
         "# Title\n\n```{toctree}\ninner\n```\n\n```{package-reference} toy_package\n```\n\n## After\n")
     (toy_package / "inner.md").write_text("# Inner\n\n```{package-reference} toy_package.inner\n```\n")
-    subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", "-n", toy_package, toy_package / "html"], check=True)
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", toy_package, toy_package / "html"]
+    subprocess.run(command, check=True)
     html = (toy_package / "html/index.html").read_text(encoding="utf-8")
     titles = re.findall(r"<h[12]>(.*?)<a", html)
     assert titles == ["Title", "toy_package", "first", "second", "After", "Rerun this page"]
-    assert re.findall(r'<dt class="sig[^>]* id="([^"]+)"', html) == ["toy_package.own", "toy_package.second.double"]
+    objects = re.findall(r'<dt class="sig[^>]* id="([^"]+)"', html)
+    assert objects == ["toy_package.own", "toy_package.second.double"]
     assert 'href="inner.html#module-toy_package.inner"' in html

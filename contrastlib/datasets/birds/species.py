@@ -1,12 +1,10 @@
 """The catalogue of thirty invented species in ten genera. A species has one trait for each part.
 
 A trait is the name of a colour, with a shape where the part has several ("horn cone"). None stands for an
-unmarked
-part: a missing crest, or one that has the colours of the part around it. Within a genus, the second and the
-    third
-species each differ from the first in exactly one part. In five genera these are different parts, in the other
-five the same part. So 25 pairs of species differ in one part, 5 pairs differ in two parts, and species of
-different genera differ in many.
+unmarked part, such as a missing crest, or a wing bar that has the colours of the wing. Within a genus, the
+second and the third species each differ from the first in exactly one part. In five genera these are
+different parts, in the other five the same part. So 25 pairs of species differ in one part, 5 pairs differ
+in two parts, and species of different genera differ in many.
 """
 
 from __future__ import annotations
