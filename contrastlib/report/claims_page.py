@@ -142,9 +142,10 @@ class VerdictRole(SphinxRole):
 
 
 def write_claims(app, error: Exception | None) -> None:
-    """Write ``claims.json`` beside the pages."""
-    if error is None and app.builder.format == "html":
-        records = list(executed_claims(Path(app.srcdir) / EXECUTED).values())
+    """Write ``claims.json`` beside the pages of the book."""
+    executed = Path(app.srcdir) / EXECUTED
+    if error is None and app.builder.format == "html" and executed.exists():
+        records = list(executed_claims(executed).values())
         text = json.dumps(records, indent=1, ensure_ascii=False)
         (Path(app.outdir) / "claims.json").write_text(text + "\n", encoding="utf-8")
 
