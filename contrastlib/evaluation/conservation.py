@@ -146,7 +146,7 @@ def medians(table: pd.DataFrame, value: str, away_from: float | None = None) -> 
     Args:
         table: from :func:`conservation`, of one rule and treatment of biases.
         value: column, such as "arrived".
-        away_from: |median - away_from| is given instead.
+        away_from: the absolute difference of the median from it is given instead.
 
     >>> t = pd.DataFrame({"network": "n", "arrived": [0.5, 0.75, 1.0]})
     >>> medians(t, "arrived", away_from=1)["mean"].item()

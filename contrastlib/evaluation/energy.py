@@ -14,7 +14,7 @@ from contrastlib.explainers import upsample
 
 
 def energy_in(maps: Tensor, regions: Tensor) -> Tensor:
-    """Share of a map's absolute values that lies in a region, sum_R |φ| / sum |φ|, in [0, 1].
+    """Share of a map's absolute values that lies in a region, sum_R abs(φ) / sum abs(φ), in [0, 1].
 
     Args:
         maps: (..., H, W).

@@ -19,11 +19,12 @@ from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.explainers import Explainer, select
 
 CONTRASTS = ("mean", "maximum", "weighted")
+ORIGINAL_AND_CONTRASTS = ("original", *CONTRASTS)
 RATES = {"equal": 1, "doubled": 2}  # the sigmoid's learning rate, in units of the softmax's
 
 
 def shared_feature(
-    contrasts: Sequence[str] = ("original", *CONTRASTS), shift: float = 5.0, seed: int = 0
+    contrasts: Sequence[str] = ORIGINAL_AND_CONTRASTS, shift: float = 5.0, seed: int = 0
 ) -> pd.DataFrame:
     """The sanity check (Wang & Wang 2022, sec. 3.1): one feature's weight rises alike for every class.
 

@@ -149,7 +149,7 @@ def falling_exponents(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def distances_from_opposite(table: pd.DataFrame) -> pd.DataFrame:
-    """How far pairs of maps are from being each other's negative: the largest |cos + 1| of each network.
+    """How far pairs of maps are from being each other's negative: the largest abs(cos + 1) of each network.
 
     Args:
         table: rows of :func:`compare`, of the pairs that are to be opposite.

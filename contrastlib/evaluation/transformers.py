@@ -87,7 +87,7 @@ def moran(maps: Tensor) -> Tensor:
 
 
 def energy_on_regions(model: nn.Module, images: Tensor, regions: Tensor) -> pd.DataFrame:
-    """Share of sum |phi| in a region, of the contrastive maps of the predicted class at the size of the images.
+    """Share of sum abs(phi) in a region, of the contrastive maps of the predicted class at the size of the images.
 
     Args:
         model, images: as in :func:`describe`.

@@ -4,9 +4,8 @@ It has no squeeze-and-excitation and no swish, so it is piecewise linear. FullGr
 back-propagation therefore apply. Its convolutions pad as TensorFlow's do, because its published weights were
 trained there.
 
-Source: Tan & Le 2019, "EfficientNet", ICML, table 1 and compound scaling. The Lite variants are those of
-    TensorFlow's
-``efficientnet/lite``.
+Source: Tan & Le 2019, "EfficientNet", ICML, table 1 and compound scaling. The Lite variants are
+those of TensorFlow's ``efficientnet/lite``.
 """
 
 from __future__ import annotations
