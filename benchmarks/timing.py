@@ -28,7 +28,7 @@ def side_by_side(
         A row for each contestant: what, wall (ratio of elapsed times), cpu (ratio of processor times).
 
     >>> contestants = {"one": lambda: sum(range(10**5)), "two": lambda: sum(range(10**5))}
-    >>> side_by_side(contestants, "one", 3, "")["wall"][0]
+    >>> float(side_by_side(contestants, "one", 3, "")["wall"][0])
     1.0
     """
     names, rounds = list(contestants), []

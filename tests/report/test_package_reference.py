@@ -5,22 +5,33 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from string import ascii_lowercase as LETTERS
 
 import pytest
 
 import contrastlib
-from contrastlib.report.package_reference import first_sentence, package_reference, public_modules
+from contrastlib.report.package_reference import (
+    divided,
+    docstring_lines,
+    first_sentence,
+    package_reference,
+    public_modules,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "book" / "reference").glob("*.md"))
-DIRECTIVE = r"^```{package-reference} (\S+)\n(?::letters: (\S+)\n)?```$"
+DIRECTIVE = r"^```{package-reference} (\S+)\n(?::part: (\d+) of (\d+)\n)?```$"
 CONFIGURATION = """
 import sys
 from pathlib import Path
 
+from contrastlib.report.package_reference import PackageReference
+
 sys.path.insert(0, str(Path(__file__).parent))
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "contrastlib.report.sphinx_ext"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+
+
+def setup(app):
+    app.add_directive("package-reference", PackageReference)
 """
 FILES = {
     "__init__.py": '"""A toy package. It has two modules."""\nfrom toy_package.second import double\n'
@@ -65,9 +76,19 @@ def test_a_subpackage_is_listed_and_documented_elsewhere(toy_package):
 
 
 def test_a_part_of_the_modules(toy_package):
-    assert documented(package_reference("toy_package", "a-r")) == ["toy_package", "toy_package.first"]
-    rest = package_reference("toy_package", "s-z")
+    assert documented(package_reference("toy_package", 1, 2)) == ["toy_package", "toy_package.first"]
+    rest = package_reference("toy_package", 2, 2)
     assert documented(rest) == ["toy_package.second"] and "list-table" not in rest
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+def test_parts_are_in_order_and_about_equally_long(parts):
+    modules = list(public_modules("contrastlib.evaluation"))
+    found = divided(modules, parts)
+    assert len(found) == parts and [module for part in found for module in part] == modules
+    lengths = [sum(map(docstring_lines, part)) for part in found]
+    longest = max(map(docstring_lines, modules))
+    assert max(lengths) <= sum(lengths) / parts + longest and min(lengths) > 0
 
 
 @pytest.mark.parametrize(("docstring", "expected"), [
@@ -87,17 +108,16 @@ def test_every_module_of_every_package_has_a_page():
     contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     overview = (ROOT / "book" / "reference.md").read_text(encoding="utf-8")
     linked = dict(re.findall(r"^\| \[`(\S+)`\]\(reference/(\w+)\.md\)", overview, re.MULTILINE))
-    ranges = {}
+    found = {}
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        [(package, letters)] = re.findall(DIRECTIVE, text, re.MULTILINE)
-        ranges.setdefault(package, []).append(letters or "a-z")
+        [(package, part, parts)] = re.findall(DIRECTIVE, text, re.MULTILINE)
+        found.setdefault(package, []).append((int(part or 1), int(parts or 1)))
         assert f"file: book/reference/{page.stem}\n" in contents
-        assert (linked[package] == page.stem) == ranges[package][-1].startswith("a")
-    assert sorted(ranges) == sorted(linked) == sorted([*packages, "contrastlib"])
-    for package, found in ranges.items():
-        parts = [LETTERS[LETTERS.index(each[0]):LETTERS.index(each[2]) + 1] for each in sorted(found)]
-        assert "".join(parts) == LETTERS, package
+        assert (linked[package] == page.stem) == (found[package][-1][0] == 1)
+    assert sorted(found) == sorted(linked) == sorted([*packages, "contrastlib"])
+    for pages in found.values():
+        assert sorted(pages) == [(number, len(pages)) for number in range(1, len(pages) + 1)]
 
 
 @pytest.mark.slow
@@ -111,7 +131,7 @@ def test_the_page_of_a_package(toy_package):
     subprocess.run(command, check=True)
     html = (toy_package / "html/index.html").read_text(encoding="utf-8")
     titles = re.findall(r"<h[12]>(.*?)<a", html)
-    assert titles == ["Title", "toy_package", "first", "second", "After", "Rerun this page"]
+    assert titles == ["Title", "toy_package", "first", "second", "After"]
     objects = re.findall(r'<dt class="sig[^>]* id="([^"]+)"', html)
     assert objects == ["toy_package.own", "toy_package.second.double"]
     assert 'href="inner.html#module-toy_package.inner"' in html
