@@ -16,7 +16,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Finding, claims
-from contrastlib.report.verdict_tables import KEY, PAPERS, effects, shown, title
+from contrastlib.report.verdict_tables import KEY, PAPERS, SIGNS, effects, shown, title
 
 EXECUTED = Path("book") / "executed"
 SCALES = ("quick", "real")
@@ -75,22 +75,22 @@ def table(records: Iterable[Mapping], folder: str) -> str:
 
 
 def summary(records: Iterable[Mapping]) -> str:
-    """Markdown: how many claims of each paper have which verdict, at each scale.
+    """Markdown: how many claims of each paper have which verdict, at the quick and at the real scale.
 
     >>> finding = {"word": "supported"}
     >>> print(summary([{"paper": "ours", "findings": {"quick": finding, "real": {"word": "no boxes"}}}]))
-    | claims of | scale | supported | mostly supported | undecided | mixed | refuted | not tested |
-    | --- | --- | --- | --- | --- | --- | --- | --- |
-    | ours | quick | 1 | 0 | 0 | 0 | 0 | 0 |
-    | ours | real | 0 | 0 | 0 | 0 | 0 | 1 |
+    | claims of | ✓ supported | ✓ mostly | ? undecided | ≈ mixed | ✗ refuted | – not tested |
+    | --- | --- | --- | --- | --- | --- | --- |
+    | ours | 1 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 1 |
     """
-    words = ["supported", "mostly supported", "undecided", "mixed", "refuted"]
+    words = ["supported", "mostly supported", "undecided", "mixed", "refuted", "not tested"]
     found = [(record["paper"], scale, record["findings"].get(scale, {}).get("word")) for record in records for scale in SCALES]
     counts = Counter((paper, scale, word if word in words else "not tested") for paper, scale, word in found)
-    papers = dict.fromkeys(paper for paper, _, _ in found)
-    rows = [[PAPERS[paper], scale, *(str(counts[paper, scale, word]) for word in [*words, "not tested"])]
-            for paper in papers for scale in SCALES]
-    return _markdown(["claims of", "scale", *words, "not tested"], rows)
+    papers = [paper for paper in PAPERS if any(paper == each for each, _, _ in found)]
+    rows = [[PAPERS[paper], *(" · ".join(str(counts[paper, scale, word]) for scale in SCALES) for word in words)]
+            for paper in papers]
+    heads = [f"{SIGNS.get(word, '–')} {word.removesuffix(' supported')}" for word in words]
+    return _markdown(["claims of", *heads], rows)
 
 
 def depending(records: Iterable[Mapping], folder: str) -> str:

@@ -47,3 +47,26 @@ def test_in_the_book():
     """Every notebook is a page of the book, and the book asks for no other."""
     pages = re.findall(r"file: book/executed/(\S+)", (notebooks.REPOSITORY / "_toc.yml").read_text())
     assert sorted(pages) == [path.stem for path in STORED]
+
+
+@every_notebook
+def test_reads_without_the_book(path):
+    """Visible cells are short steps without functions of their own; text has no role or directive of the book."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"\{(glue|cite|eq|ref|doc|numref)\b|^:::|^\([\w-]+\)=", cell.source, re.MULTILINE), cell.source
+            continue
+        lines, tags = cell.source.splitlines(), cell.metadata.get("tags", [])
+        assert max(map(len, lines)) <= 100 or cell.metadata.get("jupyter", {}).get("source_hidden"), cell.source
+        if tags == ["parameters"] or cell.metadata.get("jupyter", {}).get("source_hidden"):
+            continue
+        assert len(lines) <= 15, cell.source
+        assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE), cell.source
+        assert set(tags) <= {"remove-cell"}, cell.source
+
+
+@every_notebook
+def test_ends_with_something_to_try(path):
+    """Every notebook of results has a few lines for the reader, and what to change in them."""
+    headings = [cell.source.splitlines()[0] for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    assert "## Try this" in headings

@@ -14,9 +14,9 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import explainers, models, plotting
 from contrastlib.autograd import forward, predict
+from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import masking
 from contrastlib.evaluation.statistics import distinct_methods
-from contrastlib.report import batches
 from contrastlib.report.figures.shared import SHORT, finished, masking_table, published
 from contrastlib.report.verdict_tables import spread, title
 
@@ -55,12 +55,11 @@ def counts(measured: Mapping[str, pd.DataFrame]) -> str:
     return "; ".join(parts)
 
 
-def one_image(model: models.Classifier, dataset: str) -> Callable[..., Figure]:
+def one_image(model: models.Classifier, images: ImageSet) -> Callable[..., Figure]:
     """A function that draws one image of a set, masked by the maps of its two most probable classes."""
-    image_set = batches.load_dataset(dataset, model.input_size)
 
     def draw(image=0, method="gradcam", baseline="blur", kept_sign="positive", mask_rule="equal_as_coded"):
-        pixels = image_set[image].image[None]
+        pixels = images[image].image[None]
         record = forward(model, pixels, model.layer)
         classes = record.logits.topk(2).indices
         maps = masking.explanations(record, classes, (method,), ("original", "weighted"))[0, :, :, 0]
