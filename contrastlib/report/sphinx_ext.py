@@ -127,12 +127,26 @@ def add_section(app, docname: str, source: list[str]) -> None:
             source[0] += "\n" + PROSE
         return
     notebook = json.loads(for_the_book(source[0]))
+    notebook["cells"] = verdicts_first(notebook["cells"])
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":
         text += COLAB.format(branch=app.config.rerun_branch, **found.groupdict())
     notebook["cells"].append({"cell_type": "markdown", "id": "rerun", "metadata": {}, "source": text})
     source[0] = json.dumps(notebook)
+
+
+def verdicts_first(cells: list[dict]) -> list[dict]:
+    """The cells of a notebook, the one with the verdicts right after the question.
+
+    A reader of the page wants the verdicts first. In the notebook they follow the cells that they are computed by.
+
+    >>> [cell["id"] for cell in verdicts_first([{"id": "question"}, {"id": "measure"}, {"id": "verdicts"}])]
+    ['question', 'verdicts', 'measure']
+    """
+    verdicts = [cell for cell in cells if cell.get("id") == "verdicts"]
+    rest = [cell for cell in cells if cell.get("id") != "verdicts"]
+    return [*rest[:1], *verdicts, *rest[1:]]
 
 
 def for_the_book(text: str) -> str:
