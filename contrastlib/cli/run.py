@@ -134,7 +134,10 @@ def _update_one(
     if reason:
         began = time.monotonic()
         notebooks.execute(source, output, own)
-        said = f"{source.stem}: executed in {time.monotonic() - began:.0f} s ({reason})"
+        seconds = round(time.monotonic() - began)
+        if folder == notebooks.EXECUTED:
+            notebooks.keep_time(source.stem, seconds)
+        said = f"{source.stem}: executed in {seconds} s ({reason})"
     paths = [output] if show or page else []
     if page:
         paths.append(notebooks.PAGES / f"{source.stem}.own.html")

@@ -196,6 +196,14 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
     failed.unlink(missing_ok=True)
 
 
+def keep_time(name: str, seconds: int) -> None:
+    """Add a line to _build/times: how long the notebook took. ``python -m benchmarks.build_times`` keeps these times."""
+    times = REPOSITORY / "_build" / "times"
+    times.parent.mkdir(exist_ok=True)
+    with times.open("a", encoding="utf-8") as lines:
+        lines.write(f"notebook {name}\t{seconds}\n")
+
+
 def normalise(text: str) -> str:
     """An executed notebook without anything that differs between two runs, as canonical JSON.
 

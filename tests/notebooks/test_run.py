@@ -221,6 +221,8 @@ def test_other_parameters_leave_the_page_as_it_is(repository, run):
     own, page = repository.root / "book/executed/own/a.ipynb", repository.root / "_build/html/book/executed/a.own.html"
     assert [line.strip() for line in said.splitlines()[1:]] == [str(own), str(page)]
     assert repository.outputs("book/executed/a.ipynb") == ["1\n"]
+    [time] = (repository.root / "_build/times").read_text().splitlines()  # of the default run alone
+    assert time.startswith("notebook a\t")
     assert repository.outputs("book/executed/own/a.ipynb") == ["5\n"]
     assert "<pre>5" in page.read_text()
     assert "a: up to date" in run()[1]
