@@ -143,9 +143,9 @@ class VerdictRole(SphinxRole):
 
 def write_claims(app, error: Exception | None) -> None:
     """Write ``claims.json`` beside the pages of the book."""
-    executed = Path(app.srcdir) / EXECUTED
-    if error is None and app.builder.format == "html" and executed.exists():
-        records = list(executed_claims(executed).values())
+    of_the_book = (Path(app.srcdir) / "book" / "claims").exists()
+    if error is None and app.builder.format == "html" and of_the_book:
+        records = list(executed_claims(Path(app.srcdir) / EXECUTED).values())
         text = json.dumps(records, indent=1, ensure_ascii=False)
         (Path(app.outdir) / "claims.json").write_text(text + "\n", encoding="utf-8")
 

@@ -23,9 +23,12 @@ ARGUMENTS = [
 
 
 def pages() -> list[str]:
-    """Addresses of all pages of the built book, relative to its root; index.html only leads to the first."""
+    """Addresses of all pages of the built book, relative to its root; index.html only leads to the first.
+
+    Pages that ``run --page`` wrote beside them are not part of the book.
+    """
     found = {page.relative_to(HTML).as_posix() for page in HTML.rglob("*.html")} - {"index.html"}
-    return sorted(page for page in found if not page.startswith(("_static/", "_sources/")))
+    return sorted(page for page in found if not page.startswith(("_static/", "_sources/")) and not page.endswith(".own.html"))
 
 
 def differs_with_data(address: str) -> bool:
