@@ -47,8 +47,8 @@ def ablation(
         seed: Seed of the random position.
 
     Returns:
-        One row for each image, method and size, with image, method, size, row and column of the position, and y_t
-        and p_t after the ablation and before it (``_before``). The number in the paper is the mean of
+        One row for each image, method and size, with image, method, size, row and column of the position, and
+        y_t and p_t after the ablation and before it (``_before``). The number in the paper is the mean of
         y_t_before - y_t.
 
     Raises:
@@ -95,9 +95,9 @@ def neuron_ablation(
         methods: "lrp", "clrp1" or "clrp2", propagated from the neurons.
 
     Returns:
-        One row for each image, method, ablated neuron i and measured neuron j, with image, method, ablated and
-        neuron (ranks 0 ... count - 1 by activation), ablated_index and neuron_index (in the layer), before,
-        after, and similarity (cosine of the maps of i and j).
+        One row for each image, method, ablated neuron i and measured neuron j, with image, method, ablated
+        and neuron (ranks 0 ... count - 1 by activation), ablated_index and neuron_index (in the layer),
+        before, after, and similarity (cosine of the maps of i and j).
 
     Raises:
         ValueError: The layer has fewer neurons than ``count``, or its outputs are not a matrix.

@@ -114,11 +114,11 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
         labels: Not used, because the class is the predicted one.
 
     Returns:
-        One row for each image, rules and biases (False, with biases are bypassed; True: they receive relevance).
-        The columns are arrived (sum of the map over the logit, 1 if relevance is conserved), and the cosines
-        of the map with two products of input and gradient: input_x_gradient, for the input of the first layer
-        with weights (after a ``normalise`` of the model), and pixels_x_gradient. All three are NaN if the
-        relevance overflows.
+        One row for each image, rules and biases (False if biases are bypassed, True if they receive
+        relevance). The columns are arrived (sum of the map over the logit, 1 if relevance is conserved), and
+        the cosines of the map with two products of input and gradient: input_x_gradient, for the input of the
+        first layer with weights (after a ``normalise`` of the model), and pixels_x_gradient. All three are
+        NaN if the relevance overflows.
     """
     record = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)
     target = record.logits.argmax(dim=1)

@@ -48,7 +48,7 @@ def sign_steps(
         iterations: Numbers of steps.
 
     Returns:
-        One row for each image, form (of ``STEP_FORMS``) and number of iterations. In units of epsilon:
+        One row for each image, form (of ``STEP_FORMS``) and number of iterations. In units of epsilon are
         largest (change of a value), furthest (distance of a value from [0, 1]) and apart (largest difference
         from the image after the first of ``iterations``). Also outside, the share of values outside [0, 1],
         and change, that of p_t.
@@ -98,8 +98,8 @@ def blur_draws(
         seed: Seed of the draws.
 
     Returns:
-        One row for each image above the threshold and draw, with image, draw, sigma and relative_probability. If
-        no image is above the threshold, the table has all columns and no row.
+        One row for each image above the threshold and draw, with image, draw, sigma and relative_probability.
+        If no image is above the threshold, the table has all columns and no row.
     """
     passed = forward(model, images, layer or default_layer(model), once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -150,8 +150,8 @@ def path_and_product(
         steps: Number of points on the path.
 
     Returns:
-        One row for each image and network, with biases (True: the network as it is, False: :func:`homogeneous`)
-        and similarity (cosine).
+        One row for each image and network, with biases (True for the network as it is, False for
+        :func:`homogeneous`) and similarity (cosine).
     """
     tables = []
     for biases, network in ((True, model), (False, homogeneous(model))):
@@ -196,8 +196,8 @@ def mean_factors(
         layer: The name of the layer to explain. If None, it is the default layer of the network.
 
     Returns:
-        One row for each image and factor, with image, factor, weights (their sum) and similarity (cosine with the
-        correct map).
+        One row for each image and factor, with image, factor, weights (their sum) and similarity (cosine with
+        the correct map).
     """
     passed = forward(model, images, layer or default_layer(model), once=True)
     target = passed.logits.argmax(dim=1)
@@ -229,9 +229,9 @@ def pixels_of_the_wrong_sign(
         layer: The name of the layer to explain. If None, it is the default layer of the network.
 
     Returns:
-        One row for each image above the threshold, kept_sign, mask_rule and contrast, of GradCAM maps of t_1:
-        masked (share of pixels) and wrong (share of the masked ones that have the kept sign). If no image is
-        above the threshold, the table has all columns and no row.
+        One row for each image above the threshold, kept_sign, mask_rule and contrast, of GradCAM maps of t_1,
+        with masked (share of pixels) and wrong (share of the masked ones that have the kept sign). If no
+        image is above the threshold, the table has all columns and no row.
     """
     passed = forward(model, images, layer or default_layer(model), once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)

@@ -35,10 +35,10 @@ def describe(
         contrasts: Names of contrasts.
 
     Returns:
-        One row for each image, variant and contrast, of the map of t_1, with variant ("input only" leaves out all
-        bias terms), contrast, negative (share of the map below 0), sum (of the map and the constants), score
-        (<w, y>, which equals the sum if the map is complete), similarity (cosine of the maps of t_1 and t_2)
-        and p_2.
+        One row for each image, variant and contrast, of the map of t_1, with variant ("input only" leaves out
+        all bias terms), contrast, negative (share of the map below 0), sum (of the map and the constants),
+        score (<w, y>, which equals the sum if the map is complete), similarity (cosine of the maps of t_1 and
+        t_2) and p_2.
     """
     seen = {}
 
@@ -78,7 +78,7 @@ def top_two(logits: Tensor, contrasts: Sequence[str] = ("original", "weighted"))
         contrasts: Names of contrasts.
 
     Returns:
-        N = 2 * len(contrasts) cotangents: for each contrast that of the first class, then that of the second.
+        N = 2 * len(contrasts) cotangents, for each contrast that of the first class, then that of the second.
     """
     classes = logits.topk(2, dim=1).indices.T
     return torch.stack([schemes.cotangent(name, logits, target) for name in contrasts for target in classes])
@@ -92,7 +92,7 @@ def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
         images: Images (B, K, H, W).
 
     Returns:
-        One row for each contrast, with ``gap``: the largest difference over the images, relative to the sum
+        One row for each contrast, with ``gap``, the largest difference over the images, relative to the sum
         of the absolute values of the terms.
     """
     exact, pixels = copy.deepcopy(model).double(), images.double()

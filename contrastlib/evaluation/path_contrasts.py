@@ -30,10 +30,10 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
         steps: Number of points on the path.
 
     Returns:
-        One row for each image and reading, with image, reading, log_odds (of t at x), similarity (cosine with the
-        first reading), total (sum of the map), and change (difference of the function of the reading between
-        x and black). The first reading is not the integral of the gradient of a function, so change is that
-        of the log-odds.
+        One row for each image and reading, with image, reading, log_odds (of t at x), similarity (cosine with
+        the first reading), total (sum of the map), and change (difference of the function of the reading
+        between x and black). The first reading is not the integral of the gradient of a function, so change
+        is that of the log-odds.
 
     >>> _ = torch.manual_seed(0)
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))

@@ -69,8 +69,8 @@ def direction_curve(log_odds: Tensor, rivals: Sequence[float] = (0.0, -1.0, -2.0
         rivals: Logits of the other classes.
 
     Returns:
-        One row for each log-odds and contrast ("weighted" or "softmax"), with log_odds, contrast and cosine, which
-        is NaN if the computed gradient is 0.
+        One row for each log-odds and contrast ("weighted" or "softmax"), with log_odds, contrast and cosine,
+        which is NaN if the computed gradient is 0.
 
     >>> curve = direction_curve(torch.tensor([1.0, 20.0]))
     >>> curve.groupby("contrast")["cosine"].min().round(2).to_dict()

@@ -30,7 +30,7 @@ def agreement(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
             them.
 
     Returns:
-        One row for each network and :data:`MEAN`, and each of :data:`CORRELATIONS`: network, correlation
+        One row for each network and :data:`MEAN`, and each of :data:`CORRELATIONS`, with network, correlation
         ("p_t", "y_t" or their "difference"), mean, low and high. Settings in which all contrasts change
         accuracy equally have no correlation and are left out.
     """

@@ -114,8 +114,9 @@ def mean_by_class_count(
         layer: The name of the layer to explain. If None, it is the default layer of the network.
 
     Returns:
-        One row for each image and n (column classes), with similarity (cosine with the original map), and, for the
-        mean of the maps of the foils, foil_norm (over the norm of phi^t) and foil_cosine (with phi^t).
+        One row for each image and n (column classes), with similarity (cosine with the original map), and,
+        for the mean of the maps of the foils, foil_norm (over the norm of phi^t) and foil_cosine (with
+        phi^t).
     """
     layer = layer or default_layer(model)
     record = forward(model, images, layer)
