@@ -13,7 +13,6 @@ from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers.lrp import METHODS as RELEVANCE
 from contrastlib.explainers.lrp import relevance_maps
 
-BASELINES = ("centre", "random")
 PAPERS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "gradient": {"channels": "abs_max"},
     "guided_backpropagation": {"channels": "abs_max"},

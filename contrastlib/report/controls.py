@@ -1,4 +1,4 @@
-"""Figures with controls: drawn again by the kernel where the notebook runs, a still on a page."""
+"""Figures with controls, which a running kernel redraws and a page shows as an image."""
 
 import asyncio
 import base64
@@ -16,18 +16,18 @@ PAUSE = 0.15  # seconds without a change before the figure is drawn again
 class Controls(ipywidgets.interactive):
     """A figure and the controls of the function that draws it.
 
-    Live, a change draws the figure again: once for several changes in quick succession, and for those made while
-    it is being drawn. An error is shown in place of the note "computing". A page shows the figure as it is
-    displayed first, and says what the controls are.
+    In a running notebook, a change of a control redraws the figure. Several changes in quick succession, or
+    while the figure is drawn, cause one redrawing. An error is shown as a note. A page shows the figure with
+    the first values, and a caption that names the controls.
 
     Args:
-        draw: returns a figure; its parameters' defaults are the first values.
-        alt: alternative text of the figure; ``{name}`` stands for the value of a control.
-        choices: for each parameter a widget of ipywidgets, or what stands for one: a list of values, a
-            dictionary (label -> value), a tuple (lowest, highest, step), a truth value.
+        draw: Function that returns a figure. The defaults of its parameters are the first values.
+        alt: Alternative text of the figure. ``{name}`` is replaced by the value of a control.
+        **choices: For each parameter a widget of ipywidgets, or an abbreviation of one: a list of values, a
+            dictionary (label -> value), a tuple (lowest, highest, step), or a Boolean.
 
     Raises:
-        ValueError: a parameter of ``draw`` has neither a choice nor a default.
+        ValueError: A parameter of ``draw`` has neither a choice nor a default.
 
     >>> def line(slope=1, style="dotted"):
     ...     figure, ax = plt.subplots()
@@ -54,11 +54,14 @@ class Controls(ipywidgets.interactive):
 
     @property
     def alternative(self) -> str:
-        """The alternative text of the figure as it is now."""
+        """Alternative text of the figure for the present values."""
         return self._alt.format(**{widget._kwarg: _label(widget) for widget in self.kwargs_widgets})
 
     def update(self, *changes) -> None:
-        """Draw the figure; after a change, when no other one follows, and with errors as a note."""
+        """Draw the figure.
+
+        After a change, the figure is drawn when no other change follows, and errors are shown as a note.
+        """
         if not changes:
             self._draw()
             return
@@ -92,14 +95,14 @@ class Controls(ipywidgets.interactive):
 
 
 def _label(widget: ipywidgets.Widget) -> str:
-    """The value of a control as its reader sees it."""
+    """Displayed value of a control."""
     if isinstance(widget, ipywidgets.Checkbox):
         return "yes" if widget.value else "no"
     return str(widget.label if widget.has_trait("label") else widget.value)
 
 
 def _png(figure: Figure) -> str:
-    """A figure in base64, the same each time; it is closed."""
+    """PNG of a figure in base64, the same each time. The figure is closed."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)

@@ -1,9 +1,8 @@
-"""The table of the methods of ``contrastlib.explain``, for the pages of the book: a Sphinx directive.
+"""Table of the methods of ``contrastlib.explain``, for the directive ``explainer-table``.
 
 In a page written in Markdown::
 
-    ```{explainer-table}
-    ```
+    ```{explainer-table} ```
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ SPACES = {
 
 
 class ExplainerTable(SphinxDirective):
-    """Three tables: the methods of a layer, of the pixels, and of tokens."""
+    """Three tables of methods: for maps of a layer, of the pixels, and of tokens."""
 
     def run(self) -> list[nodes.Node]:
-        """Called by Sphinx."""
+        """Parse the tables. Called by Sphinx."""
         for record in registry.EXPLAINERS.values():
             self.env.note_dependency(record.function.__code__.co_filename)
         holder = nodes.Element()
@@ -35,14 +34,14 @@ class ExplainerTable(SphinxDirective):
 
 
 def explainer_table() -> str:
-    """Markdown: a row for each explainer, in a table for each kind of maps.
+    """Tables in Markdown with a row for each explainer, one table for each kind of map.
 
     >>> print(explainer_table())
     Maps of the activations of a layer, ...:
     <BLANKLINE>
     | `method=` | map | linear in $w$ | passes | source |
     |---|---|---|---|---|
-    | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of a layer, ... | yes | 1 forward, ... |
+    | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of ... | yes | 1 forward, ... |
     ...
     """
     lines = []

@@ -1,9 +1,9 @@
-"""Start kernels as forks of one process that has imported what every notebook imports.
+"""Kernels that start as forks of one process that has imported the modules used by every notebook.
 
-Importing torch, torchvision, SciPy and pandas takes longer than the cells of some notebooks. Jupyter starts kernels
-through a *provisioner*; this one asks the forkserver of Python's multiprocessing for a child in the place of a new
-interpreter. contrastlib itself is not imported beforehand: a kernel reads it anew, so that
-:func:`contrastlib.report.kernel_startup.watch` sees which of its modules a notebook depends on.
+The import of torch, torchvision, SciPy and pandas takes longer than the cells of some notebooks. Jupyter
+starts kernels through a *provisioner*. This one requests a child of the forkserver of Python's
+multiprocessing instead of a new interpreter. contrastlib itself is not imported in advance, so that
+:func:`contrastlib.report.kernel_startup.watch` observes which of its modules a notebook depends on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ os.register_at_fork(after_in_child=forkserver._forkserver.__init__)
 
 
 class ForkedProvisioner(LocalProvisioner):
-    """A local kernel whose process is forked from one that holds the modules of ``PRELOADED``."""
+    """A local kernel whose process is a fork of one that has imported the modules of ``PRELOADED``."""
 
     async def launch_kernel(self, cmd: list[str], **options) -> dict:
         """Start the kernel of the command ``python -m ipykernel_launcher ARGUMENTS``, in ``cwd`` and with ``env``."""
@@ -38,7 +38,7 @@ class ForkedProvisioner(LocalProvisioner):
 
 
 class _Forked:
-    """What a provisioner asks of a process, answered by one of multiprocessing."""
+    """A process of multiprocessing with the interface that a provisioner needs."""
 
     stdin = stdout = stderr = None
 
@@ -59,7 +59,13 @@ class _Forked:
 
 
 def run_kernel(arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
-    """Be a kernel: what ``python -m ipykernel_launcher`` does, in a process that was forked."""
+    """Run a kernel in a forked process, as ``python -m ipykernel_launcher`` does.
+
+    Args:
+        arguments: Command-line arguments of the kernel.
+        environment: Environment variables.
+        folder: Working directory. None for the present one.
+    """
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)

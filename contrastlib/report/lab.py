@@ -1,7 +1,7 @@
-"""A working copy of the notebooks for JupyterLab, so that opening and saving them changes no file of the repository.
+"""Working copy of the notebooks for JupyterLab, so that opening and saving them does not change files of the repository.
 
-The folder ``lab/`` holds copies of the notebooks, links to ``book/`` and ``data/``, a start notebook, and JupyterLab's
-settings. A copy is refreshed when its notebook changed, unless its cells were edited.
+The folder ``lab/`` has copies of the notebooks, links to ``book/`` and ``data/``, a start notebook, and the
+settings of JupyterLab. A copy is updated when its notebook changes, unless its cells were edited.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ Every notebook ends with *Try this*: a few lines on your own, and what to expect
 
 
 def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -> list[str]:
-    """Make or refresh the working copy.
+    """Create or update the working copy.
 
     Args:
-        folder: of the working copy.
-        notebooks: those of the repository.
+        folder: Folder of the working copy.
+        notebooks: Folder of the notebooks of the repository.
 
     Returns:
-        What a user should know: copies that were refreshed, and edited copies beside which a new version lies.
+        Messages for the user: copies that were updated, and edited copies of which a new version exists.
     """
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     for name in ("book", "data"):
@@ -73,7 +73,14 @@ def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -
 
 
 def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
-    """The start notebook: what is where, and how long each notebook takes."""
+    """The start notebook, with an overview of the notebooks and their times.
+
+    Args:
+        sources: Paths of the notebooks.
+
+    Returns:
+        The notebook.
+    """
     titles = {source.stem: _title(source) for source in sources}
     kept = RESULTS / "benchmarks" / "build_times.json"
     seconds = json.loads(kept.read_text())["seconds"] if kept.exists() else {}
@@ -86,7 +93,14 @@ def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
 
 
 def environment(folder: Path = FOLDER) -> dict[str, str]:
-    """Variables of JupyterLab's process: settings and workspaces of the working copy, and this clone's code for kernels."""
+    """Environment variables of the JupyterLab process: settings and workspaces of the working copy, and the code of this clone.
+
+    Args:
+        folder: Folder of the working copy.
+
+    Returns:
+        Name -> value.
+    """
     own = folder / ".jupyter"
     return {
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
@@ -96,7 +110,7 @@ def environment(folder: Path = FOLDER) -> dict[str, str]:
 
 
 def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
-    """Copy a notebook if it changed since; what to say of it."""
+    """Copy a notebook if it has changed, and return a message for the user."""
     now, before = _digest(source.read_bytes()), copies.get(source.name, {})
     if copy.exists() and before.get("source") == now:
         return ""
@@ -111,7 +125,7 @@ def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
 
 
 def _cells(path: Path) -> str:
-    """A hash of the cells without their outputs."""
+    """Hash of the cells without their outputs."""
     notebook = nbformat.read(path, as_version=4)
     return _digest(json.dumps([[cell.cell_type, cell.source] for cell in notebook.cells]).encode())
 

@@ -1,4 +1,4 @@
-"""The parameters that notebooks share, checked before anything is computed: a sentence, not a late error."""
+"""Checks of the parameters that notebooks share, before anything is computed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ OWN_IMAGES = {
 
 
 def check(needs: str = "any", rank: int = 2, **given) -> None:
-    """Check parameters of a notebook, each under its name there.
+    """Check parameters of a notebook, given under their names in the notebook.
 
     Args:
-        needs: what the page makes maps from. "feature maps": activations (B, K, h, w), which Vision
-            Transformers do not have. "tokens": those of Transformers. "any" where both will do.
-        rank: of the probability that ``threshold`` is compared with; 2 for the second-highest.
-        given: ``threshold`` lies in [0, 1 / rank); ``resamples`` is 100 or more; ``dataset`` is a known set,
-            and fits ``network`` where both are given. Others are checked by their type. A mapping is network
-            -> [data set, count, options], with a count of 1 or more, or None for all images. A text, or a
-            list of texts, names networks. A whole number is a count, 1 or more. A list of numbers holds
-            positive ones.
+        needs: Requirement on networks. "feature maps" are activations (B, K, h, w), which Vision Transformers
+            do not have. "tokens" are those of Vision Transformers. "any" accepts both.
+        rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
+        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``resamples`` at least 100, and
+            ``dataset`` a known set that fits ``network`` if both are given. Others are checked by their type:
+
+            - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
+              images.
+            - A string, or a list of strings, names networks.
+            - A whole number is a count of at least 1.
+            - A list of numbers contains positive ones.
 
     Raises:
-        ValueError: a value that the page cannot work with; the sentence names the parameter and its value.
-        TypeError: a parameter of a type that no rule covers.
+        ValueError: A value is not possible. The message names the parameter and its value.
+        TypeError: There is no rule for the type of a parameter.
 
     >>> check(networks={"birds_vgg": ["birds", 300]}, threshold=0.1, resamples=1000)
     >>> check(threshold=0.6)
@@ -117,7 +120,7 @@ def _network(entry: str, network: str, needs: str) -> None:
 
 
 def _is_known(network: str) -> bool:
-    """Whether :func:`contrastlib.models.load` knows the name; its weights need not be there."""
+    """Whether :func:`contrastlib.models.load` accepts the name. The weights need not be present."""
     architecture, _, dataset = network.partition("/")
     folder = dataset in datasets.DATASETS and datasets.DATASETS[dataset].folder
     finetuned = folder and torchvision_hub.PREFIX + architecture in torchvision_hub.names()
@@ -134,7 +137,7 @@ def _has_feature_maps(network: str) -> bool:
 
 
 def _dataset(entry: str, dataset: str, network: str | None) -> None:
-    """The set is known, and the network may be shown its images; what the registry does not say may be."""
+    """Check that the set is known, and that the network fits its images as far as the registry has their classes."""
     if dataset not in datasets.DATASETS:
         raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
     images, known = datasets.DATASETS[dataset], models.MODELS.get(network)

@@ -1,4 +1,4 @@
-"""Where a result comes from: commit, parameters, versions and machine of each result, summed up and shown."""
+"""Provenance of results: commit, parameters, versions and machine, their summary and their display."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ DECIDING = ("torch", "torchvision", "numpy", "scipy", "zennit", "pillow")
 
 
 class Provenance(dict):
-    """Where a result comes from. It is never changed, so copies are the record itself.
+    """Provenance of a result. It is never changed, so a copy is the record itself.
 
-    pandas copies ``attrs`` deeply in every operation on a table, which took a tenth of the time of some notebooks.
+    pandas makes deep copies of ``attrs`` in every operation on a table, which took a tenth of the time of
+    some notebooks.
 
     >>> import copy
     >>> record = Provenance(commit="a")
@@ -36,7 +37,15 @@ class Provenance(dict):
 
 
 def provenance(seconds: float, **details) -> Provenance:
-    """Where a result comes from: commit, parameters, versions, machine, wall time, date."""
+    """Provenance of a result: commit, parameters, versions, machine, time and date.
+
+    Args:
+        seconds: Time of the computation.
+        **details: Further entries.
+
+    Returns:
+        The record.
+    """
     import torch
 
     commit, dirty = _commit()
@@ -55,9 +64,15 @@ def provenance(seconds: float, **details) -> Provenance:
 
 
 def deciding_releases(libraries: Mapping[str, str] | None = None) -> dict[str, str | None]:
-    """Releases of the libraries of ``DECIDING``: those installed here, or those that a provenance names.
+    """Releases of the libraries of ``DECIDING``, installed or named by a provenance.
 
     Builds of one release for different devices count as the same.
+
+    Args:
+        libraries: Library -> release of a provenance. If None, the installed releases are returned.
+
+    Returns:
+        Library -> release. None if the provenance does not name it.
 
     >>> deciding_releases({"torch": "2.6.0+cpu", "pandas": "3.0"})["torch"]
     '2.6.0'
@@ -67,9 +82,16 @@ def deciding_releases(libraries: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def summary(records: Iterable[dict]) -> Provenance:
-    """One provenance for many shards: what they share as it is, else the distinct values.
+    """Summarise the provenances of many shards. Values that differ are listed.
 
-    Seconds are added up, dates given from first to last; a list is distinct values of a summary before.
+    Seconds are added, and dates are given from first to last. Records may be summaries themselves, whose
+    lists contain distinct values.
+
+    Args:
+        records: Provenances.
+
+    Returns:
+        The summary.
 
     >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
     {'shards': 2, 'commit': 'a', 'seconds': 3.5}
@@ -94,7 +116,13 @@ def summary(records: Iterable[dict]) -> Provenance:
 
 
 def card(table: pd.DataFrame) -> pd.DataFrame:
-    """The provenance of a kept result as a small table for a page: what made it, when, from which data.
+    """Provenance of a kept result as a small table for a page.
+
+    Args:
+        table: Table with ``attrs["provenance"]``.
+
+    Returns:
+        A column with a row for each entry, such as commit, date and data.
 
     >>> table = pd.DataFrame(); table.attrs["provenance"] = {"commit": "0123456789abcdef", "shards": 2}
     >>> card(table).loc["commit"].item()
@@ -120,7 +148,7 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The :func:`card` of each table side by side, a column for each name; empty where one has no such entry.
+    """:func:`card` of several tables, with a column for each. A cell is empty if a table has no such entry.
 
     >>> drawn, counted = pd.DataFrame(), pd.DataFrame()
     >>> drawn.attrs["provenance"], counted.attrs["provenance"] = {"commit": "a", "seed": 3}, {"commit": "b"}
@@ -131,7 +159,7 @@ def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def as_list(value) -> list:
-    """The single values of a list, also of lists within it; a value that is no list alone.
+    """Values of a nested list as a flat list. Another value is returned as a list with one element.
 
     >>> as_list([1, [2, 3]]), as_list(1)
     ([1, 2, 3], [1])
@@ -144,7 +172,7 @@ def _listed(values) -> str:
 
 
 def _commit() -> tuple[str, bool]:
-    """The commit that this process began with, whose code it has read, and whether what results depend on differs from it now."""
+    """Commit with which this process began, and whether files that results depend on have changed since."""
     try:
         commit = _first_commit(REPOSITORY)
         changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git("ls-files", "--others", "--exclude-standard", "--", *TRACKED)

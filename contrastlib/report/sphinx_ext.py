@@ -1,7 +1,8 @@
-"""Sphinx extension: each page of the book ends with the command that makes it, and opens elsewhere where it can.
+"""Sphinx extension: each page ends with the command that creates it, and links to services that run it.
 
-With the address of a repository (``make book REPOSITORY=https://github.com/owner/name BRANCH=main``) the theme
-shows its own buttons: the repository, and Binder and Colab on the pages of notebooks. Without one it shows none.
+With the address of a repository (``make book REPOSITORY=https://github.com/owner/name BRANCH=main``) the
+theme shows its buttons: the repository, and Binder and Colab on the pages of notebooks. Without an address it
+shows none.
 """
 
 import ast
@@ -58,7 +59,7 @@ import sys; sys.path.insert(0, "/content/{name}")
 
 
 def setup(app):
-    """Called by Sphinx."""
+    """Register the options, directives and event handlers. Called by Sphinx."""
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
     app.connect("config-inited", check_notebooks)
@@ -75,10 +76,10 @@ def setup(app):
 
 
 def check_notebooks(app, config) -> None:
-    """See that the executed notebooks are there, which are pages of the book but not part of the repository.
+    """Check that the executed notebooks exist, which are pages of the book but not part of the repository.
 
     Raises:
-        sphinx.errors.ConfigError: some are not, with the command that makes them.
+        sphinx.errors.ConfigError: Some do not exist. The message has the command that creates them.
     """
     from sphinx.errors import ConfigError
 
@@ -96,7 +97,7 @@ def offer_buttons(app, config) -> None:
     """Set the options of the theme that the address of a repository allows.
 
     Raises:
-        sphinx.errors.ConfigError: the address is not that of a repository on GitHub or GitLab.
+        sphinx.errors.ConfigError: The address is not that of a repository on GitHub or GitLab.
     """
     from sphinx.errors import ConfigError
 
@@ -120,7 +121,7 @@ def offer_buttons(app, config) -> None:
 
 
 def add_section(app, docname: str, source: list[str]) -> None:
-    """End the source of a page with the section; a notebook with a cell."""
+    """Append the section to the source of a page. In a notebook it is a cell."""
     page = PurePosixPath(docname)
     if page.parent != EXECUTED:
         if page.name != "rerun":  # that page is nothing else
@@ -136,9 +137,10 @@ def add_section(app, docname: str, source: list[str]) -> None:
 
 
 def for_the_book(text: str) -> str:
-    """The text of a notebook, whose links and targets work in JupyterLab, with those of the book.
+    """Convert the links and targets of a notebook, which work in JupyterLab, to those of the book.
 
-    Links to book/ lead there from the folder of the executed notebooks, and targets within pages are Sphinx's.
+    Links to book/ become relative to the folder of the executed notebooks, and targets within pages become
+    targets of Sphinx.
 
     >>> for_the_book("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
     '[one](#erratum-1), [how](../rerun.md)'
@@ -198,7 +200,7 @@ def command(name: str, values: dict) -> str:
 
 
 def point_at_sources(app, pagename, templatename, context, doctree) -> None:
-    """Let the theme's links lead to the notebook as it is in the repository, which holds no executed ones."""
+    """Change the links of the theme to the notebooks of the repository, which does not contain executed ones."""
     for button in context.get("header_buttons", []):
         for link in (button, *button.get("buttons", [])):
             if link.get("url", "").startswith("https:"):  # others lead into the book
@@ -206,7 +208,7 @@ def point_at_sources(app, pagename, templatename, context, doctree) -> None:
 
 
 def _assigned(notebook: dict, tag: str) -> dict:
-    """The plain values that the cell with this tag assigns."""
+    """Plain values that the cell with a tag assigns."""
     values = {}
     for cell in notebook["cells"]:
         if tag in cell["metadata"].get("tags", []):

@@ -1,8 +1,8 @@
-"""The papers' experiments as records, and how they are run on networks and image sets.
+"""Experiments of the papers as records, and their execution on networks and image sets.
 
-A :class:`Study` evaluates a sample of an image set with a network. :func:`run` returns a table with a row for each
-image and setting, its provenance in ``table.attrs["provenance"]``. Columns ``image`` (index in the set), ``group``
-(photograph, the unit of resampling) and ``label`` tell the rows apart.
+A :class:`Study` evaluates a network on a sample of an image set. :func:`run` returns a table with a row for
+each image and setting, and its provenance in ``table.attrs["provenance"]``. The columns ``image`` (index in
+the set), ``group`` (photograph, the unit of resampling) and ``label`` identify the rows.
 """
 
 from __future__ import annotations
@@ -49,17 +49,20 @@ OTHER_RESIZING = {"imagenet-sample": SQUEEZED, "imagenet-val": SQUEEZED, "cub200
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """An experiment: what is evaluated, and with which options.
+    """An experiment: an evaluation and its options.
 
     Attributes:
-        name: of its kept results and shards, and of its variable in this module.
-        evaluation: a function of model, images, labels and options, which returns a table.
-        reproduces: paper and section, or erratum.
-        batch: images at a time. Contrasts multiply them, and what fits the processor's cache is fastest.
-        options: of the evaluation, where they are not its own defaults.
-        choices: what the papers leave open: choice -> options. The study is made once for each, and for the set's other
-            way of resizing photographs (``OTHER_RESIZING``); the table says which in its column ``choice``.
-        version: raised when the same parameters may give other results; see :mod:`contrastlib.report.versions`.
+        name: Name of its kept results and shards, and of its variable in this module.
+        evaluation: Function of model, images, labels and options that returns a table.
+        reproduces: Paper and section, or erratum.
+        batch: Number of images in a batch. Contrasts multiply it, and batches that fit the cache of the
+            processor are fastest.
+        options: Options of the evaluation that differ from its defaults.
+        choices: Choices that the papers leave open, as choice -> options. The study is computed for each of
+            them, and for the other resizing of photographs of the set (``OTHER_RESIZING``). The table names
+            them in its column ``choice``.
+        version: Version, to be increased if the same parameters may give other results; see
+            :mod:`contrastlib.report.versions`.
     """
 
     name: str
@@ -135,21 +138,26 @@ def run(
     study: Study, networks: Mapping[str, Sequence], profile: str = "quick", force: bool = False, cache: Path | None = None,
     **options,
 ) -> pd.DataFrame:
-    """A study of several networks, with columns network and dataset.
+    """Run a study for several networks.
 
     Args:
-        study: one of this module's.
-        networks: network -> [dataset, count], or [dataset, count, options of this network alone]: that many images
-            that stand for the set (:meth:`contrastlib.datasets.base.ImageSet.sample`), all for None.
-        profile: results of any but "quick" are kept in data/results/<profile>, a file for each network, for the pages
-            to show. One that is kept already is taken as it is, with a line that says so, if study, version,
-            parameters, data and libraries are the same (:func:`contrastlib.report.kept_results.reusable`).
-        force: compute kept results anew.
-        cache: folder of the shards; see :func:`contrastlib.report.shards.sharded`.
-        options: of the evaluation, for all networks, its defaults left out; ``loading`` of the set (:func:`contrastlib.report.batches.load_dataset`).
+        study: A study of this module.
+        networks: Network -> [dataset, count] or [dataset, count, options of this network]. The count is the
+            number of images that represent the set (:meth:`contrastlib.datasets.base.ImageSet.sample`), or
+            None for all.
+        profile: Results of any profile but "quick" are kept in data/results/<profile>, in a file for each
+            network. A kept result is used, with a message, if study, version, parameters, data and libraries
+            are the same (:func:`contrastlib.report.kept_results.reusable`).
+        force: Compute kept results again.
+        cache: Folder of the shards, see :func:`contrastlib.report.shards.sharded`.
+        **options: Options of the evaluation for all networks that differ from its defaults, and ``loading``
+            for options of the set (:func:`contrastlib.report.batches.load_dataset`).
+
+    Returns:
+        The table, with the columns network and dataset.
 
     Raises:
-        DataError: data or weights are missing or corrupt. Networks done before are kept.
+        DataError: Data or weights are missing or damaged. Results of finished networks are kept.
     """
     tables = []
     defaults = {name: each.default for name, each in inspect.signature(study.evaluation).parameters.items()}
@@ -178,10 +186,17 @@ def run(
 
 
 def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
-    """The kept results of a study, all networks in one; its provenance summed up in ``attrs``.
+    """Kept results of a study for all networks, with the summary of their provenances in ``attrs``.
+
+    Args:
+        study: A study of this module.
+        profile: Name of the profile.
+
+    Returns:
+        The table, with the columns network and dataset.
 
     Raises:
-        FileNotFoundError: none is kept, with the command that makes them.
+        FileNotFoundError: No result is kept. The message has the command that creates it.
     """
     folder = RESULTS / profile
     sys.audit("contrastlib.file", folder)  # which may be absent: see contrastlib.report.staleness
@@ -194,14 +209,17 @@ def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
 def measure(
     study: Study, networks: Mapping[str, Sequence], profile: str = "quick", beside: bool = True, **options
 ) -> dict[str, pd.DataFrame]:
-    """A study at the scale of a profile, and beside the quick one what is recorded at the real scale.
+    """Run a study at the scale of a profile. For the quick profile, recorded results of the real scale are added.
 
     Args:
-        study, networks, profile, options: see :func:`run`. Without networks nothing is run.
-        beside: False for a study of which nothing is recorded.
+        study: As in :func:`run`.
+        networks: As in :func:`run`. Without networks, nothing is run.
+        profile: As in :func:`run`.
+        beside: Whether recorded results are added. False for a study without recorded results.
+        **options: As in :func:`run`.
 
     Returns:
-        scale -> table.
+        Scale -> table.
     """
     tables = {profile: run(study, networks, profile, **options)} if networks else {}
     return tables | ({"real": recorded(study)} if beside and profile == "quick" else {})

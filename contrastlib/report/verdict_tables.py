@@ -1,4 +1,4 @@
-"""What a notebook shows of its claims: what they say, how they are judged, and the verdicts."""
+"""Display of the claims of a notebook: their text, their criteria and their verdicts."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ LEGEND = (
 
 
 class VerdictTable:
-    """The verdicts on the claims of one notebook, shown as Markdown; the values behind it travel with the output.
+    """Verdicts on the claims of one notebook, as Markdown. The metadata of the output contains the values.
 
     Attributes:
-        findings: claim -> scale -> finding.
+        findings: Claim -> scale -> finding.
     """
 
     def __init__(self, findings: Mapping[Claim, Mapping[str, Finding]], scales: list[str]):
         self.findings, self.scales = dict(findings), list(scales)
 
     def __repr__(self) -> str:
-        """One line for each claim with the words alone, which do not depend on the machine."""
+        """One line for each claim with the verdicts alone, which do not depend on the machine."""
         return "\n".join(
             f"{claim.id}: " + ", ".join(f"{scale} {finding.word}" for scale, finding in found.items())
             for claim, found in self.findings.items()
         )
 
     def markdown(self) -> str:
-        """The table, and below it, folded, how each claim is judged."""
+        """The table, followed by a folded section with the criterion of each claim."""
         head = ["", "claim", *self.scales]
         rows = [self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)]
         table = "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
@@ -63,12 +63,15 @@ def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], *
     """Judge all claims of a notebook.
 
     Args:
-        page: the notebook, such as "04_masking".
-        tables: study -> scale -> table, of all studies that the claims of the page name.
-        parameters: of the notebook; see :func:`contrastlib.report.claims.judge`.
+        page: Name of the notebook, such as "04_masking".
+        tables: Study -> scale -> table, for all studies that the claims of the page name.
+        **parameters: Parameters of the notebook; see :func:`contrastlib.report.claims.judge`.
+
+    Returns:
+        The verdicts.
 
     Raises:
-        ValueError: a claim rests on a study that is not given.
+        ValueError: The table of a study that a claim needs is missing.
     """
     findings = {}
     for claim in claims(page).values():
@@ -79,7 +82,7 @@ def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], *
 
 
 def filled_in(claim: Claim, parameters: Mapping) -> Claim:
-    """The claim with the notebook's parameters in its population and measure, where these name them in braces."""
+    """Replace names of parameters in braces in the population and measure of a claim by their values."""
     changed = {}
     for name in ("population", "measure"):
         text = getattr(claim, name)
@@ -101,7 +104,7 @@ def shown(finding: Finding) -> str:
 
 
 def _cell(claim: Claim, finding: Finding) -> str:
-    """A verdict, the range of the networks' mean effects, and the variants, each on a line."""
+    """A verdict, the range of the mean effects of the networks, and the variants, each on a line."""
     lines = [shown(replace(finding, variants={}))]
     if finding.effects:
         ends = min(finding.effects.values()), max(finding.effects.values())
@@ -111,7 +114,7 @@ def _cell(claim: Claim, finding: Finding) -> str:
 
 
 def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
-    """The least and the most of the networks' mean effects, at each scale."""
+    """Smallest and largest mean effect of the networks at each scale."""
     if claim.evidence is None:
         return ""
     parts = [f"{scale} {spread(finding.effects, claim.evidence.format)}" for scale, finding in found.items() if finding.effects]
@@ -119,7 +122,7 @@ def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
 
 
 def spread(values: Mapping[str, float], form: str) -> str:
-    """The least and the most of some values, with the titles of their networks.
+    """Smallest and largest of some values, with the titles of their networks.
 
     >>> spread({"birds_vgg": 0.25, "birds_resnet": 0.5}, ".0%")
     '25% (small VGG) to 50% (small ResNet)'
@@ -131,7 +134,7 @@ def spread(values: Mapping[str, float], form: str) -> str:
 
 
 def title(network: str) -> str:
-    """The title of a network of the registry; other names stay."""
+    """Title of a network of the registry. Other names remain."""
     return networks()[network].title if network in networks() else network
 
 
@@ -142,7 +145,7 @@ def stated(claim: Claim) -> str:
 
 
 def how_judged(page: Sequence[Claim]) -> str:
-    """Markdown: measure, population, criterion and what refutes a claim, once for all claims that share them."""
+    """Measure, population, criterion and refutation of claims in Markdown, once for all claims that share them."""
     shared: dict[str, list[str]] = {}
     for number, claim in enumerate(page, 1):
         shared.setdefault(_rule(claim), []).append(str(number))

@@ -22,7 +22,7 @@ COMMAND = "python -m contrastlib.report.versions --accept"
 
 
 def current() -> dict[str, dict]:
-    """Study -> version and digest, as the code is now."""
+    """Study -> version and digest of the present code."""
     return {
         name: {"version": study.version, "digest": code_digest(study.evaluation.__module__)[:16]}
         for name, study in sorted(STUDIES.items())
@@ -30,7 +30,14 @@ def current() -> dict[str, dict]:
 
 
 def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> list[str]:
-    """What has to be decided, in sentences; none when everything is accepted.
+    """Decisions that are needed, in sentences. The list is empty if everything is accepted.
+
+    Args:
+        accepted: Study -> accepted version and digest.
+        now: Study -> version and digest of the present code.
+
+    Returns:
+        One sentence for each study that differs.
 
     >>> accepted = {"masking_table": {"version": 1, "digest": "a"}}
     >>> differences(accepted, {"masking_table": {"version": 2, "digest": "b"}})
@@ -54,7 +61,7 @@ def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Say what has to be decided, or accept the code as it is."""
+    """Print the decisions that are needed, or accept the present code."""
     parser = argparse.ArgumentParser(prog="python -m contrastlib.report.versions", description=__doc__.splitlines()[0])
     parser.add_argument("--accept", action="store_true", help="write the versions and the digests of the code as it is")
     if parser.parse_args(arguments).accept:

@@ -1,4 +1,4 @@
-"""Zebra and elephant: the photographs of Gu et al. 2018, sec. 5.1, and where the animals are in them."""
+"""Positions of the animals in the photographs of zebras and elephants of Gu et al. 2018, sec. 5.1."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ BOXES = (
 
 
 def zebra_elephant(model: nn.Module, images: Tensor, labels: Tensor | None = None, **options) -> pd.DataFrame:
-    """:func:`~contrastlib.evaluation.relevance_mass.compare` for zebra and African elephant in the paper's four photographs.
+    """:func:`~contrastlib.evaluation.relevance_mass.compare` for the classes zebra and African elephant.
 
     Args:
-        model: a network of ImageNet's classes.
-        images: all four, in their order, (4, 3, 224, 224).
-        labels: not used; the classes are zebra and African elephant.
+        model: A network with the classes of ImageNet.
+        images: The four photographs of the paper, in their order, (4, 3, 224, 224).
+        labels: Not used, because the classes are zebra and African elephant.
+        **options: Options of :func:`~contrastlib.evaluation.relevance_mass.compare`.
+
+    Returns:
+        The table of :func:`~contrastlib.evaluation.relevance_mass.compare`.
 
     Raises:
-        ValueError: other images.
+        ValueError: The images have another number or size.
     """
     if len(images) != len(BOXES) or images.shape[-2:] != (224, 224):
         raise ValueError(f"boxes are known for the four photographs of 224 x 224 pixels, got {tuple(images.shape)}")

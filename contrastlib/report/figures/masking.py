@@ -26,7 +26,6 @@ ONE_IMAGE = (
     "Image {image}, and the same with its {kept_sign} pixels kept and the others replaced ({baseline}), by the original and "
     "the weighted {method} maps of its two most probable classes."
 )
-CELL = ["network", "method", "rank", "kept_sign", "mask_rule", "contrast"]
 
 
 def table_1(measured: Mapping[str, pd.DataFrame], mask_rule: str) -> Styler:
