@@ -15,9 +15,9 @@ The modules of the library do not import this package.
 """
 
 __all__ = [
-    "batches", "code_digest", "controls", "dataset_evaluations", "figures", "kept_results", "kernel_provisioner",
-    "kernel_startup", "notebooks", "parameters", "provenance", "shards", "sphinx_ext", "staleness", "studies", "verdicts", "versions",
-    "zebra_elephant",
+    "batches", "code_digest", "controls", "dataset_evaluations", "figures", "kept_results",
+    "kernel_provisioner", "kernel_startup", "notebooks", "parameters", "provenance", "shards", "sphinx_ext",
+    "staleness", "studies", "verdicts", "versions", "zebra_elephant",
 ]  # fmt: skip
 
 from pathlib import Path

@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,21 @@ from contrastlib.assets import records
 from contrastlib.report.code_digest import code_digest
 from contrastlib.report.shards import joined
 
-SHARD = 64  # images
-SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
+SHARD = 64
+"""Number of images in a shard."""
+SMALL = 64
+"""Size in pixels. Batches of images up to this size have sixteen times as many images."""
 
 
 def evaluate(
-    evaluation: Callable[..., pd.DataFrame], network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int,
-    seed: int | None = None, loading: Mapping | None = None,
+    evaluation: Callable[..., pd.DataFrame],
+    network: str,
+    dataset: str,
+    images: Sequence[int],
+    options: Mapping,
+    batch: int,
+    seed: int | None = None,
+    loading: Mapping | None = None,
 ) -> pd.DataFrame:
     """Evaluate a network on images of a data set, in batches.
 
@@ -72,7 +81,12 @@ def evaluate(
 
 
 def shards(
-    evaluation: Callable[..., pd.DataFrame], network: str, dataset: str, count: int | None, options: Mapping, batch: int
+    evaluation: Callable[..., pd.DataFrame],
+    network: str,
+    dataset: str,
+    count: int | None,
+    options: Mapping,
+    batch: int,
 ) -> list[dict]:
     """Parameters of :func:`evaluate` for shards of 64 images that represent a set.
 
@@ -95,7 +109,14 @@ def shards(
     apart = {key: value for key, value in (("seed", seed), ("loading", loading)) if value is not None}
     images = load_dataset(dataset, load_network(network).input_size, **(loading or {})).sample(count)
     return [
-        {"network": network, "dataset": dataset, "images": images[i : i + SHARD], "options": asked, "batch": batch, **apart}
+        {
+            "network": network,
+            "dataset": dataset,
+            "images": images[i : i + SHARD],
+            "options": asked,
+            "batch": batch,
+            **apart,
+        }
         for i in range(0, len(images), SHARD)
     ]
 
@@ -130,13 +151,13 @@ def registered(*names: str | None) -> str:
 def load_network(name: str) -> models.Classifier:
     """Load a network with the memory layout and on the device that are fastest."""
     model = models.load(name)
-    if model.input_size > SMALL:  # twice as fast on a CPU; small images gain nothing
+    if model.input_size > SMALL:  # twice as fast on a CPU, except for small images
         model = model.to(memory_format=torch.channels_last)
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @lru_cache(maxsize=4)
-def load_dataset(name: str, size: int | None = None, **options) -> datasets.ImageSet:
+def load_dataset(name: str, size: int | None = None, **options: Any) -> datasets.ImageSet:
     """Load an image set with the options of the studies.
 
     Args:

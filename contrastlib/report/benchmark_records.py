@@ -18,7 +18,7 @@ KINDS = {
     "backwards": "backward passes",
     "memory": "peak",
 }
-JOBS = {  # tables in which "by hand" is 1
+JOBS = {
     "activation": "24 maps of a layer, in forward passes",
     "input": "4 maps of the pixels",
     "perturbation": "section 5.1, all n and ε",
@@ -29,12 +29,14 @@ JOBS = {  # tables in which "by hand" is 1
     "memory": "memory",
     "transformer-memory": "memory, ViT-B/16",
 }
+"""Table in which the work by hand has the ratio 1 -> title of its job."""
 STEP_LIMITS = {
     "the whole book": 300,
     "tests": 480,
     "continuous integration": 1200,
     "fast tests": 90,
-}  # seconds
+}
+"""Step of the build -> limit in seconds."""
 
 
 def measured(folder: str | Path | None = None) -> pd.DataFrame:
@@ -158,7 +160,8 @@ def build_times(folder: str | Path | None = None) -> pd.DataFrame:
         .where(steps["limit"].notna())
     )
     steps.attrs["made"] = (
-        f"{times['processors']} processors, {times['machine']}, Python {times['python']}, {times['date'][:10]}, "
+        f"{times['processors']} processors, {times['machine']}, Python {times['python']}, "
+        f"{times['date'][:10]}, "
         f"commit {times['commit'][:10]}"
     )
     return steps

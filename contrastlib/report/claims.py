@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -173,7 +174,7 @@ def claims(page: str | None = None, folder: Path = FOLDER) -> dict[str, Claim]:
     return found
 
 
-def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters) -> dict[str, Finding]:
+def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters: Any) -> dict[str, Finding]:
     """Verdicts on a claim at each scale.
 
     Args:
@@ -205,7 +206,10 @@ def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd
     """
     for column, wanted in (*evidence.select.items(), *evidence.leave_out.items()):
         if column not in table:
-            raise ValueError(f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has {', '.join(table)}")
+            raise ValueError(
+                f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has "
+                f"{', '.join(table)}"
+            )
     for column, wanted in evidence.select.items():
         table = table[_matches(table, column, wanted, parameters)]
     if table.empty:
@@ -218,7 +222,9 @@ def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd
 def as_records(claim: Claim, findings: Mapping[str, Finding]) -> dict:
     """Convert a claim and its findings to plain values for ``claims.json``."""
     record = {key: value for key, value in asdict(claim).items() if key not in ("evidence", "variants")}
-    record["findings"] = {scale: asdict(finding) | {"counted": finding.counted} for scale, finding in findings.items()}
+    record["findings"] = {
+        scale: asdict(finding) | {"counted": finding.counted} for scale, finding in findings.items()
+    }
     if claim.evidence:
         record["study"], record["format"] = claim.evidence.study, claim.evidence.format
         record["criterion"] = claim.evidence.criterion.sentence()
@@ -253,7 +259,11 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
     options = _accepted(function, parameters) | dict(evidence.options)
     effects = function(rows, **options)
     if evidence.count_once:
-        keys = [key for key in (*options.get("by", ()), "contrast", "image") if key in rows and key not in ("network", "method")]
+        keys = [
+            key
+            for key in (*options.get("by", ()), "contrast", "image")
+            if key in rows and key not in ("network", "method")
+        ]
         effects = effects.merge(distinct_methods(rows, evidence.count_once, list(dict.fromkeys(keys))))
     if evidence.fewest:
         effects = effects[effects["groups"] >= evidence.fewest]
@@ -263,8 +273,15 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
         return Finding(NOTHING)
     word, supporting, opposing = verdict(effects, evidence.criterion)
     return Finding(
-        word, supporting, opposing, len(effects), evidence.criterion.intervals,
-        {name: float(value) for name, value in effects.groupby("network", sort=False)["mean"].mean().dropna().items()},
+        word,
+        supporting,
+        opposing,
+        len(effects),
+        evidence.criterion.intervals,
+        {
+            name: float(value)
+            for name, value in effects.groupby("network", sort=False)["mean"].mean().dropna().items()
+        },
         int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None,
         without=_without_one(effects, evidence.criterion, word),
     )
@@ -281,11 +298,13 @@ def _without_one(effects: pd.DataFrame, criterion: Criterion, word: str) -> dict
 def _accepted(function: Callable, parameters: Mapping) -> dict:
     """The parameters that a function has. ``resamples`` is included if the function accepts any options."""
     known = inspect.signature(function).parameters
-    names = set(known) | ({"resamples"} if any(each.kind is each.VAR_KEYWORD for each in known.values()) else set())
+    names = set(known) | (
+        {"resamples"} if any(each.kind is each.VAR_KEYWORD for each in known.values()) else set()
+    )
     return {key: value for key, value in parameters.items() if key in names}
 
 
-def _matches(table: pd.DataFrame, column: str, wanted, parameters: Mapping) -> pd.Series:
+def _matches(table: pd.DataFrame, column: str, wanted: Any, parameters: Mapping) -> pd.Series:
     if wanted == "last":
         return table[column] == table.groupby("network")[column].transform("last")
     if isinstance(wanted, str):
@@ -296,7 +315,7 @@ def _matches(table: pd.DataFrame, column: str, wanted, parameters: Mapping) -> p
     return table[column].isin(_list(wanted))
 
 
-def _list(value) -> Sequence:
+def _list(value: Any) -> Sequence:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
@@ -322,18 +341,24 @@ def _claim(path: Path, entry: dict, shared: Mapping) -> Claim:
     unknown = set(entry) - {each.name for each in fields(Claim)}
     missing = {"id", "paper", "section", "text", "kind"} - set(entry)
     if unknown or missing:
-        raise ValueError(f"{name}: " + (f"unknown {sorted(unknown)}" if unknown else f"{sorted(missing)} missing"))
+        raise ValueError(
+            f"{name}: " + (f"unknown {sorted(unknown)}" if unknown else f"{sorted(missing)} missing")
+        )
     if entry["kind"] not in KINDS:
         raise ValueError(f"{name}: kind is {entry['kind']!r}, not one of {', '.join(KINDS)}")
     tested = own is not None
     if tested and not (entry.get("refuted") and entry.get("measure")):
-        raise ValueError(f"{name}: a claim that is tested says what is measured and what would refute it")
+        raise ValueError(f"{name}: a tested claim says what is measured and what would refute it")
     if not tested and not entry.get("untested"):
         raise ValueError(f"{name}: a claim without evidence says for each scale why it was not tested")
     whole = {**shared, **(own or {})}
     return Claim(
-        page=path.stem, **entry, evidence=_evidence(name, whole) if tested else None,
-        variants={title: _evidence(f"{name}, {title}", {**whole, **changes}) for title, changes in variants.items()},
+        page=path.stem,
+        **entry,
+        evidence=_evidence(name, whole) if tested else None,
+        variants={
+            title: _evidence(f"{name}, {title}", {**whole, **changes}) for title, changes in variants.items()
+        },
     )
 
 

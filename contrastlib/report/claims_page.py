@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Finding, claims
@@ -42,7 +43,8 @@ def executed_claims(folder: Path) -> dict[str, dict]:
     missing = [claim for claim in claims().values() if claim.id not in found]
     if missing:
         raise ValueError(
-            f"{len(missing)} claims have no verdict yet, among them {missing[0].id} of {missing[0].page}: run `make book`"
+            f"{len(missing)} claims have no verdict yet, among them {missing[0].id} of {missing[0].page}: "
+            "run `make book`"
         )
     return {name: found[name] for name in claims()}
 
@@ -55,7 +57,9 @@ def claims_in(notebook: Mapping) -> dict[str, dict]:
     {'a-claim': {'text': '…'}}
     """
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    return {name: record for output in outputs for name, record in output.get("metadata", {}).get(KEY, {}).items()}
+    return {
+        name: record for output in outputs for name, record in output.get("metadata", {}).get(KEY, {}).items()
+    }
 
 
 def finding(record: Mapping, scale: str) -> Finding | None:
@@ -78,7 +82,9 @@ def table(records: Iterable[Mapping], folder: str) -> str:
     for record in records:
         found = {scale: each for scale in SCALES if (each := finding(record, scale))}
         verdicts = [shown(found[scale]) if scale in found else "not run" for scale in SCALES]
-        rows.append([_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)])
+        rows.append(
+            [_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)]
+        )
     return _markdown(["claim", "quick", "real", "effect, by network", "page"], rows)
 
 
@@ -93,7 +99,11 @@ def summary(records: Iterable[Mapping]) -> str:
     | ours | real | 0 | 0 | 0 | 0 | 0 | 1 |
     """
     words = ["supported", "mostly supported", "undecided", "mixed", "refuted"]
-    found = [(record["paper"], scale, record["findings"].get(scale, {}).get("word")) for record in records for scale in SCALES]
+    found = [
+        (record["paper"], scale, record["findings"].get(scale, {}).get("word"))
+        for record in records
+        for scale in SCALES
+    ]
     counts = Counter((paper, scale, word if word in words else "not tested") for paper, scale, word in found)
     papers = dict.fromkeys(paper for paper, _, _ in found)
     rows = [[PAPERS[paper], scale, *(str(counts[paper, scale, word]) for word in [*words, "not tested"])]
@@ -116,8 +126,17 @@ def depending(records: Iterable[Mapping], folder: str) -> str:
         for scale in SCALES:
             found = finding(record, scale)
             if found and found.without:
-                others = "; ".join(f"without {title(name)}: {shown(Finding(word))}" for name, word in found.without.items())
-                rows.append([_stated(record), f"{scale}: {shown(replace(found, variants={}))}", others, _page(record, folder)])
+                others = "; ".join(
+                    f"without {title(name)}: {shown(Finding(word))}" for name, word in found.without.items()
+                )
+                rows.append(
+                    [
+                        _stated(record),
+                        f"{scale}: {shown(replace(found, variants={}))}",
+                        others,
+                        _page(record, folder),
+                    ]
+                )
     return _markdown(["claim", "verdict", "with one network left out", "page"], rows)
 
 
@@ -139,7 +158,11 @@ class ClaimsDirective(SphinxDirective):
         elif which == "depending":
             text = depending(every, "executed")
         else:
-            chosen = [record for record in every if (record["main"] if which == "main" else record["paper"] == which)]
+            chosen = [
+                record
+                for record in every
+                if (record["main"] if which == "main" else record["paper"] == which)
+            ]
             text = table(chosen, "executed")
         return self.parse_text_to_nodes(text)
 
@@ -157,7 +180,7 @@ class VerdictRole(SphinxRole):
         return [nodes.inline("", shown(found), classes=["verdict"])], []
 
 
-def write_claims(app, error: Exception | None) -> None:
+def write_claims(app: Sphinx, error: Exception | None) -> None:
     """Write ``claims.json`` to the folder of the pages of the book."""
     executed = Path(app.srcdir) / EXECUTED
     if error is None and app.builder.format == "html" and executed.exists():

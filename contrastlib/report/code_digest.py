@@ -11,9 +11,16 @@ import hashlib
 import importlib.util
 import pkgutil
 from pathlib import Path
+from typing import Any
 
-COMPUTING = ("contrastlib.evaluation", "contrastlib.explainers", "contrastlib.autograd", "contrastlib.contrasts", "contrastlib._explain")
-"""packages and modules that count; what data, networks, figures and downloads are made of does not"""
+COMPUTING = (
+    "contrastlib.evaluation",
+    "contrastlib.explainers",
+    "contrastlib.autograd",
+    "contrastlib.contrasts",
+    "contrastlib._explain",
+)
+"""Packages and modules that count. Those of data, networks, figures and downloads do not."""
 
 
 def code_digest(module: str) -> str:
@@ -63,10 +70,17 @@ def _imports(module: str) -> set[str]:
 
     For a registry, these are all modules of its package.
     """
-    found = {found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)}
-    if any(isinstance(node, ast.Attribute) and node.attr == "walk_packages" for node in ast.walk(_tree(module))):
+    found = {
+        found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)
+    }
+    if any(
+        isinstance(node, ast.Attribute) and node.attr == "walk_packages" for node in ast.walk(_tree(module))
+    ):
         package = importlib.util.find_spec(importlib.util.find_spec(module).parent)
-        found |= {each.name for each in pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")}
+        found |= {
+            each.name
+            for each in pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")
+        }
     return found
 
 
@@ -117,17 +131,25 @@ def _parsed(source: str) -> ast.Module:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
             del body[0]
     return tree
 
 
-def _plain(node) -> object:
+def _plain(node: Any) -> object:
     """Syntax tree as lists and strings.
 
     Empty fields are left out, because new releases of Python add such fields.
     """
     if isinstance(node, ast.AST):
-        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != [])
+        fields = (
+            (name, _plain(value))
+            for name, value in ast.iter_fields(node)
+            if value is not None and value != []
+        )
         return [type(node).__name__, *fields]
     return [_plain(each) for each in node] if isinstance(node, list) else repr(node)

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 SMALL = 40_000
-"""bytes of an image that is left as it is"""
+"""Size in bytes up to which images are not compressed."""
 TOLERANCE = 32
-"""largest change of a channel, of 255, that a palette may make to any pixel"""
+"""Largest change of a channel, of 255, that a palette may cause at any pixel."""
 EMBEDDED = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 

@@ -5,12 +5,14 @@ import base64
 import io
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-PAUSE = 0.15  # seconds without a change before the figure is drawn again
+PAUSE = 0.15
+"""Seconds without a change before the figure is redrawn."""
 
 
 class Controls(ipywidgets.interactive):
@@ -40,11 +42,11 @@ class Controls(ipywidgets.interactive):
     A still. The controls (slope: 1, style: dotted) redraw it where the notebook runs: make lab.
     """
 
-    def __init__(self, draw: Callable[..., Figure], alt: str, /, **choices):
+    def __init__(self, draw: Callable[..., Figure], alt: str, /, **choices: Any) -> None:
         self._alt, self._waiting = alt, None
         self._picture = ipywidgets.HTML()
         self._note = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="2em"))
-        super().__init__(draw, **choices)  # makes the widgets, observes them, and calls `update`
+        super().__init__(draw, **choices)  # creates and observes the widgets, and calls `update`
         for widget in self.kwargs_widgets:
             widget.style.description_width = "initial"
             if widget.has_trait("continuous_update"):
@@ -57,7 +59,7 @@ class Controls(ipywidgets.interactive):
         """Alternative text of the figure for the present values."""
         return self._alt.format(**{widget._kwarg: _label(widget) for widget in self.kwargs_widgets})
 
-    def update(self, *changes) -> None:
+    def update(self, *changes: Any) -> None:
         """Draw the figure.
 
         After a change, the figure is drawn when no other change follows, and errors are shown as a note.
@@ -70,25 +72,27 @@ class Controls(ipywidgets.interactive):
             self._waiting.cancel()
         try:
             self._waiting = asyncio.get_running_loop().call_later(PAUSE, self._draw_again)
-        except RuntimeError:  # no kernel, so that nothing can follow
+        except RuntimeError:  # no kernel, so no other change can follow
             self._draw_again()
 
-    def _draw(self):
+    def _draw(self) -> None:
         figure = self.f(**{widget._kwarg: widget.get_interact_value() for widget in self.kwargs_widgets})
-        self._picture.value = f'<img src="data:image/png;base64,{_png(figure)}" alt="{escape(self.alternative)}">'
+        self._picture.value = (
+            f'<img src="data:image/png;base64,{_png(figure)}" alt="{escape(self.alternative)}">'
+        )
 
-    def _draw_again(self):
+    def _draw_again(self) -> None:
         try:
             self._draw()
             self._note.value = ""
-        except BaseException as error:  # noqa: BLE001  # also when the reader interrupts the kernel
+        except BaseException as error:  # noqa: BLE001  # includes an interrupt of the kernel
             self._note.value = f'<b role="alert">{escape(f"{type(error).__name__}: {error}")}</b>'
 
-    def __str__(self):
+    def __str__(self) -> str:
         values = ", ".join(f"{widget.description}: {_label(widget)}" for widget in self.kwargs_widgets)
         return f"A still. The controls ({values}) redraw it where the notebook runs: make lab."
 
-    def _repr_mimebundle_(self, **kwargs):
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         caption = escape(str(self)).replace("make lab", "<code>make lab</code>")
         still = f'<figure class="controls">{self._picture.value}<figcaption>{caption}</figcaption></figure>'
         return super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self), "text/html": still}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,13 @@ from contrastlib.report.batches import load_dataset
 
 
 def ablation_in(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, count: int | None = 150, seed: int = 0, **options
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    dataset: str,
+    count: int | None = 150,
+    seed: int = 0,
+    **options: Any,
 ) -> pd.DataFrame:
     """:func:`~contrastlib.evaluation.ablation.ablation` with the mean image of a data set of the registry.
 
@@ -63,7 +70,7 @@ def neuron_ablation_in(
 
 
 def energy_in_differing_parts(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], **options
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], **options: Any
 ) -> pd.DataFrame:
     """Energy of maps in the parts in which the two most probable species of a drawn bird differ.
 

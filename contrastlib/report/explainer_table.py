@@ -46,8 +46,14 @@ def explainer_table() -> str:
     """
     lines = []
     for space, title in SPACES.items():
-        lines += [f"{title}:", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|",
-                  *(f"| {' | '.join(_row(record))} |" for record in registry.select(space=space).values()), ""]
+        lines += [
+            f"{title}:",
+            "",
+            f"| {' | '.join(HEADER)} |",
+            "|---" * len(HEADER) + "|",
+            *(f"| {' | '.join(_row(record))} |" for record in registry.select(space=space).values()),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -56,5 +62,10 @@ def _row(record: Explainer) -> tuple[str, ...]:
     source = f"{{cite:t}}`{record.paper}`" + f", {record.equation}" * bool(record.equation)
     linear = "yes" if record.linear else "no" if record.contrast else "has no $w$"
     formula = record.formula.replace("|", r"\vert ")  # a bar would end the cell
-    return (f'{{py:func}}`"{record.name}" <{function.__module__}.{function.__name__}>`', f"{record.about} ${formula}$",
-            linear, record.cost, source)
+    return (
+        f'{{py:func}}`"{record.name}" <{function.__module__}.{function.__name__}>`',
+        f"{record.about} ${formula}$",
+        linear,
+        record.cost,
+        source,
+    )

@@ -51,7 +51,10 @@ def reusable(
         and as_list(record.get("data")) == [dict(data)]
         and as_list(record.get("registry", registry)) == [registry]
         and _settings(as_list(record.get("parameters", []))) == _settings(shards)
-        and all(deciding_releases(libraries) == deciding_releases() for libraries in as_list(record.get("libraries", {})))
+        and all(
+            deciding_releases(libraries) == deciding_releases()
+            for libraries in as_list(record.get("libraries", {}))
+        )
     )
     return table if same else None
 

@@ -12,22 +12,31 @@ import multiprocessing
 import os
 import sys
 from multiprocessing import forkserver
+from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
 
 NAME = "contrastlib-forked"
-"""the provisioner's name among the entry points, and the value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``"""
+"""Name of the provisioner in the entry points, and value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``."""
 PRELOADED = ("torch", "torchvision", "scipy.stats", "pandas", "ipykernel.kernelapp")
 
-# A forked process starts a server of its own: it cannot wait for that of its parent, which is not its child.
+# A forked process starts its own server. It cannot wait for the server of its parent, which is not its child.
 os.register_at_fork(after_in_child=forkserver._forkserver.__init__)
 
 
 class ForkedProvisioner(LocalProvisioner):
     """A local kernel whose process is a fork of one that has imported the modules of ``PRELOADED``."""
 
-    async def launch_kernel(self, cmd: list[str], **options) -> dict:
-        """Start the kernel of the command ``python -m ipykernel_launcher ARGUMENTS``, in ``cwd`` and with ``env``."""
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict:
+        """Start the kernel of the command ``python -m ipykernel_launcher ARGUMENTS``.
+
+        Args:
+            cmd: The command.
+            **options: ``env`` (environment variables) and ``cwd`` (working directory).
+
+        Returns:
+            The connection of the kernel.
+        """
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(PRELOADED))
         arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
@@ -42,7 +51,7 @@ class _Forked:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, process: multiprocessing.Process):
+    def __init__(self, process: multiprocessing.Process) -> None:
         self._process = process
         self.pid, self.kill, self.terminate = process.pid, process.kill, process.terminate
 

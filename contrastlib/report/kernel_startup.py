@@ -2,10 +2,11 @@
 
 import os
 import sys
+from collections.abc import Iterable
 
 
-def prepare(log, folders):
-    """Record the files that this process reads, and let progress bars write to the terminal instead of the notebook.
+def prepare(log: str, folders: Iterable[str]) -> None:
+    """Record the files that this process reads, and let progress bars write to the terminal.
 
     Args:
         log: Path of the log, see :func:`watch`.
@@ -18,7 +19,7 @@ def prepare(log, folders):
     tqdm.auto.tqdm = tqdm.tqdm
 
 
-def watch(log, folders):
+def watch(log: str, folders: Iterable[str]) -> None:
     """Append a line ``KIND PATH`` to a log for every path under some folders that this process accesses.
 
     KIND is ``read``, ``write`` or ``list`` (the names in a folder). Each path is logged once for each kind.
@@ -37,7 +38,7 @@ def watch(log, folders):
     folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in folders)
     seen = set()
 
-    def note(kind, path):
+    def note(kind: str, path: object) -> None:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return  # an open file
         path = os.path.abspath(os.fsdecode(path))
@@ -45,7 +46,7 @@ def watch(log, folders):
             seen.add((kind, path))
             os.write(descriptor, f"{kind} {path}\n".encode())
 
-    def hook(event, arguments):
+    def hook(event: str, arguments: tuple) -> None:
         if event == "open":
             note("write" if arguments[2] & (os.O_WRONLY | os.O_RDWR) else "read", arguments[0])
         elif event == "contrastlib.file":

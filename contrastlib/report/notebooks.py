@@ -13,19 +13,22 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import papermill
 import yaml
+from nbformat import NotebookNode
 
 from contrastlib import assets
 from contrastlib.report import kernel_provisioner, kernel_startup, staleness
 from contrastlib.report.compression import compress
 
 REPOSITORY = staleness.REPOSITORY
-CODE = REPOSITORY  # where this package is imported from
+CODE = REPOSITORY
+"""Folder from which this package is imported."""
 NOTEBOOKS = REPOSITORY / "notebooks"
 EXECUTED = REPOSITORY / "book" / "executed"
 PROFILES = NOTEBOOKS / "profiles"
@@ -33,18 +36,22 @@ PAGES = REPOSITORY / "_build" / "html" / "book" / "executed"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-# The same everywhere: one thread, because the order of a sum depends on their number; no dates in SVG; no progress
-# bars, whose text depends on the time.
+# For reproducible outputs: one thread, because the order of a sum depends on the number of threads, no dates
+# in SVG, and no progress bars, whose text depends on the time.
 QUICK_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "315532800",
     "TQDM_DISABLE": "1",
 }
-# glibc gives each large tensor back and maps the next one anew, page by page. Kept, and on huge pages, the masking of
-# section 5.2.2 takes half the CPU time (MobileNet V2) to two thirds (SqueezeNet). Nothing but glibc reads it.
-ALLOCATION = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296"
-bar_row = 0  # line of the terminal for the progress of a notebook
+# By default, glibc returns the memory of each large tensor and maps the next one page by page. If the memory
+# is kept, and on huge pages, the masking of section 5.2.2 takes half the CPU time (MobileNet V2) to two
+# thirds (SqueezeNet). Only glibc reads this variable.
+ALLOCATION = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296"
+)
+bar_row = 0
+"""Line of the terminal for the progress of a notebook."""
 
 
 class Values(yaml.SafeLoader):
@@ -109,7 +116,8 @@ def defaults(source: Path) -> dict:
             values[statement.targets[0].id] = ast.literal_eval(statement.value)
         except (AttributeError, ValueError):
             raise ValueError(
-                f"the parameters cell of {source.name} may only assign plain values, not `{ast.unparse(statement)}`"
+                f"the parameters cell of {source.name} may only assign plain values, not "
+                f"`{ast.unparse(statement)}`"
             ) from None
     return values
 
@@ -156,20 +164,17 @@ def parameters(source: Path, values: dict[str, dict]) -> dict:
 
 
 @contextmanager
-def kernel_environment(values: dict[str, str]):
+def kernel_environment(values: dict[str, str]) -> Iterator[None]:
     """Set environment variables for all kernels that are started in the context, in any thread.
 
     Args:
         values: Variables, in addition to those of this process.
-
-    Yields:
-        Nothing.
     """
     before = dict(os.environ)
     os.environ.setdefault("GLIBC_TUNABLES", ALLOCATION)
     os.environ.setdefault("JUPYTER_DEFAULT_PROVISIONER_NAME", kernel_provisioner.NAME)
-    # A kernel works elsewhere, so that a relative address of the data would lead it astray. It imports the code of this
-    # clone, also where the environment was installed from another clone.
+    # The working directory of a kernel differs, so the path of the data must be absolute. A kernel imports
+    # the code of this clone, even if the environment was installed from another clone.
     folders = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"CONTRASTLIB_DATA": str(assets.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
     os.environ.update(own | values)
@@ -281,18 +286,21 @@ def without_scripts(text: str) -> str:
     return _canonical(notebook)
 
 
-def _canonical(notebook) -> str:
+def _canonical(notebook: NotebookNode) -> str:
     text = nbformat.writes(notebook, version=4)
     return text if text.endswith("\n") else text + "\n"
 
 
-def _data(notebook) -> list[dict]:
+def _data(notebook: NotebookNode) -> list[dict]:
     """Content of each output by MIME type."""
     return [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
 
 
-def _streams(outputs):
-    """Merge consecutive outputs of one stream, whose division depends on the time, and remove progress bars from stderr."""
+def _streams(outputs: list) -> list:
+    """Merge consecutive outputs of one stream, and remove progress bars from stderr.
+
+    The division of a stream into outputs depends on the time.
+    """
     merged = []
     for output in outputs:
         if merged and output.output_type == "stream" and output.name == merged[-1].get("name"):
@@ -305,7 +313,7 @@ def _streams(outputs):
     return [output for output in merged if output.output_type != "stream" or output.text.strip()]
 
 
-def _stills(outputs):
+def _stills(outputs: list) -> list:
     """Remove widget views from outputs that also have HTML."""
     for output in outputs:
         if "text/html" in output.get("data", {}):
@@ -313,7 +321,7 @@ def _stills(outputs):
     return outputs
 
 
-def _compressed(outputs):
+def _compressed(outputs: list) -> list:
     """Compress the images of outputs."""
     for output in outputs:
         if "data" in output:
@@ -321,23 +329,25 @@ def _compressed(outputs):
     return outputs
 
 
-def _replaced(outputs):
+def _replaced(outputs: list) -> list:
     """Replace memory addresses and paths of this machine in outputs."""
     text = json.dumps(outputs)
     text = re.sub(r" at 0x[0-9a-fA-F]+", " at 0x…", text)
     for folder, name in ((assets.root(), staleness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
-        if folder != Path(folder.anchor):  # the home of an arbitrary user of a container is "/", part of every path
+        if folder != Path(
+            folder.anchor
+        ):  # in a container, the home can be "/", which is part of every path
             text = text.replace(json.dumps(str(folder))[1:-1], name)
     return [nbformat.from_dict(output) for output in json.loads(text)]
 
 
-def _stable_models(notebook):
+def _stable_models(notebook: NotebookNode) -> NotebookNode:
     """Number the widget models in the order in which they occur in the notebook."""
     state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
     pattern = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
     order = {}
 
-    def visit(part):
+    def visit(part: object) -> None:
         for model in pattern.findall(json.dumps(part, sort_keys=True)):
             if model in state and model not in order:
                 order[model] = f"{len(order):032x}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from contrastlib import assets, datasets, models
 from contrastlib.models import torchvision_hub
@@ -10,13 +11,11 @@ from contrastlib.models import torchvision_hub
 NEEDS = ("any", "feature maps", "tokens")
 FEWEST_RESAMPLES = 100
 SPECIES = "contrastlib.datasets.birds:species_names"
-OWN_IMAGES = {
-    SPECIES,
-    "contrastlib.datasets.archives:CIFAR10",
-}  # classes whose images are for networks of these classes alone
+OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
+"""Classes whose images fit only networks with the same classes."""
 
 
-def check(needs: str = "any", rank: int = 2, **given) -> None:
+def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
     """Check parameters of a notebook, given under their names in the notebook.
 
     Args:
@@ -54,7 +53,7 @@ def check(needs: str = "any", rank: int = 2, **given) -> None:
             _by_type(name, value, needs)
 
 
-def _by_type(name: str, value, needs: str) -> None:
+def _by_type(name: str, value: Any, needs: str) -> None:
     if isinstance(value, Mapping):
         _networks(name, value, needs)
     elif isinstance(value, str):
@@ -67,7 +66,7 @@ def _by_type(name: str, value, needs: str) -> None:
         raise TypeError(f"{name} = {value!r}: there is no rule for such a parameter")
 
 
-def _threshold(value, rank: int) -> None:
+def _threshold(value: Any, rank: int) -> None:
     if not (_is_number(value) and 0 <= value < 1 / rank):
         raise ValueError(
             f"threshold = {value!r}: choose 0 or more and less than {1 / rank:.3g}; "
@@ -75,7 +74,7 @@ def _threshold(value, rank: int) -> None:
         )
 
 
-def _whole(name: str, value, fewest: int = 1) -> None:
+def _whole(name: str, value: Any, fewest: int = 1) -> None:
     if not (_is_number(value) and value == int(value) and value >= fewest):
         raise ValueError(f"{name} = {value!r}: choose a whole number, {fewest} or more")
 
@@ -137,7 +136,10 @@ def _has_feature_maps(network: str) -> bool:
 
 
 def _dataset(entry: str, dataset: str, network: str | None) -> None:
-    """Check that the set is known, and that the network fits its images as far as the registry has their classes."""
+    """Check that the set is known, and that the network fits its images.
+
+    A combination whose classes are not in the registry passes.
+    """
     if dataset not in datasets.DATASETS:
         raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
     images, known = datasets.DATASETS[dataset], models.MODELS.get(network)
@@ -146,5 +148,5 @@ def _dataset(entry: str, dataset: str, network: str | None) -> None:
         raise ValueError(f"{entry}: {network} knows {known.classes.what}, and {dataset} holds {images.what}")
 
 
-def _is_number(value) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -10,14 +10,23 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TRACKED = ("contrastlib", "notebooks", "benchmarks", "data/weights", "data/published", "requirements*.txt", "constraints.txt")
+TRACKED = (
+    "contrastlib",
+    "notebooks",
+    "benchmarks",
+    "data/weights",
+    "data/published",
+    "requirements*.txt",
+    "constraints.txt",
+)
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scipy", "safetensors", "zennit")
 DECIDING = ("torch", "torchvision", "numpy", "scipy", "zennit", "pillow")
-"""libraries whose release decides the numbers of a result; ``constraints.txt`` pins them"""
+"""Libraries whose release affects the numbers of a result. ``constraints.txt`` pins them."""
 
 
 class Provenance(dict):
@@ -36,7 +45,7 @@ class Provenance(dict):
         return self
 
 
-def provenance(seconds: float, **details) -> Provenance:
+def provenance(seconds: float, **details: Any) -> Provenance:
     """Provenance of a result: commit, parameters, versions, machine, time and date.
 
     Args:
@@ -136,13 +145,27 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         "seed": record.get("seed"),
         "shards": record.get("shards"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
-        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {_listed(map(str, as_list(record.get('threads'))))}",
-        "libraries": ", ".join(sorted(
-            {f"{name} {number}" for part in as_list(record.get("libraries", {})) for name, number in part.items()}
-        )),
+        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, "
+        f"threads: {_listed(map(str, as_list(record.get('threads'))))}",
+        "libraries": ", ".join(
+            sorted(
+                {
+                    f"{name} {number}"
+                    for part in as_list(record.get("libraries", {}))
+                    for name, number in part.items()
+                }
+            )
+        ),
         "data (SHA-256)": ", ".join(
-            sorted({f"{name} {checksum[:10]}" for part in as_list(record.get("data", {})) for name, checksum in part.items()})
-        ) or None,
+            sorted(
+                {
+                    f"{name} {checksum[:10]}"
+                    for part in as_list(record.get("data", {}))
+                    for name, checksum in part.items()
+                }
+            )
+        )
+        or None,
     }
     return pd.DataFrame({"provenance": rows}).dropna()
 
@@ -158,7 +181,7 @@ def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat({name: card(table)["provenance"] for name, table in tables.items()}, axis=1).fillna("")
 
 
-def as_list(value) -> list:
+def as_list(value: Any) -> list:
     """Values of a nested list as a flat list. Another value is returned as a list with one element.
 
     >>> as_list([1, [2, 3]]), as_list(1)
@@ -167,7 +190,7 @@ def as_list(value) -> list:
     return [single for each in value for single in as_list(each)] if isinstance(value, list) else [value]
 
 
-def _listed(values) -> str:
+def _listed(values: str | Iterable[str]) -> str:
     return ", ".join([values] if isinstance(values, str) else values)
 
 
@@ -175,7 +198,9 @@ def _commit() -> tuple[str, bool]:
     """Commit with which this process began, and whether files that results depend on have changed since."""
     try:
         commit = _first_commit(REPOSITORY)
-        changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git("ls-files", "--others", "--exclude-standard", "--", *TRACKED)
+        changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git(
+            "ls-files", "--others", "--exclude-standard", "--", *TRACKED
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
     return commit, bool(changed)

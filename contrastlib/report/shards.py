@@ -60,7 +60,8 @@ def sharded(
     cache = cache or RESULTS / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     tables = [
-        _shard(study, version, work, shard, data, registry, cache) for shard in tqdm(shards, desc=title, unit="shard")
+        _shard(study, version, work, shard, data, registry, cache)
+        for shard in tqdm(shards, desc=title, unit="shard")
     ]
     together = joined([table for table, _ in tables])
     together.attrs["provenance"] = summary([provenance for _, provenance in tables])
@@ -93,7 +94,9 @@ def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
     bare.attrs = {}
     arrow = pa.Table.from_pandas(bare, preserve_index=False)
     provenance = json.dumps(table.attrs.get("provenance", {}), sort_keys=True)
-    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"provenance": provenance.encode()})
+    arrow = arrow.replace_schema_metadata(
+        {**(arrow.schema.metadata or {}), b"provenance": provenance.encode()}
+    )
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     pq.write_table(arrow, unfinished, compression=compression, write_page_checksum=True)
     os.replace(unfinished, path)
@@ -112,7 +115,7 @@ def load(path: Path) -> pd.DataFrame:
         FileNotFoundError: There is no such result. The message has the command that creates it.
         ValueError: The file is damaged.
     """
-    sys.audit("contrastlib.file", path)  # Arrow opens it: see contrastlib.report.staleness
+    sys.audit("contrastlib.file", path)  # because Arrow opens it, see contrastlib.report.staleness
     if not path.exists():
         raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`")
     try:
@@ -136,12 +139,17 @@ def _shard(
             table = load(path)
             return table, table.attrs["provenance"]
         except ValueError:
-            path.unlink()  # cut off by a full disk, say: compute it again
+            path.unlink()  # damaged, for example by a full disk: compute it again
     began = time.perf_counter()
     table = work(**shard)
     seconds = time.perf_counter() - began
     table.attrs["provenance"] = provenance(
-        seconds, study=study, version=version, parameters=dict(shard), seed=shard.get("seed"), data=dict(data),
+        seconds,
+        study=study,
+        version=version,
+        parameters=dict(shard),
+        seed=shard.get("seed"),
+        data=dict(data),
         registry=registry,
     )
     save(table, path)

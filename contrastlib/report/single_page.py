@@ -37,7 +37,9 @@ def write_page(executed: Path, target: Path) -> None:
                 output.data["text/markdown"] = links_to_pages(output.data["text/markdown"])
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": target.stem}})
     target.parent.mkdir(parents=True, exist_ok=True)
-    html = re.sub(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", lambda _: MATHJAX, html, count=1)
+    html = re.sub(
+        r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", lambda _: MATHJAX, html, count=1
+    )
     target.write_text(html, encoding="utf-8")
 
 

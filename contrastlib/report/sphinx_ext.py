@@ -12,6 +12,10 @@ import re
 import shlex
 from pathlib import Path, PurePosixPath
 
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.explainer_table import ExplainerTable
@@ -30,7 +34,8 @@ make book
 """
 NOTEBOOK = """{title}
 
-`make book` makes it from `{source}`. The same with papermill, in the folder of the repository after `make install`:
+`make book` makes it from `{source}`. The same with papermill, in the folder of the repository after
+`make install`:
 
 ```bash
 {command}
@@ -46,8 +51,8 @@ EXAMPLE = """With another value of a parameter:
 
 """
 COLAB = """
-Binder and Colab are behind the rocket at the top. Binder has all that is needed. Colab opens the notebook alone, so \
-that its first cell has to be:
+Binder and Colab are behind the rocket at the top. Binder has all that is needed. Colab opens the \
+notebook alone, so that its first cell has to be:
 
 ```ipython3
 !git clone --quiet --depth 1 --branch {branch} {url} /content/{name}
@@ -58,7 +63,7 @@ import sys; sys.path.insert(0, "/content/{name}")
 """
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, bool]:
     """Register the options, directives and event handlers. Called by Sphinx."""
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
@@ -75,7 +80,7 @@ def setup(app):
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def check_notebooks(app, config) -> None:
+def check_notebooks(app: Sphinx, config: Config) -> None:
     """Check that the executed notebooks exist, which are pages of the book but not part of the repository.
 
     Raises:
@@ -84,16 +89,21 @@ def check_notebooks(app, config) -> None:
     from sphinx.errors import ConfigError
 
     contents = Path(app.srcdir) / "_toc.yml"
-    pages = re.findall(rf"file:\s*({EXECUTED}/\S+)", contents.read_text(encoding="utf-8")) if contents.exists() else []
+    pages = (
+        re.findall(rf"file:\s*({EXECUTED}/\S+)", contents.read_text(encoding="utf-8"))
+        if contents.exists()
+        else []
+    )
     absent = [page for page in pages if not (contents.parent / f"{page}.ipynb").exists()]
     if absent:
         raise ConfigError(
-            f"{len(absent)} of the {len(pages)} notebooks in _toc.yml are not executed yet ({absent[0]}.ipynb is not there). "
+            f"{len(absent)} of the {len(pages)} notebooks in _toc.yml are not executed yet "
+            f"({absent[0]}.ipynb is not there). "
             "Run `make book`: it executes them, and builds the book."
         )
 
 
-def offer_buttons(app, config) -> None:
+def offer_buttons(app: Sphinx, config: Config) -> None:
     """Set the options of the theme that the address of a repository allows.
 
     Raises:
@@ -110,7 +120,7 @@ def offer_buttons(app, config) -> None:
             "(or https://gitlab.com/owner/name): correct it, or leave it out for a book without buttons"
         )
     launch = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
-    if found["host"] == "github":  # Colab knows no other
+    if found["host"] == "github":  # Colab supports GitHub only
         launch["colab_url"] = "https://colab.research.google.com"
     config.html_theme_options |= {
         "repository_url": found["url"],
@@ -120,11 +130,11 @@ def offer_buttons(app, config) -> None:
     }
 
 
-def add_section(app, docname: str, source: list[str]) -> None:
+def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     """Append the section to the source of a page. In a notebook it is a cell."""
     page = PurePosixPath(docname)
     if page.parent != EXECUTED:
-        if page.name != "rerun":  # that page is nothing else
+        if page.name != "rerun":  # that page consists of such a section
             source[0] += "\n" + PROSE
         return
     notebook = json.loads(for_the_book(source[0]))
@@ -153,25 +163,28 @@ def for_the_book(text: str) -> str:
 
 
 def section(name: str, notebook: dict) -> str:
-    """Markdown: the papermill command that made an executed notebook, and one with another value.
+    r"""Section in Markdown with the papermill command of an executed notebook, and one with another value.
 
     >>> def cell(tag, source):
     ...     return {"cell_type": "code", "source": source, "metadata": {"tags": [tag]}}
-    >>> cells = [cell("parameters", "network = 'vgg'\\nthreshold = 0.1"), cell("injected-parameters", "network = 'b'")]
+    >>> cells = [cell("parameters", "network = 'vgg'\nthreshold = 0.1")]
+    >>> cells += [cell("injected-parameters", "network = 'b'")]
     >>> print(section("03_maps", {"cells": cells}))
     ## Rerun this page
     <BLANKLINE>
     `make book` makes it from `notebooks/03_maps.ipynb`. The same with papermill, ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \\
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \
       --cwd notebooks -r network b
     ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \\
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \
       --cwd notebooks -r network b -p threshold 0.2
     ...
     What can be changed: `network`, `threshold`. Other scales: [](../rerun.md).
     """
     own, given = _assigned(notebook, "parameters"), _assigned(notebook, "injected-parameters")
-    other = next(({key: 2 * value} for key, value in own.items() if type(value) in (int, float) and value), None)
+    other = next(
+        ({key: 2 * value} for key, value in own.items() if type(value) in (int, float) and value), None
+    )
     return NOTEBOOK.format(
         title=TITLE,
         source=SOURCES / f"{name}.ipynb",
@@ -182,10 +195,10 @@ def section(name: str, notebook: dict) -> str:
 
 
 def command(name: str, values: dict) -> str:
-    """The papermill command, for a shell in the folder of the repository.
+    r"""The papermill command, for a shell in the folder of the repository.
 
     >>> print(command("04_masking", {"threshold": 0.2, "networks": {"birds_vgg": ["birds", None]}}))
-    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb \\
+    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb \
       --cwd notebooks -p threshold 0.2 -y '{"networks": {"birds_vgg": ["birds", null]}}'
     """
     words = ["--cwd", str(SOURCES)]
@@ -199,11 +212,16 @@ def command(name: str, values: dict) -> str:
     return f".venv/bin/papermill {SOURCES / name}.ipynb /tmp/{name}.ipynb \\\n  {shlex.join(words)}"
 
 
-def point_at_sources(app, pagename, templatename, context, doctree) -> None:
-    """Change the links of the theme to the notebooks of the repository, which does not contain executed ones."""
+def point_at_sources(
+    app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None
+) -> None:
+    """Change the links of the theme to the notebooks of the repository.
+
+    The repository does not contain executed notebooks.
+    """
     for button in context.get("header_buttons", []):
         for link in (button, *button.get("buttons", [])):
-            if link.get("url", "").startswith("https:"):  # others lead into the book
+            if link.get("url", "").startswith("https:"):  # others are pages of the book
                 link["url"] = link["url"].replace(f"{EXECUTED}/", f"{SOURCES}/")
 
 

@@ -23,13 +23,17 @@ from contrastlib import assets
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = "$CONTRASTLIB_DATA"
-CACHE = REPOSITORY / "data" / "results" / "cache"  # of what can be computed again: never an input
+CACHE = REPOSITORY / "data" / "results" / "cache"
+"""Cache of results that can be computed again. Its files are no inputs."""
 MISSING = "missing"
 
 
 def watched() -> list[Path]:
     """Folders whose files a notebook can depend on or create."""
-    return [*(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/claims", "book/executed")), _data()]
+    return [
+        *(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/claims", "book/executed")),
+        _data(),
+    ]
 
 
 def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started: float) -> None:
@@ -98,7 +102,10 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
 
 
 def _inputs(touched: list[list[str]], written: set[str]) -> list[str]:
-    """Keys ``KIND PATH`` of all files that were read, listed or searched for and that the notebook did not create."""
+    """Keys ``KIND PATH`` of all files that were read, listed or searched for.
+
+    Files that the notebook created are left out.
+    """
     keys = set()
     for kind, path in touched:
         if kind == "read" and "__pycache__" in path:
@@ -107,7 +114,7 @@ def _inputs(touched: list[list[str]], written: set[str]) -> list[str]:
             continue
         if kind != "list":
             keys.add(f"file {_shorten(path)}")
-        elif _holds_data(path):  # Python lists the folders that it imports from
+        elif _holds_data(path):  # other folders are listed by imports
             keys.add(f"list {_shorten(path)}")
     return sorted(keys)
 
@@ -155,7 +162,7 @@ def _contents(path: Path) -> str:
         try:
             content = ast.dump(ast.parse(content)).encode()
         except SyntaxError:
-            pass  # as bytes, then
+            pass  # hash the bytes
     return _hash(content)
 
 

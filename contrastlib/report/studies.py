@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -40,7 +41,11 @@ from contrastlib.report.provenance import summary
 from contrastlib.report.shards import RESULTS, joined, load, save, sharded
 from contrastlib.report.zebra_elephant import zebra_elephant as compare_animals
 
-MASKING_CHOICES = {"as published": {}, "align_corners=False": {"align_corners": False}, "true class first": {"first": "label"}}
+MASKING_CHOICES = {
+    "as published": {},
+    "align_corners=False": {"align_corners": False},
+    "true class first": {"first": "label"},
+}
 PERTURBATION_CHOICES = {"as published": {}, "towards the predicted class": {"towards": "predicted"}}
 SQUEEZED = {"whole photograph, squeezed": {"loading": {"resize": "squeeze"}}}
 CROPPED = {"resized to 256, cropped": {"loading": {"resize": 256, "crop": 224}}}
@@ -78,25 +83,50 @@ WANG, ERIKSSON, GU = "Wang & Wang 2022", "Eriksson et al. 2025", "Gu et al. 2018
 GRADCAM = {"methods": ["gradcam"]}
 GRADCAM_BLURRED = GRADCAM | {"baselines": ["blur"]}
 ABLATED = [
-    "random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/weighted"]
+    "random",
+    "gradient",
+    "guided_backpropagation",
+    "lrp",
+    "clrp1",
+    "clrp2",
+    "sglrp",
+    "weighted_lrp",
+    "gradcam/weighted",
+]
 POINTING = [*ABLATED[1:-1], "gradcam/original", "gradcam/weighted", "centre"]
-SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # the weighted contrast, exact and through the softmax
+SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # weighted contrast: exact, and through the softmax
 
 sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, sec. 5.1 and Fig. 3", 4)
 map_statistics = Study("map_statistics", similarity.describe, f"{WANG}, sec. 5.2.1 in numbers", 16)
 differing_parts = Study("differing_parts", dataset_evaluations.energy_in_differing_parts, "ours", 16)
 masking_table = Study("masking_table", masking.relative_probabilities, f"{WANG}, sec. 5.2.2 and Table 1", 16)
 dominated_masking = Study(  # images with p_2 <= 0.1
-    "dominated_masking", masking.relative_probabilities, f"{ERIKSSON}, Table 2", 16, GRADCAM | {"above": False})
+    "dominated_masking",
+    masking.relative_probabilities,
+    f"{ERIKSSON}, Table 2",
+    16,
+    GRADCAM | {"above": False},
+)
 masking_scored_by_second_network = Study(  # the option "scoring_model"
     "masking_scored_by_second_network", masking.relative_probabilities, "erratum 21", 16, GRADCAM_BLURRED)
 float32_perturbation = Study(
-    "float32_perturbation", perturbation.changes, "erratum 10", 4, SOFTMAX | {"iterations": [1, 10], "epsilons": [3e-3]})
+    "float32_perturbation",
+    perturbation.changes,
+    "erratum 10",
+    4,
+    SOFTMAX | {"iterations": [1, 10], "epsilons": [3e-3]},
+)
 float32_masking = Study(
     "float32_masking", masking.relative_probabilities, "erratum 10", 16,
     SOFTMAX | GRADCAM_BLURRED | {"mask_rules": ["by_sign"], "above": False})
 masking_choices = Study(
-    "masking_choices", masking.relative_probabilities, f"{WANG}, sec. 5.2.2", 16, GRADCAM_BLURRED, MASKING_CHOICES)
+    "masking_choices",
+    masking.relative_probabilities,
+    f"{WANG}, sec. 5.2.2",
+    16,
+    GRADCAM_BLURRED,
+    MASKING_CHOICES,
+)
 perturbation_choices = Study(
     "perturbation_choices", perturbation.changes, f"{WANG}, sec. 5.1", 4,
     {"contrasts": ["original", "weighted"], "iterations": [1], "epsilons": [3e-3]}, PERTURBATION_CHOICES)
@@ -127,16 +157,22 @@ sign_steps = Study("sign_steps", corrections.sign_steps, "errata 1 and 2", 4)
 blur_draws = Study("blur_draws", corrections.blur_draws, "erratum 6", 16)
 path_and_product = Study("path_and_product", corrections.path_and_product, "erratum 9", 4)
 mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
-pixels_of_the_wrong_sign = Study("pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16)
+pixels_of_the_wrong_sign = Study(
+    "pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16
+)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
-"""all studies by name"""
+"""All studies by name."""
 
 
 def run(
-    study: Study, networks: Mapping[str, Sequence], profile: str = "quick", force: bool = False, cache: Path | None = None,
-    **options,
+    study: Study,
+    networks: Mapping[str, Sequence],
+    profile: str = "quick",
+    force: bool = False,
+    cache: Path | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Run a study for several networks.
 
@@ -173,7 +209,11 @@ def run(
         registry = batches.registered(network, dataset, given.get("scoring_model"))
         path = path_of(study.name, network, RESULTS / profile)
         keep = profile != "quick"
-        table = reusable(path, study.version, chain(*shards.values()), data, registry) if keep and not force else None
+        table = (
+            reusable(path, study.version, chain(*shards.values()), data, registry)
+            if keep and not force
+            else None
+        )
         if table is not None:
             print(f"{study.name} of {network}: the kept {profile} result fits and is not computed again")
         else:
@@ -199,7 +239,7 @@ def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
         FileNotFoundError: No result is kept. The message has the command that creates it.
     """
     folder = RESULTS / profile
-    sys.audit("contrastlib.file", folder)  # which may be absent: see contrastlib.report.staleness
+    sys.audit("contrastlib.file", folder)  # which may not exist, see contrastlib.report.staleness
     paths = sorted(folder.glob(path_of(study.name, "*", folder).name))
     if not paths:
         raise FileNotFoundError(f"no {profile} results of {study.name} in {folder}: run `make {profile}`")
@@ -207,9 +247,15 @@ def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
 
 
 def measure(
-    study: Study, networks: Mapping[str, Sequence], profile: str = "quick", beside: bool = True, **options
+    study: Study,
+    networks: Mapping[str, Sequence],
+    profile: str = "quick",
+    beside: bool = True,
+    **options: Any,
 ) -> dict[str, pd.DataFrame]:
-    """Run a study at the scale of a profile. For the quick profile, recorded results of the real scale are added.
+    """Run a study at the scale of a profile.
+
+    For the quick profile, the recorded results of the real scale are added.
 
     Args:
         study: As in :func:`run`.
@@ -226,11 +272,17 @@ def measure(
 
 
 def _compute(
-    study: Study, shards: Mapping[str | None, list[dict]], data: Mapping[str, str], registry: str, cache: Path | None, title: str
+    study: Study,
+    shards: Mapping[str | None, list[dict]],
+    data: Mapping[str, str],
+    registry: str,
+    cache: Path | None,
+    title: str,
 ) -> pd.DataFrame:
     work = partial(batches.evaluate, study.evaluation)
     tables = {
-        choice: sharded(study.name, study.version, work, each, data, cache, title, registry) for choice, each in shards.items()
+        choice: sharded(study.name, study.version, work, each, data, cache, title, registry)
+        for choice, each in shards.items()
     }
     if not study.choices:
         return tables[None]
@@ -246,5 +298,5 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 def _bare(table: pd.DataFrame) -> pd.DataFrame:
     table = table.copy(deep=False)
-    table.attrs = {}  # pandas compares attrs when it joins
+    table.attrs = {}  # pandas compares attrs when it concatenates
     return table

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from contrastlib.assets import networks
 from contrastlib.report.claims import Claim, Finding, as_records, claims, judge, scales_of
 
-KEY = "contrastlib_claims"  # of an output's metadata
+KEY = "contrastlib_claims"
+"""Key of the records in the metadata of an output."""
 SIGNS = {
     "supported": "✓", "mostly supported": "✓", "mixed": "≈", "undecided": "?", "refuted": "✗",
 }
-PAPERS = {"wang2022": "Wang & Wang 2022", "eriksson2025": "Eriksson et al. 2025", "gu2018": "Gu et al. 2018", "ours": "ours"}
+PAPERS = {
+    "wang2022": "Wang & Wang 2022",
+    "eriksson2025": "Eriksson et al. 2025",
+    "gu2018": "Gu et al. 2018",
+    "ours": "ours",
+}
 LEGEND = (
-    "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes it. "
-    "? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more than half oppose it, "
+    "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes "
+    "it. "
+    "? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more "
+    "than half oppose it, "
     "or, where a bound decides, none keeps it. In brackets: how many cells support the claim, of how many; "
     "*against*: how many oppose it with their whole interval."
 )
@@ -30,7 +39,7 @@ class VerdictTable:
         findings: Claim -> scale -> finding.
     """
 
-    def __init__(self, findings: Mapping[Claim, Mapping[str, Finding]], scales: list[str]):
+    def __init__(self, findings: Mapping[Claim, Mapping[str, Finding]], scales: list[str]) -> None:
         self.findings, self.scales = dict(findings), list(scales)
 
     def __repr__(self) -> str:
@@ -43,14 +52,16 @@ class VerdictTable:
     def markdown(self) -> str:
         """The table, followed by a folded section with the criterion of each claim."""
         head = ["", "claim", *self.scales]
-        rows = [self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)]
+        rows = [
+            self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)
+        ]
         table = "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
         return (
             f"{table}\n\n<details><summary>How each claim is judged, and what would refute it</summary>\n\n"
             f"{how_judged(list(self.findings))}\n\n{LEGEND}\n\n</details>\n"
         )
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         records = {claim.id: as_records(claim, found) for claim, found in self.findings.items()}
         return {"text/plain": repr(self), "text/markdown": self.markdown()}, {KEY: records}
 
@@ -59,7 +70,9 @@ class VerdictTable:
         return [str(number), stated(claim), *verdicts]
 
 
-def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], **parameters) -> VerdictTable:
+def verdict_table(
+    page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], **parameters: Any
+) -> VerdictTable:
     """Judge all claims of a notebook.
 
     Args:
@@ -76,8 +89,12 @@ def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], *
     findings = {}
     for claim in claims(page).values():
         if claim.evidence and claim.evidence.study not in tables:
-            raise ValueError(f"claim {claim.id} rests on {claim.evidence.study}; tables were given of {', '.join(tables)}")
-        findings[filled_in(claim, parameters)] = judge(claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters)
+            raise ValueError(
+                f"claim {claim.id} rests on {claim.evidence.study}; tables were given of {', '.join(tables)}"
+            )
+        findings[filled_in(claim, parameters)] = judge(
+            claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters
+        )
     return VerdictTable(findings, scales_of(tables))
 
 
@@ -95,7 +112,8 @@ def filled_in(claim: Claim, parameters: Mapping) -> Claim:
 def shown(finding: Finding) -> str:
     """A verdict with its sign, and those of its variants.
 
-    >>> shown(Finding("refuted", 0, 2, 2, True, variants={"each method counted": Finding("mixed", 1, 1, 3, True)}))
+    >>> variants = {"each method counted": Finding("mixed", 1, 1, 3, True)}
+    >>> shown(Finding("refuted", 0, 2, 2, True, variants=variants))
     '✗ refuted (0 of 2, 2 against); each method counted: ≈ mixed (1 of 3, 1 against)'
     """
     sign = SIGNS.get(finding.word, "–")
@@ -117,7 +135,11 @@ def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
     """Smallest and largest mean effect of the networks at each scale."""
     if claim.evidence is None:
         return ""
-    parts = [f"{scale} {spread(finding.effects, claim.evidence.format)}" for scale, finding in found.items() if finding.effects]
+    parts = [
+        f"{scale} {spread(finding.effects, claim.evidence.format)}"
+        for scale, finding in found.items()
+        if finding.effects
+    ]
     return "; ".join(parts)
 
 
@@ -145,12 +167,17 @@ def stated(claim: Claim) -> str:
 
 
 def how_judged(page: Sequence[Claim]) -> str:
-    """Measure, population, criterion and refutation of claims in Markdown, once for all claims that share them."""
+    """Measure, population, criterion and refutation of claims in Markdown.
+
+    Claims that share all of these are listed together.
+    """
     shared: dict[str, list[str]] = {}
     for number, claim in enumerate(page, 1):
         shared.setdefault(_rule(claim), []).append(str(number))
     lines = [f"- **{', '.join(numbers)}**: {rule}" for rule, numbers in shared.items()]
-    return "\n".join(lines + [f"- **{number}**: {claim.note}" for number, claim in enumerate(page, 1) if claim.note])
+    return "\n".join(
+        lines + [f"- **{number}**: {claim.note}" for number, claim in enumerate(page, 1) if claim.note]
+    )
 
 
 def _rule(claim: Claim) -> str:
@@ -159,6 +186,8 @@ def _rule(claim: Claim) -> str:
     late = "" if claim.set_before is True else f" Set after results were seen: {claim.set_before}."
     population = f" Population: {claim.population}." if claim.population else ""
     return (
-        f"measured is the {claim.measure}.{population} A cell supports the claim if {claim.evidence.criterion.sentence()}. "
-        f"The claim is refuted if {claim.refuted}. Smallest effect of interest: {claim.smallest_effect}.{late}"
+        f"measured is the {claim.measure}.{population} A cell supports the claim if "
+        f"{claim.evidence.criterion.sentence()}. "
+        f"The claim is refuted if {claim.refuted}. Smallest effect of interest: "
+        f"{claim.smallest_effect}.{late}"
     )

@@ -13,8 +13,20 @@ def _within(values: pd.Series, bound: float) -> pd.Series:
     return values.abs() < bound
 
 
-COMPARISONS: dict[str, Callable] = {"at_least": ge, "more_than": gt, "at_most": le, "less_than": lt, "within": _within}
-IN_WORDS = {"at_least": "at least", "more_than": "more than", "at_most": "at most", "less_than": "less than", "within": "within ±"}
+COMPARISONS: dict[str, Callable] = {
+    "at_least": ge,
+    "more_than": gt,
+    "at_most": le,
+    "less_than": lt,
+    "within": _within,
+}
+IN_WORDS = {
+    "at_least": "at least",
+    "more_than": "more than",
+    "at_most": "at most",
+    "less_than": "less than",
+    "within": "within ±",
+}
 
 
 @dataclass(frozen=True)
@@ -38,11 +50,14 @@ class Criterion:
     value: str | None = None
     bound: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if (self.intervals is None) == (self.value is None):
             raise ValueError("a criterion names one of intervals (above, below) and value")
         if self.intervals not in (None, "above", "below") or self.value not in (None, *COMPARISONS):
-            raise ValueError(f"intervals lie above or below, values are {', '.join(COMPARISONS)}; got {self.intervals or self.value!r}")
+            raise ValueError(
+                f"intervals lie above or below, values are {', '.join(COMPARISONS)}; got "
+                f"{self.intervals or self.value!r}"
+            )
 
     def sentence(self) -> str:
         """The criterion for one cell in words."""
