@@ -161,8 +161,7 @@ def build_times(folder: str | Path | None = None) -> pd.DataFrame:
     )
     steps.attrs["made"] = (
         f"{times['processors']} processors, {times['machine']}, Python {times['python']}, "
-        f"{times['date'][:10]}, "
-        f"commit {times['commit'][:10]}"
+        f"{times['date'][:10]}, commit {times['commit'][:10]}"
     )
     return steps
 

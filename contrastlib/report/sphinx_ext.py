@@ -98,8 +98,7 @@ def check_notebooks(app: Sphinx, config: Config) -> None:
     if absent:
         raise ConfigError(
             f"{len(absent)} of the {len(pages)} notebooks in _toc.yml are not executed yet "
-            f"({absent[0]}.ipynb is not there). "
-            "Run `make book`: it executes them, and builds the book."
+            f"({absent[0]}.ipynb is not there). Run `make book`: it executes them, and builds the book."
         )
 
 

@@ -24,11 +24,9 @@ PAPERS = {
 }
 LEGEND = (
     "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes "
-    "it. "
-    "? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more "
-    "than half oppose it, "
-    "or, where a bound decides, none keeps it. In brackets: how many cells support the claim, of how many; "
-    "*against*: how many oppose it with their whole interval."
+    "it. ? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more "
+    "than half oppose it, or, where a bound decides, none keeps it. In brackets: how many cells support the "
+    "claim, of how many; *against*: how many oppose it with their whole interval."
 )
 
 
@@ -187,7 +185,6 @@ def _rule(claim: Claim) -> str:
     population = f" Population: {claim.population}." if claim.population else ""
     return (
         f"measured is the {claim.measure}.{population} A cell supports the claim if "
-        f"{claim.evidence.criterion.sentence()}. "
-        f"The claim is refuted if {claim.refuted}. Smallest effect of interest: "
-        f"{claim.smallest_effect}.{late}"
+        f"{claim.evidence.criterion.sentence()}. The claim is refuted if {claim.refuted}. Smallest effect of "
+        f"interest: {claim.smallest_effect}.{late}"
     )

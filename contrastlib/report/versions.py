@@ -58,9 +58,8 @@ def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> 
         else:
             said.append(
                 f"The code of {name} changed, and its version is {after['version']} as before. If results "
-                "may change, "
-                f"raise its version in contrastlib/report/studies.py. Then, or if they do not, run "
-                f"`{COMMAND}`."
+                "may change, raise its version in contrastlib/report/studies.py. Then, or if they do not, "
+                f"run `{COMMAND}`."
             )
     return said
 

@@ -66,9 +66,9 @@ def dominance_in_words(
         rows = table[(table["p_2"] <= 0.1) & (table["method"] == "gradcam")]
         alike.append(f"{scale} {spread(rows.groupby('network')['weighted'].mean().to_dict(), '.2f')}")
     return (
-        f"**Effect.** Within images the norm of the gradient grows with the logit (interval above 0): "
-        f"{'; '.join(parts)}. Cosine of "
-        f"weighted and original GradCAM where one class dominates ($p_2 \\leq 0.1$): {'; '.join(alike)}."
+        "**Effect.** Within images the norm of the gradient grows with the logit (interval above 0): "
+        f"{'; '.join(parts)}. Cosine of weighted and original GradCAM where one class dominates ($p_2 \\leq "
+        f"0.1$): {'; '.join(alike)}."
     )
 
 
@@ -112,8 +112,7 @@ def confound_in_words(masked: Mapping[str, pd.DataFrame], resamples: int) -> str
             smaller, count = smaller + (equal["mean"] < sign["mean"]), count + 1
     return (
         "**Effect.** *Weighted* minus *original*, GradCAM, $t_1$, positive pixels kept, mean of the three "
-        "baselines, and the shares that "
-        "the *original* and the *weighted* map mask:\n\n"
+        "baselines, and the shares that the *original* and the *weighted* map mask:\n\n"
         + "\n".join(lines)
         + f"\n\nThe difference is smaller at equal counts in {smaller} of {count} networks."
     )
@@ -186,10 +185,8 @@ def threshold_in_words(found: pd.DataFrame) -> str:
     )
     return (
         f"**Effect.** All means are on the claimed side at thresholds of {', '.join(as_claimed) or 'none'}. "
-        "Of the intervals lie above 0: "
-        f"{counts}. The rows hold different networks, since those with fewer than ten images drop out, so "
-        "that their means are not "
-        "comparable with each other."
+        f"Of the intervals lie above 0: {counts}. The rows hold different networks, since those with fewer "
+        "than ten images drop out, so that their means are not comparable with each other."
     )
 
 
@@ -228,10 +225,9 @@ def choices_in_words(
     most = compared[compared["kept_sign"].notna()].nlargest(1, "moved").iloc[0]
     return (
         f"**Effect.** Of {len(compared)} intervals {int(compared['turned'].sum())} change sides and "
-        f"{int(compared['lost'].sum())} come to "
-        f"contain 0. A mean of the masking moves by at most {most['moved']:.3f}: {most['choice']}, "
-        f"{title(most['network'])}, "
-        f"{most['kept_sign']} pixels kept, {RULES[most['mask_rule']]}."
+        f"{int(compared['lost'].sum())} come to contain 0. A mean of the masking moves by at most "
+        f"{most['moved']:.3f}: {most['choice']}, {title(most['network'])}, {most['kept_sign']} pixels kept, "
+        f"{RULES[most['mask_rule']]}."
     )
 
 

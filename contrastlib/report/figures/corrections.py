@@ -118,9 +118,8 @@ def epsilon_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         return "; ".join(f"{source} {means.min():.2f} to {means.max():.2f}" for source, means in ends.items())
 
     return (
-        f"**Effect.** Tripling $\\epsilon$ multiplies the gain in $p_t$, which saturates, as follows: "
-        f"{between('p_t')}. "
-        f"For the gain in $y_t$, which has no bound, the ratios are: {between('y_t')}."
+        "**Effect.** Tripling $\\epsilon$ multiplies the gain in $p_t$, which saturates, as follows: "
+        f"{between('p_t')}. For the gain in $y_t$, which has no bound, the ratios are: {between('y_t')}."
     )
 
 
@@ -138,8 +137,8 @@ def published_header() -> str:
     )
     value = quoted["unmodified_relative_probability"].iloc[0]
     return (
-        f"**Effect.** The published value for CUB-200 is {value:.2f}. "
-        "Read by its header it would belong in the left column."
+        f"**Effect.** The published value for CUB-200 is {value:.2f}. Read by its header it would belong in "
+        "the left column."
     )
 
 
@@ -150,12 +149,11 @@ def blur_in_words(draws: pd.DataFrame) -> str:
     errors = correction_tables.blur_errors(draws)
     return (
         f"**Effect**, on the {errors['images']:.0f} drawings with $p_2 > 0.1$: a fresh $\\sigma$ for each "
-        "image, as in the code, moves the "
-        f"cell by {errors['own_sigma']:.4f} (standard deviation), one $\\sigma$ for the whole table by "
-        f"{errors['one_sigma']:.4f}, and the "
-        f"choice of images by {errors['sampling']:.4f} (standard error). The last is "
-        f"{errors['sampling'] / errors['own_sigma']:.0f} times "
-        "the first, and both fall with the square root of the number of images."
+        f"image, as in the code, moves the cell by {errors['own_sigma']:.4f} (standard deviation), one "
+        f"$\\sigma$ for the whole table by {errors['one_sigma']:.4f}, and the choice of images by "
+        f"{errors['sampling']:.4f} (standard error). The last is "
+        f"{errors['sampling'] / errors['own_sigma']:.0f} times the first, and both fall with the square root "
+        "of the number of images."
     )
 
 
@@ -170,9 +168,8 @@ def readings_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 
     return (
         "**Effect.** Mean cosine of the weighted contrast of integrated gradients with the integrated "
-        "gradients of $p_t$: "
-        f"{between('probability')}; with those of the log-odds: {between('log-odds')}. Measured on the "
-        "[theory page](01_theory.ipynb)."
+        f"gradients of $p_t$: {between('probability')}; with those of the log-odds: {between('log-odds')}. "
+        "Measured on the [theory page](01_theory.ipynb)."
     )
 
 
@@ -245,9 +242,8 @@ def factor_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     )
     return (
         "From the norms and cosines measured on the page of [three classes](06_three_classes.ipynb), the "
-        "cosine between "
-        f"the map without the factor and the original one is:\n\n{lines}\n\nWhere it is near −1, the slip "
-        "turns the map around."
+        f"cosine between the map without the factor and the original one is:\n\n{lines}\n\nWhere it is near "
+        "−1, the slip turns the map around."
     )
 
 
@@ -330,8 +326,7 @@ def baseline_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         most = shift.loc[[shift["mean"].abs().idxmax()]]
         parts.append(
             f"{scale}, the interval of the difference leaves out 0 in {apart} of {len(shift)} networks; the "
-            "largest is "
-            f"{intervals(most).item()} ({title(most['network'].item())})"
+            f"largest is {intervals(most).item()} ({title(most['network'].item())})"
         )
     return f"**Effect** on the advantage of *weighted*: {'; '.join(parts)}."
 
@@ -359,8 +354,7 @@ def area_in_words(areas: Mapping[str, pd.DataFrame]) -> str:
     )
     return (
         f"**Effect.** Negative area of *original* maps: {words}. More than half is negative in "
-        f"{int((original > 0.5).sum())} of the "
-        f"{len(original)} rows."
+        f"{int((original > 0.5).sum())} of the {len(original)} rows."
     )
 
 

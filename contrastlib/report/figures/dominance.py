@@ -28,8 +28,7 @@ BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise me
 VALUES = {"weighted": "cosine of weighted and original", "foils": "norm of the foils' term over that of φᵗ"}
 RAISED = (
     "Image {image} and the GradCAM maps of its most probable class after {added} was added to that logit: "
-    "original, weighted, and from "
-    "the probability in float32."
+    "original, weighted, and from the probability in float32."
 )
 
 
@@ -100,10 +99,9 @@ def likeness_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float, r
         changes = (pixels[True] - pixels[False]).dropna().to_dict()
         lines.append(
             f"- {scale}: in {(gaps['low'] > 0).sum()} of {len(gaps)} networks GradCAM's weighted map is "
-            "nearer to the original one where a "
-            f"class dominates. The mean cosine is "
-            f"{spread(_where_dominated(table, threshold, 'weighted'), '.2f')} there. For the gradient of "
-            f"the pixels it differs from that of split decisions by {spread(changes, '+.2f')}."
+            "nearer to the original one where a class dominates. The mean cosine is "
+            f"{spread(_where_dominated(table, threshold, 'weighted'), '.2f')} there. For the gradient of the "
+            f"pixels it differs from that of split decisions by {spread(changes, '+.2f')}."
         )
     return "\n".join(lines)
 
@@ -116,8 +114,7 @@ def foils_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float) -> s
     )
     return (
         "The norm of the term that is subtracted, relative to that of $\\phi^t$, where a third or less was "
-        "to be expected: "
-        f"{sizes}."
+        f"to be expected: {sizes}."
     )
 
 
@@ -182,9 +179,9 @@ def slopes_in_words(norms: Mapping[str, pd.DataFrame], resamples: int) -> str:
         )
         lines.append(f"{(within['low'] > 0).sum()} of {len(within)} ({scale})")
     return (
-        f"Within images the norm grows with the logit, as the review saw in VGG-16, in these networks "
-        f"(intervals above 0): {', '.join(lines)}. "
-        f"The pooled slope has the same sign in {agree} of {counted}; what differs is the network."
+        "Within images the norm grows with the logit, as the review saw in VGG-16, in these networks "
+        f"(intervals above 0): {', '.join(lines)}. The pooled slope has the same sign in {agree} of "
+        f"{counted}; what differs is the network."
     )
 
 
@@ -276,9 +273,8 @@ def masking_in_words(
         pairs = _lower_by_cosine(part, _where_dominated(agreement[scale], threshold, "weighted"))
         if pairs:
             lines[-1] += (
-                f" With the negative ones kept and counted as coded, *original* leaves $t_1$ more than "
-                f"*weighted* by {'; '.join(pairs)} "
-                "(means of the baselines)."
+                " With the negative ones kept and counted as coded, *original* leaves $t_1$ more than "
+                f"*weighted* by {'; '.join(pairs)} (means of the baselines)."
             )
     return "\n".join(lines)
 

@@ -119,11 +119,10 @@ def similarity_table(measured: Mapping[str, pd.DataFrame], resamples: int) -> St
 def pair_in_words(pair: pd.Series) -> str:
     """Mean and standard deviation of the rescaled map in units of N, in Markdown."""
     return (
-        f"The two average $N/2$ at every pixel. Measured, with $N = {pair['channels N']:.0f}$: $\\phi^w$ "
-        "has a mean of "
-        f"{pair['mean of φ(w) / N']:.3f} $N$ and a standard deviation of "
-        f"{pair['standard deviation of φ(w) / N']:.3f} $N$, so that "
-        "each lies near $N/2$ too. Taking the absolute value away does not make $\\psi$ linear."
+        f"The two average $N/2$ at every pixel. Measured, with $N = {pair['channels N']:.0f}$: $\\phi^w$ has "
+        f"a mean of {pair['mean of φ(w) / N']:.3f} $N$ and a standard deviation of "
+        f"{pair['standard deviation of φ(w) / N']:.3f} $N$, so that each lies near $N/2$ too. Taking the "
+        "absolute value away does not make $\\psi$ linear."
     )
 
 

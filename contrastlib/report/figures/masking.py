@@ -32,8 +32,7 @@ RULES = {
 }
 ONE_IMAGE = (
     "Image {image}, and the same with its {kept_sign} pixels kept and the others replaced ({baseline}), by "
-    "the original and "
-    "the weighted {method} maps of its two most probable classes."
+    "the original and the weighted {method} maps of its two most probable classes."
 )
 
 

@@ -33,30 +33,25 @@ BIRD_PHOTOGRAPHS = (
 FOILS = {"third": lambda foil: foil == 3, "top two": lambda foil: foil < 3}
 FIRST_FROM = (
     "GradCAM maps by {network} of the three most probable classes of the first split decision from image "
-    "{start} on, with the "
-    "contrasts original, mean, maximum, weighted in columns."
+    "{start} on, with the contrasts original, mean, maximum, weighted in columns."
 )
 
 _LEVEL = (
     "The fall has nearly ended at a tenth of the classes: {tenth:.1%} of the norm of $\\phi^t$ there and "
-    "{norm:.1%} with all, on average. "
-    "The number of classes is not the reason. The map of a class that the image does not show is small to "
-    "begin with."
+    "{norm:.1%} with all, on average. The number of classes is not the reason. The map of a class that the "
+    "image does not show is small to begin with."
 )
 _FALLING = (
     "The term is small at a tenth of the classes already ({tenth:.1%}) and goes on falling, to {norm:.1%}."
 )
 _SUM_ZERO = (
     "The maps of all classes sum to about zero: the mean of the others is $-\\phi^t/(C-1)$ (cosine "
-    "{cosine:.2f}), which the factor alone "
-    "makes small."
+    "{cosine:.2f}), which the factor alone makes small."
 )
 _LARGE = (
     "The term is not small ({norm:.0%}), and the mean contrast is the original one all the same: the "
-    "subtracted mean has cosine "
-    "{cosine:+.2f} with $\\phi^t$. To subtract it changes the length of the map and hardly its direction, "
-    "and a colour scale set for each "
-    "map hides the rest."
+    "subtracted mean has cosine {cosine:+.2f} with $\\phi^t$. To subtract it changes the length of the map "
+    "and hardly its direction, and a colour scale set for each map hides the rest."
 )
 
 
@@ -263,8 +258,7 @@ def cells_left_out(measured: Mapping[str, pd.DataFrame]) -> str:
         parts.append(f"{scale} {2 * len(few)} of {2 * len(photographs)}{names}")
     return (
         f"Cells of the last claim that rest on fewer than {fewest} photographs are shown below and do not "
-        "count: "
-        f"{'; '.join(parts)}."
+        f"count: {'; '.join(parts)}."
     )
 
 

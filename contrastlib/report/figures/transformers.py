@@ -49,8 +49,7 @@ CODES = {"inventor": vit.PUBLISHED, "review": vit.REVIEW, "repaired": {}}
 TOKENS = {"entering": "tokens that enter", "output": "output"}
 ONE_IMAGE = (
     "Maps of the two most probable classes of image {image}, {contrast} contrast: GradCAM at block {block} "
-    "above, "
-    "gradient-weighted attention rollout ({code}) below."
+    "above, gradient-weighted attention rollout ({code}) below."
 )
 SMALLER = 0.62
 """Scale of the figures. They have many maps of low resolution."""
