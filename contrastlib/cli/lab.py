@@ -13,11 +13,14 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "lab",
         help="open the notebooks in JupyterLab, as a working copy",
-        description="Make or refresh the working copy of the notebooks in lab/, and open JupyterLab on it. Copies that were "
-        "not edited follow the notebooks of the repository. Further arguments go to JupyterLab.",
+        description="Make or refresh the working copy of the notebooks in lab/, and open JupyterLab on it. "
+        "Copies that were not edited follow the notebooks of the repository. Further arguments go to "
+        "JupyterLab.",
     )
     parser.add_argument("--prepare", action="store_true", help="make the working copy, and open nothing")
-    parser.add_argument("options", nargs=argparse.REMAINDER, help="of JupyterLab, such as -- --no-browser --port 8889")
+    parser.add_argument(
+        "options", nargs=argparse.REMAINDER, help="of JupyterLab, such as -- --no-browser --port 8889"
+    )
     parser.set_defaults(func=lab)
 
 
@@ -26,7 +29,10 @@ def lab(arguments: argparse.Namespace) -> int:
     try:
         from contrastlib.report import lab as working_copy
     except ModuleNotFoundError as error:
-        print(f"contrastlib lab: {error.name} is not installed; run `make install` in the repository", file=sys.stderr)
+        print(
+            f"contrastlib lab: {error.name} is not installed; run `make install` in the repository",
+            file=sys.stderr,
+        )
         return 2
     for message in working_copy.prepare():
         print(message)

@@ -92,7 +92,7 @@ class Listed(Photographs):
         return inside
 
     def objects(self, index: int) -> list[tuple[int, Tensor]]:
-        """Return the image's own class with its :meth:`mask`, or nothing if its boxes lie outside the crop."""
+        """Return the image's own class with its :meth:`mask`, or nothing if no box is in the crop."""
         mask = self.mask(index)
         return [(self.entries[index % len(self) // self.crops][1], mask)] if mask.any() else []
 

@@ -1,6 +1,7 @@
-"""Evaluations: what explanations are worth, measured per image.
+"""Evaluations: measures of explanations, one row or more for each image.
 
-Each takes maps, networks and tensors, and knows no data set.
+Each function takes networks, images and maps as tensors, and returns a table. It does not depend on a data
+set.
 """
 
 __all__ = [

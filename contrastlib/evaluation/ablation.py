@@ -1,11 +1,14 @@
-"""Replace the most relevant position of an image and measure what falls (Gu et al. 2018, Table 1 and sec. 5.3).
+"""Ablation: occlude the most relevant position of an image and measure the activation that is lost.
 
-The position is the maximum of a map; the patch around it takes the values that the mean image has there.
+The most relevant position is the maximum of a map. The patch around it is replaced by that of the mean image.
+
+Source: Gu et al. 2018, Table 1 and sec. 5.3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -18,7 +21,8 @@ from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 from contrastlib.explainers.lrp import named_methods, propagation
 
 METHODS = ("random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2")
-TOGETHER = 64  # ablated images in one forward pass
+TOGETHER = 64
+"""Number of ablated images in one forward pass."""
 
 
 def ablation(
@@ -30,25 +34,30 @@ def ablation(
     sizes: Sequence[int] = (5, 15, 31),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """What the true class loses when the maximum of its map is ablated, image by image.
+    """Measure the score of the true class before and after the maximum of its map is ablated.
 
     Args:
-        model: logits (B, C) from images.
-        images: (B, channels, H, W).
-        labels: (B,), the classes explained and measured.
-        mean: (channels, H, W), see :func:`mean_image`.
-        methods: see :func:`contrastlib.evaluation.saliency.saliency`; "random" ablates a random position.
-        sizes: sides of the patch in pixels; odd ones have a pixel in their middle.
-        seed: of the random position.
+        model: A network with logits (B, C).
+        images: Images (B, K, H, W).
+        labels: Classes (B,) that are explained and measured.
+        mean: Mean image (K, H, W), see :func:`mean_image`.
+        methods: Methods of :func:`contrastlib.evaluation.saliency.saliency`. "random" ablates a random
+            position.
+        sizes: Sides of the patch in pixels. An odd patch is centred on a pixel.
+        seed: Seed of the random position.
 
     Returns:
-        One row for each image, method and size: image, method, size, row and column of the position, y_t and p_t
-        after and (``_before``) before. The paper's number is the mean of y_t_before - y_t.
+        One row for each image, method and size, with image, method, size, row and column of the position, and
+        y_t and p_t after the ablation and before it (``_before``). The number in the paper is the mean of
+        y_t_before - y_t.
 
     Raises:
-        ValueError: the mean image has another shape, or a patch no pixel.
+        ValueError: The mean image has another shape than the images, or a patch has no pixel.
     """
-    positions = [position_of_maximum(each) for each in saliency(model, images, labels, methods, seed, PAPERS_OPTIONS).values()]
+    positions = [
+        position_of_maximum(each)
+        for each in saliency(model, images, labels, methods, seed, PAPERS_OPTIONS).values()
+    ]
     before = _scores(predict(model, images), labels).add_suffix("_before")
     tables = []
     for size in sizes:
@@ -71,67 +80,86 @@ def neuron_ablation(
     size: int = 31,
     methods: Sequence[str] = ("lrp", "clrp2"),
 ) -> pd.DataFrame:
-    """Which neurons of a layer fall when what one of them looks at is ablated (Gu et al. 2018, Fig. 5c).
+    """Measure the neurons of a layer when the maximum of the map of one of them is ablated.
+
+    Source: Gu et al. 2018, Fig. 5c.
 
     Args:
-        labels: not used; the neurons are those most active in each image.
-        layer: name of a fully connected layer, or of the ReLU after it.
-        count: of neurons.
-        methods: "lrp", "clrp1" or "clrp2" from the neurons.
+        model: A network with logits (B, C).
+        images: Images (B, K, H, W).
+        labels: Not used, because the neurons are the most active ones of each image.
+        mean: Mean image (K, H, W), see :func:`mean_image`.
+        layer: Name of a fully connected layer, or of the ReLU after it.
+        count: Number of neurons.
+        size: Side of the patch in pixels.
+        methods: "lrp", "clrp1" or "clrp2", propagated from the neurons.
 
     Returns:
-        One row for each image, method, ablated neuron i and measured neuron j: image, method, ablated,
-        neuron (ranks 0 ... count - 1 by activation), ablated_index, neuron_index (in the layer), before,
-        after, and similarity (cosine) of the maps of i and j.
+        One row for each image, method, ablated neuron i and measured neuron j, with image, method, ablated
+        and neuron (ranks 0 ... count - 1 by activation), ablated_index and neuron_index (in the layer),
+        before, after, and similarity (cosine of the maps of i and j).
 
     Raises:
-        ValueError: the layer has fewer neurons, or its outputs are not (B, N).
+        ValueError: The layer has fewer neurons than ``count``, or its outputs are not a matrix.
     """
     with propagation(model, images, layer=layer) as propagate:
         outputs = propagate.outputs
         if outputs.ndim != 2 or outputs.shape[1] < count:
-            raise ValueError(f"layer {layer!r} gives {tuple(outputs.shape)}: {count} neurons of (B, N) are needed")
+            raise ValueError(
+                f"layer {layer!r} gives {tuple(outputs.shape)}: {count} neurons of (B, N) are needed"
+            )
         before, neurons = outputs.topk(count, dim=1)
         maps = {name: method(propagate, neurons.T).sum(dim=2)  # (count, B, H, W)
                 for name, method in named_methods(methods, **PAPERS_OPTIONS["lrp"]).items()}
     tables = []
     for method, each in maps.items():
         changed = torch.cat([ablated(images, position_of_maximum(one), mean, size) for one in each])
-        after = torch.cat([forward(model, part, layer, once=True).activations[layer] for part in changed.split(TOGETHER)])
+        after = torch.cat(
+            [forward(model, part, layer, once=True).activations[layer] for part in changed.split(TOGETHER)]
+        )
         after = after.unflatten(0, each.shape[:2]).gather(2, neurons[None].expand(count, -1, -1))  # (i, B, j)
         tables.append(_neuron_table(neurons, before, after, _similarity(each)).assign(method=method))
     return pd.concat(tables, ignore_index=True)
 
 
 def drops(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of :func:`ablation` with activation = y_t_before - y_t and probability = p_t_before - p_t."""
+    """Add the losses of activation and probability to a table of :func:`ablation`.
+
+    They are activation = y_t_before - y_t and probability = p_t_before - p_t.
+    """
     return table.assign(
         activation=table["y_t_before"] - table["y_t"], probability=table["p_t_before"] - table["p_t"]
     )
 
 
-def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
-    """Mean differences of the activation lost at the positions of two methods, ``first`` minus ``second``.
+def differences(table: pd.DataFrame, first: str, second: str, **options: Any) -> pd.DataFrame:
+    """Mean difference of the lost activation between two methods, ``first`` minus ``second``.
 
     Args:
-        table: from :func:`ablation`, of several networks.
-        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+        table: A table of :func:`ablation`, of one or more networks.
+        first: Name of a method.
+        second: Name of another method.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
 
     Returns:
-        A row for each network and size.
+        A row for each network and size, with the columns of
+        :func:`contrastlib.evaluation.statistics.paired_differences`.
     """
     by = ["network", "size"]
     return statistics.paired_differences(drops(table), "activation", by, "method", first, second, **options)
 
 
 def relative_drops(table: pd.DataFrame, method: str, other: str) -> pd.DataFrame:
-    """Mean activation lost at the positions of one method, over that of another; inf where that loses none.
+    """Ratio of the mean activation lost with one method to that lost with another.
 
     Args:
-        table: from :func:`ablation`, of several networks.
+        table: A table of :func:`ablation`, of one or more networks.
+        method: Name of the method in the numerator.
+        other: Name of the method in the denominator.
 
     Returns:
-        A row for each network and size, with ``mean``.
+        A row for each network and size, with ``mean``. It is infinite if no activation is lost with the other
+        method.
     """
     cells = drops(table).groupby(["network", "size", "method"], sort=False)
     mean = cells["activation"].mean().unstack("method")
@@ -139,22 +167,25 @@ def relative_drops(table: pd.DataFrame, method: str, other: str) -> pd.DataFrame
 
 
 def own_patches(table: pd.DataFrame, over: str = "neuron", tolerance: float = 1e-6) -> pd.DataFrame:
-    """How often the loss of a neuron by its own patch is the largest of its kind (Gu et al. 2018, Fig. 5c).
+    """How often the loss of a neuron due to its own patch is the largest loss (Gu et al. 2018, Fig. 5c).
 
-    A loss is the share 1 - after / before of a neuron's activation. Losses within ``tolerance`` of the largest
-    are all the largest: neurons that point at one position lose the same there.
+    A loss is the share 1 - after / before of the activation of a neuron.
 
     Args:
-        table: from :func:`neuron_ablation`, of one method and several networks.
-        over: "neuron", largest of the losses of a neuron by all patches; "ablated", largest of the losses of all
-            neurons by a patch.
+        table: A table of :func:`neuron_ablation`, of one method and one or more networks.
+        over: "neuron" compares the losses of one neuron due to all patches. "ablated" compares the losses of
+            all neurons due to one patch.
+        tolerance: Losses that differ from the largest by less than this count as the largest too, because
+            neurons whose maxima coincide have the same loss.
 
     Returns:
-        A row for each network, with ``mean`` (the share of neurons, or patches) and ``chance`` (the share of all
-        pairs of a neuron and a patch whose loss is the largest of its kind).
+        A row for each network, with ``mean`` (the share of neurons, or patches) and ``chance`` (the share of
+        all pairs of a neuron and a patch whose loss is the largest).
     """
     lost = 1 - table["after"] / table["before"]
-    largest = lost > lost.groupby([table["network"], table["image"], table[over]]).transform("max") - tolerance
+    largest = (
+        lost > lost.groupby([table["network"], table["image"], table[over]]).transform("max") - tolerance
+    )
     own = table["ablated"] == table["neuron"]
     mean = largest[own].groupby(table.loc[own, "network"], sort=False).mean()
     chance = largest.groupby(table["network"], sort=False).mean()
@@ -162,16 +193,29 @@ def own_patches(table: pd.DataFrame, over: str = "neuron", tolerance: float = 1e
 
 
 def neuron_similarities(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean cosine of the maps of two neurons, for each network; table from :func:`neuron_ablation`."""
+    """Mean cosine of the maps of two different neurons, for each network.
+
+    Args:
+        table: A table of :func:`neuron_ablation`.
+
+    Returns:
+        A row for each network, with ``mean``.
+    """
     pairs = table[table["ablated"] != table["neuron"]]
     return pairs.groupby("network", sort=False)["similarity"].mean().rename("mean").reset_index()
 
 
 def mean_image(images: Iterable[Tensor]) -> Tensor:
-    """The mean of images (channels, H, W), in one pass and in double precision.
+    """Mean of images (K, H, W), computed in one pass in double precision.
+
+    Args:
+        images: Images of one size.
+
+    Returns:
+        The mean image (K, H, W) in the dtype of the images.
 
     Raises:
-        ValueError: no image, or images of several sizes.
+        ValueError: There is no image, or the images have several sizes.
 
     >>> mean_image([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)]).unique()
     tensor([0.5000])
@@ -179,16 +223,18 @@ def mean_image(images: Iterable[Tensor]) -> Tensor:
     total, count, kind = None, 0, None
     for image in images:
         if total is not None and image.shape != total.shape:
-            raise ValueError(f"images of one size have a mean image: got {tuple(image.shape)} and {tuple(total.shape)}")
+            raise ValueError(
+                f"a mean image needs images of one size, got {tuple(image.shape)} and {tuple(total.shape)}"
+            )
         total, kind = image.double() if total is None else total + image, image.dtype
         count += 1
     if total is None:
-        raise ValueError("no image has no mean")
+        raise ValueError("the mean image needs at least one image")
     return (total / count).to(kind)
 
 
 def position_of_maximum(maps: Tensor) -> Tensor:
-    """Row and column of the maximum of maps (B, H, W), of equal ones the first: (B, 2).
+    """Row and column (B, 2) of the maximum of maps (B, H, W). Among equal values, the first one counts.
 
     >>> position_of_maximum(torch.tensor([[[0., 1.], [3., 2.]]]))
     tensor([[1, 0]])
@@ -199,9 +245,21 @@ def position_of_maximum(maps: Tensor) -> Tensor:
 
 
 def ablated(images: Tensor, positions: Tensor, mean: Tensor, size: int) -> Tensor:
-    """Images whose patch of ``size`` pixels around each position (row, column) is the mean image's.
+    """Replace the patch around a position of each image by that of the mean image.
 
-    What of a patch lies outside the image is cut off.
+    The part of a patch that lies outside the image is cut off.
+
+    Args:
+        images: Images (B, K, H, W).
+        positions: Rows and columns (B, 2).
+        mean: Mean image (K, H, W).
+        size: Side of the patch in pixels.
+
+    Returns:
+        The changed images (B, K, H, W).
+
+    Raises:
+        ValueError: The mean image has another shape than the images, or the patch has no pixel.
 
     >>> ablated(torch.ones(1, 1, 3, 3), torch.tensor([[0, 2]]), torch.zeros(1, 3, 3), size=3)
     tensor([[[[1., 0., 0.],
@@ -210,7 +268,7 @@ def ablated(images: Tensor, positions: Tensor, mean: Tensor, size: int) -> Tenso
     """
     if mean.shape != images.shape[1:] or size < 1:
         raise ValueError(
-            f"the mean image must be {tuple(images.shape[1:])} and the patch have a pixel, "
+            f"the mean image must be {tuple(images.shape[1:])} and the patch must have a pixel, "
             f"got {tuple(mean.shape)} and {size}"
         )
     row, column = (axis[:, None, None] - (size - 1) // 2 for axis in positions.unbind(dim=1))
@@ -232,13 +290,16 @@ def _scores(logits: Tensor, labels: Tensor) -> pd.DataFrame:
 
 
 def _similarity(maps: Tensor) -> Tensor:
-    """Cosine of every pair of maps (n, B, H, W): (n, B, n)."""
+    """Cosines (N, B, N) of all pairs of maps (N, B, H, W)."""
     flat = torch.nn.functional.normalize(maps.flatten(2), dim=2)
     return torch.einsum("ibp,jbp->ibj", flat, flat)
 
 
 def _neuron_table(neurons: Tensor, before: Tensor, after: Tensor, similarity: Tensor) -> pd.DataFrame:
-    """A row for each of (ablated i, image b, neuron j) from (B, n), (B, n), (n, B, n), (n, B, n)."""
+    """A row for each ablated neuron i, image b and measured neuron j.
+
+    The arguments are (B, N), (B, N), (N, B, N) and (N, B, N), N being the number of neurons.
+    """
     shape = after.shape
     i, b, j = (axis.flatten() for axis in torch.meshgrid(*(torch.arange(n) for n in shape), indexing="ij"))
     neurons = neurons.cpu()

@@ -1,4 +1,4 @@
-"""Whether a result survives the choices that the papers leave open: tables with a column ``choice``."""
+"""Whether a result depends on the choices that the papers leave open: tables with a column ``choice``."""
 
 from __future__ import annotations
 
@@ -14,31 +14,36 @@ SETTING = ("network", "kept_sign", "mask_rule")
 
 
 def masking_advantages(table: pd.DataFrame, resamples: int = 500) -> pd.DataFrame:
-    """The advantage of weighted maps, mean over both classes, for each choice.
+    """Advantage of weighted maps, averaged over both classes, for each choice.
 
     Args:
-        table: from :func:`contrastlib.evaluation.masking.relative_probabilities` with a column choice, of one method.
-        resamples: of the bootstrap.
+        table: A table of :func:`contrastlib.evaluation.masking.relative_probabilities` of one method, with a
+            column choice.
+        resamples: Number of bootstrap samples.
 
     Returns:
-        A row for each network, choice, kept sign and mask rule, as from
+        A row for each network, choice, kept sign and mask rule, with the columns of
         :func:`contrastlib.evaluation.masking.advantages`.
     """
     keys = ["network", "choice", "kept_sign", "mask_rule"]
     rows = table[table["method"] != "blank"]
-    means = rows.groupby([*keys, "contrast", "group", "image"], sort=False)["relative_probability"].mean().reset_index()
+    means = (
+        rows.groupby([*keys, "contrast", "group", "image"], sort=False)["relative_probability"]
+        .mean()
+        .reset_index()
+    )
     return masking.advantages(means, keys, resamples=resamples)
 
 
 def perturbation_gains(table: pd.DataFrame, resamples: int = 500) -> pd.DataFrame:
-    """What weighted steps gain in p_t above original ones, for each choice.
+    """Mean difference of the change of p_t between weighted and original steps, for each choice.
 
     Args:
-        table: from :func:`contrastlib.evaluation.perturbation.changes` with a column choice.
-        resamples: of the bootstrap.
+        table: A table of :func:`contrastlib.evaluation.perturbation.changes` with a column choice.
+        resamples: Number of bootstrap samples.
 
     Returns:
-        A row for each network and choice, with mean, low, high, images, groups.
+        A row for each network and choice, with mean, low, high, images and groups.
     """
     gained = perturbation.tidy(table)
     gained = gained[gained["quantity"] == "p_t"]
@@ -46,17 +51,19 @@ def perturbation_gains(table: pd.DataFrame, resamples: int = 500) -> pd.DataFram
 
 
 def beside_published(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Each interval beside that of the published choice.
+    """Compare each interval with that of the published choice.
 
     Args:
-        rows: with choice, mean, low, high and the columns ``by``.
-        by: columns that tell settings apart.
+        rows: A table with choice, mean, low, high and the columns ``by``.
+        by: Columns that identify a setting.
 
     Returns:
-        The rows of the other choices, with turned (the interval lies on the other side of 0 than the published one),
-        lost (it contains 0, and the published one does not) and moved (absolute difference of the means).
+        The rows of the other choices, with turned (the interval lies on the other side of 0 than the
+        published one), lost (it contains 0, and the published one does not) and moved (absolute difference of
+        the means).
 
-    >>> rows = pd.DataFrame({"network": "a", "choice": [PUBLISHED, "other"], "mean": [1., -1.], "low": [.5, -2.], "high": [2., -.5]})
+    >>> columns = ["network", "choice", "mean", "low", "high"]
+    >>> rows = pd.DataFrame([["a", PUBLISHED, 1., .5, 2.], ["a", "other", -1., -2., -.5]], columns=columns)
     >>> beside_published(rows, ["network"])[["turned", "lost", "moved"]].to_numpy().tolist()
     [[True, False, 2.0]]
     """
@@ -71,12 +78,28 @@ def beside_published(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def masking_turned(table: pd.DataFrame, resamples: int = 500) -> pd.DataFrame:
-    """Claims on :func:`masking_advantages`: a row for each setting and choice; ``mean`` is 1 where the interval changes sides."""
+    """Whether an interval of :func:`masking_advantages` lies on the other side of 0 than the published one.
+
+    Args:
+        table: As for :func:`masking_advantages`.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        A row for each setting and choice. ``mean`` is 1 if the interval changes sides, and 0 otherwise.
+    """
     compared = beside_published(masking_advantages(table, resamples), SETTING)
     return compared.assign(mean=compared["turned"].astype(float))
 
 
 def perturbation_turned(table: pd.DataFrame, resamples: int = 500) -> pd.DataFrame:
-    """Claims on :func:`perturbation_gains`: a row for each network and choice; ``mean`` is 1 where the interval changes sides."""
+    """Whether an interval of :func:`perturbation_gains` lies on the other side of 0 than the published one.
+
+    Args:
+        table: As for :func:`perturbation_gains`.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        A row for each network and choice. ``mean`` is 1 if the interval changes sides, and 0 otherwise.
+    """
     compared = beside_published(perturbation_gains(table, resamples), ["network"])
     return compared.assign(mean=compared["turned"].astype(float))

@@ -1,11 +1,12 @@
-"""Relevance maps in numbers: do they tell classes apart, and is relevance conserved?
+"""Measures of relevance maps: whether they discriminate classes, and whether relevance is conserved.
 
-Gu et al. 2018, sec. 3.1 and 4; errata 23 to 25.
+Source: Gu et al. 2018, sec. 3.1 and 4; errata 23 to 25.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -25,26 +26,33 @@ from contrastlib.explainers.lrp import (
     relevance_maps,
 )
 
-RANDOM, AMONG = 10, 100  # the paper's fourth map: that many classes, drawn from so many most probable ones
+RANDOM, AMONG = 10, 100
+"""Number of random classes of the fourth map of the paper, and number of most probable classes among which
+they are drawn."""
 
 
 def class_similarity(
-    model: nn.Module, images: Tensor, labels: Tensor | None = None, methods: Sequence[str] = tuple(METHODS), seed: int = 0
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    methods: Sequence[str] = tuple(METHODS),
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """How alike the maps of the three most probable classes are, by method (Gu et al. 2018, Fig. 1).
+    """Similarity of the maps of the three most probable classes, by method (Gu et al. 2018, Fig. 1).
 
     Args:
-        model: a network that :func:`contrastlib.explainers.lrp.propagation.propagation` takes.
-        images: (B, channels, H, W) in [0, 1].
-        labels: not used; the classes are the predicted ones.
-        methods: names in :data:`contrastlib.explainers.lrp.initial_relevance.METHODS`, LRP from abs(y_t); the
-            gradient and guided back-propagation are always compared as well.
-        seed: of the random classes.
+        model: A network that :func:`contrastlib.explainers.lrp.propagation.propagation` accepts.
+        images: Images (B, K, H, W) in [0, 1].
+        labels: Not used, because the classes are the predicted ones.
+        methods: Names in :data:`contrastlib.explainers.lrp.initial_relevance.METHODS`. LRP starts from
+            abs(y_t). The gradient and guided back-propagation are always compared as well.
+        seed: Seed of the random classes.
 
     Returns:
-        One row for each image, method and pair, with similarity: the cosine of two maps, channels summed.
-        Pairs: "1, 2" and "1, 3" of the most probable classes; "1, random" with 10 classes drawn from the 100
-        most probable together: their initial relevances are added (CLRP is cut at 0 after that).
+        One row for each image, method and pair, with similarity, with the cosine of two maps, summed over
+        channels. The pairs "1, 2" and "1, 3" are of the most probable classes. The pair "1, random" compares
+        the most probable class with 10 classes drawn from the 100 most probable ones. Their initial
+        relevances are added before CLRP sets negative relevance to 0.
     """
     with propagation(model, images) as propagate:
         logits = propagate.outputs
@@ -63,39 +71,62 @@ def class_similarity(
         first, *rest = phi.sum(dim=2).flatten(2).double()
         for pair, other in zip(("1, 2", "1, 3", "1, random"), rest):
             cosine = torch.nn.functional.cosine_similarity(first, other)
-            rows.append(pd.DataFrame({"image": range(len(images)), "method": name, "pair": pair, "similarity": cosine.numpy(force=True)}))
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "image": range(len(images)),
+                        "method": name,
+                        "pair": pair,
+                        "similarity": cosine.numpy(force=True),
+                    }
+                )
+            )
     return pd.concat(rows, ignore_index=True)
 
 
 def together(outputs: Tensor, relevance: InitialRelevance, classes: Tensor) -> Tensor:
-    """Initial relevance (B, C) of several classes together: the sum of the initial relevances of each.
+    """Sum of the initial relevances (B, C) of several classes.
 
     Args:
-        outputs: the logits (B, C).
-        classes: (B, C), ones at the classes, zeros elsewhere.
+        outputs: Logits (B, C).
+        relevance: Function that returns the initial relevance (B, C) of one class.
+        classes: Tensor (B, C) of ones at the classes and zeros elsewhere.
+
+    Returns:
+        The sum (B, C).
 
     >>> from contrastlib.explainers.lrp import score
     >>> together(torch.tensor([[3., -2., 4.]]), score, torch.tensor([[1., 1., 0.]]))
     tensor([[3., 2., 0.]])
     """
     of_any_image = classes.sum(dim=0).nonzero().flatten().tolist()
-    return sum((relevance(outputs, t) * classes[:, t : t + 1] for t in of_any_image), torch.zeros_like(outputs))
+    return sum(
+        (relevance(outputs, t) * classes[:, t : t + 1] for t in of_any_image), torch.zeros_like(outputs)
+    )
 
 
 def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
-    """Relevance that reaches the pixels, of the predicted class's logit, for every rule.
+    """Relevance of the pixels that is propagated from the logit of the predicted class, for every rule.
+
+    Args:
+        model: A network that :func:`contrastlib.explainers.lrp.propagation.propagation` accepts.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
 
     Returns:
-        One row for each image, rules and biases (False: bypassed; True: they take their part), with
-        arrived (sum of the map over the logit; 1 if relevance is conserved), and cosines of the map with
-        those of input x gradient: input_x_gradient, the input being that of the first layer
-        with weights (after a ``normalise`` of the model's own), and pixels_x_gradient. All three are NaN
-        where relevance overflows.
+        One row for each image, rules and biases (False if biases are bypassed, True if they receive
+        relevance). The columns are arrived (sum of the map over the logit, 1 if relevance is conserved), and
+        the cosines of the map with two products of input and gradient: input_x_gradient, for the input of the
+        first layer with weights (after a ``normalise`` of the model), and pixels_x_gradient. All three are
+        NaN if the relevance overflows.
     """
     record = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)
     target = record.logits.argmax(dim=1)
     w = contrasts.original(record.logits, target)
-    pixels, product = (input_x_gradient(record, w, name).flatten(1).double() for name in (INPUT, list(record.activations)[-1]))
+    pixels, product = (
+        input_x_gradient(record, w, name).flatten(1).double()
+        for name in (INPUT, list(record.activations)[-1])
+    )
     logit = record.logits.gather(1, target[:, None]).squeeze(1).double()
     rows = []
     for rules in ("z_plus", "epsilon", "z"):
@@ -110,23 +141,28 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
     return pd.concat(rows, ignore_index=True)
 
 
-def _relevance_of(model: nn.Module, images: Tensor, target: Tensor, **options) -> Tensor:
-    """LRP of the target's logit, NaN for the images whose relevance overflows."""
+def _relevance_of(model: nn.Module, images: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """LRP map of the logit of the target, NaN for images whose relevance overflows."""
     try:
         return contrastive_lrp(model, images, lambda y: contrasts.original(y, target), **options)
     except FloatingPointError:
-        pass  # until the error is let go, its traceback keeps all that was computed
+        pass  # after this block the traceback is freed, and with it all tensors of the pass
     if len(images) == 1:
         return torch.full_like(images, torch.nan)
     return torch.cat([_relevance_of(model, *one, **options) for one in zip(images.split(1), target.split(1))])
 
 
 def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
-    """Erratum 23: CLRP1 as the paper says and as its code has it, and CLRP2, for the predicted class.
+    """Compare CLRP1 as described, CLRP1 as coded, and CLRP2, for the predicted class (erratum 23).
+
+    Args:
+        model: A network that :func:`contrastlib.explainers.lrp.propagation.propagation` accepts.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
 
     Returns:
-        One row for each image and pair of methods, with similarity (cosine of the maps, channels
-        summed) and, of the first map, zero (share of pixels at 0).
+        One row for each image and pair of methods, with similarity (cosine of the maps, summed over channels)
+        and zero (share of pixels of the first map that are 0).
     """
     maps = relevance_maps(model, images, lambda y: y.argmax(dim=1), ["clrp1", "clrp1_coded", "clrp2"])
     maps = {name: phi.sum(dim=1).flatten(1).double() for name, phi in maps.items()}
@@ -141,12 +177,15 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
 
 
 def medians(table: pd.DataFrame, value: str, away_from: float | None = None) -> pd.DataFrame:
-    """Median of a column over images, or its distance from a number, for each network.
+    """Median of a column over images for each network, or its distance from a number.
 
     Args:
-        table: from :func:`conservation`, of one rule and treatment of biases.
-        value: column, such as "arrived".
-        away_from: the absolute difference of the median from it is given instead.
+        table: A table of :func:`conservation`, of one rule and treatment of biases.
+        value: Name of a column, such as "arrived".
+        away_from: If given, the absolute difference between the median and this number is returned.
+
+    Returns:
+        A row for each network, with ``mean``.
 
     >>> t = pd.DataFrame({"network": "n", "arrived": [0.5, 0.75, 1.0]})
     >>> medians(t, "arrived", away_from=1)["mean"].item()
@@ -157,17 +196,27 @@ def medians(table: pd.DataFrame, value: str, away_from: float | None = None) -> 
 
 
 def random_classes(logits: Tensor, images: Tensor, seed: int) -> Tensor:
-    """Ones (B, C) at ten classes drawn from the hundred most probable ones of each image (Gu et al. 2018, Fig. 1).
+    """Draw ten of the hundred most probable classes of each image (Gu et al. 2018, Fig. 1).
 
-    Only classes with positive logits are drawn, so that what propagates is positive; fewer if there are fewer.
-    What is drawn depends on the image (B, channels, H, W) and the seed, not on the batch.
+    Only classes with positive logits are drawn, so that the propagated relevance is positive. If there are
+    fewer than ten, all of them are taken. The draw depends on the image and the seed, not on the batch.
+
+    Args:
+        logits: Logits (B, C).
+        images: Images (B, K, H, W).
+        seed: Seed of the draw.
+
+    Returns:
+        Tensor (B, C) of ones at the classes and zeros elsewhere.
 
     >>> random_classes(torch.tensor([[3., -1., 2.]]), torch.rand(1, 3, 8, 8), seed=0)
     tensor([[1., 0., 1.]])
     """
     likely = min(AMONG, logits.shape[1])
     generators = (torch.Generator().manual_seed(image_seed(image, seed)) for image in images)
-    scores = torch.stack([torch.rand(logits.shape[1], generator=each) for each in generators]).to(logits.device)
+    scores = torch.stack([torch.rand(logits.shape[1], generator=each) for each in generators]).to(
+        logits.device
+    )
     order = logits.argsort(dim=1, descending=True)
     outside = torch.ones_like(scores, dtype=torch.bool).scatter(1, order[:, :likely], False) | (logits <= 0)
     drawn = scores.masked_fill(outside, -1).topk(min(RANDOM, likely), dim=1)

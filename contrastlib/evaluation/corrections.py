@@ -1,7 +1,7 @@
-"""What errors in print or in code do to a map, image by image: the measurements of page 05 that need a network.
+"""Effects of errors in print or in code on maps: the measurements of page 05 that need a network.
 
-Each function evaluates the printed and the corrected form side by side. ``tests/evaluation/test_corrections.py`` proves
-the identities behind the corrections in float64.
+Each function evaluates the printed form and the corrected one on the same images.
+``tests/evaluation/test_corrections.py`` checks the identities used by the corrections in float64.
 """
 
 from __future__ import annotations
@@ -32,27 +32,36 @@ MEAN_FACTORS = ("1/(C−1)", "1/C", "no factor")
 
 
 def sign_steps(
-    model: nn.Module, images: Tensor, labels: Tensor, epsilon: float = 3e-3, iterations: Sequence[int] = (1, 2, 10)
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    epsilon: float = 3e-3,
+    iterations: Sequence[int] = (1, 2, 10),
 ) -> pd.DataFrame:
-    """Errata 1 and 2: the sign perturbation with the clamp or the index as printed, and corrected.
+    """The sign perturbation with the clamp or the index as printed, and corrected (errata 1 and 2).
 
     Args:
-        model: logits (B, C) from images in [0, 1].
-        images: (B, channels, H, W) in [0, 1].
-        labels: (B,) the classes whose weighted contrast is followed.
-        epsilon, iterations: as in :func:`contrastlib.evaluation.perturbation.changes`.
+        model: A network with logits (B, C) of images in [0, 1].
+        images: Images (B, K, H, W) in [0, 1].
+        labels: Target classes (B,) of the weighted contrast.
+        epsilon: Limit of the change of a pixel, as in :func:`contrastlib.evaluation.perturbation.changes`.
+        iterations: Numbers of steps.
 
     Returns:
-        One row for each image, form (of ``STEP_FORMS``) and number of iterations, with, in units of epsilon,
-        largest (change of a value), furthest (a value lies outside [0, 1]) and apart (largest difference from the
-        image after the first of ``iterations``); outside, the share of values outside [0, 1]; change of p_t.
+        One row for each image, form (of ``STEP_FORMS``) and number of iterations. In units of epsilon are
+        largest (change of a value), furthest (distance of a value from [0, 1]) and apart (largest difference
+        from the image after the first of ``iterations``). Also outside, the share of values outside [0, 1],
+        and change, that of p_t.
     """
     start = forward(model, images)
     first = gradient(start, schemes.weighted(start.logits, labels)[None])
     before = schemes.log_odds(start.logits, labels).sigmoid()
     tables = []
     for form, options in STEP_FORMS.items():
-        ends = [perturbed(model, images, labels, first, ["weighted"], n, epsilon, **options)[0] for n in iterations]
+        ends = [
+            perturbed(model, images, labels, first, ["weighted"], n, epsilon, **options)[0]
+            for n in iterations
+        ]
         for n, end in zip(iterations, ends):
             after = schemes.log_odds(predict(model, end), labels).sigmoid()
             beyond = torch.maximum(-end, end - 1).flatten(1)
@@ -63,7 +72,9 @@ def sign_steps(
                 "outside": (beyond > 0).double().mean(dim=1),
                 "change": after - before,
             }
-            table = pd.DataFrame({name: values.double().numpy(force=True) for name, values in columns.items()})
+            table = pd.DataFrame(
+                {name: values.double().numpy(force=True) for name, values in columns.items()}
+            )
             tables.append(table.assign(image=range(len(images)), form=form, iterations=n))
     return pd.concat(tables, ignore_index=True)
 
@@ -72,17 +83,23 @@ def blur_draws(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, draws: int = 10, threshold: float = 0.1,
     layer: str | None = None, seed: int = 0,
 ) -> pd.DataFrame:
-    """Erratum 6: one cell of Table 1 (GradCAM, weighted, t_1, positive pixels kept) under blurs drawn at random.
+    """One cell of Table 1 under blurs drawn at random (erratum 6).
+
+    The cell is that of GradCAM, the weighted contrast and t_1, with positive pixels kept.
 
     Args:
-        model, images, threshold, layer: as in :func:`contrastlib.evaluation.masking.relative_probabilities`.
-        labels: not used; the classes are the predicted ones.
-        draws: of sigma, uniform between 10 and 20 pixels at a width of 224; the same for every image.
-        seed: of the draws.
+        model: As in :func:`contrastlib.evaluation.masking.relative_probabilities`.
+        images: Images (B, K, H, W) in [0, 1].
+        labels: Not used, because the classes are the predicted ones.
+        draws: Number of draws of sigma, uniform between 10 and 20 pixels at a width of 224. All images share
+            them.
+        threshold: Only images whose second-highest probability is above it.
+        layer: The name of the layer to explain. If None, it is the default layer of the network.
+        seed: Seed of the draws.
 
     Returns:
-        One row for each image above the threshold and draw: image, draw, sigma, relative_probability. No row, but
-        all columns, when no image passes.
+        One row for each image above the threshold and draw, with image, draw, sigma and relative_probability.
+        If no image is above the threshold, the table has all columns and no row.
     """
     passed = forward(model, images, layer or default_layer(model), once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -90,7 +107,9 @@ def blur_draws(
     if not len(chosen):
         return pd.DataFrame(columns=["image", "draw", "sigma", "relative_probability"])
     maps = masking.explanations(passed, classes, ("gradcam",), ("weighted",))[0, 0, 0][chosen]
-    masks = masking.masked_pixels(upsample(maps, images.shape[-2:], align_corners=True), "positive", "by_sign")
+    masks = masking.masked_pixels(
+        upsample(maps, images.shape[-2:], align_corners=True), "positive", "by_sign"
+    )
     width, split = images.shape[-1], images[chosen]
     tables = []
     for draw, sigma in enumerate(np.random.default_rng(seed).uniform(10, 20, draws)):
@@ -104,9 +123,9 @@ def blur_draws(
 
 
 def homogeneous(model: nn.Module) -> nn.Module:
-    """A copy of a ReLU network with every bias, running mean and the shift of its normalisation set to 0.
+    """Copy a ReLU network and set all biases, running means and the shift of its normalisation to 0.
 
-    Its logits are positively homogeneous: f(c x) = c f(x) for c > 0.
+    The logits of the copy are positively homogeneous: f(c x) = c f(x) for c > 0.
     """
     model = copy.deepcopy(model)
     shifts = [getattr(module, name, None) for module in model.modules() for name in ("bias", "running_mean")]
@@ -119,16 +138,20 @@ def homogeneous(model: nn.Module) -> nn.Module:
     return model
 
 
-def path_and_product(model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 32) -> pd.DataFrame:
-    """Erratum 9: integrated gradients from black against input x gradient, of the predicted class's logit.
+def path_and_product(
+    model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 32
+) -> pd.DataFrame:
+    """Cosine of integrated gradients from black with input x gradient, for the predicted class (erratum 9).
 
     Args:
-        model, images: as in :func:`contrastlib.explain`.
-        labels: not used; the classes are the predicted ones.
-        steps: points of the path.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+        steps: Number of points on the path.
 
     Returns:
-        One row for each image and network: biases (True: as it is, False: :func:`homogeneous`), similarity (cosine).
+        One row for each image and network, with biases (True for the network as it is, False for
+        :func:`homogeneous`) and similarity (cosine).
     """
     tables = []
     for biases, network in ((True, model), (False, homogeneous(model))):
@@ -142,7 +165,15 @@ def path_and_product(model: nn.Module, images: Tensor, labels: Tensor | None = N
 
 
 def mean_weights(logits: Tensor, target: Tensor, factor: str) -> Tensor:
-    """Erratum 12: weights (B, C) of the mean contrast with the factor of the other classes as named in ``MEAN_FACTORS``.
+    """Cotangent (B, C) of the mean contrast with another factor of the other classes (erratum 12).
+
+    Args:
+        logits: Logits (B, C).
+        target: Target classes (B,).
+        factor: One of ``MEAN_FACTORS``.
+
+    Returns:
+        The cotangent (B, C).
 
     >>> mean_weights(torch.zeros(1, 3), torch.tensor([0]), "no factor")
     tensor([[ 1., -1., -1.]])
@@ -156,15 +187,17 @@ def mean_weights(logits: Tensor, target: Tensor, factor: str) -> Tensor:
 def mean_factors(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, layer: str | None = None
 ) -> pd.DataFrame:
-    """Erratum 12: GradCAM of the mean contrast of the predicted class under each factor.
+    """GradCAM of the mean contrast of the predicted class with each factor (erratum 12).
 
     Args:
-        model, images: as in :func:`contrastlib.explain`.
-        labels: not used; the classes are the predicted ones.
-        layer: where; the model's own layer or its last convolution when None.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+        layer: The name of the layer to explain. If None, it is the default layer of the network.
 
     Returns:
-        One row for each image and factor: image, factor, weights (their sum), similarity (cosine with the correct map).
+        One row for each image and factor, with image, factor, weights (their sum) and similarity (cosine with
+        the correct map).
     """
     passed = forward(model, images, layer or default_layer(model), once=True)
     target = passed.logits.argmax(dim=1)
@@ -180,18 +213,25 @@ def mean_factors(
 
 
 def pixels_of_the_wrong_sign(
-    model: nn.Module, images: Tensor, labels: Tensor | None = None, threshold: float = 0.1, layer: str | None = None
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    threshold: float = 0.1,
+    layer: str | None = None,
 ) -> pd.DataFrame:
-    """Erratum 13: how many pixels each mask rule takes, and how many of them carry the sign that is to be kept.
+    """Share of pixels that each mask rule masks, and share of those that have the kept sign (erratum 13).
 
     Args:
-        model, images, threshold, layer: as in :func:`contrastlib.evaluation.masking.relative_probabilities`.
-        labels: not used; the classes are the predicted ones.
+        model: As in :func:`contrastlib.evaluation.masking.relative_probabilities`.
+        images: Images (B, K, H, W) in [0, 1].
+        labels: Not used, because the classes are the predicted ones.
+        threshold: Only images whose second-highest probability is above it.
+        layer: The name of the layer to explain. If None, it is the default layer of the network.
 
     Returns:
-        One row for each image above the threshold, kept_sign, mask_rule and contrast, of GradCAM maps of t_1: masked
-        (share of pixels) and wrong (share of the masked ones that have the sign to keep). No row, but all columns,
-        when no image passes.
+        One row for each image above the threshold, kept_sign, mask_rule and contrast, of GradCAM maps of t_1,
+        with masked (share of pixels) and wrong (share of the masked ones that have the kept sign). If no
+        image is above the threshold, the table has all columns and no row.
     """
     passed = forward(model, images, layer or default_layer(model), once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -206,23 +246,28 @@ def pixels_of_the_wrong_sign(
                 masks = masking.masked_pixels(heat, kept_sign, rule)
                 taken, wrong = masks.flatten(1).sum(dim=1), (masks & to_keep).flatten(1).sum(dim=1)
                 for contrast, count, of_kept_sign in zip(compared, taken.tolist(), wrong.tolist()):
-                    rows.append((i, kept_sign, rule, contrast, count / heat[0].numel(), of_kept_sign / max(count, 1)))
+                    rows.append(
+                        (i, kept_sign, rule, contrast, count / heat[0].numel(), of_kept_sign / max(count, 1))
+                    )
     return pd.DataFrame(rows, columns=["image", "kept_sign", "mask_rule", "contrast", "masked", "wrong"])
 
 
 def normalisers(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, layers: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Erratum 16: XGradCAM of the weighted contrast, its channels divided by norm_1(a) or by sum a, layer by layer.
+    """Compare XGradCAM with its two normalisers, norm_1(a) and sum a, layer by layer (erratum 16).
+
+    The maps are those of the weighted contrast of the predicted class.
 
     Args:
-        model, images: as in :func:`contrastlib.explain`.
-        labels: not used; the classes are the predicted ones.
-        layers: where; the model's own layer, or its last convolution, when empty.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+        layers: Names of layers. If empty, it is the default layer of the network.
 
     Returns:
-        One row for each image and layer: similarity (cosine of the two maps) and negative_sums (share of channels
-        whose activations add up to less than 0).
+        One row for each image and layer, with similarity (cosine of the two maps) and negative_sums (share of
+        channels whose activations have a negative sum).
     """
     layers = list(layers) or [default_layer(model)]
     passed = forward(model, images, layers, once=True)

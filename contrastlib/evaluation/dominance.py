@@ -1,7 +1,7 @@
-"""What becomes of the weighted contrast where one class dominates.
+"""The weighted contrast where one class dominates (Eriksson et al. 2025, sec. 4.3 and Fig. 6).
 
-Eriksson et al. 2025, sec. 4.3 and Fig. 6: the review argues that the weighted map then falls back to
-the original one, because explanations grow with their logit and because the gradient of p_t vanishes.
+The review argues that the weighted map then equals the original one, because explanations grow with their
+logit and because the gradient of p_t vanishes.
 """
 
 from __future__ import annotations
@@ -18,20 +18,24 @@ from contrastlib.evaluation.statistics import bootstrap, interval
 from contrastlib.explainers import gradcam
 
 
-def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, layer: str | None = None) -> pd.DataFrame:
-    """How alike the weighted and the original map of the predicted class are.
+def agreement(
+    model: nn.Module, images: Tensor, labels: Tensor | None = None, layer: str | None = None
+) -> pd.DataFrame:
+    """Cosine of the weighted with the original map of the predicted class.
 
     Args:
-        model: logits (B, C) from images.
-        images: (B, channels, H, W).
-        labels: not used; accepted so that all evaluations are called alike.
-        layer: of GradCAM; the model's own layer or its last convolution when None.
+        model: A network with logits (B, C).
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+        layer: The layer of GradCAM. If None, it is the default layer of the network.
 
     Returns:
         One row for each image and method (gradient, gradcam), with
-        weighted (cosine of the weighted with the original map),
-        softmax (the same for the map propagated from p_t in the model's dtype; NaN where that is 0),
-        foils (norm of sum_s alpha_s phi^s over that of phi^t), p_t, p_2 and log_odds of t.
+
+        - weighted: cosine of the weighted with the original map
+        - softmax: the same for the map propagated from p_t in the dtype of the model, NaN if that map is 0
+        - foils: norm of sum_s alpha_s phi^s over that of phi^t
+        - p_t, p_2 and log_odds of t
     """
     layer = layer or default_layer(model)
     record = forward(model, images, [INPUT, layer], once=True)
@@ -39,9 +43,13 @@ def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, la
     target = record.logits.argmax(dim=1)
     computed = softmax_gradient(record.logits, target)
     size = computed.norm(dim=1, keepdim=True)
-    cotangents = torch.stack([
-        original(record.logits, target), weighted(record.logits, target), computed / torch.where(size == 0, 1, size),
-    ])
+    cotangents = torch.stack(
+        [
+            original(record.logits, target),
+            weighted(record.logits, target),
+            computed / torch.where(size == 0, 1, size),
+        ]
+    )
     maps = {"gradient": record.pull_back(cotangents)[INPUT], "gradcam": gradcam(record, cotangents, layer)}
     tables = []
     for method, phi in maps.items():
@@ -62,19 +70,26 @@ def agreement(model: nn.Module, images: Tensor, labels: Tensor | None = None, la
 def gradient_norms(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, ends: int = 12, step: int = 20
 ) -> pd.DataFrame:
-    """Figure 6 of Eriksson et al. 2025: the norm of grad_x y_s against y_s, for many classes of an image.
+    """Norm of grad_x y_s and logit y_s for many classes of an image (Eriksson et al. 2025, Fig. 6).
 
     Args:
-        ends, step: classes in the order of their logits: the first and the last ``ends``, and every
-            ``step``-th between (the review: 50 and 20 of 1,000 classes).
+        model: A network with logits (B, C).
+        images: Images (B, K, H, W).
+        labels: Not used.
+        ends: Number of classes with the highest logits, and of classes with the lowest, that are all taken.
+        step: Of the classes between them, every ``step``-th is taken. The review takes 50 and 20 of 1,000
+            classes.
 
     Returns:
-        One row for each image and chosen class, with image, rank (0 is the most probable), logit, norm.
+        One row for each image and chosen class, with image, rank (0 is the most probable class), logit and
+        norm.
     """
     record = forward(model, images, INPUT, once=True)
     logits, order = record.logits.sort(dim=1, descending=True)
     count = order.shape[1]
-    ranks = np.unique(np.r_[: min(ends, count), min(ends, count) : count : step, max(0, count - ends) : count])
+    ranks = np.unique(
+        np.r_[: min(ends, count), min(ends, count) : count : step, max(0, count - ends) : count]
+    )
     units = torch.nn.functional.one_hot(order[:, ranks].T, count).to(images.dtype)
     norms = record.pull_back(units)[INPUT].flatten(2).norm(dim=2)
     index = pd.MultiIndex.from_product([ranks, range(len(images))], names=["rank", "image"])
@@ -84,25 +99,43 @@ def gradient_norms(
     }, index).reset_index()
 
 
-def slopes(table: pd.DataFrame, x: str = "logit", y: str = "norm", resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Slope of y on x over all rows in one pool, and within images (each image its own mean).
+def slopes(
+    table: pd.DataFrame, x: str = "logit", y: str = "norm", resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Slope of y on x over all rows (pooled), and within images.
 
-    A pooled slope mixes two things: classes of one image, and images with larger logits and larger
-    gradients. Within images only the first is left: the fixed-effects estimate
-    sum (x - mean_i x)(y - mean_i y) / sum (x - mean_i x)^2.
+    A pooled slope depends on the classes of one image and on differences between images. The slope within
+    images depends on the former only. It is the fixed-effects estimate sum (x - mean_i x)(y - mean_i y) / sum
+    (x - mean_i x)^2, where mean_i is the mean over the rows of image i.
+
+    Args:
+        table: A table of :func:`gradient_norms` with group.
+        x: Name of the column x.
+        y: Name of the column y.
+        resamples: Number of bootstrap samples of the groups.
+        seed: Seed of the bootstrap.
 
     Returns:
-        Rows "pooled" and "within images", columns slope, low, high (95 % bootstrap over groups), and
-        relative: the slope over the mean of y.
+        Rows "pooled" and "within images", with slope, low and high (95 % interval), and relative, the slope
+        over the mean of y.
 
-    >>> t = pd.DataFrame({"image": [0, 0, 1, 1], "group": [0, 0, 1, 1], "logit": [0., 1., 4., 5.], "norm": [1., 2., 0., 1.]})
-    >>> slopes(t, resamples=10)["slope"].round(2).to_dict()
+    >>> t = pd.DataFrame({"image": [0, 0, 1, 1], "logit": [0., 1., 4., 5.], "norm": [1., 2., 0., 1.]})
+    >>> slopes(t.assign(group=t["image"]), resamples=10)["slope"].round(2).to_dict()
     {'pooled': -0.18, 'within images': 1.0}
     """
     rows = {}
-    for name, centre in (("pooled", None), ("within images", table.groupby("image")[[x, y]].transform("mean"))):
+    for name, centre in (
+        ("pooled", None),
+        ("within images", table.groupby("image")[[x, y]].transform("mean")),
+    ):
         centred = table[[x, y]] - (table[[x, y]].mean() if centre is None else centre)
-        products = {"n": 1.0, "x": centred[x], "y": centred[y], "xx": centred[x] ** 2, "xy": centred[x] * centred[y]}
+        products = {
+            "n": 1.0,
+            "x": centred[x],
+            "y": centred[y],
+            "xx": centred[x] ** 2,
+            "xy": centred[x] * centred[y],
+        }
         sums = pd.DataFrame(products).groupby(table["group"]).sum()
         samples = bootstrap(sums.to_numpy(), sums.index.to_numpy(), resamples, seed)
         low, high = interval(_slope(*samples.T)[:, None])[:, 0]
@@ -111,16 +144,18 @@ def slopes(table: pd.DataFrame, x: str = "logit", y: str = "norm", resamples: in
     return pd.DataFrame(rows).T
 
 
-def relative_slopes(table: pd.DataFrame, resamples: int = 1000, estimate: str = "within images") -> pd.DataFrame:
+def relative_slopes(
+    table: pd.DataFrame, resamples: int = 1000, estimate: str = "within images"
+) -> pd.DataFrame:
     """:func:`slopes` of each network, in units of its mean norm.
 
     Args:
-        table: from :func:`gradient_norms`, of several networks.
-        resamples: bootstrap samples.
+        table: A table of :func:`gradient_norms`, of one or more networks.
+        resamples: Number of bootstrap samples.
         estimate: "within images" or "pooled".
 
     Returns:
-        A row for each network, with mean (by which share of itself the norm changes when the logit grows by one), low
+        A row for each network, with mean (the relative change of the norm when the logit grows by one), low
         and high.
     """
     return pd.DataFrame([
@@ -129,15 +164,17 @@ def relative_slopes(table: pd.DataFrame, resamples: int = 1000, estimate: str = 
     ])
 
 
-def more_alike_where_dominated(table: pd.DataFrame, threshold: float = 0.1, resamples: int = 1000) -> pd.DataFrame:
+def more_alike_where_dominated(
+    table: pd.DataFrame, threshold: float = 0.1, resamples: int = 1000
+) -> pd.DataFrame:
     """Mean cosine of weighted and original maps where p_2 <= threshold, minus that where p_2 > threshold.
 
-    The two means are over different images, so that nothing is paired: groups are resampled.
+    The two means are over different images, so the difference is not paired. Groups are resampled.
 
     Args:
-        table: from :func:`agreement`, one method, of several networks.
-        threshold: on p_2.
-        resamples: bootstrap samples.
+        table: A table of :func:`agreement`, of one method and one or more networks.
+        threshold: Threshold of p_2.
+        resamples: Number of bootstrap samples.
 
     Returns:
         A row for each network that has images on both sides, with mean, low, high, images and groups.
@@ -146,7 +183,9 @@ def more_alike_where_dominated(table: pd.DataFrame, threshold: float = 0.1, resa
     for name, part in table.groupby("network", sort=False):
         over = (part["p_2"] <= threshold).to_numpy()
         if over.any() and not over.all():
-            columns = np.stack([over * part["weighted"], over, ~over * part["weighted"], ~over], axis=1).astype(float)
+            columns = np.stack(
+                [over * part["weighted"], over, ~over * part["weighted"], ~over], axis=1
+            ).astype(float)
             low, high = interval(_gap(bootstrap(columns, part["group"].to_numpy(), resamples))[:, None])[:, 0]
             rows.append({"network": name, "mean": _gap(columns.mean(axis=0)), "low": low, "high": high,
                          "images": len(part), "groups": part["group"].nunique()})
@@ -154,18 +193,18 @@ def more_alike_where_dominated(table: pd.DataFrame, threshold: float = 0.1, resa
 
 
 def float32_changes(table: pd.DataFrame, tolerance: float = 0.01) -> pd.DataFrame:
-    """The share of images whose map changes when it is propagated from p_t through the softmax, in the model's dtype.
+    """Share of images whose map changes if it is propagated from p_t through the softmax.
 
-    A map has changed if its cosine with the original map differs from that of the weighted one by more than the
-    tolerance, or if it is 0.
+    The softmax is computed in the dtype of the model. A map has changed if its cosine with the original map
+    differs from that of the weighted map by more than the tolerance, or if it is 0.
 
     Args:
-        table: from :func:`agreement`, one method, of several networks.
-        tolerance: of cosines.
+        table: A table of :func:`agreement`, of one method and one or more networks.
+        tolerance: Tolerance of the cosine.
 
     Returns:
-        A row for each network, with mean (that share), images, and where the map changed the mean cosines weighted and
-        softmax with the original map.
+        A row for each network, with mean (the share), images, and the means of weighted and softmax over the
+        changed maps.
     """
     changed = table["softmax"].isna() | ((table["softmax"] - table["weighted"]).abs() > tolerance)
     rows = [
@@ -181,12 +220,25 @@ def _in_units(slope: pd.Series, unit: float) -> dict[str, float]:
 
 
 def _gap(sums: np.ndarray) -> np.ndarray:
-    """Difference of two means from sums, or means, of (values, ones) of the first and of the second."""
+    """Difference of two means, from the sums or means of (values, ones) of both."""
     return sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3]
 
 
-def _slope(n, x, y, xx, xy):
-    """Of the least-squares line, from sums over points; each bootstrap sample has means of its own."""
+def _slope(
+    n: np.ndarray, x: np.ndarray, y: np.ndarray, xx: np.ndarray, xy: np.ndarray
+) -> np.ndarray:
+    """Slope of the least-squares line, from sums over points.
+
+    Args:
+        n: Number of points.
+        x: Sum of x.
+        y: Sum of y.
+        xx: Sum of x squared.
+        xy: Sum of the products x y.
+
+    Returns:
+        The slope, one for each bootstrap sample if the arguments are arrays.
+    """
     return (xy - x * y / n) / (xx - x**2 / n)
 
 

@@ -1,4 +1,4 @@
-"""How much of a map lies on a region that is known to matter: ground truth that no network decides."""
+"""Share of a map inside a region that is known to be relevant, without reference to a network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from contrastlib.explainers import upsample
 
 
 def energy_in(maps: Tensor, regions: Tensor) -> Tensor:
-    """Share of a map's absolute values that lies in a region, sum_R abs(φ) / sum abs(φ), in [0, 1].
+    """Share of the absolute values of a map inside a region: sum_R abs(phi) / sum abs(phi).
 
     Args:
-        maps: (..., H, W).
-        regions: boolean, of a shape that broadcasts against the maps.
+        maps: Maps (..., H, W).
+        regions: Boolean regions R, of a shape that broadcasts against the maps.
 
     Returns:
-        (...), NaN for a map that is 0 everywhere.
+        Shares (...) in [0, 1], NaN for a map that is 0 everywhere.
 
     >>> energy_in(torch.tensor([[1., -3.]]), torch.tensor([[False, True]])).item()
     0.75
@@ -37,20 +37,23 @@ def energy_in_regions(
     methods: Sequence[str] = METHOD_NAMES,
     contrasts: Sequence[str] = ("original", "weighted"),
 ) -> pd.DataFrame:
-    """:func:`energy_in` of the maps of the most probable class, at the size of the images.
+    """:func:`energy_in` of the maps of the most probable class, enlarged to the size of the images.
 
     Args:
-        model, images, methods, contrasts: as in
-            :func:`contrastlib.evaluation.masking.relative_probabilities`; maps are made at the model's layer.
-        regions: boolean (B, H, W), a region in each image.
+        model: As in :func:`contrastlib.evaluation.masking.relative_probabilities`. The maps are those of its
+            default layer.
+        images: Images (B, K, H, W) in [0, 1].
+        regions: Boolean regions (B, H, W), one for each image.
+        methods: Names of explainers of the activation space.
+        contrasts: Names of contrasts.
 
     Returns:
-        One row for each method, contrast and image, with image (index in the batch), these, energy, area
-        (share of the image that the region covers: the energy of a map without information), p_1 and p_2
-        (the two highest probabilities).
+        One row for each method, contrast and image, with image (index in the batch), method, contrast,
+        energy, area (share of the image covered by the region, which is the energy of a constant map), p_1
+        and p_2 (the two highest probabilities).
 
     Raises:
-        ValueError: regions of another size than the images, or one without a pixel.
+        ValueError: The regions have another size than the images, or one has no pixel.
     """
     if regions.shape != (len(images), *images.shape[-2:]) or not regions.flatten(1).any(dim=1).all():
         raise ValueError(

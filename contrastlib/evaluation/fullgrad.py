@@ -1,6 +1,7 @@
-"""FullGrad maps of the two most probable classes in numbers: their sign, their sum, and how alike they are.
+"""FullGrad maps of the two most probable classes: their sign, their sum and their similarity.
 
-Eriksson et al. 2025 (later version), Fig. 3; erratum 19: why that review saw nothing but negative maps.
+Source: Eriksson et al. 2025 (later version), Fig. 3. Erratum 19 explains why that review saw negative maps
+only.
 """
 
 from __future__ import annotations
@@ -20,20 +21,24 @@ VARIANTS = ("identity", "input only", "positive", "rescaled", "absolute")
 
 
 def describe(
-    model: nn.Module, images: Tensor, labels: Tensor | None = None, contrasts: Sequence[str] = ("original", "weighted")
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    contrasts: Sequence[str] = ("original", "weighted"),
 ) -> pd.DataFrame:
-    """FullGrad maps under each post-processing, of the classes t_1 and t_2 of each image.
+    """FullGrad maps of the classes t_1 and t_2 of each image, with each post-processing.
 
     Args:
-        model, images: as in :func:`contrastlib.explainers.fullgrad_terms.terms`.
-        labels: not used; the classes are the predicted ones.
-        contrasts: the schemes compared.
+        model: As in :func:`contrastlib.explainers.fullgrad_terms.terms`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the classes are the predicted ones.
+        contrasts: Names of contrasts.
 
     Returns:
-        One row for each image, variant and contrast, of the map of t_1: variant ("input only" leaves
-        all bias terms out), contrast, negative (share of the map below 0), sum (map and constants
-        together), score (<w, y>, which a complete map adds up to), similarity (cosine of the maps of
-        t_1 and t_2) and p_2.
+        One row for each image, variant and contrast, of the map of t_1, with variant ("input only" leaves out
+        all bias terms), contrast, negative (share of the map below 0), sum (of the map and the constants),
+        score (<w, y>, which equals the sum if the map is complete), similarity (cosine of the maps of t_1 and
+        t_2) and p_2.
     """
     seen = {}
 
@@ -66,21 +71,29 @@ def describe(
 
 
 def top_two(logits: Tensor, contrasts: Sequence[str] = ("original", "weighted")) -> Tensor:
-    """Cotangents (contrasts × 2, B, C) of the two most probable classes of each image, the first class first."""
+    """Cotangents (N, B, C) of the two most probable classes of each image.
+
+    Args:
+        logits: Logits (B, C).
+        contrasts: Names of contrasts.
+
+    Returns:
+        N = 2 * len(contrasts) cotangents, for each contrast that of the first class, then that of the second.
+    """
     classes = logits.topk(2, dim=1).indices.T
     return torch.stack([schemes.cotangent(name, logits, target) for name in contrasts for target in classes])
 
 
 def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
-    """How far the sum of all FullGrad terms is from <w, y>, for every contrast of the predicted class, in float64.
+    """Difference between the sum of all FullGrad terms and <w, y>, for every contrast of the predicted class.
 
     Args:
-        model: a piecewise linear network; a copy of it computes in float64.
-        images: (B, channels, H, W).
+        model: A piecewise linear network. A copy of it computes in float64.
+        images: Images (B, K, H, W).
 
     Returns:
-        One row for each contrast, with ``gap``: the largest difference of any image, relative to the sum of the absolute
-        values of its terms.
+        One row for each contrast, with ``gap``, the largest difference over the images, relative to the sum
+        of the absolute values of the terms.
     """
     exact, pixels = copy.deepcopy(model).double(), images.double()
     logits = predict(exact, pixels)
@@ -88,7 +101,11 @@ def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
     foils = nn.functional.one_hot(foil, logits.shape[1]).bool()
     rows = []
     for name in schemes.CONTRASTS:
-        w = schemes.among(logits, target, foils) if name == "among" else schemes.cotangent(name, logits, target)
+        w = (
+            schemes.among(logits, target, foils)
+            if name == "among"
+            else schemes.cotangent(name, logits, target)
+        )
         parts = terms(exact, pixels, lambda y, w=w: w)
         phi = combine(parts, pixels.shape[-2:])
         size = sum(part.abs().flatten(1).sum(1) if part.ndim > 1 else part.abs() for part in parts.values())
@@ -98,17 +115,23 @@ def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
 
 
 def gaps(table: pd.DataFrame) -> pd.DataFrame:
-    """The gaps of :func:`completeness`, of several networks, as the ``mean`` of each cell."""
+    """Rename the gaps of :func:`completeness`, of one or more networks, to ``mean``."""
     return table.rename(columns={"gap": "mean"})
 
 
 def rescaled_pair(model: nn.Module, images: Tensor) -> pd.Series:
-    """Rescaled maps of w and of -w, w the weighted contrast of the predicted class: their sum is N, the number of channels.
+    """Sum of the rescaled maps of w and -w, which is the number N of channels at each pixel.
 
-    In each channel psi(t) = (t - min t) / (max t - min t), so that psi(-t) = 1 - psi(t).
+    In each channel psi(t) = (t - min t) / (max t - min t), so psi(-t) = 1 - psi(t). The cotangent w is the
+    weighted contrast of the predicted class. A copy of the network computes in float64.
+
+    Args:
+        model: As in :func:`contrastlib.explainers.fullgrad_terms.terms`.
+        images: Images (B, K, H, W).
 
     Returns:
-        N, the largest deviation of the sum from N, and mean and standard deviation of the map of w in units of N; in float64.
+        N, the largest deviation of the sum from N, and mean and standard deviation of the map of w in units
+        of N.
     """
     exact, pixels = copy.deepcopy(model).double(), images.double()
     logits = predict(exact, pixels)
@@ -116,32 +139,56 @@ def rescaled_pair(model: nn.Module, images: Tensor) -> pd.Series:
     both = fullgrad(exact, pixels, lambda y: torch.stack([w, -w]), "rescaled").map
     total = both.sum(dim=0)
     channels = total.mean()
-    return pd.Series({
-        "channels N": channels.item(), "largest deviation of φ(w) + φ(−w) from N": (total - channels).abs().max().item(),
-        "mean of φ(w) / N": (both[0].mean() / channels).item(), "standard deviation of φ(w) / N": (both[0].std() / channels).item(),
-    })
+    return pd.Series(
+        {
+            "channels N": channels.item(),
+            "largest deviation of φ(w) + φ(−w) from N": (total - channels).abs().max().item(),
+            "mean of φ(w) / N": (both[0].mean() / channels).item(),
+            "standard deviation of φ(w) / N": (both[0].std() / channels).item(),
+        }
+    )
 
 
 def signs(table: pd.DataFrame) -> pd.DataFrame:
     """Signs and sums of the maps of :func:`describe`, for each network, contrast and variant.
 
+    Args:
+        table: A table of :func:`describe`, of one or more networks.
+
     Returns:
-        images; negative (mean share of the area below 0); one_signed (share of maps with one sign); gap (median difference of
-        the sum from <w, y>, relative to it).
+        images; negative (mean share of the area below 0); one_signed (share of maps with one sign); gap
+        (median of the difference between the sum and <w, y>, relative to <w, y>).
     """
     table = table.assign(
-        one_signed=table["negative"].isin([0, 1]), gap=(table["sum"] - table["score"]).abs() / table["score"].abs())
-    return table.groupby(["network", "contrast", "variant"], sort=False).agg(
-        images=("image", "nunique"), negative=("negative", "mean"), one_signed=("one_signed", "mean"), gap=("gap", "median"),
-    ).reset_index()
+        one_signed=table["negative"].isin([0, 1]),
+        gap=(table["sum"] - table["score"]).abs() / table["score"].abs(),
+    )
+    return (
+        table.groupby(["network", "contrast", "variant"], sort=False)
+        .agg(
+            images=("image", "nunique"),
+            negative=("negative", "mean"),
+            one_signed=("one_signed", "mean"),
+            gap=("gap", "median"),
+        )
+        .reset_index()
+    )
 
 
 def sign_measure(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """One of the columns of :func:`signs` as the ``mean`` of each network, contrast and variant."""
+    """Rename one of the columns of :func:`signs` to ``mean``."""
     return signs(table).rename(columns={value: "mean"})
 
 
 def one_sign_by_rescaling(table: pd.DataFrame) -> pd.DataFrame:
-    """Share of maps with one sign after rescaling, minus that without bias terms: 1 if rescaling alone makes one sign."""
+    """Share of maps with one sign after rescaling, minus the share without bias terms.
+
+    Args:
+        table: A table of :func:`describe`, of one or more networks.
+
+    Returns:
+        A row for each network and contrast, with ``mean``, which is 1 if rescaling alone causes the single
+        sign.
+    """
     found = signs(table).pivot(index=["network", "contrast"], columns="variant", values="one_signed")
     return (found["rescaled"] - found["input only"]).rename("mean").reset_index()

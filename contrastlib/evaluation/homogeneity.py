@@ -13,15 +13,14 @@ from contrastlib.autograd import forward
 from contrastlib.explainers import deeplift, input_x_gradient, integrated_gradients
 from contrastlib.explainers.lrp import contrastive_lrp
 
-SHIFTS = (
-    "bias",
-    "running_mean",
-    "mean",
-)  # attributes of layers; "mean" is that of the normalisation of the pixels
+SHIFTS = ("bias", "running_mean", "mean")
+"""Attributes of layers. "mean" is that of the normalisation of the pixels."""
 
 
 def without_shifts(model: nn.Module) -> nn.Module:
-    """A copy whose biases, means and shifts are 0: f(a x) = a f(x) for a > 0, if its layers allow that.
+    """Copy a network and set its biases, running means and the shift of its normalisation to 0.
+
+    The copy satisfies f(a x) = a f(x) for a > 0 if its layers allow that.
 
     >>> net = without_shifts(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
     >>> x = torch.rand(1, 4)
@@ -38,19 +37,21 @@ def without_shifts(model: nn.Module) -> nn.Module:
 
 
 def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 16) -> pd.DataFrame:
-    """Cosine of three methods with input x gradient, of the network as it is and of :func:`without_shifts`.
+    """Cosine of three methods with input x gradient, for a network and its copy of :func:`without_shifts`.
 
-    All in double precision and in one memory layout, so that equal values stay equal where a maximum is taken;
-    for the predicted class. Integrated gradients and DeepLIFT (rescale rule) start from black; LRP
-    follows the z rule, biases taking their part.
+    The methods are integrated gradients and DeepLIFT (rescale rule), both from black, and LRP with the z rule
+    and relevance of biases. All maps are of the predicted class, in float64 and in one memory layout, so that
+    equal values stay equal before a maximum is taken.
 
     Args:
-        labels: not used.
-        steps: of integrated gradients.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+        steps: Number of steps of integrated gradients.
 
     Returns:
-        One row for each image, method and shifts ("kept" or "set to 0"), with similarity, the cosine with the product of the
-        pixels and the gradient.
+        One row for each image, method and shifts ("kept" or "set to 0"), with similarity, the cosine with the
+        product of the pixels and the gradient.
     """
     images, tables = images.double().contiguous(), []
     for shifts, network in (("kept", deepcopy(model)), ("set to 0", without_shifts(model))):

@@ -1,16 +1,18 @@
-"""Keep what speaks for a class, or what speaks against it, and mask the rest.
+"""Mask the pixels whose sign in a map is not kept, and measure the relative probability of the class.
 
-Wang & Wang 2022, sec. 5.2.2 and Table 1; Eriksson et al. 2025, Tables 1 and 2. For the two most
-probable classes t_1, t_2 of an image, the pixels that a map calls negative (or positive) are
-replaced by a baseline, and the relative probability e^{y_ti} / (e^{y_t1} + e^{y_t2}) of the class
-that the map explains is measured again. It is the papers' "p": the two rows of a class pair add
-up to 1 before masking.
+For the two most probable classes t_1 and t_2 of an image, the negative (or positive) pixels of a map are
+replaced by a baseline. The relative probability e^{y_ti} / (e^{y_t1} + e^{y_t2}) of the explained class is
+measured before and after that. It is written "p" in the papers. Before masking, the relative probabilities of
+the two classes sum to 1.
+
+Source: Wang & Wang 2022, sec. 5.2.2 and Table 1; Eriksson et al. 2025, Tables 1 and 2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import Any
 
 import pandas as pd
 import torch
@@ -52,34 +54,34 @@ def relative_probabilities(
     """Table 1 of both papers, image by image.
 
     Args:
-        model: logits (B, C) from images in [0, 1]; normalisation happens inside.
-        images: (B, channels, H, W) in [0, 1].
-        labels: (B,) true classes, used with ``first="label"`` alone.
-        methods: explainers of the activation space.
-        contrasts: the schemes compared, by names that :func:`contrastlib.evaluation.precision.cotangent` knows.
-            The mask rules that equalise do so among these.
-        baselines: what takes the place of a masked pixel, see :func:`baseline`.
-        mask_rules: which pixels are masked, see :func:`masked_pixels`.
-        threshold, above: only images whose second-highest probability is above the threshold, or
-            not above it.
-        layer: where the maps are made; the model's own layer or its last convolution when None.
-        align_corners: of the upsampling; True in the published code.
-        first: what t_1 is: "predicted", the most probable class, as in the published code, or "label", the true
-            one. t_2 is the most probable of the others.
-        batch: masked images in one forward pass.
-        scoring_model: another network for the same classes and images, whose probabilities are measured
-            instead of the model's own. The maps are not computed from it.
+        model: A network with logits (B, C) of images in [0, 1]. It normalises them itself.
+        images: Images (B, K, H, W) in [0, 1].
+        labels: True classes (B,), used with ``first="label"`` only.
+        methods: Names of explainers of the activation space.
+        contrasts: Names for :func:`contrastlib.evaluation.precision.cotangent`. The mask rules that equalise
+            the number of masked pixels do so among these contrasts.
+        baselines: Names of the values that replace masked pixels, see :func:`baseline`.
+        mask_rules: Names of the rules that choose the masked pixels, see :func:`masked_pixels`.
+        threshold: Threshold of the second-highest probability of an image.
+        above: Whether images above the threshold are taken, or those that are not above it.
+        layer: The name of the layer to explain. If None, it is the default layer of the network.
+        align_corners: Option of the upsampling. It is True in the published code.
+        first: The class t_1: "predicted" is the most probable class, as in the published code, and "label"
+            the true class. The class t_2 is the most probable of the others.
+        batch: Number of masked images in one forward pass.
+        scoring_model: Another network with the same classes. If given, the probabilities are those of this
+            network, and the maps are still those of ``model``.
 
     Returns:
-        One row for each image that passes the threshold, rank (1 or 2, whose map), method,
-        contrast, baseline, mask_rule and kept_sign, with image (index in the batch), these, p_1, p_2,
-        masked (share of pixels), relative_probability after and ``_before`` masking. Rows with
-        method "blank" hold the relative probability of the baseline alone: an image of which all
-        is masked. No row, but all columns, when no image passes.
+        One row for each image that passes the threshold, rank (1 or 2, of the explained class), method,
+        contrast, baseline, mask_rule and kept_sign. The other columns are image (index in the batch), p_1,
+        p_2, masked (share of pixels), and relative_probability after masking and before it (``_before``).
+        Rows with method "blank" have the relative probability of the baseline alone, when all pixels are
+        masked. If no image passes, the table has all columns and no row.
 
     Raises:
-        ValueError: unknown baseline, mask rule or ``first``; ``first="label"`` without labels.
-        IndexError: a label that is none of the classes.
+        ValueError: The baseline, the mask rule or ``first`` is unknown, or ``first="label"`` without labels.
+        IndexError: A label is none of the classes.
     """
     if first not in FIRST or (first == "label" and labels is None):
         raise ValueError(f'first must be one of {FIRST}, and "label" needs labels; got {first!r}')
@@ -87,7 +89,7 @@ def relative_probabilities(
     record = forward(model, images, layer, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
     if first == "label":
-        rivals = schemes.maximum(record.logits, labels).argmin(dim=1)  # where it is -1
+        rivals = schemes.maximum(record.logits, labels).argmin(dim=1)  # the class of weight -1
         classes = torch.stack([labels, rivals], dim=1)
     chosen = ((probabilities[:, 1] > threshold) == above).nonzero().flatten().tolist()
     if not chosen:
@@ -101,8 +103,10 @@ def relative_probabilities(
     for index, i in enumerate(chosen):
         full = upsample(maps[:, :, :, i], images.shape[-2:], align_corners)
         rows, masks = _masks(full, methods, contrasts, mask_rules)
-        # for every channel and in the layout of the image: choosing pixels is twice as fast
-        masks = masks[:, None].expand(-1, images.shape[1], -1, -1).contiguous(memory_format=_layout(images[i]))
+        # torch.where is twice as fast if the masks have all channels and the layout of the image
+        masks = (
+            masks[:, None].expand(-1, images.shape[1], -1, -1).contiguous(memory_format=_layout(images[i]))
+        )
         before = _relative(logits[i : i + 1], classes[i])[0]
         rows = rows.assign(image=i, p_1=probabilities[i, 0].item(), p_2=probabilities[i, 1].item(),
                            relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy())
@@ -113,20 +117,25 @@ def relative_probabilities(
     return pd.concat(tables, ignore_index=True)
 
 
-def advantages(table: pd.DataFrame, by: Sequence[str], **options) -> pd.DataFrame:
-    """Mean differences of relative probabilities, weighted minus original, positive as the papers claim.
+def advantages(table: pd.DataFrame, by: Sequence[str], **options: Any) -> pd.DataFrame:
+    """Mean differences of relative probabilities, weighted minus original, with the sign of the claim.
 
-    They claim a higher one where positive pixels are kept and a lower one where negative ones are: there the
-    difference and its interval are turned around.
+    The papers claim a higher probability if positive pixels are kept, and a lower one if negative pixels are
+    kept. For negative pixels, the sign of the difference and of its interval is reversed.
 
     Args:
-        table: from :func:`relative_probabilities`, or means of it over some of its columns.
-        by: columns that make a setting, "kept_sign" among them.
-        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+        table: A table of :func:`relative_probabilities`, or means of it over some of its columns.
+        by: Columns that identify a setting. They include "kept_sign".
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
 
-    >>> low, high = [{"image": 0, "group": 0, "kept_sign": "negative", "contrast": c, "relative_probability": p}
-    ...              for c, p in (("weighted", 0.25), ("original", 0.5))]
-    >>> advantages(pd.DataFrame([low, high]), ["kept_sign"], resamples=10)["mean"].item()
+    Returns:
+        A row for each setting, with the columns of
+        :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    >>> rows = [("weighted", 0.25), ("original", 0.5)]
+    >>> table = pd.DataFrame(rows, columns=["contrast", "relative_probability"])
+    >>> table = table.assign(image=0, group=0, kept_sign="negative")
+    >>> advantages(table, ["kept_sign"], resamples=10)["mean"].item()
     0.25
     """
     found = statistics.paired_differences(table, "relative_probability", by, **options)
@@ -135,68 +144,107 @@ def advantages(table: pd.DataFrame, by: Sequence[str], **options) -> pd.DataFram
     return found
 
 
-def mean_advantages(table: pd.DataFrame, method: str = "gradcam", **options) -> pd.DataFrame:
-    """:func:`advantages` of one method, for the mean over the papers' three baselines, and the masked shares.
+def mean_advantages(table: pd.DataFrame, method: str = "gradcam", **options: Any) -> pd.DataFrame:
+    """:func:`advantages` of one method, for the mean over the three baselines of the papers.
+
+    Args:
+        table: A table of :func:`relative_probabilities`, of one or more networks.
+        method: Name of the method.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
 
     Returns:
-        A row for each network, rank, kept sign and mask rule, with the columns of :func:`advantages` and
-        masked_original and masked_weighted, the mean share of pixels that each map masks.
+        A row for each network, rank, kept sign and mask rule, with the columns of :func:`advantages`, and
+        masked_original and masked_weighted, the mean shares of pixels that each map masks.
     """
     by = ["network", "rank", "kept_sign", "mask_rule"]
     part = table[(table["method"] == method) & table["baseline"].isin(PAPERS_BASELINES)]
-    values = part.groupby([*by, "contrast", "group", "image"], sort=False)[["relative_probability", "masked"]].mean().reset_index()
-    shares = values.pivot_table(index=by, columns="contrast", values="masked", sort=False).add_prefix("masked_").reset_index()
+    values = (
+        part.groupby([*by, "contrast", "group", "image"], sort=False)[["relative_probability", "masked"]]
+        .mean()
+        .reset_index()
+    )
+    shares = (
+        values.pivot_table(index=by, columns="contrast", values="masked", sort=False)
+        .add_prefix("masked_")
+        .reset_index()
+    )
     return advantages(values, by, **options).merge(shares)
 
 
-def advantage_left(table: pd.DataFrame, rule: str, **options) -> pd.DataFrame:
-    """The advantage of weighted maps that is left under a mask rule, as a share of that under ``by_sign``.
+def advantage_left(table: pd.DataFrame, rule: str, **options: Any) -> pd.DataFrame:
+    """Advantage of weighted maps under a mask rule, as a share of that under ``by_sign``.
 
     Args:
-        table: from :func:`relative_probabilities`, of several networks.
+        table: A table of :func:`relative_probabilities`, of one or more networks.
         rule: "equal_as_coded" or "equal_as_described".
-        options: of :func:`mean_advantages`.
+        **options: Options of :func:`mean_advantages`.
 
     Returns:
-        A row for each kept sign and network, with ``mean``, the ratio of the two mean advantages over the class ranks.
+        A row for each kept sign and network, with ``mean``, the ratio of the two advantages, each averaged
+        over the ranks of the class.
     """
-    mean = mean_advantages(table, **options).groupby(["kept_sign", "network", "mask_rule"], sort=False)["mean"].mean().unstack("mask_rule")
+    mean = (
+        mean_advantages(table, **options)
+        .groupby(["kept_sign", "network", "mask_rule"], sort=False)["mean"]
+        .mean()
+        .unstack("mask_rule")
+    )
     return (mean[rule] / mean["by_sign"]).rename("mean").reset_index()
 
 
 def method_advantages(
     table: pd.DataFrame, method: str, others: Sequence[str], contrast: str = "weighted",
-    unless: Mapping[str, object] | None = None, **options,
+    unless: Mapping[str, object] | None = None, **options: Any,
 ) -> pd.DataFrame:
-    """Mean differences of relative probabilities between a method and each of others, positive where it is ahead.
+    """Mean differences of relative probabilities between a method and other ones.
+
+    A difference is positive if the method has the higher advantage.
 
     Args:
-        table: from :func:`relative_probabilities`, of several networks.
-        method, others: of explainers.
-        contrast: of both maps.
-        unless: column -> value; rows that have all of these do not count.
-        options: of :func:`contrastlib.evaluation.statistics.paired_differences`.
+        table: A table of :func:`relative_probabilities`, of one or more networks.
+        method: Name of the method.
+        others: Names of the methods that it is compared with.
+        contrast: Contrast of both maps.
+        unless: Mapping from columns to values. Rows that have all of these values are left out.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
 
     Returns:
-        A row for each cell and other method. Networks in which the method gives the same map as another are left out; no
-        row where that is so in all of them.
+        A row for each setting and other method. Networks in which the method equals another one are left out.
+        If that is so in all networks, the table has no row.
     """
     by = ["network", "rank", "baseline", "kept_sign"]
-    apart = statistics.distinct_methods(table, "relative_probability", [*by[1:], "mask_rule", "contrast", "image"])
-    part = table[(table["contrast"] == contrast) & table["network"].isin(apart.loc[apart["method"] == method, "network"])]
+    apart = statistics.distinct_methods(
+        table, "relative_probability", [*by[1:], "mask_rule", "contrast", "image"]
+    )
+    part = table[
+        (table["contrast"] == contrast)
+        & table["network"].isin(apart.loc[apart["method"] == method, "network"])
+    ]
     for_all = pd.Series(bool(unless), index=part.index)
     for column, value in (unless or {}).items():
         for_all &= part[column] == value
     part = part[~for_all]
     if part.empty:
         return pd.DataFrame(columns=[*by, "mean", "low", "high", "images", "groups"])
-    return pd.concat([advantages(part, by, between="method", first=method, second=other, **options) for other in others])
+    return pd.concat(
+        [advantages(part, by, between="method", first=method, second=other, **options) for other in others]
+    )
 
 
 def explanations(
     record: ForwardPass, classes: Tensor, methods: Sequence[str], contrasts: Sequence[str]
 ) -> Tensor:
-    """Maps (methods, contrasts, ranks, B, h, w) of the classes (B, ranks), one backward pass for all."""
+    """Maps of classes by several methods and contrasts, with one backward pass for each method.
+
+    Args:
+        record: A forward pass that recorded one layer.
+        classes: Classes (B, N) to explain.
+        methods: Names of explainers of the activation space.
+        contrasts: Names of contrasts.
+
+    Returns:
+        Maps (methods, contrasts, N, B, h, w).
+    """
     ranks = classes.shape[1]
     cotangents = torch.stack(
         [cotangent(c, record.logits, classes[:, rank]) for c in contrasts for rank in range(ranks)]
@@ -206,23 +254,29 @@ def explanations(
 
 
 def masked_pixels(maps: Tensor, kept_sign: str, mask_rule: str) -> Tensor:
-    """Which pixels to mask, (K, H, W) boolean, so that the kept sign of each of K maps remains.
+    """Choose the pixels to mask so that the kept sign of each map remains.
 
     Args:
-        maps: (K, H, W), the maps of one class under the K contrasts that are compared.
+        maps: Maps (N, H, W) of one class under the N contrasts that are compared.
         kept_sign: "positive" or "negative".
-        mask_rule: how many pixels are masked.
-            "by_sign": those of the other sign, map by map (Wang & Wang 2022, as described).
-            "equal_as_coded": as in both papers' code: to keep positive pixels, the n lowest, n being the
-            smallest number of *positive* pixels of the K maps; to keep negative ones, the n - 1
-            highest, n being the largest number of *negative* pixels.
-            "equal_as_described": the n lowest (highest) with n the smallest number of pixels of the other
-            sign, so that all maps lose equally many and none loses a pixel of the kept sign.
+        mask_rule: The rule for the number of masked pixels:
+
+            - "by_sign" masks those of the other sign, map by map (as Wang & Wang 2022 describe it).
+            - "equal_as_coded" follows the code of both papers. To keep positive pixels, it masks the n
+              lowest, n being the smallest number of *positive* pixels of the N maps. To keep negative pixels,
+              it masks the n - 1 highest, n being the largest number of *negative* pixels.
+            - "equal_as_described" masks the n lowest (highest), n being the smallest number of pixels of the
+              other sign. All maps then have the same number of masked pixels, and no pixel of the kept sign
+              is masked.
+
+    Returns:
+        A boolean mask (N, H, W), True where a pixel is masked.
 
     Raises:
-        ValueError: unknown kept sign or mask rule.
+        ValueError: The kept sign or the mask rule is unknown.
 
-    >>> masked_pixels(torch.tensor([[[3., 2., 1., -1.]], [[1., -1., -2., -3.]]]), "positive", "equal_as_described")
+    >>> maps = torch.tensor([[[3., 2., 1., -1.]], [[1., -1., -2., -3.]]])
+    >>> masked_pixels(maps, "positive", "equal_as_described")
     tensor([[[False, False, False,  True]],
     <BLANKLINE>
             [[False, False, False,  True]]])
@@ -232,7 +286,7 @@ def masked_pixels(maps: Tensor, kept_sign: str, mask_rule: str) -> Tensor:
             f"kept_sign must be one of {KEPT_SIGNS} and mask_rule one of {MASK_RULES}, "
             f"got {kept_sign!r} and {mask_rule!r}"
         )
-    against = maps if kept_sign == "negative" else -maps  # positive where the pixel is to go
+    against = maps if kept_sign == "negative" else -maps  # positive where the pixel may be masked
     if mask_rule == "by_sign":
         return against > 0
     flat = against.flatten(1)
@@ -245,10 +299,12 @@ def masked_pixels(maps: Tensor, kept_sign: str, mask_rule: str) -> Tensor:
 
 
 def _highest(values: Tensor, count: int) -> Tensor:
-    """True at the ``count`` highest of each row, of equal ones at the first."""
+    """True at the ``count`` highest values of each row. Among equal values, the first ones count."""
     if count <= 0:
         return torch.zeros_like(values, dtype=torch.bool)
-    last = values.kthvalue(values.shape[1] - count + 1, dim=1, keepdim=True).values  # much faster than sorting
+    last = values.kthvalue(
+        values.shape[1] - count + 1, dim=1, keepdim=True
+    ).values  # much faster than sorting
     above, level = values > last, values == last
     return above | (level & (level.cumsum(dim=1) <= count - above.sum(dim=1, keepdim=True)))
 
@@ -256,30 +312,43 @@ def _highest(values: Tensor, count: int) -> Tensor:
 def relative_after(
     model: nn.Module, image: Tensor, masks: Tensor, classes: Sequence[int], filling: str = "blur"
 ) -> Tensor:
-    """Relative probabilities of classes for masked versions of one image, (1 + K, classes); the first is unmasked.
+    """Relative probabilities of classes for an image and masked versions of it.
 
-    The relative probability of a class is its softmax among the given classes alone.
+    The relative probability of a class is its softmax among the given classes only.
 
     Args:
-        model: logits (B, C) from images in [0, 1].
-        image: (1, channels, H, W).
-        masks: (K, H, W), true where the baseline stands in the place of the pixel.
-        classes: indices.
-        filling: name of a :func:`baseline`.
+        model: A network with logits (B, C) of images in [0, 1].
+        image: Image (1, K, H, W).
+        masks: Boolean masks (N, H, W), True where a pixel is replaced by the baseline.
+        classes: Indices of the classes.
+        filling: Name of a :func:`baseline`.
+
+    Returns:
+        Relative probabilities (1 + N, classes). The first row is that of the unmasked image.
     """
     filled = torch.where(masks[:, None], baseline(filling, model, image), image)
     return predict(model, torch.cat([image, filled]))[:, list(classes)].double().softmax(dim=1)
 
 
 def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
-    """What stands where pixels are masked, (B, channels, H, W).
+    """Values (B, K, H, W) that replace masked pixels.
 
-    "blur": Gaussian blur, sigma 15 and kernel 101 pixels at a width of 224, in proportion at
-    others (Eriksson et al. 2025). "zeros": 0 after normalisation, which is the mean colour that the
-    network subtracts. "black": 0 before it. "mean": each image's own mean of each channel.
+    Args:
+        name: One of these names:
+
+            - "blur" is a Gaussian blur. At a width of 224 pixels, sigma is 15 and the kernel 101 pixels. At
+              other widths both are in proportion (Eriksson et al. 2025).
+            - "zeros" is 0 after normalisation, that is, the mean colour that the network subtracts.
+            - "black" is 0 before normalisation.
+            - "mean" is the mean of each channel of the image.
+        model: The network. Its ``normalise`` gives the mean colour of "zeros".
+        images: Images (B, K, H, W) in [0, 1].
+
+    Returns:
+        The values (B, K, H, W).
 
     Raises:
-        ValueError: unknown name.
+        ValueError: The name is unknown.
     """
     if name == "blur":
         width = images.shape[-1]
@@ -297,7 +366,17 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
 
 
 def blur(images: Tensor, sigma: float, kernel: int) -> Tensor:
-    """Gaussian blur of (B, channels, H, W), one axis after the other: 50 times faster than a 101 x 101 kernel.
+    """Gaussian blur of images (B, K, H, W), along one axis after the other.
+
+    It is 50 times as fast as a convolution with a kernel of 101 x 101 pixels.
+
+    Args:
+        images: Images (B, K, H, W).
+        sigma: Standard deviation in pixels.
+        kernel: Odd size of the kernel in pixels.
+
+    Returns:
+        Blurred images (B, K, H, W).
 
     >>> blur(torch.ones(1, 3, 9, 9), sigma=2.0, kernel=5).allclose(torch.ones(1, 3, 9, 9))
     True
@@ -308,7 +387,10 @@ def blur(images: Tensor, sigma: float, kernel: int) -> Tensor:
 def _masks(
     maps: Tensor, methods: Sequence[str], contrasts: Sequence[str], mask_rules: Sequence[str]
 ) -> tuple[pd.DataFrame, Tensor]:
-    """All masks (N, H, W) of an image from its maps (methods, contrasts, ranks, H, W), a row for each."""
+    """All masks (N, H, W) of an image from its maps (methods, contrasts, ranks, H, W).
+
+    The table has a row for each mask.
+    """
     rows, masks = [], []
     ranks = range(maps.shape[2])
     for (m, method), rank, mask_rule, kept_sign in product(enumerate(methods), ranks, mask_rules, KEPT_SIGNS):
@@ -317,7 +399,15 @@ def _masks(
                          "mask_rule": mask_rule, "kept_sign": kept_sign})
             masks.append(mask)
     for rank in ranks:
-        rows.append({"method": "blank", "contrast": "none", "rank": rank + 1, "mask_rule": "none", "kept_sign": "none"})
+        rows.append(
+            {
+                "method": "blank",
+                "contrast": "none",
+                "rank": rank + 1,
+                "mask_rule": "none",
+                "kept_sign": "none",
+            }
+        )
         masks.append(torch.ones_like(masks[0]))
     stacked = torch.stack(masks)
     return pd.DataFrame(rows).assign(masked=stacked.double().mean(dim=(-2, -1)).numpy(force=True)), stacked
@@ -326,9 +416,17 @@ def _masks(
 def _masked_predictions(
     model: nn.Module, image: Tensor, fill: Tensor, masks: Tensor, classes: Tensor, batch: int
 ) -> Tensor:
-    """Relative probabilities (N, 2) of the two classes for N masked versions of an image; masks (N, channels, H, W)."""
-    masked = torch.empty_like(masks[:batch], dtype=image.dtype)  # one for all batches: asking for memory costs time
-    parts = [logits_of(model, torch.where(part, fill, image, out=masked[: len(part)])) for part in masks.split(batch)]
+    """Relative probabilities (N, 2) of the two classes for N masked versions of an image.
+
+    The masks are (N, K, H, W).
+    """
+    masked = torch.empty_like(
+        masks[:batch], dtype=image.dtype
+    )  # one for all batches: allocation is slow
+    parts = [
+        logits_of(model, torch.where(part, fill, image, out=masked[: len(part)]))
+        for part in masks.split(batch)
+    ]
     return _relative(torch.cat(parts), classes)
 
 
@@ -341,7 +439,8 @@ def _second_logits(scoring_model: nn.Module, images: Tensor, shape: torch.Size) 
     logits = predict(scoring_model, images)
     if logits.shape != shape:
         raise ValueError(
-            f"the scoring model gives {logits.shape[1]} logits, the model {shape[1]}: they must know the same classes"
+            f"the scoring model gives {logits.shape[1]} logits, the model {shape[1]}: "
+            "they must have the same classes"
         )
     return logits
 

@@ -1,6 +1,8 @@
-"""What "integrated gradients of a contrast" can mean, and how far the readings are apart (errata 8 and 9)."""
+"""Possible meanings of "integrated gradients of a contrast", and their differences (errata 8 and 9)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pandas as pd
 import torch
@@ -15,21 +17,23 @@ READINGS = ("weights fixed at x", "log-odds", "probability")
 
 
 def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 32) -> pd.DataFrame:
-    """Integrated gradients from black of the predicted class t, in three readings, image by image.
+    """Integrated gradients from black for the predicted class t, in three readings.
 
-    "weights fixed at x" is the weighted contrast of the per-class integrated gradients, what Wang &
-    Wang 2022, sec. 4, identifies with the explanation of p_t; "log-odds" and "probability" integrate
-    the gradients of log(p_t / (1 - p_t)) and of p_t, whose contrasts change along the path.
+    "weights fixed at x" is the weighted contrast of the integrated gradients of each class, which Wang & Wang
+    2022, sec. 4, identify with the explanation of p_t. "log-odds" and "probability" integrate the gradients
+    of log(p_t / (1 - p_t)) and of p_t. Their cotangents change along the path.
 
     Args:
-        model, images: as in :func:`contrastlib.explain`.
-        labels: not used: the class is the predicted one; accepted so that all evaluations are called alike.
-        steps: points of the path.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+        steps: Number of points on the path.
 
     Returns:
-        One row for each image and reading: image, reading, log_odds (of t at x), similarity (cosine with
-        the first reading), total (what the map sums to), change (of the reading's own function between
-        black and x; the first reading is no integral of one and is set beside the log-odds).
+        One row for each image and reading, with image, reading, log_odds (of t at x), similarity (cosine with
+        the first reading), total (sum of the map), and change (difference of the function of the reading
+        between x and black). The first reading is not the integral of the gradient of a function, so change
+        is that of the log-odds.
 
     >>> _ = torch.manual_seed(0)
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
@@ -40,29 +44,46 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
     logits, black = predict(model, images), predict(model, torch.zeros_like(images))
     target = logits.argmax(dim=1)
     fixed = weighted(logits, target)
-    maps = integrated_gradients(
-        model, images, lambda y: torch.stack([fixed, weighted(y, target), probability(y, target)]), 0, steps, "path"
-    ).flatten(2).double()
+    maps = (
+        integrated_gradients(
+            model,
+            images,
+            lambda y: torch.stack([fixed, weighted(y, target), probability(y, target)]),
+            0,
+            steps,
+            "path",
+        )
+        .flatten(2)
+        .double()
+    )
     ends = log_odds(logits.double(), target), log_odds(black.double(), target)
     change = {"log-odds": ends[0] - ends[1], "probability": ends[0].sigmoid() - ends[1].sigmoid()}
     change["weights fixed at x"] = change["log-odds"]
     similarity = torch.cosine_similarity(maps[:1], maps, dim=2)
     tables = []
     for reading, map_, cosine in zip(READINGS, maps, similarity):
-        columns = {"log_odds": ends[0], "similarity": cosine, "total": map_.sum(dim=1), "change": change[reading]}
+        columns = {
+            "log_odds": ends[0],
+            "similarity": cosine,
+            "total": map_.sum(dim=1),
+            "change": change[reading],
+        }
         table = pd.DataFrame({name: values.numpy(force=True) for name, values in columns.items()})
         tables.append(table.assign(image=range(len(images)), reading=reading))
     return pd.concat(tables, ignore_index=True)
 
 
-def cosines(table: pd.DataFrame, off_below: float | None = None, **options) -> pd.DataFrame:
-    """Mean cosine with the first reading, for each network and reading, with its interval.
+def cosines(table: pd.DataFrame, off_below: float | None = None, **options: Any) -> pd.DataFrame:
+    """Mean cosine with the first reading and its interval, for each network and reading.
 
     Args:
-        table: of :func:`compare`, with network and group.
-        off_below: only maps count whose integral is off by less than this, see :func:`off`; all when None.
-        options: of :func:`contrastlib.evaluation.statistics.means`, which says what is returned: nothing for
-            networks of which no map counts.
+        table: A table of :func:`compare`, with network and group.
+        off_below: If given, only maps whose relative error (see :func:`off`) is below it count.
+        **options: Options of :func:`contrastlib.evaluation.statistics.means`.
+
+    Returns:
+        A row for each network and reading, with the columns of
+        :func:`contrastlib.evaluation.statistics.means`. Networks without a map that counts have no row.
     """
     if off_below is not None:
         table = table[off(table) < off_below]
@@ -72,9 +93,15 @@ def cosines(table: pd.DataFrame, off_below: float | None = None, **options) -> p
 
 
 def off(table: pd.DataFrame) -> pd.Series:
-    """How far the sum of each map is from the change of its reading's own function, as a share of it.
+    """Relative error of the integral: difference of the sum of each map from the change of its function.
 
-    It is 0 where the integral is exact. Changes below 0.001 count as 0.001.
+    It is 0 if the integral is exact. Changes below 0.001 count as 0.001.
+
+    Args:
+        table: A table of :func:`compare`.
+
+    Returns:
+        One number for each row.
 
     >>> off(pd.DataFrame({"total": [1.1, 0.0], "change": [1.0, 0.0]})).round(3).tolist()
     [0.1, 0.0]

@@ -1,12 +1,14 @@
 """The sign perturbation in input space (Wang & Wang 2022, sec. 5.1, Fig. 3).
 
-A step is x^{n+1} = x^n + alpha sign(phi^t(x^n)), alpha = epsilon / n_tot, held within epsilon of
-x^0 and within [0, 1] (Eriksson et al. 2025, eq. 5-6). phi is the gradient under some contrast.
+A step is x^{n+1} = x^n + alpha sign(phi^t(x^n)) with alpha = epsilon / n_tot. The result is clamped to a
+distance of epsilon from x^0 and to [0, 1] (Eriksson et al. 2025, eq. 5-6). phi^t is the gradient of some
+contrast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -34,31 +36,31 @@ def changes(
     direction: str = "iterate",
     towards: str = "target",
 ) -> pd.DataFrame:
-    """Perturb each image towards its target and report what that changes.
+    """Perturb each image towards its target class and measure the change of the scores.
 
-    The gradients at x^0 serve all iterations and epsilons, and all contrasts share each later
-    pass, so B images cost 1 + sum (n - 1) forward and backward passes and one last forward pass
-    of a batch for each (epsilon, n), the contrasts side by side in it.
+    All iterations and epsilons share the gradients at x^0, and all contrasts share each later pass. B images
+    need 1 + sum (n - 1) forward and backward passes, and one last forward pass for each (epsilon, n) of a
+    batch with the images of all contrasts.
 
     Args:
-        model: logits (B, C) from images in [0, 1]; normalisation happens inside.
-        images: (B, channels, H, W) in [0, 1].
-        target: (B,) class indices, the true labels in the papers.
-        contrasts: by names that :func:`contrastlib.evaluation.precision.cotangent` knows.
-        iterations: values of n_tot.
-        epsilons: limits of the change of a pixel, in units of [0, 1].
-        clamp: "corrected" as above; "printed" clamps to [min(x^0 - eps, 0), max(x^0 + eps, 1)] as
-            Wang & Wang print it, which limits nothing to epsilon.
-        direction: "iterate" takes the gradient at x^n; "start" keeps the one at x^0, as printed.
-        towards: "target", or "predicted": the most probable class of each image in its place.
+        model: A network with logits (B, C) of images in [0, 1]. It normalises them itself.
+        images: Images (B, K, H, W) in [0, 1].
+        target: Target classes (B,), the true labels in the papers.
+        contrasts: Names for :func:`contrastlib.evaluation.precision.cotangent`.
+        iterations: Values of n_tot.
+        epsilons: Limits of the change of a pixel, in units of [0, 1].
+        clamp: "corrected" as above. "printed" clamps to [min(x^0 - eps, 0), max(x^0 + eps, 1)] as printed by
+            Wang & Wang, which does not limit the change to epsilon.
+        direction: "iterate" takes the gradient at x^n. "start" takes the gradient at x^0, as printed.
+        towards: "target", or "predicted" for the most probable class of each image instead of the target.
 
     Returns:
-        One row for each image, contrast, epsilon and n, with image (index in the batch), contrast,
-        epsilon, iterations, and correct, p_t, y_t after and (``_before``) before. correct says
+        One row for each image, contrast, epsilon and n, with image (index in the batch), contrast, epsilon,
+        iterations, and correct, p_t and y_t after the perturbation and before it (``_before``). correct tells
         whether the target is the predicted class.
 
     Raises:
-        ValueError: images outside [0, 1], or an unknown option.
+        ValueError: The images are outside [0, 1], or an option is unknown.
     """
     if images.min() < 0 or images.max() > 1:
         raise ValueError("images must be in [0, 1]: let the model normalise, and pass the pixels as they are")
@@ -82,10 +84,13 @@ def changes(
 
 
 def tidy(changes: pd.DataFrame) -> pd.DataFrame:
-    """The table of :func:`changes` with a row for each quantity, after minus before.
+    """Transform a table of :func:`changes` to one row for each quantity, with the change after minus before.
+
+    Args:
+        changes: A table of :func:`changes`.
 
     Returns:
-        All columns but the measured ones, and quantity ("accuracy", "p_t" or "y_t") and change.
+        All columns except the measured ones, and quantity ("accuracy", "p_t" or "y_t") and change.
     """
     measured = {"accuracy": "correct", "p_t": "p_t", "y_t": "y_t"}
     keys = [name for name in changes if name.removesuffix("_before") not in measured.values()]
@@ -98,13 +103,16 @@ def tidy(changes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def mean_changes(table: pd.DataFrame, **options) -> pd.DataFrame:
+def mean_changes(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
     """Mean change of each quantity in each setting and contrast, with its interval.
 
     Args:
-        table: of :func:`changes`, with network and group.
-        options: of :func:`contrastlib.evaluation.statistics.means`, which says what is returned; the mean is
-            in the column change.
+        table: A table of :func:`changes`, with network and group.
+        **options: Options of :func:`contrastlib.evaluation.statistics.means`.
+
+    Returns:
+        A row for each setting, quantity and contrast, with the columns of
+        :func:`contrastlib.evaluation.statistics.means`. The mean is in the column change.
     """
     by = [*SETTING, "quantity", "contrast"]
     return statistics.means(tidy(table), "change", by, **options).rename(columns={"mean": "change"})
@@ -112,15 +120,20 @@ def mean_changes(table: pd.DataFrame, **options) -> pd.DataFrame:
 
 def differences(
     table: pd.DataFrame, quantity: str | None = None, first: str = "weighted", second: str = "original",
-    **options,
+    **options: Any,
 ) -> pd.DataFrame:
-    """How much more one contrast changes a quantity than another does on the same images, with intervals.
+    """Mean difference between two contrasts in the change of a quantity, paired by image, with its interval.
 
     Args:
-        table: of :func:`changes`, with network and group.
-        quantity: one of :data:`QUANTITIES`; all when None.
-        first, second: contrasts; the difference is that of the first minus that of the second.
-        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+        table: A table of :func:`changes`, with network and group.
+        quantity: One of :data:`QUANTITIES`. If None, all of them.
+        first: Name of a contrast.
+        second: Name of the contrast that is subtracted.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    Returns:
+        A row for each setting and quantity, with the columns of
+        :func:`contrastlib.evaluation.statistics.paired_differences`.
 
     >>> before = {"network": "n", "image": 0, "group": 0, "epsilon": 0.1, "iterations": 1, "y_t_before": 1.0,
     ...           "p_t_before": 0.5, "p_t": 0.5, "correct": True, "correct_before": True}
@@ -136,14 +149,15 @@ def differences(
 
 
 def repeat_differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """What differs at most between two runs of :func:`changes` on the same images.
+    """Largest differences between two runs of :func:`changes` on the same images.
 
     Args:
-        first, second: tables with network; what only one of them has is left out.
+        first: The table of one run, with network.
+        second: The table of the other run. Rows that are in one table only are left out.
 
     Returns:
-        One row for each network, named by it; columns ("one image", "p_t"), ("one image", "y_t"), and the
-        same of the "mean over images" of a setting and contrast.
+        One row for each network, which is its index. The columns are ("one image", "p_t"), ("one image",
+        "y_t"), and the same for the "mean over images" of a setting and contrast.
     """
     same = [*SETTING, "contrast", "image"]
     both = first.merge(second, on=same, suffixes=("", "_again"), validate="one_to_one")
@@ -166,11 +180,24 @@ def perturbed(
     clamp: str = "corrected",
     direction: str = "iterate",
 ) -> Tensor:
-    """The perturbed images (K, B, channels, H, W), one set for each of the K contrasts.
+    """Perturb images with N contrasts.
 
     Args:
-        first: (K, B, channels, H, W), the gradients of the contrasts at ``images``.
-        steps: n_tot; the rest as in :func:`changes`.
+        model: As in :func:`changes`.
+        images: Images (B, K, H, W) in [0, 1].
+        target: Target classes (B,).
+        first: Gradients (N, B, K, H, W) of the contrasts at ``images``.
+        contrasts: Names of the N contrasts.
+        steps: The number of iterations n_tot.
+        epsilon: Limit of the change of a pixel.
+        clamp: As in :func:`changes`.
+        direction: As in :func:`changes`.
+
+    Returns:
+        The perturbed images (N, B, K, H, W).
+
+    Raises:
+        ValueError: An option is unknown.
     """
     low, high = _bounds(images, epsilon, clamp)
     if direction not in ("iterate", "start"):
@@ -192,7 +219,7 @@ def _bounds(images: Tensor, epsilon: float, clamp: str) -> tuple[Tensor, Tensor]
 
 
 def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequence[str]) -> Tensor:
-    """Each contrast's gradient at its own images (K, B, ...), in one pass."""
+    """Gradients (N, B, K, H, W) of each contrast at its own images, in one pass."""
     record = forward(model, images.flatten(0, 1), once=True)
     logits = record.logits.unflatten(0, images.shape[:2])
     cotangents = torch.cat([cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])

@@ -1,13 +1,14 @@
 """The pointing game over energy thresholds (Gu et al. 2018, sec. 5.2 and Fig. 4).
 
-A map's energy is the sum of its positive values. Its foreground at a threshold p is the fewest highest
-pixels that hold at least the share p of the energy; a hit has all of it in the target's box. At p = 0 the
-foreground is the maximum alone: the pointing game of Zhang et al. 2016.
+The energy of a map is the sum of its positive values. The foreground at a threshold p is the smallest set of
+highest pixels that has at least the share p of the energy. It is a hit if the whole foreground is in the box
+of the target. At p = 0 the foreground is the maximum alone, which is the pointing game of Zhang et al. 2016.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,16 +31,19 @@ def pointing_game(
     methods: Sequence[str] = METHODS,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> pd.DataFrame:
-    """The pointing game of several methods, image by image.
+    """The pointing game for several methods, image by image.
 
     Args:
-        model, images: as in :func:`contrastlib.explain`.
-        labels: (B,), the class of the object in each box.
-        boxes: (B, 4) or masks, as in :func:`pointing`.
-        methods: see :func:`contrastlib.evaluation.saliency.saliency`; "centre" always points there.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Classes (B,) of the object in each box.
+        boxes: Boxes (B, 4) or masks, as in :func:`pointing`.
+        methods: Methods of :func:`contrastlib.evaluation.saliency.saliency`. "centre" always points at the
+            centre of the image.
+        thresholds: Shares of the energy, in [0, 1].
 
     Returns:
-        The table of :func:`pointing` for each method, with column method.
+        The table of :func:`pointing` for each method, with the column method.
     """
     maps = saliency(model, images, labels, methods, options=PAPERS_OPTIONS)
     tables = [pointing(maps[method], boxes, thresholds).assign(method=method) for method in methods]
@@ -54,15 +58,19 @@ def of_objects(
     methods: Sequence[str] = METHODS,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> pd.DataFrame:
-    """:func:`pointing_game` for every object of every image, by the map of the object's class.
+    """:func:`pointing_game` for every object of every image, with the map of the class of the object.
 
     Args:
-        model, images, methods, thresholds: see :func:`pointing_game`.
-        labels: not used; the classes are those of the objects.
-        objects: class and region (H, W) of each object, a sequence for each image; without any it has no row.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the classes are those of the objects.
+        objects: For each image, a sequence of the class and the region (H, W) of each object. An image
+            without objects has no row.
+        methods: As in :func:`pointing_game`.
+        thresholds: As in :func:`pointing_game`.
 
     Returns:
-        The table of :func:`pointing_game` with column object, the object's number in its image.
+        The table of :func:`pointing_game` with the column object, the number of the object in its image.
     """
     tables = []
     for number in range(max(map(len, objects))):
@@ -74,41 +82,63 @@ def of_objects(
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
-def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
+def differences(table: pd.DataFrame, first: str, second: str, **options: Any) -> pd.DataFrame:
     """Mean differences of pointing accuracy between two methods, ``first`` minus ``second``.
 
     Args:
-        table: from :func:`of_objects`, of several networks.
-        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+        table: A table of :func:`of_objects`, of one or more networks.
+        first: Name of a method.
+        second: Name of another method.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
 
     Returns:
-        A row for each network and threshold.
+        A row for each network and threshold, with the columns of
+        :func:`contrastlib.evaluation.statistics.paired_differences`.
     """
     apart, by = statistics.objects_apart(table), ["network", "threshold"]
     return statistics.paired_differences(apart, "hit", by, "method", first, second, **options)
 
 
-def distances(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
-    """Absolute values of :func:`differences`; low and high are the least and the greatest in the interval."""
+def distances(table: pd.DataFrame, first: str, second: str, **options: Any) -> pd.DataFrame:
+    """Absolute values of :func:`differences`.
+
+    Args:
+        table: A table of :func:`of_objects`, of one or more networks.
+        first: Name of a method.
+        second: Name of another method.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    Returns:
+        As :func:`differences`. low and high are the smallest and the largest absolute value in the interval.
+    """
     found = differences(table, first, second, **options)
     nearest = found["low"].clip(lower=0) - found["high"].clip(upper=0)
     return found.assign(mean=found["mean"].abs(), low=nearest, high=found[["low", "high"]].abs().max(axis=1))
 
 
 def largest_distance(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """The largest of the mean :func:`distances` over the thresholds, for each network."""
+    """Largest of the mean :func:`distances` over the thresholds, for each network.
+
+    Args:
+        table: A table of :func:`of_objects`, of one or more networks.
+        first: Name of a method.
+        second: Name of another method.
+
+    Returns:
+        A row for each network, with mean, images and groups.
+    """
     found = distances(table, first, second, resamples=1)
     return found.groupby("network", sort=False, as_index=False)[["mean", "images", "groups"]].max()
 
 
 def largest_rise(table: pd.DataFrame) -> pd.DataFrame:
-    """The largest rise of pointing accuracy from one threshold to the next over all methods, by network.
+    """Largest increase of pointing accuracy between consecutive thresholds over all methods.
 
     Args:
-        table: from :func:`of_objects`, of several networks.
+        table: A table of :func:`of_objects`, of one or more networks.
 
     Returns:
-        Columns network and mean; below 0 if every accuracy falls at every step.
+        A row for each network, with mean, which is below 0 if every accuracy decreases at every step.
 
     >>> t = pd.DataFrame({"network": "n", "method": "m", "threshold": [0, 0.1, 0.2], "hit": [1, 0.5, 0.75]})
     >>> largest_rise(t)["mean"].tolist()
@@ -120,23 +150,29 @@ def largest_rise(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
-    """Where the foreground of maps lies, one sort for all thresholds.
+    """Foreground of maps and its overlap with boxes, with one sort for all thresholds.
 
     Args:
-        maps: (B, H, W).
-        boxes: (B, 4) pixels (x0, y0, x1, y1) with x1, y1 exclusive, or boolean masks (B, H, W) that are true
-            on the object.
-        thresholds: shares of the energy to keep, in [0, 1].
+        maps: Maps (B, H, W).
+        boxes: Boxes (B, 4) in pixels (x0, y0, x1, y1) with x1 and y1 exclusive, or boolean masks (B, H, W)
+            that are True on the object.
+        thresholds: Shares of the energy, in [0, 1].
 
     Returns:
-        One row for each image and threshold: image, threshold, hit (all of the foreground inside),
-        inside (share of the foreground's pixels that are), kept (share of the image's pixels in the
-        foreground), box (share of the image that the box covers), energy (share of all energy that is
-        inside, whatever the threshold). A map without positive values has no foreground: no hit,
-        nothing inside.
+        One row for each image and threshold, with
+
+        - image and threshold
+        - hit: whether the whole foreground is inside the box
+        - inside: share of the pixels of the foreground that are inside
+        - kept: share of the pixels of the image that are in the foreground
+        - box: share of the image that the box covers
+        - energy: share of all energy that is inside, which does not depend on the threshold
+
+        A map without positive values has no foreground: hit is False and inside is 0.
 
     Raises:
-        ValueError: shapes that do not fit, a box without pixels, a threshold outside [0, 1], NaN in maps.
+        ValueError: The shapes do not fit, a box has no pixel, a threshold is outside [0, 1], or maps have
+            NaN.
 
     >>> maps = torch.tensor([[[3., 1.], [0., -5.]]])
     >>> pointing(maps, torch.tensor([[0, 0, 1, 2]]), [0, 0.5, 0.9])[["threshold", "hit", "inside"]]
@@ -154,7 +190,7 @@ def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOL
     energy, order = maps.double().clamp(min=0).flatten(1).sort(dim=1, descending=True, stable=True)
     inside = masks.flatten(1).gather(1, order).cumsum(dim=1)
     held = energy.cumsum(dim=1)
-    # a hair less, so that a share of all energy is not missed by rounding of the sum
+    # reduced slightly, so that a share of all energy is reached in spite of rounding
     wanted = torch.as_tensor(levels, device=maps.device) * held[:, -1:] * (1 - 1e-12)
     positive = (energy > 0).sum(dim=1, keepdim=True)
     count = (torch.searchsorted(held, wanted) + 1).minimum(positive)
@@ -173,10 +209,17 @@ def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOL
 
 
 def as_masks(boxes: Tensor, maps: Tensor) -> Tensor:
-    """Boxes (B, 4) as boolean masks (B, H, W); masks as they are.
+    """Convert boxes (B, 4) to boolean masks (B, H, W), and return masks unchanged.
+
+    Args:
+        boxes: Boxes (B, 4) in pixels (x0, y0, x1, y1), or boolean masks (B, H, W).
+        maps: Maps (B, H, W), which give the size.
+
+    Returns:
+        Boolean masks (B, H, W).
 
     Raises:
-        ValueError: shapes that do not fit the maps, or nothing inside.
+        ValueError: The shapes do not fit the maps, or a box has no pixel.
 
     >>> as_masks(torch.tensor([[1, 0, 2, 1]]), torch.zeros(1, 2, 3)).int()
     tensor([[[0, 1, 0],
@@ -196,5 +239,7 @@ def as_masks(boxes: Tensor, maps: Tensor) -> Tensor:
         )
     empty = ~masks.flatten(1).any(dim=1)
     if empty.any():
-        raise ValueError(f"the box of image {int(empty.nonzero()[0])} holds no pixel: x0 < x1 and y0 < y1 inside the image")
+        raise ValueError(
+            f"the box of image {int(empty.nonzero()[0])} holds no pixel: x0 < x1 and y0 < y1 inside the image"
+        )
     return masks

@@ -1,4 +1,4 @@
-"""What float32 does to the gradient of a probability that is nearly 1."""
+"""The gradient of a probability close to 1 in float32."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from contrastlib.autograd import predict
 
 
 def softmax_gradients(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
-    """Back-propagate from the softmax output p_t, as the papers' code does, and compare with the truth.
+    """Compare the gradient of the softmax output p_t, as in the code of the papers, with its exact direction.
 
     The exact direction of grad_y p_t is that of the weighted contrast. t is the predicted class.
 
+    Args:
+        model: A network with logits (B, C).
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+
     Returns:
-        One row an image, with image (index in the batch), log_odds of t, target_weight (the computed
-        derivative of p_t by y_t in the model's dtype) and cosine between the computed gradient
-        and the exact direction (NaN where the computed one is zero).
+        One row for each image, with image (index in the batch), log_odds of t, target_weight (the computed
+        derivative of p_t with respect to y_t, in the dtype of the model) and cosine between the computed
+        gradient and the exact direction, which is NaN if the computed gradient is 0.
     """
     logits = predict(model, images)
     target = logits.argmax(dim=1)
@@ -34,16 +39,16 @@ def softmax_gradients(model: nn.Module, images: Tensor, labels: Tensor | None = 
 
 
 def direction_lost(table: pd.DataFrame, cosine: float = 0.99) -> pd.DataFrame:
-    """The share of images whose gradient through the softmax has lost its direction, in each network.
+    """Share of images of each network whose gradient through the softmax lacks the exact direction.
 
     Args:
-        table: of :func:`softmax_gradients`, with network and dataset.
-        cosine: a direction counts as lost where its cosine with the exact one is below this, or where there
-            is none.
+        table: A table of :func:`softmax_gradients`, with network and dataset.
+        cosine: A direction is lost if its cosine with the exact one is below this, or if the gradient is 0.
 
     Returns:
-        One row for each network and dataset: network, dataset, images, log_odds (median), mean (share of
-        images whose direction is lost) and target_lost (share whose derivative by y_t is exactly 0).
+        One row for each network and dataset, with network, dataset, images, log_odds (median), mean (share of
+        images whose direction is lost) and target_lost (share whose derivative with respect to y_t is exactly
+        0).
 
     >>> table = pd.DataFrame({"network": "a", "dataset": "b", "image": [0, 1], "log_odds": [1.0, 20.0],
     ...                       "target_weight": [0.2, 0.0], "cosine": [1.0, 0.6]})
@@ -57,15 +62,15 @@ def direction_lost(table: pd.DataFrame, cosine: float = 0.99) -> pd.DataFrame:
 
 
 def direction_curve(log_odds: Tensor, rivals: Sequence[float] = (0.0, -1.0, -2.0)) -> pd.DataFrame:
-    """The cosine of two float32 gradients with the exact one, while the target's logit grows.
+    """Cosine of two float32 gradients with the exact one, as the logit of the target grows.
 
     Args:
-        log_odds: (N,) log(p_t / (1 - p_t)) of the target.
-        rivals: logits of the other classes.
+        log_odds: Values (N,) of log(p_t / (1 - p_t)) of the target.
+        rivals: Logits of the other classes.
 
     Returns:
-        One row for each log-odds and contrast ("weighted" or "softmax"): log_odds, contrast, cosine (NaN where
-        the computed gradient is 0).
+        One row for each log-odds and contrast ("weighted" or "softmax"), with log_odds, contrast and cosine,
+        which is NaN if the computed gradient is 0.
 
     >>> curve = direction_curve(torch.tensor([1.0, 20.0]))
     >>> curve.groupby("contrast")["cosine"].min().round(2).to_dict()
@@ -83,7 +88,14 @@ def direction_curve(log_odds: Tensor, rivals: Sequence[float] = (0.0, -1.0, -2.0
 
 
 def softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
-    """grad_y p_t (B, C) by automatic differentiation of softmax in the dtype of the logits.
+    """Gradient of p_t with respect to the logits, by automatic differentiation of the softmax.
+
+    Args:
+        logits: Logits (B, C). Their dtype is that of the computation.
+        target: Target classes (B,).
+
+    Returns:
+        The gradient (B, C).
 
     >>> softmax_gradient(torch.tensor([[20., 0.]]), torch.tensor([0]))[0, 0].item()
     0.0
@@ -93,16 +105,31 @@ def softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def cotangent(contrast: str, logits: Tensor, target: Tensor) -> Tensor:
-    """:func:`contrastlib.contrasts.registry.cotangent` (B, C), and "softmax", what the papers' code has for the weighted contrast.
+    """:func:`contrastlib.contrasts.registry.cotangent` with one more contrast, "softmax".
+
+    "softmax" is the gradient that the code of the papers computes for the weighted contrast, see
+    :func:`softmax_gradient`.
+
+    Args:
+        contrast: Name of a contrast, or "softmax".
+        logits: Logits (B, C).
+        target: Target classes (B,).
+
+    Returns:
+        The cotangent (B, C).
 
     >>> cotangent("softmax", torch.tensor([[20., 0., 0.]]), torch.tensor([0]))[0, 0].item()
     0.0
     """
-    return softmax_gradient(logits, target) if contrast == "softmax" else contrasts.cotangent(contrast, logits, target)
+    return (
+        softmax_gradient(logits, target)
+        if contrast == "softmax"
+        else contrasts.cotangent(contrast, logits, target)
+    )
 
 
 def _cosine_with_exact(computed: Tensor, logits: Tensor, target: Tensor) -> Tensor:
-    """Cosine (B,) of a float64 gradient of p_t with its exact direction; NaN where it is 0."""
+    """Cosine (B,) of a float64 gradient of p_t with its exact direction, NaN if the gradient is 0."""
     exact = contrasts.weighted(logits.double(), target)
     norms = computed.norm(dim=1)
     cosine = (computed * exact).sum(dim=1) / (norms * exact.norm(dim=1))

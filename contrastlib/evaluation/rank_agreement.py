@@ -1,7 +1,8 @@
-"""Does a quantity order the contrasts as accuracy does, after the sign perturbation?
+"""Agreement of a quantity with accuracy in the order of the contrasts, after the sign perturbation.
 
-Wang & Wang 2022, sec. 5.1: changes of p_t and of accuracy agree, those of y_t do not. Agreement is Spearman's
-rank correlation over the contrasts in each network, epsilon and number of iterations, averaged over the latter two.
+Wang & Wang 2022, sec. 5.1, state that changes of p_t and of accuracy agree and those of y_t do not. Agreement
+is measured by Spearman's rank correlation over the contrasts, for each network, epsilon and number of
+iterations, and averaged over the latter two.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ from contrastlib.evaluation.perturbation import QUANTITIES, SETTING, tidy
 CORRELATIONS = ("p_t", "y_t", "difference")
 MEAN = "mean of the networks"
 COLUMNS = [*SETTING, "quantity", "contrast"]
-DIGITS = 12  # means that differ by rounding alone share their rank
+DIGITS = 12
+"""Digits of rounded means. Rounding gives means that differ by rounding errors only the same rank."""
 
 
 def agreement(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
-    """Rank correlations of changes of accuracy with those of p_t and y_t, with bootstrap intervals.
+    """Rank correlations of the changes of accuracy with those of p_t and y_t, with bootstrap intervals.
 
     Args:
-        table: of :func:`contrastlib.evaluation.perturbation.changes`, with network, dataset and group. All
-            networks have the same settings.
-        resamples: bootstrap samples of the photographs. Networks that saw the same photographs share them.
+        table: A table of :func:`contrastlib.evaluation.perturbation.changes`, with network, dataset and
+            group. All networks have the same settings.
+        resamples: Number of bootstrap samples of the photographs. Networks with the same photographs share
+            them.
 
     Returns:
-        One row for each network, and for :data:`MEAN`, and each of :data:`CORRELATIONS`: network, correlation
-        ("p_t", "y_t" or their "difference"), mean, low, high. Settings in which all contrasts change accuracy
-        alike have no correlation and are left out.
+        One row for each network and :data:`MEAN`, and each of :data:`CORRELATIONS`, with network, correlation
+        ("p_t", "y_t" or their "difference"), mean, low and high. Settings in which all contrasts change
+        accuracy equally have no correlation and are left out.
     """
     images = ["dataset", "group", "image"]
     wide = tidy(table).pivot(index=images, columns=COLUMNS, values="change").sort_index(axis=1)
@@ -42,16 +45,27 @@ def agreement(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
 
 
 def closer(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
-    """How much closer accuracy follows p_t than y_t in each network: the difference in :func:`agreement`."""
+    """Difference of the rank correlations of p_t and y_t with accuracy, from :func:`agreement`.
+
+    Args:
+        table: As for :func:`agreement`.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        The rows of the difference, for each network without :data:`MEAN`.
+    """
     found = agreement(table, resamples)
     return found[(found["correlation"] == "difference") & (found["network"] != MEAN)]
 
 
 def of_means(means: pd.DataFrame) -> pd.DataFrame:
-    """:func:`agreement` of published means: network, correlation and mean, without :data:`MEAN`.
+    """:func:`agreement` of published means, without intervals and without :data:`MEAN`.
 
     Args:
-        means: rows network, epsilon, iterations, quantity, contrast, change.
+        means: A table with network, epsilon, iterations, quantity, contrast and change.
+
+    Returns:
+        One row for each network and correlation, with mean.
 
     >>> changes = {"accuracy": (1, 2), "p_t": (1, 2), "y_t": (2, 1)}
     >>> rows = [("n", 0.1, 1, q, c, v) for q, values in changes.items() for c, v in zip("ab", values)]
@@ -64,9 +78,14 @@ def of_means(means: pd.DataFrame) -> pd.DataFrame:
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Rank correlation along the last axis; equal values share the mean of their ranks.
+    """Spearman's rank correlation along the last axis. Equal values share the mean of their ranks.
 
-    It is NaN where all values are equal.
+    Args:
+        a: Values (..., N).
+        b: Values (..., N).
+
+    Returns:
+        Correlations (...), NaN if all values of ``a`` or of ``b`` are equal.
 
     >>> spearman(np.array([[1, 2, 3], [1, 1, 1]]), np.array([[1, 3, 2], [1, 2, 3]]))
     array([0.5, nan])
@@ -86,7 +105,10 @@ def _rows(networks: list[str], **columns: np.ndarray) -> pd.DataFrame:
 
 
 def _by_network(means: np.ndarray, columns: pd.MultiIndex) -> np.ndarray:
-    """Correlations (..., networks, 2) of accuracy with p_t and y_t, from means (..., columns), sorted."""
+    """Correlations (..., networks, 2) of accuracy with p_t and y_t.
+
+    The means (..., columns) are in sorted order.
+    """
     contrasts = columns.get_level_values("contrast").nunique()
     shape = (*means.shape[:-1], len(_names(columns)), -1, len(QUANTITIES), contrasts)
     accuracy, p_t, y_t = np.moveaxis(means.reshape(shape).round(DIGITS), -2, 0)
@@ -94,13 +116,13 @@ def _by_network(means: np.ndarray, columns: pd.MultiIndex) -> np.ndarray:
 
 
 def _with_mean(correlations: np.ndarray) -> np.ndarray:
-    """The mean over networks beside them, and the difference of the two: (..., networks + 1, 3)."""
+    """Append the mean over networks, and the difference of the two correlations: (..., networks + 1, 3)."""
     both = np.concatenate([correlations, _mean(correlations, -2)[..., None, :]], axis=-2)
     return np.concatenate([both, both[..., :1] - both[..., 1:]], axis=-1)
 
 
 def _interval(draws: np.ndarray) -> np.ndarray:
-    """95 % interval (2, columns) of what is not NaN; NaN where nothing else is."""
+    """95 % interval (2, columns) of the values that are not NaN. It is NaN if all values are NaN."""
     found = np.full((2, draws.shape[1]), np.nan)
     known = np.isfinite(draws).any(axis=0)
     found[:, known] = np.nanpercentile(draws[:, known], [2.5, 97.5], axis=0)
@@ -108,13 +130,13 @@ def _interval(draws: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean of what is not NaN; NaN where nothing else is."""
+    """Mean of the values that are not NaN. It is NaN if all values are NaN."""
     with np.errstate(invalid="ignore"):
         return np.nansum(values, axis) / np.isfinite(values).sum(axis)
 
 
 def _resampled_means(wide: pd.DataFrame, resamples: int) -> np.ndarray:
-    """Means (resamples, columns) of bootstrap samples, each over the images that a network saw."""
+    """Means (resamples, columns) of bootstrap samples, each over the images of a network."""
     groups = wide.index.droplevel("image").factorize()[0]
     sums = statistics.bootstrap(wide.fillna(0).to_numpy(), groups, resamples)
     return sums / statistics.bootstrap(wide.notna().to_numpy(), groups, resamples)

@@ -1,8 +1,11 @@
-"""Relevance inside a network: which units receive it, and what a layer passes on (Gu et al. 2018, sec. 3.2)."""
+"""Relevance inside a network: the units that receive it, and the share that a layer propagates.
+
+Source: Gu et al. 2018, sec. 3.2.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import pandas as pd
@@ -13,16 +16,16 @@ from contrastlib.explainers.lrp import propagation, score
 
 
 def arriving(model: nn.Module, images: Tensor, layers: Sequence[str], count: int) -> dict[str, Tensor]:
-    """Relevance at the outputs of layers, of LRP with the z+ rule from each of the most probable classes.
+    """Relevance at the outputs of layers, by LRP with the z+ rule from each of the most probable classes.
 
     Args:
-        model: a network that :func:`contrastlib.explainers.lrp.propagation.propagation` takes.
-        images: (B, channels, H, W).
-        layers: names as in ``model.named_modules()``.
-        count: of classes.
+        model: A network that :func:`contrastlib.explainers.lrp.propagation.propagation` accepts.
+        images: Images (B, K, H, W).
+        layers: Names as in ``model.named_modules()``.
+        count: Number N of classes.
 
     Returns:
-        layer -> relevance (count, B, N) of its N units.
+        Layer -> relevance (N, B, units) of its units.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> arriving(net, torch.rand(2, 3, 8, 8), ["1"], count=3)["1"].shape
@@ -30,7 +33,7 @@ def arriving(model: nn.Module, images: Tensor, layers: Sequence[str], count: int
     """
     arrived: dict[str, list[Tensor]] = {name: [] for name in layers}
 
-    def watching(name: str):
+    def watching(name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
         def watch(module: nn.Module, inputs: tuple, output: Tensor) -> None:
             output.register_hook(lambda relevance: arrived[name].append(relevance.flatten(1)))
 
@@ -48,15 +51,19 @@ def arriving(model: nn.Module, images: Tensor, layers: Sequence[str], count: int
 def received(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, layers: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Units that receive relevance from both of the two most probable classes, of those that receive any.
+    """Share of units that receive relevance from both of the two most probable classes.
+
+    The share is that of the units that receive relevance from at least one of them.
 
     Args:
-        model, images, layers: see :func:`arriving`.
-        labels: not used; the classes are the predicted ones.
+        model: As in :func:`arriving`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the classes are the predicted ones.
+        layers: As in :func:`arriving`.
 
     Returns:
-        One row for each image and layer, with from_both (the share of units) and similarity (cosine of
-        what they receive).
+        One row for each image and layer, with from_both (the share of units) and similarity (cosine of the
+        relevances of the two classes).
     """
     tables = []
     for name, (one, other) in arriving(model, images, layers, count=2).items():
@@ -75,11 +82,14 @@ def received(
 
 
 def passed_on(model: nn.Module, images: Tensor, steps: Mapping[str, tuple[str, str]]) -> pd.Series:
-    """Share of a layer's relevance that arrives at an earlier layer, both at the outputs; medians over images.
+    """Share of the relevance of a layer that arrives at an earlier layer, median over images.
+
+    Both relevances are those of the outputs. The class is the predicted one.
 
     Args:
-        model, images: see :func:`arriving`; the class is the predicted one.
-        steps: name of a step -> its earlier and its later layer.
+        model: As in :func:`arriving`.
+        images: Images (B, K, H, W).
+        steps: Name of a step -> its earlier and its later layer.
 
     Returns:
         Step -> share.

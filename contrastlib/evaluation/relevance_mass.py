@@ -1,8 +1,12 @@
-"""Two objects in one picture: does a map find the one asked for (Gu et al. 2018, sec. 5.1)?"""
+"""Maps of images with two objects: energy of the map in the region of the explained object.
+
+Source: Gu et al. 2018, sec. 5.1.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -19,23 +23,23 @@ METHODS = ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/original",
 def compare(
     model: nn.Module, images: Tensor, targets: Tensor, regions: Tensor, methods: Sequence[str] = METHODS
 ) -> pd.DataFrame:
-    """Maps of both classes, image by image.
+    """Compare the maps of the classes of both objects of each image.
 
     Args:
-        model: logits (B, C) from images.
-        images: (B, channels, H, W).
-        targets: (2, B), the classes of the two objects.
-        regions: boolean (2, B, H, W), true where each object is.
-        methods: see :func:`contrastlib.evaluation.saliency.saliency`.
+        model: A network with logits (B, C).
+        images: Images (B, K, H, W).
+        targets: Classes (2, B) of the two objects.
+        regions: Boolean regions (2, B, H, W) of the two objects.
+        methods: Methods of :func:`contrastlib.evaluation.saliency.saliency`.
 
     Returns:
-        One row for each image, object (0, 1) and method: target (its class), y_t and p_t, and of its map
-        the share of the positive energy in its own region (own) and in the other object's (other), and
-        similarity, the cosine with the map of the other object. A map without positive values has no
-        energy anywhere: 0.
+        One row for each image, object (0, 1) and method, with target (its class), y_t, p_t, the shares of the
+        positive energy of its map in its own region (own) and in that of the other object (other), and
+        similarity, the cosine with the map of the other object. The shares are 0 for a map without positive
+        values.
 
     Raises:
-        ValueError: shapes that do not fit, or an object without a pixel.
+        ValueError: The shapes do not fit, or an object has no pixel.
     """
     if targets.shape != (2, len(images)) or regions.shape != (2, len(images), *images.shape[-2:]):
         raise ValueError(
@@ -69,16 +73,18 @@ def of_objects(
     """:func:`compare` for images with two objects each, and the sum of the initial relevance of weighted LRP.
 
     Args:
-        model, images, methods: see :func:`compare`.
-        labels: not used; the classes are those of the objects.
-        objects: class and region (H, W) of both objects, for each image.
+        model: As in :func:`compare`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the classes are those of the objects.
+        objects: For each image, the class and the region (H, W) of both objects.
+        methods: As in :func:`compare`.
 
     Returns:
-        The table of :func:`compare` with column initial_relevance, the sum of w_s y_s over s, which is
-        y_t - sum_{s != t} alpha_s y_s, w being the weighted contrast.
+        The table of :func:`compare` with the column initial_relevance, the sum of w_s y_s over s, where w is
+        the weighted contrast. It equals y_t - sum_{s != t} alpha_s y_s.
 
     Raises:
-        ValueError: an image has more or fewer than two objects.
+        ValueError: An image does not have two objects.
     """
     counts = sorted({len(each) for each in objects})
     if counts != [2]:
@@ -92,27 +98,34 @@ def of_objects(
     return table.assign(initial_relevance=sums.numpy(force=True)[table["object"], table["image"]])
 
 
-def differences(table: pd.DataFrame, first: str, second: str, **options) -> pd.DataFrame:
-    """Mean differences of the positive energy in the right region, method ``first`` minus ``second``.
+def differences(table: pd.DataFrame, first: str, second: str, **options: Any) -> pd.DataFrame:
+    """Mean differences of the positive energy in the region of the object, method ``first`` minus ``second``.
 
     Args:
-        table: from :func:`compare` or :func:`of_objects`, of several networks.
-        options: of :func:`contrastlib.evaluation.statistics.paired_differences`, which says what is returned.
+        table: A table of :func:`compare` or :func:`of_objects`, of one or more networks.
+        first: Name of a method.
+        second: Name of another method.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    Returns:
+        A row for each network, with the columns of
+        :func:`contrastlib.evaluation.statistics.paired_differences`.
     """
     apart = statistics.objects_apart(table)
     return statistics.paired_differences(apart, "own", ["network"], "method", first, second, **options)
 
 
 def by_sign_of_initial_relevance(table: pd.DataFrame) -> pd.DataFrame:
-    """Weighted LRP where its initial relevance has a positive sum and where not, and LRP beside it.
+    """Weighted LRP by the sign of the sum of its initial relevance, compared with LRP.
 
     Args:
-        table: from :func:`of_objects`, of several networks.
+        table: A table of :func:`of_objects`, of one or more networks.
 
     Returns:
-        A row for each network, with counts: maps, negative_logit, negative_sum and empty (maps of weighted LRP
-        without positive relevance); and mean shares of positive energy in the right region: positive (weighted
-        LRP where the sum is positive), lrp (LRP on the same objects) and negative (weighted LRP where it is not).
+        A row for each network, with the counts maps, negative_logit, negative_sum and empty (maps of weighted
+        LRP without positive relevance), and the mean shares of positive energy in the region of the object:
+        positive (weighted LRP if the sum is positive), lrp (LRP for the same objects) and negative (weighted
+        LRP if the sum is not positive).
     """
     rows = {}
     for network, part in statistics.objects_apart(table).groupby("network", sort=False):
@@ -132,14 +145,21 @@ def by_sign_of_initial_relevance(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _energy(maps: Tensor, regions: Tensor) -> Tensor:
-    """Share of the positive energy of maps (2, B, H, W) inside regions: (2, B)."""
+    """Share (2, B) of the positive energy of maps (2, B, H, W) inside regions."""
     positive = maps.clamp(min=0)
     whole = positive.sum(dim=(2, 3))
     return (positive * regions.to(maps.device)).sum(dim=(2, 3)) / torch.where(whole == 0, 1, whole)
 
 
 def region(boxes: Sequence[Sequence[int]], size: int) -> Tensor:
-    """What boxes (x0, y0, x1, y1) cover of a square of ``size`` pixels: boolean (size, size).
+    """Pixels of a square image that boxes cover.
+
+    Args:
+        boxes: Boxes (x0, y0, x1, y1) in pixels, with x1 and y1 exclusive.
+        size: Side of the image in pixels.
+
+    Returns:
+        A boolean mask (size, size).
 
     >>> region([(0, 0, 1, 2), (1, 1, 2, 2)], 2).int()
     tensor([[1, 0],

@@ -1,4 +1,4 @@
-"""Maps (B, H, W) of one target by any method, and the baselines that know nothing of the network."""
+"""Maps (B, H, W) of a target class by any method, and baselines that do not depend on the network."""
 
 from __future__ import annotations
 
@@ -13,34 +13,46 @@ from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers.lrp import METHODS as RELEVANCE
 from contrastlib.explainers.lrp import relevance_maps
 
-BASELINES = ("centre", "random")
 PAPERS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "gradient": {"channels": "abs_max"},
     "guided_backpropagation": {"channels": "abs_max"},
     "lrp": {"score": "absolute"},
 }
-"""method -> options, as Gu et al. 2018 read it: of the gradient and of guided back-propagation the greatest absolute
-value over the channels (Simonyan et al. 2013), and LRP from abs(y_t), as in their code"""
+"""Method -> options of Gu et al. 2018.
+
+Maps of the gradient and of guided back-propagation are the largest absolute value over the channels
+(Simonyan et al. 2013), and LRP starts from abs(y_t), as in their code.
+"""
 
 
 def saliency(
     model: nn.Module, images: Tensor, target: Tensor, methods: Sequence[str], seed: int = 0,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
-    """Maps (B, H, W) of the target by each method, in the order asked for.
+    """Maps of the target class by each method, in the order of ``methods``.
 
     Args:
-        target: (B,) class indices, or K of each image (K, B), which puts K in front of the maps.
-        methods: "lrp", "clrp1", "clrp1_coded", "clrp2", "sglrp" and "weighted_lrp" (one forward pass for
-            all of them, channels summed); any other of :func:`contrastlib.explain`; the baselines "centre"
-            (1 there, 0 elsewhere) and "random" (uniform in [0, 1]). The contrast is the original one unless
-            named, as in "gradcam/weighted".
-        seed: of "random", which depends on the image too and not on its batch.
-        options: method, without its contrast -> options of :func:`contrastlib.explain`, such as ``PAPERS_OPTIONS``;
-            of the relevance methods only "lrp" has one, ``score``.
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        target: Classes (B,), or N classes of each image (N, B).
+        methods: Names of methods:
+
+            - "lrp", "clrp1", "clrp1_coded", "clrp2", "sglrp" and "weighted_lrp" share one forward pass. Their
+              maps are summed over channels.
+            - Any other method of :func:`contrastlib.explain` is possible. The contrast is the original one
+              unless it is named, as in "gradcam/weighted".
+            - "centre" is a baseline that is 1 at the centre and 0 elsewhere.
+            - "random" is a baseline of uniform numbers in [0, 1].
+        seed: Seed of "random", which also depends on the image, but not on its batch.
+        options: Name of a method without its contrast -> options of :func:`contrastlib.explain`, such as
+            ``PAPERS_OPTIONS``. Of the relevance methods, only "lrp" has an option, ``score``.
+
+    Returns:
+        Method -> maps (B, H, W) or (N, B, H, W).
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
-    >>> maps = saliency(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), ["centre", "clrp2", "gradient/weighted"])
+    >>> methods = ["centre", "clrp2", "gradient/weighted"]
+    >>> maps = saliency(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), methods)
     >>> [(name, tuple(m.shape)) for name, m in maps.items()]
     [('centre', (2, 8, 8)), ('clrp2', (2, 8, 8)), ('gradient/weighted', (2, 8, 8))]
     """
@@ -57,7 +69,9 @@ def saliency(
     return {name: of(name) for name in methods}
 
 
-def _map(model: nn.Module, images: Tensor, target: Tensor, method: str, seed: int, options: Mapping[str, Mapping]) -> Tensor:
+def _map(
+    model: nn.Module, images: Tensor, target: Tensor, method: str, seed: int, options: Mapping[str, Mapping]
+) -> Tensor:
     if method == "centre":
         height, width = images.shape[-2:]
         centre = images.new_zeros(len(images), height, width)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to an image, and so are the same in any batch."""
+"""Seeds of random numbers that depend on the image and not on its batch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from torch import Tensor
 
 
 def image_seed(image: Tensor, seed: int) -> int:
-    """32 bits from an image's values and ``seed``, which a generator can start from.
+    """Seed of 32 bits from the values of an image and ``seed``.
 
-    One generator for a whole batch would give an image other numbers in another batch, and the images at the
-    same index of two batches the same ones.
+    With one generator for a whole batch, the random numbers of an image would depend on its index in the
+    batch.
+
+    Args:
+        image: Image (K, H, W).
+        seed: Seed of the evaluation.
+
+    Returns:
+        A seed for a generator.
 
     >>> import torch
     >>> image = torch.rand(3, 8, 8)

@@ -1,6 +1,6 @@
-"""What maps look like, in numbers: how alike those of two classes are, how much of them is negative.
+"""Similarity of the maps of two classes, and share of negative values.
 
-Wang & Wang 2022, sec. 5.2.1 and appendix G; Eriksson et al. 2025, sec. 3.2.1.
+Source: Wang & Wang 2022, sec. 5.2.1 and appendix G; Eriksson et al. 2025, sec. 3.2.1.
 """
 
 from __future__ import annotations
@@ -24,31 +24,43 @@ def describe(
     contrasts: Sequence[str] = ("original", "mean", "maximum", "weighted"),
     layers: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Maps of the two most probable classes of each image, compared.
+    """Compare the maps of the two most probable classes of each image.
 
     Args:
-        model, images: as in :func:`contrastlib.evaluation.masking.relative_probabilities`.
-        labels: not used; the classes are the predicted ones.
-        methods, contrasts: whose maps.
-        layers: where; the model's own layer, or its last convolution, when empty.
+        model: As in :func:`contrastlib.evaluation.masking.relative_probabilities`.
+        images: Images (B, K, H, W) in [0, 1].
+        labels: Not used, because the classes are the predicted ones.
+        methods: Names of explainers of the activation space.
+        contrasts: Names of contrasts.
+        layers: Names of layers. If empty, it is the default layer of the network.
 
     Returns:
         One row for each image, layer, method and contrast, with
-        image (index in the batch), these,
-        similarity (cosine of the map of t_1 and that of t_2), negative (share of the map of t_1
-        below 0), p_1, p_2, p_3 and log_odds of t_1.
+
+        - image (index in the batch), layer, method and contrast
+        - similarity: cosine of the maps of t_1 and t_2
+        - negative: share of the map of t_1 below 0
+        - p_1, p_2, p_3 and log_odds of t_1
     """
     layers = list(layers) or [default_layer(model)]
     tables = []
-    for layer in layers:  # one at a time: the gradients of several layers at once are the largest thing in memory
+    for (
+        layer
+    ) in layers:  # one at a time, because the gradients of several layers together need most of the memory
         record = forward(model, images, layer, once=True)
         probabilities, classes = record.logits.softmax(dim=1).topk(3, dim=1)
         maps = explanations(record, classes[:, :2], methods, contrasts).flatten(-2)
         similarity = torch.cosine_similarity(maps[:, :, 0], maps[:, :, 1], dim=-1)
         negative = (maps[:, :, 0] < 0).float().mean(dim=-1)
-        index = pd.MultiIndex.from_product([methods, contrasts, range(len(images))], names=["method", "contrast", "image"])
+        index = pd.MultiIndex.from_product(
+            [methods, contrasts, range(len(images))], names=["method", "contrast", "image"]
+        )
         table = pd.DataFrame(
-            {"similarity": similarity.flatten().numpy(force=True), "negative": negative.flatten().numpy(force=True)}, index
+            {
+                "similarity": similarity.flatten().numpy(force=True),
+                "negative": negative.flatten().numpy(force=True),
+            },
+            index,
         ).reset_index()
         index = table["image"].to_numpy()
         for rank in range(3):

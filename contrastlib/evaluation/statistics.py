@@ -1,4 +1,4 @@
-"""Intervals for what the papers give as bare means: paired bootstrap over photographs."""
+"""Confidence intervals of means, by a paired bootstrap over photographs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ import pandas as pd
 def bootstrap(
     values: np.ndarray, groups: np.ndarray | None = None, resamples: int = 2000, seed: int = 0
 ) -> np.ndarray:
-    """Means of ``resamples`` bootstrap samples of the groups, (resamples, S).
+    """Means of bootstrap samples of groups.
 
-    Whole groups are drawn with replacement, so that crops of one photograph stay together; every
-    column uses the same draws, so columns that are differences of paired values stay paired.
+    Whole groups are drawn with replacement, so that crops of one photograph stay together. All columns use
+    the same draws, so that paired values stay paired.
 
     Args:
-        values: (N,) or (N, S), S quantities of each of N images.
-        groups: (N,) the unit of resampling; each image its own when None.
-        resamples: number of bootstrap samples.
-        seed: of the draws.
+        values: Values (N,) or (N, S) of S quantities of N images.
+        groups: Groups (N,), the units of resampling. If None, each image is a group.
+        resamples: Number of bootstrap samples.
+        seed: Seed of the draws.
+
+    Returns:
+        Means (resamples, S).
 
     Raises:
-        ValueError: no values, NaN among them, or groups of another length.
+        ValueError: There are no values, some are NaN, or the groups have another length.
 
     >>> bootstrap(np.array([1., 1., 1.]), resamples=5).ravel()
     array([1., 1., 1., 1., 1.])
@@ -45,12 +48,26 @@ def bootstrap(
 
 @lru_cache(maxsize=4)
 def _draws(groups: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each group is drawn in each resample, (resamples, groups): most of a bootstrap's time."""
-    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples).astype(np.float64)
+    """Number of times that each group is drawn in each sample, (resamples, groups).
+
+    A bootstrap spends most of its time here.
+    """
+    return (
+        np.random.default_rng(seed)
+        .multinomial(groups, np.full(groups, 1 / groups), resamples)
+        .astype(np.float64)
+    )
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Percentile interval of each column of bootstrap samples, (2, S).
+    """Percentile interval of each column of bootstrap samples.
+
+    Args:
+        samples: Bootstrap samples (resamples, S).
+        level: Level of confidence.
+
+    Returns:
+        Lower and upper limits (2, S).
 
     >>> interval(np.arange(101.)[:, None], level=0.9).ravel()
     array([ 5., 95.])
@@ -60,12 +77,28 @@ def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
 
 
 def means(
-    table: pd.DataFrame, value: str, by: Sequence[str], unit: str = "group", level: float = 0.95, resamples: int = 2000
+    table: pd.DataFrame,
+    value: str,
+    by: Sequence[str],
+    unit: str = "group",
+    level: float = 0.95,
+    resamples: int = 2000,
 ) -> pd.DataFrame:
-    """Mean of ``value`` in each setting with its bootstrap interval.
+    """Mean of ``value`` in each setting, with its bootstrap interval.
+
+    Args:
+        table: A table with a row for each image and setting.
+        value: Name of the column that is averaged.
+        by: Columns that identify a setting.
+        unit: Column with the unit of resampling.
+        level: Level of confidence.
+        resamples: Number of bootstrap samples.
 
     Returns:
-        A row for each combination of the columns ``by``, with mean, low, high, images, groups.
+        A row for each setting, with mean, low, high, images and groups.
+
+    Raises:
+        ValueError: A value is NaN.
 
     >>> t = pd.DataFrame({"image": [0, 1], "group": [0, 1], "n": 1, "v": [2., 2.]})
     >>> means(t, "v", ["n"], resamples=10)[["mean", "low", "high", "images"]].values.tolist()
@@ -75,7 +108,7 @@ def means(
 
 
 def each_row(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Each row as a setting of its own: the table with ``value`` as mean, without an interval.
+    """Rename the column ``value`` to mean, so that each row is a setting without an interval.
 
     >>> each_row(pd.DataFrame({"network": ["a"], "gap": [0.5]}), "gap").to_dict("records")
     [{'network': 'a', 'mean': 0.5}]
@@ -97,17 +130,23 @@ def paired_differences(
     """Mean over images of ``value`` under ``first`` minus that under ``second``, with its interval.
 
     Args:
-        table: a row for each image, setting and value of the column ``between``.
-        by: columns that make a setting.
-        unit: column with the unit of resampling.
+        table: A table with a row for each image, setting and value of the column ``between``.
+        value: Name of the column that is compared.
+        by: Columns that identify a setting.
+        between: Column with the two compared values.
+        first: The value of ``between`` whose ``value`` is taken.
+        second: The value of ``between`` whose ``value`` is subtracted.
+        unit: Column with the unit of resampling.
+        level: Level of confidence.
+        resamples: Number of bootstrap samples.
 
     Returns:
-        A row for each setting, with mean (of the difference), low, high, images, groups.
+        A row for each setting, with mean (of the difference), low, high, images and groups.
 
     Raises:
-        ValueError: an image has one of the two but not the other.
+        ValueError: An image has only one of the two.
 
-    >>> t = pd.DataFrame({"image": [0, 0], "group": 0, "n": 1, "contrast": ["weighted", "original"], "v": [3., 1.]})
+    >>> t = pd.DataFrame({"contrast": ["weighted", "original"], "v": [3., 1.]}).assign(image=0, group=0, n=1)
     >>> paired_differences(t, "v", ["n"], resamples=10)["mean"].item()
     2.0
     """
@@ -121,7 +160,7 @@ def paired_differences(
 
 
 def objects_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of several objects in each image, every object as an image of its own; ``group`` stays.
+    """Number the objects of all images as if each were an image of its own. ``group`` stays.
 
     >>> objects_apart(pd.DataFrame({"image": [0, 0, 1, 1], "object": [0, 1, 0, 1]}))["image"].tolist()
     [0, 1, 2, 3]
@@ -129,27 +168,30 @@ def objects_apart(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(image=table["image"] * (table["object"].max() + 1) + table["object"])
 
 
-def distinct_methods(table: pd.DataFrame, value: str, by: Sequence[str], tolerance: float = 3e-4) -> pd.DataFrame:
-    """The methods of each network that measure something of their own, for counts in which none counts twice.
+def distinct_methods(
+    table: pd.DataFrame, value: str, by: Sequence[str], tolerance: float = 3e-4
+) -> pd.DataFrame:
+    """Methods of each network without repetitions, so that equal methods count once.
 
-    Where global average pooling follows the layer, several explainers give one and the same map. A method
-    repeats another if their mean absolute difference is at most ``tolerance`` times the mean absolute value.
-    Rounding, and single pixels that change sign with it, leave 2e-5 between such methods in the recorded
-    results; the two closest methods that are not the same differ by 3e-3.
+    If global average pooling follows the layer, several explainers give the same map. A method repeats
+    another one if their mean absolute difference is at most ``tolerance`` times the mean absolute value. In
+    the recorded results, rounding causes differences of 2e-5 between such methods, and the two closest
+    methods that are not equal differ by 3e-3.
 
     Args:
-        table: a row for each network, method and combination of ``by``.
-        by: columns that, beside network and method, tell the rows apart.
+        table: A table with a row for each network, method and combination of ``by``.
+        value: Name of the column that is compared.
+        by: Columns that, together with network and method, identify a row.
+        tolerance: Tolerance of the relative difference.
 
     Returns:
-        Columns network and method; of methods that repeat each other the first in the alphabet. Merged with a
-        table of differences, it leaves those to count.
+        Columns network and method. Among equal methods, the first in alphabetical order remains.
 
     Raises:
-        ValueError: several rows for the same network, method and combination of ``by``.
+        ValueError: A network, method and combination of ``by`` has several rows.
 
-    >>> t = pd.DataFrame({"network": "pooled", "method": ["a", "b", "c"], "image": 0, "v": [0.5, 0.500001, 0.6]})
-    >>> distinct_methods(t, "v", ["image"])["method"].tolist()
+    >>> t = pd.DataFrame({"method": ["a", "b", "c"], "image": 0, "v": [0.5, 0.500001, 0.6]})
+    >>> distinct_methods(t.assign(network="pooled"), "v", ["image"])["method"].tolist()
     ['a', 'c']
     """
     wide = table.set_index(["network", *by, "method"])[value].astype(float).unstack("method")
@@ -163,13 +205,18 @@ def distinct_methods(table: pd.DataFrame, value: str, by: Sequence[str], toleran
     return pd.DataFrame(rows)
 
 
-def _summaries(table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int):
+def _summaries(
+    table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int
+) -> pd.DataFrame:
+    """Mean of ``value`` in each setting with its bootstrap interval; see :func:`means`."""
     by = list(by)
-    wide = table.assign(**{value: table[value].astype(float)}).pivot(index=[unit, "image"], columns=by, values=value)
+    wide = table.assign(**{value: table[value].astype(float)}).pivot(
+        index=[unit, "image"], columns=by, values=value
+    )
     if table[value].isna().any():
         raise ValueError(f"{value} is NaN in {int(table[value].isna().sum())} rows: nothing to average there")
     parts = []
-    # settings measured on the same images share their draws
+    # settings with the same images share their draws
     for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
         part = columns.T.dropna()
         groups = part.index.get_level_values(unit).to_numpy()
@@ -181,5 +228,8 @@ def _summaries(table: pd.DataFrame, value: str, by: Sequence[str], unit: str, le
 
 
 def _repeats(values: pd.Series, others: pd.Series, tolerance: float) -> bool:
-    """NaN, a row that only one of the two has, makes them differ."""
+    """Whether the values of two methods are equal up to the tolerance.
+
+    A row that only one of them has is NaN, so the methods differ.
+    """
     return bool((values - others).abs().mean(skipna=False) <= tolerance * others.abs().mean())

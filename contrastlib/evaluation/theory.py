@@ -1,7 +1,8 @@
-"""Section 3 of Wang & Wang 2022 in numbers: the sanity check and the three propositions.
+"""Checks of Wang & Wang 2022, sec. 3: the sanity check and the three propositions.
 
-The sanity check and Proposition 1 need no network of ours. Propositions 2 and 3 are checked on any network,
-which should be in float64: in float32, rounding is as large as what is to be excluded.
+The sanity check and Proposition 1 use models of their own. Propositions 2 and 3 are checked for any network,
+which should compute in float64, because rounding in float32 is as large as the differences that are to be
+excluded.
 """
 
 from __future__ import annotations
@@ -20,25 +21,28 @@ from contrastlib.explainers import Explainer, select
 
 CONTRASTS = ("mean", "maximum", "weighted")
 ORIGINAL_AND_CONTRASTS = ("original", *CONTRASTS)
-RATES = {"equal": 1, "doubled": 2}  # the sigmoid's learning rate, in units of the softmax's
+RATES = {"equal": 1, "doubled": 2}
+"""Learning rate of the sigmoid in units of that of the softmax."""
 
 
 def shared_feature(
     contrasts: Sequence[str] = ORIGINAL_AND_CONTRASTS, shift: float = 5.0, seed: int = 0
 ) -> pd.DataFrame:
-    """The sanity check (Wang & Wang 2022, sec. 3.1): one feature's weight rises alike for every class.
+    """The sanity check: the weight of one feature increases equally for every class.
+
+    Source: Wang & Wang 2022, sec. 3.1.
 
     The classifier is y = W x with 6 classes and 8 features, drawn at random, in float64. The attribution of
-    feature i is (w W)_i x_i, w being the cotangent of a contrast for class 0.
+    feature i is (w W)_i x_i, where w is the cotangent of a contrast for class 0.
 
     Args:
-        contrasts: by name.
-        shift: what is added to the weight of feature 0.
-        seed: of W and x.
+        contrasts: Names of contrasts.
+        shift: Number added to the weight of feature 0.
+        seed: Seed of W and x.
 
     Returns:
-        One row for each contrast: network ("linear classifier"), contrast, probability_change (greatest
-        absolute change of a probability) and attribution_change (greatest absolute change of an attribution).
+        One row for each contrast, with network ("linear classifier"), contrast, probability_change (largest
+        absolute change of a probability) and attribution_change (largest absolute change of an attribution).
 
     >>> shared_feature().set_index("contrast")["attribution_change"].round(2).to_dict()
     {'original': 4.99, 'mean': 0.0, 'maximum': 0.0, 'weighted': 0.0}
@@ -61,20 +65,20 @@ def shared_feature(
 
 
 def training_gaps(rate: float = 0.1, updates: int = 200, seed: int = 1) -> pd.DataFrame:
-    """Proposition 1: gradient descent on a sigmoid with one output, against the softmax with two.
+    """Proposition 1: gradient descent on a sigmoid with one output, compared with a softmax with two.
 
     Both start from 0 and minimise the mean cross-entropy of the same 400 examples with 5 features, in
     float64.
 
     Args:
-        rate: learning rate of the softmax.
-        updates: steps of full-batch gradient descent.
-        seed: of the examples.
+        rate: Learning rate of the softmax.
+        updates: Number of steps of full-batch gradient descent.
+        seed: Seed of the examples.
 
     Returns:
-        One row for each learning rate of the sigmoid and update: network ("logistic regression"), rates
-        ("equal" or "doubled"), update (from 1) and gap, the norm of w - (w_1 - w_2) relative to that of
-        w_1 - w_2.
+        One row for each learning rate of the sigmoid and update, with network ("logistic regression"), rates
+        ("equal" or "doubled"), update (from 1) and gap, the norm of w - (w_1 - w_2) relative to that of w_1 -
+        w_2.
 
     >>> last = training_gaps(updates=5).groupby("rates")["gap"].last()
     >>> bool(last["equal"] > 0.4), bool(last["doubled"] < 1e-12)
@@ -92,13 +96,18 @@ def training_gaps(rate: float = 0.1, updates: int = 200, seed: int = 1) -> pd.Da
 
 
 def probability_gaps(model: nn.Module, images: Tensor) -> pd.DataFrame:
-    """Proposition 2: maps of the predicted class's probability, by automatic differentiation and by formula.
+    """Proposition 2: the map of a probability, by automatic differentiation and by formula.
 
-    The formula is p_t (1 - p_t) times the weighted contrast. Compared are the maps of all explainers that are
-    linear in the cotangent, at the input or at the model's own layer.
+    The probability is that of the predicted class t. The formula is p_t (1 - p_t) times the weighted
+    contrast. The compared maps are those of all explainers that are linear in the cotangent, at the input or
+    at the default layer of the network.
+
+    Args:
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
 
     Returns:
-        One row for each method: method, and gap, the greatest absolute difference relative to the greatest
+        One row for each method, with method, and gap, the largest absolute difference relative to the largest
         absolute value.
     """
     record, methods, target = _recorded(model, images)
@@ -114,15 +123,16 @@ def probability_gaps(model: nn.Module, images: Tensor) -> pd.DataFrame:
 def order_gaps(
     model: nn.Module, images: Tensor, contrasts: Sequence[str] = CONTRASTS, classes_at_once: int = 16
 ) -> pd.DataFrame:
-    """Proposition 3: the contrast of the maps of all classes, against the map of the contrast.
+    """Proposition 3: the contrast of the maps of all classes, compared with the map of the contrast.
 
     Args:
-        model, images: as in :func:`contrastlib.explain`; the class is the predicted one.
-        contrasts: by name.
-        classes_at_once: maps of that many classes are held in memory.
+        model: As in :func:`contrastlib.explain`. The class is the predicted one.
+        images: Images (B, K, H, W).
+        contrasts: Names of contrasts.
+        classes_at_once: Number of classes whose maps are held in memory together.
 
     Returns:
-        One row for each method and contrast: method, contrast, and gap as in :func:`probability_gaps`.
+        One row for each method and contrast, with method, contrast, and gap as in :func:`probability_gaps`.
     """
     record, methods, target = _recorded(model, images)
     cotangents = torch.stack([schemes.cotangent(name, record.logits, target) for name in contrasts])
@@ -143,7 +153,7 @@ def order_gaps(
 
 
 def _examples(seed: int) -> tuple[Tensor, Tensor]:
-    """Features (400, 5) and labels (400,) that a linear function and noise decide."""
+    """Features (400, 5), and labels (400,) that depend on a linear function of the features and noise."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(400, 5, generator=generator, dtype=torch.float64)
     noise = torch.randn(400, generator=generator, dtype=torch.float64)
@@ -151,7 +161,7 @@ def _examples(seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _trained(features: Tensor, labels: Tensor, outputs: int, rate: float, updates: int) -> Tensor:
-    """Weights (updates, outputs, features) after each update; output 0 stands for the label that is true."""
+    """Weights (updates, outputs, features) after each update. Output 0 belongs to the label True."""
     w = torch.zeros(outputs, features.shape[1], dtype=features.dtype, requires_grad=True)
     found = []
     for _ in range(updates):
@@ -170,7 +180,7 @@ def _trained(features: Tensor, labels: Tensor, outputs: int, rate: float, update
 def _recorded(
     model: nn.Module, images: Tensor
 ) -> tuple[ForwardPass, dict[str, tuple[Explainer, str]], Tensor]:
-    """A forward pass, the linear methods with the layer of each, and the predicted classes."""
+    """A forward pass, the linear methods with their layers, and the predicted classes."""
     layer = default_layer(model)
     methods = {
         name: (method, INPUT if method.space == "pixels" else layer)

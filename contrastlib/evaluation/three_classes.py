@@ -1,6 +1,6 @@
-"""Mean, maximum and weighted contrast side by side where three classes compete.
+"""Mean, maximum and weighted contrast for images with three probable classes.
 
-Wang & Wang 2022, sec. 5.3 and Fig. 5; Eriksson et al. 2025, sec. 3.3 and Fig. 4.
+Source: Wang & Wang 2022, sec. 5.3 and Fig. 5; Eriksson et al. 2025, sec. 3.3 and Fig. 4.
 """
 
 from __future__ import annotations
@@ -36,27 +36,32 @@ def compare(
     layer: str | None = None,
     align_corners: bool = True,
 ) -> pd.DataFrame:
-    """Maps of the three most probable classes, and what keeping their positive pixels does to each pair.
+    """Maps of the three most probable classes, and relative probabilities after masking.
 
     Args:
-        model, images, layer, align_corners: as in
-            :func:`contrastlib.evaluation.masking.relative_probabilities`.
-        labels: not used; the classes are the predicted ones.
-        method: an explainer of the activation space.
-        contrasts: the schemes compared.
-        threshold: only images whose third-highest probability is above it.
-        mask_rule, fill: which pixels are masked and with what, as in
-            :func:`~contrastlib.evaluation.masking.masked_pixels` and
-            :func:`~contrastlib.evaluation.masking.baseline`.
+        model: As in :func:`contrastlib.evaluation.masking.relative_probabilities`.
+        images: Images (B, K, H, W) in [0, 1].
+        labels: Not used, because the classes are the predicted ones.
+        method: Name of an explainer of the activation space.
+        contrasts: Names of contrasts.
+        threshold: Only images whose third-highest probability is above it.
+        mask_rule: A mask rule of :func:`~contrastlib.evaluation.masking.masked_pixels`.
+        fill: Name of a :func:`~contrastlib.evaluation.masking.baseline`.
+        layer: The name of the layer to explain. If None, it is the default layer of the network.
+        align_corners: Option of the upsampling.
 
     Returns:
-        One row for each image that passes, contrast and ordered pair of its three classes: rank
-        (whose map, 1 to 3) and foil (the other's rank), with
-        to_original (cosine between this map and the original one of the same class),
-        to_foil (cosine between this map and the foil's under the same contrast),
-        masked (share of pixels),
-        relative_probability e^y_t / (e^y_t + e^y_foil) after keeping the map's positive pixels, and
-        ``_before``; p_3. No row, but all columns, when no image passes.
+        One row for each image that passes, contrast and ordered pair of its three classes, with
+
+        - rank (of the explained class, 1 to 3) and foil (rank of the other class)
+        - to_original: cosine of this map with the original one of the same class
+        - to_foil: cosine of this map with that of the foil under the same contrast
+        - masked: share of masked pixels
+        - relative_probability: e^y_t / (e^y_t + e^y_foil) when the positive pixels of the map are kept, and
+          ``_before`` masking
+        - p_3
+
+        If no image passes, the table has all columns and no row.
     """
     layer = layer or default_layer(model)
     record = forward(model, images, layer, once=True)
@@ -94,15 +99,24 @@ def mean_by_class_count(
     seed: int = 0,
     layer: str | None = None,
 ) -> pd.DataFrame:
-    """How the mean contrast of the predicted class nears the original as the classes grow in number.
+    """Similarity of the mean contrast to the original map of the predicted class, by number of classes.
 
-    The foils are n - 1 classes drawn at random, n = 2, 3, 5, 10, ... up to all C; the map is
-    phi^t - 1/(n-1) sum_s phi^s.
+    The foils are n - 1 classes drawn at random, for n = 2, 3, 5, 10, ... up to C. The map is phi^t - 1/(n-1)
+    sum_s phi^s.
+
+    Args:
+        model: As in :func:`contrastlib.explain`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the predicted one.
+        method: Name of an explainer of the activation space.
+        draws: Number of draws of the foils, over which the results are averaged.
+        seed: Seed of the draws.
+        layer: The name of the layer to explain. If None, it is the default layer of the network.
 
     Returns:
-        One row for each image and n (column classes), means over ``draws``: similarity (cosine with the
-        original map), and of the mean of the foils' maps its foil_norm (over the norm of phi^t) and
-        foil_cosine (with phi^t).
+        One row for each image and n (column classes), with similarity (cosine with the original map), and,
+        for the mean of the maps of the foils, foil_norm (over the norm of phi^t) and foil_cosine (with
+        phi^t).
     """
     layer = layer or default_layer(model)
     record = forward(model, images, layer)
@@ -113,9 +127,12 @@ def mean_by_class_count(
         generator = np.random.default_rng(image_seed(images[i], seed))
         own, others = maps[t, i], np.delete(np.arange(count), t)
         for classes in _class_counts(count):
-            foils = torch.stack([
-                maps[generator.choice(others, classes - 1, replace=False), i].mean(dim=0) for _ in range(draws)
-            ])
+            foils = torch.stack(
+                [
+                    maps[generator.choice(others, classes - 1, replace=False), i].mean(dim=0)
+                    for _ in range(draws)
+                ]
+            )
             rows.append({
                 "image": i, "classes": classes,
                 "similarity": torch.cosine_similarity(own - foils, own[None], dim=1).mean().item(),
@@ -126,45 +143,52 @@ def mean_by_class_count(
 
 
 def falling_exponents(table: pd.DataFrame) -> pd.DataFrame:
-    """How fast the norm of the subtracted mean falls while classes are added.
+    """Exponent of the decrease of the norm of the subtracted mean with the number of classes.
 
-    It is the a of a norm that falls like (C - 1)^-a from a tenth of the classes, or the nearest number measured, to
-    all C: 1 if the sum of the other maps stays the same, 1/2 if they are independent, 0 if the norm stays level.
+    It is the exponent a of a norm proportional to (C - 1)^-a, estimated between a tenth of the classes, or
+    the nearest measured number, and all C. It is 1 if the sum of the other maps stays constant, 1/2 if they
+    are independent, and 0 if the norm stays constant.
 
     Args:
-        table: from :func:`mean_by_class_count`, of several networks.
+        table: A table of :func:`mean_by_class_count`, of one or more networks.
 
     Returns:
-        A row for each network, with ``mean``, the exponent of the mean norms over images. It is NaN where only one
-        number of classes was measured.
+        A row for each network, with ``mean``, the exponent of the norms averaged over images. It is NaN if
+        only one number of classes was measured.
 
     >>> t = pd.DataFrame({"network": "n", "image": 0, "classes": [2, 11, 101], "foil_norm": [1., 0.5, 0.05]})
     >>> falling_exponents(t)["mean"].round(2).item()
     1.0
     """
     norms = table.groupby(["network", "classes"], sort=False)["foil_norm"].mean()
-    return pd.DataFrame([
-        {"network": name, "mean": _falling_exponent(norms[name].sort_index())} for name in norms.index.unique("network")
-    ])
+    return pd.DataFrame(
+        [
+            {"network": name, "mean": _falling_exponent(norms[name].sort_index())}
+            for name in norms.index.unique("network")
+        ]
+    )
 
 
 def distances_from_opposite(table: pd.DataFrame) -> pd.DataFrame:
-    """How far pairs of maps are from being each other's negative: the largest abs(cos + 1) of each network.
+    """Largest abs(cos + 1) over pairs of maps, which is 0 if all maps are the negative of each other.
 
     Args:
-        table: rows of :func:`compare`, of the pairs that are to be opposite.
+        table: Rows of :func:`compare`, of the pairs that should be opposite.
 
     Returns:
-        A row for each network, with ``mean``, that largest distance.
+        A row for each network, with ``mean``, that largest value.
 
     >>> distances_from_opposite(pd.DataFrame({"network": "n", "to_foil": [-1., -0.75]}))["mean"].item()
     0.25
     """
-    return (table["to_foil"] + 1).abs().groupby(table["network"], sort=False).max().rename("mean").reset_index()
+    return (
+        (table["to_foil"] + 1).abs().groupby(table["network"], sort=False).max().rename("mean").reset_index()
+    )
 
 
 def _class_counts(count: int) -> list[int]:
-    """
+    """The numbers of classes 2, 3, 5, 10, 20, 50, ... below ``count``, and ``count``.
+
     >>> _class_counts(30)
     [2, 3, 5, 10, 20, 30]
     """
@@ -173,7 +197,7 @@ def _class_counts(count: int) -> list[int]:
 
 
 def _falling_exponent(norms: pd.Series) -> float:
-    """Of norms indexed by rising numbers of classes."""
+    """Exponent of norms that are indexed by increasing numbers of classes."""
     classes = norms.index.to_numpy()
     tenth = classes[np.argmin(np.abs(classes - classes[-1] / 10))]
     if tenth == classes[-1]:
@@ -182,7 +206,10 @@ def _falling_exponent(norms: pd.Series) -> float:
 
 
 def _similarities(maps: Tensor, schemes: Sequence[str]) -> pd.DataFrame:
-    """Cosines of the maps (schemes, ranks, h, w) of an image, a row for each scheme and ordered pair of ranks."""
+    """Cosines of the maps (contrasts, ranks, h, w) of an image.
+
+    There is a row for each contrast and ordered pair of ranks.
+    """
     flat = maps.flatten(2)
     to_original = torch.cosine_similarity(flat, flat[schemes.index("original")][None], dim=-1)
     pairs = [(a, b) for a, b in combinations(range(3), 2)] + [(b, a) for a, b in combinations(range(3), 2)]
@@ -194,6 +221,9 @@ def _similarities(maps: Tensor, schemes: Sequence[str]) -> pd.DataFrame:
 
 
 def _pairs(logits: Tensor) -> np.ndarray:
-    """From the three classes' logits (contrasts, ranks, 3): e^y_rank / (e^y_rank + e^y_foil), same shape."""
+    """Relative probabilities e^y_rank / (e^y_rank + e^y_foil) of pairs of the three classes.
+
+    The logits and the probabilities are (contrasts, ranks, 3).
+    """
     own = logits.diagonal(dim1=-2, dim2=-1)[..., None]
     return (own - logits).double().sigmoid().numpy(force=True)

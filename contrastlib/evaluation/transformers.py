@@ -1,6 +1,6 @@
-"""Maps of a Vision Transformer in numbers: GradCAM block by block, and attention rollouts as coded and repaired.
+"""Maps of a Vision Transformer: GradCAM of each block, and attention rollouts as coded and as repaired.
 
-Eriksson et al. 2025, sec. 3.4 and 3.5, Fig. 5; errata 17 and 18.
+Source: Eriksson et al. 2025, sec. 3.4 and 3.5, Fig. 5; errata 17 and 18.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from contrastlib.evaluation.energy import energy_in
 from contrastlib.explainers import upsample, vit
 
 CONTRASTS = ("original", "weighted", "probability")
-"""probability, from which the review's code starts, for the rollouts alone: they are not linear, and depend on the
-scale of what goes back"""
+"""Contrasts of the maps.
+
+The code of the review starts from *probability*. It is used for rollouts only, which are not linear and
+depend on the scale of the cotangent.
+"""
 ROLLOUTS = {
     "review": vit.REVIEW,
     "review, gradients aligned": vit.REVIEW | {"gradients": "aligned"},
@@ -31,48 +34,69 @@ ROLLOUTS = {
     "inventor": vit.PUBLISHED,
     "repaired": {},
 }
-"""name -> options of :func:`contrastlib.explainers.vit.methods.gradient_attention_rollout`: the public codes, each repair of
-the review's alone, and all of them"""
+"""Name -> options of :func:`contrastlib.explainers.vit.methods.gradient_attention_rollout`.
+
+They are those of the published codes, of each repair of the code of the review, and of all repairs.
+"""
 
 
 def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
-    """Maps of the two most probable classes by every block's GradCAM and every rollout, from one pass.
+    """Maps of the two most probable classes by GradCAM of every block and by every rollout, from one pass.
 
     Args:
-        model: a Vision Transformer, see :func:`contrastlib.explainers.vit.forward_pass.vit_forward`.
-        images: (B, channels, H, W).
-        labels: not used; the classes are the predicted ones.
+        model: A Vision Transformer, see :func:`contrastlib.explainers.vit.forward_pass.vit_forward`.
+        images: Images (B, K, H, W).
+        labels: Not used, because the classes are the predicted ones.
 
     Returns:
-        One row for each image, map and contrast, of the map of t_1:
-        map ("block 0", ... : GradCAM of the tokens that enter that block, behind its first layer norm;
-        "behind block 0", ... : of its output, but for the last, whose map is 0; the rollouts; "attention x
-        gradient"), contrast ("none" for the rollout without gradients), coherence (:func:`moran`),
-        to_original (cosine with the original map), to_repaired (cosine with the repaired rollout of the
-        same contrast; NaN for GradCAM), similarity (cosine of the maps of t_1 and t_2), negative
-        (share below 0), p_1 and p_2. Cosines with a map of zeros are NaN.
+        One row for each image, map and contrast, of the map of t_1, with
+
+        - map: "block 0", ... is GradCAM of the input of a block after its first layer norm. "behind block 0",
+          ... is GradCAM of the output of a block, except the last, whose map is 0. The other maps are the
+          rollouts and "attention x gradient".
+        - contrast, "none" for the rollout without gradients
+        - coherence, see :func:`moran`
+        - to_original: cosine with the original map
+        - to_repaired: cosine with the repaired rollout of the same contrast, NaN for GradCAM
+        - similarity: cosine of the maps of t_1 and t_2
+        - negative: share of the map below 0
+        - p_1 and p_2
+
+        Cosines with a map of zeros are NaN.
     """
     record = vit.vit_forward(model, images, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
     cotangents = torch.stack([contrasts.cotangent(c, record.logits, t) for c in CONTRASTS for t in classes.T])
-    maps = {name: make(record, cotangents).unflatten(0, (len(CONTRASTS), 2)) for name, make in _maps(record).items()}
+    maps = {
+        name: make(record, cotangents).unflatten(0, (len(CONTRASTS), 2))
+        for name, make in _maps(record).items()
+    }
     tables = [
         _rows(name, contrast, phi[c], phi[0, 0], maps["repaired"][c, 0] if name in ROLLOUTS else None)
-        for name, phi in maps.items() for c, contrast in enumerate(CONTRASTS if name in ROLLOUTS else CONTRASTS[:2])
+        for name, phi in maps.items()
+        for c, contrast in enumerate(CONTRASTS if name in ROLLOUTS else CONTRASTS[:2])
     ]
     plain = vit.attention_rollout(record)[None].expand(2, *[-1] * 3)
     tables.append(_rows("rollout without gradients", "none", plain, plain[0], maps["repaired"][1, 0]))
     table = pd.concat(tables, ignore_index=True)
     index = table["image"].to_numpy()
-    return table.assign(p_1=probabilities[:, 0].numpy(force=True)[index], p_2=probabilities[:, 1].numpy(force=True)[index])
+    return table.assign(
+        p_1=probabilities[:, 0].numpy(force=True)[index], p_2=probabilities[:, 1].numpy(force=True)[index]
+    )
 
 
 def moran(maps: Tensor) -> Tensor:
-    """Spatial coherence of maps (..., h, w), (...): Moran's I with the four neighbours of each cell.
+    """Spatial coherence of maps: Moran's I with the four neighbours of each spatial position.
 
-    I = n / W * sum_ij v_ij z_i z_j / sum_i z_i^2, z the deviation from the map's mean, v_ij = 1 for
-    neighbours and W their number. 1 for large even areas, near 0 for noise, -1 for a checkerboard; NaN
-    where a map has one value only.
+    I = n / W * sum_ij v_ij z_i z_j / sum_i z_i^2, where n is the number of spatial positions, z the deviation
+    from the mean of the map, v_ij = 1 for neighbours, and W their number. I is 1 for large constant areas,
+    close to 0 for noise, and -1 for a checkerboard.
+
+    Args:
+        maps: Maps (..., h, w).
+
+    Returns:
+        Coherences (...), NaN for a constant map.
 
     >>> cells = torch.arange(6)
     >>> moran(((cells[:, None] + cells) % 2).double()).item()
@@ -87,49 +111,77 @@ def moran(maps: Tensor) -> Tensor:
 
 
 def energy_on_regions(model: nn.Module, images: Tensor, regions: Tensor) -> pd.DataFrame:
-    """Share of sum abs(phi) in a region, of the contrastive maps of the predicted class at the size of the images.
+    """Share of sum abs(phi) inside a region, for contrastive maps of the predicted class.
 
     Args:
-        model, images: as in :func:`describe`.
-        regions: boolean (B, H, W), a region in each image.
+        model: As in :func:`describe`.
+        images: Images (B, K, H, W).
+        regions: Boolean regions (B, H, W), one for each image.
 
     Returns:
-        One row for each image and map, named as in :func:`describe`: of the rollouts "review", from the *probability*, and
-        "repaired"; the others are *weighted*. energy is the share, area the share of the image that the region covers,
-        which is the energy of an even map.
+        One row for each image and map, named as in :func:`describe`. Of the rollouts, "review" (of the
+        contrast *probability*) and "repaired" are included. All maps but "review" are *weighted*. energy is
+        the share, and area the share of the image that the region covers, which is the energy of a constant
+        map. Maps have the size of the images.
 
     Raises:
-        ValueError: regions of another size than the images.
+        ValueError: The regions have another size than the images.
     """
     if regions.shape != (len(images), *images.shape[-2:]):
         raise ValueError(f"images {tuple(images.shape)} need regions (B, H, W); got {tuple(regions.shape)}")
     record = vit.vit_forward(model, images, once=True)
     target = record.logits.argmax(dim=1)
-    cotangents = torch.stack([make(record.logits, target) for make in (contrasts.weighted, contrasts.probability)])
-    chosen = {name: make for name, make in _maps(record).items() if name not in ROLLOUTS or name in ("review", "repaired")}
+    cotangents = torch.stack(
+        [make(record.logits, target) for make in (contrasts.weighted, contrasts.probability)]
+    )
+    chosen = {
+        name: make
+        for name, make in _maps(record).items()
+        if name not in ROLLOUTS or name in ("review", "repaired")
+    }
     maps = {name: make(record, cotangents)[int(name == "review")] for name, make in chosen.items()}
     maps["rollout without gradients"] = vit.attention_rollout(record)
     area = regions.double().mean(dim=(1, 2)).numpy(force=True)
-    return pd.concat([
-        pd.DataFrame({
-            "image": range(len(images)), "map": name,
-            "energy": energy_in(upsample(phi, images.shape[-2:]).double(), regions).numpy(force=True), "area": area,
-        }) for name, phi in maps.items()
-    ], ignore_index=True)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "image": range(len(images)),
+                    "map": name,
+                    "energy": energy_in(upsample(phi, images.shape[-2:]).double(), regions).numpy(force=True),
+                    "area": area,
+                }
+            )
+            for name, phi in maps.items()
+        ],
+        ignore_index=True,
+    )
 
 
 def contrastive(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of :func:`describe` with the contrast that each map is made with.
+    """Select the rows of :func:`describe` with the contrast that each map is used with.
 
-    *probability* for the rollout as the review coded it, with and without repairs; *weighted* for the others; "none" for
-    the rollout without gradients.
+    This is *probability* for the rollout as the review coded it, with and without repairs, "none" for the
+    rollout without gradients, and *weighted* for the others.
+
+    Args:
+        table: A table of :func:`describe`.
+
+    Returns:
+        The selected rows.
     """
     own = np.where(table["map"].str.startswith("review"), "probability", "weighted")
     return table[(table["contrast"] == own) | (table["contrast"] == "none")]
 
 
 def gradcam(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of GradCAM, with the number of the ``block``, and ``tokens``: those that enter it, or its "output".
+    """Select the rows of GradCAM, and add the number of the ``block`` and ``tokens``.
+
+    Args:
+        table: A table of :func:`describe` or :func:`energy_on_regions`.
+
+    Returns:
+        The selected rows. ``tokens`` is "entering" for the input of the block, and "output" for its output.
 
     >>> table = pd.DataFrame({"map": ["block 0", "behind block 0", "review"]})
     >>> gradcam(table)[["block", "tokens"]].values.tolist()
@@ -141,11 +193,15 @@ def gradcam(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def coherent_at_some(table: pd.DataFrame, bound: float = 0.3) -> pd.DataFrame:
-    """Whether GradCAM is coherent at some blocks and not at others: 0 if it is at all of them, or at none.
+    """Whether GradCAM is coherent at some blocks and not at others.
+
+    Args:
+        table: A table of :func:`describe`, of one or more networks.
+        bound: A block is coherent if its mean coherence is above this.
 
     Returns:
-        One row for each network and kind of tokens; mean is the smaller one of two shares of blocks: of those whose mean
-        coherence is above ``bound``, and of the rest.
+        One row for each network and kind of tokens. ``mean`` is the smaller of two shares, that of the
+        coherent blocks and that of the others. It is 0 if GradCAM is coherent at all blocks or at none.
     """
     means = gradcam(table).groupby(["network", "tokens", "block"], sort=False)["coherence"].mean()
     share = (means > bound).groupby(["network", "tokens"], sort=False).mean()
@@ -153,7 +209,15 @@ def coherent_at_some(table: pd.DataFrame, bound: float = 0.3) -> pd.DataFrame:
 
 
 def at_the_last_block(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Mean of a column over images, of GradCAM of the tokens that enter the last block of each network."""
+    """Mean of a column over images, for GradCAM of the input of the last block of each network.
+
+    Args:
+        table: A table of :func:`describe` or :func:`energy_on_regions`, of one or more networks.
+        value: Name of the column.
+
+    Returns:
+        A row for each network, with ``mean``.
+    """
     rows = gradcam(table)
     rows = rows[rows["tokens"] == "entering"]
     last = rows[rows["block"] == rows.groupby("network")["block"].transform("max")]
@@ -161,20 +225,26 @@ def at_the_last_block(table: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def ahead_of_gradcam(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
-    """Energy of the rollout as the review coded it minus that of GradCAM, paired by image, with a 95 % interval.
+    """Energy of the rollout as the review coded it minus that of GradCAM, paired by image.
 
     Args:
-        table: of :func:`energy_on_regions`, with network and group.
-        resamples: number of bootstrap samples.
+        table: A table of :func:`energy_on_regions`, with network and group.
+        resamples: Number of bootstrap samples.
 
     Returns:
-        One row for each network and map of GradCAM, see :func:`contrastlib.evaluation.statistics.paired_differences`.
+        One row for each network and map of GradCAM, with a 95 % interval, see
+        :func:`contrastlib.evaluation.statistics.paired_differences`.
     """
-    return pd.concat([
-        statistics.paired_differences(
-            part, "energy", ["network"], between="map", first="review", second=name, resamples=resamples).assign(map=name)
-        for _, part in table.groupby("network", sort=False) for name in gradcam(part)["map"].unique()
-    ], ignore_index=True)
+    return pd.concat(
+        [
+            statistics.paired_differences(
+                part, "energy", ["network"], between="map", first="review", second=name, resamples=resamples
+            ).assign(map=name)
+            for _, part in table.groupby("network", sort=False)
+            for name in gradcam(part)["map"].unique()
+        ],
+        ignore_index=True,
+    )
 
 
 def _maps(record: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:
@@ -190,7 +260,7 @@ def _maps(record: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tens
 
 
 def _rows(name: str, contrast: str, maps: Tensor, original: Tensor, repaired: Tensor | None) -> pd.DataFrame:
-    """Numbers of maps (2, B, h, w) of both classes, a row for each image's first."""
+    """Table of maps (2, B, h, w) of both classes, with a row for the first map of each image."""
     first, second = maps.flatten(2).double()
     return pd.DataFrame({
         "image": range(len(first)), "map": name, "contrast": contrast,
@@ -203,7 +273,11 @@ def _rows(name: str, contrast: str, maps: Tensor, original: Tensor, repaired: Te
 
 
 def _cosine(one: Tensor, other: Tensor) -> np.ndarray:
-    """Of maps (B, ...), whatever their scale: p_t (1 - p_t) takes those of the probability below torch's eps."""
+    """Cosine of maps (B, ...) at any scale.
+
+    Maps of the contrast *probability* have the factor p_t (1 - p_t), and their norm can be below the eps that
+    ``torch.cosine_similarity`` uses.
+    """
     one, other = (maps.flatten(1).double() for maps in (one, other))
     one, other = (maps / maps.norm(dim=1, keepdim=True) for maps in (one, other))
     return (one * other).sum(dim=1).numpy(force=True)

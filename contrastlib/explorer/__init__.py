@@ -16,4 +16,14 @@ from contrastlib.explorer.pictures import (
 from contrastlib.explorer.upload_form import OwnPicture
 from contrastlib.explorer.widget import Explorer
 
-__all__ = ["Explorer", "OwnPicture", "Picture", "bird", "bird_scene", "first_birds", "first_scenes", "of_set", "photograph"]
+__all__ = [
+    "Explorer",
+    "OwnPicture",
+    "Picture",
+    "bird",
+    "bird_scene",
+    "first_birds",
+    "first_scenes",
+    "of_set",
+    "photograph",
+]

@@ -214,8 +214,10 @@ def first_scenes(network: str | Classifier, wanted: int, split: str = "test") ->
     network = models.load(network) if isinstance(network, str) else network
     scenes = datasets.load("bird-scenes", split=split, size=network.input_size)
     found = (
-        index for index in range(len(scenes))
-        if set(predict(network, scenes[index].image[None])[0].topk(2).indices.tolist()) == set(scenes.labels(index))
+        index
+        for index in range(len(scenes))
+        if set(predict(network, scenes[index].image[None])[0].topk(2).indices.tolist())
+        == set(scenes.labels(index))
     )
     return [bird_scene(index, split) for index in islice(found, wanted)]
 

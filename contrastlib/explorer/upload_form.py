@@ -107,7 +107,10 @@ class OwnPicture(ipywidgets.VBox):
     def _work(self, photo: Path) -> None:
         try:
             self._show(photo)
-            self._say(f"{photo.name} is explained. Upload another picture, or choose another network and press Explain.")
+            self._say(
+                f"{photo.name} is explained. Upload another picture, or choose another network and press "
+                "Explain."
+            )
         except Stopped:
             self._say("Stopped.")
         except DataError as error:

@@ -1,4 +1,4 @@
-"""Says so where a notebook of one clone runs with the code of another."""
+"""Warning if a notebook of one clone of the repository runs with the code of another clone."""
 
 import warnings
 from pathlib import Path
@@ -7,13 +7,14 @@ CODE = Path(__file__).resolve().parents[2]
 
 
 def warn_of_another_clone(folder: Path) -> None:
-    """Warn where ``folder`` lies in a clone of this repository whose code is not the one that runs.
+    """Warn if ``folder`` is in a clone of this repository whose code is not the running code.
 
-    An environment holds the code of the clone that it was installed from. ``make`` and ``contrastlib run`` start
-    kernels with the code of their own clone all the same; papermill or Jupyter started by hand do not.
+    An environment contains the code of the clone from which it was installed. ``make`` and ``contrastlib
+    run`` start kernels with the code of their own clone. Papermill and Jupyter do not if they are started
+    directly.
 
     Args:
-        folder: where the kernel works; for a notebook, its own folder.
+        folder: Working directory of the kernel. For a notebook, this is the folder of the notebook.
     """
     for root in (folder, *folder.parents):
         if (root / "contrastlib" / "report" / Path(__file__).name).is_file():

@@ -1,4 +1,4 @@
-"""Evaluate a network of the registry on images of a data set, a batch at a time."""
+"""Evaluation of a network of the registry on images of a data set, in batches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,29 +19,39 @@ from contrastlib.assets import records
 from contrastlib.report.code_digest import code_digest
 from contrastlib.report.shards import joined
 
-SHARD = 64  # images
-SMALL = 64  # pixels: of images no larger, sixteen times as many make a batch
+SHARD = 64
+"""Number of images in a shard."""
+SMALL = 64
+"""Size in pixels. Batches of images up to this size have sixteen times as many images."""
 
 
 def evaluate(
-    evaluation: Callable[..., pd.DataFrame], network: str, dataset: str, images: Sequence[int], options: Mapping, batch: int,
-    seed: int | None = None, loading: Mapping | None = None,
+    evaluation: Callable[..., pd.DataFrame],
+    network: str,
+    dataset: str,
+    images: Sequence[int],
+    options: Mapping,
+    batch: int,
+    seed: int | None = None,
+    loading: Mapping | None = None,
 ) -> pd.DataFrame:
-    """Tables of an evaluation over batches, each row with the identity of its image.
+    """Evaluate a network on images of a data set, in batches.
 
     Args:
-        evaluation: a function of model, images, labels and the options, which returns a table with a column
-            ``image``, the index in the batch. One that has a parameter ``objects`` gets those of each image
-            (:meth:`contrastlib.datasets.base.ImageSet.objects`), one that has ``indices`` the images' indices in the set.
-        network, dataset: names of the registries.
-        images: indices in the set.
-        options: keyword arguments of the evaluation; "scoring_model" is the name of a second network.
-        batch: images at a time.
-        seed: of an evaluation that draws; None for those that draw nothing.
-        loading: options of the set, beside those that all studies use.
+        evaluation: Function of model, images, labels and the options. It returns a table with a column
+            ``image``, the index in the batch. If it has a parameter ``objects``, it gets the objects of each
+            image (:meth:`contrastlib.datasets.base.ImageSet.objects`). If it has a parameter ``indices``, it
+            gets the indices of the images in the set.
+        network: Name of a network of the registry.
+        dataset: Name of a data set of the registry.
+        images: Indices of the images in the set.
+        options: Keyword arguments of the evaluation. "scoring_model" is the name of a second network.
+        batch: Number of images in a batch.
+        seed: Seed of the evaluation. None if it does not draw random numbers.
+        loading: Options of the set that replace those of all studies.
 
     Returns:
-        The tables in one, with image (index in the set), group (unit of resampling) and label.
+        The tables of all batches, with image (index in the set), group (unit of resampling) and label.
     """
     model = load_network(network)
     if seed is not None:
@@ -70,13 +81,26 @@ def evaluate(
 
 
 def shards(
-    evaluation: Callable[..., pd.DataFrame], network: str, dataset: str, count: int | None, options: Mapping, batch: int
+    evaluation: Callable[..., pd.DataFrame],
+    network: str,
+    dataset: str,
+    count: int | None,
+    options: Mapping,
+    batch: int,
 ) -> list[dict]:
-    """Parameters of :func:`evaluate`, in shards of 64 images, for ``count`` images that stand for the set.
+    """Parameters of :func:`evaluate` for shards of 64 images that represent a set.
 
     Args:
-        options: of the evaluation, "seed" among them, and "loading", options of the set. An evaluation that has a
-            parameter ``dataset`` gets its name, one that draws its seed.
+        evaluation: Function as in :func:`evaluate`. If it has a parameter ``dataset``, it gets the name of
+            the set. If it has a parameter ``seed``, it gets the seed.
+        network: Name of a network of the registry.
+        dataset: Name of a data set of the registry.
+        count: Number of images. None for all.
+        options: Options of the evaluation. They may include "seed", and "loading" for options of the set.
+        batch: Number of images in a batch.
+
+    Returns:
+        Parameters of each shard.
     """
     own = inspect.signature(evaluation).parameters
     asked = {"dataset": dataset, **options} if "dataset" in own else dict(options)
@@ -85,7 +109,14 @@ def shards(
     apart = {key: value for key, value in (("seed", seed), ("loading", loading)) if value is not None}
     images = load_dataset(dataset, load_network(network).input_size, **(loading or {})).sample(count)
     return [
-        {"network": network, "dataset": dataset, "images": images[i : i + SHARD], "options": asked, "batch": batch, **apart}
+        {
+            "network": network,
+            "dataset": dataset,
+            "images": images[i : i + SHARD],
+            "options": asked,
+            "batch": batch,
+            **apart,
+        }
         for i in range(0, len(images), SHARD)
     ]
 
@@ -100,9 +131,12 @@ def checksums(network: str, dataset: str, options: Mapping) -> dict[str, str]:
 
 
 def registered(*names: str | None) -> str:
-    """A hash of what decides numbers in the registry's entries of networks and data sets, and of the code that they name.
+    """Hash of registry entries of networks and data sets and of the code that they name.
 
-    Names that the registry does not know, as those of torchvision's networks, and None add nothing.
+    Only fields that affect numbers count.
+
+    Names that are not in the registry, such as those of torchvision networks, and None do not affect the
+    hash.
 
     >>> registered("birds_vit") == registered("birds_vit", "torchvision/vgg16", None)
     True
@@ -115,18 +149,24 @@ def registered(*names: str | None) -> str:
 
 @lru_cache(maxsize=2)
 def load_network(name: str) -> models.Classifier:
-    """The network in the layout and on the device that are fastest."""
+    """Load a network with the memory layout and on the device that are fastest."""
     model = models.load(name)
-    if model.input_size > SMALL:  # twice as fast on a CPU; small images gain nothing
+    if model.input_size > SMALL:  # twice as fast on a CPU, except for small images
         model = model.to(memory_format=torch.channels_last)
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @lru_cache(maxsize=4)
-def load_dataset(name: str, size: int | None = None, **options) -> datasets.ImageSet:
-    """The image set as the studies use it; the birds are drawn at ``size`` pixels where it is given.
+def load_dataset(name: str, size: int | None = None, **options: Any) -> datasets.ImageSet:
+    """Load an image set with the options of the studies.
 
-    ``options`` of :func:`contrastlib.datasets.load` come before those that the studies use.
+    Args:
+        name: Name of a data set of the registry.
+        size: Size in pixels of images that are drawn, such as the birds.
+        **options: Options of :func:`contrastlib.datasets.load`, which replace those of the studies.
+
+    Returns:
+        The image set.
     """
     record = datasets.DATASETS.get(name)
     drawn = {"size": size} if size and record and record.drawn else {}

@@ -1,4 +1,4 @@
-"""What ``python -m benchmarks`` measured and kept: ratios of costs, promises, and times of the build."""
+"""Records of ``python -m benchmarks``: ratios of costs, promises, and times of the build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = {
     "backwards": "backward passes",
     "memory": "peak",
 }
-JOBS = {  # tables in which "by hand" is 1
+JOBS = {
     "activation": "24 maps of a layer, in forward passes",
     "input": "4 maps of the pixels",
     "perturbation": "section 5.1, all n and ε",
@@ -29,26 +29,29 @@ JOBS = {  # tables in which "by hand" is 1
     "memory": "memory",
     "transformer-memory": "memory, ViT-B/16",
 }
+"""Table in which the work by hand has the ratio 1 -> title of its job."""
 STEP_LIMITS = {
     "the whole book": 300,
     "tests": 480,
     "continuous integration": 1200,
     "fast tests": 90,
-}  # seconds
+}
+"""Step of the build -> limit in seconds."""
 
 
 def measured(folder: str | Path | None = None) -> pd.DataFrame:
-    """The ratios of all records of a folder, each the median over the records.
+    """Ratios of all records of a folder. Each is the median over the records.
 
     Args:
-        folder: of the records; data/results/benchmarks of this repository when None.
+        folder: Folder of the records. If None, it is data/results/benchmarks of this repository.
 
     Returns:
-        A row for each table, what was done and quantity, with ratio, min and max over the records, and limit.
-        ``attrs`` hold the summed-up provenance, how many ``records`` there are, and the ``parameters`` of the last.
+        A row for each table, job (what) and quantity, with ratio, min and max over the records, and limit.
+        ``attrs`` has the summarised provenance, the number of ``records``, and the ``parameters`` of the last
+        record.
 
     Raises:
-        FileNotFoundError: the folder holds no record.
+        FileNotFoundError: The folder has no record.
     """
     folder = FOLDER if folder is None else Path(folder)
     records = [load(path) for path in sorted(folder.glob("*.parquet"))]
@@ -67,7 +70,7 @@ def measured(folder: str | Path | None = None) -> pd.DataFrame:
 
 
 def ratio(table: pd.DataFrame, name: str, what: str, quantity: str) -> float:
-    """The ratio of one table and quantity, of the first row whose job begins with ``what``."""
+    """Ratio of one table and quantity, from the first row whose job begins with ``what``."""
     rows = table[
         (table["table"] == name) & table["what"].str.startswith(what) & (table["quantity"] == quantity)
     ]
@@ -75,13 +78,16 @@ def ratio(table: pd.DataFrame, name: str, what: str, quantity: str) -> float:
 
 
 def many_maps(table: pd.DataFrame) -> pd.Series:
-    """Forward passes that many maps of a layer take, by the library that makes them."""
+    """Cost of many maps of a layer in forward passes, by the library that computes them."""
     rows = table[(table["table"] == "activation") & table["quantity"].str.contains(r"^\d+ maps, wall")]
     return rows.assign(way=rows["what"].str.split(", ").str[0]).set_index("way")["ratio"]
 
 
 def of_methods(table: pd.DataFrame) -> pd.DataFrame:
-    """Forward passes that one map of each method takes, a column for each contrast; the dearest method first."""
+    """Cost of one map of each method in forward passes, in descending order.
+
+    There is a column for each contrast.
+    """
     rows = table[
         (table["table"] == "methods") & (table["quantity"] == "cpu") & table["what"].str.contains(", ")
     ].copy()
@@ -92,7 +98,14 @@ def of_methods(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def against_by_hand(table: pd.DataFrame) -> pd.DataFrame:
-    """What contrastlib takes where the same work by hand is 1: job, kind (of ``KINDS``), ratio, min, max, limit."""
+    """Cost of contrastlib relative to the same work by hand.
+
+    Args:
+        table: A table of :func:`measured`.
+
+    Returns:
+        Columns job, kind (of ``KINDS``), ratio, min, max and limit.
+    """
     ours = table[
         table["what"].str.startswith("contrastlib")
         & table["table"].isin(JOBS)
@@ -108,9 +121,14 @@ def against_by_hand(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def promises(table: pd.DataFrame) -> pd.DataFrame:
-    """:func:`against_by_hand` where a limit was set, with a verdict.
+    """Rows of :func:`against_by_hand` that have a limit, with a verdict.
 
-    "kept": the ratio is within the limit in every record; "broken": above it in every one; else "undecided".
+    Args:
+        table: A table of :func:`measured`.
+
+    Returns:
+        The rows with verdict, which is "kept" if the ratio is within the limit in every record, "broken" if
+        it is above the limit in every record, and "undecided" otherwise.
     """
     limited = against_by_hand(table).dropna(subset="limit")
     verdict = pd.Series("undecided", index=limited.index)
@@ -120,9 +138,15 @@ def promises(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def build_times(folder: str | Path | None = None) -> pd.DataFrame:
-    """Seconds of each step of the build, with limit and verdict; ``attrs["made"]`` says when and where.
+    """Seconds of each step of the build, with limit and verdict.
 
     The step "the whole book" is the sum of "notebooks" and "pages".
+
+    Args:
+        folder: Folder of the records. If None, it is data/results/benchmarks of this repository.
+
+    Returns:
+        A row for each step. ``attrs["made"]`` describes the machine, the versions and the date.
     """
     folder = FOLDER if folder is None else Path(folder)
     times = json.loads((folder / "build_times.json").read_text(encoding="utf-8"))
@@ -137,12 +161,12 @@ def build_times(folder: str | Path | None = None) -> pd.DataFrame:
         .where(steps["limit"].notna())
     )
     steps.attrs["made"] = (
-        f"{times['processors']} processors, {times['machine']}, Python {times['python']}, {times['date'][:10]}, "
-        f"commit {times['commit'][:10]}"
+        f"{times['processors']} processors, {times['machine']}, Python {times['python']}, "
+        f"{times['date'][:10]}, commit {times['commit'][:10]}"
     )
     return steps
 
 
 def moved(folder: str | Path | None = None) -> pd.DataFrame:
-    """How far results that were computed again are from those before (``python -m benchmarks.moved --save``)."""
+    """Differences between recomputed and earlier results (``python -m benchmarks.moved --save``)."""
     return pd.read_csv((FOLDER if folder is None else Path(folder)) / "moved.csv")

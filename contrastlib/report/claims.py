@@ -1,9 +1,9 @@
-"""The claims that the report tests, as records, and the one way from a record and a study's tables to a verdict.
+"""Claims that the report tests, as records, and their verdicts.
 
-``book/claims/PAGE.yaml`` holds the claims that the notebook PAGE tests; :class:`Claim` says what a record holds.
-:func:`judge` turns a claim and tables into a :class:`Finding` for each scale. Verdict tables of the notebooks
-(:mod:`contrastlib.report.verdict_tables`), the claims page and ``claims.json`` (:mod:`contrastlib.report.claims_page`) are
-made from these.
+``book/claims/PAGE.yaml`` has the claims that the notebook PAGE tests. :class:`Claim` documents the fields of
+a record. :func:`judge` computes a :class:`Finding` for each scale from a claim and tables. These are the
+basis of the verdict tables of the notebooks (:mod:`contrastlib.report.verdict_tables`), of the claims page
+and of ``claims.json`` (:mod:`contrastlib.report.claims_page`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -31,22 +32,22 @@ NOTHING = "no cell to judge"
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim is computed from.
+    """Evidence from which the verdict on a claim is computed.
 
     Attributes:
-        study: name of the table, such as that of a study of :mod:`contrastlib.report.studies`.
-        effects: a function of ``contrastlib.evaluation`` as "module.function", or of another module of ``contrastlib``
-            with its full name. From the selected rows of the table it computes one row for each cell, with
-            ``network``, ``mean``, and ``low`` and ``high`` where the criterion asks for intervals.
-        criterion: which values of a cell support the claim.
-        options: keyword arguments of that function.
-        select: column -> the values of the rows that count: one, a list, "last" (the last value listed for each network)
-            or a comparison such as "> 0.1".
-        leave_out: column -> values of the rows that do not count.
-        count_once: column that tells methods apart whose maps may be the same; of such methods the first counts. None
-            counts all.
-        fewest: cells that rest on fewer photographs than this do not count.
-        format: of an effect in text, such as "+.3f" or ".0%".
+        study: Name of the table, such as that of a study of :mod:`contrastlib.report.studies`.
+        effects: Function of ``contrastlib.evaluation`` as "module.function", or of another module of
+            ``contrastlib`` with its full name. From the selected rows of the table it computes one row for
+            each cell, with ``network``, ``mean``, and ``low`` and ``high`` if the criterion needs intervals.
+        criterion: Condition for a cell to support the claim.
+        options: Keyword arguments of the function.
+        select: Column -> values of the rows that count. A value, a list, "last" (the last value listed for
+            each network) or a comparison such as "> 0.1".
+        leave_out: Column -> values of the rows that do not count.
+        count_once: Column in which methods with equal maps have equal values. Of such methods, the first
+            counts. None counts all.
+        fewest: Cells with fewer photographs than this do not count.
+        format: Format of an effect in text, such as "+.3f" or ".0%".
     """
 
     study: str
@@ -62,26 +63,28 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """One claim, and what would refute it.
+    """A claim, and the result that would refute it.
 
     Attributes:
-        id: unique, in words joined by hyphens.
-        page: the notebook that tests it.
-        paper: key of the bibliography, or "ours".
-        section: of the paper, with the table or figure; "" for our own.
-        text: the claim in words, Markdown.
+        id: Unique identifier, in words joined by hyphens.
+        page: Notebook that tests the claim.
+        paper: Key of the bibliography, or "ours".
+        section: Section of the paper, with the table or figure. Empty for our own claims.
+        text: The claim in words, as Markdown.
         kind: "stated" by the paper, "implied" by it, or "ours".
-        population: images and networks that it is about.
-        measure: what is measured, in words.
-        refuted: what would refute it.
-        smallest_effect: the smallest effect of interest in words; "none set" where any effect on the claimed side counts.
-        set_before: whether claim and criterion were fixed before results were seen; else what was decided after.
-        evidence: None for a claim that was not tested.
-        variants: name -> changes of the evidence. Their verdicts are given beside the main one, at the scales where
-            there is something to leave out.
-        untested: scale -> why there is no verdict at that scale.
-        note: what a reader of the verdict should know, Markdown.
-        main: whether it is the main claim of its section, one of those that the landing page shows.
+        population: Images and networks of the claim.
+        measure: Measured quantity, in words.
+        refuted: Result that would refute the claim.
+        smallest_effect: Smallest effect of interest in words. "none set" if any effect on the claimed side
+            counts.
+        set_before: Whether claim and criterion were fixed before results were seen. If not, a text on what
+            was decided later.
+        evidence: Evidence of the claim. None if it was not tested.
+        variants: Name -> modified evidence. Its verdict is shown with the main one, at the scales at which
+            there are rows to leave out.
+        untested: Scale -> reason for the lack of a verdict at that scale.
+        note: Remark for readers of the verdict, as Markdown.
+        main: Whether the claim is a main claim of its section, which the landing page shows.
     """
 
     id: str
@@ -104,17 +107,19 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the tables of one scale say of a claim.
+    """Verdict on a claim from the tables of one scale.
 
     Attributes:
-        word: see :func:`contrastlib.report.verdicts.verdict`; or the reason why there is none.
-        supporting, opposing, cells: how many cells lie on the claimed side, on the other one, and count at all. 0 cells
-            where there is no verdict.
-        intervals: whether the cells were judged by intervals.
-        effects: network -> mean over its cells.
-        images: how many images of all networks; None where the effects do not say.
-        variants: name of a variant -> its finding.
-        without: network -> the word without that network, where it is another one. Such a verdict hangs on one network.
+        word: Verdict, see :func:`contrastlib.report.verdicts.verdict`, or the reason for the lack of one.
+        supporting: Number of cells on the claimed side.
+        opposing: Number of cells on the other side.
+        cells: Number of all cells that count. 0 if there is no verdict.
+        intervals: Whether the cells were judged by intervals.
+        effects: Network -> mean over its cells.
+        images: Number of images of all networks. None if the table has no images.
+        variants: Name of a variant -> its finding.
+        without: Network -> verdict without that network, if it is another one. Such a verdict depends on one
+            network.
     """
 
     word: str
@@ -129,7 +134,9 @@ class Finding:
 
     @property
     def counted(self) -> str:
-        """The word, and of how many cells it is made; of intervals also how many lie on the other side.
+        """The verdict and the numbers of cells on which it is based.
+
+        If it is based on intervals, the number of opposing cells is included.
 
         >>> Finding("mixed", 2, 1, 3, True).counted
         'mixed (2 of 3, 1 against)'
@@ -144,10 +151,18 @@ class Finding:
 
 @lru_cache
 def claims(page: str | None = None, folder: Path = FOLDER) -> dict[str, Claim]:
-    """The claims of a notebook, or of all of them, by their ids, in the order of their files.
+    """Claims of a notebook, or of all notebooks, by their identifiers, in the order of the files.
+
+    Args:
+        page: Name of the notebook. None for all.
+        folder: Folder of the files.
+
+    Returns:
+        Identifier -> claim.
 
     Raises:
-        ValueError: a record is not complete, or names what does not exist; with the file and the claim.
+        ValueError: A record is incomplete, or names something that does not exist. The message names file and
+            claim.
     """
     paths = sorted(folder.glob("*.yaml")) if page is None else [folder / f"{page}.yaml"]
     found: dict[str, Claim] = {}
@@ -159,28 +174,42 @@ def claims(page: str | None = None, folder: Path = FOLDER) -> dict[str, Claim]:
     return found
 
 
-def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters) -> dict[str, Finding]:
+def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters: Any) -> dict[str, Finding]:
     """Verdicts on a claim at each scale.
 
     Args:
-        claim: the record.
-        tables: scale -> table of the study that the claim's evidence names.
-        parameters: of the notebook. They fill in ``{name}`` in the values that the evidence selects, and those that
-            are options of the function of effects are handed to it.
+        claim: The record.
+        tables: Scale -> table of the study that the evidence of the claim names.
+        **parameters: Parameters of the notebook. They replace ``{name}`` in the values that the evidence
+            selects. Those that are options of the function of effects are passed to it.
+
+    Returns:
+        Scale -> finding.
     """
     scales = [scale for scale in SCALES if scale in tables or scale in claim.untested]
     return {scale: _finding(claim, scale, tables.get(scale), parameters) for scale in scales}
 
 
 def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.DataFrame:
-    """The rows of a table that count; none where all those selected are left out.
+    """Rows of a table that count. There are none if all selected rows are left out.
+
+    Args:
+        table: Table of a study.
+        evidence: Evidence that selects rows.
+        parameters: Parameters of the notebook.
+
+    Returns:
+        The selected rows.
 
     Raises:
-        ValueError: the table has no such column, or none of its rows is selected.
+        ValueError: The table lacks a column, or no row is selected.
     """
     for column, wanted in (*evidence.select.items(), *evidence.leave_out.items()):
         if column not in table:
-            raise ValueError(f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has {', '.join(table)}")
+            raise ValueError(
+                f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has "
+                f"{', '.join(table)}"
+            )
     for column, wanted in evidence.select.items():
         table = table[_matches(table, column, wanted, parameters)]
     if table.empty:
@@ -191,9 +220,11 @@ def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd
 
 
 def as_records(claim: Claim, findings: Mapping[str, Finding]) -> dict:
-    """A claim and its findings as plain values, for ``claims.json``."""
+    """Convert a claim and its findings to plain values for ``claims.json``."""
     record = {key: value for key, value in asdict(claim).items() if key not in ("evidence", "variants")}
-    record["findings"] = {scale: asdict(finding) | {"counted": finding.counted} for scale, finding in findings.items()}
+    record["findings"] = {
+        scale: asdict(finding) | {"counted": finding.counted} for scale, finding in findings.items()
+    }
     if claim.evidence:
         record["study"], record["format"] = claim.evidence.study, claim.evidence.format
         record["criterion"] = claim.evidence.criterion.sentence()
@@ -211,7 +242,10 @@ def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: M
 
 
 def _leaves_out_rows(variant: Evidence, main: Evidence, table: pd.DataFrame) -> bool:
-    """Whether a variant that leaves out other rows finds any; one without a network needs that network."""
+    """Whether a variant leaves out other rows than the main evidence and the table has any of them.
+
+    A variant without a certain network applies only if the table has that network.
+    """
     if variant.leave_out == main.leave_out:
         return True
     return any(table[column].isin(_list(unwanted)).any() for column, unwanted in variant.leave_out.items())
@@ -225,7 +259,11 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
     options = _accepted(function, parameters) | dict(evidence.options)
     effects = function(rows, **options)
     if evidence.count_once:
-        keys = [key for key in (*options.get("by", ()), "contrast", "image") if key in rows and key not in ("network", "method")]
+        keys = [
+            key
+            for key in (*options.get("by", ()), "contrast", "image")
+            if key in rows and key not in ("network", "method")
+        ]
         effects = effects.merge(distinct_methods(rows, evidence.count_once, list(dict.fromkeys(keys))))
     if evidence.fewest:
         effects = effects[effects["groups"] >= evidence.fewest]
@@ -235,15 +273,22 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
         return Finding(NOTHING)
     word, supporting, opposing = verdict(effects, evidence.criterion)
     return Finding(
-        word, supporting, opposing, len(effects), evidence.criterion.intervals,
-        {name: float(value) for name, value in effects.groupby("network", sort=False)["mean"].mean().dropna().items()},
+        word,
+        supporting,
+        opposing,
+        len(effects),
+        evidence.criterion.intervals,
+        {
+            name: float(value)
+            for name, value in effects.groupby("network", sort=False)["mean"].mean().dropna().items()
+        },
         int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None,
         without=_without_one(effects, evidence.criterion, word),
     )
 
 
 def _without_one(effects: pd.DataFrame, criterion: Criterion, word: str) -> dict[str, str]:
-    """Network -> the verdict's word without it, where that differs from the word with all networks."""
+    """Network -> verdict without it, if that differs from the verdict with all networks."""
     names = effects["network"].unique()
     rest = {name: effects[effects["network"] != name] for name in names if len(names) > 1}
     words = {name: verdict(part, criterion)[0] for name, part in rest.items()}
@@ -251,13 +296,15 @@ def _without_one(effects: pd.DataFrame, criterion: Criterion, word: str) -> dict
 
 
 def _accepted(function: Callable, parameters: Mapping) -> dict:
-    """The parameters that a function names; ``resamples`` also where it hands further options on."""
+    """The parameters that a function has. ``resamples`` is included if the function accepts any options."""
     known = inspect.signature(function).parameters
-    names = set(known) | ({"resamples"} if any(each.kind is each.VAR_KEYWORD for each in known.values()) else set())
+    names = set(known) | (
+        {"resamples"} if any(each.kind is each.VAR_KEYWORD for each in known.values()) else set()
+    )
     return {key: value for key, value in parameters.items() if key in names}
 
 
-def _matches(table: pd.DataFrame, column: str, wanted, parameters: Mapping) -> pd.Series:
+def _matches(table: pd.DataFrame, column: str, wanted: Any, parameters: Mapping) -> pd.Series:
     if wanted == "last":
         return table[column] == table.groupby("network")[column].transform("last")
     if isinstance(wanted, str):
@@ -268,7 +315,7 @@ def _matches(table: pd.DataFrame, column: str, wanted, parameters: Mapping) -> p
     return table[column].isin(_list(wanted))
 
 
-def _list(value) -> Sequence:
+def _list(value: Any) -> Sequence:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
@@ -294,18 +341,24 @@ def _claim(path: Path, entry: dict, shared: Mapping) -> Claim:
     unknown = set(entry) - {each.name for each in fields(Claim)}
     missing = {"id", "paper", "section", "text", "kind"} - set(entry)
     if unknown or missing:
-        raise ValueError(f"{name}: " + (f"unknown {sorted(unknown)}" if unknown else f"{sorted(missing)} missing"))
+        raise ValueError(
+            f"{name}: " + (f"unknown {sorted(unknown)}" if unknown else f"{sorted(missing)} missing")
+        )
     if entry["kind"] not in KINDS:
         raise ValueError(f"{name}: kind is {entry['kind']!r}, not one of {', '.join(KINDS)}")
     tested = own is not None
     if tested and not (entry.get("refuted") and entry.get("measure")):
-        raise ValueError(f"{name}: a claim that is tested says what is measured and what would refute it")
+        raise ValueError(f"{name}: a tested claim says what is measured and what would refute it")
     if not tested and not entry.get("untested"):
         raise ValueError(f"{name}: a claim without evidence says for each scale why it was not tested")
     whole = {**shared, **(own or {})}
     return Claim(
-        page=path.stem, **entry, evidence=_evidence(name, whole) if tested else None,
-        variants={title: _evidence(f"{name}, {title}", {**whole, **changes}) for title, changes in variants.items()},
+        page=path.stem,
+        **entry,
+        evidence=_evidence(name, whole) if tested else None,
+        variants={
+            title: _evidence(f"{name}, {title}", {**whole, **changes}) for title, changes in variants.items()
+        },
     )
 
 
@@ -319,7 +372,7 @@ def _evidence(name: str, entry: Mapping) -> Evidence:
 
 
 def scales_of(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[str]:
-    """The scales that tables are there for, in order.
+    """Scales that occur in tables, in order.
 
     >>> scales_of({"study": {"real": pd.DataFrame(), "quick": pd.DataFrame()}})
     ['quick', 'real']

@@ -1,7 +1,8 @@
 """Claims in the book: tables of the claims page, verdicts in sentences, and ``claims.json``.
 
-Notebooks judge their claims when they run (:mod:`contrastlib.report.verdict_tables`), and their outputs hold the findings.
-The book reads them from there, so that no page shows another verdict than the notebook that it links to.
+Notebooks judge their claims when they run (:mod:`contrastlib.report.verdict_tables`), and their outputs
+contain the findings. The book reads the findings from these outputs, so that a page and the notebook it links
+to show the same verdicts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Finding, claims
@@ -23,13 +25,17 @@ SCALES = ("quick", "real")
 
 
 def executed_claims(folder: Path) -> dict[str, dict]:
-    """The records of all claims, in the order of the records' files, with the findings of the executed notebooks.
+    """Records of all claims with the findings of the executed notebooks, in the order of the files.
 
     Args:
-        folder: of the executed notebooks.
+        folder: Folder of the executed notebooks.
+
+    Returns:
+        Identifier -> record.
 
     Raises:
-        ValueError: a notebook holds no verdict on one of its claims: it was executed before the claim was written.
+        ValueError: A notebook has no verdict on one of its claims, because it was executed before the claim
+            was written.
     """
     found: dict[str, dict] = {}
     for path in sorted(folder.glob("*.ipynb")):
@@ -37,45 +43,53 @@ def executed_claims(folder: Path) -> dict[str, dict]:
     missing = [claim for claim in claims().values() if claim.id not in found]
     if missing:
         raise ValueError(
-            f"{len(missing)} claims have no verdict yet, among them {missing[0].id} of {missing[0].page}: run `make book`"
+            f"{len(missing)} claims have no verdict yet, among them {missing[0].id} of {missing[0].page}: "
+            "run `make book`"
         )
     return {name: found[name] for name in claims()}
 
 
 def claims_in(notebook: Mapping) -> dict[str, dict]:
-    """The records that the verdict tables of an executed notebook hold, by the claims' ids.
+    """Records of the verdict tables of an executed notebook, by the identifiers of the claims.
 
     >>> output = {"metadata": {KEY: {"a-claim": {"text": "…"}}}}
     >>> claims_in({"cells": [{"outputs": [output]}, {}]})
     {'a-claim': {'text': '…'}}
     """
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    return {name: record for output in outputs for name, record in output.get("metadata", {}).get(KEY, {}).items()}
+    return {
+        name: record for output in outputs for name, record in output.get("metadata", {}).get(KEY, {}).items()
+    }
 
 
 def finding(record: Mapping, scale: str) -> Finding | None:
-    """The finding of a record at a scale; None where there is none."""
+    """Finding of a record at a scale. None if there is none."""
     kept = record["findings"].get(scale)
     return _finding(kept) if kept else None
 
 
 def table(records: Iterable[Mapping], folder: str) -> str:
-    """Markdown: one row for each claim, with its verdicts, its effects and the page that tests it.
+    """Table in Markdown with a row for each claim: its verdicts, its effects and the page that tests it.
 
     Args:
-        records: see :func:`executed_claims`.
-        folder: of the executed notebooks, seen from the page that shows the table.
+        records: Records of :func:`executed_claims`.
+        folder: Folder of the executed notebooks, relative to the page that shows the table.
+
+    Returns:
+        The table.
     """
     rows = []
     for record in records:
         found = {scale: each for scale in SCALES if (each := finding(record, scale))}
         verdicts = [shown(found[scale]) if scale in found else "not run" for scale in SCALES]
-        rows.append([_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)])
+        rows.append(
+            [_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)]
+        )
     return _markdown(["claim", "quick", "real", "effect, by network", "page"], rows)
 
 
 def summary(records: Iterable[Mapping]) -> str:
-    """Markdown: how many claims of each paper have which verdict, at the quick and at the real scale.
+    """Table in Markdown with the number of claims of each paper by verdict, quick · real.
 
     >>> finding = {"word": "supported"}
     >>> print(summary([{"paper": "ours", "findings": {"quick": finding, "real": {"word": "no boxes"}}}]))
@@ -84,65 +98,92 @@ def summary(records: Iterable[Mapping]) -> str:
     | ours | 1 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 1 |
     """
     words = ["supported", "mostly supported", "undecided", "mixed", "refuted", "not tested"]
-    found = [(record["paper"], scale, record["findings"].get(scale, {}).get("word")) for record in records for scale in SCALES]
+    found = [
+        (record["paper"], scale, record["findings"].get(scale, {}).get("word"))
+        for record in records
+        for scale in SCALES
+    ]
     counts = Counter((paper, scale, word if word in words else "not tested") for paper, scale, word in found)
     papers = [paper for paper in PAPERS if any(paper == each for each, _, _ in found)]
-    rows = [[PAPERS[paper], *(" · ".join(str(counts[paper, scale, word]) for scale in SCALES) for word in words)]
-            for paper in papers]
+    rows = [
+        [PAPERS[paper], *(" · ".join(str(counts[paper, scale, word]) for scale in SCALES) for word in words)]
+        for paper in papers
+    ]
     heads = [f"{SIGNS.get(word, '–')} {word.removesuffix(' supported')}" for word in words]
     return _markdown(["claims of", *heads], rows)
 
 
 def depending(records: Iterable[Mapping], folder: str) -> str:
-    """Markdown: the verdicts that have another word when one network is left out, and that word.
+    """Table in Markdown with the verdicts that change if one network is left out.
 
     Args:
-        records, folder: see :func:`table`.
+        records: As in :func:`table`.
+        folder: As in :func:`table`.
+
+    Returns:
+        The table, with both verdicts.
     """
     rows = []
     for record in records:
         for scale in SCALES:
             found = finding(record, scale)
             if found and found.without:
-                others = "; ".join(f"without {title(name)}: {shown(Finding(word))}" for name, word in found.without.items())
-                rows.append([_stated(record), f"{scale}: {shown(replace(found, variants={}))}", others, _page(record, folder)])
+                others = "; ".join(
+                    f"without {title(name)}: {shown(Finding(word))}" for name, word in found.without.items()
+                )
+                rows.append(
+                    [
+                        _stated(record),
+                        f"{scale}: {shown(replace(found, variants={}))}",
+                        others,
+                        _page(record, folder),
+                    ]
+                )
     return _markdown(["claim", "verdict", "with one network left out", "page"], rows)
 
 
 class ClaimsDirective(SphinxDirective):
     """Claims as a table.
 
-    The argument says which: a paper's key or "ours" for all claims of it, "main" for the main claims of each section, "summary"
-    for counts of verdicts, "depending" for verdicts that hang on one network.
+    The argument selects the claims: the key of a paper or "ours" for all of its claims, "main" for the main
+    claims of each section, "summary" for counts of verdicts, and "depending" for verdicts that depend on one
+    network.
     """
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Called by Sphinx."""
+        """Parse the table. Called by Sphinx."""
         which, every = self.arguments[0], executed_claims(Path(self.env.srcdir) / EXECUTED).values()
         if which == "summary":
             text = summary(every)
         elif which == "depending":
             text = depending(every, "executed")
         else:
-            chosen = [record for record in every if (record["main"] if which == "main" else record["paper"] == which)]
+            chosen = [
+                record
+                for record in every
+                if (record["main"] if which == "main" else record["paper"] == which)
+            ]
             text = table(chosen, "executed")
         return self.parse_text_to_nodes(text)
 
 
 class VerdictRole(SphinxRole):
-    """The verdict on a claim with its counts; the text is the claim's id and the scale."""
+    """The verdict on a claim with its counts.
+
+    The text of the role consists of the identifier of the claim and the scale.
+    """
 
     def run(self) -> tuple[list[nodes.Node], list]:
-        """Called by Sphinx."""
+        """Create the text. Called by Sphinx."""
         name, scale = self.text.split()
         found = finding(executed_claims(Path(self.env.srcdir) / EXECUTED)[name], scale)
         return [nodes.inline("", shown(found), classes=["verdict"])], []
 
 
-def write_claims(app, error: Exception | None) -> None:
-    """Write ``claims.json`` beside the pages of the book."""
+def write_claims(app: Sphinx, error: Exception | None) -> None:
+    """Write ``claims.json`` to the folder of the pages of the book."""
     of_the_book = (Path(app.srcdir) / "book" / "claims").exists()
     if error is None and app.builder.format == "html" and of_the_book:
         records = list(executed_claims(Path(app.srcdir) / EXECUTED).values())

@@ -1,6 +1,6 @@
-"""A hash of the code that an evaluation computes with: its own module, and what it names of the library.
+"""Hash of the code that an evaluation uses: its own module, and the imported modules of the library.
 
-A change of it reminds of the version of a study: see :mod:`contrastlib.report.versions`.
+If the hash changes, a decision on the version of a study is needed; see :mod:`contrastlib.report.versions`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,28 @@ import hashlib
 import importlib.util
 import pkgutil
 from pathlib import Path
+from typing import Any
 
-COMPUTING = ("contrastlib.evaluation", "contrastlib.explainers", "contrastlib.autograd", "contrastlib.contrasts", "contrastlib._explain")
-"""packages and modules that count; what data, networks, figures and downloads are made of does not"""
+COMPUTING = (
+    "contrastlib.evaluation",
+    "contrastlib.explainers",
+    "contrastlib.autograd",
+    "contrastlib.contrasts",
+    "contrastlib._explain",
+)
+"""Packages and modules that count. Those of data, networks, figures and downloads do not."""
 
 
 def code_digest(module: str) -> str:
-    """Hash of a module and of all that it imports from the parts of contrastlib that compute.
+    """Hash of a module and of all its imports from the parts of contrastlib that compute.
 
-    Comments, docstrings and formatting do not count. It is the same for all releases of Python.
+    Comments, docstrings and formatting do not affect the hash. It is the same for all releases of Python.
+
+    Args:
+        module: Full name of the module.
+
+    Returns:
+        The SHA-256 hash.
 
     >>> code_digest("contrastlib.contrasts") == code_digest("contrastlib.contrasts")
     True
@@ -31,10 +44,16 @@ def code_digest(module: str) -> str:
 
 
 def closure(module: str) -> set[str]:
-    """The module, and the modules of ``COMPUTING`` that it imports, directly or not.
+    """The module, and the modules of ``COMPUTING`` that it imports, directly or indirectly.
 
-    A name that a package only passes on leads to the module that defines it: ``from contrastlib.explainers import
-    gradcam`` to ``contrastlib.explainers.cam``, and not to all explainers.
+    For a name that a package imports from a module, the module counts: ``from contrastlib.explainers import
+    gradcam`` leads to ``contrastlib.explainers.cam`` and not to all explainers.
+
+    Args:
+        module: Full name of the module.
+
+    Returns:
+        Full names of modules.
     """
     found, waiting = set(), [module]
     while waiting:
@@ -47,16 +66,26 @@ def closure(module: str) -> set[str]:
 
 @functools.cache
 def _imports(module: str) -> set[str]:
-    """Modules of ``COMPUTING`` that this one imports, anywhere in it; of a registry all modules of its package."""
-    found = {found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)}
-    if any(isinstance(node, ast.Attribute) and node.attr == "walk_packages" for node in ast.walk(_tree(module))):
+    """Modules of ``COMPUTING`` that a module imports anywhere.
+
+    For a registry, these are all modules of its package.
+    """
+    found = {
+        found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)
+    }
+    if any(
+        isinstance(node, ast.Attribute) and node.attr == "walk_packages" for node in ast.walk(_tree(module))
+    ):
         package = importlib.util.find_spec(importlib.util.find_spec(module).parent)
-        found |= {each.name for each in pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")}
+        found |= {
+            each.name
+            for each in pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")
+        }
     return found
 
 
 def _imported(module: str) -> list[tuple[str, str | None]]:
-    """(module, name taken from it or None) of each import from contrastlib."""
+    """(module, imported name or None) for each import from contrastlib."""
     pairs: list[tuple[str, str | None]] = []
     package = importlib.util.find_spec(module).parent
     for node in ast.walk(_tree(module)):
@@ -69,7 +98,7 @@ def _imported(module: str) -> list[tuple[str, str | None]]:
 
 
 def _modules(origin: str, name: str | None) -> set[str]:
-    """Where a name that is taken from a module or package is defined."""
+    """Modules that define a name that is imported from a module or package."""
     if name is None:
         return {origin}
     if _is_module(f"{origin}.{name}"):
@@ -97,19 +126,30 @@ def _tree(module: str) -> ast.Module:
 
 @functools.cache
 def _parsed(source: str) -> ast.Module:
-    """The syntax tree without docstrings."""
+    """Syntax tree without docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
             del body[0]
     return tree
 
 
-def _plain(node) -> object:
-    """A syntax tree as lists and texts; fields that are empty are left out, as releases of Python add such."""
+def _plain(node: Any) -> object:
+    """Syntax tree as lists and strings.
+
+    Empty fields are left out, because new releases of Python add such fields.
+    """
     if isinstance(node, ast.AST):
-        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != [])
+        fields = (
+            (name, _plain(value))
+            for name, value in ast.iter_fields(node)
+            if value is not None and value != []
+        )
         return [type(node).__name__, *fields]
     return [_plain(each) for each in node] if isinstance(node, list) else repr(node)

@@ -1,4 +1,4 @@
-"""Smaller images in the outputs of notebooks."""
+"""Compression of images in the outputs of notebooks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ import numpy as np
 from PIL import Image
 
 SMALL = 40_000
-"""bytes of an image that is left as it is"""
+"""Size in bytes up to which images are not compressed."""
 TOLERANCE = 32
-"""largest change of a channel, of 255, that a palette may make to any pixel"""
+"""Largest change of a channel, of 255, that a palette may cause at any pixel."""
 EMBEDDED = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
 def compress(data: dict) -> dict:
-    """The forms of an output, MIME type -> content, with large PNG images made smaller.
+    """Compress the large PNG images of an output.
+
+    Args:
+        data: MIME type -> content of an output.
+
+    Returns:
+        The same with compressed images.
 
     >>> compress({"text/plain": "1"})
     {'text/plain': '1'}
@@ -32,13 +38,17 @@ def compress(data: dict) -> dict:
 
 
 def smaller(png: bytes) -> tuple[str, bytes]:
-    """MIME type and content of an image: of a PNG with 256 colours and a JPEG (quality 88) the smaller one.
+    """Compress a PNG to 256 colours or to a JPEG of quality 88, whichever is smaller.
 
-    Drawings get smaller as PNG, photographs as JPEG. The palette is refused where it changes a colour: a small blue spot
-    in a red map would get another meaning. Small images, and those that would not shrink, stay as they are.
+    Drawings are smaller as PNG and photographs as JPEG. The palette is not used if it changes a colour by
+    more than ``TOLERANCE``, because a small blue region in a red map would change its meaning. Images of up
+    to ``SMALL`` bytes, and those that cannot be compressed, remain unchanged.
 
     Args:
-        png: an image without transparency that matters: it is laid on white.
+        png: A PNG image. If it is transparent, it is drawn on white.
+
+    Returns:
+        MIME type and content of the image.
     """
     if len(png) <= SMALL:
         return "image/png", png

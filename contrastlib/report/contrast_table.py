@@ -1,4 +1,4 @@
-"""The table of contrasts, made from their records; ``contrast-table`` in a page."""
+"""Table of the contrasts, made from their records, for the directive ``contrast-table``."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contrastlib import contrasts
 
 
 class ContrastTable(SphinxDirective):
-    """The table of contrasts, in a page written in Markdown."""
+    """The table of contrasts in a page written in Markdown."""
 
     def run(self) -> list:
-        """Called by Sphinx."""
+        """Parse the table. Called by Sphinx."""
         for each in contrasts.CONTRASTS.values():
             self.env.note_dependency(each.function.__code__.co_filename)
         return self.parse_text_to_nodes(contrast_table())
 
 
 def contrast_table() -> str:
-    """A row of Markdown for each contrast: its weights, the question that its map answers, and where it comes from.
+    """Table in Markdown with a row for each contrast: weights, question, sum of the weights and source.
 
     >>> print(contrast_table())
     | `contrast=` | weights $w$ | the question | their sum | source |

@@ -1,33 +1,35 @@
-"""Figures with controls: drawn again by the kernel where the notebook runs, a still on a page."""
+"""Figures with controls, which a running kernel redraws and a page shows as an image."""
 
 import asyncio
 import base64
 import io
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-PAUSE = 0.15  # seconds without a change before the figure is drawn again
+PAUSE = 0.15
+"""Seconds without a change before the figure is redrawn."""
 
 
 class Controls(ipywidgets.interactive):
     """A figure and the controls of the function that draws it.
 
-    Live, a change draws the figure again: once for several changes in quick succession, and for those made while
-    it is being drawn. An error is shown in place of the note "computing". A page shows the figure as it is
-    displayed first, and says what the controls are.
+    In a running notebook, a change of a control redraws the figure. Several changes in quick succession, or
+    while the figure is drawn, cause one redrawing. An error is shown as a note. A page shows the figure with
+    the first values, and a caption that names the controls.
 
     Args:
-        draw: returns a figure; its parameters' defaults are the first values.
-        alt: alternative text of the figure; ``{name}`` stands for the value of a control.
-        choices: for each parameter a widget of ipywidgets, or what stands for one: a list of values, a
-            dictionary (label -> value), a tuple (lowest, highest, step), a truth value.
+        draw: Function that returns a figure. The defaults of its parameters are the first values.
+        alt: Alternative text of the figure. ``{name}`` is replaced by the value of a control.
+        **choices: For each parameter a widget of ipywidgets, or an abbreviation of one: a list of values, a
+            dictionary (label -> value), a tuple (lowest, highest, step), or a Boolean.
 
     Raises:
-        ValueError: a parameter of ``draw`` has neither a choice nor a default.
+        ValueError: A parameter of ``draw`` has neither a choice nor a default.
 
     >>> def line(slope=1, style="dotted"):
     ...     figure, ax = plt.subplots()
@@ -40,11 +42,11 @@ class Controls(ipywidgets.interactive):
     A still. The controls (slope: 1, style: dotted) redraw it where the notebook runs: make lab.
     """
 
-    def __init__(self, draw: Callable[..., Figure], alt: str, /, **choices):
+    def __init__(self, draw: Callable[..., Figure], alt: str, /, **choices: Any) -> None:
         self._alt, self._waiting = alt, None
         self._picture = ipywidgets.HTML()
         self._note = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="2em"))
-        super().__init__(draw, **choices)  # makes the widgets, observes them, and calls `update`
+        super().__init__(draw, **choices)  # creates and observes the widgets, and calls `update`
         for widget in self.kwargs_widgets:
             widget.style.description_width = "initial"
             if widget.has_trait("continuous_update"):
@@ -54,11 +56,14 @@ class Controls(ipywidgets.interactive):
 
     @property
     def alternative(self) -> str:
-        """The alternative text of the figure as it is now."""
+        """Alternative text of the figure for the present values."""
         return self._alt.format(**{widget._kwarg: _label(widget) for widget in self.kwargs_widgets})
 
-    def update(self, *changes) -> None:
-        """Draw the figure; after a change, when no other one follows, and with errors as a note."""
+    def update(self, *changes: Any) -> None:
+        """Draw the figure.
+
+        After a change, the figure is drawn when no other change follows, and errors are shown as a note.
+        """
         if not changes:
             self._draw()
             return
@@ -67,39 +72,41 @@ class Controls(ipywidgets.interactive):
             self._waiting.cancel()
         try:
             self._waiting = asyncio.get_running_loop().call_later(PAUSE, self._draw_again)
-        except RuntimeError:  # no kernel, so that nothing can follow
+        except RuntimeError:  # no kernel, so no other change can follow
             self._draw_again()
 
-    def _draw(self):
+    def _draw(self) -> None:
         figure = self.f(**{widget._kwarg: widget.get_interact_value() for widget in self.kwargs_widgets})
-        self._picture.value = f'<img src="data:image/png;base64,{_png(figure)}" alt="{escape(self.alternative)}">'
+        self._picture.value = (
+            f'<img src="data:image/png;base64,{_png(figure)}" alt="{escape(self.alternative)}">'
+        )
 
-    def _draw_again(self):
+    def _draw_again(self) -> None:
         try:
             self._draw()
             self._note.value = ""
-        except BaseException as error:  # noqa: BLE001  # also when the reader interrupts the kernel
+        except BaseException as error:  # noqa: BLE001  # includes an interrupt of the kernel
             self._note.value = f'<b role="alert">{escape(f"{type(error).__name__}: {error}")}</b>'
 
-    def __str__(self):
+    def __str__(self) -> str:
         values = ", ".join(f"{widget.description}: {_label(widget)}" for widget in self.kwargs_widgets)
         return f"A still. The controls ({values}) redraw it where the notebook runs: make lab."
 
-    def _repr_mimebundle_(self, **kwargs):
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         caption = escape(str(self)).replace("make lab", "<code>make lab</code>")
         still = f'<figure class="controls">{self._picture.value}<figcaption>{caption}</figcaption></figure>'
         return super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self), "text/html": still}
 
 
 def _label(widget: ipywidgets.Widget) -> str:
-    """The value of a control as its reader sees it."""
+    """Displayed value of a control."""
     if isinstance(widget, ipywidgets.Checkbox):
         return "yes" if widget.value else "no"
     return str(widget.label if widget.has_trait("label") else widget.value)
 
 
 def _png(figure: Figure) -> str:
-    """A figure in base64, the same each time; it is closed."""
+    """PNG of a figure in base64, the same each time. The figure is closed."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)

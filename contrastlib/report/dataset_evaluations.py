@@ -1,9 +1,10 @@
-"""Evaluations that need to know a data set beside its images: its mean image, or the parts of its birds."""
+"""Evaluations that need a property of the data set: its mean image, or the parts of its birds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,15 +20,28 @@ from contrastlib.report.batches import load_dataset
 
 
 def ablation_in(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, count: int | None = 150, seed: int = 0, **options
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    dataset: str,
+    count: int | None = 150,
+    seed: int = 0,
+    **options: Any,
 ) -> pd.DataFrame:
     """:func:`~contrastlib.evaluation.ablation.ablation` with the mean image of a data set of the registry.
 
     Args:
-        dataset: name of the set that the images are from.
-        count: of its images that the mean is taken over, all when None; they need not be those evaluated.
-        seed: of the random position.
-        options: methods and sizes of :func:`~contrastlib.evaluation.ablation.ablation`.
+        model: As in all evaluations.
+        images: Images (B, K, H, W).
+        labels: Classes (B,).
+        dataset: Name of the data set of the images.
+        count: Number of its images over which the mean is computed. None for all. They may differ from the
+            evaluated ones.
+        seed: Seed of the random position.
+        **options: Methods and sizes of :func:`~contrastlib.evaluation.ablation.ablation`.
+
+    Returns:
+        The table of :func:`~contrastlib.evaluation.ablation.ablation`.
     """
     return ablation(model, images, labels, _mean_of(dataset, images.shape[-1], count), seed=seed, **options)
 
@@ -36,29 +50,42 @@ def neuron_ablation_in(
     model: nn.Module, images: Tensor, labels: Tensor, dataset: str, layer: str, count: int | None = 150,
     neurons: int = 8, size: int = 21,
 ) -> pd.DataFrame:
-    """:func:`~contrastlib.evaluation.ablation.neuron_ablation` with the mean image of a set of the registry.
+    """:func:`~contrastlib.evaluation.ablation.neuron_ablation` with the mean image of a data set.
 
     Args:
-        dataset, count: see :func:`ablation_in`.
-        layer, size: see :func:`~contrastlib.evaluation.ablation.neuron_ablation`.
-        neurons: how many of each image.
+        model: As in all evaluations.
+        images: Images (B, K, H, W).
+        labels: Not used.
+        dataset: As in :func:`ablation_in`.
+        layer: As in :func:`~contrastlib.evaluation.ablation.neuron_ablation`.
+        count: As in :func:`ablation_in`.
+        neurons: Number of neurons of each image.
+        size: Side of the patch in pixels.
+
+    Returns:
+        The table of :func:`~contrastlib.evaluation.ablation.neuron_ablation`.
     """
     fill = _mean_of(dataset, images.shape[-1], count)
     return neuron_ablation(model, images, labels, fill, layer, count=neurons, size=size)
 
 
 def energy_in_differing_parts(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], **options
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], **options: Any
 ) -> pd.DataFrame:
-    """Energy of maps on the parts in which the two most probable species of a drawn bird differ.
+    """Energy of maps in the parts in which the two most probable species of a drawn bird differ.
 
-    Images whose own species is not among the two are left out, and those that show none of these parts.
+    An image is left out if its species is not one of the two, or if none of these parts is visible.
 
     Args:
-        model, images, labels: as of all studies.
-        dataset: a set of single drawn birds, "birds".
-        indices: of the images in that set.
-        options: of :func:`~contrastlib.evaluation.energy.energy_in_regions`, whose table this is.
+        model: As in all evaluations.
+        images: Images (B, K, H, W).
+        labels: Classes (B,).
+        dataset: Name of a set of single drawn birds, "birds".
+        indices: Indices of the images in that set.
+        **options: Options of :func:`~contrastlib.evaluation.energy.energy_in_regions`.
+
+    Returns:
+        The table of :func:`~contrastlib.evaluation.energy.energy_in_regions`.
     """
     birds = load_dataset(dataset, images.shape[-1])
     pairs = predict(model, images).topk(2, dim=1).indices.tolist()
@@ -72,7 +99,7 @@ def energy_in_differing_parts(
 
 
 def differing_region(bird: Annotations, first: int, second: int) -> np.ndarray:
-    """Boolean (H, W): the visible pixels of the parts in which two species differ."""
+    """Boolean mask (H, W) of the visible pixels of the parts in which two species differ."""
     every = np.zeros_like(next(iter(bird.parts.values())))
     for part in differing_parts(first, second):
         every |= bird.parts.get(part, False)
@@ -82,12 +109,14 @@ def differing_region(bird: Annotations, first: int, second: int) -> np.ndarray:
 def transformer_energy_on_birds(
     model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int]
 ) -> pd.DataFrame:
-    """Energy of a Transformer's maps on the bird: all visible pixels of a drawn bird are the region.
+    """Energy of the maps of a Vision Transformer on a drawn bird, the region being all its visible pixels.
 
     Args:
-        model, images, labels: as of all studies.
-        dataset: a set of single drawn birds, "birds".
-        indices: of the images in that set.
+        model: As in all evaluations.
+        images: Images (B, K, H, W).
+        labels: Not used.
+        dataset: Name of a set of single drawn birds, "birds".
+        indices: Indices of the images in that set.
 
     Returns:
         The table of :func:`~contrastlib.evaluation.transformers.energy_on_regions`.

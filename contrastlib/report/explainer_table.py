@@ -1,9 +1,8 @@
-"""The table of the methods of ``contrastlib.explain``, for the pages of the book: a Sphinx directive.
+"""Table of the methods of ``contrastlib.explain``, for the directive ``explainer-table``.
 
 In a page written in Markdown::
 
-    ```{explainer-table}
-    ```
+    ```{explainer-table} ```
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ SPACES = {
 
 
 class ExplainerTable(SphinxDirective):
-    """Three tables: the methods of a layer, of the pixels, and of tokens."""
+    """Three tables of methods: for maps of a layer, of the pixels, and of tokens."""
 
     def run(self) -> list[nodes.Node]:
-        """Called by Sphinx."""
+        """Parse the tables. Called by Sphinx."""
         for record in registry.EXPLAINERS.values():
             self.env.note_dependency(record.function.__code__.co_filename)
         holder = nodes.Element()
@@ -35,20 +34,26 @@ class ExplainerTable(SphinxDirective):
 
 
 def explainer_table() -> str:
-    """Markdown: a row for each explainer, in a table for each kind of maps.
+    """Tables in Markdown with a row for each explainer, one table for each kind of map.
 
     >>> print(explainer_table())
     Maps of the activations of a layer, ...:
     <BLANKLINE>
     | `method=` | map | linear in $w$ | passes | source |
     |---|---|---|---|---|
-    | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of a layer, ... | yes | 1 forward, ... |
+    | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of ... | yes | 1 forward, ... |
     ...
     """
     lines = []
     for space, title in SPACES.items():
-        lines += [f"{title}:", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|",
-                  *(f"| {' | '.join(_row(record))} |" for record in registry.select(space=space).values()), ""]
+        lines += [
+            f"{title}:",
+            "",
+            f"| {' | '.join(HEADER)} |",
+            "|---" * len(HEADER) + "|",
+            *(f"| {' | '.join(_row(record))} |" for record in registry.select(space=space).values()),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -57,5 +62,10 @@ def _row(record: Explainer) -> tuple[str, ...]:
     source = f"{{cite:t}}`{record.paper}`" + f", {record.equation}" * bool(record.equation)
     linear = "yes" if record.linear else "no" if record.contrast else "has no $w$"
     formula = record.formula.replace("|", r"\vert ")  # a bar would end the cell
-    return (f'{{py:func}}`"{record.name}" <{function.__module__}.{function.__name__}>`', f"{record.about} ${formula}$",
-            linear, record.cost, source)
+    return (
+        f'{{py:func}}`"{record.name}" <{function.__module__}.{function.__name__}>`',
+        f"{record.about} ${formula}$",
+        linear,
+        record.cost,
+        source,
+    )

@@ -1,7 +1,7 @@
-"""Results that are kept in data/results, a table for each study and network: where they lie, and which may be used again.
+"""Results in data/results: a table for each study and network, and the conditions for their reuse.
 
-Shards stay on the machine that computed them; kept tables are committed. One that the same computation would give is
-therefore used again on any machine, so that a run of many studies resumes where another one stopped.
+Shards remain on the machine that computed them. Tables are committed. A table is used again on any machine if
+the same computation would reproduce it, so that a run of many studies resumes where another one stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contrastlib.report.shards import load
 
 
 def path_of(study: str, network: str, folder: Path) -> Path:
-    """The file of a kept table.
+    """Path of the kept table of a study and a network.
 
     >>> path_of("masking_table", "vgg16_bn/cub200", Path("real")).name
     'masking_table-vgg16_bn-cub200.parquet'
@@ -28,15 +28,18 @@ def path_of(study: str, network: str, folder: Path) -> Path:
 def reusable(
     path: Path, version: int, shards: Iterable[Mapping], data: Mapping[str, str], registry: str
 ) -> pd.DataFrame | None:
-    """A kept table, if the same computation would give it again; None when it would not, or when none is kept.
+    """Load a kept table if the same computation would reproduce it.
 
     Args:
-        path: see :func:`path_of`; it stands for the study.
-        version: of the study; a table that names none is of version 1.
-        shards: parameters that would be computed now. Shards and batches may be of other sizes.
-        data: name -> checksum of all that would be read now.
-        registry: :func:`contrastlib.report.batches.registered` of network and data set; tables from before this was kept
-            name none, and fit.
+        path: Path of the table, see :func:`path_of`.
+        version: Version of the study. A table without a version has version 1.
+        shards: Parameters of the shards that would be computed. The sizes of shards and batches may differ.
+        data: Name -> checksum of all data that would be read.
+        registry: Hash of :func:`contrastlib.report.batches.registered` for network and data set. A table
+            without such a hash passes.
+
+    Returns:
+        The table. None if it does not exist, or if the computation differs.
     """
     try:
         table = load(path)
@@ -48,13 +51,16 @@ def reusable(
         and as_list(record.get("data")) == [dict(data)]
         and as_list(record.get("registry", registry)) == [registry]
         and _settings(as_list(record.get("parameters", []))) == _settings(shards)
-        and all(deciding_releases(libraries) == deciding_releases() for libraries in as_list(record.get("libraries", {})))
+        and all(
+            deciding_releases(libraries) == deciding_releases()
+            for libraries in as_list(record.get("libraries", {}))
+        )
     )
     return table if same else None
 
 
 def _settings(shards: Iterable[Mapping]) -> dict[str, list[int]]:
-    """What was asked -> the images that it was asked of, however they were divided."""
+    """Settings -> images, independent of their division into shards."""
     images: dict[str, list[int]] = {}
     for shard in shards:
         asked = {key: shard.get(key) for key in ("network", "dataset", "options", "seed", "loading")}

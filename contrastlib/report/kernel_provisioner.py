@@ -1,9 +1,9 @@
-"""Start kernels as forks of one process that has imported what every notebook imports.
+"""Kernels that start as forks of one process that has imported the modules used by every notebook.
 
-Importing torch, torchvision, SciPy and pandas takes longer than the cells of some notebooks. Jupyter starts kernels
-through a *provisioner*; this one asks the forkserver of Python's multiprocessing for a child in the place of a new
-interpreter. contrastlib itself is not imported beforehand: a kernel reads it anew, so that
-:func:`contrastlib.report.kernel_startup.watch` sees which of its modules a notebook depends on.
+The import of torch, torchvision, SciPy and pandas takes longer than the cells of some notebooks. Jupyter
+starts kernels through a *provisioner*. This one requests a child of the forkserver of Python's
+multiprocessing instead of a new interpreter. contrastlib itself is not imported in advance, so that
+:func:`contrastlib.report.kernel_startup.watch` observes which of its modules a notebook depends on.
 """
 
 from __future__ import annotations
@@ -12,22 +12,31 @@ import multiprocessing
 import os
 import sys
 from multiprocessing import forkserver
+from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
 
 NAME = "contrastlib-forked"
-"""the provisioner's name among the entry points, and the value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``"""
+"""Name of the provisioner in the entry points, and value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``."""
 PRELOADED = ("torch", "torchvision", "scipy.stats", "pandas", "ipykernel.kernelapp")
 
-# A forked process starts a server of its own: it cannot wait for that of its parent, which is not its child.
+# A forked process starts its own server. It cannot wait for the server of its parent, which is not its child.
 os.register_at_fork(after_in_child=forkserver._forkserver.__init__)
 
 
 class ForkedProvisioner(LocalProvisioner):
-    """A local kernel whose process is forked from one that holds the modules of ``PRELOADED``."""
+    """A local kernel whose process is a fork of one that has imported the modules of ``PRELOADED``."""
 
-    async def launch_kernel(self, cmd: list[str], **options) -> dict:
-        """Start the kernel of the command ``python -m ipykernel_launcher ARGUMENTS``, in ``cwd`` and with ``env``."""
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict:
+        """Start the kernel of the command ``python -m ipykernel_launcher ARGUMENTS``.
+
+        Args:
+            cmd: The command.
+            **options: ``env`` (environment variables) and ``cwd`` (working directory).
+
+        Returns:
+            The connection of the kernel.
+        """
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(PRELOADED))
         arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
@@ -38,11 +47,11 @@ class ForkedProvisioner(LocalProvisioner):
 
 
 class _Forked:
-    """What a provisioner asks of a process, answered by one of multiprocessing."""
+    """A process of multiprocessing with the interface that a provisioner needs."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, process: multiprocessing.Process):
+    def __init__(self, process: multiprocessing.Process) -> None:
         self._process = process
         self.pid, self.kill, self.terminate = process.pid, process.kill, process.terminate
 
@@ -59,7 +68,13 @@ class _Forked:
 
 
 def run_kernel(arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
-    """Be a kernel: what ``python -m ipykernel_launcher`` does, in a process that was forked."""
+    """Run a kernel in a forked process, as ``python -m ipykernel_launcher`` does.
+
+    Args:
+        arguments: Command-line arguments of the kernel.
+        environment: Environment variables.
+        folder: Working directory. None for the present one.
+    """
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)

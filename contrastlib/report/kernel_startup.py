@@ -1,11 +1,17 @@
-"""What every kernel that ``contrastlib run`` starts does before anything else; standard library only."""
+"""First code of every kernel that ``contrastlib run`` starts. It imports the standard library only."""
 
 import os
 import sys
+from collections.abc import Iterable
 
 
-def prepare(log, folders):
-    """Watch what this process reads, and let progress bars write to the terminal instead of the notebook."""
+def prepare(log: str, folders: Iterable[str]) -> None:
+    """Record the files that this process reads, and let progress bars write to the terminal.
+
+    Args:
+        log: Path of the log, see :func:`watch`.
+        folders: Folders to observe, see :func:`watch`.
+    """
     watch(log, folders)
     import tqdm
     import tqdm.auto
@@ -13,22 +19,26 @@ def prepare(log, folders):
     tqdm.auto.tqdm = tqdm.tqdm
 
 
-def watch(log, folders):
-    """Append a line ``KIND PATH`` to ``log`` for every path under ``folders`` that this process touches.
+def watch(log: str, folders: Iterable[str]) -> None:
+    """Append a line ``KIND PATH`` to a log for every path under some folders that this process accesses.
 
-    KIND is ``read``, ``write`` or ``list`` (the names in a folder), each path once for each kind. Forked processes
-    are watched as well.
+    KIND is ``read``, ``write`` or ``list`` (the names in a folder). Each path is logged once for each kind.
+    Forked processes are observed as well.
 
-    Everything is learned from audit events. Python raises them when it opens a file, also one that is not there, and
-    when it lists a folder. It raises none when it only asks whether a file exists, and none for what compiled
-    libraries open (safetensors, Arrow): code of contrastlib that does so raises the event ``contrastlib.file`` with
-    the path, which counts as reading it.
+    The source of this information is audit events. Python raises them when it opens a file, even if the file
+    does not exist, and when it lists a folder. It raises none when it checks whether a file exists, and none
+    for files that compiled libraries open (safetensors, Arrow). Code of contrastlib that does so raises the
+    event ``contrastlib.file`` with the path, which counts as reading the file.
+
+    Args:
+        log: Path of the log.
+        folders: Folders to observe.
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in folders)
     seen = set()
 
-    def note(kind, path):
+    def note(kind: str, path: object) -> None:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return  # an open file
         path = os.path.abspath(os.fsdecode(path))
@@ -36,7 +46,7 @@ def watch(log, folders):
             seen.add((kind, path))
             os.write(descriptor, f"{kind} {path}\n".encode())
 
-    def hook(event, arguments):
+    def hook(event: str, arguments: tuple) -> None:
         if event == "open":
             note("write" if arguments[2] & (os.O_WRONLY | os.O_RDWR) else "read", arguments[0])
         elif event == "contrastlib.file":

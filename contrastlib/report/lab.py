@@ -1,7 +1,8 @@
-"""A working copy of the notebooks for JupyterLab, so that opening and saving them changes no file of the repository.
+"""Working copy of the notebooks for JupyterLab.
 
-The folder ``lab/`` holds copies of the notebooks, links to ``book/`` and ``data/``, a start notebook, and JupyterLab's
-settings. A copy is refreshed when its notebook changed, unless its cells were edited.
+Opening and saving a copy does not change files of the repository. The folder ``lab/`` has copies of the
+notebooks, links to ``book/`` and ``data/``, a start notebook, and the settings of JupyterLab. A copy is
+updated when its notebook changes, unless its cells were edited.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.shards import RESULTS
 
 FOLDER = REPOSITORY / "lab"
-COPIES = ".copies.json"  # name -> the cells that were copied and the file that they came from
+COPIES = ".copies.json"
+"""Name of the file with the hashes of the copied cells and of the notebooks, by name."""
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
-    # cells that are out of sight stay in the page: with virtual cells the view jumps while outputs arrive
+    # no virtual cells, because with them the view jumps while outputs arrive
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "recordTiming": True},
 }
 BEGIN = ("03_maps", "11_explore", "12_your_picture", "04_masking")
 START = """# Start here
 
-The notebooks of the report *Why not other classes?*, each a section of a paper. This is a working copy: run and change what you
-like. A copy that you did not edit follows the repository; one that you edited stays as it is.
+The notebooks of the report *Why not other classes?*, each a section of a paper. This is a working copy: run
+and change what you like. A copy that you did not edit follows the repository; one that you edited stays as it
+is.
 
-**How to run one**: open it and choose *Run → Run All Cells*. The cell below the question holds the parameters, each with its range.
+**How to run one**: open it and choose *Run → Run All Cells*. The cell below the question holds
+the parameters, each with its range.
 Every notebook ends with *Try this*: a few lines on your own, and what to expect.
 
 **Best to begin with**: {begin}.
@@ -40,21 +44,24 @@ Every notebook ends with *Try this*: a few lines on your own, and what to expect
 |---|---|---|
 {rows}
 
-- `book/` holds the pages around the notebooks, `data/` the recorded results and the data cards ([what is where](data/README.md)).
+- `book/` holds the pages around the notebooks, `data/` the recorded results and the data cards
+  ([what is where](data/README.md)).
 - The times are of two processor cores, after a first run has kept what can be kept.
-- Photographs and weights that could not come with the repository: `python -m contrastlib data` says where they are from.
+- Photographs and weights that could not come with the repository: `python -m contrastlib data`
+  says where they are from.
 """
 
 
 def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -> list[str]:
-    """Make or refresh the working copy.
+    """Create or update the working copy.
 
     Args:
-        folder: of the working copy.
-        notebooks: those of the repository.
+        folder: Folder of the working copy.
+        notebooks: Folder of the notebooks of the repository.
 
     Returns:
-        What a user should know: copies that were refreshed, and edited copies beside which a new version lies.
+        Messages for the user about copies that were updated, and about edited copies of which a new version
+        exists.
     """
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     for name in ("book", "data"):
@@ -65,7 +72,11 @@ def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -
     sources = sorted(notebooks.glob("*.ipynb"))
     kept = folder / COPIES
     copies = json.loads(kept.read_text()) if kept.exists() else {}
-    said = [message for source in sources if (message := _refresh(source, folder / "notebooks" / source.name, copies))]
+    said = [
+        message
+        for source in sources
+        if (message := _refresh(source, folder / "notebooks" / source.name, copies))
+    ]
     kept.write_text(json.dumps(copies, indent=1))
     nbformat.write(start(sources), folder / "start.ipynb")
     _write_settings(folder / ".jupyter")
@@ -73,12 +84,21 @@ def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -
 
 
 def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
-    """The start notebook: what is where, and how long each notebook takes."""
+    """The start notebook, with an overview of the notebooks and their times.
+
+    Args:
+        sources: Paths of the notebooks.
+
+    Returns:
+        The notebook.
+    """
     titles = {source.stem: _title(source) for source in sources}
     kept = RESULTS / "benchmarks" / "build_times.json"
     seconds = json.loads(kept.read_text())["seconds"] if kept.exists() else {}
     rows = "\n".join(
-        f"| [{name}](notebooks/{name}.ipynb) | {title} | {_duration(seconds.get(f'notebook {name}'))} |" for name, title in titles.items())
+        f"| [{name}](notebooks/{name}.ipynb) | {title} | {_duration(seconds.get(f'notebook {name}'))} |"
+        for name, title in titles.items()
+    )
     begin = ", ".join(f"[{titles[name]}](notebooks/{name}.ipynb)" for name in BEGIN if name in titles)
     cell = nbformat.v4.new_markdown_cell(START.format(rows=rows, begin=begin), id="start")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -86,7 +106,16 @@ def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
 
 
 def environment(folder: Path = FOLDER) -> dict[str, str]:
-    """Variables of JupyterLab's process: settings and workspaces of the working copy, and this clone's code for kernels."""
+    """Environment variables of the JupyterLab process.
+
+    They set the settings and workspaces of the working copy, and the code of this clone for kernels.
+
+    Args:
+        folder: Folder of the working copy.
+
+    Returns:
+        Name -> value.
+    """
     own = folder / ".jupyter"
     return {
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
@@ -96,7 +125,7 @@ def environment(folder: Path = FOLDER) -> dict[str, str]:
 
 
 def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
-    """Copy a notebook if it changed since; what to say of it."""
+    """Copy a notebook if it has changed, and return a message for the user."""
     now, before = _digest(source.read_bytes()), copies.get(source.name, {})
     if copy.exists() and before.get("source") == now:
         return ""
@@ -111,7 +140,7 @@ def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
 
 
 def _cells(path: Path) -> str:
-    """A hash of the cells without their outputs."""
+    """Hash of the cells without their outputs."""
     notebook = nbformat.read(path, as_version=4)
     return _digest(json.dumps([[cell.cell_type, cell.source] for cell in notebook.cells]).encode())
 

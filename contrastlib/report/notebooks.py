@@ -1,7 +1,8 @@
-"""Run the report's notebooks: parameters from profiles, papermill, outputs that are the same every time.
+"""Execution of the notebooks: parameters from profiles, papermill, and reproducible outputs.
 
-A notebook has one cell tagged ``parameters`` that assigns plain values: its ``quick`` scale. A profile,
-``notebooks/profiles/NAME.yaml``, gives other values for other scales. Kernels work in the folder of the notebook.
+A notebook has one cell tagged ``parameters`` that assigns plain values, those of its ``quick`` scale. A
+profile, ``notebooks/profiles/NAME.yaml``, has values for another scale. The working directory of a kernel is
+the folder of the notebook.
 """
 
 import ast
@@ -12,19 +13,22 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import papermill
 import yaml
+from nbformat import NotebookNode
 
 from contrastlib import assets
 from contrastlib.report import kernel_provisioner, kernel_startup, staleness
 from contrastlib.report.compression import compress
 
 REPOSITORY = staleness.REPOSITORY
-CODE = REPOSITORY  # where this package is imported from
+CODE = REPOSITORY
+"""Folder from which this package is imported."""
 NOTEBOOKS = REPOSITORY / "notebooks"
 EXECUTED = REPOSITORY / "book" / "executed"
 PROFILES = NOTEBOOKS / "profiles"
@@ -32,22 +36,26 @@ PAGES = REPOSITORY / "_build" / "html" / "book" / "executed"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-# The same everywhere: one thread, because the order of a sum depends on their number; no dates in SVG; no progress
-# bars, whose text depends on the time.
+# For reproducible outputs: one thread, because the order of a sum depends on the number of threads, no dates
+# in SVG, and no progress bars, whose text depends on the time.
 QUICK_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "315532800",
     "TQDM_DISABLE": "1",
 }
-# glibc gives each large tensor back and maps the next one anew, page by page. Kept, and on huge pages, the masking of
-# section 5.2.2 takes half the CPU time (MobileNet V2) to two thirds (SqueezeNet). Nothing but glibc reads it.
-ALLOCATION = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296"
-bar_row = 0  # line of the terminal for the progress of a notebook
+# By default, glibc returns the memory of each large tensor and maps the next one page by page. If the memory
+# is kept, and on huge pages, the masking of section 5.2.2 takes half the CPU time (MobileNet V2) to two
+# thirds (SqueezeNet). Only glibc reads this variable.
+ALLOCATION = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296"
+)
+bar_row = 0
+"""Line of the terminal for the progress of a notebook."""
 
 
 class Values(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as in Python, and not a text."""
+    """YAML in which 1e-3 is a number, as in Python, and not a string."""
 
 
 Values.add_implicit_resolver(
@@ -55,14 +63,20 @@ Values.add_implicit_resolver(
 
 
 class NotebookFailed(RuntimeError):
-    """A cell of a notebook raised; the message says which one and where the partial result lies."""
+    """A cell of a notebook raised an error. The message names the cell and the path of the partial result."""
 
 
 def find(names: list[str]) -> list[Path]:
-    """The notebooks called so (``03_maps``, ``03``, ``maps`` or a path), or all of them, in order.
+    """Notebooks with given names (``03_maps``, ``03``, ``maps`` or a path), or all notebooks, in order.
+
+    Args:
+        names: Names of notebooks. If empty, all notebooks are returned.
+
+    Returns:
+        Paths of the notebooks.
 
     Raises:
-        ValueError: there is no such notebook, with the nearest names.
+        ValueError: There is no such notebook. The message lists the most similar names.
     """
     known = {path.stem: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     if not names:
@@ -81,8 +95,14 @@ def find(names: list[str]) -> list[Path]:
 def defaults(source: Path) -> dict:
     """Names and values that the ``parameters`` cell of a notebook assigns.
 
+    Args:
+        source: Path of the notebook.
+
+    Returns:
+        Name -> value.
+
     Raises:
-        ValueError: there is no such cell, or it holds something else than assignments of plain values.
+        ValueError: There is no such cell, or it has other statements than assignments of plain values.
     """
     cells = nbformat.read(source, as_version=4).cells
     tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
@@ -96,16 +116,23 @@ def defaults(source: Path) -> dict:
             values[statement.targets[0].id] = ast.literal_eval(statement.value)
         except (AttributeError, ValueError):
             raise ValueError(
-                f"the parameters cell of {source.name} may only assign plain values, not `{ast.unparse(statement)}`"
+                f"the parameters cell of {source.name} may only assign plain values, not "
+                f"`{ast.unparse(statement)}`"
             ) from None
     return values
 
 
 def profile(name: str) -> dict[str, dict]:
-    """Values by notebook; those under ``all`` go to every notebook that has such a parameter.
+    """Values of a profile by notebook. Those under ``all`` are for every notebook that has such a parameter.
+
+    Args:
+        name: Name of the profile.
+
+    Returns:
+        Notebook -> name -> value.
 
     Raises:
-        ValueError: there is no such profile.
+        ValueError: There is no such profile.
     """
     path = PROFILES / f"{name}.yaml"
     if not path.exists():
@@ -115,10 +142,17 @@ def profile(name: str) -> dict[str, dict]:
 
 
 def parameters(source: Path, values: dict[str, dict]) -> dict:
-    """The values of a profile that differ from those in the notebook itself.
+    """Values of a profile that differ from those in the notebook.
+
+    Args:
+        source: Path of the notebook.
+        values: Values of :func:`profile`.
+
+    Returns:
+        Name -> value.
 
     Raises:
-        ValueError: the notebook has no such parameter.
+        ValueError: The notebook has no such parameter.
     """
     own = defaults(source)
     given = {key: value for key, value in (values.get("all") or {}).items() if key in own}
@@ -130,13 +164,17 @@ def parameters(source: Path, values: dict[str, dict]) -> dict:
 
 
 @contextmanager
-def kernel_environment(values: dict[str, str]):
-    """Variables for all kernels that are started inside, in whatever thread, beside those of this process."""
+def kernel_environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for all kernels that are started in the context, in any thread.
+
+    Args:
+        values: Variables, in addition to those of this process.
+    """
     before = dict(os.environ)
     os.environ.setdefault("GLIBC_TUNABLES", ALLOCATION)
     os.environ.setdefault("JUPYTER_DEFAULT_PROVISIONER_NAME", kernel_provisioner.NAME)
-    # A kernel works elsewhere, so that a relative address of the data would lead it astray. It imports the code of this
-    # clone, also where the environment was installed from another clone.
+    # The working directory of a kernel differs, so the path of the data must be absolute. A kernel imports
+    # the code of this clone, even if the environment was installed from another clone.
     folders = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"CONTRASTLIB_DATA": str(assets.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
     os.environ.update(own | values)
@@ -148,19 +186,21 @@ def kernel_environment(values: dict[str, str]):
 
 
 def execute(source: Path, output: Path, values: dict, stored: bool = False) -> None:
-    """Run a notebook with papermill and write it, normalised, when all its cells have run.
+    """Run a notebook with papermill, normalise it, and write it if all cells succeed.
 
-    Its kernel has the environment of this process: see :func:`kernel_environment`.
+    The kernel has the environment of this process, see :func:`kernel_environment`.
 
     Args:
-        source: the notebook.
-        output: where the executed notebook goes; a failed one becomes ``NAME.failed.ipynb`` beside it.
-        values: parameters to inject; none leaves the notebook's own.
-        stored: for the repository: without the scripts of its outputs, which can be megabytes. Otherwise what
-            it was made from is kept beside it, for :func:`contrastlib.report.staleness.why_stale`.
+        source: Path of the notebook.
+        output: Path of the executed notebook. A failed one is written to ``NAME.failed.ipynb`` in the same
+            folder.
+        values: Parameters to inject. If empty, those of the notebook remain.
+        stored: Whether the result is stored in the repository. If True, the scripts of its outputs, which can
+            be megabytes, are removed. If False, a stamp for :func:`contrastlib.report.staleness.why_stale` is
+            written.
 
     Raises:
-        NotebookFailed: a cell raised an error.
+        NotebookFailed: A cell raised an error.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     failed = output.with_suffix(".failed.ipynb")
@@ -197,7 +237,10 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
 
 
 def keep_time(name: str, seconds: int) -> None:
-    """Add a line to _build/times: how long the notebook took. ``python -m benchmarks.build_times`` keeps these times."""
+    """Add a line to ``_build/times``: how long the notebook took.
+
+    ``python -m benchmarks.build_times`` keeps these times.
+    """
     times = REPOSITORY / "_build" / "times"
     times.parent.mkdir(exist_ok=True)
     with times.open("a", encoding="utf-8") as lines:
@@ -205,11 +248,18 @@ def keep_time(name: str, seconds: int) -> None:
 
 
 def normalise(text: str) -> str:
-    """An executed notebook without anything that differs between two runs, as canonical JSON.
+    """Remove from an executed notebook all content that differs between two runs, and return canonical JSON.
 
-    Images are compressed. Times, paths of this machine, memory addresses, progress bars and version numbers of Python go; injected cells
-    and widget models get stable identifiers. A widget that brings its own still, an output with both ``text/html``
-    and a view, is the still from here on: a page has no kernel that could move it.
+    Images are compressed. Times, paths of this machine, memory addresses, progress bars and version numbers
+    of Python are removed. Injected cells and widget models get stable identifiers. A widget with an image of
+    its own, that is an output with both ``text/html`` and a view, is replaced by the image, because a page
+    has no kernel.
+
+    Args:
+        text: JSON of the notebook.
+
+    Returns:
+        The normalised JSON.
     """
     notebook = nbformat.reads(text, as_version=4)
     notebook.metadata.pop("papermill", None)
@@ -232,7 +282,7 @@ def normalise(text: str) -> str:
 
 
 def without_scripts(text: str) -> str:
-    """A notebook whose HTML outputs hold no scripts and the data in them.
+    """Remove scripts, and the data in them, from the HTML outputs of a notebook.
 
     >>> cell = nbformat.v4.new_code_cell("map", id="a")
     >>> cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "still<script>[0, 1]</script>"})]
@@ -247,18 +297,21 @@ def without_scripts(text: str) -> str:
     return _canonical(notebook)
 
 
-def _canonical(notebook) -> str:
+def _canonical(notebook: NotebookNode) -> str:
     text = nbformat.writes(notebook, version=4)
     return text if text.endswith("\n") else text + "\n"
 
 
-def _data(notebook) -> list[dict]:
-    """The forms of each output: MIME type -> content."""
+def _data(notebook: NotebookNode) -> list[dict]:
+    """Content of each output by MIME type."""
     return [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
 
 
-def _streams(outputs):
-    """Outputs with each run of one stream in one piece (where it is cut depends on the time), bars on stderr gone."""
+def _streams(outputs: list) -> list:
+    """Merge consecutive outputs of one stream, and remove progress bars from stderr.
+
+    The division of a stream into outputs depends on the time.
+    """
     merged = []
     for output in outputs:
         if merged and output.output_type == "stream" and output.name == merged[-1].get("name"):
@@ -271,39 +324,41 @@ def _streams(outputs):
     return [output for output in merged if output.output_type != "stream" or output.text.strip()]
 
 
-def _stills(outputs):
-    """Outputs in which HTML stands for the widget where there are both."""
+def _stills(outputs: list) -> list:
+    """Remove widget views from outputs that also have HTML."""
     for output in outputs:
         if "text/html" in output.get("data", {}):
             output.data.pop(VIEW, None)
     return outputs
 
 
-def _compressed(outputs):
-    """Outputs whose images are compressed."""
+def _compressed(outputs: list) -> list:
+    """Compress the images of outputs."""
     for output in outputs:
         if "data" in output:
             output.data = nbformat.from_dict(compress(output.data))
     return outputs
 
 
-def _replaced(outputs):
-    """Outputs without memory addresses and paths of this machine."""
+def _replaced(outputs: list) -> list:
+    """Replace memory addresses and paths of this machine in outputs."""
     text = json.dumps(outputs)
     text = re.sub(r" at 0x[0-9a-fA-F]+", " at 0x…", text)
     for folder, name in ((assets.root(), staleness.DATA), (REPOSITORY, "<repository>"), (Path.home(), "~")):
-        if folder != Path(folder.anchor):  # the home of an arbitrary user of a container is "/", part of every path
+        if folder != Path(
+            folder.anchor
+        ):  # in a container, the home can be "/", which is part of every path
             text = text.replace(json.dumps(str(folder))[1:-1], name)
     return [nbformat.from_dict(output) for output in json.loads(text)]
 
 
-def _stable_models(notebook):
-    """Widget models numbered in the order in which the page meets them."""
+def _stable_models(notebook: NotebookNode) -> NotebookNode:
+    """Number the widget models in the order in which they occur in the notebook."""
     state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
     pattern = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
     order = {}
 
-    def visit(part):
+    def visit(part: object) -> None:
         for model in pattern.findall(json.dumps(part, sort_keys=True)):
             if model in state and model not in order:
                 order[model] = f"{len(order):032x}"

@@ -1,8 +1,9 @@
-"""The parameters that notebooks share, checked before anything is computed: a sentence, not a late error."""
+"""Checks of the parameters that notebooks share, before anything is computed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from contrastlib import assets, datasets, models
 from contrastlib.models import torchvision_hub
@@ -10,28 +11,29 @@ from contrastlib.models import torchvision_hub
 NEEDS = ("any", "feature maps", "tokens")
 FEWEST_RESAMPLES = 100
 SPECIES = "contrastlib.datasets.birds:species_names"
-OWN_IMAGES = {
-    SPECIES,
-    "contrastlib.datasets.archives:CIFAR10",
-}  # classes whose images are for networks of these classes alone
+OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
+"""Classes whose images fit only networks with the same classes."""
 
 
-def check(needs: str = "any", rank: int = 2, **given) -> None:
-    """Check parameters of a notebook, each under its name there.
+def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
+    """Check parameters of a notebook, given under their names in the notebook.
 
     Args:
-        needs: what the page makes maps from. "feature maps": activations (B, K, h, w), which Vision
-            Transformers do not have. "tokens": those of Transformers. "any" where both will do.
-        rank: of the probability that ``threshold`` is compared with; 2 for the second-highest.
-        given: ``threshold`` lies in [0, 1 / rank); ``resamples`` is 100 or more; ``dataset`` is a known set,
-            and fits ``network`` where both are given. Others are checked by their type. A mapping is network
-            -> [data set, count, options], with a count of 1 or more, or None for all images. A text, or a
-            list of texts, names networks. A whole number is a count, 1 or more. A list of numbers holds
-            positive ones.
+        needs: Requirement on networks. "feature maps" are activations (B, K, h, w), which Vision Transformers
+            do not have. "tokens" are those of Vision Transformers. "any" accepts both.
+        rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
+        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``resamples`` at least 100, and
+            ``dataset`` a known set that fits ``network`` if both are given. Others are checked by their type:
+
+            - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
+              images.
+            - A string, or a list of strings, names networks.
+            - A whole number is a count of at least 1.
+            - A list of numbers contains positive ones.
 
     Raises:
-        ValueError: a value that the page cannot work with; the sentence names the parameter and its value.
-        TypeError: a parameter of a type that no rule covers.
+        ValueError: A value is not possible. The message names the parameter and its value.
+        TypeError: There is no rule for the type of a parameter.
 
     >>> check(networks={"birds_vgg": ["birds", 300]}, threshold=0.1, resamples=1000)
     >>> check(threshold=0.6)
@@ -51,7 +53,7 @@ def check(needs: str = "any", rank: int = 2, **given) -> None:
             _by_type(name, value, needs)
 
 
-def _by_type(name: str, value, needs: str) -> None:
+def _by_type(name: str, value: Any, needs: str) -> None:
     if isinstance(value, Mapping):
         _networks(name, value, needs)
     elif isinstance(value, str):
@@ -64,7 +66,7 @@ def _by_type(name: str, value, needs: str) -> None:
         raise TypeError(f"{name} = {value!r}: there is no rule for such a parameter")
 
 
-def _threshold(value, rank: int) -> None:
+def _threshold(value: Any, rank: int) -> None:
     if not (_is_number(value) and 0 <= value < 1 / rank):
         raise ValueError(
             f"threshold = {value!r}: choose 0 or more and less than {1 / rank:.3g}; "
@@ -72,7 +74,7 @@ def _threshold(value, rank: int) -> None:
         )
 
 
-def _whole(name: str, value, fewest: int = 1) -> None:
+def _whole(name: str, value: Any, fewest: int = 1) -> None:
     if not (_is_number(value) and value == int(value) and value >= fewest):
         raise ValueError(f"{name} = {value!r}: choose a whole number, {fewest} or more")
 
@@ -117,7 +119,7 @@ def _network(entry: str, network: str, needs: str) -> None:
 
 
 def _is_known(network: str) -> bool:
-    """Whether :func:`contrastlib.models.load` knows the name; its weights need not be there."""
+    """Whether :func:`contrastlib.models.load` accepts the name. The weights need not be present."""
     architecture, _, dataset = network.partition("/")
     folder = dataset in datasets.DATASETS and datasets.DATASETS[dataset].folder
     finetuned = folder and torchvision_hub.PREFIX + architecture in torchvision_hub.names()
@@ -134,7 +136,10 @@ def _has_feature_maps(network: str) -> bool:
 
 
 def _dataset(entry: str, dataset: str, network: str | None) -> None:
-    """The set is known, and the network may be shown its images; what the registry does not say may be."""
+    """Check that the set is known, and that the network fits its images.
+
+    A combination whose classes are not in the registry passes.
+    """
     if dataset not in datasets.DATASETS:
         raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
     images, known = datasets.DATASETS[dataset], models.MODELS.get(network)
@@ -143,5 +148,5 @@ def _dataset(entry: str, dataset: str, network: str | None) -> None:
         raise ValueError(f"{entry}: {network} knows {known.classes.what}, and {dataset} holds {images.what}")
 
 
-def _is_number(value) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""Where a result comes from: commit, parameters, versions and machine of each result, summed up and shown."""
+"""Provenance of results: commit, parameters, versions and machine, their summary and their display."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TRACKED = ("contrastlib", "notebooks", "benchmarks", "data/weights", "data/published", "requirements*.txt", "constraints.txt")
+TRACKED = (
+    "contrastlib",
+    "notebooks",
+    "benchmarks",
+    "data/weights",
+    "data/published",
+    "requirements*.txt",
+    "constraints.txt",
+)
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scipy", "safetensors", "zennit")
 DECIDING = ("torch", "torchvision", "numpy", "scipy", "zennit", "pillow")
-"""libraries whose release decides the numbers of a result; ``constraints.txt`` pins them"""
+"""Libraries whose release affects the numbers of a result. ``constraints.txt`` pins them."""
 
 
 class Provenance(dict):
-    """Where a result comes from. It is never changed, so copies are the record itself.
+    """Provenance of a result. It is never changed, so a copy is the record itself.
 
-    pandas copies ``attrs`` deeply in every operation on a table, which took a tenth of the time of some notebooks.
+    pandas makes deep copies of ``attrs`` in every operation on a table, which took a tenth of the time of
+    some notebooks.
 
     >>> import copy
     >>> record = Provenance(commit="a")
@@ -35,8 +45,16 @@ class Provenance(dict):
         return self
 
 
-def provenance(seconds: float, **details) -> Provenance:
-    """Where a result comes from: commit, parameters, versions, machine, wall time, date."""
+def provenance(seconds: float, **details: Any) -> Provenance:
+    """Provenance of a result: commit, parameters, versions, machine, time and date.
+
+    Args:
+        seconds: Time of the computation.
+        **details: Further entries.
+
+    Returns:
+        The record.
+    """
     import torch
 
     commit, dirty = _commit()
@@ -55,9 +73,15 @@ def provenance(seconds: float, **details) -> Provenance:
 
 
 def deciding_releases(libraries: Mapping[str, str] | None = None) -> dict[str, str | None]:
-    """Releases of the libraries of ``DECIDING``: those installed here, or those that a provenance names.
+    """Releases of the libraries of ``DECIDING``, installed or named by a provenance.
 
     Builds of one release for different devices count as the same.
+
+    Args:
+        libraries: Library -> release of a provenance. If None, the installed releases are returned.
+
+    Returns:
+        Library -> release. None if the provenance does not name it.
 
     >>> deciding_releases({"torch": "2.6.0+cpu", "pandas": "3.0"})["torch"]
     '2.6.0'
@@ -67,9 +91,16 @@ def deciding_releases(libraries: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def summary(records: Iterable[dict]) -> Provenance:
-    """One provenance for many shards: what they share as it is, else the distinct values.
+    """Summarise the provenances of many shards. Values that differ are listed.
 
-    Seconds are added up, dates given from first to last; a list is distinct values of a summary before.
+    Seconds are added, and dates are given from first to last. Records may be summaries themselves, whose
+    lists contain distinct values.
+
+    Args:
+        records: Provenances.
+
+    Returns:
+        The summary.
 
     >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
     {'shards': 2, 'commit': 'a', 'seconds': 3.5}
@@ -94,7 +125,13 @@ def summary(records: Iterable[dict]) -> Provenance:
 
 
 def card(table: pd.DataFrame) -> pd.DataFrame:
-    """The provenance of a kept result as a small table for a page: what made it, when, from which data.
+    """Provenance of a kept result as a small table for a page.
+
+    Args:
+        table: Table with ``attrs["provenance"]``.
+
+    Returns:
+        A column with a row for each entry, such as commit, date and data.
 
     >>> table = pd.DataFrame(); table.attrs["provenance"] = {"commit": "0123456789abcdef", "shards": 2}
     >>> card(table).loc["commit"].item()
@@ -108,19 +145,33 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         "seed": record.get("seed"),
         "shards": record.get("shards"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
-        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, threads: {_listed(map(str, as_list(record.get('threads'))))}",
-        "libraries": ", ".join(sorted(
-            {f"{name} {number}" for part in as_list(record.get("libraries", {})) for name, number in part.items()}
-        )),
+        "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, "
+        f"threads: {_listed(map(str, as_list(record.get('threads'))))}",
+        "libraries": ", ".join(
+            sorted(
+                {
+                    f"{name} {number}"
+                    for part in as_list(record.get("libraries", {}))
+                    for name, number in part.items()
+                }
+            )
+        ),
         "data (SHA-256)": ", ".join(
-            sorted({f"{name} {checksum[:10]}" for part in as_list(record.get("data", {})) for name, checksum in part.items()})
-        ) or None,
+            sorted(
+                {
+                    f"{name} {checksum[:10]}"
+                    for part in as_list(record.get("data", {}))
+                    for name, checksum in part.items()
+                }
+            )
+        )
+        or None,
     }
     return pd.DataFrame({"provenance": rows}).dropna()
 
 
 def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The :func:`card` of each table side by side, a column for each name; empty where one has no such entry.
+    """:func:`card` of several tables, with a column for each. A cell is empty if a table has no such entry.
 
     >>> drawn, counted = pd.DataFrame(), pd.DataFrame()
     >>> drawn.attrs["provenance"], counted.attrs["provenance"] = {"commit": "a", "seed": 3}, {"commit": "b"}
@@ -130,8 +181,8 @@ def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat({name: card(table)["provenance"] for name, table in tables.items()}, axis=1).fillna("")
 
 
-def as_list(value) -> list:
-    """The single values of a list, also of lists within it; a value that is no list alone.
+def as_list(value: Any) -> list:
+    """Values of a nested list as a flat list. Another value is returned as a list with one element.
 
     >>> as_list([1, [2, 3]]), as_list(1)
     ([1, 2, 3], [1])
@@ -139,15 +190,17 @@ def as_list(value) -> list:
     return [single for each in value for single in as_list(each)] if isinstance(value, list) else [value]
 
 
-def _listed(values) -> str:
+def _listed(values: str | Iterable[str]) -> str:
     return ", ".join([values] if isinstance(values, str) else values)
 
 
 def _commit() -> tuple[str, bool]:
-    """The commit that this process began with, whose code it has read, and whether what results depend on differs from it now."""
+    """Commit with which this process began, and whether files that results depend on have changed since."""
     try:
         commit = _first_commit(REPOSITORY)
-        changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git("ls-files", "--others", "--exclude-standard", "--", *TRACKED)
+        changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git(
+            "ls-files", "--others", "--exclude-standard", "--", *TRACKED
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
     return commit, bool(changed)

@@ -1,9 +1,10 @@
-"""Long computations in shards: resumable, cached by what they depend on, with their provenance.
+"""Long computations in shards that are resumable and cached, with their provenance.
 
-A shard is one call of a function with plain parameters that returns a table. Its file is named by a hash of the study
-and its version, the parameters, the data it reads, and the releases of the libraries that decide numbers. It is written
-atomically, so that a killed run continues with the first missing shard. The version stands for the code: a test ties the
-two together (:mod:`contrastlib.report.versions`). The provenance of each shard is kept inside its file.
+A shard is one call of a function with plain parameters that returns a table. The name of its file contains a
+hash of the study and its version, the parameters, the data, and the releases of the libraries that affect
+numbers. Files are written atomically, so that an interrupted run continues with the first missing shard. The
+version represents the code, and a test relates the two (:mod:`contrastlib.report.versions`). The provenance
+of each shard is part of its file.
 """
 
 from __future__ import annotations
@@ -37,29 +38,30 @@ def sharded(
     title: str = "shards",
     registry: str = "",
 ) -> pd.DataFrame:
-    """Tables of all shards in one, computing only those that are not in the cache.
+    """Tables of all shards in one. Only the shards that are not in the cache are computed.
 
     Args:
-        study: a name for what is computed.
-        version: of the code that computes it.
-        work: called as ``work(**shard)``.
-        shards: parameters of each shard: JSON values only; "seed" where numbers are drawn.
-        data: name -> checksum of everything ``work`` reads.
-        cache: folder of the shards' files; data/results/cache when None.
-        title: what the progress bar says.
-        registry: a hash of what decides numbers in the registry's entries that ``work`` loads by name.
+        study: Name of the computation.
+        version: Version of the code.
+        work: Function that is called as ``work(**shard)``.
+        shards: Parameters of each shard, as JSON values. They include "seed" if random numbers are drawn.
+        data: Name -> checksum of all data that ``work`` reads.
+        cache: Folder of the files. If None, it is data/results/cache.
+        title: Title of the progress bar.
+        registry: Hash of the registry entries that ``work`` loads by name, as far as they affect numbers.
 
     Returns:
-        The tables in the order of ``shards``; ``table.attrs["provenance"]`` sums up where they
-        come from (see :func:`~contrastlib.report.provenance.summary`).
+        The tables in the order of ``shards``. ``table.attrs["provenance"]`` is the summary of their
+        provenances (see :func:`~contrastlib.report.provenance.summary`).
 
     Raises:
-        Whatever ``work`` raises. The shards finished before stay in the cache.
+        Exception: Any exception of ``work``. Finished shards remain in the cache.
     """
     cache = cache or RESULTS / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     tables = [
-        _shard(study, version, work, shard, data, registry, cache) for shard in tqdm(shards, desc=title, unit="shard")
+        _shard(study, version, work, shard, data, registry, cache)
+        for shard in tqdm(shards, desc=title, unit="shard")
     ]
     together = joined([table for table, _ in tables])
     together.attrs["provenance"] = summary([provenance for _, provenance in tables])
@@ -67,7 +69,9 @@ def sharded(
 
 
 def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of the same columns in one; empty ones, whose columns have no types, only where all are.
+    """Concatenate tables with the same columns.
+
+    Empty tables, whose columns have no types, are used only if all are empty.
 
     >>> joined([pd.DataFrame(columns=["a"]), pd.DataFrame({"a": [1]})]).dtypes.item()
     dtype('int64')
@@ -90,20 +94,28 @@ def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
     bare.attrs = {}
     arrow = pa.Table.from_pandas(bare, preserve_index=False)
     provenance = json.dumps(table.attrs.get("provenance", {}), sort_keys=True)
-    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"provenance": provenance.encode()})
+    arrow = arrow.replace_schema_metadata(
+        {**(arrow.schema.metadata or {}), b"provenance": provenance.encode()}
+    )
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     pq.write_table(arrow, unfinished, compression=compression, write_page_checksum=True)
     os.replace(unfinished, path)
 
 
 def load(path: Path) -> pd.DataFrame:
-    """The table that :func:`save` wrote, with its provenance in ``attrs``.
+    """Load a table of :func:`save`, with its provenance in ``attrs``.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        The table.
 
     Raises:
-        FileNotFoundError: no such result, with the command that makes it.
-        ValueError: the file is damaged.
+        FileNotFoundError: There is no such result. The message has the command that creates it.
+        ValueError: The file is damaged.
     """
-    sys.audit("contrastlib.file", path)  # Arrow opens it: see contrastlib.report.staleness
+    sys.audit("contrastlib.file", path)  # because Arrow opens it, see contrastlib.report.staleness
     if not path.exists():
         raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`")
     try:
@@ -127,12 +139,17 @@ def _shard(
             table = load(path)
             return table, table.attrs["provenance"]
         except ValueError:
-            path.unlink()  # cut off by a full disk, say: compute it again
+            path.unlink()  # damaged, for example by a full disk: compute it again
     began = time.perf_counter()
     table = work(**shard)
     seconds = time.perf_counter() - began
     table.attrs["provenance"] = provenance(
-        seconds, study=study, version=version, parameters=dict(shard), seed=shard.get("seed"), data=dict(data),
+        seconds,
+        study=study,
+        version=version,
+        parameters=dict(shard),
+        seed=shard.get("seed"),
+        data=dict(data),
         registry=registry,
     )
     save(table, path)
@@ -141,7 +158,7 @@ def _shard(
 
 
 def _give_back() -> None:
-    """Return freed memory to the system: glibc keeps it in a fragmented heap, which grows from shard to shard."""
+    """Return freed memory to the system. glibc keeps it in a fragmented heap, which grows with each shard."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):  # another C library

@@ -1,4 +1,4 @@
-"""One executed notebook as one HTML file, beside the pages of the book."""
+"""An executed notebook as one HTML file in the folder of the pages of the book."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MATHJAX = """<script>MathJax = {tex: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"
 
 
 def write_page(executed: Path, target: Path) -> None:
-    """Write an executed notebook as HTML, as the book shows it: without cells and code that are tagged for removal.
+    """Write an executed notebook as HTML, without the cells and inputs that are tagged for removal.
 
-    Links lead to the pages of the book, which asks no other host for anything.
+    Links lead to the pages of the book. The page makes no requests to other hosts.
 
     Args:
-        executed: the notebook.
-        target: the HTML file, in the folder of the book's notebook pages.
+        executed: Path of the notebook.
+        target: Path of the HTML file, in the folder of the notebook pages of the book.
     """
     tags = {"remove_cell_tags": ["remove-cell"], "remove_input_tags": ["remove-input"], "enabled": True}
     exporter = HTMLExporter(
@@ -37,12 +37,14 @@ def write_page(executed: Path, target: Path) -> None:
                 output.data["text/markdown"] = links_to_pages(output.data["text/markdown"])
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": target.stem}})
     target.parent.mkdir(parents=True, exist_ok=True)
-    html = re.sub(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", lambda _: MATHJAX, html, count=1)
+    html = re.sub(
+        r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", lambda _: MATHJAX, html, count=1
+    )
     target.write_text(html, encoding="utf-8")
 
 
 def links_to_pages(text: str) -> str:
-    """Markdown whose links to notebooks and to book/ lead to the pages made from them.
+    """Replace links to notebooks and to book/ in Markdown by links to the pages made from them.
 
     >>> links_to_pages("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
     '[one](05_corrections.html#erratum-1), [how](../rerun.html)'

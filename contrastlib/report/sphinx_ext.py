@@ -1,7 +1,8 @@
-"""Sphinx extension: each page of the book ends with the command that makes it, and opens elsewhere where it can.
+"""Sphinx extension: each page ends with the command that creates it, and links to services that run it.
 
-With the address of a repository (``make book REPOSITORY=https://github.com/owner/name BRANCH=main``) the theme
-shows its own buttons: the repository, and Binder and Colab on the pages of notebooks. Without one it shows none.
+With the address of a repository (``make book REPOSITORY=https://github.com/owner/name BRANCH=main``) the
+theme shows its buttons: the repository, and Binder and Colab on the pages of notebooks. Without an address it
+shows none.
 """
 
 import ast
@@ -10,6 +11,10 @@ import os
 import re
 import shlex
 from pathlib import Path, PurePosixPath
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
 
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
@@ -29,7 +34,8 @@ make book
 """
 NOTEBOOK = """{title}
 
-`make book` makes it from `{source}`. The same with papermill, in the folder of the repository after `make install`:
+`make book` makes it from `{source}`. The same with papermill, in the folder of the repository after
+`make install`:
 
 ```bash
 {command}
@@ -45,8 +51,8 @@ EXAMPLE = """With another value of a parameter:
 
 """
 COLAB = """
-Binder and Colab are behind the rocket at the top. Binder has all that is needed. Colab opens the notebook alone, so \
-that its first cell has to be:
+Binder and Colab are behind the rocket at the top. Binder has all that is needed. Colab opens the \
+notebook alone, so that its first cell has to be:
 
 ```ipython3
 !git clone --quiet --depth 1 --branch {branch} {url} /content/{name}
@@ -57,8 +63,8 @@ import sys; sys.path.insert(0, "/content/{name}")
 """
 
 
-def setup(app):
-    """Called by Sphinx."""
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the options, directives and event handlers. Called by Sphinx."""
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
     app.connect("config-inited", check_notebooks)
@@ -74,29 +80,33 @@ def setup(app):
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def check_notebooks(app, config) -> None:
-    """See that the executed notebooks are there, which are pages of the book but not part of the repository.
+def check_notebooks(app: Sphinx, config: Config) -> None:
+    """Check that the executed notebooks exist, which are pages of the book but not part of the repository.
 
     Raises:
-        sphinx.errors.ConfigError: some are not, with the command that makes them.
+        sphinx.errors.ConfigError: Some do not exist. The message has the command that creates them.
     """
     from sphinx.errors import ConfigError
 
     contents = Path(app.srcdir) / "_toc.yml"
-    pages = re.findall(rf"file:\s*({EXECUTED}/\S+)", contents.read_text(encoding="utf-8")) if contents.exists() else []
+    pages = (
+        re.findall(rf"file:\s*({EXECUTED}/\S+)", contents.read_text(encoding="utf-8"))
+        if contents.exists()
+        else []
+    )
     absent = [page for page in pages if not (contents.parent / f"{page}.ipynb").exists()]
     if absent:
         raise ConfigError(
-            f"{len(absent)} of the {len(pages)} notebooks in _toc.yml are not executed yet ({absent[0]}.ipynb is not there). "
-            "Run `make book`: it executes them, and builds the book."
+            f"{len(absent)} of the {len(pages)} notebooks in _toc.yml are not executed yet "
+            f"({absent[0]}.ipynb is not there). Run `make book`: it executes them, and builds the book."
         )
 
 
-def offer_buttons(app, config) -> None:
+def offer_buttons(app: Sphinx, config: Config) -> None:
     """Set the options of the theme that the address of a repository allows.
 
     Raises:
-        sphinx.errors.ConfigError: the address is not that of a repository on GitHub or GitLab.
+        sphinx.errors.ConfigError: The address is not that of a repository on GitHub or GitLab.
     """
     from sphinx.errors import ConfigError
 
@@ -109,7 +119,7 @@ def offer_buttons(app, config) -> None:
             "(or https://gitlab.com/owner/name): correct it, or leave it out for a book without buttons"
         )
     launch = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
-    if found["host"] == "github":  # Colab knows no other
+    if found["host"] == "github":  # Colab supports GitHub only
         launch["colab_url"] = "https://colab.research.google.com"
     config.html_theme_options |= {
         "repository_url": found["url"],
@@ -119,11 +129,11 @@ def offer_buttons(app, config) -> None:
     }
 
 
-def add_section(app, docname: str, source: list[str]) -> None:
-    """End the source of a page with the section; a notebook with a cell."""
+def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Append the section to the source of a page. In a notebook it is a cell."""
     page = PurePosixPath(docname)
     if page.parent != EXECUTED:
-        if page.name != "rerun":  # that page is nothing else
+        if page.name != "rerun":  # that page consists of such a section
             source[0] += "\n" + PROSE
         return
     notebook = json.loads(for_the_book(source[0]))
@@ -139,7 +149,7 @@ def add_section(app, docname: str, source: list[str]) -> None:
 def verdicts_first(cells: list[dict]) -> list[dict]:
     """The cells of a notebook, the one with the verdicts right after the question.
 
-    A reader of the page wants the verdicts first. In the notebook they follow the cells that they are computed by.
+    A reader of the page wants the verdicts first. In the notebook they follow the cells that compute them.
 
     >>> [cell["id"] for cell in verdicts_first([{"id": "question"}, {"id": "measure"}, {"id": "verdicts"}])]
     ['question', 'verdicts', 'measure']
@@ -150,9 +160,10 @@ def verdicts_first(cells: list[dict]) -> list[dict]:
 
 
 def for_the_book(text: str) -> str:
-    """The text of a notebook, whose links and targets work in JupyterLab, with those of the book.
+    """Convert the links and targets of a notebook, which work in JupyterLab, to those of the book.
 
-    Links to book/ lead there from the folder of the executed notebooks, and targets within pages are Sphinx's.
+    Links to book/ become relative to the folder of the executed notebooks, and targets within pages become
+    targets of Sphinx.
 
     >>> for_the_book("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
     '[one](#erratum-1), [how](../rerun.md)'
@@ -165,25 +176,28 @@ def for_the_book(text: str) -> str:
 
 
 def section(name: str, notebook: dict) -> str:
-    """Markdown: the papermill command that made an executed notebook, and one with another value.
+    r"""Section in Markdown with the papermill command of an executed notebook, and one with another value.
 
     >>> def cell(tag, source):
     ...     return {"cell_type": "code", "source": source, "metadata": {"tags": [tag]}}
-    >>> cells = [cell("parameters", "network = 'vgg'\\nthreshold = 0.1"), cell("injected-parameters", "network = 'b'")]
+    >>> cells = [cell("parameters", "network = 'vgg'\nthreshold = 0.1")]
+    >>> cells += [cell("injected-parameters", "network = 'b'")]
     >>> print(section("03_maps", {"cells": cells}))
     ## Rerun this page
     <BLANKLINE>
     `make book` makes it from `notebooks/03_maps.ipynb`. The same with papermill, ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \\
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \
       --cwd notebooks -r network b
     ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \\
+    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \
       --cwd notebooks -r network b -p threshold 0.2
     ...
     What can be changed: `network`, `threshold`. Other scales: [](../rerun.md).
     """
     own, given = _assigned(notebook, "parameters"), _assigned(notebook, "injected-parameters")
-    other = next(({key: 2 * value} for key, value in own.items() if type(value) in (int, float) and value), None)
+    other = next(
+        ({key: 2 * value} for key, value in own.items() if type(value) in (int, float) and value), None
+    )
     return NOTEBOOK.format(
         title=TITLE,
         source=SOURCES / f"{name}.ipynb",
@@ -194,10 +208,10 @@ def section(name: str, notebook: dict) -> str:
 
 
 def command(name: str, values: dict) -> str:
-    """The papermill command, for a shell in the folder of the repository.
+    r"""The papermill command, for a shell in the folder of the repository.
 
     >>> print(command("04_masking", {"threshold": 0.2, "networks": {"birds_vgg": ["birds", None]}}))
-    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb \\
+    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb \
       --cwd notebooks -p threshold 0.2 -y '{"networks": {"birds_vgg": ["birds", null]}}'
     """
     words = ["--cwd", str(SOURCES)]
@@ -211,16 +225,21 @@ def command(name: str, values: dict) -> str:
     return f".venv/bin/papermill {SOURCES / name}.ipynb /tmp/{name}.ipynb \\\n  {shlex.join(words)}"
 
 
-def point_at_sources(app, pagename, templatename, context, doctree) -> None:
-    """Let the theme's links lead to the notebook as it is in the repository, which holds no executed ones."""
+def point_at_sources(
+    app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None
+) -> None:
+    """Change the links of the theme to the notebooks of the repository.
+
+    The repository does not contain executed notebooks.
+    """
     for button in context.get("header_buttons", []):
         for link in (button, *button.get("buttons", [])):
-            if link.get("url", "").startswith("https:"):  # others lead into the book
+            if link.get("url", "").startswith("https:"):  # others are pages of the book
                 link["url"] = link["url"].replace(f"{EXECUTED}/", f"{SOURCES}/")
 
 
 def _assigned(notebook: dict, tag: str) -> dict:
-    """The plain values that the cell with this tag assigns."""
+    """Plain values that the cell with a tag assigns."""
     values = {}
     for cell in notebook["cells"]:
         if tag in cell["metadata"].get("tags", []):

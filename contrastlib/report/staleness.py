@@ -1,12 +1,13 @@
-"""Whether an executed notebook still holds: what it was made from, kept beside it, compared with what is there.
+"""Comparison of an executed notebook with its inputs, to decide whether it must be executed again.
 
-A notebook depends on its own cells (without outputs), its parameters, the pinned environment, and every file of
-this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or looked for while it ran, as
-:func:`contrastlib.report.kernel_startup.watch` learns from audit events: modules of contrastlib, also those imported
-late, registries, weights, results, data, and files that were absent. Code that asks whether a file exists, or that lets
-a compiled library read it, says so with ``sys.audit("contrastlib.file", path)``. As long as all of these are the same,
-running the notebook again would read the same files and take the same way. States are hashes of contents; of Python
-files, the hash of the syntax tree, so that a comment makes nothing stale.
+A notebook depends on its own cells (without outputs), its parameters, the pinned environment, and every file
+of this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or searched for. Audit events
+report these files, see :func:`contrastlib.report.kernel_startup.watch`: modules of contrastlib, including
+those imported late, registries, weights, results, data, and files that did not exist. Code that checks
+whether a file exists, or that lets a compiled library read it, raises the event with
+``sys.audit("contrastlib.file", path)``. While all of these are unchanged, another execution would read the
+same files and run the same code. States are hashes of contents. The state of a Python file is the hash of its
+syntax tree, so that comments do not count.
 """
 
 import ast
@@ -22,24 +23,28 @@ from contrastlib import assets
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = "$CONTRASTLIB_DATA"
-CACHE = REPOSITORY / "data" / "results" / "cache"  # of what can be computed again: never an input
+CACHE = REPOSITORY / "data" / "results" / "cache"
+"""Cache of results that can be computed again. Its files are no inputs."""
 MISSING = "missing"
 
 
 def watched() -> list[Path]:
-    """Folders whose files a notebook can depend on, or make."""
-    return [*(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/claims", "book/executed")), _data()]
+    """Folders whose files a notebook can depend on or create."""
+    return [
+        *(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/claims", "book/executed")),
+        _data(),
+    ]
 
 
 def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started: float) -> None:
-    """Keep beside ``output`` what it was made from.
+    """Write the inputs of an executed notebook to a stamp in the same folder.
 
     Args:
-        source: the notebook as written.
-        output: the notebook as executed.
-        parameters: the values it was executed with, where they are not the notebook's own.
-        log: what :func:`contrastlib.report.kernel_startup.watch` wrote.
-        started: time of the start; what changed after that counts as changed.
+        source: Path of the notebook.
+        output: Path of the executed notebook.
+        parameters: Parameters of the execution that differ from those of the notebook.
+        log: Path of the log of :func:`contrastlib.report.kernel_startup.watch`.
+        started: Time of the start. Files that were modified later count as changed.
     """
     touched = [line.split(" ", 1) for line in log.read_text().splitlines()]
     written = {path for kind, path in touched if kind == "write"}
@@ -53,7 +58,16 @@ def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started
 
 
 def why_stale(source: Path, output: Path, parameters: dict) -> str:
-    """The reason to run a notebook again, empty when there is none."""
+    """Reason to execute a notebook again. Empty if there is none.
+
+    Args:
+        source: Path of the notebook.
+        output: Path of the executed notebook.
+        parameters: Parameters that differ from those of the notebook.
+
+    Returns:
+        The reason in words.
+    """
     try:
         stamp = json.loads(_stamp(output).read_text())
         executed = _hash(output.read_bytes())
@@ -88,7 +102,10 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
 
 
 def _inputs(touched: list[list[str]], written: set[str]) -> list[str]:
-    """Keys ``KIND PATH`` of what was read, listed or looked for, and not made by the notebook itself."""
+    """Keys ``KIND PATH`` of all files that were read, listed or searched for.
+
+    Files that the notebook created are left out.
+    """
     keys = set()
     for kind, path in touched:
         if kind == "read" and "__pycache__" in path:
@@ -97,7 +114,7 @@ def _inputs(touched: list[list[str]], written: set[str]) -> list[str]:
             continue
         if kind != "list":
             keys.add(f"file {_shorten(path)}")
-        elif _holds_data(path):  # Python lists the folders that it imports from
+        elif _holds_data(path):  # other folders are listed by imports
             keys.add(f"list {_shorten(path)}")
     return sorted(keys)
 
@@ -115,7 +132,7 @@ def _data() -> Path:
 
 
 def _shorten(path: str) -> str:
-    """The path with its root by name, so that data may move."""
+    """Path with its root replaced by a name, so that the data can be moved."""
     for root, name in ((_data(), DATA), (REPOSITORY, "")):
         if Path(path).is_relative_to(root):
             return (Path(name) / Path(path).relative_to(root)).as_posix()
@@ -145,7 +162,7 @@ def _contents(path: Path) -> str:
         try:
             content = ast.dump(ast.parse(content)).encode()
         except SyntaxError:
-            pass  # as bytes, then
+            pass  # hash the bytes
     return _hash(content)
 
 

@@ -1,8 +1,8 @@
-"""The papers' experiments as records, and how they are run on networks and image sets.
+"""Experiments of the papers as records, and their execution on networks and image sets.
 
-A :class:`Study` evaluates a sample of an image set with a network. :func:`run` returns a table with a row for each
-image and setting, its provenance in ``table.attrs["provenance"]``. Columns ``image`` (index in the set), ``group``
-(photograph, the unit of resampling) and ``label`` tell the rows apart.
+A :class:`Study` evaluates a network on a sample of an image set. :func:`run` returns a table with a row for
+each image and setting, and its provenance in ``table.attrs["provenance"]``. The columns ``image`` (index in
+the set), ``group`` (photograph, the unit of resampling) and ``label`` identify the rows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -40,7 +41,11 @@ from contrastlib.report.provenance import summary
 from contrastlib.report.shards import RESULTS, joined, load, save, sharded
 from contrastlib.report.zebra_elephant import zebra_elephant as compare_animals
 
-MASKING_CHOICES = {"as published": {}, "align_corners=False": {"align_corners": False}, "true class first": {"first": "label"}}
+MASKING_CHOICES = {
+    "as published": {},
+    "align_corners=False": {"align_corners": False},
+    "true class first": {"first": "label"},
+}
 PERTURBATION_CHOICES = {"as published": {}, "towards the predicted class": {"towards": "predicted"}}
 SQUEEZED = {"whole photograph, squeezed": {"loading": {"resize": "squeeze"}}}
 CROPPED = {"resized to 256, cropped": {"loading": {"resize": 256, "crop": 224}}}
@@ -49,17 +54,20 @@ OTHER_RESIZING = {"imagenet-sample": SQUEEZED, "imagenet-val": SQUEEZED, "cub200
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """An experiment: what is evaluated, and with which options.
+    """An experiment: an evaluation and its options.
 
     Attributes:
-        name: of its kept results and shards, and of its variable in this module.
-        evaluation: a function of model, images, labels and options, which returns a table.
-        reproduces: paper and section, or erratum.
-        batch: images at a time. Contrasts multiply them, and what fits the processor's cache is fastest.
-        options: of the evaluation, where they are not its own defaults.
-        choices: what the papers leave open: choice -> options. The study is made once for each, and for the set's other
-            way of resizing photographs (``OTHER_RESIZING``); the table says which in its column ``choice``.
-        version: raised when the same parameters may give other results; see :mod:`contrastlib.report.versions`.
+        name: Name of its kept results and shards, and of its variable in this module.
+        evaluation: Function of model, images, labels and options that returns a table.
+        reproduces: Paper and section, or erratum.
+        batch: Number of images in a batch. Contrasts multiply it, and batches that fit the cache of the
+            processor are fastest.
+        options: Options of the evaluation that differ from its defaults.
+        choices: Choices that the papers leave open, as choice -> options. The study is computed for each of
+            them, and for the other resizing of photographs of the set (``OTHER_RESIZING``). The table names
+            them in its column ``choice``.
+        version: Version, to be increased if the same parameters may give other results; see
+            :mod:`contrastlib.report.versions`.
     """
 
     name: str
@@ -75,25 +83,50 @@ WANG, ERIKSSON, GU = "Wang & Wang 2022", "Eriksson et al. 2025", "Gu et al. 2018
 GRADCAM = {"methods": ["gradcam"]}
 GRADCAM_BLURRED = GRADCAM | {"baselines": ["blur"]}
 ABLATED = [
-    "random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/weighted"]
+    "random",
+    "gradient",
+    "guided_backpropagation",
+    "lrp",
+    "clrp1",
+    "clrp2",
+    "sglrp",
+    "weighted_lrp",
+    "gradcam/weighted",
+]
 POINTING = [*ABLATED[1:-1], "gradcam/original", "gradcam/weighted", "centre"]
-SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # the weighted contrast, exact and through the softmax
+SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # weighted contrast: exact, and through the softmax
 
 sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, sec. 5.1 and Fig. 3", 4)
 map_statistics = Study("map_statistics", similarity.describe, f"{WANG}, sec. 5.2.1 in numbers", 16)
 differing_parts = Study("differing_parts", dataset_evaluations.energy_in_differing_parts, "ours", 16)
 masking_table = Study("masking_table", masking.relative_probabilities, f"{WANG}, sec. 5.2.2 and Table 1", 16)
 dominated_masking = Study(  # images with p_2 <= 0.1
-    "dominated_masking", masking.relative_probabilities, f"{ERIKSSON}, Table 2", 16, GRADCAM | {"above": False})
+    "dominated_masking",
+    masking.relative_probabilities,
+    f"{ERIKSSON}, Table 2",
+    16,
+    GRADCAM | {"above": False},
+)
 masking_scored_by_second_network = Study(  # the option "scoring_model"
     "masking_scored_by_second_network", masking.relative_probabilities, "erratum 21", 16, GRADCAM_BLURRED)
 float32_perturbation = Study(
-    "float32_perturbation", perturbation.changes, "erratum 10", 4, SOFTMAX | {"iterations": [1, 10], "epsilons": [3e-3]})
+    "float32_perturbation",
+    perturbation.changes,
+    "erratum 10",
+    4,
+    SOFTMAX | {"iterations": [1, 10], "epsilons": [3e-3]},
+)
 float32_masking = Study(
     "float32_masking", masking.relative_probabilities, "erratum 10", 16,
     SOFTMAX | GRADCAM_BLURRED | {"mask_rules": ["by_sign"], "above": False})
 masking_choices = Study(
-    "masking_choices", masking.relative_probabilities, f"{WANG}, sec. 5.2.2", 16, GRADCAM_BLURRED, MASKING_CHOICES)
+    "masking_choices",
+    masking.relative_probabilities,
+    f"{WANG}, sec. 5.2.2",
+    16,
+    GRADCAM_BLURRED,
+    MASKING_CHOICES,
+)
 perturbation_choices = Study(
     "perturbation_choices", perturbation.changes, f"{WANG}, sec. 5.1", 4,
     {"contrasts": ["original", "weighted"], "iterations": [1], "epsilons": [3e-3]}, PERTURBATION_CHOICES)
@@ -124,32 +157,43 @@ sign_steps = Study("sign_steps", corrections.sign_steps, "errata 1 and 2", 4)
 blur_draws = Study("blur_draws", corrections.blur_draws, "erratum 6", 16)
 path_and_product = Study("path_and_product", corrections.path_and_product, "erratum 9", 4)
 mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
-pixels_of_the_wrong_sign = Study("pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16)
+pixels_of_the_wrong_sign = Study(
+    "pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16
+)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
-"""all studies by name"""
+"""All studies by name."""
 
 
 def run(
-    study: Study, networks: Mapping[str, Sequence], profile: str = "quick", force: bool = False, cache: Path | None = None,
-    **options,
+    study: Study,
+    networks: Mapping[str, Sequence],
+    profile: str = "quick",
+    force: bool = False,
+    cache: Path | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
-    """A study of several networks, with columns network and dataset.
+    """Run a study for several networks.
 
     Args:
-        study: one of this module's.
-        networks: network -> [dataset, count], or [dataset, count, options of this network alone]: that many images
-            that stand for the set (:meth:`contrastlib.datasets.base.ImageSet.sample`), all for None.
-        profile: results of any but "quick" are kept in data/results/<profile>, a file for each network, for the pages
-            to show. One that is kept already is taken as it is, with a line that says so, if study, version,
-            parameters, data and libraries are the same (:func:`contrastlib.report.kept_results.reusable`).
-        force: compute kept results anew.
-        cache: folder of the shards; see :func:`contrastlib.report.shards.sharded`.
-        options: of the evaluation, for all networks, its defaults left out; ``loading`` of the set (:func:`contrastlib.report.batches.load_dataset`).
+        study: A study of this module.
+        networks: Network -> [dataset, count] or [dataset, count, options of this network]. The count is the
+            number of images that represent the set (:meth:`contrastlib.datasets.base.ImageSet.sample`), or
+            None for all.
+        profile: Results of any profile but "quick" are kept in data/results/<profile>, in a file for each
+            network. A kept result is used, with a message, if study, version, parameters, data and libraries
+            are the same (:func:`contrastlib.report.kept_results.reusable`).
+        force: Compute kept results again.
+        cache: Folder of the shards, see :func:`contrastlib.report.shards.sharded`.
+        **options: Options of the evaluation for all networks that differ from its defaults, and ``loading``
+            for options of the set (:func:`contrastlib.report.batches.load_dataset`).
+
+    Returns:
+        The table, with the columns network and dataset.
 
     Raises:
-        DataError: data or weights are missing or corrupt. Networks done before are kept.
+        DataError: Data or weights are missing or damaged. Results of finished networks are kept.
     """
     tables = []
     defaults = {name: each.default for name, each in inspect.signature(study.evaluation).parameters.items()}
@@ -165,7 +209,11 @@ def run(
         registry = batches.registered(network, dataset, given.get("scoring_model"))
         path = path_of(study.name, network, RESULTS / profile)
         keep = profile != "quick"
-        table = reusable(path, study.version, chain(*shards.values()), data, registry) if keep and not force else None
+        table = (
+            reusable(path, study.version, chain(*shards.values()), data, registry)
+            if keep and not force
+            else None
+        )
         if table is not None:
             print(f"{study.name} of {network}: the kept {profile} result fits and is not computed again")
         else:
@@ -178,13 +226,20 @@ def run(
 
 
 def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
-    """The kept results of a study, all networks in one; its provenance summed up in ``attrs``.
+    """Kept results of a study for all networks, with the summary of their provenances in ``attrs``.
+
+    Args:
+        study: A study of this module.
+        profile: Name of the profile.
+
+    Returns:
+        The table, with the columns network and dataset.
 
     Raises:
-        FileNotFoundError: none is kept, with the command that makes them.
+        FileNotFoundError: No result is kept. The message has the command that creates it.
     """
     folder = RESULTS / profile
-    sys.audit("contrastlib.file", folder)  # which may be absent: see contrastlib.report.staleness
+    sys.audit("contrastlib.file", folder)  # which may not exist, see contrastlib.report.staleness
     paths = sorted(folder.glob(path_of(study.name, "*", folder).name))
     if not paths:
         raise FileNotFoundError(f"no {profile} results of {study.name} in {folder}: run `make {profile}`")
@@ -192,27 +247,42 @@ def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
 
 
 def measure(
-    study: Study, networks: Mapping[str, Sequence], profile: str = "quick", beside: bool = True, **options
+    study: Study,
+    networks: Mapping[str, Sequence],
+    profile: str = "quick",
+    beside: bool = True,
+    **options: Any,
 ) -> dict[str, pd.DataFrame]:
-    """A study at the scale of a profile, and beside the quick one what is recorded at the real scale.
+    """Run a study at the scale of a profile.
+
+    For the quick profile, the recorded results of the real scale are added.
 
     Args:
-        study, networks, profile, options: see :func:`run`. Without networks nothing is run.
-        beside: False for a study of which nothing is recorded.
+        study: As in :func:`run`.
+        networks: As in :func:`run`. Without networks, nothing is run.
+        profile: As in :func:`run`.
+        beside: Whether recorded results are added. False for a study without recorded results.
+        **options: As in :func:`run`.
 
     Returns:
-        scale -> table.
+        Scale -> table.
     """
     tables = {profile: run(study, networks, profile, **options)} if networks else {}
     return tables | ({"real": recorded(study)} if beside and profile == "quick" else {})
 
 
 def _compute(
-    study: Study, shards: Mapping[str | None, list[dict]], data: Mapping[str, str], registry: str, cache: Path | None, title: str
+    study: Study,
+    shards: Mapping[str | None, list[dict]],
+    data: Mapping[str, str],
+    registry: str,
+    cache: Path | None,
+    title: str,
 ) -> pd.DataFrame:
     work = partial(batches.evaluate, study.evaluation)
     tables = {
-        choice: sharded(study.name, study.version, work, each, data, cache, title, registry) for choice, each in shards.items()
+        choice: sharded(study.name, study.version, work, each, data, cache, title, registry)
+        for choice, each in shards.items()
     }
     if not study.choices:
         return tables[None]
@@ -228,5 +298,5 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 def _bare(table: pd.DataFrame) -> pd.DataFrame:
     table = table.copy(deep=False)
-    table.attrs = {}  # pandas compares attrs when it joins
+    table.attrs = {}  # pandas compares attrs when it concatenates
     return table

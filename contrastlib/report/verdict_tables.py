@@ -1,56 +1,65 @@
-"""What a notebook shows of its claims: what they say, how they are judged, and the verdicts."""
+"""Display of the claims of a notebook: their text, their criteria and their verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from contrastlib.assets import networks
 from contrastlib.report.claims import Claim, Finding, as_records, claims, judge, scales_of
 
-KEY = "contrastlib_claims"  # of an output's metadata
+KEY = "contrastlib_claims"
+"""Key of the records in the metadata of an output."""
 SIGNS = {
     "supported": "✓", "mostly supported": "✓", "mixed": "≈", "undecided": "?", "refuted": "✗",
 }
-PAPERS = {"wang2022": "Wang & Wang 2022", "eriksson2025": "Eriksson et al. 2025", "gu2018": "Gu et al. 2018", "ours": "ours"}
+PAPERS = {
+    "wang2022": "Wang & Wang 2022",
+    "eriksson2025": "Eriksson et al. 2025",
+    "gu2018": "Gu et al. 2018",
+    "ours": "ours",
+}
 LEGEND = (
-    "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes it. "
-    "? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more than half oppose it, "
-    "or, where a bound decides, none keeps it. In brackets: how many cells support the claim, of how many; "
-    "*against*: how many oppose it with their whole interval."
+    "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes "
+    "it. ? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more "
+    "than half oppose it, or, where a bound decides, none keeps it. In brackets: how many cells support the "
+    "claim, of how many; *against*: how many oppose it with their whole interval."
 )
 
 
 class VerdictTable:
-    """The verdicts on the claims of one notebook, shown as Markdown; the values behind it travel with the output.
+    """Verdicts on the claims of one notebook, as Markdown. The metadata of the output contains the values.
 
     Attributes:
-        findings: claim -> scale -> finding.
+        findings: Claim -> scale -> finding.
     """
 
-    def __init__(self, findings: Mapping[Claim, Mapping[str, Finding]], scales: list[str]):
+    def __init__(self, findings: Mapping[Claim, Mapping[str, Finding]], scales: list[str]) -> None:
         self.findings, self.scales = dict(findings), list(scales)
 
     def __repr__(self) -> str:
-        """One line for each claim with the words alone, which do not depend on the machine."""
+        """One line for each claim with the verdicts alone, which do not depend on the machine."""
         return "\n".join(
             f"{claim.id}: " + ", ".join(f"{scale} {finding.word}" for scale, finding in found.items())
             for claim, found in self.findings.items()
         )
 
     def markdown(self) -> str:
-        """The table, and below it, folded, how each claim is judged."""
+        """The table, followed by a folded section with the criterion of each claim."""
         head = ["", "claim", *self.scales]
-        rows = [self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)]
+        rows = [
+            self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)
+        ]
         table = "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
         return (
             f"{table}\n\n<details><summary>How each claim is judged, and what would refute it</summary>\n\n"
             f"{how_judged(list(self.findings))}\n\n{LEGEND}\n\n</details>\n"
         )
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         records = {claim.id: as_records(claim, found) for claim, found in self.findings.items()}
         return {"text/plain": repr(self), "text/markdown": self.markdown()}, {KEY: records}
 
@@ -59,27 +68,36 @@ class VerdictTable:
         return [str(number), stated(claim), *verdicts]
 
 
-def verdict_table(page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], **parameters) -> VerdictTable:
+def verdict_table(
+    page: str, tables: Mapping[str, Mapping[str, pd.DataFrame]], **parameters: Any
+) -> VerdictTable:
     """Judge all claims of a notebook.
 
     Args:
-        page: the notebook, such as "04_masking".
-        tables: study -> scale -> table, of all studies that the claims of the page name.
-        parameters: of the notebook; see :func:`contrastlib.report.claims.judge`.
+        page: Name of the notebook, such as "04_masking".
+        tables: Study -> scale -> table, for all studies that the claims of the page name.
+        **parameters: Parameters of the notebook; see :func:`contrastlib.report.claims.judge`.
+
+    Returns:
+        The verdicts.
 
     Raises:
-        ValueError: a claim rests on a study that is not given.
+        ValueError: The table of a study that a claim needs is missing.
     """
     findings = {}
     for claim in claims(page).values():
         if claim.evidence and claim.evidence.study not in tables:
-            raise ValueError(f"claim {claim.id} rests on {claim.evidence.study}; tables were given of {', '.join(tables)}")
-        findings[filled_in(claim, parameters)] = judge(claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters)
+            raise ValueError(
+                f"claim {claim.id} rests on {claim.evidence.study}; tables were given of {', '.join(tables)}"
+            )
+        findings[filled_in(claim, parameters)] = judge(
+            claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters
+        )
     return VerdictTable(findings, scales_of(tables))
 
 
 def filled_in(claim: Claim, parameters: Mapping) -> Claim:
-    """The claim with the notebook's parameters in its population and measure, where these name them in braces."""
+    """Replace names of parameters in braces in the population and measure of a claim by their values."""
     changed = {}
     for name in ("population", "measure"):
         text = getattr(claim, name)
@@ -92,7 +110,8 @@ def filled_in(claim: Claim, parameters: Mapping) -> Claim:
 def shown(finding: Finding) -> str:
     """A verdict with its sign, and those of its variants.
 
-    >>> shown(Finding("refuted", 0, 2, 2, True, variants={"each method counted": Finding("mixed", 1, 1, 3, True)}))
+    >>> variants = {"each method counted": Finding("mixed", 1, 1, 3, True)}
+    >>> shown(Finding("refuted", 0, 2, 2, True, variants=variants))
     '✗ refuted (0 of 2, 2 against); each method counted: ≈ mixed (1 of 3, 1 against)'
     """
     sign = SIGNS.get(finding.word, "–")
@@ -101,7 +120,7 @@ def shown(finding: Finding) -> str:
 
 
 def _cell(claim: Claim, finding: Finding) -> str:
-    """A verdict, the range of the networks' mean effects, and the variants, each on a line."""
+    """A verdict, the range of the mean effects of the networks, and the variants, each on a line."""
     lines = [shown(replace(finding, variants={}))]
     if finding.effects:
         ends = min(finding.effects.values()), max(finding.effects.values())
@@ -111,15 +130,19 @@ def _cell(claim: Claim, finding: Finding) -> str:
 
 
 def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
-    """The least and the most of the networks' mean effects, at each scale."""
+    """Smallest and largest mean effect of the networks at each scale."""
     if claim.evidence is None:
         return ""
-    parts = [f"{scale} {spread(finding.effects, claim.evidence.format)}" for scale, finding in found.items() if finding.effects]
+    parts = [
+        f"{scale} {spread(finding.effects, claim.evidence.format)}"
+        for scale, finding in found.items()
+        if finding.effects
+    ]
     return "; ".join(parts)
 
 
 def spread(values: Mapping[str, float], form: str) -> str:
-    """The least and the most of some values, with the titles of their networks.
+    """Smallest and largest of some values, with the titles of their networks.
 
     >>> spread({"birds_vgg": 0.25, "birds_resnet": 0.5}, ".0%")
     '25% (small VGG) to 50% (small ResNet)'
@@ -131,7 +154,7 @@ def spread(values: Mapping[str, float], form: str) -> str:
 
 
 def title(network: str) -> str:
-    """The title of a network of the registry; other names stay."""
+    """Title of a network of the registry. Other names remain."""
     return networks()[network].title if network in networks() else network
 
 
@@ -142,12 +165,17 @@ def stated(claim: Claim) -> str:
 
 
 def how_judged(page: Sequence[Claim]) -> str:
-    """Markdown: measure, population, criterion and what refutes a claim, once for all claims that share them."""
+    """Measure, population, criterion and refutation of claims in Markdown.
+
+    Claims that share all of these are listed together.
+    """
     shared: dict[str, list[str]] = {}
     for number, claim in enumerate(page, 1):
         shared.setdefault(_rule(claim), []).append(str(number))
     lines = [f"- **{', '.join(numbers)}**: {rule}" for rule, numbers in shared.items()]
-    return "\n".join(lines + [f"- **{number}**: {claim.note}" for number, claim in enumerate(page, 1) if claim.note])
+    return "\n".join(
+        lines + [f"- **{number}**: {claim.note}" for number, claim in enumerate(page, 1) if claim.note]
+    )
 
 
 def _rule(claim: Claim) -> str:
@@ -156,6 +184,7 @@ def _rule(claim: Claim) -> str:
     late = "" if claim.set_before is True else f" Set after results were seen: {claim.set_before}."
     population = f" Population: {claim.population}." if claim.population else ""
     return (
-        f"measured is the {claim.measure}.{population} A cell supports the claim if {claim.evidence.criterion.sentence()}. "
-        f"The claim is refuted if {claim.refuted}. Smallest effect of interest: {claim.smallest_effect}.{late}"
+        f"measured is the {claim.measure}.{population} A cell supports the claim if "
+        f"{claim.evidence.criterion.sentence()}. The claim is refuted if {claim.refuted}. Smallest effect of "
+        f"interest: {claim.smallest_effect}.{late}"
     )

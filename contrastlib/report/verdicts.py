@@ -1,4 +1,4 @@
-"""What the cells of a measurement say of a claim, in one word."""
+"""Verdicts: the agreement of the cells of a measurement with a claim, in one word."""
 
 from __future__ import annotations
 
@@ -13,22 +13,34 @@ def _within(values: pd.Series, bound: float) -> pd.Series:
     return values.abs() < bound
 
 
-COMPARISONS: dict[str, Callable] = {"at_least": ge, "more_than": gt, "at_most": le, "less_than": lt, "within": _within}
-IN_WORDS = {"at_least": "at least", "more_than": "more than", "at_most": "at most", "less_than": "less than", "within": "within ±"}
+COMPARISONS: dict[str, Callable] = {
+    "at_least": ge,
+    "more_than": gt,
+    "at_most": le,
+    "less_than": lt,
+    "within": _within,
+}
+IN_WORDS = {
+    "at_least": "at least",
+    "more_than": "more than",
+    "at_most": "at most",
+    "less_than": "less than",
+    "within": "within ±",
+}
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """Which cells support a claim: those whose interval lies on one side of a bound, or whose value does.
+    """Condition for a cell to support a claim: its interval is on one side of a bound, or its value is.
 
     Attributes:
-        intervals: "above" or "below"; None where values are judged.
-        value: "at_least", "more_than", "at_most", "less_than", or "within" for values on either side of 0 that are nearer to
-            it than the bound; None where intervals are judged.
-        bound: what the interval or value is compared with.
+        intervals: "above" or "below". None if values are judged.
+        value: "at_least", "more_than", "at_most", "less_than", or "within" for an absolute value below the
+            bound. None if intervals are judged.
+        bound: Bound of the interval or value.
 
     Raises:
-        ValueError: both or none of ``intervals`` and ``value``, or an unknown one.
+        ValueError: Both or none of ``intervals`` and ``value`` are given, or one of them is unknown.
 
     >>> Criterion(value="at_least", bound=0.8).sentence()
     'the value is at least 0.8'
@@ -38,35 +50,44 @@ class Criterion:
     value: str | None = None
     bound: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if (self.intervals is None) == (self.value is None):
             raise ValueError("a criterion names one of intervals (above, below) and value")
         if self.intervals not in (None, "above", "below") or self.value not in (None, *COMPARISONS):
-            raise ValueError(f"intervals lie above or below, values are {', '.join(COMPARISONS)}; got {self.intervals or self.value!r}")
+            raise ValueError(
+                f"intervals lie above or below, values are {', '.join(COMPARISONS)}; got "
+                f"{self.intervals or self.value!r}"
+            )
 
     def sentence(self) -> str:
-        """The criterion for one cell, in words."""
+        """The criterion for one cell in words."""
         if self.intervals:
             return f"the 95 % interval lies {self.intervals} {self.bound:g}"
         return f"the value is {IN_WORDS[self.value]} {self.bound:g}"
 
 
 def verdict(effects: pd.DataFrame, criterion: Criterion) -> tuple[str, int, int]:
-    """What the cells of a measurement say of the claim that all of them support.
+    """Verdict on a claim that all cells of a measurement support.
+
+    A cell supports the claim if it meets the criterion. It opposes the claim if its whole interval is on the
+    other side of the bound. If values are judged, each cell supports or opposes the claim.
+
+    - "supported": all cells support the claim.
+    - "mostly supported" (intervals only): more than half support it, and none opposes it.
+    - "undecided" (intervals only): half or fewer support it, and none opposes it.
+    - "mixed": some support and some oppose it. For intervals, some oppose it.
+    - "refuted": more than half oppose it. For values, all oppose it.
 
     Args:
-        effects: a row for each cell, with ``low`` and ``high`` where intervals are judged, else ``mean``.
-        criterion: which cells support the claim.
+        effects: A row for each cell, with ``low`` and ``high`` if intervals are judged, and ``mean``
+            otherwise.
+        criterion: Condition for a cell to support the claim.
 
     Returns:
-        A word, how many cells support the claim, and how many oppose it. By intervals: "supported" when all support the
-        claim; "mostly supported" when more than half do and none opposes it, with its whole interval on the other side;
-        "undecided" when half or fewer do and none opposes it; "mixed" when some oppose it, "refuted" when more than half
-        do. By values, where each cell supports or opposes: "supported" when all support, "refuted" when none does, else
-        "mixed".
+        The verdict, the number of supporting cells, and the number of opposing cells.
 
     Raises:
-        ValueError: no cell.
+        ValueError: There is no cell.
 
     >>> table = pd.DataFrame({"low": [0.1, -0.1], "high": [0.3, 0.2]})
     >>> verdict(table, Criterion(intervals="above"))

@@ -1,9 +1,10 @@
-"""The versions of the studies, tied to the code that they compute with.
+"""The versions of the studies, and the state of the code that each of them stands for.
 
-Results are found again by the version of their study, not by its code, so that a change that leaves numbers as they
-are costs nothing. ``versions.json`` keeps, for each study, its version and a digest of its code
-(:func:`contrastlib.report.code_digest.code_digest`). A test fails when the code changed since, and says what to do.
-``python -m contrastlib.report.versions --accept`` writes the file anew.
+Results are identified by the version of their study and not by its code, so that changes of the code that do
+not change numbers do not require new computations. ``versions.json`` has, for each study, its version and a
+digest of its code (:func:`contrastlib.report.code_digest.code_digest`). A test fails if the code has changed
+since then, and its message describes the possible decisions. ``python -m contrastlib.report.versions
+--accept`` writes the file again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ COMMAND = "python -m contrastlib.report.versions --accept"
 
 
 def current() -> dict[str, dict]:
-    """Study -> version and digest, as the code is now."""
+    """Study -> version and digest of the present code."""
     return {
         name: {"version": study.version, "digest": code_digest(study.evaluation.__module__)[:16]}
         for name, study in sorted(STUDIES.items())
@@ -30,11 +31,17 @@ def current() -> dict[str, dict]:
 
 
 def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> list[str]:
-    """What has to be decided, in sentences; none when everything is accepted.
+    """Decisions that are needed, in sentences. The list is empty if everything is accepted.
 
-    >>> accepted = {"masking_table": {"version": 1, "digest": "a"}}
-    >>> differences(accepted, {"masking_table": {"version": 2, "digest": "b"}})
-    ['masking_table has version 2, and version 1 is accepted: run `python -m contrastlib.report.versions --accept`.']
+    Args:
+        accepted: Study -> accepted version and digest.
+        now: Study -> version and digest of the present code.
+
+    Returns:
+        One sentence for each study that differs.
+
+    >>> differences({"table": {"version": 1, "digest": "a"}}, {"table": {"version": 2, "digest": "b"}})
+    ['table has version 2, and version 1 is accepted: run `python -m contrastlib.report.versions --accept`.']
     """
     said = []
     for name in sorted({*accepted, *now}):
@@ -44,19 +51,27 @@ def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> 
         if before is None or after is None:
             said.append(f"{name} is {'new' if before is None else 'gone'}: run `{COMMAND}`.")
         elif before["version"] != after["version"]:
-            said.append(f"{name} has version {after['version']}, and version {before['version']} is accepted: run `{COMMAND}`.")
+            said.append(
+                f"{name} has version {after['version']}, and version {before['version']} is accepted: run "
+                f"`{COMMAND}`."
+            )
         else:
             said.append(
-                f"The code of {name} changed, and its version is {after['version']} as before. If results may change, "
-                f"raise its version in contrastlib/report/studies.py. Then, or if they do not, run `{COMMAND}`."
+                f"The code of {name} changed, and its version is {after['version']} as before. If results "
+                "may change, raise its version in contrastlib/report/studies.py. Then, or if they do not, "
+                f"run `{COMMAND}`."
             )
     return said
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Say what has to be decided, or accept the code as it is."""
-    parser = argparse.ArgumentParser(prog="python -m contrastlib.report.versions", description=__doc__.splitlines()[0])
-    parser.add_argument("--accept", action="store_true", help="write the versions and the digests of the code as it is")
+    """Print the decisions that are needed, or accept the present code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m contrastlib.report.versions", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--accept", action="store_true", help="write the versions and the digests of the code as it is"
+    )
     if parser.parse_args(arguments).accept:
         FILE.write_text(json.dumps(current(), indent=1) + "\n", encoding="utf-8")
         return 0

@@ -228,7 +228,10 @@ class BirdScenes(_Synthetic):
         return self._annotations(index)
 
     def objects(self, index):
-        """Species and region of both birds, the labelled one first; the region is a bird's box, boolean (H, W)."""
+        """Return species and region of both birds, the labelled one first.
+
+        The region is a boolean mask (H, W) of the bird's box.
+        """
         return [(bird.label, _filled(bird.box, self.size)) for bird in self.annotations(index)]
 
 

@@ -1,7 +1,7 @@
-"""Figures and tables of the report's pages.
+"""Figures and tables of the pages of the report.
 
-- :mod:`~contrastlib.report.figures.shared`: what several pages use
-- the other modules: what one page uses
+The module :mod:`~contrastlib.report.figures.shared` is used by several pages, and each other module by one
+page.
 """
 
 from contrastlib.report.figures import (

@@ -1,4 +1,7 @@
-"""Tables and figures of 05_corrections, the errata 1 to 16; :mod:`contrastlib.report.figures.correction_results` has the others."""
+"""Tables and figures of 05_corrections for the errata 1 to 16.
+
+Those of the other errata are in :mod:`contrastlib.report.figures.correction_results`.
+"""
 
 from __future__ import annotations
 
@@ -18,176 +21,247 @@ from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals, published
 from contrastlib.report.verdict_tables import spread, title
 
-SCALED_MEAN = "Image {image} and its GradCAM maps under the mean contrast at {layer}, correct and with {factor} times the factor."
+SCALED_MEAN = (
+    "Image {image} and its GradCAM maps under the mean contrast at {layer}, "
+    "correct and with {factor} times the factor."
+)
 IN_PRINT = {"wang2022": "Wang & Wang", "eriksson2025": "the review"}
 
 
 def clamp_table(steps: pd.DataFrame, resamples: int) -> Styler:
-    """Erratum 1: both clamps, from :func:`contrastlib.evaluation.corrections.sign_steps`."""
+    """Erratum 1: both clamps, from a table of :func:`contrastlib.evaluation.corrections.sign_steps`."""
     part = steps[steps["form"].isin(["corrected", "printed clamp"])]
     keys = ["form", "iterations"]
     found = part.groupby(keys).agg({"largest": "max", "outside": "mean", "furthest": "max"})
     gains = statistics.means(part.assign(network=""), "change", keys, resamples=resamples).set_index(keys)
-    table = found.assign(change=intervals(gains, "+.4f")).rename_axis(["clamp", "N"]).rename(columns={
-        "largest": "largest change / ε", "outside": "values outside [0, 1]", "furthest": "furthest outside / ε",
-        "change": "mean change of p_t"})
-    forms = {"largest change / ε": "{:.3f}", "values outside [0, 1]": "{:.2%}", "furthest outside / ε": "{:.3f}"}
+    table = (
+        found.assign(change=intervals(gains, "+.4f"))
+        .rename_axis(["clamp", "N"])
+        .rename(
+            columns={
+                "largest": "largest change / ε",
+                "outside": "values outside [0, 1]",
+                "furthest": "furthest outside / ε",
+                "change": "mean change of p_t",
+            }
+        )
+    )
+    forms = {
+        "largest change / ε": "{:.3f}",
+        "values outside [0, 1]": "{:.2%}",
+        "furthest outside / ε": "{:.3f}",
+    }
     return table.style.format(forms).set_uuid("clamp")
 
 
 def clamp_in_words(steps: pd.DataFrame, resamples: int) -> str:
-    """Markdown: what the printed clamp does to values and to the mean change of p_t."""
+    """Effect of the printed clamp on values and on the mean change of p_t, in Markdown."""
     differences = statistics.paired_differences(
-        steps, "change", ["iterations"], between="form", first="printed clamp", second="corrected", resamples=resamples)
+        steps,
+        "change",
+        ["iterations"],
+        between="form",
+        first="printed clamp",
+        second="corrected",
+        resamples=resamples,
+    )
     most = differences.loc[[differences["mean"].abs().idxmax()]]
     printed = steps[steps["form"] == "printed clamp"].groupby("iterations")["outside"].mean().max()
     return (
         f"**Effect.** {printed:.1%} of the values leave $[0,1]$. The mean change of $p_t$ differs by at most "
-        f"{intervals(most, '+.4f').item()} (printed − corrected). Measured on one network with *weighted* steps."
+        f"{intervals(most, '+.4f').item()} (printed − corrected). Measured on one network with *weighted* "
+        "steps."
     )
 
 
 def index_table(steps: pd.DataFrame, resamples: int) -> Styler:
-    """Erratum 2: the mean change of p_t with a fixed and with a renewed gradient, from N = 1 on."""
+    """Erratum 2: mean change of p_t with the gradient at the start and with that at each step."""
     names = {"printed index": "printed (gradient at x⁰)", "corrected": "corrected (gradient at xⁿ)"}
     part = steps[steps["form"].isin(names)]
     gains = statistics.means(part, "change", ["form", "iterations"], resamples=resamples)
     cells = gains.assign(cell=intervals(gains), form=gains["form"].map(names))
     wide = cells.pivot(index="iterations", columns="form", values="cell")[list(names.values())]
-    wide["largest difference of a value / ε, printed"] = part[part["form"] == "printed index"].groupby("iterations")["apart"].max()
+    wide["largest difference of a value / ε, printed"] = (
+        part[part["form"] == "printed index"].groupby("iterations")["apart"].max()
+    )
     return wide.rename_axis(index="N", columns=None).style.format(
         {"largest difference of a value / ε, printed": "{:.4f}"}).set_uuid("index")
 
 
 def epsilon_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
-    """Erratum 3: ratios of the mean changes at both epsilons, ours by scale, and published.
+    """Erratum 3: ratios of the mean changes at both epsilons, by scale and as published.
 
     Args:
-        measured: scale -> table of :func:`contrastlib.evaluation.perturbation.changes`.
+        measured: Scale -> table of :func:`contrastlib.evaluation.perturbation.changes`.
+
+    Returns:
+        The formatted table.
     """
     parts = {}
     for source, rows in _epsilon_ratios(measured).items():
-        cells = {f"Δ{quantity}(0.003) / Δ{quantity}(0.001)": intervals(each, ".2f") if "low" in each else each["mean"].map("{:.2f}".format)
-                 for quantity, each in rows.items()}
+        cells = {
+            f"Δ{quantity}(0.003) / Δ{quantity}(0.001)": intervals(each, ".2f")
+            if "low" in each
+            else each["mean"].map("{:.2f}".format)
+            for quantity, each in rows.items()
+        }
         parts[source] = pd.DataFrame(cells).rename(index=title)
     return pd.concat(parts, names=["source", "network"]).style.set_uuid("epsilon")
 
 
 def epsilon_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown: by how much tripling epsilon multiplies both gains."""
+    """Ratios of the changes if epsilon is tripled, in Markdown."""
     ratios = _epsilon_ratios(measured)
 
-    def between(quantity):
+    def between(quantity: str) -> str:
         ends = {source: rows[quantity]["mean"] for source, rows in ratios.items()}
         return "; ".join(f"{source} {means.min():.2f} to {means.max():.2f}" for source, means in ends.items())
 
     return (
-        f"**Effect.** Tripling $\\epsilon$ multiplies the gain in $p_t$, which saturates, as follows: {between('p_t')}. "
-        f"For the gain in $y_t$, which has no bound, the ratios are: {between('y_t')}."
+        "**Effect.** Tripling $\\epsilon$ multiplies the gain in $p_t$, which saturates, as follows: "
+        f"{between('p_t')}. For the gain in $y_t$, which has no bound, the ratios are: {between('y_t')}."
     )
 
 
 def header_table(masked: pd.DataFrame) -> Styler:
-    """Erratum 5: p_t1 and the relative probability of t_1, before masking."""
+    """Erratum 5: p_1 and the relative probability of t_1 before masking."""
     table = correction_tables.headers(masked).rename(index=title, columns={
         "p_1": "mean p_t1", "relative_probability_before": "relative probability of t1"})
     return table.style.format("{:.3f}").set_uuid("header")
 
 
 def published_header() -> str:
-    """Markdown: the published value that stands under the header p_t1."""
-    quoted = published("blurring_masking").query("paper == 'wang2022' and dataset == 'CUB-200' and target == 't1'")
+    """The published value under the header p_t1, in Markdown."""
+    quoted = published("blurring_masking").query(
+        "paper == 'wang2022' and dataset == 'CUB-200' and target == 't1'"
+    )
     value = quoted["unmodified_relative_probability"].iloc[0]
-    return f"**Effect.** The published value for CUB-200 is {value:.2f}. Read by its header it would belong in the left column."
+    return (
+        f"**Effect.** The published value for CUB-200 is {value:.2f}. Read by its header it would belong in "
+        "the left column."
+    )
 
 
 def blur_in_words(draws: pd.DataFrame) -> str:
-    """Markdown, erratum 6: the standard deviation that the drawn blur causes, beside the error of sampling."""
+    """Effect of erratum 6 in Markdown: standard deviations caused by the blur and by sampling."""
     if draws.empty:
         return "None of these drawings has $p_2 > 0.1$: take more of them."
     errors = correction_tables.blur_errors(draws)
     return (
-        f"**Effect**, on the {errors['images']:.0f} drawings with $p_2 > 0.1$: a fresh $\\sigma$ for each image, as in the code, moves the "
-        f"cell by {errors['own_sigma']:.4f} (standard deviation), one $\\sigma$ for the whole table by {errors['one_sigma']:.4f}, and the "
-        f"choice of images by {errors['sampling']:.4f} (standard error). The last is {errors['sampling'] / errors['own_sigma']:.0f} times "
-        "the first, and both fall with the square root of the number of images."
+        f"**Effect**, on the {errors['images']:.0f} drawings with $p_2 > 0.1$: a fresh $\\sigma$ for each "
+        f"image, as in the code, moves the cell by {errors['own_sigma']:.4f} (standard deviation), one "
+        f"$\\sigma$ for the whole table by {errors['one_sigma']:.4f}, and the choice of images by "
+        f"{errors['sampling']:.4f} (standard error). The last is "
+        f"{errors['sampling'] / errors['own_sigma']:.0f} times the first, and both fall with the square root "
+        "of the number of images."
     )
 
 
 def readings_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown, erratum 8: cosines of the weighted contrast of integrated gradients with other readings."""
-    def between(reading):
-        means = {scale: t[t["reading"] == reading].groupby("network")["similarity"].mean() for scale, t in measured.items()}
+    """Effect of erratum 8 in Markdown: cosines of the readings of integrated gradients."""
+    def between(reading: str) -> str:
+        means = {
+            scale: t[t["reading"] == reading].groupby("network")["similarity"].mean()
+            for scale, t in measured.items()
+        }
         return "; ".join(f"{scale} {spread(each.to_dict(), '.2f')}" for scale, each in means.items())
 
     return (
-        "**Effect.** Mean cosine of the weighted contrast of integrated gradients with the integrated gradients of $p_t$: "
-        f"{between('probability')}; with those of the log-odds: {between('log-odds')}. Measured on the "
-        "[theory page](01_theory.ipynb)."
+        "**Effect.** Mean cosine of the weighted contrast of integrated gradients with the integrated "
+        f"gradients of $p_t$: {between('probability')}; with those of the log-odds: {between('log-odds')}. "
+        "Measured on the [theory page](01_theory.ipynb)."
     )
 
 
 def product_table(compared: pd.DataFrame) -> Styler:
     """Erratum 9: cosines of integrated gradients with input x gradient, with and without biases."""
     names = {True: "as it is", False: "biases, means and shifts 0"}
-    table = compared.groupby("biases")["similarity"].agg(["mean", "min", "max"]).reindex(list(names)).rename(index=names)
+    table = (
+        compared.groupby("biases")["similarity"]
+        .agg(["mean", "min", "max"])
+        .reindex(list(names))
+        .rename(index=names)
+    )
     return table.rename_axis(index="network").style.format("{:.4f}").set_uuid("homogeneous")
 
 
 def lost_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
-    """Erratum 10: share of images whose direction float32 loses, by network."""
-    lost = pd.concat({scale: correction_tables.direction_lost(t).rename(index=title) for scale, t in measured.items()}, names=["scale"])
+    """Erratum 10: share of images whose gradient lacks the exact direction in float32, by network."""
+    lost = pd.concat(
+        {scale: correction_tables.direction_lost(t).rename(index=title) for scale, t in measured.items()},
+        names=["scale"],
+    )
     return lost.rename("direction lost").to_frame().style.format("{:.1%}").set_uuid("lost")
 
 
-def float32_table(perturbed: Mapping[str, pd.DataFrame], masked: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
-    """Erratum 10: exact minus through the softmax, of what the papers measure, by scale and network."""
+def float32_table(
+    perturbed: Mapping[str, pd.DataFrame], masked: Mapping[str, pd.DataFrame], resamples: int
+) -> Styler:
+    """Erratum 10: exact contrast minus that through the softmax, by scale and network."""
     cells = {}
     for scale in perturbed:
         gained = correction_tables.exact_minus_softmax(
             perturbation.tidy(perturbed[scale]), "change", ["quantity", "iterations"], resamples)
         gained = gained[gained["quantity"] != "accuracy"].sort_values(["quantity", "iterations"])
         kept = correction_tables.exact_minus_softmax(
-            masked[scale][masked[scale]["method"] != "blank"], "relative_probability", ["kept_sign"], resamples)
+            masked[scale][masked[scale]["method"] != "blank"],
+            "relative_probability",
+            ["kept_sign"],
+            resamples,
+        )
         rows = [f"Δ{row.quantity}, N = {row.iterations}" for row in gained.itertuples()]
         rows += [f"Table 2, {sign} pixels kept" for sign in kept["kept_sign"]]
         both = pd.concat([gained, kept])
         cells |= {(scale, title(network), name): text
                   for name, network, text in zip(rows, both["network"], intervals(both, "+.4f"))}
-    table = pd.Series(cells).unstack([0, 1], sort=False).rename_axis(index="exact − through the softmax", columns=["scale", "network"])
+    table = (
+        pd.Series(cells)
+        .unstack([0, 1], sort=False)
+        .rename_axis(index="exact − through the softmax", columns=["scale", "network"])
+    )
     return table.style.set_uuid("float32")
 
 
 def factor_table(factors: pd.DataFrame) -> Styler:
-    """Erratum 12: the sum of the weights and the cosine with the correct map, by factor."""
+    """Erratum 12: sum of the weights and cosine with the correct map, by factor."""
     table = factors.groupby("factor", sort=False)[["weights", "similarity"]].mean()
-    return table.rename(columns={"weights": "sum of the weights", "similarity": "cosine with the correct map"}).style.format(
-        "{:+.3f}").set_uuid("mean-factor")
+    return (
+        table.rename(columns={"weights": "sum of the weights", "similarity": "cosine with the correct map"})
+        .style.format("{:+.3f}")
+        .set_uuid("mean-factor")
+    )
 
 
 def factor_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown, erratum 12: cosine of the map without the factor and the original one, in each network."""
+    """Effect of erratum 12 in Markdown: cosine of the original map with that without the factor."""
     lines = "\n".join(
         f"- {scale}: " + ", ".join(f"{value:+.2f} ({title(name)})" for name, value in cosines.items())
-        for scale, cosines in ((scale, correction_tables.without_factor(table)) for scale, table in measured.items())
+        for scale, cosines in (
+            (scale, correction_tables.without_factor(table)) for scale, table in measured.items()
+        )
     )
     return (
-        "From the norms and cosines measured on the page of [three classes](06_three_classes.ipynb), the cosine between "
-        f"the map without the factor and the original one is:\n\n{lines}\n\nWhere it is near −1, the slip turns the map around."
+        "From the norms and cosines measured on the page of [three classes](06_three_classes.ipynb), the "
+        f"cosine between the map without the factor and the original one is:\n\n{lines}\n\nWhere it is near "
+        "−1, the slip turns the map around."
     )
 
 
 def scaled_mean(model: models.Classifier, dataset: str, images: int) -> Callable[..., Figure]:
-    """A function that draws GradCAM of the predicted class minus the others' mean, taken a number of times.
+    """Function that draws GradCAM of the predicted class minus a multiple of the mean of the other classes.
 
     Args:
-        model: whose maps.
-        dataset, images: a set, and how many images that stand for it the function may draw.
+        model: Network to explain.
+        dataset: Name of the image set.
+        images: Number of images that represent the set.
+
+    Returns:
+        The function.
     """
     image_set = batches.load_dataset(dataset, model.input_size)
     chosen, left_out = image_set.sample(images), len(model.class_names) - 1.0
 
-    def draw(image=0, factor=left_out, layer=model.layer):
+    def draw(image: int = 0, factor: float = left_out, layer: str = model.layer) -> Figure:
         pixels = image_set[chosen[image]].image
         passed = forward(model, pixels[None], layer)
         w = contrasts.mean(passed.logits, passed.logits.argmax(dim=1))
@@ -208,66 +282,108 @@ def scaled_mean(model: models.Classifier, dataset: str, images: int) -> Callable
 
 
 def wrong_sign_table(counted: pd.DataFrame) -> Styler:
-    """Erratum 13: shares of pixels masked, and of these the share that has the sign to keep."""
+    """Erratum 13: share of masked pixels, and share of those that have the kept sign."""
     keys = ["kept_sign", "mask_rule", "contrast"]
     table = counted.groupby(keys)[["masked", "wrong"]].mean().unstack("contrast")
     order = pd.MultiIndex.from_product([masking.KEPT_SIGNS, masking.MASK_RULES], names=keys[:2])
-    table = table.reindex(order).rename(index=RULES, level="mask_rule").rename(columns={"wrong": "of these, of the sign to keep"}, level=0)
+    table = (
+        table.reindex(order)
+        .rename(index=RULES, level="mask_rule")
+        .rename(columns={"wrong": "of these, of the sign to keep"}, level=0)
+    )
     return table.rename_axis(index=["pixels kept", "counted"]).style.format("{:.1%}").set_uuid("mask-rule")
 
 
 def baseline_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
-    """Erratum 14: the advantage of weighted maps with each filling, from :func:`~contrastlib.evaluation.correction_tables.advantages_by_baseline`."""
-    names = {"black": "black", "zeros": 'ImageNet mean ("zeros")', "mean": "image's own mean", "zeros − black": "ImageNet mean − black"}
+    """Erratum 14: advantage of weighted maps with each baseline.
+
+    Args:
+        measured: Scale -> table of :func:`~contrastlib.evaluation.correction_tables.advantages_by_baseline`.
+
+    Returns:
+        The formatted table.
+    """
+    names = {
+        "black": "black",
+        "zeros": 'ImageNet mean ("zeros")',
+        "mean": "image's own mean",
+        "zeros − black": "ImageNet mean − black",
+    }
     table = pd.concat(measured, names=["scale"]).reset_index("scale")
     table = table.assign(cell=intervals(table), network=table["network"].map(title))
-    wide = table.pivot(index=["scale", "network"], columns="baseline", values="cell")[list(names)].rename(columns=names)
+    wide = table.pivot(index=["scale", "network"], columns="baseline", values="cell")[list(names)].rename(
+        columns=names
+    )
     return wide.style.set_uuid("zeros-advantage")
 
 
 def baseline_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown: where the advantage with the mean colour is not that with black."""
+    """Difference of the advantages with the mean colour and with black, in Markdown."""
     parts = []
     for scale, table in measured.items():
         shift = table[table["baseline"] == "zeros − black"]
         apart = int(((shift["low"] > 0) | (shift["high"] < 0)).sum())
         most = shift.loc[[shift["mean"].abs().idxmax()]]
-        parts.append(f"{scale}, the interval of the difference leaves out 0 in {apart} of {len(shift)} networks; the largest is "
-                     f"{intervals(most).item()} ({title(most['network'].item())})")
+        parts.append(
+            f"{scale}, the interval of the difference leaves out 0 in {apart} of {len(shift)} networks; the "
+            f"largest is {intervals(most).item()} ({title(most['network'].item())})"
+        )
     return f"**Effect** on the advantage of *weighted*: {'; '.join(parts)}."
 
 
 def area_table(areas: Mapping[str, pd.DataFrame]) -> Styler:
-    """Erratum 15: :func:`contrastlib.evaluation.correction_tables.negative_area` by scale."""
-    return pd.concat(areas, names=["scale"]).rename(index=title, level="network").style.format("{:.1%}").set_uuid("layer")
+    """Erratum 15: tables of :func:`contrastlib.evaluation.correction_tables.negative_area` by scale."""
+    return (
+        pd.concat(areas, names=["scale"])
+        .rename(index=title, level="network")
+        .style.format("{:.1%}")
+        .set_uuid("layer")
+    )
 
 
 def area_in_words(areas: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown: how much of the original maps is negative before and after the non-linearity, over all scales."""
+    """Negative share of the original maps before and after the non-linearity, in Markdown."""
     original = pd.concat(areas.values())["original"]
-    stages = {stage: original.xs(stage, level="stage") for stage in correction_tables.STAGES if stage in original.index.get_level_values("stage")}
-    words = "; ".join(f"{stage.removeprefix('+ ')} {spread(each.to_dict(), '.1%')}" for stage, each in stages.items())
+    stages = {
+        stage: original.xs(stage, level="stage")
+        for stage in correction_tables.STAGES
+        if stage in original.index.get_level_values("stage")
+    }
+    words = "; ".join(
+        f"{stage.removeprefix('+ ')} {spread(each.to_dict(), '.1%')}" for stage, each in stages.items()
+    )
     return (
-        f"**Effect.** Negative area of *original* maps: {words}. More than half is negative in {int((original > 0.5).sum())} of the "
-        f"{len(original)} rows."
+        f"**Effect.** Negative area of *original* maps: {words}. More than half is negative in "
+        f"{int((original > 0.5).sum())} of the {len(original)} rows."
     )
 
 
 def normaliser_table(normalisers: pd.DataFrame, layers: list[str]) -> Styler:
-    """Erratum 16: cosine of XGradCAM under both normalisers, layer by layer."""
+    """Erratum 16: cosine of XGradCAM with both normalisers, layer by layer."""
     table = normalisers.groupby("layer")[["similarity", "negative_sums"]].mean().loc[layers]
-    table = table.rename(columns={"similarity": "cosine of the two maps", "negative_sums": "channels with a negative sum"})
-    return table.style.format({"cosine of the two maps": "{:.3f}", "channels with a negative sum": "{:.1%}"}).set_uuid("normaliser")
+    table = table.rename(
+        columns={"similarity": "cosine of the two maps", "negative_sums": "channels with a negative sum"}
+    )
+    return table.style.format(
+        {"cosine of the two maps": "{:.3f}", "channels with a negative sum": "{:.1%}"}
+    ).set_uuid("normaliser")
 
 
 def threshold_bounds() -> str:
-    """Markdown, erratum 26: the bound on the threshold that the published means before masking give."""
+    """Bound on the threshold in Markdown, from the published means before masking (erratum 26)."""
     table = published("blurring_masking").query("table == 'Table 1' and target == 't1'")
     most = table.groupby("paper")["unmodified_relative_probability"].max()
-    return "; ".join(f"{IN_PRINT[paper]}: up to {value:.3f}, so that $\\tau$ was below {1 - value:.3f}" for paper, value in most.items())
+    return "; ".join(
+        f"{IN_PRINT[paper]}: up to {value:.3f}, so that $\\tau$ was below {1 - value:.3f}"
+        for paper, value in most.items()
+    )
 
 
 def _epsilon_ratios(measured: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:
-    sources = {scale: perturbation.tidy(table) for scale, table in measured.items()} | {"published": published("sign_perturbation")}
-    return {source: {quantity: correction_tables.epsilon_ratios(changes, quantity) for quantity in ("p_t", "y_t")}
-            for source, changes in sources.items()}
+    sources = {scale: perturbation.tidy(table) for scale, table in measured.items()} | {
+        "published": published("sign_perturbation")
+    }
+    return {
+        source: {quantity: correction_tables.epsilon_ratios(changes, quantity) for quantity in ("p_t", "y_t")}
+        for source, changes in sources.items()
+    }

@@ -1,8 +1,9 @@
-"""Tables and figures of 13_cost: tables of :mod:`contrastlib.report.benchmark_records`."""
+"""Tables and figures of 13_cost, from tables of :mod:`contrastlib.report.benchmark_records`."""
 
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -21,21 +22,24 @@ from contrastlib.report.benchmark_records import (
 
 
 def in_short(measured: pd.DataFrame) -> str:
-    """Markdown: what many maps cost, beside other libraries, and what a contrast adds."""
+    """Cost of many maps compared with other libraries, and additional cost of a contrast, in Markdown."""
     ways, methods = many_maps(measured), of_methods(measured)
     most = (methods["weighted"] / methods["original"] - 1).abs().max()
     others = ways.drop("contrastlib")
     return (
-        f"24 maps of the last convolution of VGG-16 take {ways['contrastlib']:.2f} forward passes together, and "
-        f"{others.min():.0f} with the fastest of {len(others)} other ways. The weighted map of no method differs in "
-        f"cost from its original one by more than {most:.0%}. All numbers are ratios of what was measured side by "
+        f"24 maps of the last convolution of VGG-16 take {ways['contrastlib']:.2f} forward passes together, "
+        "and "
+        f"{others.min():.0f} with the fastest of {len(others)} other ways. The weighted map of no method "
+        "differs in "
+        f"cost from its original one by more than {most:.0%}. All numbers are ratios of what was measured "
+        "side by "
         "side in one run, in rounds of changing order: medians over the rounds, and then over "
         f"{measured.attrs['records']} runs."
     )
 
 
 def maps_of_a_layer(measured: pd.DataFrame) -> Figure:
-    """Forward passes that 24 maps of a layer take, by library."""
+    """Cost of 24 maps of a layer in forward passes, by library."""
     figure, ax = plt.subplots(figsize=(7, 1.9), layout="constrained")
     ways = many_maps(measured)
     _dots(ax, ways)
@@ -45,7 +49,7 @@ def maps_of_a_layer(measured: pd.DataFrame) -> Figure:
 
 
 def maps_of_each_method(measured: pd.DataFrame) -> Figure:
-    """Forward passes that one map of each method takes, original and weighted."""
+    """Cost of one map of each method in forward passes, original and weighted."""
     figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
     pairs = of_methods(measured)
     _dots(ax, pairs["original"], label="original", s=90, facecolors="none", edgecolors="#c44e52")
@@ -56,27 +60,27 @@ def maps_of_each_method(measured: pd.DataFrame) -> Figure:
 
 
 def path_in_words(measured: pd.DataFrame) -> str:
-    """Markdown: what integrated gradients take."""
+    """Cost of integrated gradients, in Markdown."""
     steps = inspect.signature(integrated_gradients).parameters["steps"].default
     passes = of_methods(measured).loc["integrated_gradients", "weighted"]
     return f"Integrated gradients take {steps} points of a path, {passes:.0f} forward passes."
 
 
 def by_hand_table(measured: pd.DataFrame) -> Styler:
-    """What contrastlib takes where the same work by hand is 1: a row for each job, a column for each kind of cost."""
+    """Cost relative to the same work by hand, with a row for each job and a column for each kind."""
     table = against_by_hand(measured).pivot_table(index="job", columns="kind", values="ratio", sort=False)
     table = table.reindex(columns=list(KINDS.values())).rename_axis(index=None, columns=None)
     return table.style.format("{:.2f}", na_rep="").set_uuid("ratios")
 
 
 def promise_table(measured: pd.DataFrame) -> Styler:
-    """Each promise: median, least and greatest ratio over the records, limit and verdict."""
+    """Each promise with the median, smallest and largest ratio over the records, limit and verdict."""
     numbers = ["ratio", "min", "max", "limit"]
     return promises(measured).style.format("{:.3f}", subset=numbers).hide(axis="index").set_uuid("promises")
 
 
 def promises_in_words(measured: pd.DataFrame) -> str:
-    """Markdown: how many promises are kept in every record, in some and in none; memory of maps of the pixels."""
+    """Number of promises kept in all records, in some and in none, and memory of pixel maps, in Markdown."""
     words = promises(measured)["verdict"].value_counts()
     kept = words.get("kept", 0)
     others = {"undecided": "{} in some records only", "broken": "{} in none"}
@@ -92,27 +96,36 @@ def promises_in_words(measured: pd.DataFrame) -> str:
     one, four, by_hand = held.values()
     return (
         f"{', '.join([f'{kept} of {words.sum()} are kept in every record', *counts])}. "
-        f"A map of the pixels holds {one:.2f} of what one forward and one backward pass by hand hold. Four at once, "
-        f"whose graph has to stay until the last of four backward passes, hold {four:.2f} of it, and {by_hand:.2f} "
+        f"A map of the pixels holds {one:.2f} of what one forward and one backward pass by hand hold. Four "
+        "at once, "
+        f"whose graph has to stay until the last of four backward passes, hold {four:.2f} of it, and "
+        f"{by_hand:.2f} "
         "by hand."
     )
 
 
 def savings_in_words(measured: pd.DataFrame) -> str:
-    """Markdown: what relevance propagation and maps of all classes take beside other ways to make them."""
+    """Cost of relevance propagation and of maps of all classes, in Markdown.
+
+    Both are compared with other implementations.
+    """
     lrp, zennit = of_methods(measured).loc["lrp", "original"], ratio(measured, "methods", "zennit", "cpu")
     ours, captum = (ratio(measured, "classes", library, "wall") for library in ("contrastlib", "captum"))
     pooled = ratio(measured, "pooled-classes", "contrastlib", "wall")
     return (
-        f"An LRP map of SqueezeNet 1.1 takes {lrp:.1f} forward passes, with zennit alone {zennit:.1f}. Maps of all "
-        f"classes of VGG-16 are {1 / ours:.1f} times as fast as a loop over the classes of the same kept pass, and "
-        f"{captum / ours:.0f} times as fast as captum, called for one class after the other. For a ResNet-50, whose "
-        f"classifier is one small matrix after the mean over positions, it is {1 / pooled:.1f} times the loop's speed."
+        f"An LRP map of SqueezeNet 1.1 takes {lrp:.1f} forward passes, with zennit alone {zennit:.1f}. Maps "
+        "of all "
+        f"classes of VGG-16 are {1 / ours:.1f} times as fast as a loop over the classes of the same kept "
+        "pass, and "
+        f"{captum / ours:.0f} times as fast as captum, called for one class after the other. For a "
+        "ResNet-50, whose "
+        f"classifier is one small matrix after the mean over positions, it is {1 / pooled:.1f} times the "
+        "loop's speed."
     )
 
 
 def build_table(steps: pd.DataFrame) -> Styler:
-    """:func:`contrastlib.report.benchmark_records.build_times` as a table."""
+    """Formatted table of :func:`contrastlib.report.benchmark_records.build_times`."""
     numbers = steps.style.format("{:.0f}", subset=["seconds", "limit"], na_rep="").format(
         na_rep="", subset=["verdict"]
     )
@@ -120,12 +133,12 @@ def build_table(steps: pd.DataFrame) -> Styler:
 
 
 def moved_table(moved: pd.DataFrame) -> Styler:
-    """:func:`contrastlib.report.benchmark_records.moved` as a table."""
+    """Formatted table of :func:`contrastlib.report.benchmark_records.moved`."""
     return moved.style.format({"moved": "{:.1%}", "largest": "{:.2g}"}).hide(axis="index").set_uuid("moved")
 
 
-def _dots(ax: plt.Axes, ratios: pd.Series, **style) -> None:
-    """One dot for each row, on a logarithmic axis; the dashed line is one forward pass."""
+def _dots(ax: plt.Axes, ratios: pd.Series, **style: Any) -> None:
+    """Draw a dot for each row on a logarithmic axis, with a dashed line at one forward pass."""
     ax.scatter(ratios, ratios.index, zorder=3, **style)
     ax.axvline(1, color="black", linestyle="--", linewidth=0.8)
     ax.grid(alpha=0.4)
@@ -143,6 +156,6 @@ def _values(ax: plt.Axes, ratios: pd.Series) -> None:
 
 
 def _closed(figure: Figure) -> Figure:
-    """The figure, which the cell that returns it shows, and not pyplot a second time."""
+    """Close a figure in pyplot, so that the cell that returns it shows it once."""
     plt.close(figure)
     return figure

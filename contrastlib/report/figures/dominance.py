@@ -1,4 +1,7 @@
-"""Tables and figures of 07_dominance, by scale: of :mod:`contrastlib.evaluation.dominance` and of masking where one class dominates."""
+"""Tables and figures of 07_dominance by scale.
+
+They show tables of :mod:`contrastlib.evaluation.dominance`, and of masking where one class dominates.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +27,39 @@ METHODS = {"gradcam": "GradCAM", "gradient": "gradient of the pixels"}
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
 VALUES = {"weighted": "cosine of weighted and original", "foils": "norm of the foils' term over that of φᵗ"}
 RAISED = (
-    "Image {image} and the GradCAM maps of its most probable class after {added} was added to that logit: original, weighted, and from "
-    "the probability in float32."
+    "Image {image} and the GradCAM maps of its most probable class after {added} was added to that logit: "
+    "original, weighted, and from the probability in float32."
 )
 
 
 def cosine_curves(agreement: Mapping[str, pd.DataFrame]) -> Figure:
-    """Cosine of weighted and original map against the log-odds of the predicted class, in bins of width 2 with ten images or more."""
+    """Cosine of weighted and original map against the log-odds of the predicted class.
+
+    The log-odds are in bins of width 2, each with ten images or more.
+    """
     lines = pd.concat(agreement, names=["scale"]).reset_index("scale")
     lines["line"] = lines["network"].map(title) + " (" + lines["scale"] + ")"
     lines["bin"] = (lines["log_odds"] / 2).round() * 2
     lines = lines[lines.groupby(["line", "method", "bin"])["weighted"].transform("size") >= 10]
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.8), sharey=True, layout="constrained")
     for ax, (method, name) in zip(axes, METHODS.items()):
-        sns.lineplot(lines[lines["method"] == method], x="bin", y="weighted", hue="line", ax=ax, marker="o", markersize=4,
-                     errorbar=("ci", 95), n_boot=200, seed=0, legend=ax is axes[0])
+        sns.lineplot(
+            lines[lines["method"] == method],
+            x="bin",
+            y="weighted",
+            hue="line",
+            ax=ax,
+            marker="o",
+            markersize=4,
+            errorbar=("ci", 95),
+            n_boot=200,
+            seed=0,
+            legend=ax is axes[0],
+        )
         ax.axhline(1, color="#888888", linewidth=0.6)
-        ax.set(title=name, xlabel="log-odds of the predicted class", ylabel="cosine of weighted and original map")
+        ax.set(
+            title=name, xlabel="log-odds of the predicted class", ylabel="cosine of weighted and original map"
+        )
         sns.despine(ax=ax)
     handles, names = axes[0].get_legend_handles_labels()
     axes[0].get_legend().remove()
@@ -49,11 +68,17 @@ def cosine_curves(agreement: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def by_decision(agreement: Mapping[str, pd.DataFrame], threshold: float, resamples: int) -> Styler:
-    """Where a class dominates and where the decision is split: likeness of GradCAM's maps, and size of the subtracted term."""
-    rows = pd.concat({
-        (scale, label): statistics.means(_decided(table, threshold), value, ["network", "decision"], resamples=resamples)
-        for scale, table in agreement.items() for value, label in VALUES.items()
-    }, names=["scale", "value"]).reset_index(["scale", "value"])
+    """Similarity of GradCAM maps and size of the subtracted term, by kind of decision."""
+    rows = pd.concat(
+        {
+            (scale, label): statistics.means(
+                _decided(table, threshold), value, ["network", "decision"], resamples=resamples
+            )
+            for scale, table in agreement.items()
+            for value, label in VALUES.items()
+        },
+        names=["scale", "value"],
+    ).reset_index(["scale", "value"])
     rows = rows.assign(cell=intervals(rows, ".2f"), network=rows["network"].map(title))
     order = rows[["scale", "network"]].drop_duplicates()
     wide = rows.pivot(index=["scale", "network"], columns=["value", "decision"], values="cell")
@@ -61,32 +86,53 @@ def by_decision(agreement: Mapping[str, pd.DataFrame], threshold: float, resampl
 
 
 def likeness_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float, resamples: int) -> str:
-    """Markdown: in how many networks the maps come nearer to each other where a class dominates, and how near."""
+    """Number of networks whose maps are more similar if a class dominates, and their cosines, in Markdown."""
     lines = []
     for scale, table in agreement.items():
         gaps = dominance.more_alike_where_dominated(table[table["method"] == "gradcam"], threshold, resamples)
-        pixels = table[table["method"] == "gradient"].groupby(["network", table["p_2"] <= threshold])["weighted"].mean().unstack()
+        pixels = (
+            table[table["method"] == "gradient"]
+            .groupby(["network", table["p_2"] <= threshold])["weighted"]
+            .mean()
+            .unstack()
+        )
         changes = (pixels[True] - pixels[False]).dropna().to_dict()
         lines.append(
-            f"- {scale}: in {(gaps['low'] > 0).sum()} of {len(gaps)} networks GradCAM's weighted map is nearer to the original one where a "
-            f"class dominates. The mean cosine is {spread(_where_dominated(table, threshold, 'weighted'), '.2f')} there. For the gradient of "
-            f"the pixels it differs from that of split decisions by {spread(changes, '+.2f')}."
+            f"- {scale}: in {(gaps['low'] > 0).sum()} of {len(gaps)} networks GradCAM's weighted map is "
+            "nearer to the original one where a class dominates. The mean cosine is "
+            f"{spread(_where_dominated(table, threshold, 'weighted'), '.2f')} there. For the gradient of the "
+            f"pixels it differs from that of split decisions by {spread(changes, '+.2f')}."
         )
     return "\n".join(lines)
 
 
 def foils_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float) -> str:
-    """Markdown: the size of the term that is subtracted where a class dominates."""
-    sizes = "; ".join(f"{scale} {spread(_where_dominated(table, threshold, 'foils'), '.2f')}" for scale, table in agreement.items())
-    return f"The norm of the term that is subtracted, relative to that of $\\phi^t$, where a third or less was to be expected: {sizes}."
+    """Size of the subtracted term if a class dominates, in Markdown."""
+    sizes = "; ".join(
+        f"{scale} {spread(_where_dominated(table, threshold, 'foils'), '.2f')}"
+        for scale, table in agreement.items()
+    )
+    return (
+        "The norm of the term that is subtracted, relative to that of $\\phi^t$, where a third or less was "
+        f"to be expected: {sizes}."
+    )
 
 
 def norm_clouds(norms: Mapping[str, pd.DataFrame]) -> Figure:
-    """Figure 6 of Eriksson et al. 2025: norms of gradients against logits, a panel for each network, with pooled fit and slopes."""
-    clouds = {f"{title(name)} ({scale})": part for scale, table in norms.items() for name, part in table.groupby("network", sort=False)}
+    """Figure 6 of Eriksson et al. 2025: norms of gradients against logits, with fits.
+
+    There is a panel for each network, with the pooled fit and the slopes of single images.
+    """
+    clouds = {
+        f"{title(name)} ({scale})": part
+        for scale, table in norms.items()
+        for name, part in table.groupby("network", sort=False)
+    }
     columns = min(3, len(clouds))
     rows = -(-len(clouds) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.9 * columns, 2.6 * rows), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.9 * columns, 2.6 * rows), layout="constrained", squeeze=False
+    )
     for ax in axes.flat[len(clouds):]:
         ax.set_axis_off()
     for ax, (name, part) in zip(axes.flat, clouds.items()):
@@ -98,45 +144,75 @@ def norm_clouds(norms: Mapping[str, pd.DataFrame]) -> Figure:
 def slopes_table(
     norms: Mapping[str, pd.DataFrame], agreement: Mapping[str, pd.DataFrame], threshold: float, resamples: int
 ) -> Styler:
-    """Slopes in the pool and within images, and how alike the maps of the network are where a class dominates."""
-    parts = {(scale, name): part for scale, table in norms.items() for name, part in table.groupby("network", sort=False)}
+    """Pooled slopes and slopes within images, and similarity of the maps if a class dominates."""
+    parts = {
+        (scale, name): part
+        for scale, table in norms.items()
+        for name, part in table.groupby("network", sort=False)
+    }
     found = {key: dominance.slopes(part, resamples=resamples) for key, part in parts.items()}
     rows = pd.concat(found, names=["scale", "network", "estimate"])
     rows["slope [95 % interval]"] = intervals(rows.rename(columns={"slope": "mean"}), "+.3g")
     alike = {scale: _where_dominated(table, threshold, "weighted") for scale, table in agreement.items()}
     rows["cosine where dominated"] = [alike.get(scale, {}).get(name, np.nan) for scale, name, _ in rows.index]
-    rows = rows.rename(index=title, level="network")[["slope [95 % interval]", "relative", "cosine where dominated"]]
-    return rows.style.format({"relative": "{:+.1%}", "cosine where dominated": "{:.2f}"}, na_rep="–").set_uuid("slopes")
+    rows = rows.rename(index=title, level="network")[
+        ["slope [95 % interval]", "relative", "cosine where dominated"]
+    ]
+    return rows.style.format(
+        {"relative": "{:+.1%}", "cosine where dominated": "{:.2f}"}, na_rep="–"
+    ).set_uuid("slopes")
 
 
 def slopes_in_words(norms: Mapping[str, pd.DataFrame], resamples: int) -> str:
-    """Markdown: in how many networks norms grow with the logit, and whether the pool says the same."""
+    """Number of networks whose gradient norms increase with the logit within images, in Markdown.
+
+    The number of networks with the same sign of the pooled slope is included.
+    """
     agree, counted, lines = 0, 0, []
     for scale, table in norms.items():
-        within, pooled = (dominance.relative_slopes(table, resamples, estimate) for estimate in ("within images", "pooled"))
-        agree, counted = agree + int((np.sign(within["mean"]) == np.sign(pooled["mean"])).sum()), counted + len(within)
+        within, pooled = (
+            dominance.relative_slopes(table, resamples, estimate) for estimate in ("within images", "pooled")
+        )
+        agree, counted = (
+            agree + int((np.sign(within["mean"]) == np.sign(pooled["mean"])).sum()),
+            counted + len(within),
+        )
         lines.append(f"{(within['low'] > 0).sum()} of {len(within)} ({scale})")
     return (
-        f"Within images the norm grows with the logit, as the review saw in VGG-16, in these networks (intervals above 0): {', '.join(lines)}. "
-        f"The pooled slope has the same sign in {agree} of {counted}; what differs is the network."
+        "Within images the norm grows with the logit, as the review saw in VGG-16, in these networks "
+        f"(intervals above 0): {', '.join(lines)}. The pooled slope has the same sign in {agree} of "
+        f"{counted}; what differs is the network."
     )
 
 
 def float32_table(agreement: Mapping[str, pd.DataFrame]) -> Styler:
-    """The share of images whose GradCAM map changes when it is propagated from p_t in float32, and how alike the original it is there."""
-    tables = {scale: dominance.float32_changes(table[table["method"] == "gradcam"]) for scale, table in agreement.items()}
-    titles = {"images": "images", "mean": "changed", "weighted": "weighted, where changed", "softmax": "from p_t in float32, where changed"}
-    shown = pd.concat({scale: table.set_index("network") for scale, table in tables.items()}, names=["scale"])[list(titles)]
+    """Share of images whose GradCAM map changes if it is propagated from p_t in float32.
+
+    The cosines of both maps with the original one are included.
+    """
+    tables = {
+        scale: dominance.float32_changes(table[table["method"] == "gradcam"])
+        for scale, table in agreement.items()
+    }
+    titles = {
+        "images": "images",
+        "mean": "changed",
+        "weighted": "weighted, where changed",
+        "softmax": "from p_t in float32, where changed",
+    }
+    shown = pd.concat(
+        {scale: table.set_index("network") for scale, table in tables.items()}, names=["scale"]
+    )[list(titles)]
     shown = shown.rename(columns=titles).rename(index=title, level="network")
     forms = {"images": "{:.0f}", "changed": "{:.1%}"} | dict.fromkeys(list(titles.values())[2:], "{:+.2f}")
     return shown.style.format(forms, na_rep="–").set_uuid("float32")
 
 
 def raised_logit(model: models.Classifier, dataset: str) -> Callable[..., Figure]:
-    """A function that draws the maps of an image after a constant was added to the logit of its most probable class."""
+    """Function that draws the maps of an image with a raised logit of its predicted class."""
     images = batches.load_dataset(dataset, model.input_size)
 
-    def draw(image=0, added=20):
+    def draw(image: int = 0, added: float = 20) -> Figure:
         pixels = images[image].image[None]
         passed = forward(model, pixels, model.layer)
         target = passed.logits.argmax(1)
@@ -153,51 +229,73 @@ def raised_logit(model: models.Classifier, dataset: str) -> Callable[..., Figure
 
 
 def table_2(masked: Mapping[str, pd.DataFrame]) -> Styler:
-    """Table 2 of Eriksson et al. 2025 for each scale, with pixels counted as coded and as described, and the shares masked."""
+    """Table 2 of Eriksson et al. 2025 for each scale, with the masked shares.
+
+    Pixels are counted as coded and as described.
+    """
     tables = {
         (scale, rule): _table_2(part)
-        for scale, table in masked.items() for rule, part in _first_class(table).groupby("mask_rule", sort=False)
+        for scale, table in masked.items()
+        for rule, part in _first_class(table).groupby("mask_rule", sort=False)
     }
-    table = pd.concat(tables, names=["scale", "counted"]).rename(index=lambda rule: rule.removeprefix("equal_").replace("_", " "), level="counted")
+    table = pd.concat(tables, names=["scale", "counted"]).rename(
+        index=lambda rule: rule.removeprefix("equal_").replace("_", " "), level="counted"
+    )
     return table.style.format("{:.3f}").format("{:.1%}", subset=["masked"]).set_uuid("table-2")
 
 
 def published_table_2() -> Styler:
     """The published Table 2."""
     table = published("blurring_masking")
-    table = table[table["table"].str.startswith("Table 2")].rename(columns={"kept_features": "kept_sign", "scheme": "contrast"})
+    table = table[table["table"].str.startswith("Table 2")].rename(
+        columns={"kept_features": "kept_sign", "scheme": "contrast"}
+    )
     names = {"gaussian_blur": "Gaussian blur", "zeros": "Zeros", "channel_mean": "Channel-wise mean"}
-    table = table.assign(dataset=table["paper"] + ", " + table["dataset"], baseline=table["baseline"].replace(names))
+    table = table.assign(
+        dataset=table["paper"] + ", " + table["dataset"], baseline=table["baseline"].replace(names)
+    )
     return masking_table(table).style.format("{:.3f}").set_uuid("published-2")
 
 
-def masking_in_words(masked: Mapping[str, pd.DataFrame], agreement: Mapping[str, pd.DataFrame], threshold: float) -> str:
-    """Markdown: how the differences that masking finds go with the likeness of the maps, and how little is masked."""
+def masking_in_words(
+    masked: Mapping[str, pd.DataFrame], agreement: Mapping[str, pd.DataFrame], threshold: float
+) -> str:
+    """Masked shares, and differences of masking by the similarity of the maps, in Markdown."""
     lines = []
     for scale, table in masked.items():
         part = _first_class(table)
         described = part[(part["mask_rule"] == "equal_as_described") & (part["kept_sign"] == "positive")]
         share = spread(described.groupby("network")["masked"].mean().to_dict(), ".1%")
-        lines.append(f"- {scale}: with the positive pixels kept and counted as described, {share} of the pixels are masked.")
+        lines.append(
+            f"- {scale}: with the positive pixels kept and counted as described, {share} of the pixels are "
+            "masked."
+        )
         pairs = _lower_by_cosine(part, _where_dominated(agreement[scale], threshold, "weighted"))
         if pairs:
             lines[-1] += (
-                f" With the negative ones kept and counted as coded, *original* leaves $t_1$ more than *weighted* by {'; '.join(pairs)} "
-                "(means of the baselines)."
+                " With the negative ones kept and counted as coded, *original* leaves $t_1$ more than "
+                f"*weighted* by {'; '.join(pairs)} (means of the baselines)."
             )
     return "\n".join(lines)
 
 
 def _lower_by_cosine(part: pd.DataFrame, alike: Mapping[str, float]) -> list[str]:
-    """What original leaves of t_1 more than weighted, of each network whose maps were compared, in the order of their cosines."""
+    """Difference of the relative probability of t_1, original minus weighted, in the order of the cosines.
+
+    Only networks whose maps were compared are included.
+    """
     coded = part[(part["mask_rule"] == "equal_as_coded") & (part["kept_sign"] == "negative")]
-    lower = masking.advantages(coded, ["network", "baseline", "kept_sign"], resamples=1).groupby("network")["mean"].mean()
+    lower = (
+        masking.advantages(coded, ["network", "baseline", "kept_sign"], resamples=1)
+        .groupby("network")["mean"]
+        .mean()
+    )
     order = sorted(set(lower.index) & set(alike), key=lambda name: alike[name])
     return [f"{lower[name]:+.3f} at a cosine of {alike[name]:.2f} ({title(name)})" for name in order]
 
 
 def _decided(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """GradCAM's rows, and whether the decision is split."""
+    """Rows of GradCAM with a column that tells whether the decision is split."""
     part = table[table["method"] == "gradcam"]
     labels = f"split, p₂ > {threshold:g}", f"dominated, p₂ ≤ {threshold:g}"
     return part.assign(decision=np.where(part["p_2"] > threshold, *labels))
@@ -211,39 +309,59 @@ def _where_dominated(table: pd.DataFrame, threshold: float, value: str) -> dict[
 def _cloud(ax: plt.Axes, part: pd.DataFrame) -> None:
     ax.plot(part["logit"], part["norm"], ".", markersize=1.2, alpha=0.35, color="#7a9cc6", rasterized=True)
     x = np.linspace(part["logit"].min(), part["logit"].max(), 100)
-    ax.plot(x, np.polyval(np.polyfit(part["logit"], part["norm"], 2), x), "--", color="#222222", linewidth=1.2)
+    ax.plot(
+        x, np.polyval(np.polyfit(part["logit"], part["norm"], 2), x), "--", color="#222222", linewidth=1.2
+    )
     for _, one in list(part.groupby("image"))[:12]:
         ends = np.array([one["logit"].min(), one["logit"].max()])
-        ax.plot(ends, np.polyval(np.polyfit(one["logit"], one["norm"], 1), ends), color="#b2402a", linewidth=0.8, alpha=0.7)
+        ax.plot(
+            ends,
+            np.polyval(np.polyfit(one["logit"], one["norm"], 1), ends),
+            color="#b2402a",
+            linewidth=0.8,
+            alpha=0.7,
+        )
     ax.set(xlabel="$y_s$", ylabel=r"$\Vert\nabla_x y_s\Vert$", ylim=(0, part["norm"].quantile(0.995)))
     sns.despine(ax=ax)
 
 
 def _side_by_side(pixels: np.ndarray, heat: torch.Tensor, titles: Sequence[str], name: str) -> Figure:
-    """The image, and maps with their cosine with the first."""
+    """The image, and maps with their cosine with the first map."""
     cosines = torch.cosine_similarity(heat.flatten(1), heat[:1].flatten(1)).tolist()
     figure, axes = plt.subplots(1, 4, figsize=(8, 2.6), layout="constrained")
     axes[0].imshow(pixels)
     axes[0].set(xticks=[], yticks=[])
     axes[0].set_title(name, fontsize=8)
-    for ax, phi, label, cosine in zip(axes[1:], explainers.upsample(heat, pixels.shape[:2]).numpy(force=True), titles, cosines):
+    for ax, phi, label, cosine in zip(
+        axes[1:], explainers.upsample(heat, pixels.shape[:2]).numpy(force=True), titles, cosines
+    ):
         plotting.overlay(ax, pixels, phi)
         ax.set_title(f"{label}\ncosine with original {cosine:.2f}", fontsize=8)
     return figure
 
 
 def _first_class(table: pd.DataFrame) -> pd.DataFrame:
-    """GradCAM's rows of the most probable class."""
+    """Rows of GradCAM of the most probable class."""
     return table[(table["method"] == "gradcam") & (table["rank"] == 1)]
 
 
 def _table_2(part: pd.DataFrame) -> pd.DataFrame:
-    """One mask rule: a row for each network."""
-    cells = part.groupby(["network", "method", "baseline", "kept_sign", "contrast"], sort=False)["relative_probability"].mean().reset_index()
-    cells = cells.assign(target="t1", baseline=cells["baseline"].map(BASELINES)).rename(columns={"network": "dataset"})
+    """Table 2 for one mask rule, with a row for each network."""
+    cells = (
+        part.groupby(["network", "method", "baseline", "kept_sign", "contrast"], sort=False)[
+            "relative_probability"
+        ]
+        .mean()
+        .reset_index()
+    )
+    cells = cells.assign(target="t1", baseline=cells["baseline"].map(BASELINES)).rename(
+        columns={"network": "dataset"}
+    )
     table = masking_table(cells).droplevel(["method", "target"]).rename_axis(index="network")
     share = part.groupby(["network", "kept_sign"])["masked"].mean().unstack()
     table.insert(0, ("before", "", ""), part.groupby("network")["relative_probability_before"].mean())
-    for position, (sign, label) in enumerate({"positive": "Pos. features", "negative": "Neg. features"}.items(), 1):
+    for position, (sign, label) in enumerate(
+        {"positive": "Pos. features", "negative": "Neg. features"}.items(), 1
+    ):
         table.insert(position, ("masked", label, ""), share[sign])
     return table.rename(index=title)

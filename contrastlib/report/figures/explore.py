@@ -1,9 +1,10 @@
-"""The pictures of 11_explore, none chosen by its map, and what is said of them."""
+"""Images of 11_explore, none of them chosen by its map, and sentences about them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from IPython.display import display
@@ -16,7 +17,8 @@ from contrastlib.explorer import Explorer, Picture, bird, bird_scene, of_set
 from contrastlib.report import batches
 from contrastlib.report.figures import map_images, shared
 
-SPLIT = 0.25  # second-highest probability of a split decision
+SPLIT = 0.25
+"""Smallest second-highest probability of a split decision."""
 ONE, SEVERAL = (
     f"The decision is split; the two species differ in {count}" for count in ("one part", "several parts")
 )
@@ -26,8 +28,9 @@ KINDS: dict[str, tuple[int, Callable]] = {
     "One class dominates": (2, lambda each: each.probabilities[0] > 0.999),
     "A confident mistake": (1, lambda each: each.probabilities[0] > 0.9 and not each.right),
 }
-"""kind -> how many are shown, and whether a decision is of that kind"""
-SCENES = 4  # shown
+"""Kind -> number of images that are shown, and function that tells whether a decision is of that kind."""
+SCENES = 4
+"""Number of scenes that are shown."""
 SAMPLE_FILES = (
     "imagenet_sample_1000.zip",
     "squeezenet1_1_imagenet_fp16.safetensors",
@@ -38,12 +41,13 @@ PANES = ({"contrast": "original"}, {"contrast": "weighted"})
 
 @dataclass(frozen=True)
 class Decision:
-    """What a network says of a drawn picture.
+    """Classification of a drawn image by a network.
 
     Attributes:
-        index: in the test set.
-        species: those that the picture shows.
-        classes, probabilities: the two most probable ones.
+        index: Index in the test set.
+        species: Species in the image.
+        classes: The two most probable classes.
+        probabilities: Their probabilities.
     """
 
     index: int
@@ -58,28 +62,28 @@ class Decision:
 
     @property
     def right(self) -> bool:
-        """Whether the picture shows the most probable species."""
+        """Whether the most probable species is in the image."""
         return self.classes[0] in self.species
 
     @property
     def split(self) -> bool:
-        """Whether the second class is likely, and the first species of the picture is one of the two."""
+        """Whether the second class is likely and the first species of the image is one of the two."""
         return self.probabilities[1] > SPLIT and self.species[0] in self.classes
 
 
 class DrawnBirds:
-    """The first test pictures of each kind for a network, and the scenes whose two birds it finds.
+    """First test images of each kind for a network, and scenes in which it finds both birds.
 
     Args:
-        network: a name for :func:`contrastlib.models.load`, of one that knows the drawn species.
-        searched: how many pictures and how many scenes are looked at.
+        network: Name for :func:`contrastlib.models.load`, of a network with the drawn species as classes.
+        searched: Number of images, and number of scenes, that are searched.
 
     Attributes:
-        kinds: kind -> its decisions, as many as ``KINDS`` says, or fewer where fewer are found.
-        scenes: indices of the scenes whose two most probable classes are their two birds.
+        kinds: Kind -> decisions, as many as ``KINDS`` specifies if that many are found.
+        scenes: Indices of the scenes whose two most probable classes are their two birds.
     """
 
-    def __init__(self, network: str, searched: int):
+    def __init__(self, network: str, searched: int) -> None:
         self.model, self.searched = models.load(network), searched
         single = _decisions(self.model, "birds", searched)
         self.kinds = {kind: list(filter(fits, single))[:count] for kind, (count, fits) in KINDS.items()}
@@ -87,19 +91,22 @@ class DrawnBirds:
         self.scenes = [each.index for each in both if set(each.species) == set(each.classes)]
 
     def pictures(self) -> list[Picture]:
-        """The pictures of all kinds with captions, then scenes."""
+        """Images of all kinds with captions, followed by scenes."""
         single = [self._captioned(kind, each) for kind, decisions in self.kinds.items() for each in decisions]
         return single + [bird_scene(index) for index in self.scenes[:SCENES]]
 
     def in_words(self) -> str:
-        """Markdown: how many pictures of each kind are shown."""
+        """Number of images of each kind, in Markdown."""
         counts = [f"{kind}: {len(decisions)}" for kind, decisions in self.kinds.items()]
         counts.append(f"Two birds, and both are found: {len(self.scenes[:SCENES])}")
         title = models.title(self.model.name)
         return f"Pictures of each kind, as {title} decides:\n\n" + "\n".join(f"- {each}." for each in counts)
 
     def likeness(self) -> str:
-        """Markdown: how alike the maps of the two classes of the first picture are; empty without one."""
+        """Similarity of the maps of the two classes of the first image, in Markdown.
+
+        It is empty if there is no image.
+        """
         if not self.kinds[ONE]:
             return ""
         image = batches.load_dataset("birds", self.model.input_size)[self.kinds[ONE][0].index].image[None]
@@ -111,7 +118,10 @@ class DrawnBirds:
         )
 
     def red_in_boxes(self) -> str:
-        """Markdown: how much of the red lies on the bird that is asked for; empty without a scene."""
+        """Share of positive values in the box of the explained bird, in Markdown.
+
+        It is empty if there is no scene.
+        """
         if not self.scenes:
             return ""
         scenes = batches.load_dataset("bird-scenes", self.model.input_size)
@@ -142,13 +152,16 @@ class DrawnBirds:
 
 
 def five_photographs() -> list[Picture]:
-    """The photographs that may be shown, with their makers."""
+    """The photographs that may be shown, with their authors."""
     names = [name for name, _ in batches.load_dataset("photographs").entries]
     return [of_set("photographs", i, f"Photograph: {shared.maker(name)}.") for i, name in enumerate(names)]
 
 
 def bird_photographs(count: int, classes: int) -> None:
-    """Show an explorer with photographs of birds and a network for 964 species, if they are here."""
+    """Show an explorer with photographs of birds and a network for 964 species.
+
+    If files are missing, a note is shown.
+    """
     networks, methods = ["mobilenet_v2_birds"], ["gradcam", "input_x_gradient"]
     what, name = "Birds, and a network for 964 species", "explore-bird-photographs"
     options = {"networks": networks, "methods": methods, "classes": classes, "name": name}
@@ -156,7 +169,10 @@ def bird_photographs(count: int, classes: int) -> None:
 
 
 def imagenet_photographs(count: int, classes: int) -> None:
-    """Show an explorer with photographs of anything and two networks, where their files are here."""
+    """Show an explorer with photographs of ImageNet and two networks.
+
+    If files are missing, a note is shown.
+    """
     networks, methods = ["squeezenet1_1", "mobilenet_v2"], ["gradcam", "linear_approximation", "xgradcam"]
     what = "Photographs of anything, and two networks for the 1,000 classes of ImageNet"
     options = {"networks": networks, "methods": methods, "classes": classes, "name": "explore-imagenet"}
@@ -164,7 +180,7 @@ def imagenet_photographs(count: int, classes: int) -> None:
 
 
 def _show(
-    what: str, files: Sequence[str], dataset: str, count: int, *, networks: Sequence[str], **options
+    what: str, files: Sequence[str], dataset: str, count: int, *, networks: Sequence[str], **options: Any
 ) -> None:
     """Show photographs that the first network cannot decide; a folded line where a file is missing."""
     if not all(map(assets.available, files)):

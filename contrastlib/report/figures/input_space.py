@@ -24,7 +24,8 @@ from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
 ONE_IMAGE = (
-    "Image {image} and two line charts of its target probability and target logit after the sign perturbation "
+    "Image {image} and two line charts of its target probability and target logit after the sign "
+    "perturbation "
     "with epsilon {epsilon} of {network}, a line for each contrast."
 )
 PAIRS = [("weighted", "original"), ("weighted", "maximum"), ("weighted", "mean"), ("maximum", "original")]
@@ -36,20 +37,23 @@ def bars(means: pd.DataFrame, title: str) -> Figure:
     """Figure 3 of Wang & Wang 2022 at the largest epsilon.
 
     Args:
-        means: of :func:`contrastlib.evaluation.perturbation.mean_changes`, or the published ones.
-        title: of the figure, to which epsilon is added.
+        means: A table of :func:`contrastlib.evaluation.perturbation.mean_changes`, or the published one.
+        title: Title of the figure. Epsilon is appended.
+
+    Returns:
+        The figure.
     """
     largest = means["epsilon"].max()
     return finished(perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
 
 
 def published_means() -> pd.DataFrame:
-    """The means of Eriksson et al. 2025, in the columns of our own."""
+    """Means of Eriksson et al. 2025, in the columns of our tables."""
     return published("sign_perturbation").replace({"contrast": {"max": "maximum"}})
 
 
 def counts(measured: Mapping[str, pd.DataFrame]) -> str:
-    """How many images each network was tried on, for each scale, in words."""
+    """Number of images of each network, by scale, in words."""
     parts = []
     for scale, table in measured.items():
         images = table.groupby("network", sort=False)["image"].nunique()
@@ -60,10 +64,10 @@ def counts(measured: Mapping[str, pd.DataFrame]) -> str:
 def one_image(
     networks: Mapping[str, Sequence], iterations: Sequence[int], epsilons: Sequence[float]
 ) -> Callable[..., Figure]:
-    """A function that draws one image, and p_t and y_t after each number of iterations; dashed before."""
+    """Function that draws one image, and p_t and y_t after each number of iterations and before (dashed)."""
     first, largest = next(iter(networks)), max(epsilons)
 
-    def draw(network=first, image=0, epsilon=largest):
+    def draw(network: str = first, image: int = 0, epsilon: float = largest) -> Figure:
         model = models.load(network)
         example = batches.load_dataset(networks[network][0], model.input_size)[image]
         pixels, label = example.image[None], torch.tensor([example.label])
@@ -80,10 +84,13 @@ def one_image(
 
 
 def side_by_side(means: Mapping[str, pd.DataFrame]) -> Styler:
-    """Mean changes at the largest epsilon and number of iterations, a column for each contrast, by scale.
+    """Mean changes at the largest epsilon and number of iterations by scale, with a column for each contrast.
 
     Args:
-        means: scale, or "published" -> means as for :func:`bars`.
+        means: Scale, or "published" -> means as for :func:`bars`.
+
+    Returns:
+        The formatted table.
     """
     parts = {scale: _last(table).assign(cell=_cells) for scale, table in means.items()}
     table = pd.concat(parts, names=["scale"])
@@ -91,7 +98,7 @@ def side_by_side(means: Mapping[str, pd.DataFrame]) -> Styler:
 
 
 def differences(measured: Mapping[str, pd.DataFrame], resamples: int) -> pd.DataFrame:
-    """Differences of the pairs of contrasts in all settings, with columns scale and pair."""
+    """Differences of pairs of contrasts in all settings, with the columns scale and pair."""
     parts = {
         (scale, f"{a} − {b}"): perturbation.differences(table, first=a, second=b, resamples=resamples)
         for scale, table in measured.items() for a, b in PAIRS
@@ -110,7 +117,7 @@ def apart(differences: pd.DataFrame) -> Styler:
 
 
 def signs(differences: pd.DataFrame) -> Styler:
-    """In how many settings the interval lies above 0, and in brackets in how many below."""
+    """Number of settings whose interval is above 0, and in brackets number of those below 0."""
     cell = [*ROWS, "pair"]
     counted = differences.assign(above=differences["low"] > 0, below=differences["high"] < 0)
     counted = counted.groupby(cell, sort=False)[["above", "below"]].sum().reset_index()
@@ -119,7 +126,7 @@ def signs(differences: pd.DataFrame) -> Styler:
 
 
 def agreement(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
-    """:func:`contrastlib.evaluation.rank_agreement.agreement` by scale; the published without intervals."""
+    """:func:`contrastlib.evaluation.rank_agreement.agreement` by scale, and as published."""
     found = {scale: rank_agreement.agreement(table, resamples) for scale, table in measured.items()}
     parts = {
         scale: part.assign(cell=intervals(part, "+.2f").where(part["mean"].notna(), "none"))
@@ -135,14 +142,14 @@ def agreement(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
 
 
 def repeat_in_words(first: pd.DataFrame, second: pd.DataFrame) -> str:
-    """Which networks were run twice, and on how many threads."""
+    """Networks that were run twice, and the numbers of threads."""
     names = [title(name) for name in first["network"].unique() if name in set(second["network"])]
     threads = " and with ".join(_threads(table) for table in (second, first))
     return f"Run twice were {', '.join(names)}, with {threads} and by different commits."
 
 
 def repeat(differences: pd.DataFrame) -> Styler:
-    """:func:`contrastlib.evaluation.perturbation.repeat_differences`."""
+    """Formatted table of :func:`contrastlib.evaluation.perturbation.repeat_differences`."""
     return differences.rename(index=title).style.format("{:.1e}").set_uuid("again")
 
 
@@ -167,7 +174,7 @@ def _cells(means: pd.DataFrame) -> pd.Series:
 
 
 def _wide(table: pd.DataFrame, columns: str) -> pd.DataFrame:
-    """The column "cell" with a row for each scale, network and quantity, in the order in which they come."""
+    """The column "cell" with a row for each scale, network and quantity. The order of rows is kept."""
     known = dict.fromkeys(zip(table["scale"], table["network"]))
     rows = [(*each, quantity) for each in known for quantity in perturbation.QUANTITIES]
     wide = table.pivot(index=ROWS, columns=columns, values="cell")[list(table[columns].unique())]

@@ -1,4 +1,4 @@
-"""Tables of 10_lrp on maps: of several classes, of two objects, the pointing game, ablation, neurons."""
+"""Tables of 10_lrp about maps: of several classes, of two objects, the pointing game, ablation, neurons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ def similarity(measured: Tables) -> Styler:
 
 
 def similarity_in_words(measured: Tables, alike: float = 0.9) -> str:
-    """Markdown: cosines of the top two classes, and where CLRP1's maps of random classes are like the top one's."""
+    """Cosines of the maps of the two most probable classes, in Markdown.
+
+    Networks whose CLRP1 map of random classes has a cosine above ``alike`` with that of the top class are
+    named.
+    """
     lines = []
     for scale, table in measured.items():
         means = (
@@ -60,7 +64,7 @@ def similarity_in_words(measured: Tables, alike: float = 0.9) -> str:
 
 @where_measured
 def received(measured: Tables) -> Styler:
-    """Units that receive relevance from both of the top two classes, and the cosine of what they receive."""
+    """Share of units that receive relevance from both of the top two classes, and the cosine."""
     table = (
         together(measured)
         .groupby(["scale", "network", "layer"], sort=False)[["from_both", "similarity"]]
@@ -72,7 +76,7 @@ def received(measured: Tables) -> Styler:
 
 
 def two_objects(measured: Tables) -> Styler:
-    """Positive energy in the region of the object asked for and in the other's, and the maps' cosine."""
+    """Positive energy in the regions of both objects, and cosine of the maps."""
     table = (
         together(measured)
         .groupby(["method", "scale", "network"], sort=False)[["own", "other", "similarity"]]
@@ -83,7 +87,7 @@ def two_objects(measured: Tables) -> Styler:
 
 
 def two_objects_in_words(measured: Tables) -> str:
-    """Markdown: positive energy on the animal asked for, by scale."""
+    """Positive energy on the explained animal by scale, in Markdown."""
     names = ("lrp", *CLRP, "gradcam/weighted")
     lines = []
     for scale, table in measured.items():
@@ -125,7 +129,7 @@ def initial_relevance(measured: Tables) -> Styler:
 
 
 def certainty(table: pd.DataFrame) -> Styler:
-    """Probability of zebra and African elephant in each of the paper's photographs."""
+    """Probabilities of zebra and African elephant in each photograph of the paper."""
     animals = {ZEBRA: "zebra", ELEPHANT: "African elephant"}
     known = table[(table["method"] == "lrp") & table["target"].isin(animals)]
     known = known.assign(
@@ -142,7 +146,7 @@ def certainty(table: pd.DataFrame) -> Styler:
 
 @where_measured
 def pointing_curves(measured: Tables) -> Figure:
-    """Figure 4 of Gu et al. 2018: pointing accuracy against the energy kept, a panel for each network."""
+    """Figure 4 of Gu et al. 2018: pointing accuracy against the share of energy, a panel for each network."""
     hits = (
         together(measured)
         .groupby(["network", "method", "threshold"], sort=False)["hit"]
@@ -177,7 +181,7 @@ def pointing_curves(measured: Tables) -> Figure:
 
 @where_measured
 def energy(measured: Tables) -> Styler:
-    """Positive energy in the right box, a row for each method, and the box's share of the image."""
+    """Positive energy in the box of the object for each method, and area of the box."""
     table = together(measured)
     maximum = table[table["threshold"] == table["threshold"].min()]
     shares = (
@@ -191,7 +195,10 @@ def energy(measured: Tables) -> Styler:
 
 
 def drops(measured: Tables) -> Styler:
-    """Table 1 of Gu et al. 2018: activation that the patch costs, in brackets probability; and as published."""
+    """Table 1 of Gu et al. 2018: loss of activation, and of probability in brackets.
+
+    The published numbers are included.
+    """
     table = (
         ablation.drops(together(measured))
         .groupby(["scale", "network", "size", "method"], sort=False)[["activation", "probability"]]
@@ -217,7 +224,7 @@ def drops(measured: Tables) -> Styler:
 
 @where_measured
 def neurons(measured: Tables) -> Styler:
-    """How alike the maps of two neurons are, and how often a loss is largest by a neuron's own patch."""
+    """Similarity of the maps of two neurons, and shares of largest losses due to the own patch."""
     rows = {}
     for scale, table in measured.items():
         for name, part in table.groupby("method", sort=False):
@@ -239,7 +246,7 @@ def neurons(measured: Tables) -> Styler:
 
 
 def differences(similar: Tables, objects: Tables, resamples: int) -> Styler:
-    """What the claims of classes told apart and of objects found rest on, with intervals."""
+    """Effects of the claims on the discrimination of classes and objects, with intervals."""
 
     def of_classes(table: pd.DataFrame, name: str) -> pd.DataFrame:
         top = table[table["pair"] == "1, 2"]
@@ -259,7 +266,7 @@ def differences(similar: Tables, objects: Tables, resamples: int) -> Styler:
 
 
 def drop_differences(measured: Tables, resamples: int) -> Styler:
-    """Activation that the patches of CLRP1 and CLRP2 cost, minus that of LRP, with intervals."""
+    """Loss of activation with CLRP1 and CLRP2 minus that with LRP, with intervals."""
     table = _against(measured, lambda t, name: ablation.differences(t, name, "lrp", resamples=resamples))
     cells = _cells(table, ["scale", "network", "images", "size"]).rename_axis(index={"size": "pixels"})
     return named(cells, 0).style.set_uuid("differences-ablation")
@@ -267,14 +274,14 @@ def drop_differences(measured: Tables, resamples: int) -> Styler:
 
 @where_measured
 def pointing_differences(measured: Tables, resamples: int) -> Styler:
-    """Pointing accuracy of CLRP1 and CLRP2 minus that of LRP at each share of energy kept, with intervals."""
+    """Pointing accuracy of CLRP1 and CLRP2 minus that of LRP at each share of energy, with intervals."""
     table = _against(measured, lambda t, name: pointing_game.differences(t, name, "lrp", resamples=resamples))
     cells = _cells(table, ["threshold", "scale", "network"]).unstack(["scale", "network"])
     return named(cells).style.format_index("{:.0%}").set_uuid("differences-pointing")
 
 
 def _against(measured: Tables, difference: Callable[[pd.DataFrame, str], pd.DataFrame]) -> pd.DataFrame:
-    """Differences of both CLRP at each scale, with columns scale and method."""
+    """Differences of CLRP1 and CLRP2 from LRP at each scale, with the columns scale and method."""
     parts = {
         (scale, METHODS[name]): difference(table, name) for scale, table in measured.items() for name in CLRP
     }

@@ -1,4 +1,4 @@
-"""Tables of 10_lrp on what becomes of relevance: conservation, networks without biases, CLRP1's two duals."""
+"""Tables of 10_lrp about conservation of relevance, networks without biases, and the two duals of CLRP1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contrastlib.report.figures.shared import left_out
 from contrastlib.report.verdict_tables import title
 
 RULE = "under the $z^+$ rule, biases bypassed,"
-BLOCKS = {  # network -> expansion, depthwise convolution and projection of a block
+BLOCKS = {
     "efficientnet_lite0": (
         "network.features.{}.expand.0",
         "network.features.{}.depthwise.0",
@@ -28,10 +28,14 @@ BLOCKS = {  # network -> expansion, depthwise convolution and projection of a bl
         "network.features.{}.conv.2",
     ),
 }
+"""Network -> names of the expansion, the depthwise convolution and the projection of a block."""
 
 
 def conservation(measured: Tables) -> Styler:
-    """Sum of the map over the logit and cosines with input x gradient for each rule, medians over images."""
+    """Sum of the map over the logit, and cosines with input x gradient, for each rule.
+
+    The numbers are medians over images.
+    """
     measures = {
         "arrived": "sum of the map / logit",
         "input_x_gradient": "cosine, input × gradient",
@@ -48,7 +52,7 @@ def conservation(measured: Tables) -> Styler:
 
 
 def lossy_in_words(measured: Tables, least: float = 0.5) -> str:
-    """Markdown: the networks in which less than that share of the logit arrives at the pixels."""
+    """Networks in which a share below ``least`` of the logit arrives at the pixels, in Markdown."""
     found = []
     for scale, table in measured.items():
         rows = table[(table["rules"] == "z_plus") & ~table["biases"].astype(bool)]
@@ -60,12 +64,18 @@ def lossy_in_words(measured: Tables, least: float = 0.5) -> str:
 
 
 def lost_in_blocks(network: str, dataset: str, count: int = 8, files: Sequence[str] = ()) -> Styler | HTML:
-    """Share of the relevance that each block's depthwise convolution and projection pass on; medians.
+    """Share of the relevance that layers of each block propagate, as medians over images.
+
+    The layers are the depthwise convolution and the projection.
 
     Args:
-        network: of ``BLOCKS``.
-        count: images of the set.
-        files: without which there is a note in the place of the table.
+        network: A network of ``BLOCKS``.
+        dataset: Name of the image set.
+        count: Number of images of the set.
+        files: Files that are needed. If one is missing, a note replaces the table.
+
+    Returns:
+        The formatted table, or the note.
     """
     if not all(map(assets.available, files)):
         return left_out(f"The same table for {title(network)}", *files)
@@ -83,7 +93,7 @@ def lost_in_blocks(network: str, dataset: str, count: int = 8, files: Sequence[s
 
 @where_measured
 def homogeneity(measured: Tables) -> Styler:
-    """Mean cosines with input x gradient, of the networks as they are and without shifts."""
+    """Mean cosines with input x gradient, of the networks with and without shifts."""
     table = (
         together(measured)
         .groupby(["scale", "network", "shifts", "method"], sort=False)["similarity"]

@@ -51,11 +51,14 @@ def of_random_classes(model: models.Classifier, image: Tensor) -> np.ndarray:
 
 
 def class_maps(networks: Mapping[str, Sequence], count: int) -> Figure:
-    """LRP of the three most probable classes and of ten random ones, a row for each image and network.
+    """LRP of the three most probable classes and of ten random ones, with a row for each image and network.
 
     Args:
-        networks: network -> [image set, ...].
-        count: images of each set.
+        networks: Network -> [image set, ...].
+        count: Number of images of each set.
+
+    Returns:
+        The figure.
     """
     axes = _grid(count * len(networks), 5, 1.35)
     for row, (index, (name, (dataset, *_))) in zip(axes, product(range(count), networks.items())):
@@ -71,7 +74,7 @@ def class_maps(networks: Mapping[str, Sequence], count: int) -> Figure:
 
 
 def contrastive_maps(model: models.Classifier, dataset: str, count: int) -> Figure:
-    """Maps of the three most probable classes by the contrastive methods, in rows; images side by side."""
+    """Maps of the three most probable classes by the contrastive methods, in rows."""
     axes = _grid(len(CONTRASTIVE), 3 * count, 1.25)
     image_set = batches.load_dataset(dataset, model.input_size)
     for index in range(count):
@@ -84,7 +87,7 @@ def contrastive_maps(model: models.Classifier, dataset: str, count: int) -> Figu
 
 
 def photograph_maps(model: models.Classifier, image: Tensor) -> Figure:
-    """One image; its three most probable classes in rows, LRP and the contrastive methods in columns."""
+    """An image with its three most probable classes in rows, and LRP methods in columns."""
     maps, titles = of_three_classes(model, image, OF_TWO)
     axes = _grid(3, 1 + len(maps), 1.25)
     axes[0, 0].imshow(image.permute(1, 2, 0))
@@ -96,7 +99,7 @@ def photograph_maps(model: models.Classifier, image: Tensor) -> Figure:
 
 
 def one_scene(names: Sequence[str]) -> Callable[..., Figure]:
-    """A function that draws one scene with two drawn birds, and the maps of both species by a network."""
+    """Function that draws one scene with two drawn birds, and the maps of both species by a network."""
 
     def draw(network: str = names[0], scene: int = 0) -> Figure:
         model = models.load(network)
@@ -109,10 +112,13 @@ def one_scene(names: Sequence[str]) -> Callable[..., Figure]:
 
 
 def zebras(model: models.Classifier) -> list[Figure] | list[HTML]:
-    """Figures of the paper's photographs of zebras and elephants; a note where they are not here.
+    """Figures of the photographs of zebras and elephants of the paper, or a note if their files are missing.
 
     Args:
-        model: SqueezeNet 1.1 takes its place where it does not know these animals.
+        model: Network to explain. If it lacks the classes of these animals, SqueezeNet 1.1 replaces it.
+
+    Returns:
+        The figures, or the note.
     """
     knows = "zebra" in model.class_names
     files = HERDS if knows else (*HERDS, SQUEEZENET)
@@ -125,7 +131,7 @@ def zebras(model: models.Classifier) -> list[Figure] | list[HTML]:
 
 
 def of_two_objects(model: models.Classifier, image: Tensor, classes: Sequence[int], caption: str) -> Figure:
-    """An image with two objects: their classes in rows, LRP and the contrastive methods in columns."""
+    """An image with two objects: classes in rows, LRP and the contrastive methods in columns."""
     maps = relevance_maps(model, image[None], torch.tensor(classes)[:, None], OF_TWO, score="absolute")
     axes = _grid(2, 1 + len(maps), 1.3)
     for number, (row, label) in enumerate(zip(axes, classes)):
@@ -138,11 +144,16 @@ def of_two_objects(model: models.Classifier, image: Tensor, classes: Sequence[in
 
 
 def neurons(network: str, dataset: str, layer: str, table: pd.DataFrame) -> Figure:
-    """Figure 5 of Gu et al. 2018: maps of a layer's most active neurons, and losses by each other's patches.
+    """Figure 5 of Gu et al. 2018: maps of the most active neurons of a layer, and losses due to the patches.
 
     Args:
-        network, dataset, layer: as they were measured; the first image is drawn.
-        table: of :func:`contrastlib.evaluation.ablation.neuron_ablation`.
+        network: Name of the network.
+        dataset: Name of the image set. Its first measured image is drawn.
+        layer: Name of the layer.
+        table: A table of :func:`contrastlib.evaluation.ablation.neuron_ablation`.
+
+    Returns:
+        The figure.
     """
     shown = table[
         (table["network"] == network)
@@ -165,7 +176,7 @@ def neurons(network: str, dataset: str, layer: str, table: pd.DataFrame) -> Figu
 
 
 def _draw_losses(ax: plt.Axes, shown: pd.DataFrame, order: Sequence[int]) -> None:
-    """The share of its activation that each neuron loses by each neuron's patch."""
+    """Draw the share of its activation that each neuron loses due to the patch of each neuron."""
     lost = shown.assign(lost=1 - shown["after"] / shown["before"]).pivot(
         index="ablated_index", columns="neuron_index", values="lost"
     )
@@ -194,7 +205,7 @@ def _of_neurons(
 
 
 def _grid(rows: int, columns: int, height: float) -> np.ndarray:
-    """Axes without ticks and frames, small enough for a phone."""
+    """Axes without ticks and frames, small enough for the screen of a phone."""
     axes = plt.subplots(
         rows, columns, figsize=(1.1 * columns, height * rows), layout="constrained", squeeze=False
     )[1]

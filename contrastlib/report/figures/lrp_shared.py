@@ -1,9 +1,10 @@
-"""What the tables and figures of 10_lrp share: titles, and tables by scale."""
+"""Titles of methods, and functions for tables by scale, for the tables and figures of 10_lrp."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from typing import Any
 
 import pandas as pd
 from IPython.display import Markdown
@@ -30,10 +31,10 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def where_measured(show: Callable) -> Callable:
-    """Of a function of tables by scale: a note where there is no table."""
+    """Decorate a function of tables by scale, so that it returns a note if there is no table."""
 
     @wraps(show)
-    def call(measured: Tables, *args, **options):
+    def call(measured: Tables, *args: Any, **options: Any) -> Any:
         return show(measured, *args, **options) if measured else Markdown("*Not measured at this scale.*")
 
     return call
@@ -45,6 +46,6 @@ def together(measured: Tables) -> pd.DataFrame:
 
 
 def named(table: pd.DataFrame, axis: int = 1) -> pd.DataFrame:
-    """Titles for the names of networks on an axis and of methods on the other."""
+    """Replace names of networks on one axis, and of methods on the other, by titles."""
     table = table.rename(title, axis=axis, level="network")
     return table.rename(METHODS, axis=1 - axis) if axis == 1 else table

@@ -1,4 +1,4 @@
-"""Figures of 03_maps that show maps of single images, and what is said of them."""
+"""Figures of 03_maps with maps of single images, and sentences about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from contrastlib.report.figures import shared
 METHODS = {"GradCAM": "gradcam", "Linear Approximation": "linear_approximation", "XGradCAM": "xgradcam"}
 SCHEMES = ("original", "weighted")
 BIRD_FILES = ("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
-SPLIT_BIRDS = (12, 28, 37, 55)  # photographs of birds that are looked at first
+SPLIT_BIRDS = (12, 28, 37, 55)
+"""Photographs of birds with which the search begins."""
 ONE_IMAGE = (
     "Maps of the two most probable classes of image {image} by {method} at {layer}: the original ones above, "
     "{contrast} below."
@@ -38,9 +39,11 @@ class TwoMaps:
     """An image, and GradCAM maps of its two most probable classes.
 
     Attributes:
-        image: (1, 3, H, W) in [0, 1].
-        maps: (2, 2, h, w): original and weighted, of the first and of the second class.
-        classes, names, probabilities: of the three most probable classes.
+        image: Image (1, 3, H, W) in [0, 1].
+        maps: Maps (2, 2, h, w), original and weighted, of the first and of the second class.
+        classes: The three most probable classes.
+        names: Their names.
+        probabilities: Their probabilities.
     """
 
     image: Tensor
@@ -51,20 +54,20 @@ class TwoMaps:
 
     @property
     def cosines(self) -> dict[str, float]:
-        """Contrast -> cosine of the two classes' maps."""
+        """Contrast -> cosine of the maps of the two classes."""
         return dict(zip(SCHEMES, torch.cosine_similarity(*self.maps.flatten(-2).unbind(1), dim=-1).tolist()))
 
 
 @dataclass(frozen=True)
 class OnePart:
-    """A drawn bird between two species that differ in one part.
+    """A drawn bird whose two most probable species differ in one part.
 
     Attributes:
-        index: in the test set.
-        found: the bird and its maps.
-        part: the name of the part.
-        area: share of the picture that the part covers.
-        energy: contrast -> share of the absolute values of the first class's map that lies on the part.
+        index: Index in the test set.
+        found: The image and its maps.
+        part: Name of the part.
+        area: Share of the image that the part covers.
+        energy: Contrast -> share of the absolute values of the map of the first class on the part.
     """
 
     index: int
@@ -77,10 +80,16 @@ class OnePart:
 def split_decisions(
     model: models.Classifier, dataset: str, threshold: float, candidates: Iterable[int] | None = None
 ) -> Iterator[int]:
-    """The images of a set, in order, whose second-highest probability is above the threshold.
+    """Images of a set, in order, whose second-highest probability is above the threshold.
 
     Args:
-        candidates: indices that are looked at, and their order; all when None.
+        model: Network.
+        dataset: Name of the image set.
+        threshold: Threshold of the second-highest probability.
+        candidates: Indices of the images in the order of the search. None for all.
+
+    Yields:
+        Indices of images.
     """
     images = batches.load_dataset(dataset, model.input_size)
     for index in range(len(images)) if candidates is None else candidates:
@@ -89,13 +98,13 @@ def split_decisions(
 
 
 def top_two(name: str, dataset: str, count: int, threshold: float) -> Figure | Markdown:
-    """Figure 4 of Wang & Wang 2022 for the first split decisions of a set; a sentence if there is none."""
+    """Figure 4 of Wang & Wang 2022 for the first split decisions of a set, or a sentence if there is none."""
     model = models.load(name)
     return _figure_4(model, dataset, list(islice(split_decisions(model, dataset, threshold), count)))
 
 
 def photographs(count: int, threshold: float) -> None:
-    """Show :func:`top_two` for scikit-image's photographs with EfficientNet-Lite0, and name their makers."""
+    """Show :func:`top_two` for the photographs of scikit-image, and name their authors."""
     model, entries = models.load("efficientnet_lite0"), batches.load_dataset("photographs").entries
     chosen = list(islice(split_decisions(model, "photographs", threshold), count))
     display(_figure_4(model, "photographs", chosen))
@@ -104,7 +113,10 @@ def photographs(count: int, threshold: float) -> None:
 
 
 def bird_photographs(count: int, threshold: float) -> None:
-    """Show :func:`top_two` for photographs of birds and a network for 964 species, where they are here."""
+    """Show :func:`top_two` for photographs of birds and a network for 964 species.
+
+    If files are missing, a note is shown.
+    """
     if not all(map(assets.available, BIRD_FILES)):
         what = "The same for photographs of birds, and a network for 964 species"
         display(shared.left_out(what, *BIRD_FILES))
@@ -117,12 +129,14 @@ def bird_photographs(count: int, threshold: float) -> None:
 
 
 def one_image(model: models.Classifier, dataset: str, threshold: float) -> tuple[Callable[..., Figure], dict]:
-    """A function that draws the maps of one image of a set, and the choices of its parameters."""
+    """Function that draws the maps of one image of a set, and the choices of its parameters."""
     images = batches.load_dataset(dataset, model.input_size)
     layers = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
     first = next(split_decisions(model, dataset, threshold), 0)
 
-    def draw(image=first, method="xgradcam", contrast="maximum", layer=layers[-1]):
+    def draw(
+        image: int = first, method: str = "xgradcam", contrast: str = "maximum", layer: str = layers[-1]
+    ) -> Figure:
         pixels = images[image].image[None]
         maps, titles = _maps(model, pixels, [method], ["original", contrast], layer)
         with plt.rc_context({"figure.dpi": 75}):
@@ -150,14 +164,22 @@ def two_maps(model: models.Classifier, image: Tensor) -> TwoMaps:
 
 
 def answer(found: TwoMaps, part: str | None = None) -> Figure:
-    """The image and its maps side by side; ``part`` is that in which the two classes differ, if known."""
+    """The image and its maps next to each other.
+
+    Args:
+        found: The image and its maps.
+        part: Part in which the two classes differ, if known.
+
+    Returns:
+        The figure.
+    """
     pixels = found.image[0].permute(1, 2, 0).numpy()
     maps = explainers.upsample(found.maps, found.image.shape[-2:]).numpy()
     return shared.answer(pixels, maps, found.names, found.probabilities, part)
 
 
 def save_answer(found: TwoMaps) -> None:
-    """Save :func:`answer` for the landing page, as answer.png in $CONTRASTLIB_PICTURES, where that is set."""
+    """Save :func:`answer` for the landing page as answer.png in $CONTRASTLIB_PICTURES, if that is set."""
     if folder := os.environ.get("CONTRASTLIB_PICTURES"):
         figure = answer(found)
         figure.savefig(Path(folder, "answer.png"), dpi=150, metadata={"Software": None})
@@ -165,12 +187,19 @@ def save_answer(found: TwoMaps) -> None:
 
 
 def one_part_apart(model: models.Classifier, threshold: float) -> OnePart:
-    """The first drawn bird that a network cannot tell from a species that differs in a single part.
+    """The first drawn bird with a split decision between two species that differ in a single part.
 
-    It is a split decision of the test set, and the bird's own species is one of the two.
+    It is an image of the test set, and its species is one of the two.
+
+    Args:
+        model: Network.
+        threshold: Threshold of the second-highest probability.
+
+    Returns:
+        The bird.
 
     Raises:
-        LookupError: there is none.
+        LookupError: There is no such bird.
     """
     birds = batches.load_dataset("birds", model.input_size)
     for index in split_decisions(model, "birds", threshold):
@@ -194,7 +223,7 @@ def one_part_apart(model: models.Classifier, threshold: float) -> OnePart:
 
 
 def cat_in_words(cat: TwoMaps) -> str:
-    """Markdown: the three likeliest classes, and the cosines of the maps of the first two."""
+    """The three most probable classes, and the cosines of the maps of the first two, in Markdown."""
     classes = ", ".join(f"*{name}* with {p:.0%}" for name, p in zip(cat.names, cat.probabilities))
     return (
         f"The network's three most probable classes are {classes}. The maps of the logits of the first two "
@@ -205,7 +234,7 @@ def cat_in_words(cat: TwoMaps) -> str:
 
 
 def part_in_words(bird: OnePart) -> str:
-    """Markdown: the cosines of the two maps, and how much of them lies on the part that differs."""
+    """Cosines of the two maps, and shares of them on the part that differs, in Markdown."""
     cosines, energy = bird.found.cosines, bird.energy
     return (
         f"The cosine of the two maps is {cosines['original']:+.2f} from the logits and "
@@ -229,8 +258,10 @@ def _figure_4(model: models.Classifier, dataset: str, indices: Sequence[int]) ->
     return shared.finished(shared.map_blocks(shown, torch.stack(maps).numpy(), rows, titles))
 
 
-def _maps(model, pixels, methods, contrasts, layer) -> tuple[Tensor, list[str]]:
-    """Maps of the two most probable classes (methods · contrasts, 2, H, W), and the classes' titles."""
+def _maps(
+    model: models.Classifier, pixels: Tensor, methods: Iterable[str], contrasts: Sequence[str], layer: str
+) -> tuple[Tensor, list[str]]:
+    """Maps (methods * contrasts, 2, H, W) of the two most probable classes, and titles of the classes."""
     record = forward(model, pixels, layer)
     top = record.logits.softmax(1).topk(2)
     maps = masking.explanations(record, top.indices, list(methods), contrasts)[:, :, :, 0].flatten(0, 1)

@@ -1,7 +1,7 @@
 """Tables, plots and sentences of 03_maps.
 
-They are functions of tables of :func:`contrastlib.evaluation.similarity.describe`, and of
-:func:`contrastlib.report.dataset_evaluations.energy_in_differing_parts`, by scale.
+They are functions of tables by scale of :func:`contrastlib.evaluation.similarity.describe` and
+:func:`contrastlib.report.dataset_evaluations.energy_in_differing_parts`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CELL = ["network", "method", "contrast"]
 def for_landing_page(
     cat: TwoMaps, truth: pd.DataFrame | None, network: str = "birds_vgg"
 ) -> dict[str, float | str]:
-    """What the landing page says of the cat, and of one network's energy in the differing parts; by name."""
+    """Values for the landing page: maps of the cat, and energy of one network in the differing parts."""
     values = {f"cat_{rank}": name for rank, name in zip(("first", "second", "third"), cat.names)}
     values |= {f"cat_p_{rank}": p for rank, p in enumerate(cat.probabilities, 1)}
     values |= {f"cat_cosine_{contrast}": cosine for contrast, cosine in cat.cosines.items()}
@@ -45,7 +45,10 @@ def for_landing_page(
 
 
 def similarities(split: Mapping[str, pd.DataFrame], resamples: int) -> dict[str, pd.DataFrame]:
-    """Mean cosines of the two classes' maps at each network's last listed layer, with intervals, by scale."""
+    """Mean cosines of the maps of two classes by scale, with intervals.
+
+    The maps are those of the last listed layer of each network.
+    """
     return {
         scale: statistics.means(_own_layer(t), "similarity", CELL, resamples=resamples)
         for scale, t in split.items()
@@ -62,7 +65,7 @@ def similarity_table(similar: Mapping[str, pd.DataFrame]) -> Styler:
 
 
 def similarity_boxes(split: Mapping[str, pd.DataFrame]) -> Figure:
-    """Box plots of the cosines of GradCAM's maps, a panel for each scale."""
+    """Box plots of the cosines of GradCAM maps, with a panel for each scale."""
     widths = [2 + table["network"].nunique() for table in split.values()]
     figure, axes = plt.subplots(
         1,
@@ -98,7 +101,7 @@ def similarity_boxes(split: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def likeness_in_words(similar: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown: the cosines of GradCAM's original maps, by scale and by what the networks know."""
+    """Cosines of original GradCAM maps by scale and classes of the networks, in Markdown."""
     lines = []
     for scale, table in similar.items():
         part = table[(table["method"] == "gradcam") & (table["contrast"] == "original")]
@@ -110,7 +113,7 @@ def likeness_in_words(similar: Mapping[str, pd.DataFrame]) -> str:
 
 
 def complementary_in_words(similar: Mapping[str, pd.DataFrame], bound: float = -0.95) -> str:
-    """Markdown: the networks in which the cosine of weighted GradCAM maps reaches down to a bound."""
+    """Networks whose interval of the cosine of weighted GradCAM maps reaches a bound, in Markdown."""
     lines = []
     for scale, table in similar.items():
         part = table[(table["method"] == "gradcam") & (table["contrast"] == "weighted")].set_index("network")
@@ -125,7 +128,7 @@ def complementary_in_words(similar: Mapping[str, pd.DataFrame], bound: float = -
 
 
 def negative_table(split: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
-    """Share of negative area of original and weighted maps at each layer."""
+    """Negative share of original and weighted maps at each layer."""
     by = ["network", "layer", "method", "contrast"]
     chosen = {scale: table[table["contrast"].isin(SCHEMES)] for scale, table in split.items()}
     table = _together(
@@ -137,7 +140,7 @@ def negative_table(split: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
 
 
 def parts_table(truth: pd.DataFrame, resamples: int) -> Styler:
-    """Energy in the differing parts, its gain with an interval, and the area that the parts cover."""
+    """Energy in the differing parts, its difference with an interval, and the area of the parts."""
     gain = _gain(truth, resamples)
     table = truth.pivot_table(index=["network", "method"], columns="contrast", values="energy", sort=False)
     table.insert(0, "area of the parts", truth.groupby(["network", "method"])["area"].mean())
@@ -152,7 +155,7 @@ def parts_table(truth: pd.DataFrame, resamples: int) -> Styler:
 
 
 def parts_in_words(truth: pd.DataFrame, resamples: int) -> str:
-    """Markdown: how large the largest gain and the largest energy are."""
+    """Largest difference and largest energy, in Markdown."""
     gain, energy = _gain(truth, resamples)["mean"].max(), truth.groupby(CELL)["energy"].mean().max()
     return (
         "The differences are small. The largest gain of a *weighted* map over the *original* one is "
@@ -166,16 +169,16 @@ def _gain(truth: pd.DataFrame, resamples: int) -> pd.DataFrame:
 
 
 def _own_layer(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the layer that the other pages use: the last one listed of each network."""
+    """Rows of the layer that the other pages use, which is the last listed one of each network."""
     return table[table["layer"] == table.groupby("network")["layer"].transform("last")]
 
 
 def _together(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """All scales in one table, with the titles of the networks and short names of the methods."""
+    """Tables of all scales in one, with titles of networks and short names of methods."""
     table = pd.concat(tables, names=["scale"]).reset_index("scale")
     return table.assign(network=table["network"].map(title), method=table["method"].replace(shared.SHORT))
 
 
 def _classes(network: str) -> str:
-    """What a network knows; of a network without an entry in the registry its name."""
+    """Description of the classes of a network. For a network that is not in the registry, it is its name."""
     return models.MODELS[network].classes.what if network in models.MODELS else network

@@ -1,4 +1,7 @@
-"""Tables and figures of 04_masking: tables of :func:`contrastlib.evaluation.masking.relative_probabilities` by scale."""
+"""Tables and figures of 04_masking by scale.
+
+They show tables of :func:`contrastlib.evaluation.masking.relative_probabilities`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import seaborn as sns
 import torch
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
+from torch import Tensor
 
 from contrastlib import explainers, models, plotting
 from contrastlib.autograd import forward, predict
@@ -21,18 +25,24 @@ from contrastlib.report.figures.shared import SHORT, finished, masking_table, pu
 from contrastlib.report.verdict_tables import spread, title
 
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
-RULES = {"by_sign": "by sign", "equal_as_coded": "equal, as in the codes", "equal_as_described": "equal, of the right sign"}
+RULES = {
+    "by_sign": "by sign",
+    "equal_as_coded": "equal, as in the codes",
+    "equal_as_described": "equal, of the right sign",
+}
 ONE_IMAGE = (
-    "Image {image}, and the same with its {kept_sign} pixels kept and the others replaced ({baseline}), by the original and "
-    "the weighted {method} maps of its two most probable classes."
+    "Image {image}, and the same with its {kept_sign} pixels kept and the others replaced ({baseline}), by "
+    "the original and the weighted {method} maps of its two most probable classes."
 )
-CELL = ["network", "method", "rank", "kept_sign", "mask_rule", "contrast"]
 
 
 def table_1(measured: Mapping[str, pd.DataFrame], mask_rule: str) -> Styler:
-    """Table 1 of both papers under one mask rule, for each scale."""
-    return pd.concat({scale: _table_1(table, mask_rule) for scale, table in measured.items()}, names=["scale"]).style.format(
-        "{:.3f}").set_uuid("table-1")
+    """Table 1 of both papers with one mask rule, for each scale."""
+    return (
+        pd.concat({scale: _table_1(table, mask_rule) for scale, table in measured.items()}, names=["scale"])
+        .style.format("{:.3f}")
+        .set_uuid("table-1")
+    )
 
 
 def published_table_1() -> Styler:
@@ -46,19 +56,28 @@ def published_table_1() -> Styler:
 
 
 def counts(measured: Mapping[str, pd.DataFrame]) -> str:
-    """How many images of how many count, for each scale and network, in words."""
+    """Number of images that count, and of all images, for each scale and network, in words."""
     parts = []
     for scale, table in measured.items():
         looked_at = _candidates(table.attrs["provenance"]["parameters"])
         images = table.groupby("network", sort=False)["image"].nunique()
-        parts.append(f"{scale}: " + ", ".join(f"{n} of {looked_at[name]} ({title(name)})" for name, n in images.items()))
+        parts.append(
+            f"{scale}: "
+            + ", ".join(f"{n} of {looked_at[name]} ({title(name)})" for name, n in images.items())
+        )
     return "; ".join(parts)
 
 
 def one_image(model: models.Classifier, images: ImageSet) -> Callable[..., Figure]:
-    """A function that draws one image of a set, masked by the maps of its two most probable classes."""
+    """Function that draws one image of a set, masked by the maps of its two most probable classes."""
 
-    def draw(image=0, method="gradcam", baseline="blur", kept_sign="positive", mask_rule="equal_as_coded"):
+    def draw(
+        image: int = 0,
+        method: str = "gradcam",
+        baseline: str = "blur",
+        kept_sign: str = "positive",
+        mask_rule: str = "equal_as_coded",
+    ) -> Figure:
         pixels = images[image].image[None]
         record = forward(model, pixels, model.layer)
         classes = record.logits.topk(2).indices
@@ -75,15 +94,28 @@ def one_image(model: models.Classifier, images: ImageSet) -> Callable[..., Figur
 
 
 def with_share(measured: Mapping[str, pd.DataFrame]) -> Styler:
-    """Relative probabilities with blur as the baseline, and the share of pixels masked, for each scale."""
-    return pd.concat({scale: _with_share(table) for scale, table in measured.items()}, names=["scale"]).style.set_uuid("shares")
+    """Relative probabilities with blur as the baseline, and shares of masked pixels, for each scale."""
+    return pd.concat(
+        {scale: _with_share(table) for scale, table in measured.items()}, names=["scale"]
+    ).style.set_uuid("shares")
 
 
 def difference_map(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
-    """Mean oriented differences of weighted and original as a heat map; a dot where the interval holds 0."""
+    """Mean advantages of weighted over original maps as a heat map. A dot marks intervals that contain 0."""
     cells = pd.concat(_own_differences(table, resamples) for table in measured.values())
-    cells["row"] = cells["network"].map(title) + ", " + cells["method"].replace(SHORT) + ", $t_" + cells["rank"].astype(str) + "$"
-    cells["column"] = cells["kept_sign"].str[:3] + ".\n" + cells["mask_rule"].map({rule: rule.split("_")[-1] for rule in RULES})
+    cells["row"] = (
+        cells["network"].map(title)
+        + ", "
+        + cells["method"].replace(SHORT)
+        + ", $t_"
+        + cells["rank"].astype(str)
+        + "$"
+    )
+    cells["column"] = (
+        cells["kept_sign"].str[:3]
+        + ".\n"
+        + cells["mask_rule"].map({rule: rule.split("_")[-1] for rule in RULES})
+    )
     cells["mark"] = ((cells["low"] <= 0) & (cells["high"] >= 0)).map({True: "•", False: ""})
     columns = [f"{sign}.\n{rule.split('_')[-1]}" for sign in ("pos", "neg") for rule in RULES]
     values = cells.pivot(index="row", columns="column", values="mean").loc[cells["row"].unique(), columns]
@@ -96,19 +128,37 @@ def difference_map(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figu
 
 
 def advantage_table(advantages: Mapping[str, pd.DataFrame]) -> Styler:
-    """:func:`contrastlib.evaluation.masking.mean_advantages` for each scale, a column for each mask rule."""
+    """Advantages of weighted maps for each scale, with a column for each mask rule.
+
+    Args:
+        advantages: Scale -> table of :func:`contrastlib.evaluation.masking.mean_advantages`.
+
+    Returns:
+        The formatted table.
+    """
     table = pd.concat(advantages, names=["scale"]).reset_index("scale")
-    table = table.assign(network=table["network"].map(title), target="t" + table["rank"].astype(str), kept=table["kept_sign"].str[:3] + ". kept",
-                         cell=[_advantage(row) for row in table.itertuples()])
-    wide = table.pivot(index=["scale", "kept", "network", "target"], columns="mask_rule", values="cell")[list(RULES)].rename(columns=RULES)
-    return wide.sort_index(level=["scale", "kept"], ascending=[True, False], sort_remaining=False).style.set_uuid("advantage")
+    table = table.assign(
+        network=table["network"].map(title),
+        target="t" + table["rank"].astype(str),
+        kept=table["kept_sign"].str[:3] + ". kept",
+        cell=[_advantage(row) for row in table.itertuples()],
+    )
+    wide = table.pivot(index=["scale", "kept", "network", "target"], columns="mask_rule", values="cell")[
+        list(RULES)
+    ].rename(columns=RULES)
+    return wide.sort_index(
+        level=["scale", "kept"], ascending=[True, False], sort_remaining=False
+    ).style.set_uuid("advantage")
 
 
 def left_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown: what is left of the advantage by sign under the two rules of equal numbers, for each scale and sign."""
-    left = {rule: {scale: masking.advantage_left(table, rule, resamples=1) for scale, table in measured.items()} for rule in RULES}
+    """Remaining advantage under the two rules of equal numbers, for each scale and sign, in Markdown."""
+    left = {
+        rule: {scale: masking.advantage_left(table, rule, resamples=1) for scale, table in measured.items()}
+        for rule in RULES
+    }
 
-    def share(rule, scale, sign):
+    def share(rule: str, scale: str, sign: str) -> str:
         table = left[rule][scale]
         return spread(table[table["kept_sign"] == sign].set_index("network")["mean"].to_dict(), ".0%")
 
@@ -123,16 +173,29 @@ def _table_1(table: pd.DataFrame, mask_rule: str) -> pd.DataFrame:
     part = table[(table["mask_rule"] == mask_rule) & table["baseline"].isin(BASELINES)]
     part = part.rename(columns={"relative_probability_before": "before"})
     values = ["relative_probability", "before"]
-    cells = part.groupby(["network", "method", "rank", "baseline", "kept_sign", "contrast"], sort=False)[values].mean().reset_index()
-    return masking_table(cells.assign(
-        target="t" + cells["rank"].astype(str), baseline=cells["baseline"].map(BASELINES), dataset=cells["network"].map(title)))
+    cells = (
+        part.groupby(["network", "method", "rank", "baseline", "kept_sign", "contrast"], sort=False)[values]
+        .mean()
+        .reset_index()
+    )
+    return masking_table(
+        cells.assign(
+            target="t" + cells["rank"].astype(str),
+            baseline=cells["baseline"].map(BASELINES),
+            dataset=cells["network"].map(title),
+        )
+    )
 
 
 def _with_share(table: pd.DataFrame) -> pd.DataFrame:
     blurred = table[table["baseline"] == "blur"]
     part = blurred[blurred["method"] != "blank"]
-    cells = part.groupby(["network", "method", "rank", "mask_rule", "kept_sign", "contrast"], sort=False)[["relative_probability", "masked"]].mean()
-    text = cells["relative_probability"].map("{:.3f}".format) + " (" + cells["masked"].map("{:.0%}".format) + ")"
+    cells = part.groupby(["network", "method", "rank", "mask_rule", "kept_sign", "contrast"], sort=False)[
+        ["relative_probability", "masked"]
+    ].mean()
+    text = (
+        cells["relative_probability"].map("{:.3f}".format) + " (" + cells["masked"].map("{:.0%}".format) + ")"
+    )
     wide = text.unstack(["mask_rule", "kept_sign", "contrast"])
     blank = blurred[blurred["method"] == "blank"].groupby(["network", "rank"])["relative_probability"].mean()
     wide["blank", "", ""] = [f"{blank[network, rank]:.3f}" for network, _, rank in wide.index]
@@ -140,20 +203,24 @@ def _with_share(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _own_differences(table: pd.DataFrame, resamples: int) -> pd.DataFrame:
-    """Differences of the methods that give a map of their own."""
+    """Advantages of the methods whose maps differ from those of other methods."""
     table = table[table["method"] != "blank"]
     by = ["network", "method", "rank", "kept_sign", "mask_rule"]
-    own = distinct_methods(table, "relative_probability", ["rank", "kept_sign", "mask_rule", "contrast", "image"])
+    own = distinct_methods(
+        table, "relative_probability", ["rank", "kept_sign", "mask_rule", "contrast", "image"]
+    )
     return masking.advantages(table, by, resamples=resamples).merge(own)
 
 
-def _advantage(row) -> str:
-    shares = [f"{row.masked_original:.0%}"] + ([f"{row.masked_weighted:.0%}"] if row.mask_rule == "by_sign" else [])
+def _advantage(row: tuple) -> str:
+    shares = [f"{row.masked_original:.0%}"] + (
+        [f"{row.masked_weighted:.0%}"] if row.mask_rule == "by_sign" else []
+    )
     return f"{row.mean:+.3f} [{row.low:+.3f},\N{NO-BREAK SPACE}{row.high:+.3f}] ({' / '.join(shares)})"
 
 
-def _masked_versions(pictures, relative, shares, names: list[str]) -> Figure:
-    """The image, and its versions under the original and weighted map of t_1, then of t_2."""
+def _masked_versions(pictures: Tensor, relative: Tensor, shares: Tensor, names: list[str]) -> Figure:
+    """The image, and its versions masked by the original and weighted map of t_1, then of t_2."""
     figure, axes = plt.subplots(1, 5, figsize=(10, 2.7), layout="constrained")
     for ax, each in zip(axes, pictures.clamp(0, 1).permute(0, 2, 3, 1)):
         ax.imshow(each)
@@ -167,8 +234,8 @@ def _masked_versions(pictures, relative, shares, names: list[str]) -> Figure:
     return figure
 
 
-def _candidates(parameters) -> Counter:
-    """Images that each network looked at, before the threshold, from the parameters of all shards."""
+def _candidates(parameters: dict | list) -> Counter:
+    """Number of images of each network before the threshold, from the parameters of all shards."""
     if isinstance(parameters, dict):
         return Counter({parameters["network"]: len(parameters["images"])})
     return sum(map(_candidates, parameters), Counter())

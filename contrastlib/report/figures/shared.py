@@ -1,10 +1,11 @@
-"""The papers' figures and tables, in the papers' own layout."""
+"""Figures and tables in the layout of the papers, and functions that several pages use."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,7 +28,13 @@ _ITERATION_COLOURS = {1: ("#d9d9d9", "#969696", "#525252"), 2: ("#fcd0c0", "#fb7
 
 
 def published(table: str) -> pd.DataFrame:
-    """Published numbers: "sign_perturbation", "blurring_masking" or "clrp_ablation", as in data/published.
+    """Published numbers of a table in data/published.
+
+    Args:
+        table: "sign_perturbation", "blurring_masking" or "clrp_ablation".
+
+    Returns:
+        The table.
 
     >>> published("sign_perturbation")["network"].nunique()
     9
@@ -36,19 +43,26 @@ def published(table: str) -> pd.DataFrame:
 
 
 def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
-    """Figure 3 of Wang & Wang 2022: a panel for each network, contrasts side by side.
+    """Figure 3 of Wang & Wang 2022: a panel for each network, with the contrasts next to each other.
 
-    In each group the wide light bars are changes of y_t (right axis), the narrow ones of p_t and of
-    accuracy (left axis); grey, red and blue for 1, 2 and more iterations.
+    In each group the wide light bars are changes of y_t (right axis), and the narrow bars those of p_t and of
+    accuracy (left axis). Grey, red and blue are 1, 2 and more iterations.
 
     Args:
-        changes: rows network (a name, whose title is shown, or any words), contrast, iterations, quantity ("accuracy", "p_t" or "y_t"), change;
-            ``low`` and ``high`` where there is an interval.
+        changes: A table with network (a name, whose title is shown, or any text), contrast, iterations,
+            quantity ("accuracy", "p_t" or "y_t"), change, and ``low`` and ``high`` if there is an interval.
+        columns: Number of columns of panels.
+        title: Title of the figure.
+
+    Returns:
+        The figure.
     """
     networks = list(changes["network"].unique())
     columns = min(columns, len(networks))
     rows = -(-len(networks) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained"
+    )
     for index, (ax, network) in enumerate(zip(axes.flat, networks)):
         right = _perturbation_panel(ax, changes[changes["network"] == network])
         ax.set_title(models.title(network), fontsize=10, parse_math=False)
@@ -58,8 +72,11 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
             right.set_ylabel("change of $y_t$", fontsize=8)
     for ax in axes.flat[len(networks):]:
         ax.set_axis_off()
-    handles = [Patch(color=_colours(n)[i], label=f"{name}, N = {n}")
-               for i, name in enumerate(("$y_t$", "$p_t$", "accuracy")) for n in sorted(changes["iterations"].unique())]
+    handles = [
+        Patch(color=_colours(n)[i], label=f"{name}, N = {n}")
+        for i, name in enumerate(("$y_t$", "$p_t$", "accuracy"))
+        for n in sorted(changes["iterations"].unique())
+    ]
     figure.legend(handles=handles, ncols=3, loc="outside lower center", fontsize=8, frameon=False)
     if title:
         figure.suptitle(title, fontsize=11)
@@ -67,21 +84,34 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
 
 
 def map_blocks(
-    images: np.ndarray, maps: np.ndarray, row_titles: Sequence[str], classes: Sequence[Sequence[str]], alpha: float = 0.6,
+    images: np.ndarray,
+    maps: np.ndarray,
+    row_titles: Sequence[str],
+    classes: Sequence[Sequence[str]],
+    alpha: float = 0.6,
     share: float = 1.0,
 ) -> Figure:
     """Figure 4 of Wang & Wang 2022: for each image the maps of its two most probable classes.
 
     Args:
-        images: (N, H, W, 3) in [0, 1].
-        maps: (N, rows, 2, H, W), one row for each method and contrast; each drawn with 0 in white.
-        row_titles: what each row is.
-        classes: for each image the titles of its two columns.
-        share: the colours of a map end at this quantile of its absolute values, see :func:`~contrastlib.plotting.clipped`.
+        images: N images (N, H, W, 3) in [0, 1].
+        maps: Maps (N, rows, 2, H, W), with one row for each method and contrast. 0 is drawn white.
+        row_titles: Titles of the rows.
+        classes: For each image the titles of its two columns.
+        alpha: Opacity of the maps.
+        share: Quantile of the absolute values of a map at which its colours end, see
+            :func:`~contrastlib.plotting.clipped`.
+
+    Returns:
+        The figure.
     """
     count, rows = maps.shape[:2]
     figure, axes = plt.subplots(
-        rows + 1, 2 * count, figsize=(1.75 * 2 * count + 0.8, 1.75 * (rows + 1)), squeeze=False, layout="constrained"
+        rows + 1,
+        2 * count,
+        figsize=(1.75 * 2 * count + 0.8, 1.75 * (rows + 1)),
+        squeeze=False,
+        layout="constrained",
     )
     for n in range(count):
         axes[0, 2 * n].imshow(images[n])
@@ -100,15 +130,23 @@ def map_blocks(
 
 
 def answer(
-    image: np.ndarray, heat: np.ndarray, names: Sequence[str], probabilities: Sequence[float], part: str | None = None
+    image: np.ndarray,
+    heat: np.ndarray,
+    names: Sequence[str],
+    probabilities: Sequence[float],
+    part: str | None = None,
 ) -> Figure:
-    """One image and the maps of its two likeliest classes: from the logits, and against the others.
+    """An image and the maps of its two most probable classes, from the logits and against the others.
 
     Args:
-        image: (H, W, 3) in [0, 1].
-        heat: (2, 2, H, W): original and weighted, of the first and of the second class.
-        names, probabilities: of the two classes.
-        part: in which the two differ, where that is known.
+        image: Image (H, W, 3) in [0, 1].
+        heat: Maps (2, 2, H, W), original and weighted, of the first and of the second class.
+        names: Names of the two classes.
+        probabilities: Their probabilities.
+        part: Part in which the two differ, if known.
+
+    Returns:
+        The figure.
     """
     figure, axes = plt.subplots(1, 5, figsize=(8.4, 2.4), layout="constrained")
     axes[0].imshow(image)
@@ -127,7 +165,7 @@ def answer(
 
 
 def finished(figure: Figure) -> Figure:
-    """The figure, closed in pyplot, so that a notebook shows it once: as the value of its cell.
+    """Close a figure in pyplot, so that a notebook shows it once, as the value of its cell.
 
     >>> figure = finished(plt.figure())
     >>> figure.number in plt.get_fignums()
@@ -138,7 +176,7 @@ def finished(figure: Figure) -> Figure:
 
 
 def maker(name: str) -> str:
-    """What a photograph shows, who made it, and under which licence it may be shown.
+    """Description, author and licence of a photograph.
 
     >>> maker("chelsea.png")
     'a cat, Chelsea, by Stefan van der Walt (CC0)'
@@ -148,45 +186,58 @@ def maker(name: str) -> str:
 
 
 def credits(*names: str) -> HTML:
-    """A line that names the makers of photographs, to stand below them.
+    """A line that names the authors of photographs.
 
     >>> credits("chelsea.png").data
     '<p class="credits">Photograph: a cat, Chelsea, by Stefan van der Walt (CC0). With scikit-image.</p>'
     """
     what = "Photograph" if len(names) == 1 else "Photographs"
-    return HTML(f'<p class="credits">{what}: {html.escape("; ".join(map(maker, names)))}. With scikit-image.</p>')
+    return HTML(
+        f'<p class="credits">{what}: {html.escape("; ".join(map(maker, names)))}. With scikit-image.</p>'
+    )
 
 
 def left_out(what: str, *names: str) -> HTML:
-    """A folded line in the place of a figure whose files are not here: what it shows, which files, how to get them.
+    """A folded note that replaces a figure whose files are missing, with their names and instructions.
 
     >>> print(left_out("Zebras", "clrp_zebra_elephant.zip").data)
     <details class="left-out"><summary>Zebras: not part of this build</summary><p>...</p></details>
     """
     wanted = ", ".join(f"<code>{name}</code>" for name in names)
     return HTML(
-        f'<details class="left-out"><summary>{html.escape(what)}: not part of this build</summary><p>Made where {wanted} '
-        "are present, which are not ours to pass on. <code>python -m contrastlib data</code> says where each comes from "
+        f'<details class="left-out"><summary>{html.escape(what)}: not part of this build</summary>'
+        f"<p>Made where {wanted} "
+        "are present, which are not ours to pass on. <code>python -m contrastlib data</code> says where "
+        "each comes from "
         "and where to put it.</p></details>"
     )
 
 
 def intervals(rows: pd.DataFrame, form: str = "+.3f") -> pd.Series:
-    """The columns mean, low and high of each row as one cell of a table.
+    r"""Format the columns mean, low and high of each row as one cell of a table.
 
-    >>> intervals(pd.DataFrame({"mean": [0.1], "low": [-0.1], "high": [0.25]}), "+.2f").item().replace("\\xa0", " ")
+    >>> rows = pd.DataFrame({"mean": [0.1], "low": [-0.1], "high": [0.25]})
+    >>> intervals(rows, "+.2f").item().replace("\xa0", " ")
     '+0.10 [-0.10, +0.25]'
     """
-    texts = [f"{m:{form}} [{a:{form}},\N{NO-BREAK SPACE}{b:{form}}]" for m, a, b in rows[["mean", "low", "high"]].to_numpy()]
+    texts = [
+        f"{m:{form}} [{a:{form}},\N{NO-BREAK SPACE}{b:{form}}]"
+        for m, a, b in rows[["mean", "low", "high"]].to_numpy()
+    ]
     return pd.Series(texts, index=rows.index, dtype=object)
 
 
 def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> pd.DataFrame:
-    """Table 1 of both papers: rows dataset, method and t_i; columns baseline, kept sign, contrast.
+    """Table 1 of both papers: rows dataset, method and t_i; columns baseline, kept sign and contrast.
 
     Args:
-        cells: rows dataset, method, target ("t1", "t2"), baseline, kept_sign ("positive", "negative"), contrast,
-            value, and before, the value of the unmasked images, where the first column is to show it.
+        cells: A table with dataset, method, target ("t1", "t2"), baseline, kept_sign ("positive",
+            "negative"), contrast, value, and optionally before, the value of the unmasked images, which is
+            shown in the first column.
+        value: Name of the column with the values.
+
+    Returns:
+        The table.
     """
     row = ["dataset", "method", "target"]
     titles = {"positive": "Pos. features", "negative": "Neg. features"}
@@ -202,12 +253,15 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
 
 
 def _colours(iterations: int) -> tuple[str, str, str]:
-    """Light, middle and dark, the same for all numbers of iterations beyond those of the papers."""
+    """Light, middle and dark colour for a number of iterations.
+
+    Numbers that the papers do not have share their colours.
+    """
     return _ITERATION_COLOURS.get(iterations, _ITERATION_COLOURS[10])
 
 
 def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
-    """Draw the bars of a network; returns the right axis."""
+    """Draw the bars of a network, and return the right axis."""
     right = ax.twinx()
     ax.set_zorder(right.get_zorder() + 1)
     ax.patch.set_visible(False)
@@ -218,7 +272,7 @@ def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
         for j, n in enumerate(iterations):
             light, middle, dark = _colours(n)
             x = i + (j - (len(iterations) - 1) / 2) * 0.28
-            # wider than both others together, and edged, so that it is seen where they are higher
+            # wider than the other two together, and with an edge, to be visible next to higher ones
             _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light, edgecolor=middle, linewidth=0.6)
             _bar(ax, x - 0.035, cells.loc[(contrast, n, "p_t")], 0.06, middle)
             _bar(ax, x + 0.035, cells.loc[(contrast, n, "accuracy")], 0.06, dark)
@@ -231,14 +285,14 @@ def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
     return right
 
 
-def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str, **edge) -> None:
+def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str, **edge: Any) -> None:
     ax.bar(x, cell["change"], width, color=colour, **({"linewidth": 0} | edge))
     if pd.notna(cell.get("low", np.nan)):
         ax.plot([x, x], [cell["low"], cell["high"]], color="#222222", linewidth=0.7)
 
 
 def _align_zeros(left: plt.Axes, right: plt.Axes) -> None:
-    """The same height for 0 on both axes, so that bars of both stand on one line."""
+    """Give 0 the same height on both axes."""
     below = max((-ax.get_ylim()[0] / ax.get_ylim()[1] if ax.get_ylim()[1] > 0 else 0) for ax in (left, right))
     for ax in (left, right):
         top = ax.get_ylim()[1]

@@ -22,11 +22,12 @@ SIZE = (6.5, 2.8)
 LOST = {
     "images": "{:d}", "median log-odds": "{:.1f}", "direction lost": "{:.1%}", "target's term 0": "{:.1%}",
 }
-NEAR = 0.05  # relative error of an integral that counts as nearly exact
+NEAR = 0.05
+"""Relative error up to which an integral counts as nearly exact."""
 
 
 def attribution_changes(table: pd.DataFrame) -> Styler:
-    """:func:`contrastlib.evaluation.theory.shared_feature`: what moves when all classes' weights do."""
+    """Formatted table of :func:`contrastlib.evaluation.theory.shared_feature`."""
     columns = {
         "probability_change": "a probability changes by at most",
         "attribution_change": "an attribution changes by at most",
@@ -36,7 +37,7 @@ def attribution_changes(table: pd.DataFrame) -> Styler:
 
 
 def training_curves(table: pd.DataFrame) -> Figure:
-    """:func:`contrastlib.evaluation.theory.training_gaps`: a line for each learning rate."""
+    """Figure of :func:`contrastlib.evaluation.theory.training_gaps`, with a line for each learning rate."""
     figure, ax = _axes("update", "relative gap of the weights")
     for (rates, label), colour in zip(RATES.items(), COLOURS):
         part = table[table["rates"] == rates]
@@ -47,7 +48,15 @@ def training_curves(table: pd.DataFrame) -> Figure:
 
 
 def gaps(table: pd.DataFrame) -> Styler:
-    """:func:`contrastlib.evaluation.theory.order_gaps` or ``probability_gaps``: a row for each method."""
+    """Formatted gaps of ``order_gaps`` or ``probability_gaps``, with a row for each method.
+
+    Args:
+        table: A table of :func:`contrastlib.evaluation.theory.order_gaps` or
+            :func:`contrastlib.evaluation.theory.probability_gaps`.
+
+    Returns:
+        The formatted table.
+    """
     if "contrast" in table:
         wide = table.pivot(index="method", columns="contrast", values="gap")[list(table["contrast"].unique())]
     else:
@@ -56,7 +65,7 @@ def gaps(table: pd.DataFrame) -> Styler:
 
 
 def direction_curves(curve: pd.DataFrame) -> Figure:
-    """:func:`contrastlib.evaluation.precision.direction_curve`: a line for each gradient."""
+    """Figure of :func:`contrastlib.evaluation.precision.direction_curve`, with a line for each gradient."""
     figure, ax = _axes("log-odds of the target, log(p$_t$ / (1 − p$_t$))", "cosine with the exact direction")
     for (contrast, label), colour in zip(reversed(GRADIENTS.items()), COLOURS):
         part = curve[curve["contrast"] == contrast]
@@ -67,7 +76,7 @@ def direction_curves(curve: pd.DataFrame) -> Figure:
 
 
 def limits_in_words(curve: pd.DataFrame) -> str:
-    """From which log-odds on the gradient through the softmax has lost its direction, and all of it."""
+    """Log-odds from which the softmax gradient lacks the exact direction, and from which it is 0."""
     softmax = curve[curve["contrast"] == "softmax"].set_index("log_odds")["cosine"]
     wrong, gone = softmax[~(softmax >= 0.99)].index.min(), softmax[softmax.isna()].index.min()
     return (
@@ -77,7 +86,14 @@ def limits_in_words(curve: pd.DataFrame) -> str:
 
 
 def lost_directions(measured: Mapping[str, pd.DataFrame]) -> Styler:
-    """:func:`contrastlib.evaluation.precision.softmax_gradients` by scale: how many images are concerned."""
+    """Number of affected images by scale.
+
+    Args:
+        measured: Scale -> table of :func:`contrastlib.evaluation.precision.softmax_gradients`.
+
+    Returns:
+        The formatted table.
+    """
     parts = {scale: direction_lost(table) for scale, table in measured.items()}
     table = pd.concat(parts, names=["scale"]).reset_index("scale")
     table["network"] = table["network"].map(title)
@@ -87,7 +103,15 @@ def lost_directions(measured: Mapping[str, pd.DataFrame]) -> Styler:
 
 
 def readings(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
-    """:func:`contrastlib.evaluation.path_contrasts.compare` by scale: cosines with the first reading."""
+    """Cosines of other readings with the first one by scale.
+
+    Args:
+        measured: Scale -> table of :func:`contrastlib.evaluation.path_contrasts.compare`.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        The formatted table.
+    """
     parts = {scale: _readings(table, resamples) for scale, table in measured.items()}
     table = pd.concat(parts, names=["scale"])
     form = {"off": "{:.1%}", "cosine, off below 5 %": "{:.2f}", "of these": "{:.0f}"}
@@ -95,7 +119,7 @@ def readings(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
 
 
 def points_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
-    """How many points of the path the integrals are sums over, such as "32 (quick) or 128 (real)"."""
+    """Numbers of points on the path of the integrals, such as "32 (quick) or 128 (real)"."""
     points = {scale: _points(table.attrs["provenance"]["parameters"]) for scale, table in measured.items()}
     return " or ".join(f"{' or '.join(map(str, each))} ({scale})" for scale, each in points.items())
 
@@ -111,8 +135,8 @@ def _readings(table: pd.DataFrame, resamples: int) -> pd.DataFrame:
     return whole.drop(path_contrasts.READINGS[0], level="reading")[columns].rename(columns=titles)
 
 
-def _points(parameters) -> list[int]:
-    """From the parameters of the shards that made a table; 32 where they name none."""
+def _points(parameters: dict | list) -> list[int]:
+    """Numbers of points from the parameters of the shards of a table. 32 if they do not name any."""
     shards = as_list(parameters if isinstance(parameters, list) else [parameters])
     return sorted({each["options"].get("steps", 32) for each in shards})
 
