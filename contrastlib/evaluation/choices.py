@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contrastlib.evaluation import masking, perturbation, statistics
+from contrastlib.evaluation import masking_effects, perturbation, statistics
 
 PUBLISHED = "as published"
 SETTING = ("network", "kept_sign", "mask_rule")
@@ -23,7 +23,7 @@ def masking_advantages(table: pd.DataFrame, resamples: int = 500) -> pd.DataFram
 
     Returns:
         A row for each network, choice, kept sign and mask rule, with the columns of
-        :func:`contrastlib.evaluation.masking.advantages`.
+        :func:`contrastlib.evaluation.masking_effects.advantages`.
     """
     keys = ["network", "choice", "kept_sign", "mask_rule"]
     rows = table[table["method"] != "blank"]
@@ -32,7 +32,7 @@ def masking_advantages(table: pd.DataFrame, resamples: int = 500) -> pd.DataFram
         .mean()
         .reset_index()
     )
-    return masking.advantages(means, keys, resamples=resamples)
+    return masking_effects.advantages(means, keys, resamples=resamples)
 
 
 def perturbation_gains(table: pd.DataFrame, resamples: int = 500) -> pd.DataFrame:

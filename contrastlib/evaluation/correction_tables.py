@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contrastlib.evaluation import masking, statistics
+from contrastlib.evaluation import masking_effects, statistics
 
 STAGES = ("convolution", "+ batch norm", "+ ReLU")
 
@@ -155,7 +155,7 @@ def advantages_by_baseline(masked: pd.DataFrame, resamples: int = 1000) -> pd.Da
     part = masked[(masked["method"] == "gradcam") & (masked["rank"] == 1) & (masked["mask_rule"] == "by_sign")
                   & (masked["kept_sign"] == "positive")]
     keys = ["network", "baseline"]
-    each = masking.advantages(part, [*keys, "kept_sign"], resamples=resamples)
+    each = masking_effects.advantages(part, [*keys, "kept_sign"], resamples=resamples)
     wide = part.pivot(index=[*keys, "group", "image"], columns="contrast", values="relative_probability")
     above = (wide["weighted"] - wide["original"]).rename("advantage").reset_index()
     shift = statistics.paired_differences(
@@ -217,11 +217,11 @@ def at_thresholds(
 
     Returns:
         A row for each threshold, network, rank, kept sign and mask rule, as from
-        :func:`contrastlib.evaluation.masking.mean_advantages`, with the column threshold.
+        :func:`contrastlib.evaluation.masking_effects.mean_advantages`, with the column threshold.
     """
     parts = []
     for threshold in thresholds:
-        found = masking.mean_advantages(masked[masked["p_2"] > threshold], resamples=resamples)
+        found = masking_effects.mean_advantages(masked[masked["p_2"] > threshold], resamples=resamples)
         parts.append(found[found["images"] >= fewest].assign(threshold=threshold))
     return pd.concat(parts, ignore_index=True)
 

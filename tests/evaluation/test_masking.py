@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from contrastlib import explain
-from contrastlib.evaluation import masking, statistics
+from contrastlib.evaluation import masking, masking_effects, statistics
 from contrastlib.evaluation.masking import baseline, masked_pixels, relative_probabilities
 from contrastlib.models.classifier import Normalise
 
@@ -336,7 +336,7 @@ def test_advantages_turn_the_interval_where_a_lower_value_is_claimed():
         for i in range(20) for kept in masking.KEPT_SIGNS
         for contrast, value in (("original", 0.5), ("weighted", 0.6 + 0.1 * draws.random()))
     ]
-    found = masking.advantages(pd.DataFrame(rows), ["kept_sign"], resamples=200).set_index("kept_sign")
+    found = masking_effects.advantages(pd.DataFrame(rows), ["kept_sign"], resamples=200).set_index("kept_sign")
     plain = statistics.paired_differences(pd.DataFrame(rows), "relative_probability", ["kept_sign"], resamples=200).set_index("kept_sign")
     assert 0.1 < found.loc["positive", "low"] < found.loc["positive", "mean"] < found.loc["positive", "high"] < 0.2
     assert -0.2 < found.loc["negative", "low"] < found.loc["negative", "mean"] < found.loc["negative", "high"] < -0.1

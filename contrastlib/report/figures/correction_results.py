@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from contrastlib.evaluation import choices, dominance, masking
+from contrastlib.evaluation import choices, dominance, masking, masking_effects
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals
 from contrastlib.report.verdict_tables import spread, title
@@ -75,7 +75,7 @@ def dominance_in_words(
 def scored_table(scored: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
     """Erratum 21: advantages of weighted maps measured by a second network, by scale."""
     parts = {
-        scale: masking.advantages(
+        scale: masking_effects.advantages(
             table[table["method"] != "blank"],
             ["network", "rank", "kept_sign", "mask_rule"],
             resamples=resamples,
@@ -96,7 +96,7 @@ def confound_in_words(masked: Mapping[str, pd.DataFrame], resamples: int) -> str
     """
     lines, smaller, count = [], 0, 0
     for scale, table in masked.items():
-        found = masking.mean_advantages(table[table["rank"] == 1], resamples=resamples)
+        found = masking_effects.mean_advantages(table[table["rank"] == 1], resamples=resamples)
         found = (
             found[found["kept_sign"] == "positive"]
             .assign(cell=intervals(found))

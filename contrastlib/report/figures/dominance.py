@@ -17,7 +17,7 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import contrasts, explainers, models, plotting
 from contrastlib.autograd import forward
-from contrastlib.evaluation import dominance, masking, statistics
+from contrastlib.evaluation import dominance, masking_effects, statistics
 from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.report import batches
 from contrastlib.report.figures.shared import finished, intervals, masking_table, published
@@ -286,7 +286,7 @@ def _lower_by_cosine(part: pd.DataFrame, alike: Mapping[str, float]) -> list[str
     """
     coded = part[(part["mask_rule"] == "equal_as_coded") & (part["kept_sign"] == "negative")]
     lower = (
-        masking.advantages(coded, ["network", "baseline", "kept_sign"], resamples=1)
+        masking_effects.advantages(coded, ["network", "baseline", "kept_sign"], resamples=1)
         .groupby("network")["mean"]
         .mean()
     )

@@ -19,7 +19,7 @@ from torch import Tensor
 from contrastlib import explainers, models, plotting
 from contrastlib.autograd import forward, predict
 from contrastlib.datasets import ImageSet
-from contrastlib.evaluation import masking
+from contrastlib.evaluation import masking, masking_effects
 from contrastlib.evaluation.statistics import distinct_methods
 from contrastlib.report.figures.shared import SHORT, finished, masking_table, published
 from contrastlib.report.verdict_tables import spread, title
@@ -131,7 +131,7 @@ def advantage_table(advantages: Mapping[str, pd.DataFrame]) -> Styler:
     """Advantages of weighted maps for each scale, with a column for each mask rule.
 
     Args:
-        advantages: Scale -> table of :func:`contrastlib.evaluation.masking.mean_advantages`.
+        advantages: Scale -> table of :func:`contrastlib.evaluation.masking_effects.mean_advantages`.
 
     Returns:
         The formatted table.
@@ -154,7 +154,10 @@ def advantage_table(advantages: Mapping[str, pd.DataFrame]) -> Styler:
 def left_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     """Remaining advantage under the two rules of equal numbers, for each scale and sign, in Markdown."""
     left = {
-        rule: {scale: masking.advantage_left(table, rule, resamples=1) for scale, table in measured.items()}
+        rule: {
+            scale: masking_effects.advantage_left(table, rule, resamples=1)
+            for scale, table in measured.items()
+        }
         for rule in RULES
     }
 
@@ -209,7 +212,7 @@ def _own_differences(table: pd.DataFrame, resamples: int) -> pd.DataFrame:
     own = distinct_methods(
         table, "relative_probability", ["rank", "kept_sign", "mask_rule", "contrast", "image"]
     )
-    return masking.advantages(table, by, resamples=resamples).merge(own)
+    return masking_effects.advantages(table, by, resamples=resamples).merge(own)
 
 
 def _advantage(row: tuple) -> str:
