@@ -109,7 +109,7 @@ def test_a_picture_of_ones_own(opened, tmp_path):
     page.wait_for_timeout(500)
     agrees(page, twin, twin.state)
     run(1)
-    page.wait_for_selector("text=Upload another picture, or choose another network. (16, 16)")
+    page.wait_for_selector("text=Upload another picture, or choose another network and press Explain. (16, 16)")
 
 
 def agrees(page, twin, state):

@@ -7,6 +7,8 @@ import subprocess
 import nbformat
 import pytest
 from lab_server import served
+from nbconvert import HTMLExporter
+from test_nbconvert import count_of_widgets
 
 from contrastlib.cli.lab import command
 from contrastlib.report import lab, notebooks
@@ -27,7 +29,13 @@ READY = f"""count => {{
     const cells = document.querySelectorAll('{PANEL} .jp-Cell'), texts = [...document.querySelectorAll('{PANEL} .jp-MarkdownCell')];
     return cells.length === count && texts.every(each => each.querySelector('.jp-MarkdownOutput')?.innerText);
 }}"""
-RAN = f"""() => [...document.querySelectorAll('{PANEL} .jp-CodeCell .jp-InputPrompt')].every(each => /\\d/.test(each.textContent))"""
+CONNECTED = """async () => {
+    const context = window.jupyterapp.shell.currentWidget.context.sessionContext;
+    await context.ready;
+    await context.session.kernel.info;
+}"""
+RAN = """() => window.jupyterapp.shell.currentWidget.content.widgets.every(
+    cell => cell.model.type !== 'code' || cell.model.executionCount)"""
 
 
 def state():
@@ -59,9 +67,10 @@ def command_of_lab(page, name, **options):
 
 
 def opened(page, path):
-    """Open a notebook of the working copy, close the others, and wait until all cells are there."""
-    command_of_lab(page, "application:close-all")
-    command_of_lab(page, "docmanager:open", path=path)
+    """Open a notebook of the working copy in front of the others, and wait until all its cells are there."""
+    page.evaluate("path => window.jupyterapp.commands.execute('docmanager:open', {path})"
+                  ".then(opened => window.jupyterapp.shell.activateById(opened.id))", path)
+    page.wait_for_function("path => window.jupyterapp.shell.currentWidget?.context?.path === path", arg=path)
     page.wait_for_function(READY, arg=len(nbformat.read(page.folder / path, as_version=4).cells))
 
 
@@ -85,7 +94,7 @@ def expect_verdicts(page, cells):
 
 
 def test_it_opens_on_the_start_notebook(page):
-    page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) h1:has-text('Start here')")
+    page.wait_for_selector(f"{PANEL} h1:has-text('Start here')")
     links = page.eval_on_selector_all(".jp-MarkdownOutput tbody a", "all => all.map(each => each.textContent)")
     assert links == [path.stem for path in STORED]
     page.wait_for_timeout(1000)  # for a pop-up
@@ -98,7 +107,10 @@ def test_it_reads_as_stored(page, path):
     opened(page, f"notebooks/{path.name}")
     text = page.evaluate(TEXT)
     assert not RAW.search(text), RAW.search(text)
-    expect_verdicts(page, nbformat.read(path, as_version=4).cells)
+    stored = nbformat.read(path, as_version=4)
+    expect_verdicts(page, stored.cells)
+    widths = page.eval_on_selector_all(f"{PANEL} :is(.contrast-explorer, figure.controls) img", "all => all.map(each => each.naturalWidth)")
+    assert len(widths) == count_of_widgets(stored) and all(widths)
 
 
 def run_all(page, path):
@@ -111,11 +123,30 @@ def run_all(page, path):
     return nbformat.read(page.folder / path, as_version=4).cells
 
 
+def counted(text):
+    """The threshold, and how many drawn birds exceed it, in the sentence below Table 1."""
+    return re.search(r"> ([\d.]+)\$ count: quick: (\d+) of 90", text).groups()
+
+
+def sentence(cells):
+    texts = [output.get("data", {}).get("text/markdown", "") for cell in cells for output in cell.get("outputs", [])]
+    return next(text for text in texts if text.startswith("Images with"))
+
+
+def reacts(page, cell, choose, drawn):
+    """What is drawn in the output of a cell changes with a choice."""
+    output = page.locator(f"{PANEL} .jp-Cell").nth(cell).locator(".jp-OutputArea")
+    of = f"output => {drawn}"
+    before = output.evaluate(of)
+    choose(output)
+    page.wait_for_function("([output, before]) => (" + of + ")(output) !== before", arg=[output.element_handle(), before])
+
+
 def test_it_reruns(page):
-    """With its own parameters first, then with another threshold: sentence, table and figure follow."""
+    """With its own parameters first, then with another threshold: sentence, table, explorer and control follow."""
     path = "notebooks/04_masking.ipynb"
     opened(page, path)
-    page.wait_for_selector(f"{PANEL} .jp-Notebook-ExecutionIndicator[data-status=idle]")
+    page.evaluate(CONNECTED)
     stored = nbformat.read(notebooks.CODE / path, as_version=4).cells
     cells = run_all(page, path)
     assert verdicts(cells) == verdicts(stored)
@@ -127,4 +158,17 @@ def test_it_reruns(page):
     changed = run_all(page, path)
     assert verdicts(changed) != verdicts(stored)
     expect_verdicts(page, changed)
-    print(page.evaluate(TEXT))
+    limit, images = counted(sentence(changed))
+    assert limit == "0.3" and int(images) < int(counted(sentence(stored))[1])
+    assert f"quick: {images} of 90" in page.evaluate(TEXT)
+
+    explorer, control = (next(i for i, cell in enumerate(changed) if f"{name}(\n" in cell.source) for name in ("Explorer", "Controls"))
+    reacts(page, explorer, lambda output: output.locator(".cx-pane").first.get_by_label("Contrast").select_option("mean"),
+           "output.querySelector('.cx-pane canvas').toDataURL()")
+    reacts(page, control, lambda output: output.locator("select").nth(1).select_option("zeros"),
+           "output.querySelector('.widget-html img').src")
+
+    assert notebooks.VIEW in (page.folder / path).read_text()  # saved are the live widgets and their stills
+    html = HTMLExporter().from_filename(page.folder / path)[0]
+    assert "jupyter-widgets" not in html
+    assert html.count('<figure class="controls">') == 1 and html.count('<div class="contrast-explorer"') == 1
