@@ -6,6 +6,8 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 
 def add_parser(subparsers) -> None:
@@ -40,7 +42,12 @@ def lab(arguments: argparse.Namespace) -> int:
     if arguments.prepare:
         return 0
     options = [option for option in arguments.options if option != "--"]
+    environment = os.environ | working_copy.environment()
+    return subprocess.run(command(working_copy.FOLDER, options), env=environment, check=False).returncode
+
+
+def command(folder: Path, options: Sequence[str]) -> list[str]:
+    """The command that opens JupyterLab on a working copy, with further options of JupyterLab."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={working_copy.FOLDER}", *root,
-               "--LabApp.default_url=/lab/tree/start.ipynb", "--ContentsManager.allow_hidden=False", *options]
-    return subprocess.run(command, env=os.environ | working_copy.environment(), check=False).returncode
+    return [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *root,
+            "--LabApp.default_url=/lab/tree/start.ipynb", "--ContentsManager.allow_hidden=False", *options]

@@ -13,6 +13,7 @@ from traitlets import Bunch
 
 from contrastlib import models
 from contrastlib.assets import DataError
+from contrastlib.explorer.display import with_html
 from contrastlib.explorer.pictures import photograph
 from contrastlib.explorer.widget import Explorer
 from contrastlib.models import torchvision_hub
@@ -169,4 +170,4 @@ class OwnPicture(ipywidgets.VBox):
                     "network appears here.")
         shown = f"<p>{escape(self.knowledge)}</p>{self.explorer.static_html()}" if self.explorer else ""
         html = f'<p class="controls">{sentence}</p>{shown}'
-        return bundle | {"text/plain": "OwnPicture", "text/html": html}
+        return with_html(bundle | {"text/plain": "OwnPicture"}, html)

@@ -17,6 +17,7 @@ from contrastlib.explorer import content, initial_state, packing, snippets
 from contrastlib.explorer.arithmetic import map_of, probabilities
 from contrastlib.explorer.bundle import bundle, style
 from contrastlib.explorer.content import Progress
+from contrastlib.explorer.display import with_html
 from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.static_fallback import sentence, still
 from contrastlib.models import Classifier
@@ -170,7 +171,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**options)
-        return {**data, "text/html": self.static_html()}, metadata
+        return with_html(data, self.static_html()), metadata
 
     def _chosen(self, pane: int) -> tuple[dict, dict]:
         """Return the state of a pane, and the view that it shows."""

@@ -11,6 +11,8 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from contrastlib.explorer.display import with_html
+
 PAUSE = 0.15
 """Seconds without a change before the figure is redrawn."""
 
@@ -95,7 +97,7 @@ class Controls(ipywidgets.interactive):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         caption = escape(str(self)).replace("make lab", "<code>make lab</code>")
         still = f'<figure class="controls">{self._picture.value}<figcaption>{caption}</figcaption></figure>'
-        return super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self), "text/html": still}
+        return with_html(super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self)}, still)
 
 
 def _label(widget: ipywidgets.Widget) -> str:

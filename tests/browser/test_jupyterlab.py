@@ -1,15 +1,11 @@
 """The same explorer live, in a JupyterLab that a browser drives: data and choices go both ways."""
 
-import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 
 import nbformat
 import pytest
 import test_explorer as static
+from lab_server import served
 from PIL import Image
 
 from contrastlib import datasets
@@ -37,26 +33,9 @@ def lab(tmp_path_factory):
     for name, sources in (("live", LIVE), ("own", OWN)):
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data"),
-                                "OMP_NUM_THREADS": "1"}
-    options = ["--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-               "--IdentityProvider.token=", "--ServerApp.password="]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}/"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{address}api/status").close()
-            break
-        except OSError:
-            assert server.poll() is None, (folder / "log").read_text()
-            time.sleep(0.5)
-    yield address
-    server.terminate()
-    server.wait(20)
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--allow-root"]
+    with served(command, folder) as address:
+        yield address
 
 
 @pytest.fixture
