@@ -1,4 +1,4 @@
-"""What a notebook keeps of a widget: the widget where a reader can use it, and HTML that stands for it elsewhere."""
+"""What a notebook keeps of a widget: the widget where a reader can use it, elsewhere HTML."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def with_html(data: dict[str, Any], html: str) -> dict[str, Any]:
         data: MIME type -> content, of a widget.
         html: What is shown where the widget cannot be.
 
-    >>> with_html({VIEW: {"model_id": "1"}, "text/plain": "Map"}, "<p>Map</p>")
-    {'application/vnd.jupyter.widget-view+json': {'model_id': '1'}, 'text/plain': 'Map', 'text/html': '<p>Map</p>'}
+    >>> sorted(with_html({VIEW: {"model_id": "1"}, "text/plain": "Map"}, "<p>Map</p>"))
+    ['application/vnd.jupyter.widget-view+json', 'text/html', 'text/plain']
     """
     kept = data if interactive() else {form: content for form, content in data.items() if form != VIEW}
     return {**kept, "text/html": html}
@@ -29,9 +29,9 @@ def with_html(data: dict[str, Any], html: str) -> dict[str, Any]:
 def interactive() -> bool:
     """Whether a reader may be at the client that the kernel works for.
 
-    A client tells with each execution request whether the code may ask for input (``allow_stdin`` of Jupyter's
-    messaging protocol). JupyterLab allows it; nbclient, which nbconvert and papermill use, does not. Without a
-    kernel the answer is True.
+    A client tells with each execution request whether the code may ask for input (``allow_stdin`` of
+    Jupyter's messaging protocol). JupyterLab allows it. nbclient, which nbconvert and papermill use, does
+    not. Without a kernel the answer is True.
     """
     kernel = getattr(get_ipython(), "kernel", None)
     request = kernel.get_parent() if kernel else {}
