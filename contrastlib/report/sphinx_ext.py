@@ -51,7 +51,7 @@ EXAMPLE = """With another value of a parameter:
 
 """
 COLAB = """
-Binder and Colab are behind the rocket at the top. Binder has all that is needed. Colab opens the \
+The rocket at the top opens Binder and Colab. Binder has all that is needed. Colab opens the \
 notebook alone, so that its first cell has to be:
 
 ```ipython3
