@@ -52,7 +52,10 @@ def smaller(png: bytes) -> tuple[str, bytes]:
     """
     if len(png) <= SMALL:
         return "image/png", png
-    image = Image.open(io.BytesIO(png)).convert("RGBA")
+    image = Image.open(io.BytesIO(png))
+    if image.mode == "P":  # it was compressed before: a second time must change nothing
+        return "image/png", png
+    image = image.convert("RGBA")
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     palette, photograph = io.BytesIO(), io.BytesIO()
     opaque.save(photograph, "JPEG", quality=88, subsampling=0)

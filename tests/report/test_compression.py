@@ -48,6 +48,14 @@ def test_a_drawing():
     assert difference(after, pixels) == 0
 
 
+def test_a_second_time_changes_nothing():
+    """A stored notebook is the same file when it is normalised again, also where a drawing stays large."""
+    pixels = np.random.default_rng(0).integers(0, 12, (400, 600, 1)).repeat(3, axis=2).astype(np.uint8) * 20
+    once = smaller(png(pixels))
+    assert len(once[1]) > SMALL
+    assert smaller(once[1]) == once
+
+
 def test_outputs(photograph):
     """Images of figures and images within HTML; small ones stay."""
     large, small = (base64.b64encode(png(pixels)).decode() for pixels in (photograph, photograph[:8, :8]))
