@@ -12,6 +12,9 @@ from contrastlib.report import kernel_provisioner, notebooks
 def pytest_runtest_protocol(item):
     if not item.path.is_relative_to(Path(__file__).parent):  # this hook is called for every test there is
         return (yield)
+    if "verdict_table(" in getattr(getattr(item, "cell", None), "source", ""):
+        # its words are compared; effects may differ in the last printed digit on another processor
+        item.parent.skip_compare = (*item.parent.skip_compare, "text/markdown")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in notebooks.QUICK_ENVIRONMENT.items():
             patch.setenv(name, value)
