@@ -20,7 +20,7 @@ from contrastlib.autograd import forward
 from contrastlib.evaluation import dominance, masking_effects, statistics
 from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.report import batches
-from contrastlib.report.figures.shared import finished, intervals, masking_table, published
+from contrastlib.report.figures.shared import finished, intervals, masking_table, mean_lines, published
 from contrastlib.report.verdict_tables import spread, title
 
 METHODS = {"gradcam": "GradCAM", "gradient": "gradient of the pixels"}
@@ -43,19 +43,7 @@ def cosine_curves(agreement: Mapping[str, pd.DataFrame]) -> Figure:
     lines = lines[lines.groupby(["line", "method", "bin"])["weighted"].transform("size") >= 10]
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.8), sharey=True, layout="constrained")
     for ax, (method, name) in zip(axes, METHODS.items()):
-        sns.lineplot(
-            lines[lines["method"] == method],
-            x="bin",
-            y="weighted",
-            hue="line",
-            ax=ax,
-            marker="o",
-            markersize=4,
-            errorbar=("ci", 95),
-            n_boot=200,
-            seed=0,
-            legend=ax is axes[0],
-        )
+        mean_lines(lines[lines["method"] == method], "bin", "weighted", ax, legend=ax is axes[0])
         ax.axhline(1, color="#888888", linewidth=0.6)
         ax.set(
             title=name, xlabel="log-odds of the predicted class", ylabel="cosine of weighted and original map"

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -162,6 +163,14 @@ def answer(
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     return figure
+
+
+def mean_lines(table: pd.DataFrame, x: str, y: str, ax: plt.Axes, legend: bool) -> None:
+    """Draw the mean of ``y`` at each ``x`` with 95 % intervals, a line for each value of the column ``line``."""
+    sns.lineplot(
+        table, x=x, y=y, hue="line", ax=ax, marker="o", markersize=4, errorbar=("ci", 95), n_boot=200, seed=0,
+        legend=legend,
+    )
 
 
 def finished(figure: Figure) -> Figure:

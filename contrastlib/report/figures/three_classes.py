@@ -22,7 +22,7 @@ from contrastlib.autograd import ForwardPass, forward
 from contrastlib.evaluation import masking, statistics, three_classes
 from contrastlib.report import batches
 from contrastlib.report.claims import claims
-from contrastlib.report.figures.shared import finished, intervals, left_out
+from contrastlib.report.figures.shared import finished, intervals, left_out, mean_lines
 from contrastlib.report.verdict_tables import title
 
 BIRD_PHOTOGRAPHS = (
@@ -149,19 +149,7 @@ def growth_curves(growth: Mapping[str, pd.DataFrame]) -> Figure:
         "foil_norm": "norm of the subtracted mean / norm of $\\phi^t$",
     }
     for ax, (value, label) in zip(axes, labels.items()):
-        sns.lineplot(
-            curves,
-            x="classes",
-            y=value,
-            hue="line",
-            ax=ax,
-            marker="o",
-            markersize=4,
-            errorbar=("ci", 95),
-            n_boot=200,
-            seed=0,
-            legend=ax is axes[0],
-        )
+        mean_lines(curves, "classes", value, ax, legend=ax is axes[0])
         ax.set(xscale="log", xlabel="classes", ylabel=label)
         sns.despine(ax=ax)
     axes[0].set_ylim(top=1.01)
