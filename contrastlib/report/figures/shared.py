@@ -166,7 +166,7 @@ def answer(
 
 
 def mean_lines(table: pd.DataFrame, x: str, y: str, ax: plt.Axes, legend: bool) -> None:
-    """Draw the mean of ``y`` at each ``x`` with 95 % intervals, a line for each value of the column ``line``."""
+    """Draw the mean of ``y`` at each ``x`` with 95 % intervals, one line for each value of "line"."""
     sns.lineplot(
         table, x=x, y=y, hue="line", ax=ax, marker="o", markersize=4, errorbar=("ci", 95), n_boot=200, seed=0,
         legend=legend,
