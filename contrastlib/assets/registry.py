@@ -92,7 +92,7 @@ def file(name: str) -> File:
 
 def root() -> Path:
     """The folder of the files: ``$CONTRASTLIB_DATA``, else ``data/downloads`` in the repository."""
-    return Path(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT).expanduser()
+    return Path(os.path.expanduser(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT))  # ~nobody stays
 
 
 def place(name: str) -> Path:
@@ -172,8 +172,20 @@ def trained_names() -> list[str]:
 
 
 def card(name: str) -> dict:
-    """The card of a network that the project trained: checksum, licence, scores, recipe."""
-    return json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
+    """The card of a network that the project trained: checksum, licence, scores, recipe.
+
+    Raises:
+        CorruptFile: The file cannot be read as a card.
+    """
+    path, remedy = WEIGHTS / f"{name}.json", "restore it with `git checkout data/weights`"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        complete = "sha256" in dict(found)
+    except (OSError, ValueError, TypeError) as error:
+        raise CorruptFile(f"{path} is damaged ({error}): {remedy}") from error
+    if not complete:
+        raise CorruptFile(f"{path} is damaged (it has no checksum): {remedy}")
+    return found
 
 
 def remedy(name: str) -> str:

@@ -106,7 +106,7 @@ def load_finetuned(name: str) -> Classifier:
             raise assets.MissingFile(
                 f"{part}, of the network {name}, is not there. Make it with "
                 f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU).")
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card = finetuned_card(path.with_suffix(".json"))
     network = torchvision.models.get_model(architecture, weights=None, **PRETRAINED.get(architecture, {}))
     replace_head(network, len(card["class_names"]))
     load_weights(network, path)
@@ -115,6 +115,29 @@ def load_finetuned(name: str) -> Classifier:
         input_size=card["recipe"]["size"], resize=card["resize"],
         interpolation=InterpolationMode(card["interpolation"]), checksum=assets.sha256(path),
     )  # fmt: skip
+
+
+def finetuned_card(path: Path) -> dict:
+    """Read the card beside the weights that ``python -m contrastlib finetune`` made.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The card: classes, recipe, preprocessing, scores.
+
+    Raises:
+        CorruptFile: The file cannot be read, or lacks a field.
+    """
+    remedy = "delete it with the weights beside it, and fine-tune again"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        lacking = {"class_names", "recipe", "resize", "interpolation", "test"} - card.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise assets.CorruptFile(f"{path} is damaged ({error}): {remedy}") from error
+    if lacking:
+        raise assets.CorruptFile(f"{path} is damaged, it lacks {', '.join(sorted(lacking))}: {remedy}")
+    return card
 
 
 def replace_head(network: nn.Module, classes: int) -> None:

@@ -10,6 +10,8 @@ from contrastlib.models import torchvision_hub
 
 NEEDS = ("any", "feature maps", "tokens")
 FEWEST_RESAMPLES = 100
+PATHS = ("photo", "measurements")
+"""Parameters that are paths of the user's files. ``contrastlib run`` takes them from where the user is."""
 SPECIES = "contrastlib.datasets.birds:species_names"
 OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
 """Classes whose images fit only networks with the same classes."""
@@ -75,7 +77,7 @@ def _threshold(value: Any, rank: int) -> None:
 
 
 def _whole(name: str, value: Any, fewest: int = 1) -> None:
-    if not (_is_number(value) and value == int(value) and value >= fewest):
+    if not (_is_number(value) and (isinstance(value, int) or value.is_integer()) and value >= fewest):
         raise ValueError(f"{name} = {value!r}: choose a whole number, {fewest} or more")
 
 

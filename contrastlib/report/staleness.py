@@ -14,6 +14,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -69,10 +70,12 @@ def why_stale(source: Path, output: Path, parameters: dict) -> str:
         The reason in words.
     """
     try:
-        stamp = json.loads(_stamp(output).read_text())
+        stamp = _read_stamp(output)
         executed = _hash(output.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError):
         return "not executed yet"
+    except (OSError, ValueError, RecursionError):
+        return "its stamp is damaged"
     if stamp["output"] != executed:
         return "the executed notebook was edited"
     for what, state in _recipe(source, parameters).items():
@@ -89,6 +92,24 @@ def why_stale(source: Path, output: Path, parameters: dict) -> str:
 
 def _stamp(output: Path) -> Path:
     return output.with_suffix(".json")
+
+
+def _read_stamp(output: Path) -> dict:
+    """The stamp of an executed notebook.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It does not have the form of a stamp.
+    """
+    stamp = json.loads(_stamp(output).read_text(encoding="utf-8"))
+    if not isinstance(stamp, dict) or not isinstance(stamp.get("output"), str):
+        raise ValueError("no stamp")
+    made, inputs = stamp.get("made"), stamp.get("inputs")
+    if not isinstance(made, list) or not all(isinstance(name, str) for name in made):
+        raise ValueError("no list of made files")
+    if not isinstance(inputs, dict) or not all(re.match("(file|list) .", key) for key in inputs):
+        raise ValueError("no inputs")
+    return stamp
 
 
 def _recipe(source: Path, parameters: dict) -> dict[str, str]:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
+
+from contrastlib.assets.writing import CannotWrite, writing
 
 if TYPE_CHECKING:
     from torch.distributed.checkpoint.stateful import Stateful
@@ -44,7 +47,7 @@ class Checkpoint:
             The log, one row per finished epoch; empty, and the parts unchanged, if there is no file.
 
         Raises:
-            CheckpointError: The file has another identity, or is no checkpoint.
+            CheckpointError: The file has another identity, is no checkpoint, or is damaged.
         """
         if not self.path.exists():
             return []
@@ -52,10 +55,16 @@ class Checkpoint:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds, IndexError for one
             raise CheckpointError(f"{self.path} is no checkpoint: delete it to start again") from error
-        self._check(saved.get("identity", {}))
-        for name, part in parts.items():
-            part.load_state_dict(saved["parts"][name])
-        return saved["log"]
+        if not (isinstance(saved, dict) and isinstance(saved.get("identity"), dict)):
+            raise CheckpointError(f"{self.path} is no checkpoint of contrastlib: delete it to start again")
+        self._check(saved["identity"])
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(saved["parts"][name])
+            return list(saved["log"])
+        except Exception as error:  # each part raises kinds of its own
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise CheckpointError(f"{self.path} is damaged ({why}): delete it to start again") from error
 
     def _check(self, found: Mapping[str, Any]) -> None:
         for key, value in self.identity.items():
@@ -69,6 +78,9 @@ class Checkpoint:
         Args:
             parts: As for :meth:`restore`.
             log: One row per finished epoch.
+
+        Raises:
+            CannotWrite: The file cannot be written.
         """
         states = {name: part.state_dict() for name, part in parts.items()}
         with replacing(self.path) as unfinished:
@@ -84,8 +96,17 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields:
         The path to write to.
+
+    Raises:
+        CannotWrite: Writing failed. An older file stays as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    yield unfinished
-    unfinished.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield unfinished
+        except (RuntimeError, SafetensorError) as error:  # of torch and safetensors, for a full disk
+            unfinished.unlink(missing_ok=True)
+            why = " ".join(str(error).split())[:200]
+            raise CannotWrite(f"{path} cannot be written ({why}): see whether its disk is full") from error
+        unfinished.replace(path)

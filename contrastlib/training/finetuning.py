@@ -22,6 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from contrastlib import assets, datasets
+from contrastlib.assets.writing import writing
 from contrastlib.datasets import sources
 from contrastlib.datasets.base import SQUEEZE, Photographs
 from contrastlib.models import torchvision_hub
@@ -160,7 +161,7 @@ def _environment(accelerator: Accelerator, log: pd.DataFrame) -> dict:
 
 def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
     """The card of weights that are already there."""
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card = torchvision_hub.finetuned_card(path.with_suffix(".json"))
     if card["recipe"] != asdict(recipe):
         raise ValueError(
             f"{path} is there already, made with {card['recipe']}: delete it, or choose another output")
@@ -169,8 +170,9 @@ def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
 
 def _write(path: Path, network: nn.Module, log: pd.DataFrame, card: dict) -> None:
     """Write card and log first: if the weights are there, these are there too."""
-    log.round(6).to_csv(path.with_suffix(".csv"), index=False)
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    with writing(path.with_suffix(".json")):
+        log.round(6).to_csv(path.with_suffix(".csv"), index=False)
+        path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     with replacing(path) as unfinished:
         save_file({key: value.contiguous() for key, value in network.state_dict().items()}, unfinished)
     path.with_suffix(".checkpoint").unlink()

@@ -23,10 +23,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from contrastlib import assets
+from contrastlib.assets.writing import writing
 from contrastlib.datasets.base import ImageSet
 from contrastlib.models import build
 from contrastlib.training import loop
-from contrastlib.training.checkpoint import Checkpoint
+from contrastlib.training.checkpoint import Checkpoint, replacing
 from contrastlib.training.recipe import FromScratchRecipe
 
 
@@ -225,10 +226,13 @@ def train(
     network = build(name, len(test.class_names))
     log = fit(network, data, validation, recipe, checkpoint)
     network.to(getattr(torch, recipe.stored_as)).float()
-    save_file({key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}, weights)
+    with replacing(weights) as unfinished:
+        stored = {key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}
+        save_file(stored, unfinished)
     card = _card(name, assets.sha256(weights), network, recipe, data, test)
-    log.round(6).to_csv(output / f"{name}.csv", index=False)
-    (output / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+    with writing(output / f"{name}.json"):
+        log.round(6).to_csv(output / f"{name}.csv", index=False)
+        (output / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
     checkpoint.unlink()
     return card
 
