@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def described(result: Mapping[str, Any]) -> str:
     """Describe the outcomes of a network in a line, and each failure in a further line.
 
-    >>> print(described({"library": "timm", "network": "vgg11", "layer": "features.18", "map": {"gradcam": ""},
-    ...                  "refused": {}, "fails": {"lrp": "a map is constant"}}))
+    >>> print(described({"library": "timm", "network": "vgg11", "layer": "features.18",
+    ...                  "map": {"gradcam": ""}, "refused": {}, "fails": {"lrp": "a map is constant"}}))
     timm vgg11, layer features.18: 1 maps, 0 refused, 1 fail
       lrp fails: a map is constant
     """

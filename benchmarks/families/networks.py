@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.families import contrastlib_networks, timm_networks, torchvision_networks, transformers_networks
+from benchmarks.families import (
+    contrastlib_networks,
+    timm_networks,
+    torchvision_networks,
+    transformers_networks,
+)
 from benchmarks.families.record import Network
 
 

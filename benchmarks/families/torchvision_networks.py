@@ -1,4 +1,4 @@
-"""Families of torchvision's classifiers. Large ones are made of fewer blocks."""
+"""Families of torchvision's classifiers. Large ones have fewer blocks, and VGG has a smaller head."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ def _resnet(family: str, **options: int) -> Network:
     return _made(family, family.replace(" ", ""), partial(models.ResNet, Bottleneck, [1, 1, 1, 1], **options))
 
 
+def _vgg(build: Callable[..., nn.Module], num_classes: int) -> nn.Module:
+    network = build(init_weights=False)
+    network.classifier = nn.Sequential(
+        nn.Linear(512 * 7 * 7, 64), nn.ReLU(True), nn.Dropout(), nn.Linear(64, num_classes)
+    )
+    return network
+
+
 def _efficientnet_v2(num_classes: int) -> nn.Module:
     fused, gated = FusedMBConvConfig(4, 3, 2, 24, 32, 1), MBConvConfig(4, 3, 2, 32, 48, 2)
     return models.EfficientNet([fused, gated], 0.0, num_classes=num_classes, last_channel=96)
@@ -40,8 +48,8 @@ def _efficientnet_v2(num_classes: int) -> nn.Module:
 
 NETWORKS = [
     _named("AlexNet", "alexnet"),
-    _named("VGG", "vgg11"),
-    _named("VGG-BN", "vgg11_bn"),
+    _made("VGG", "vgg11", partial(_vgg, models.vgg11)),
+    _made("VGG-BN", "vgg11_bn", partial(_vgg, models.vgg11_bn)),
     _named("ResNet", "resnet18"),
     _resnet("ResNet bottleneck"),
     _resnet("ResNeXt", groups=32, width_per_group=4),

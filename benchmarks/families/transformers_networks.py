@@ -15,8 +15,9 @@ VIT = {
     "image_size": 64, "patch_size": 16,
 }  # fmt: skip
 STAGES = {"depths": [1, 1, 2, 1], "hidden_sizes": [16, 24, 32, 48]}
-SWIN = {"image_size": 64, "embed_dim": 16, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 4], "window_size": 2}
-SEGFORMER = STAGES | {"decoder_hidden_size": 32}
+SWIN = {
+    "image_size": 64, "embed_dim": 16, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 4], "window_size": 2,
+}  # fmt: skip
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "BEiT": ("Beit", VIT),
     "BiT": ("Bit", STAGES | {"embedding_size": 16, "num_groups": 8}),
@@ -35,7 +36,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "PVT v2": ("PvtV2", {"image_size": 64, "depths": [1, 1, 2, 1], "hidden_sizes": [16, 32, 40, 64]}),
     "RegNet": ("RegNet", STAGES | {"embedding_size": 16, "groups_width": 8}),
     "ResNet": ("ResNet", STAGES | {"embedding_size": 16}),
-    "SegFormer": ("Segformer", SEGFORMER),
+    "SegFormer": ("Segformer", STAGES),
     "SigLIP": ("Siglip", {"vision_config": VIT}),
     "Swin": ("Swin", SWIN),
     "Swin v2": ("Swinv2", SWIN),

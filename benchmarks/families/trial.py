@@ -120,7 +120,7 @@ def attempt(
     try:
         with _limited(seconds):
             maps = contrastlib.explain(model, images, TARGET, method, **options)
-    except Exception as error:  # every error is an outcome
+    except Exception as error:  # noqa: BLE001  # every error is an outcome
         named = isinstance(error, (TypeError, ValueError)) and _raised_by_library(error)
         text = first_sentence(str(error))
         return Outcome("refused", text) if named else Outcome("fails", f"{type(error).__name__}: {text}")
