@@ -26,7 +26,7 @@ KEPT = RESULTS / "families.json"
 KINDS = ("map", "refused", "fails")
 """Kinds of outcomes."""
 GROUPS = {
-    "layer": "maps of a layer",
+    "layer": "layer",
     "gradients": "gradient",
     "deeplift": "DeepLIFT",
     "fullgrad": "FullGrad",
@@ -39,27 +39,25 @@ GROUPS = {
 
 
 class FamiliesTable(SphinxDirective):
-    """The table of a library, with the reasons below it. The argument is the name of the library."""
+    """What was tried.
+
+    The argument is the name of a library for its table with the reasons below it, "summary" for a sentence
+    about all libraries, and "columns" for a list of the methods of each column.
+    """
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Parse the table. Called by Sphinx."""
+        """Parse the text. Called by Sphinx."""
         self.env.note_dependency(str(KEPT))
-        parsed = self.parse_text_to_nodes(families_table(load(), self.arguments[0]))
+        which, record = self.arguments[0], load()
+        texts = {"summary": summary, "columns": lambda record: listed_columns()}
+        text = texts[which](record) if which in texts else families_table(record, which)
+        parsed = self.parse_text_to_nodes(text)
         for node in parsed:
             if isinstance(node, nodes.table):
                 node["classes"].append("families")
         return parsed
-
-
-class FamiliesSummary(SphinxDirective):
-    """A sentence with the number of networks, the libraries with their versions, and the outcomes."""
-
-    def run(self) -> list[nodes.Node]:
-        """Parse the sentence. Called by Sphinx."""
-        self.env.note_dependency(str(KEPT))
-        return self.parse_text_to_nodes(summary(load()))
 
 
 def load(path: Path = KEPT) -> dict[str, Any]:
@@ -89,6 +87,18 @@ def columns() -> dict[str, list[str]]:
         group = module if explainer.space == "pixels" else explainer.space
         grouped.setdefault(GROUPS[group], []).append(name)
     return grouped
+
+
+def listed_columns() -> str:
+    """Return a list in Markdown of the methods of each column.
+
+    >>> print(listed_columns())
+    - layer: `gradcam`, `linear_approximation`, `xgradcam`
+    - gradient: `gradient`, `input_x_gradient`
+    ...
+    """
+    lines = (f"- {head}: {', '.join(f'`{name}`' for name in methods)}" for head, methods in columns().items())
+    return "\n".join(lines)
 
 
 def summary(record: Mapping[str, Any]) -> str:
