@@ -104,7 +104,7 @@ def test_every_part_of_a_network_contributes():
     images = random_images(4, 16)
     network = with_every_part(network, images)
     assert not network.training and network[1].momentum == 0.1 and (network[1].weight != 0).all()
-    assert network[0].weight.std() == pytest.approx(27**-0.5, rel=0.1)
+    assert network[0].weight.std().item() == pytest.approx(27**-0.5, rel=0.1)
     torch.testing.assert_close(network[1].running_mean, network[0](images).mean(dim=(0, 2, 3)))
 
 
@@ -112,8 +112,9 @@ def test_no_family_is_missing():
     """Of torchvision's and of timm's classifiers: each of their modules has a network."""
     import timm
     import torchvision
-    from benchmarks.families.networks import networks
     from timm.models import model_entrypoint
+
+    from benchmarks.families.networks import networks
 
     tried = [network for network in networks() if network.library == "timm"]
     modules = {model_entrypoint(network.name).__module__.rpartition(".")[2] for network in tried}

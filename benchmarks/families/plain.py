@@ -70,7 +70,7 @@ def _mean_gradient(network: nn.Module, images: Tensor, weights: Tensor, steps: i
     All points are one batch. The gradients of deep networks with random weights change with the last digit of
     a point, and the last digits of convolutions with the size of a batch.
     """
-    at = (torch.arange(steps) + 0.5) / steps
+    at = (torch.arange(steps).to(images) + 0.5) / steps
     points = torch.lerp(torch.zeros_like(images), images, at.view(-1, 1, 1, 1, 1)).flatten(0, 1)
     points.requires_grad_()
     score = (weights.repeat(steps, 1) * logits_of(network(points.clone()))).sum()
