@@ -119,10 +119,11 @@ def summary(record: Mapping[str, Any]) -> str:
     counts = {kind: sum(len(network[kind]) for network in networks) for kind in KINDS}
     libraries = [network["library"] for network in networks]
     parts = [f"{libraries.count(name)} of {_versioned(record, name)}" for name in dict.fromkeys(libraries)]
+    tried = "1 network was" if len(networks) == 1 else f"{len(networks)} networks were"
+    refused = "1 was" if counts["refused"] == 1 else f"{counts['refused']} were"
     return (
-        f"{len(networks)} network{'s were' if len(networks) != 1 else ' was'} tried on {made['date'][:10]}: "
-        f"{', '.join(parts)}. Of {sum(counts.values())} attempts {counts['map']} gave a map, "
-        f"{counts['refused']} {'was' if counts['refused'] == 1 else 'were'} refused and {counts['fails']} failed."
+        f"{tried} tried on {made['date'][:10]}: {', '.join(parts)}. Of {sum(counts.values())} attempts "
+        f"{counts['map']} gave a map, {refused} refused and {counts['fails']} failed."
     )
 
 
