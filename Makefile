@@ -16,7 +16,7 @@ export REPOSITORY BRANCH
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENDOR := book/vendor/offline
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
-PAGES = _config.yml _toc.yml data/README.md $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
+PAGES = _config.yml _toc.yml data/README.md data/results/families.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
 .PHONY: help install book run test test-fast test-data lab real paper bench screenshots clean
