@@ -1,14 +1,12 @@
 """Scores that are no logits of one class among others: regressions, dense outputs, detections, videos, prompts."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 import torchvision
 from torch import nn
 
-import contrastlib
 from contrastlib import contrasts, explain
 from contrastlib.autograd import forward, predict
 from contrastlib.explainers import select
@@ -112,20 +110,18 @@ def test_a_segmentation_is_explained_over_a_mask(segmentation):
     layer = "backbone.layer3" if "layer3" in dict(segmentation.backbone.named_children()) else "backbone.4"
     left = torch.zeros(32, 32, dtype=torch.bool)
     left[:, :16] = True
-    maps = []
-    for mask in (left, ~left):
-        def score(y, mask=mask):
-            return y["out"][:, :, mask].mean(dim=-1)
 
-        torch.testing.assert_close(predict(segmentation, pixels, output=score), dense[:, :, mask].mean(dim=-1))
-        maps.append(explain(segmentation, pixels, 1, "linear_approximation", layer=layer, output=score))
-        record = forward(segmentation, pixels, layer, output=score)
-        gradient = record.pull_back(contrasts.weighted(record.logits, 1))[layer]
-        expected = (gradient * record.activations[layer]).sum(dim=1)
-        torch.testing.assert_close(
-            explain(segmentation, pixels, 1, "linear_approximation", layer=layer, output=score, upsample=False), expected)
-        assert explain(segmentation, pixels, 1, "gradient", output=score).shape == (1, 32, 32)
-    assert not torch.allclose(*maps)
+    def over(mask):
+        return lambda y: y["out"][:, :, mask].mean(dim=-1)
+
+    record = forward(segmentation, pixels, layer, output=over(left))
+    torch.testing.assert_close(record.logits, dense[:, :, left].mean(dim=-1))
+    gradient = record.pull_back(contrasts.weighted(record.logits, 1))[layer]
+    expected = (gradient * record.activations[layer]).sum(dim=1)
+    options = {"method": "linear_approximation", "layer": layer, "upsample": False}
+    given = explain(segmentation, pixels, 1, output=over(left), **options)
+    torch.testing.assert_close(given, expected)
+    assert not torch.allclose(explain(segmentation, pixels, 1, output=over(~left), **options), expected)
 
 
 def test_detections_have_a_recipe():
@@ -217,11 +213,3 @@ def test_rows_that_are_no_frames(images):
 def test_videos_of_five_dimensions(videos):
     with pytest.raises(ValueError, match=r"got \(2, 4, 3, 16, 16\): for frames of videos, see frames= of"):
         explain(Frames().double(), videos.unflatten(1, (4, 3)))
-
-
-# --- the page -------------------------------------------------------------------------------------
-
-def block(title):
-    """The Python code of a section of the page."""
-    page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
-    return re.search("```python\n(.*?)```", page.partition(f"## {title}\n")[2], re.DOTALL)[1]
