@@ -23,6 +23,7 @@ import yaml
 from nbformat import NotebookNode
 
 from contrastlib import assets
+from contrastlib.assets.writing import replacing, sweep
 from contrastlib.report import kernel_provisioner, kernel_startup, staleness
 from contrastlib.report.compression import compress
 
@@ -203,6 +204,8 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
         NotebookFailed: A cell raised an error.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (output.parent, *staleness.CACHE.parent.glob("*")):
+        sweep(folder)
     failed = output.with_suffix(".failed.ipynb")
     with tempfile.TemporaryDirectory() as scratch:
         log, raw, started = Path(scratch) / "log", Path(scratch) / source.name, time.time()
@@ -375,6 +378,5 @@ def _indented(source: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

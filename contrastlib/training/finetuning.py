@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 import torchvision
 from accelerate import Accelerator
-from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -27,7 +26,7 @@ from contrastlib.datasets.base import SQUEEZE, Photographs
 from contrastlib.models import torchvision_hub
 from contrastlib.training import loop
 from contrastlib.training.augmentation import Augmented
-from contrastlib.training.checkpoint import Checkpoint, replacing
+from contrastlib.training.checkpoint import Checkpoint, replacing_weights, write_text
 from contrastlib.training.recipe import FineTuningRecipe
 
 LIBRARIES = ("torch", "torchvision", "accelerate", "pillow")
@@ -169,8 +168,7 @@ def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
 
 def _write(path: Path, network: nn.Module, log: pd.DataFrame, card: dict) -> None:
     """Write card and log first: if the weights are there, these are there too."""
-    log.round(6).to_csv(path.with_suffix(".csv"), index=False)
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    with replacing(path) as unfinished:
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, unfinished)
+    with replacing_weights(path, network.state_dict()) as checksum:
+        write_text(path.with_suffix(".csv"), log.round(6).to_csv(index=False))
+        write_text(path.with_suffix(".json"), json.dumps(card | {"sha256": checksum}, indent=2) + "\n")
     path.with_suffix(".checkpoint").unlink()
