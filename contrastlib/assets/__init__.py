@@ -3,7 +3,7 @@
 - :mod:`~contrastlib.assets.records`: the fields of an entry in ``networks.yaml`` or ``datasets.yaml``
 - :mod:`~contrastlib.assets.registry`: all entries by name, and their files
 - :mod:`~contrastlib.assets.download`: downloads that resume after an interruption
-- :mod:`~contrastlib.assets.writing`: files that are never seen half written
+- :mod:`~contrastlib.assets.replacing`: files that are never seen half written
 - :mod:`~contrastlib.assets.locks`: locks between processes that share a folder
 - :mod:`~contrastlib.assets.errors`: errors for files that are missing or corrupt, and for unknown names
 """

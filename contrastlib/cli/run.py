@@ -225,9 +225,14 @@ def _turn(name: str) -> int:
 
 
 def _take_row(taken: Synchronized[int], lock: Any) -> None:
-    """Give this process its own line of the terminal, below the progress bar of all notebooks."""
-    from contrastlib.report import notebooks
+    """Give this process its own line of the terminal, below the progress bar of all notebooks.
 
+    The process ends with the one that started it.
+    """
+    from contrastlib.report import notebooks
+    from contrastlib.report.lifelines import end_with_parent
+
+    end_with_parent()
     tqdm.set_lock(lock)
     with taken.get_lock():
         taken.value += 1

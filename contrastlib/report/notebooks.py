@@ -23,7 +23,7 @@ import yaml
 from nbformat import NotebookNode
 
 from contrastlib import assets
-from contrastlib.assets.writing import replacing, sweep
+from contrastlib.assets.replacing import replacing, sweep
 from contrastlib.report import kernel_provisioner, kernel_startup, staleness
 from contrastlib.report.compression import compress
 

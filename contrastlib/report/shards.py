@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from contrastlib.assets.locks import locked
-from contrastlib.assets.writing import replacing, sweep
+from contrastlib.assets.replacing import replacing, sweep
 from contrastlib.report import sealing
 from contrastlib.report.provenance import REPOSITORY, Provenance, deciding_releases, provenance, summary
 
@@ -151,8 +151,8 @@ def load(path: Path) -> pd.DataFrame:
         table.attrs["provenance"] = Provenance(json.loads(arrow.schema.metadata.get(b"provenance", b"{}")))
     except Exception as error:  # Arrow and pandas raise errors of many kinds
         raise DamagedResult(
-            f"{path} is damaged, since {error}: restore it with `git checkout -- {path}` if it is part of the "
-            "repository, or delete it and run again what made it"
+            f"{path} is damaged, since {error}: if it is part of the repository, restore it with "
+            f"`git checkout -- {path}`; otherwise delete it and run again what made it"
         ) from error
     return table
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 
 from contrastlib import assets
-from contrastlib.assets.writing import PART, replacing
+from contrastlib.assets.replacing import PART, replacing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = "$CONTRASTLIB_DATA"

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from contrastlib import assets
-from contrastlib.assets.writing import replacing, sweep
+from contrastlib.assets.replacing import replacing, sweep
 
 if TYPE_CHECKING:
     from torch.distributed.checkpoint.stateful import Stateful

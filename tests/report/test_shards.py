@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from contrastlib.assets.replacing import NotWritten
 from contrastlib.report import provenance
 from contrastlib.report import shards as sharding
 
@@ -192,12 +193,12 @@ def test_nothing_half_written_is_ever_seen(workshop, monkeypatch, error):
         path.open("wb").write(content[:100])
         raise error
 
-    with monkeypatch.context() as patch, pytest.raises((OSError, KeyboardInterrupt)) as raised:
+    with monkeypatch.context() as patch, pytest.raises((NotWritten, KeyboardInterrupt)) as raised:
         patch.setattr(Path, "write_bytes", broken)
         workshop.run()
     assert list(workshop.cache.iterdir()) == []
     if isinstance(error, OSError):
-        says = r".*/cache/work-.*parquet could not be written \(No space left on device\): make room or choose another folder"
+        says = r".*/cache/work-.*parquet cannot be written: No space left on device: free some space"
         assert re.match(says, str(raised.value))
     assert workshop.run()["value"].tolist() == EXPECTED
 

@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contrastlib.assets.errors import DataError
+
 PART = re.compile(r".+\.[\w-]*-[0-9a-f]{16}\.part")
 """Name of a file that is being written."""
 DAY = 24 * 60 * 60
 
 
-class NotWritten(OSError):
-    """A file could not be written. The message names it, says why, and what to do."""
-
-    def __str__(self) -> str:
-        return self.strerror
+class NotWritten(DataError):
+    """A file cannot be written; the message names it, why, and what to do."""
 
 
 @contextmanager
@@ -52,13 +51,10 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
         os.replace(unfinished, path)
-    except NotWritten:  # of another file in the block
-        raise
     except OSError as error:
+        why = error.strerror or error
         raise NotWritten(
-            error.errno,
-            f"{path} could not be written ({error.strerror or error}): make room or choose another folder, "
-            "and run again",
+            f"{path} cannot be written: {why}: free some space or choose another folder, and run again"
         ) from error
     finally:
         if unfinished.exists():

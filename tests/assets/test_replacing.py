@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from contrastlib.assets import writing
 from contrastlib.assets.locks import locked
-from contrastlib.assets.writing import NotWritten, replacing
+from contrastlib.assets.replacing import PART, NotWritten, replacing
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path, monkeypatch):
@@ -19,7 +18,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path, monkeypatch):
     path = tmp_path / "new" / "a.txt"
     with replacing(path) as first, replacing(path) as second:
         assert first != second and first.parent == second.parent == path.parent
-        assert all(writing.PART.fullmatch(each.name) for each in (first, second))
+        assert all(PART.fullmatch(each.name) for each in (first, second))
         first.write_text("first")
         second.write_text("second")
     assert path.read_text() == "first"
@@ -32,15 +31,16 @@ def test_an_error_names_the_file_and_leaves_what_was_there(tmp_path):
     with pytest.raises(NotWritten) as raised, replacing(path) as unfinished, replacing(tmp_path / "b.txt") as other:
         unfinished.write_text("half")
         other.write_text("half")
-        open("/dev/full", "w").write("x" * 100_000)
+        with open("/dev/full", "w") as full:
+            full.write("x" * 100_000)
     assert str(raised.value) == (
-        f"{tmp_path / 'b.txt'} could not be written (No space left on device): make room or choose another folder, and run again")
+        f"{tmp_path / 'b.txt'} cannot be written: No space left on device: free some space or choose another folder, and run again")
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(NotWritten, match=r"file/a.txt could not be written \(Not a directory|File exists"), replacing(tmp_path / "file" / "a.txt"):
+    with pytest.raises(NotWritten, match=r"file/a.txt cannot be written: (Not a directory|File exists)"), replacing(tmp_path / "file" / "a.txt"):
         pytest.fail("there is nothing to write to")
 
 
@@ -48,6 +48,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import pandas as pd, torch
+from contrastlib.assets import DataError
 from contrastlib.report.shards import save
 from contrastlib.training.checkpoint import Checkpoint, replacing_weights
 
@@ -66,7 +67,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 for name, write in writers.items():
     try:
         write(folder / name)
-    except OSError as error:
+    except DataError as error:
         print(error)
 """
 
@@ -78,7 +79,7 @@ def test_a_full_disk(tmp_path):
     said = done.stdout.splitlines()
     assert done.returncode == 0 and len(said) == 3, done.stderr
     for line, name in zip(said, ("table.parquet", "it.checkpoint", "weights.safetensors")):
-        assert line.startswith(f"{tmp_path / name} could not be written (") and "File too large" in line
+        assert line.startswith(f"{tmp_path / name} cannot be written: ") and "File too large" in line
     assert list(tmp_path.iterdir()) == []
 
 
