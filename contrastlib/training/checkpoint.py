@@ -63,7 +63,7 @@ class Checkpoint:
                 part.load_state_dict(states[name])
         except Exception as error:  # each part raises errors of its own kinds
             raise CheckpointError(
-                f"{self.path} has no state for this run ({error}): delete it to start again") from error
+                f"{self.path} has no state for this run: delete it to start again") from error
         return log
 
     def _read(self) -> tuple[dict, dict, list]:

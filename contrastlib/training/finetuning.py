@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-import torchvision
 from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
@@ -59,7 +58,7 @@ def finetune(name: str, dataset: str, output: Path, recipe: FineTuningRecipe, wo
         return _finished(path, recipe)
     accelerator = loop.devices(recipe, recipe.precision)
     with accelerator.main_process_first():
-        network, checksum = pretrained(name)
+        network, checksum = torchvision_hub.pretrained(torchvision_hub.PREFIX + name)
     options = {"resize": SQUEEZE, "crop": recipe.size}
     splits = known[dataset]
     images, test = (datasets.load(dataset, split=split, **options) for split in (splits[0], splits[-1]))
@@ -72,12 +71,6 @@ def finetune(name: str, dataset: str, output: Path, recipe: FineTuningRecipe, wo
         _write(path, network, log, card)
     accelerator.wait_for_everyone()
     return card
-
-
-def pretrained(name: str) -> tuple[nn.Module, str]:
-    """A classifier of torchvision with its default weights, and their checksum."""
-    file = torchvision_hub.fetch(torchvision_hub.PREFIX + name)
-    return torchvision.models.get_model(name, weights="DEFAULT"), assets.sha256(file)
 
 
 def fit(
@@ -159,7 +152,7 @@ def _environment(accelerator: Accelerator, log: pd.DataFrame) -> dict:
 
 def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
     """The card of weights that are already there."""
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card = assets.read_card(path.with_suffix(".json"), ("recipe",))
     if card["recipe"] != asdict(recipe):
         raise ValueError(
             f"{path} is there already, made with {card['recipe']}: delete it, or choose another output")
