@@ -32,6 +32,6 @@ from contrastlib.assets.registry import (
 
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
-    "datasets", "fetch", "file", "files", "imported", "networks", "path", "place", "read_card", "remedy", "root",
-    "sha256", "state", "trained", "trained_names", "unknown",
+    "datasets", "fetch", "file", "files", "imported", "networks", "path", "place", "read_card", "remedy",
+    "root", "sha256", "state", "trained", "trained_names", "unknown",
 ]  # fmt: skip

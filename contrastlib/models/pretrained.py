@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors.torch import load_file
@@ -129,7 +130,9 @@ def read_weights(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]
             state = load_file(path)
         return assets.imported(renamed_by)(state) if renamed_by else state
     except Exception as error:  # torch raises many kinds, IndexError for one
-        raise assets.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+        # torch recommends to run the code in the file
+        why = "it holds something else than tensors" if isinstance(error, UnpicklingError) else error
+        raise assets.CorruptFile(f"{path} does not hold weights for this network: {why}") from error
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:

@@ -282,7 +282,7 @@ def in_cache(content, name, tmp_path, monkeypatch):
 def test_code_in_torchvision_weights_is_not_run(tmp_path, monkeypatch):
     """Although the checksum is the one in the file's name, which has 32 bits."""
     in_cache({"features.0.weight": Code()}, "squeezenet1_1", tmp_path, monkeypatch)
-    with pytest.raises(assets.CorruptFile, match="does not hold weights for this network"):
+    with pytest.raises(assets.CorruptFile, match="does not hold weights for this network: it holds something else than tensors"):
         models.load("torchvision/squeezenet1_1")
 
 
