@@ -1,7 +1,7 @@
 """The data sets of the papers, read in the folder layout of their authors or of torchvision.
 
-None of them is part of the repository, and the licence of ImageNet forbids redistribution. Each belongs in
-its own folder below ``assets.root()``. If something is missing, the error names its source and its folder.
+None of them is part of the repository. Each belongs in its own folder below ``assets.root()``. If something
+is missing, the error names its source and its folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contrastlib import assets
 from contrastlib.datasets import sources
 from contrastlib.datasets.base import wrong_label
 from contrastlib.datasets.listed import Annotation, Box, Listed
-from contrastlib.datasets.sources import check_split, corrupt, missing
+from contrastlib.datasets.sources import check_split, corrupt, missing, unpack
 
 
 class ImageNetVal(Listed):
@@ -43,7 +43,7 @@ class ImageNetVal(Listed):
 
     Raises:
         MissingFile: ``meta.bin`` or ``val`` does not exist.
-        CorruptFile: ``val`` does not hold all classes.
+        CorruptFile: ``meta.bin`` is damaged, or ``val`` does not hold all classes.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -58,8 +58,8 @@ class ImageNetVal(Listed):
             expected = torchvision_datasets.imagenet.load_meta_file(root)[0]
         except Exception as error:  # a damaged meta.bin raises errors of many kinds
             why = "meta.bin is damaged" if isinstance(error, UnpicklingError) else error
-            raise assets.CorruptFile(f"{root} does not hold imagenet-val: {why}: delete meta.bin and val/ and "
-                                     "unpack the archives anew") from error
+            raise assets.CorruptFile(f"{root} does not hold imagenet-val: {why}: delete meta.bin and val/ "
+                                     "and unpack the archives anew") from error
         if set(listed.wnids) != set(expected):
             raise assets.CorruptFile(
                 f"{root / 'val'} holds {len(listed.wnids)} classes, and not the {len(expected)} of meta.bin: "
@@ -88,11 +88,9 @@ class ImageNetVal(Listed):
         """Read label and box of each object in an XML file."""
         sides = ("xmin", "ymin", "xmax", "ymax")
         try:
-            return [
-                (self.wnids[each.findtext("name")],
-                 tuple(finite(each.findtext(f"bndbox/{side}", "")) for side in sides))
-                for each in ElementTree.parse(file).findall("object")
-            ]
+            return [(self.wnids[each.findtext("name")],
+                     tuple(finite(each.findtext(f"bndbox/{side}", "")) for side in sides))
+                    for each in ElementTree.parse(file).findall("object")]
         except (ElementTree.ParseError, KeyError, ValueError) as error:
             why = f"there is no class {error}" if isinstance(error, KeyError) else error
             raise corrupt("imagenet-val", file, why) from error
@@ -292,7 +290,7 @@ def _fetch_archive(record: assets.DataSet) -> None:
 
     archive = assets.root() / record.source.rpartition("/")[2]
     download(record.source, archive, f"md5:{record.md5}")
-    sources.unpack(archive, record.folder)
+    unpack(archive, record.folder)
 
 
 def _entries(listed: Iterable[tuple[str, int]], root: Path) -> list[tuple[str, int]]:
