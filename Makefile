@@ -86,7 +86,7 @@ node_modules/.complete: package.json package-lock.json $(VENV)/.installed
 $(VENDOR)/.complete: node_modules/.complete
 	rm -rf $(VENDOR)
 	mkdir -p $(VENDOR)/mathjax/output/chtml/fonts
-	cp node_modules/mathjax/es5/tex-mml-chtml.js $(VENDOR)/mathjax/
+	cp node_modules/mathjax/es5/tex-mml-chtml.js node_modules/mathjax/LICENSE $(VENDOR)/mathjax/
 	cp -r node_modules/mathjax/es5/output/chtml/fonts/woff-v2 $(VENDOR)/mathjax/output/chtml/fonts/
 	touch $@
 

@@ -1,12 +1,15 @@
-"""Writing of files: checks beforehand, and errors that name the file and the remedy."""
+"""Writing of files: checks beforehand, never half a file, and errors that name the file and the remedy."""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
+import platform
+import re
+import secrets
 import tempfile
-import uuid
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +27,9 @@ REMEDIES = {
     errno.EMFILE: "allow more open files with `ulimit -n`",
 }
 """Number of an error of the operating system -> what to do."""
+PART = re.compile(r".+\.[\w-]*-[0-9a-f]{16}\.part")
+"""Name of a file that is being written."""
+DAY = 24 * 60 * 60
 ENOUGH = 1 << 20
 """Bytes that have to fit on a disk before something is computed for it: more than most notebooks."""
 
@@ -64,8 +70,45 @@ def writing(path: Path) -> Iterator[None]:
         raise CannotWrite(f"{path} cannot be written: {reason(error)}") from error
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that it is never seen half written: a file beside it takes its name at the end.
+
+    The name of that file has the name of the machine and a random number. So two processes, also in two
+    containers or on two machines, can write the same file: the last one wins, and each version is complete.
+
+    Args:
+        path: The file to create or to replace; its folder is created if needed. A link stays a link.
+
+    Yields:
+        The path to write to. It is removed if the block raises an error.
+
+    Raises:
+        CannotWrite: The file cannot be written, for example because the disk is full. An older file stays as
+            it was.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "a.txt")) as unfinished:
+    ...         _ = unfinished.write_text("whole")
+    ...     Path(folder, "a.txt").read_text(), len(os.listdir(folder))
+    ('whole', 1)
+    """
+    with writing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(os.path.realpath(path))
+        machine = re.sub(r"[^\w-]", "-", platform.node())[:20]
+        unfinished = target.with_name(f"{target.name}.{machine}-{secrets.token_hex(8)}.part")
+        try:
+            yield unfinished
+            os.replace(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
 def write(path: Path, content: bytes) -> None:
-    """Write a file as a whole: nothing is left of it if that fails, and an older one stays as it was.
+    """Write a file as a whole; see :func:`replacing`.
 
     Args:
         path: The file.
@@ -73,23 +116,28 @@ def write(path: Path, content: bytes) -> None:
 
     Raises:
         CannotWrite: It cannot be written.
-
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write(Path(folder, "a.txt"), b"new")
-    ...     Path(folder, "a.txt").read_text(), len(os.listdir(folder))
-    ('new', 1)
     """
-    with writing(path):
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        target = Path(os.path.realpath(path))  # a link stays a link
-        unfinished = target.with_name(f".{uuid.uuid4().hex}.part")
-        try:
-            unfinished.write_bytes(content)
-            os.replace(unfinished, target)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def sweep(folder: Path, age: float = DAY) -> None:
+    """Remove what processes that were killed have left of files that they were writing.
+
+    Args:
+        folder: Folder of the files of :func:`replacing`. Nothing happens if it does not exist.
+        age: Seconds since the last change after which such a file counts as left. Younger files may belong
+            to a process that is running.
+    """
+    if not folder.is_dir():
+        return
+    for entry in os.scandir(folder):
+        if PART.fullmatch(entry.name):
+            try:
+                if entry.stat().st_mtime < time.time() - age:
+                    os.unlink(entry.path)
+            except FileNotFoundError:  # another process has finished or swept it
+                pass
 
 
 def check_writable(path: Path, size: int = ENOUGH) -> None:

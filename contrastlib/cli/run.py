@@ -251,10 +251,12 @@ def _turn(name: str) -> int:
 def _begin(taken: Synchronized[int], lock: Any) -> None:
     """Prepare a process that runs notebooks, with its own line of the terminal below the bar of all of them.
 
-    Ctrl-C is for the process that started this one, and which then terminates it.
+    It ends with the process that started it. Ctrl-C is for that process, which then terminates this one.
     """
     from contrastlib.report import notebooks
+    from contrastlib.report.lifelines import end_with_parent
 
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(failures.INTERRUPTED))
     tqdm.set_lock(lock)

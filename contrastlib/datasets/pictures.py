@@ -32,7 +32,11 @@ def open_photo(path: Path) -> Image.Image:
         raise ValueError(f"there is no file {path}") from None
     except UnidentifiedImageError:
         raise ValueError(f"{path} is not a picture that Pillow can read: save it as JPEG or PNG") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} cannot be read: {error}: save it with fewer pixels") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise errors of many kinds
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 

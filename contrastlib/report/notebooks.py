@@ -23,7 +23,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from contrastlib import assets
-from contrastlib.assets.writing import check_writable, writing
+from contrastlib.assets.writing import check_writable, replacing, sweep
 from contrastlib.report import kernel_provisioner, kernel_startup, parameter_values, staleness
 from contrastlib.report.compression import compress
 
@@ -232,6 +232,8 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
             runs.
     """
     check_writable(output)
+    for folder in (output.parent, *staleness.CACHE.parent.glob("*")):
+        sweep(folder)
     failed = output.with_suffix(".failed.ipynb")
     with tempfile.TemporaryDirectory() as scratch:
         log, raw, started = Path(scratch) / "log", Path(scratch) / source.name, time.time()
@@ -253,8 +255,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
                 extra_arguments=[f"--IPKernelApp.exec_lines={first}", "--IPKernelApp.log_level=CRITICAL"],
             )
         except papermill.PapermillExecutionError as error:
-            with writing(failed):
-                _write(failed, raw.read_text())
+            _write(failed, raw.read_text())
             raise NotebookFailed(
                 f"{source.name} failed in cell {error.cell_index}, In [{error.exec_count}]:\n\n"
                 f"{_indented(error.source)}\n\n{error.ename}: {error.evalue}\n\n"
@@ -265,10 +266,9 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
                 raise
             raise NotebookFailed(_dead(source)) from error
         text = normalise(raw.read_text())
-        with writing(output):
-            _write(output, without_scripts(text) if stored else text)
-            if not stored:
-                staleness.write_stamp(source, output, values, log, started)
+        _write(output, without_scripts(text) if stored else text)
+        if not stored:
+            staleness.write_stamp(source, output, values, log, started)
     failed.unlink(missing_ok=True)
 
 
@@ -417,6 +417,5 @@ def _indented(source: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

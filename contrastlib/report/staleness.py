@@ -21,6 +21,7 @@ from pathlib import Path
 import nbformat
 
 from contrastlib import assets
+from contrastlib.assets.writing import PART, replacing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = "$CONTRASTLIB_DATA"
@@ -55,7 +56,8 @@ def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started
         "made": sorted(_shorten(path) for path in written if _counts(path) and Path(path).exists()),
         "inputs": {key: _state(key, started) for key in _inputs(touched, written)},
     }
-    _stamp(output).write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n")
+    with replacing(_stamp(output)) as unfinished:
+        unfinished.write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def why_stale(source: Path, output: Path, parameters: dict) -> str:
@@ -170,7 +172,8 @@ def _state(key: str, started: float = float("inf")) -> str:
     if not path.exists():
         return MISSING
     if kind == "list":
-        names = sorted(entry.name for entry in path.iterdir() if entry != CACHE) if path.is_dir() else []
+        entries = path.iterdir() if path.is_dir() else ()
+        names = sorted(each.name for each in entries if each != CACHE and not PART.fullmatch(each.name))
         return _hash("\n".join(names).encode())
     if path.is_dir():
         return "folder"

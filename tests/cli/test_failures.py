@@ -14,7 +14,7 @@ import torch
 from contrastlib.__main__ import main
 from contrastlib.assets import writing
 from contrastlib.cli import data, failures
-from contrastlib.training.checkpoint import Checkpoint, replacing
+from contrastlib.training.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -149,20 +149,13 @@ def test_a_link_stays_a_link(tmp_path):
     assert (tmp_path / "why.png").is_symlink() and (tmp_path / "real.png").read_bytes() == b"map"
 
 
-def test_a_half_written_file_is_removed(tmp_path):
-    with pytest.raises(writing.CannotWrite, match=r"it.bin cannot be written \(no room\)"), replacing(tmp_path / "it.bin") as unfinished:
-        unfinished.write_bytes(b"half")
-        raise RuntimeError("no room")
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("content", [3, [1], {}, {"identity": 3}, {"identity": {}}, {"identity": {}, "parts": 1, "log": []},
                                      {"identity": {}, "parts": {}, "log": []}, {"identity": {}, "parts": {"network": 3}, "log": []},
                                      {"identity": {}, "parts": {"network": {"weight": torch.zeros(3)}}, "log": []}, b"", b"torn"])
 def test_a_damaged_checkpoint(tmp_path, content):
     path = tmp_path / "it.checkpoint"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    with pytest.raises(ValueError, match=r"it.checkpoint is .*: delete it to start again$"):
+    with pytest.raises(ValueError, match=r"it.checkpoint (is|has) .*: delete it to start again$"):
         Checkpoint(path, {}).restore({"network": torch.nn.Linear(1, 1)})
     path.unlink()  # the remedy
     assert Checkpoint(path, {}).restore({"network": torch.nn.Linear(1, 1)}) == []
