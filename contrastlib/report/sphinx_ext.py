@@ -19,6 +19,7 @@ from sphinx.config import Config
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.explainer_table import ExplainerTable
+from contrastlib.report.fuzz_page import RandomInputs
 from contrastlib.report.package_reference import PackageReference
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
@@ -76,6 +77,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("contrast-table", ContrastTable)
     app.add_directive("explainer-table", ExplainerTable)
     app.add_directive("package-reference", PackageReference)
+    app.add_directive("random-inputs", RandomInputs)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -24,7 +24,7 @@ def views(draw):
     return {
         "classes": [{"index": index, "name": "c", "logit": float(-index)} for index in range(count)],
         "rest": draw(st.sampled_from([None, {"count": 5, "logit": -9.0, "rows": 1}])),
-        "weights": dict.fromkeys([DEFAULT, *draw(st.lists(st.sampled_from(FIXED), max_size=3))], []), "maps": maps,
+        "weights": {name: [] for name in [DEFAULT, *draw(st.lists(st.sampled_from(FIXED), max_size=3))]}, "maps": maps,
     }
 
 

@@ -5,7 +5,8 @@ import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -81,7 +82,15 @@ def assert_named(error):
     assert len(words) > 3, f"{type(error).__name__} says too little: {error}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _raises(code, offset):
     """Whether the instruction of the code at this offset is a ``raise``."""
     return any(each.offset == offset and each.opname == "RAISE_VARARGS" for each in dis.get_instructions(code))
+
+
+def record(seed, seconds):
+    """The counts by kind and outcome, with the seed and the provenance, for a file of JSON."""
+    from contrastlib.report.provenance import provenance
+
+    kinds = {kind: {name: COUNTS[key, name] for key, name in sorted(COUNTS) if key == kind} for kind in KINDS}
+    return {"inputs": COUNTS.total(), "asked": INPUTS, "seed": seed, "kinds": kinds, "provenance": provenance(seconds, hypothesis=version("hypothesis"))}

@@ -198,8 +198,8 @@ NORMS = {"batch norm": nn.BatchNorm2d, "dropout": lambda _: nn.Dropout(0.5), "dr
 HEADS = ("flatten", "mean", "pool", "max", "amax", "two layers", "convolution", "matmul")
 
 
-def convolutions(stride=st.sampled_from([1, 1, 2])):
-    return st.tuples(st.just("convolution"), st.integers(1, 5), st.sampled_from([1, 3, 5]), stride, st.booleans())
+def convolutions(strides=(1, 1, 2)):
+    return st.tuples(st.just("convolution"), st.integers(1, 5), st.sampled_from([1, 3, 5]), st.sampled_from(strides), st.booleans())
 
 
 def _activations(names):
@@ -208,7 +208,7 @@ def _activations(names):
 
 def _flat_blocks(activations, more):
     simple = st.sampled_from([("batch norm",), ("depthwise",), ("dropout",), *((name,) for name in more)])
-    return st.one_of(_activations(activations), convolutions(st.just(1)), simple)
+    return st.one_of(_activations(activations), convolutions((1,)), simple)
 
 
 @st.composite
