@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PROFILE ?= quick
+INPUTS ?= 10000
 # tests side by side; those of one file in one process, which share what they load
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
@@ -16,10 +17,10 @@ export REPOSITORY BRANCH
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENDOR := book/vendor/offline
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
-PAGES = _config.yml _toc.yml data/README.md data/results/families.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
+PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install book run test test-fast test-data lab real paper bench screenshots clean
+.PHONY: help install book run test test-fast test-data fuzz lab real paper bench screenshots clean
 
 help:            ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +47,9 @@ test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser
 
 test-data: $(VENV)/.peers book  ## what needs the photographs and weights of others, and the pages that show them
 	@$(TIMED) "tests with the data" $(PYTHON) -m pytest -q $(PARALLEL) -m data contrastlib tests
+
+fuzz: $(VENV)/.peers  ## random inputs, INPUTS=10000 of them; the counts go to data/results/fuzz.json and the book
+	@$(PYTHON) tests/fuzz --inputs $(INPUTS)
 
 lab: $(VENV)/.installed  ## JupyterLab on a working copy of the notebooks
 	@$(PYTHON) -m contrastlib lab

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE
@@ -31,6 +32,7 @@ def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], class
         name: Name of the explorer.
 
     Raises:
+        TypeError: The number of classes is not a whole number, or the name is not text.
         ValueError: An argument is invalid; the message says what to change.
     """
     if not pictures:
@@ -42,8 +44,12 @@ def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], class
     unknown = [each for each in layers if each not in names]
     if unknown:
         raise ValueError(f"layers are given for {unknown[0]!r}; the networks are {', '.join(names)}")
+    if isinstance(classes, bool) or not isinstance(classes, Integral):
+        raise TypeError(f"classes is {classes!r}: give the number of classes to list, such as 12")
     if classes < 2:
         raise ValueError(f"classes is {classes}: a contrast needs at least 2")
+    if not isinstance(name, str):
+        raise TypeError(f"name is {name!r}: give text, such as 'explore'")
     if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
         raise ValueError(f"name is {name!r}: use letters, digits, _ and -, with a letter first, because it "
                          "is part of the page's address")
@@ -58,12 +64,17 @@ def state(panes: Sequence[dict] | None, view: dict | None, header: dict) -> dict
         header: The explorer's header.
 
     Raises:
+        TypeError: The presets are not dictionaries, or foils or weights are not sequences of numbers.
         ValueError: There are not two presets, a field is unknown, or the first picture does not have its
             value.
     """
     panes = FIRST if panes is None else panes
+    if not _is_list(panes) or not all(isinstance(preset, Mapping) for preset in panes):
+        raise TypeError(f"panes is {panes!r}: give a list of two dictionaries, one for each map")
     if len(panes) != 2:
         raise ValueError(f"panes holds {len(panes)} presets: there are two maps, give a dictionary for each")
+    if view is not None and not isinstance(view, Mapping):
+        raise TypeError(f"view is {view!r}: give a dictionary, such as {{'opacity': 0.6}}")
     views = header["pictures"][0]["views"]
     return {"picture": 0, "panes": [_pane(pane, views) for pane in panes], **COMMON, **_view(view or {})}
 
@@ -77,8 +88,8 @@ def _view(preset: dict) -> dict:
 def _common(field: str, value: Any) -> Any:
     if field != "opacity":
         return _choice(field, value, KNOWN[field], "view")
-    if not 0 <= value <= 1:
-        raise ValueError(f"opacity is {value} in view: choose one from 0 to 1")
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
+        raise ValueError(f"opacity is {value!r} in view: choose one from 0 to 1")
     return value
 
 
@@ -95,7 +106,7 @@ def _pane(preset: dict, views: dict) -> dict:
     known = [*view["weights"], *(INTERACTIVE if entries[layer]["kind"] != "table" else ())]
     contrast = _choice("contrast", preset.get("contrast", DEFAULT), known)
     ranks = [each for each in range(len(view["classes"]) + bool(view["rest"])) if each != rank]
-    foils = [_choice("foil", foil, ranks) for foil in preset.get("foils", [])]
+    foils = [_choice("foil", foil, ranks) for foil in _numbers("foils", preset.get("foils"))]
     if (contrast == "among") != bool(foils):
         raise ValueError('foils and the contrast "among" belong together: give both, or neither')
     weights = preset.get("weights")
@@ -103,11 +114,13 @@ def _pane(preset: dict, views: dict) -> dict:
         raise ValueError('weights and the contrast "own" belong together: give both, or neither')
     return {
         "network": network, "method": method, "layer": layer, "rank": rank, "contrast": contrast,
-        "foils": foils, "weights": weights and _normalised(weights, ranks, len(view["classes"]) + 1),
+        "foils": foils,
+        "weights": None if weights is None else _normalised(weights, ranks, len(view["classes"]) + 1),
     }
 
 
 def _normalised(weights: Sequence[float], ranks: list[int], count: int) -> list[float]:
+    weights = _numbers("weights", weights)
     if len(weights) != count:
         raise ValueError(f"there are {len(weights)} weights: give {count}, one for each listed class and one "
                          "for all others")
@@ -119,9 +132,21 @@ def _normalised(weights: Sequence[float], ranks: list[int], count: int) -> list[
 
 
 def _choice(what: str, value: Any, known: Sequence, where: str = "panes") -> Any:
-    """Return the value, or the first known one for None; raise a ValueError if it is not known."""
+    """Return the known value that equals this one, or the first for None; raise a ValueError for others."""
     if value is None:
         return known[0]
     if value not in known:
         raise ValueError(f"unknown {what} {value!r} in {where}; choose one of {', '.join(map(str, known))}")
-    return value
+    return known[known.index(value)]  # for 1.0 it is 1, which can be an index
+
+
+def _numbers(what: str, values: Any) -> Sequence[float]:
+    """Return a list of numbers, which is empty for None; raise a TypeError for anything else."""
+    values = () if values is None else values
+    if not _is_list(values) or any(isinstance(each, bool) or not isinstance(each, Real) for each in values):
+        raise TypeError(f"{what} in panes is {values!r}: give a list of numbers")
+    return values
+
+
+def _is_list(values: Any) -> bool:
+    return isinstance(values, Sequence) and not isinstance(values, (str, bytes))

@@ -21,6 +21,7 @@ from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.explainer_table import ExplainerTable
 from contrastlib.report.families_page import FamiliesTable
 from contrastlib.report.fault_table import FaultTable
+from contrastlib.report.fuzz_page import RandomInputs
 from contrastlib.report.licences import write_licences
 from contrastlib.report.package_reference import PackageReference
 
@@ -82,6 +83,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("families-table", FamiliesTable)
     app.add_directive("fault-table", FaultTable)
     app.add_directive("package-reference", PackageReference)
+    app.add_directive("random-inputs", RandomInputs)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

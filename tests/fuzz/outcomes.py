@@ -1,0 +1,96 @@
+"""What may come of an input: a result or a named error. And how many inputs came to what."""
+
+import dis
+import os
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+import contrastlib
+from contrastlib.assets.errors import DataError
+
+KINDS = ("contrasts", "explain", "command line", "profiles", "addresses")
+NAMED = (TypeError, ValueError, IndexError, ArithmeticError, DataError)
+PACKAGE = Path(contrastlib.__file__).parent
+IN_CI = 300  # inputs of all tests together
+
+BY_HAND = os.environ.get("CONTRASTLIB_FUZZ_INPUTS")
+INPUTS = int(BY_HAND or IN_CI)
+COUNTS = Counter()
+"""(kind, outcome) -> number of inputs since the process began."""
+
+# deadlines and slow inputs depend on the machine; nothing is filtered by more than a few assumptions
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+CI = settings(derandomize=True, **_COMMON)
+LONG = settings(derandomize=False, print_blob=True, **_COMMON)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result, or a named error."""
+
+    value: object = None
+    error: Exception | None = None
+
+    @property
+    def name(self):
+        return type(self.error).__name__ if self.error else "result"
+
+
+def fuzzed(share):
+    """A decorator: the settings of a test that takes this share of all inputs."""
+    return settings(LONG if BY_HAND else CI, max_examples=max(5, round(share * INPUTS)))
+
+
+def counted(kind, name):
+    """Count an input that came to an outcome of this name."""
+    assert kind in KINDS
+    COUNTS[kind, name] += 1
+    done = COUNTS.total()
+    if BY_HAND and done % 500 == 0:
+        print(f"\n{done:,} inputs", file=sys.stderr, flush=True)
+
+
+def outcome(kind, call):
+    """Call, count, and return what came of it. An error that is not named is raised: that is a fault."""
+    try:
+        found = Outcome(value=call())
+    except NAMED as error:
+        assert_named(error)
+        found = Outcome(error=error)
+    counted(kind, found.name)
+    return found
+
+
+def assert_named(error):
+    """Fail unless a ``raise`` of contrastlib made this error, with a message that is a sentence or two."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    ours = Path(code.co_filename).is_relative_to(PACKAGE) and _raises(code, trace.tb_lasti)
+    if not ours:
+        raise AssertionError(
+            f"{type(error).__name__} comes of {code.co_filename}:{trace.tb_lineno} and not of a raise in contrastlib: {error}"
+        ) from error
+    words = str(error).split()
+    assert len(words) > 3, f"{type(error).__name__} says too little: {error}"
+
+
+@cache
+def _raises(code, offset):
+    """Whether the instruction of the code at this offset is a ``raise``."""
+    return any(each.offset == offset and each.opname == "RAISE_VARARGS" for each in dis.get_instructions(code))
+
+
+def record(seed, seconds):
+    """The counts by kind and outcome, with the seed and the provenance, for a file of JSON."""
+    from contrastlib.report.provenance import provenance
+
+    kinds = {kind: {name: COUNTS[key, name] for key, name in sorted(COUNTS) if key == kind} for kind in KINDS}
+    return {"inputs": COUNTS.total(), "asked": INPUTS, "seed": seed, "kinds": kinds, "provenance": provenance(seconds, hypothesis=version("hypothesis"))}
