@@ -100,13 +100,12 @@ def _value(name: str, text: str) -> Any:
         ValueError: The text is no YAML or empty, its value is not plain, or it names a file that is not
             there.
     """
-    from contrastlib.report import parameter_values
-    from contrastlib.report.parameters import PATHS
+    from contrastlib.report import parameter_values, staleness
 
     value = parameter_values.parsed(text, f"-p {name} {text.strip()!r}")
     if value is None and text.strip() not in parameter_values.NULL:
         raise ValueError(f"-p {name} {text!r} has no value: write null for none, or \"''\" for empty text")
-    if name not in PATHS or not isinstance(value, str):
+    if name not in staleness.PATHS or not isinstance(value, str):
         return value
     path = Path(os.path.expanduser(value)).absolute()
     if not os.path.exists(path):

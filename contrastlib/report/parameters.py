@@ -10,8 +10,6 @@ from contrastlib.models import torchvision_hub
 
 NEEDS = ("any", "feature maps", "tokens")
 FEWEST_RESAMPLES = 100
-PATHS = ("photo", "measurements")
-"""Parameters that are paths of the user's files. ``contrastlib run`` takes them from where the user is."""
 SPECIES = "contrastlib.datasets.birds:species_names"
 OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
 """Classes whose images fit only networks with the same classes."""

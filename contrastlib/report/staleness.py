@@ -24,6 +24,8 @@ from contrastlib import assets
 from contrastlib.assets.writing import PART, replacing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PATHS = ("photo", "measurements")
+"""Parameters that are paths of the user's files. ``contrastlib run`` takes them from where the user is."""
 DATA = "$CONTRASTLIB_DATA"
 CACHE = REPOSITORY / "data" / "results" / "cache"
 """Cache of results that can be computed again. Its files are no inputs."""
@@ -121,6 +123,8 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "notebooks.py")]
     environment = [sys.version_info[:2], pinned.read_text() if pinned.exists() else "", machinery]
     recipe = {"notebook": cells, "parameters": parameters, "environment": environment}
+    recipe |= {f"content of {name}": _contents(Path(parameters[name])) for name in PATHS
+               if isinstance(parameters.get(name), str) and Path(parameters[name]).is_file()}
     return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in recipe.items()}
 
 

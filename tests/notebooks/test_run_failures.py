@@ -14,7 +14,7 @@ import pytest
 
 from contrastlib.__main__ import main
 from contrastlib.cli import run as command
-from contrastlib.report import notebooks
+from contrastlib.report import notebooks, staleness
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,7 +137,7 @@ def test_interrupted(tmp_path):
             "notebooks.EXECUTED = root / 'executed'; notebooks.REPOSITORY = staleness.REPOSITORY = root\n"
             "from contrastlib.__main__ import main\nsys.exit(main(['run']))")
     run = subprocess.Popen([sys.executable, "-c", code, clone], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                           start_new_session=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+                           start_new_session=True, env=os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_DEFAULT_PROVISIONER_NAME": "local-provisioner"})
     deadline = time.monotonic() + 120
     while not (tmp_path / "began").exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -149,3 +149,16 @@ def test_interrupted(tmp_path):
     while Path(f"/proc/{kernel}").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not Path(f"/proc/{kernel}").exists()
+
+
+def test_a_photo_with_another_content_is_another_photo(repository, capsys, monkeypatch):
+    """It lies where the user stands, and counts as an input of the notebook."""
+    monkeypatch.chdir(repository.data)
+    monkeypatch.setattr(staleness, "watched", lambda: [repository.root / "notebooks"])
+    repository.notebook("01_shows", "print(open(photo).read())", parameters="photo = None")
+    for content in ("a cat", "a dog"):
+        (repository.data / "picture.png").write_text(content)
+        for said in ("executed", "up to date"):
+            assert main(["run", "-p", "photo", "picture.png"]) == 0
+            assert f"01_shows: {said}" in capsys.readouterr().out
+        assert repository.outputs("book/executed/own/01_shows.ipynb") == [f"{content}\n"]
