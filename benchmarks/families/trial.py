@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,9 @@ TARGET = torch.tensor([1, 4])
 """Target classes of the two images."""
 CALIBRATION = 8
 """Images from which batch norms take their statistics."""
-STEPS = 2
-"""Points on the path of integrated gradients. Plain autograd takes as many."""
+OPTIONS: Mapping[str, Any] = {"steps": 2, "signed": True}
+"""Options of the methods that have them: few points on the path of integrated gradients, and CLRP with its
+negative values, without which its map of an improbable class is 0."""
 TOLERANCE = 1e-3
 """Largest difference from plain autograd, relative to the largest value of the map."""
 LIBRARY = Path(contrastlib.__file__).parent
@@ -75,7 +76,7 @@ def try_network(network: Network, seconds: float) -> dict[str, Any]:
         "map": {}, "refused": {}, "fails": {},
     }  # fmt: skip
     for method, explainer in EXPLAINERS.items():
-        options: dict[str, Any] = {"steps": STEPS} if "steps" in explainer.options else {}
+        options = {name: value for name, value in OPTIONS.items() if name in explainer.options}
         if explainer.space == "layer" and method in expected and not is_default:
             options["layer"] = layer
         outcome = attempt(model, images, method, expected.get(method), seconds, **options)
@@ -132,7 +133,7 @@ def attempt(
 
 def _expected(model: nn.Module, images: Tensor, layer: str | None) -> dict[str, Tensor]:
     """Return maps by plain autograd, by method, where there are any."""
-    maps = plain.pixel_maps(model, images, TARGET, STEPS)
+    maps = plain.pixel_maps(model, images, TARGET, OPTIONS["steps"])
     if layer is not None:
         maps |= plain.layer_maps(model, images, TARGET, layer)
     if vit.is_transformer(model):
