@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge
+from torch.autograd.graph import GradientEdge, Node
 
 from contrastlib.autograd._linear_head import below_head
 from contrastlib.autograd.checks import check_cotangent, check_images, check_output
@@ -59,6 +59,11 @@ class ForwardPass:
         self._outputs: Tensor | None = logits
         self._recorded = activations
         self._last: tuple[Tensor, dict[str, Tensor]] | None = None
+
+    @property
+    def root(self) -> Node | None:
+        """The node of the graph that gives the logits. None when the graph has been freed."""
+        return None if self._outputs is None else self._outputs.grad_fn
 
     def layer(self, name: str | None = None) -> str:
         """Return the name of a recorded layer.

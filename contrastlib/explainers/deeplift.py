@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,14 @@ from torch.overrides import TorchFunctionMode
 from contrastlib.autograd import check_images, forward
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers._arguments import Baseline, as_baseline, cotangent_of
-from contrastlib.explainers._functions import function_name
+from contrastlib.explainers._functions import MASKING, function_name, relu_by_mask
 from contrastlib.explainers.explainer import register
 
 ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu",
     "celu", "gelu", "silu", "mish", "softplus", "sigmoid", "logsigmoid", "tanh", "softsign", "hardswish",
-    "hardsigmoid",
+    "hardsigmoid", "clip", "maximum", "minimum", "max", "min", "fmax", "fmin", "rrelu", "hardshrink",
+    "softshrink", "tanhshrink", "abs",
 }  # fmt: skip
 POOLS = {f"{kind}max_pool{d}d": d for kind in ("", "adaptive_") for d in (1, 2, 3)}
 NO_CHANGE = 1e-10  # for a smaller difference to the baseline, the multiplier is the slope
@@ -94,14 +96,29 @@ class _Rescaled(TorchFunctionMode):
         self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         name, kwargs = function_name(func), kwargs or {}
-        z = args[0] if args else None
-        if name not in ELEMENTWISE | POOLS.keys() or not getattr(z, "requires_grad", False):
-            return func(*args, **kwargs)
-        if name in POOLS:
+        z = next((each for each in args if getattr(each, "requires_grad", False)), None)
+        if z is not None and name in POOLS:
             return _pooled(name, z, args[1:], kwargs)
-        output = _activated(lambda leaf: func(leaf, *args[1:], **kwargs), z)
-        in_place = func.__name__.endswith("_") or kwargs.get("inplace")
-        return z.copy_(output) if in_place else output
+        if z is not None and name in MASKING and (x := relu_by_mask(name, args, kwargs)) is not None:
+            output = _activated(torch.relu, x)
+        elif z is not None and _is_elementwise(name, args, kwargs):
+            position = next(i for i, each in enumerate(args) if each is z)
+            before, after = args[:position], args[position + 1 :]
+            output = _activated(lambda leaf: func(*before, leaf, *after, **kwargs), z)
+        else:
+            return func(*args, **kwargs)
+        return args[0].copy_(output) if _is_in_place(func, kwargs) else output
+
+
+def _is_in_place(func: Callable, kwargs: Mapping[str, Any]) -> bool:
+    return bool(re.fullmatch(r"__(i.*|setitem)__|.*[^_]_", func.__name__) or kwargs.get("inplace"))
+
+def _is_elementwise(name: str, args: tuple, kwargs: Mapping[str, Any]) -> bool:
+    """Tell whether a function changes the elements of one activation, each by itself."""
+    if name in ("max", "min") and not (len(args) == 2 and isinstance(args[1], Tensor)):
+        return False  # the maximum over all positions, or over those of a dimension
+    activations = [each for each in (*args, *kwargs.values()) if getattr(each, "requires_grad", False)]
+    return name in ELEMENTWISE and len(activations) == 1
 
 
 def _activated(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
@@ -132,7 +149,8 @@ def _with_multipliers(values: Tensor, z: Tensor, slope: Tensor) -> Tensor:
         slope: The slope, which is taken where z is the same for image and baseline.
     """
     change = _change(z.detach())
-    multiplier = torch.where(change.abs() < NO_CHANGE, slope, _change(values) / change)
+    smallest = max(NO_CHANGE, torch.finfo(z.dtype).tiny)  # NO_CHANGE rounds to 0 in float16
+    multiplier = torch.where(change.abs() < smallest, slope, _change(values) / change)
     return values + multiplier * (z - z.detach())
 
 
