@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
 from contrastlib._choices import check_choice
-from contrastlib.autograd import INPUT, check_model, default_layer, forward, own_precision, predict
+from contrastlib.autograd import INPUT, check_model, forward, own_precision, predict
 from contrastlib.contrasts import CONTRASTS, Classes, Contrast, ContrastLike
 from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
 
@@ -88,7 +88,8 @@ def explain(
             what is explained, and ``target`` is then not used. CLRP and SGLRP define their initial relevance
             themselves and take no contrast.
         layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
-            layer that the model names in its attribute ``layer``, or else its last convolution. For a Vision
+            layer that the model names in its attribute ``layer``, or else the convolution that runs last. A
+            network that mixes spatial positions after it has no default. For a Vision
             Transformer the default is the last block ("norm.11" of ViT-B/16). ``gradient`` and
             ``input_x_gradient`` also take a layer; their default is "input", the pixels. Other methods take
             no layer.
@@ -197,7 +198,7 @@ def _output(
     if explainer.needs == "tokens pass":
         record = explainers.vit.vit_forward(model, images, once=True)
     else:
-        layer = layer or (INPUT if explainer.space == "pixels" else default_layer(model))
+        layer = layer or (INPUT if explainer.space == "pixels" else None)
         record = forward(model, images, layer, once=True)
     named = {"layer": layer} if explainer.takes_layer else {}
     output = explainer.function(record, contrast_fn(record.logits), **named, **options)

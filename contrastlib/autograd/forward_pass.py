@@ -14,10 +14,11 @@ from torch.autograd.graph import GradientEdge, Node
 
 from contrastlib.autograd._linear_head import below_head
 from contrastlib.autograd.checks import check_cotangent, check_images, check_output
-from contrastlib.autograd.layers import find_layer
+from contrastlib.autograd.layers import find_layer, own_layer
 from contrastlib.autograd.modes import as_found, recording
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import through_basis
+from contrastlib.autograd.spatial_layers import LastConvolutions, refuse_default
 
 INPUT = "input"
 """The name under which the images themselves are recorded."""
@@ -173,7 +174,7 @@ class ForwardPass:
 
 
 def forward(
-    model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPUT, once: bool = False
+    model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = INPUT, once: bool = False
 ) -> ForwardPass:
     """Run a model once and record the outputs of layers.
 
@@ -184,7 +185,9 @@ def forward(
         model: A network that maps images to logits (B, C). It runs in evaluation mode. Its mode, hooks and
             ``requires_grad`` are restored afterwards, also after an error.
         images: Images (B, K, H, W), floating point, on the device of the model and in its dtype.
-        layers: Names as in ``model.named_modules()``, or "input" for the images themselves.
+        layers: Names as in ``model.named_modules()``, or "input" for the images themselves. None stands for
+            the default layer of activation maps: the layer that the model names in its attribute ``layer``,
+            or else the convolution that runs last, if no operation mixes spatial positions after it.
         once: Whether only one cotangent (B, C), or one tensor (N, B, C), will be propagated. The backward
             pass then frees memory and is faster. Several explainers may share that cotangent.
 
@@ -194,28 +197,44 @@ def forward(
     Raises:
         TypeError: The model, the images, the logits or the names of layers have a wrong type.
         ValueError: The images or the logits have a wrong shape or wrong values, or a layer does not exist,
-            does not run, runs more than once, or does not return a tensor.
+            does not run, runs more than once, or does not return a tensor. The network has no default layer;
+            the message lists the layers with spatial positions.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 5))
     >>> record = forward(net, torch.rand(2, 3, 8, 8), "0")
     >>> record.logits.shape, record.pull_back(torch.ones(2, 5))["0"].shape
     (torch.Size([2, 5]), torch.Size([2, 4, 6, 6]))
     """
-    layers = [layers] if isinstance(layers, str) else _names(layers)
+    layers = own_layer(model) if layers is None else layers
+    layers = [layers] if isinstance(layers, str) else layers if layers is None else _names(layers)
     check_images(model, images)
+    if layers is None:
+        return _forward_to_last_convolution(model, images, once)
     modules = {name: find_layer(model, name) for name in layers if name != INPUT}
     recorded: dict[str, Tensor] = {}
     with as_found(model), LinearInputsDropped(), recording(modules, recorded):
-        images = images.detach().clone()  # a network may change its input in place
+        inputs = images.detach().clone()  # a network may change its input in place
         if INPUT in layers:
-            recorded[INPUT] = images.requires_grad_()
-            images = images.clone()
-        logits = model(images)
+            recorded[INPUT] = inputs.requires_grad_()
+            inputs = inputs.clone()
+        logits = model(inputs)
     check_output(logits, len(images))
     unused = [name for name in layers if name not in recorded]
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
     return ForwardPass(model, logits, {name: recorded[name] for name in layers}, images.shape[-2:], once)
+
+
+def _forward_to_last_convolution(model: nn.Module, images: Tensor, once: bool) -> ForwardPass:
+    """Run a model once and record the convolution that is its default layer."""
+    last = LastConvolutions(model, images.shape[-2:])
+    with as_found(model), LinearInputsDropped(), last.recording():
+        logits = model(images.detach().clone())
+    check_output(logits, len(images))
+    layer = last.chosen(logits)
+    if layer is None:
+        refuse_default(model, images)
+    return ForwardPass(model, logits, {layer: last.outputs[layer]}, images.shape[-2:], once)
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:

@@ -54,8 +54,23 @@ def default_layer(model: nn.Module) -> str:
     >>> default_layer(network)
     '1'
     """
+    return own_layer(model) or last_convolution(model)
+
+
+def own_layer(model: nn.Module) -> str | None:
+    """Return the name of the layer that a network names itself, in its attribute ``layer``.
+
+    Args:
+        model: The network.
+
+    Returns:
+        The name, or None if the attribute is no name.
+
+    >>> own_layer(nn.Linear(2, 3)) is None
+    True
+    """
     own = getattr(model, "layer", None)
-    return own if isinstance(own, str) and own else last_convolution(model)
+    return own if isinstance(own, str) and own else None
 
 
 def last_convolution(model: nn.Module) -> str:

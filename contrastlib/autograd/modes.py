@@ -90,14 +90,8 @@ def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> 
                 raise ValueError(
                     f"layer {name!r} runs more than once in a forward pass; choose one that runs once"
                 )
-            if not isinstance(output, Tensor):
-                raise ValueError(
-                    f"layer {name!r} returns {type(output).__name__}, not a tensor; choose another"
-                )
-            if not output.requires_grad:
-                output = output.detach().requires_grad_()
-            recorded[name] = output
-            return output.clone()  # later in-place operations change the clone, not the recorded tensor
+            recorded[name] = recorded_output(name, output)
+            return recorded[name].clone()  # later in-place operations change the clone
         return hook
 
     handles = []
@@ -108,3 +102,24 @@ def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> 
     finally:
         for handle in handles:
             handle.remove()
+
+
+def recorded_output(name: str, output: object) -> Tensor:
+    """Return the output of a layer as a tensor of the graph, which begins there if it has not begun before.
+
+    Args:
+        name: The name of the layer, for the message.
+        output: The output of the layer.
+
+    Returns:
+        The output, which requires a gradient.
+
+    Raises:
+        ValueError: The output is not a tensor.
+
+    >>> recorded_output("0", torch.zeros(1)).requires_grad
+    True
+    """
+    if not isinstance(output, Tensor):
+        raise ValueError(f"layer {name!r} returns {type(output).__name__}, not a tensor; choose another")
+    return output if output.requires_grad else output.detach().requires_grad_()
