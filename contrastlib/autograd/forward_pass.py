@@ -233,7 +233,7 @@ def _forward_to_last_convolution(model: nn.Module, images: Tensor, once: bool) -
     check_output(logits, len(images))
     layer = last.chosen(logits)
     if layer is None:
-        refuse_default(model, images)
+        refuse_default(model, images, last.mixed)
     return ForwardPass(model, logits, {layer: last.outputs[layer]}, images.shape[-2:], once)
 
 

@@ -122,4 +122,5 @@ def is_auxiliary(name: str) -> bool:
     (True, True, False)
     """
     auxiliary = r"aux(_?logits|_?classifier|_?head)?\d*"
-    return any(re.fullmatch(auxiliary, part.lower()) for part in name.split("."))
+    lower = name.lower()
+    return "aux" in lower and any(re.fullmatch(auxiliary, part) for part in lower.split("."))

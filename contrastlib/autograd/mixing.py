@@ -14,20 +14,21 @@ by the names of their classes:
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 LOCAL = {
-    "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T", "Expand", "Clone",
-    "Alias", "Copy", "ToCopy", "AsStrided", "Cat", "Slice", "Select", "Split", "SplitWithSizes", "ConstantPadNd",
-    "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Exp", "Sqrt", "Rsqrt", "Abs", "Where", "MaskedFill", "Clamp",
-    "ClampMin", "Relu", "Hardtanh", "LeakyRelu", "PreluKernel", "Elu", "Gelu", "Silu", "Mish", "Sigmoid", "Tanh",
-    "Softplus", "Hardswish", "Hardsigmoid", "Threshold", "Maximum", "NativeDropout", "Convolution", "_Scaled",
-    "NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm", "MaxPool2DWithIndices",
-    "AdaptiveMaxPool2D", "AvgPool2D", "AdaptiveAvgPool2D", "Mean", "Sum", "AccumulateGrad",
+    "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T", "Expand",
+    "Clone", "Alias", "Copy", "ToCopy", "AsStrided", "Cat", "Slice", "Select", "Split", "SplitWithSizes",
+    "ConstantPadNd", "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Exp", "Sqrt", "Rsqrt", "Abs", "Where",
+    "MaskedFill", "Clamp", "ClampMin", "Maximum", "Threshold", "Relu", "Hardtanh", "LeakyRelu", "PreluKernel",
+    "Elu", "Gelu", "Silu", "Mish", "Sigmoid", "Tanh", "Softplus", "Hardswish", "Hardsigmoid", "NativeDropout",
+    "Convolution", "_Scaled", "NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm",
+    "MaxPool2DWithIndices", "AdaptiveMaxPool2D", "AvgPool2D", "AdaptiveAvgPool2D", "Mean", "Sum",
+    "AccumulateGrad",
 }  # fmt: skip
 """Kinds of nodes that move, keep or pool positions, or add up neighbours, but do not mix them."""
 NORMS = {"NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm", "FusedRmsNorm"}
@@ -37,41 +38,50 @@ PRODUCTS = {"Bmm", "Baddbmm"}
 LOCAL_SHARE = 0.25  # of the positions; an operation that works on neighbours reaches fewer
 
 
-def reaches(logits: Tensor, activation: Tensor) -> bool:
-    """Tell whether the logits depend on an activation.
+def path_between(logits: Tensor, activation: Tensor) -> list[Node]:
+    """Return the nodes on all paths from logits to an activation, each before those that it depends on.
 
     Args:
         logits: Logits (B, C) with their graph.
         activation: A tensor of that graph.
 
     Returns:
-        Whether there is a path between them.
+        The nodes, without that of the activation. Empty if the logits do not depend on it.
 
     >>> x = torch.rand(1, 2, requires_grad=True)
-    >>> reaches(x.exp(), x), reaches(torch.rand(1, 2, requires_grad=True).exp(), x)
-    (True, False)
+    >>> [node.name() for node in path_between(x.exp().sin(), x)]
+    ['SinBackward0', 'ExpBackward0']
     """
-    return bool(_between(logits.grad_fn, get_gradient_edge(activation).node))
+    leads, order = {get_gradient_edge(activation).node: True, None: False}, []
+    waiting = [(logits.grad_fn, False)]
+    while waiting:
+        node, done = waiting.pop()
+        if done:
+            leads[node] = any(leads[below] for below, _ in node.next_functions)
+            order.append(node)
+        elif node not in leads:
+            leads[node] = False
+            waiting.append((node, True))
+            waiting += [(below, False) for below, _ in node.next_functions if below not in leads]
+    return [node for node in reversed(order) if leads[node]]
 
 
-def mixes_positions(logits: Tensor, activation: Tensor) -> bool:
+def mixes_positions(path: Sequence[Node], activation: Tensor) -> bool:
     """Tell whether spatial positions are mixed between an activation and the logits.
 
     Args:
-        logits: Logits (B, C) with their graph, which is kept.
-        activation: A tensor (B, K, h, w) of that graph.
+        path: The nodes between them, from :func:`path_between`. The graph is kept.
+        activation: The activation (B, K, h, w).
 
     Returns:
         Whether they are.
 
     >>> x = torch.rand(2, 3, 4, 4, requires_grad=True)
-    >>> token_mixing = x.flatten(2) @ torch.rand(16, 16)
-    >>> mixes_positions(token_mixing.mean(dim=2), x), mixes_positions(x.relu().mean(dim=(2, 3)), x)
+    >>> mixed, local = (x.flatten(2) @ torch.rand(16, 16)).mean(dim=2), x.relu().mean(dim=(2, 3))
+    >>> mixes_positions(path_between(mixed, x), x), mixes_positions(path_between(local, x), x)
     (True, False)
     """
-    end, batch = get_gradient_edge(activation).node, len(logits)
-    between = _between(logits.grad_fn, end)
-    nodes = [node for node in between if not _is_vector(node, batch)]
+    nodes = [node for node in path if not _is_vector(node, len(activation))]
     fused = [node for node in nodes if _kind(node).startswith("ScaledDotProduct")]
     products = [node for node in nodes if _kind(node) in PRODUCTS]
     if len(fused) + len(products) / 2 > 1:
@@ -80,7 +90,7 @@ def mixes_positions(logits: Tensor, activation: Tensor) -> bool:
         below = {node for attention in (*fused, *products) for node in _below(attention)}
         return sum(_kind(node) in LINEAR for node in nodes if node not in below) > 1
     unknown = [node for node in nodes if _kind(node) not in LOCAL]
-    return bool(unknown) and _share_reached(unknown[0], activation, between) > LOCAL_SHARE
+    return bool(unknown) and _share_reached(unknown[0], activation, path) > LOCAL_SHARE
 
 
 def _kind(node: Node) -> str:
@@ -98,32 +108,17 @@ def _below(root: Node) -> set[Node]:
     return seen
 
 
-def _between(root: Node | None, end: Node) -> list[Node]:
-    """The nodes on the paths from ``root`` to ``end``, without ``end``; each before those it depends on."""
-    leads, order, waiting = {end: True, None: False}, [], [(root, False)]
-    while waiting:
-        node, done = waiting.pop()
-        if done:
-            leads[node] = any(leads[below] for below, _ in node.next_functions)
-            order.append(node)
-        elif node not in leads:
-            leads[node] = False
-            waiting.append((node, True))
-            waiting += [(below, False) for below, _ in node.next_functions if below not in leads]
-    return [node for node in reversed(order) if leads[node]]
-
-
 def _is_vector(node: Node, batch: int) -> bool:
     """Tell whether a node gives one vector for each image."""
     return all(len(each.shape) <= 2 and each.shape[0] == batch for each in node._input_metadata if each.shape)
 
 
-def _share_reached(node: Node, activation: Tensor, between: Collection[Node]) -> float:
-    """Return the share of the positions of an activation (B, K, h, w) on which an element of a node depends."""
+def _share_reached(node: Node, activation: Tensor, path: Sequence[Node]) -> float:
+    """Return the share of the positions of an activation (B, K, h, w) that an element of a node depends on."""
     output = node._input_metadata[0]
     seed = torch.zeros(output.shape, dtype=output.dtype, device=output.device)
     seed.view(-1)[int(0.618 * seed.numel())] = torch.nan  # no class token, which is the first
-    handles = [each.register_hook(_passing(_kind(each))) for each in between if _kind(each) in NORMS | SHARED]
+    handles = [each.register_hook(_passing(_kind(each))) for each in path if _kind(each) in NORMS | SHARED]
     try:
         (gradient,) = torch.autograd.grad(
             [GradientEdge(node, 0)], [activation], seed, retain_graph=True, materialize_grads=True
@@ -135,7 +130,7 @@ def _share_reached(node: Node, activation: Tensor, between: Collection[Node]) ->
     return reached.sum().item() / reached.shape[1]
 
 
-def _passing(kind: str):
+def _passing(kind: str) -> Callable:
     """Make a hook that lets a norm pass its gradient unchanged, and what all positions share pass none."""
     def change(below: tuple, above: tuple) -> tuple:
         if kind in SHARED:

@@ -120,8 +120,9 @@ def _guide(model: nn.Module, root: Node, masks: _Masks) -> int:
             count += 1
         elif _is_own_relu(node) or (hidden and node not in masks.others and _has_mask(node)):
             raise ValueError(
-                f"an operation of {type(model).__name__} ({node_kind(node)}) may be a ReLU that is written in "
-                "another way, which cannot be told from outside: write it as torch.relu, or use gradient"
+                f"an operation of {type(model).__name__} ({node_kind(node)}) may be a ReLU that is "
+                "written in another way, which cannot be told from outside: write it as torch.relu, or use "
+                "gradient"
             )
     return count
 
