@@ -6,7 +6,7 @@ that work on it do not run the network, register hooks or compute gradients of p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ from torch.autograd.graph import GradientEdge, Node
 
 from contrastlib.autograd._linear_head import below_head
 from contrastlib.autograd.checks import check_cotangent, check_images, check_output
-from contrastlib.autograd.layers import find_layer, own_layer
-from contrastlib.autograd.modes import as_found, recording
+from contrastlib.autograd.layers import check_visible, find_layer, own_layer
+from contrastlib.autograd.modes import as_found, recording, recording_again
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import through_basis
 from contrastlib.autograd.spatial_layers import LastConvolutions, refuse_default
@@ -35,6 +35,7 @@ class ForwardPass:
         size: Height and width (H, W) of the images.
         once: Whether only one call of :meth:`pull_back` with a new cotangent is allowed. The graph is then
             freed.
+        modules: The modules whose outputs were recorded. A checkpointed one runs again in the backward pass.
 
     Attributes:
         logits: Logits (B, C), detached.
@@ -47,7 +48,7 @@ class ForwardPass:
 
     def __init__(
         self, model: nn.Module, logits: Tensor, activations: dict[str, Tensor], size: torch.Size,
-        once: bool = False,
+        once: bool = False, modules: Iterable[nn.Module] = (),
     ) -> None:
         if not logits.requires_grad:
             raise ValueError(
@@ -56,7 +57,7 @@ class ForwardPass:
             )
         self.logits, self.size = logits.detach(), size
         self.activations = {name: a.detach() for name, a in activations.items()}
-        self._model, self._once = model, once
+        self._model, self._once, self._modules = model, once, list(modules)
         self._outputs: Tensor | None = logits
         self._recorded = activations
         self._last: tuple[Tensor, dict[str, Tensor]] | None = None
@@ -125,7 +126,8 @@ class ForwardPass:
         """Gradients (N, ...) at each recorded activation, of cotangents (N, B, C)."""
         start, gradients, recorded = self._outputs, cotangents, list(self._recorded.values())
         chunk = self._chunk()
-        with as_found(self._model):  # checkpointed layers run again in the backward pass
+        # Checkpointed layers run again in the backward pass.
+        with as_found(self._model), recording_again(self._modules):
             if chunk < len(cotangents) and (head := below_head(start, recorded)):
                 (gradients,) = self._backward_in_chunks(start, [head], cotangents, len(cotangents))
                 start = head
@@ -222,19 +224,22 @@ def forward(
     unused = [name for name in layers if name not in recorded]
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
-    return ForwardPass(model, logits, {name: recorded[name] for name in layers}, images.shape[-2:], once)
+    activations = {name: recorded[name] for name in layers}
+    return ForwardPass(model, logits, activations, images.shape[-2:], once, modules.values())
 
 
 def _forward_to_last_convolution(model: nn.Module, images: Tensor, once: bool) -> ForwardPass:
     """Run a model once and record the convolution that is its default layer."""
+    check_visible(model)
     last = LastConvolutions(model, images.shape[-2:])
     with as_found(model), LinearInputsDropped(), last.recording():
         logits = model(images.detach().clone())
     check_output(logits, len(images))
     layer = last.chosen(logits)
     if layer is None:
-        refuse_default(model, images, last.mixed)
-    return ForwardPass(model, logits, {layer: last.outputs[layer]}, images.shape[-2:], once)
+        refuse_default(model, images, last)
+    activations = {layer: last.outputs[layer]}
+    return ForwardPass(model, logits, activations, images.shape[-2:], once, last.modules)
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:

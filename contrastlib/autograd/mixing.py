@@ -114,7 +114,7 @@ def _is_vector(node: Node, batch: int) -> bool:
 
 
 def _share_reached(node: Node, activation: Tensor, path: Sequence[Node]) -> float:
-    """Return the share of the positions of an activation (B, K, h, w) that an element of a node depends on."""
+    """Return the share of the positions of an activation (B, K, h, w) that an element depends on."""
     output = node._input_metadata[0]
     seed = torch.zeros(output.shape, dtype=output.dtype, device=output.device)
     seed.view(-1)[int(0.618 * seed.numel())] = torch.nan  # no class token, which is the first

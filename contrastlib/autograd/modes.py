@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointError
+
+CHECKPOINTS = (
+    "this cannot be explained: checkpoint with use_reentrant=False, or turn checkpointing off "
+    "(model.set_grad_checkpointing(False) in timm)"
+)
+WITHOUT_GRADIENTS = (
+    "without gradients, under torch.no_grad or in a checkpoint with use_reentrant=True: remove that, "
+    "checkpoint with use_reentrant=False, or name another layer"
+)
 
 
 def own_precision(model: nn.Module) -> torch.autocast:
@@ -51,17 +62,47 @@ def as_found(model: nn.Module) -> Iterator[None]:
     learnable = [p for p in model.parameters() if p.requires_grad]
     try:
         if training:
-            model.eval()
+            _evaluate(model)
         for parameter in learnable:
             parameter.requires_grad_(False)
         eager = torch.compiler.set_stance("force_eager")  # compiled code calls no hooks
         with torch.inference_mode(False), torch.enable_grad(), own_precision(model), eager:
             yield
+    except RuntimeError as error:
+        if not isinstance(error, CheckpointError) and "use_reentrant" not in str(error):
+            raise
+        raise ValueError(
+            f"{type(model).__name__} runs layers in torch.utils.checkpoint, and {CHECKPOINTS}"
+        ) from error
     finally:
         for module in training:
             module.training = True
         for parameter in learnable:
             parameter.requires_grad_(True)
+
+
+def _evaluate(model: nn.Module) -> None:
+    """Bring a model to evaluation mode.
+
+    An exported program stays in the mode in which it was exported.
+
+    Raises:
+        ValueError: It was exported in training mode.
+    """
+    try:
+        model.eval()
+    except NotImplementedError as error:
+        for node in model.graph.nodes if hasattr(model, "graph") else ():
+            schema = getattr(node.target, "_schema", None)
+            names = [argument.name for argument in schema.arguments] if schema else []
+            values = dict(zip(names, node.args)) | dict(node.kwargs)
+            if schema and re.search("batch_norm|dropout", schema.name) and (
+                values.get("train") is True or values.get("training") is True
+            ):
+                raise ValueError(
+                    f"the model was exported in training mode ({schema.name}): call model.eval() before the "
+                    "export"
+                ) from error
 
 
 @contextmanager
@@ -76,7 +117,7 @@ def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> 
         Nothing.
 
     Raises:
-        ValueError: A module runs more than once, or its output is not a tensor.
+        ValueError: A module runs more than once or without gradients, or its output is not a tensor.
 
     >>> net, recorded = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), {}
     >>> with recording({"0": net[0]}, recorded):
@@ -115,11 +156,39 @@ def recorded_output(name: str, output: object) -> Tensor:
         The output, which requires a gradient.
 
     Raises:
-        ValueError: The output is not a tensor.
+        ValueError: The output is not a tensor, or gradients are switched off.
 
     >>> recorded_output("0", torch.zeros(1)).requires_grad
     True
     """
     if not isinstance(output, Tensor):
         raise ValueError(f"layer {name!r} returns {type(output).__name__}, not a tensor; choose another")
+    if not torch.is_grad_enabled():
+        raise ValueError(f"layer {name!r} runs {WITHOUT_GRADIENTS}")
     return output if output.requires_grad else output.detach().requires_grad_()
+
+
+@contextmanager
+def recording_again(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Let modules do in a backward pass what they did under :func:`recording`.
+
+    A checkpointed part of a network runs again in the backward pass, and has to save the same tensors.
+
+    Args:
+        modules: The modules whose outputs were recorded.
+
+    Yields:
+        Nothing.
+
+    >>> with recording_again([]):
+    ...     pass
+    """
+    def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        return recorded_output("", output).clone()
+
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

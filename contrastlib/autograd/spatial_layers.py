@@ -13,7 +13,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from contrastlib.autograd.layers import is_auxiliary
 from contrastlib.autograd.mixing import mixes_positions, path_between
-from contrastlib.autograd.modes import as_found, recorded_output
+from contrastlib.autograd.modes import WITHOUT_GRADIENTS, as_found, recorded_output
 
 MOST_RECORDED = 6  # convolutions; the last block of a network has up to five, with its gates
 MOST_LISTED = 8  # layers in an error message
@@ -35,13 +35,17 @@ class LastConvolutions:
     Attributes:
         outputs: Name of a convolution -> its output, with its graph, in the order of the forward pass.
         repeated: Names of convolutions that ran more than once.
+        modules: The convolutions that were recorded, also those whose outputs were dropped.
         mixed: Whether :meth:`chosen` found that positions are mixed after the last convolution.
+        without_gradients: Whether gradients were switched off when a convolution ran.
     """
 
     def __init__(self, model: nn.Module, size: torch.Size) -> None:
         self.outputs: dict[str, Tensor] = {}
         self.repeated: set[str] = set()
         self.mixed = False
+        self.without_gradients = False
+        self.modules: set[nn.Module] = set()
         self._size = size
         self._names = {
             module: name for name, module in model.named_modules()
@@ -80,7 +84,11 @@ class LastConvolutions:
     def _record(self, module: nn.Module, inputs: tuple, output: object) -> Tensor | None:
         if not is_grid(output, self._size):
             return None
+        if not torch.is_grad_enabled():
+            self.without_gradients = True
+            return None
         name = self._names[module]
+        self.modules.add(module)
         if name in self.outputs:
             self.repeated.add(name)
             del self.outputs[name]
@@ -141,7 +149,7 @@ def is_grid(output: object, size: torch.Size) -> bool:
     return shortest <= min(pixels / (count - 1) if count > 1 else inf for pixels, count in pairs)
 
 
-def refuse_default(model: nn.Module, images: Tensor, mixed: bool) -> NoReturn:
+def refuse_default(model: nn.Module, images: Tensor, last: LastConvolutions) -> NoReturn:
     """Raise an error that says why a network has no default layer, and which layers it has instead.
 
     The message alone needs another forward pass, of one image.
@@ -149,13 +157,15 @@ def refuse_default(model: nn.Module, images: Tensor, mixed: bool) -> NoReturn:
     Args:
         model: The network.
         images: Images (B, K, H, W).
-        mixed: Whether the network mixes positions after its last convolution.
+        last: What a forward pass of the network recorded.
 
     Raises:
         ValueError: Always.
     """
     kind = type(model).__name__
-    if mixed:
+    if last.without_gradients:
+        raise ValueError(f"the last convolutions of {kind} run {WITHOUT_GRADIENTS}")
+    if last.mixed:
         why = f"{kind} mixes spatial positions after its last convolution, by attention or over tokens"
     elif any(isinstance(module, nn.Conv2d) for module in model.modules()):
         why = f"none of the last 2-d convolutions of {kind} has more than one spatial position"

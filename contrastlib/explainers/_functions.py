@@ -37,6 +37,23 @@ def function_name(func: Callable) -> str:
     return operator[1] if operator else name.strip("_")
 
 
+def is_in_place(func: Callable, kwargs: Mapping[str, Any]) -> bool:
+    """Tell whether a function changes its first argument in place.
+
+    Args:
+        func: A function of PyTorch.
+        kwargs: Its arguments by name.
+
+    Returns:
+        Whether it does.
+
+    >>> is_in_place(torch.relu_, {}), is_in_place(torch.Tensor.__mul__, {})
+    (True, False)
+    """
+    name = getattr(func, "__name__", "")
+    return bool(re.fullmatch(r"__(i.*|setitem)__|.*[^_]_", name) or kwargs.get("inplace"))
+
+
 def node_kind(node: Node) -> str:
     """Return the name of a node of the graph without namespace and number.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from contrastlib.autograd import check_images, forward
+from contrastlib.autograd import check_images, check_visible, forward
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers._arguments import Baseline, as_baseline, cotangent_of
-from contrastlib.explainers._functions import MASKING, function_name, relu_by_mask
+from contrastlib.explainers._functions import MASKING, function_name, is_in_place, relu_by_mask
 from contrastlib.explainers.explainer import register
 
 ELEMENTWISE = {
@@ -77,6 +76,7 @@ def deeplift(
     True
     """
     check_images(model, images)
+    check_visible(model)
     images = images.detach()
     start = as_baseline(baseline, images)
     with _Rescaled():
@@ -84,7 +84,9 @@ def deeplift(
     logits, logits_at_start = record.logits.chunk(2)
     cotangent = cotangent_of(contrast_fn, logits)
     both = torch.cat([cotangent, torch.zeros_like(cotangent)], dim=-2)
-    maps = (images - start) * record.pull_back(both)["input"].chunk(2, dim=-4)[0]
+    with _Rescaled():  # checkpointed layers run again in the backward pass
+        gradient = record.pull_back(both)["input"]
+    maps = (images - start) * gradient.chunk(2, dim=-4)[0]
     _check_complete(model, maps, cotangent * logits, cotangent * logits_at_start)
     return maps
 
@@ -107,11 +109,8 @@ class _Rescaled(TorchFunctionMode):
             output = _activated(lambda leaf: func(*before, leaf, *after, **kwargs), z)
         else:
             return func(*args, **kwargs)
-        return args[0].copy_(output) if _is_in_place(func, kwargs) else output
+        return args[0].copy_(output) if is_in_place(func, kwargs) else output
 
-
-def _is_in_place(func: Callable, kwargs: Mapping[str, Any]) -> bool:
-    return bool(re.fullmatch(r"__(i.*|setitem)__|.*[^_]_", func.__name__) or kwargs.get("inplace"))
 
 def _is_elementwise(name: str, args: tuple, kwargs: Mapping[str, Any]) -> bool:
     """Tell whether a function changes the elements of one activation, each by itself."""

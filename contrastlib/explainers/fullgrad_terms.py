@@ -28,6 +28,7 @@ from contrastlib.autograd import (
     as_found,
     check_images,
     check_output,
+    check_visible,
     recording,
 )
 from contrastlib.contrasts import ContrastFn
@@ -115,6 +116,7 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
     The input of the first layer is recorded only if it differs from x.
     """
     check_images(model, images)
+    check_visible(model)
     modules = {name: module for name, module in model.named_modules() if name in {source, *biased}}
 
     def keep(first_input: Tensor) -> Tensor:
