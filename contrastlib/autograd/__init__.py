@@ -16,7 +16,13 @@ The shapes and symbols are those of :mod:`contrastlib`.
 
 from contrastlib.autograd.checks import check_cotangent, check_images, check_model, check_output
 from contrastlib.autograd.forward_pass import INPUT, ForwardPass, forward, logits_of, predict
-from contrastlib.autograd.layers import check_visible, default_layer, find_layer, is_auxiliary, last_convolution
+from contrastlib.autograd.layers import (
+    check_visible,
+    default_layer,
+    find_layer,
+    is_auxiliary,
+    last_convolution,
+)
 from contrastlib.autograd.modes import as_found, own_precision, recording
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import shared_basis, through_basis

@@ -60,7 +60,7 @@ def check_visible(model: nn.Module) -> None:
 
     >>> check_visible(nn.Linear(2, 3))
     """
-    exported = isinstance(model, torch.fx.GraphModule) and "eval" in vars(model)
+    exported = isinstance(model, torch.fx.GraphModule) and "eval" in vars(model)  # it cannot be called
     if exported or isinstance(model, torch.jit.ScriptModule):
         kind = "exported program" if exported else "TorchScript module"
         raise ValueError(
@@ -75,8 +75,8 @@ def _check_visible_layer(model: nn.Module, name: str) -> None:
     for end in range(1, len(parts)):
         if isinstance(model.get_submodule(".".join(parts[:end])), torch.jit.ScriptModule):
             raise ValueError(
-                f"layer {name!r} is part of a TorchScript module, whose layers are hidden: explain the module "
-                "that it was made from, or name another layer"
+                f"layer {name!r} is part of a TorchScript module, whose layers are hidden: explain the "
+                "module that it was made from, or name another layer"
             )
 
 

@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointError
 
-CHECKPOINTS = (
-    "this cannot be explained: checkpoint with use_reentrant=False, or turn checkpointing off "
-    "(model.set_grad_checkpointing(False) in timm)"
-)
+TURN_OFF = "turn checkpointing off (model.set_grad_checkpointing(False) in timm)"
+CHECKPOINTS = f"checkpoint with use_reentrant=False, or {TURN_OFF}"
 WITHOUT_GRADIENTS = (
     "without gradients, under torch.no_grad or in a checkpoint with use_reentrant=True: remove that, "
     "checkpoint with use_reentrant=False, or name another layer"
@@ -68,12 +66,18 @@ def as_found(model: nn.Module) -> Iterator[None]:
         eager = torch.compiler.set_stance("force_eager")  # compiled code calls no hooks
         with torch.inference_mode(False), torch.enable_grad(), own_precision(model), eager:
             yield
+    except AssertionError as error:
+        if "Guard failed" not in str(error):
+            raise
+        raise ValueError(
+            f"the exported program takes no such batch ({error}): export it with "
+            "dynamic_shapes=({0: torch.export.Dim.AUTO},), or explain the module that it was made from"
+        ) from error
     except RuntimeError as error:
         if not isinstance(error, CheckpointError) and "use_reentrant" not in str(error):
             raise
-        raise ValueError(
-            f"{type(model).__name__} runs layers in torch.utils.checkpoint, and {CHECKPOINTS}"
-        ) from error
+        remedy = CHECKPOINTS if "use_reentrant" in str(error) else f"this method needs it off: {TURN_OFF}"
+        raise ValueError(f"{type(model).__name__} runs layers in torch.utils.checkpoint: {remedy}") from error
     finally:
         for module in training:
             module.training = True

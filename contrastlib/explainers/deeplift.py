@@ -66,7 +66,8 @@ def deeplift(
     Raises:
         TypeError: The images, the cotangent or the baseline have a wrong type.
         ValueError: They have a wrong shape or wrong values, or the maps are not complete because the network
-            multiplies or normalises activations (attention, squeeze-and-excitation, layer norm).
+            multiplies or normalises activations (attention, squeeze-and-excitation, layer norm). Layers are
+            checkpointed, or the network is a compiled program.
 
     >>> from contrastlib.contrasts import weighted
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
@@ -84,9 +85,7 @@ def deeplift(
     logits, logits_at_start = record.logits.chunk(2)
     cotangent = cotangent_of(contrast_fn, logits)
     both = torch.cat([cotangent, torch.zeros_like(cotangent)], dim=-2)
-    with _Rescaled():  # checkpointed layers run again in the backward pass
-        gradient = record.pull_back(both)["input"]
-    maps = (images - start) * gradient.chunk(2, dim=-4)[0]
+    maps = (images - start) * record.pull_back(both)["input"].chunk(2, dim=-4)[0]
     _check_complete(model, maps, cotangent * logits, cotangent * logits_at_start)
     return maps
 

@@ -44,12 +44,17 @@ class Checkpointed(nn.Module):
 
 @pytest.mark.parametrize("method, layer", [
     ("gradcam", None), ("gradcam", "first"), ("xgradcam", "middle.0"), ("linear_approximation", "middle.2"), ("gradient", "middle.1"),
-    *((method, None) for method in (*OF_FUNCTIONS, "fullgrad", "lrp")),
+    *((method, None) for method in (*OF_PIXELS, "guided_backpropagation", "fullgrad", "lrp")),
 ])
 def test_checkpointed_layers(pixels, method, layer):
     expected = contrastlib.explain(Checkpointed(None), pixels, 1, method, layer=layer)
     maps = contrastlib.explain(Checkpointed(False), pixels, 1, method, layer=layer)
     torch.testing.assert_close(maps, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_deeplift_of_checkpointed_layers_is_refused(pixels):
+    with pytest.raises(ValueError, match="torch.utils.checkpoint: this method needs it off: turn checkpointing off"):
+        contrastlib.explain(Checkpointed(False), pixels, 1, "deeplift")
 
 
 @pytest.mark.parametrize("layers", ["first", "middle.0", "middle.3", ["first", "middle.0", "middle.3"], None])
@@ -115,7 +120,7 @@ def test_torchscript_hides_its_layers(pixels, make, method, layer):
 
 def test_a_part_that_is_torchscript(pixels):
     network, expected = plain(), contrastlib.explain(plain(), pixels, 1, layer="2")
-    mixed = nn.Sequential(*network[:3], torch.jit.script(network[3:]))
+    mixed = nn.Sequential(*network[:3], torch.jit.script(nn.Sequential(*network[3:])))
     torch.testing.assert_close(contrastlib.explain(mixed, pixels, 1, layer="2"), expected)
     with pytest.raises(ValueError, match="layer '3.1' is part of a TorchScript module"):
         contrastlib.explain(mixed, pixels, 1, layer="3.1")
@@ -124,8 +129,11 @@ def test_a_part_that_is_torchscript(pixels):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["gradient", "input_x_gradient", "integrated_gradients", "guided_backpropagation"])
 def test_exported_programs(pixels, method):
-    exported = torch.export.export(plain(), (pixels,)).module()
+    fixed = torch.export.export(plain(), (pixels,)).module()
+    exported = torch.export.export(plain(), (pixels,), dynamic_shapes=({0: torch.export.Dim.AUTO},)).module()
     expected = contrastlib.explain(plain(), pixels, 1, method)
+    with pytest.raises(ValueError, match="takes no such batch.*dynamic_shapes"):
+        contrastlib.explain(fixed, pixels[:1], 1, method)
     torch.testing.assert_close(contrastlib.explain(exported, pixels, 1, method), expected)
 
 
