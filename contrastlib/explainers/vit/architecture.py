@@ -63,4 +63,4 @@ def _innermost(modules: list[nn.Module]) -> list[nn.Module]:
 
 def _all_attend(container: nn.Module, attention: nn.Module) -> bool:
     elements = list(container.children())
-    return bool(elements) and all(e is not attention and attention in set(e.modules()) for e in elements)
+    return bool(elements) and all(attention in set(element.modules()) for element in elements)

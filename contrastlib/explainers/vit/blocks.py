@@ -129,7 +129,7 @@ class BlockFinder:
         """The blocks, without the attention that pools tokens after the last of them."""
         found = list(self._found)
         while found and (found[-1].output is None or found[-1].is_class_attention and not found[-1].listed):
-            found.pop()
+            found.pop()  # pooling
         return found
 
     def _enter(self, listed: bool) -> Any:
@@ -169,12 +169,12 @@ class BlockFinder:
         return shape == wanted or shape == wanted[::-1]
 
     def _holds_tokens(self, output: Tensor, block: Block) -> bool:
-        batch = 1 if block.sequence_first else 0
-        if output.ndim == 4:
-            return output.shape[0] == self._images and not block.is_global
-        if output.ndim != 3 or output.shape[batch] != self._images:
+        if output.ndim not in (3, 4):
             return False
-        return not block.is_global or output.shape[1 - batch] in block.attention.shape[-2:]
+        batch = 1 if block.sequence_first and output.ndim == 3 else 0
+        count = output.shape[1 - batch] if output.ndim == 3 else output.shape[1] * output.shape[2]
+        right = not block.is_global or count in block.attention.shape[-2:]
+        return output.shape[batch] == self._images and right
 
 
 def _elements(model: nn.Module) -> set[nn.Module]:

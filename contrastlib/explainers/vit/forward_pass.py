@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -27,7 +28,7 @@ class TokensPass(ForwardPass):
     Attributes:
         depth: The number L of blocks.
         partial: Why no product of the attention of all blocks is defined, or "".
-        reading: What the head reads of the tokens of the last block. None if ``partial`` says something.
+        reading: What the head reads of the tokens that leave the last block.
     """
 
     def __init__(
@@ -44,9 +45,7 @@ class TokensPass(ForwardPass):
         self._reordered = {name for name, a in activations.items() if sequence_first and a.ndim == 3}
         for name in self._reordered:
             self.activations[name] = self.activations[name].transpose(0, 1)
-        self.reading: Reading | None = None
-        if not self.partial:
-            self.reading = find_reading(logits, blocks[-1].output.tensor, sequence_first)
+        self.reading: Reading = find_reading(logits, blocks[-1].output.tensor, sequence_first)
 
     def pull_back(self, cotangent: Tensor) -> dict[str, Tensor]:
         """Compute gradients as :meth:`contrastlib.autograd.forward_pass.ForwardPass.pull_back` does."""
@@ -105,7 +104,7 @@ def vit_forward(
         once: Whether only one cotangent will be propagated, as in
             :func:`contrastlib.autograd.forward_pass.forward`.
         layers: Names as in ``model.named_modules()`` of other modules to record. If a module returns several
-            tensors, the first one is recorded.
+            tensors, the first one is recorded. The names of the table need not be given.
 
     Returns:
         The recorded forward pass.
@@ -124,11 +123,13 @@ def vit_forward(
     torch.Size([3, 2, 17, 17])
     """
     check_images(model, images)
-    finder = BlockFinder(model, len(images), {name: find_layer(model, name) for name in layers})
+    modules = dict(model.named_modules())
+    others = [name for name in layers if name in modules or not re.fullmatch(r"(norm|block)\.\d+", name)]
+    finder = BlockFinder(model, len(images), {name: find_layer(model, name) for name in others})
     mode = AttentionMode(finder.attention)
     with as_found(model):
         with finder.following(), mode:
-            logits = _logits(model, images.detach().clone().requires_grad_())
+            logits = _run(model, images.detach().clone().requires_grad_())
         check_output(logits, len(images))
         if not finder.blocks:
             raise TypeError(
@@ -137,13 +138,13 @@ def vit_forward(
                 "a method of the input space (gradient, input_x_gradient). If it has attention in kernels of "
                 'its own, load it without them, such as with attn_implementation="sdpa"'
             )
-        missing = [name for name in layers if name not in finder.layers]
+        missing = [name for name in others if name not in finder.layers]
         if missing:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass; choose another")
         return TokensPass(model, logits, images.shape[-2:], once, finder, mode)
 
 
-def _logits(model: nn.Module, images: Tensor) -> Tensor:
+def _run(model: nn.Module, images: Tensor) -> Tensor:
     try:
         return model(images.clone())  # a network may change its input in place
     except AssertionError as error:
@@ -157,7 +158,7 @@ def _activations(blocks: Sequence[Block], attention: bool) -> dict[str, Tensor]:
     """Name -> tensor of what the blocks read, compute and return."""
     named = {}
     for i, block in enumerate(blocks):
-        if all(each.is_global for each in blocks) and block.read.unchanged:
+        if block.is_global and block.read.unchanged:
             named[f"norm.{i}"] = block.read.tensor
         if attention:
             named[f"attention.{i}"] = block.attention
@@ -169,13 +170,22 @@ def _activations(blocks: Sequence[Block], attention: bool) -> dict[str, Tensor]:
 def _partial(blocks: Sequence[Block]) -> str:
     """Say why no product of the attention of all blocks is defined, or ""."""
     *_, queries, tokens = blocks[-1].attention.shape
-    counts = {tokens, tokens - queries if blocks[-1].is_class_attention else tokens}
+    patches = tokens - queries if blocks[-1].is_class_attention else tokens
+    sources = [None if block.read is None else _source(block.read.tensor) for block in blocks]
     for i, block in enumerate(blocks):
         shape = tuple(block.attention.shape)
         if not block.is_global:
             return f"block {i} attends within windows or over channels, its attention being {shape}"
         if block.output is None or not block.output.unchanged:
             return f"the output of block {i} cannot be told apart, or is changed in place"
-        if shape[-1] not in counts or (shape[-2] != shape[-1] != tokens):
+        if sources[i] in sources[:i]:
+            return f"blocks {sources.index(sources[i])} and {i} attend side by side"
+        if shape[-1] != tokens and shape[-2:] != (patches, patches):
             return f"the number of tokens changes: the attention of block {i} is {shape}"
     return ""
+
+
+def _source(tokens: Tensor) -> object:
+    """The operation whose output the norm before an attention takes, or the tokens if there is none."""
+    previous = tokens.grad_fn.next_functions if tokens.grad_fn else ()
+    return previous[0][0] if previous else tokens

@@ -63,9 +63,10 @@ def vit_gradcam(
         cotangent: The cotangent w, (B, C) or (N, B, C).
         layer: "norm.i" or "block.i": the tokens that the attention of block i reads, after its first layer
             norm, or the output of the block. Or the name of a layer that ``vit_forward`` was asked to record,
-            whose output is (B, T, D) or (B, h, w, D). If None, it is "norm" of the last block, or the output
-            of the last block if the network attends within windows (Swin). Where the head reads the class
-            token, the output of the last block has no map: the gradient at every patch is 0.
+            whose output is (B, T, D) or (B, h, w, D). If None, it is "norm" of the last block. In networks
+            that attend within windows, whose head reads the patches (Swin), it is the output of the last
+            block. Where the head reads the class token, the output of the last block has no map: the gradient
+            at every patch is 0.
         relu: Whether negative values are set to 0. The map is linear in w if they are not.
 
     Returns:
@@ -242,7 +243,7 @@ def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
     _check_all_attend(record)
     rows, patches = record.reading.rows, _patches(record)
     read = (_widened(record, 0)(edges)[..., rows, :].sum(dim=-2) for edges in _edges(record, cotangent))
-    return patches.on_grid(sum(read))
+    return patches.on_grid(sum(read)).to(record.logits.dtype)  # softmax can have more bits
 
 
 def _check_pass(record: ForwardPass) -> None:
@@ -264,8 +265,7 @@ def _layer(record: TokensPass, layer: str | None) -> str:
     """Return the name of a layer with tokens; the default one for None."""
     _check_pass(record)
     layers = [name for name in record.activations if not name.startswith("attention.")]
-    defaults = [f"norm.{record.depth - 1}", f"block.{record.depth - 1}"]
-    layer = layer or next(name for name in defaults if name in layers)
+    layer = layer or _default_layer(record)
     if layer not in layers:
         raise ValueError(f"this Transformer has no layer {layer!r}; choose one of {', '.join(layers)}")
     if record.activations[layer].ndim not in (3, 4):
@@ -274,6 +274,11 @@ def _layer(record: TokensPass, layer: str | None) -> str:
             "choose another"
         )
     return layer
+
+
+def _default_layer(record: TokensPass) -> str:
+    last, windows = record.depth - 1, any(f"norm.{i}" not in record.activations for i in range(record.depth))
+    return f"block.{last}" if windows and len(record.reading.rows) > 1 else f"norm.{last}"
 
 
 def _grid(layer: str, tokens: Tensor, size: torch.Size) -> tuple[int, int]:
@@ -357,10 +362,10 @@ def _rolled_out(record: TokensPass, shares: Tensor, factors: Iterator[Tensor]) -
         factors: The matrices, from the last block to the first.
     """
     rows = next(factors)[..., record.reading.rows, :]
-    row = rows if len(record.reading.rows) == 1 else shares[..., None, :] @ rows
+    row = rows if len(record.reading.rows) == 1 else shares.to(rows)[..., None, :] @ rows
     for factor in factors:
         row = row @ factor
-    return _patches(record).on_grid(row[..., 0, :])
+    return _patches(record).on_grid(row[..., 0, :]).to(record.logits.dtype)  # softmax can have more bits
 
 
 def _identity(matrices: Tensor) -> Tensor:

@@ -114,33 +114,32 @@ def find_reading(logits: Tensor, tokens: Tensor, sequence_first: bool = False) -
 
     Args:
         logits: Logits (B, C), with their graph.
-        tokens: Tokens (B, T, D) of the graph.
+        tokens: Tokens (B, T, D) or (B, h, w, D) of the graph.
         sequence_first: Whether the tokens are (T, B, D).
 
     Returns:
-        The rows and their shares.
-
-    Raises:
-        ValueError: The logits do not depend on the tokens.
+        The rows and their shares. There is none if the logits do not depend on the tokens.
 
     >>> tokens = torch.rand(2, 5, 3, requires_grad=True)
     >>> find_reading(tokens[:, 0], tokens).rows, find_reading(tokens[:, 1:].mean(dim=1), tokens).rows
     (tensor([0]), tensor([1, 2, 3, 4]))
     """
-    with torch.autograd.set_detect_anomaly(False):  # which would object to NaN
-        reached = _pulled_back(logits, tokens, torch.full_like(logits, torch.nan))
-    images = 1 if sequence_first else 0
-    rows = reached.isnan().any(dim=2).any(dim=images).nonzero().flatten()
-    if not len(rows):
-        raise ValueError(
-            "the logits are not computed from the tokens of the last block: use vit_gradcam at another layer"
+    def rowwise(tensor: Tensor) -> Tensor:
+        return tensor.transpose(0, 1) if sequence_first else tensor.flatten(1, -2)
+
+    def pull_back(cotangent: Tensor) -> Tensor:
+        """Gradient (B, T, D) of <w, y>, from a backward pass of the head alone."""
+        (gradient,) = torch.autograd.grad(
+            logits, tokens, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
         )
+        return rowwise(gradient)
+
+    with torch.autograd.set_detect_anomaly(False):  # which would object to NaN
+        reached = pull_back(torch.full_like(logits, torch.nan))
+    rows = reached.isnan().any(dim=2).any(dim=0).nonzero().flatten()
     if len(rows) == 1:
         return Reading(rows, logits.detach().new_ones(len(logits), 1))
-    gradients, tokens = _pulled_back(logits, tokens, logits.detach()), tokens.detach()
-    if sequence_first:
-        gradients, tokens = gradients.transpose(0, 1), tokens.transpose(0, 1)
-    return Reading(rows, shares(gradients[:, rows], tokens[:, rows]))
+    return Reading(rows, shares(pull_back(logits.detach())[:, rows], rowwise(tokens.detach())[:, rows]))
 
 
 def shares(gradients: Tensor, tokens: Tensor) -> Tensor:
@@ -165,10 +164,3 @@ def shares(gradients: Tensor, tokens: Tensor) -> Tensor:
     total = products.sum(dim=-1, keepdim=True)
     return torch.where(total > 0, products / total, 1 / products.shape[-1])
 
-
-def _pulled_back(logits: Tensor, tokens: Tensor, cotangent: Tensor) -> Tensor:
-    """Gradient (B, T, D) of <w, y>, from a backward pass of the head alone."""
-    (gradient,) = torch.autograd.grad(
-        logits, tokens, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
-    )
-    return gradient
