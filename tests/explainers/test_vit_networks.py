@@ -354,5 +354,6 @@ def test_grids_that_cannot_be_told():
     assert find_patches(12, [], [], (96, 128)) == Patches(0, 3, 4)
     with pytest.raises(ValueError, match="may be any of"):
         find_patches(13, [(2, 6), (3, 4)], [], (32, 32))
-    with pytest.raises(ValueError, match="no grid of patches has as many: name a layer"):
-        find_patches(0, [(2, 6), (3, 4)], [], (32, 32))
+    assert find_patches(8, [], [[6, 2]], (16, 24)) == Patches(0, 2, 3)  # and not 2 x 4 patches of 6 pixels
+    with pytest.raises(ValueError, match="no grid of patches fits: name a layer"):
+        find_patches(17, [], [], (32, 32))

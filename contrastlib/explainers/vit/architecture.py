@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from torch import nn
 
@@ -51,8 +52,12 @@ def is_transformer(model: nn.Module) -> bool:
 def _is_attention(module: nn.Module) -> bool:
     if isinstance(module, nn.MultiheadAttention):
         return True
-    names = [*module._modules, *module._parameters]
-    return any(word in QUERIES for name in names for word in re.split(r"_|\d", name.lower()))
+    return any(_is_of_queries(name) for name in (*module._modules, *module._parameters))
+
+
+@lru_cache(maxsize=1024)
+def _is_of_queries(name: str) -> bool:
+    return not QUERIES.isdisjoint(re.split(r"_|\d", name.lower()))
 
 
 def _innermost(modules: list[nn.Module]) -> list[nn.Module]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-SOFTMAX = {functional.softmax, torch.softmax, torch.special.softmax, Tensor.softmax}
-JOIN = {torch.cat, torch.concat, torch.concatenate}
-_MULTI_HEAD = inspect.signature(functional.multi_head_attention_forward)
+SOFTMAX = (functional.softmax, torch.softmax, torch.special.softmax, Tensor.softmax)
+JOIN = (torch.cat, torch.concat, torch.concatenate)
 
 
 class AttentionMode(TorchFunctionMode):
@@ -48,30 +47,38 @@ class AttentionMode(TorchFunctionMode):
         self._report = report
         self.grids: list[tuple[int, int]] = []
         self.joins: list[list[int]] = []
+        self._instead = {
+            functional.scaled_dot_product_attention: self._scaled_dot_product,
+            functional.multi_head_attention_forward: self._multi_head,
+            torch.conv2d: self._convolution,
+        }
+        self._instead |= {softmax: partial(self._softmax, softmax) for softmax in SOFTMAX}
+        self._instead |= {join: partial(self._join, join) for join in JOIN}
 
     def __torch_function__(
         self, operation: Callable, types: Sequence[type], args: Sequence = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
-        if operation is functional.scaled_dot_product_attention:
-            return self._scaled_dot_product(*args, **kwargs)
-        if operation is functional.multi_head_attention_forward:
-            call = _MULTI_HEAD.bind(*args, **kwargs)
-            call.apply_defaults()
-            if _is_plain(call.arguments):
-                return self._multi_head(**call.arguments)
-        output = operation(*args, **kwargs)
-        if operation in SOFTMAX:
-            dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
-            if output.ndim == 4 and dim in (-1, 3):
-                self._report(output)
-        elif operation is torch.conv2d and output.ndim == 4:
+        return self._instead.get(operation, operation)(*args, **(kwargs or {}))
+
+    def _softmax(
+        self, softmax: Callable, input: Tensor, dim: int | None = None, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        output = softmax(input, dim, *args, **kwargs)
+        if output.ndim == 4 and dim in (-1, 3):
+            self._report(output)
+        return output
+
+    def _convolution(self, *args: Any, **kwargs: Any) -> Tensor:
+        output = torch.conv2d(*args, **kwargs)
+        if output.ndim == 4:
             self.grids.append(tuple(output.shape[-2:]))
-        elif operation in JOIN and output.ndim == 3 and output.requires_grad:
-            parts = args[0] if args else kwargs["tensors"]
-            if kwargs.get("dim", args[1] if len(args) > 1 else 0) in (1, -2):
-                self.joins.append([part.shape[1] for part in parts])
+        return output
+
+    def _join(self, join: Callable, tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
+        output = join(tensors, dim, **kwargs)
+        if dim in (1, -2) and output.ndim == 3 and output.requires_grad:
+            self.joins.append([part.shape[1] for part in tensors])
         return output
 
     def _scaled_dot_product(
@@ -91,34 +98,18 @@ class AttentionMode(TorchFunctionMode):
         divisor = math.sqrt(query.shape[-1]) if scale is None else 1 / scale
         return self._attend(query, key, value, divisor, attn_mask, dropout_p)[0]
 
-    def _multi_head(
-        self, query: Tensor, key: Tensor, value: Tensor, num_heads: int, in_proj_weight: Tensor | None,
-        in_proj_bias: Tensor | None, dropout_p: float, out_proj_weight: Tensor, out_proj_bias: Tensor | None,
-        training: bool, key_padding_mask: Tensor | None, need_weights: bool, attn_mask: Tensor | None,
-        average_attn_weights: bool, **others: Any,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Compute ``multi_head_attention_forward``; the arguments are those of PyTorch."""
-        same = query is key is value
-        query, key, value = (tokens.transpose(0, 1) for tokens in (query, key, value))
-        if same and in_proj_weight is not None:
-            projected = functional.linear(query, in_proj_weight, in_proj_bias)
-            query, key, value = projected.unflatten(-1, (3, num_heads, -1)).permute(2, 0, 3, 1, 4)
-        else:
-            names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
-            packed = in_proj_weight is not None
-            weights = in_proj_weight.chunk(3) if packed else [others[name] for name in names]
-            biases = [None] * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-            query, key, value = (
-                functional.linear(*each).unflatten(-1, (num_heads, -1)).transpose(1, 2)
-                for each in zip((query, key, value), weights, biases)
-            )
-        mask = _added(attn_mask, key_padding_mask, query)
-        dropout = dropout_p if training else 0.0
+    def _multi_head(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
+        """Compute ``multi_head_attention_forward``."""
+        call = _MultiHead(*args, **kwargs)
+        if not call.is_plain:
+            return functional.multi_head_attention_forward(*args, **kwargs)
+        query, key, value = call.projected()
+        mask, dropout = call.mask(query), call.dropout_p if call.training else 0.0
         mixed, attention = self._attend(query, key, value, math.sqrt(query.shape[-1]), mask, dropout)
-        output = functional.linear(mixed.transpose(1, 2).flatten(2), out_proj_weight, out_proj_bias)
-        if not need_weights:
-            return output.transpose(0, 1), None
-        return output.transpose(0, 1), attention.mean(dim=1) if average_attn_weights else attention
+        mixed = functional.linear(mixed.transpose(1, 2).flatten(2), call.out_proj_weight, call.out_proj_bias)
+        if not call.need_weights:
+            return mixed.transpose(0, 1), None
+        return mixed.transpose(0, 1), attention.mean(dim=1) if call.average_attn_weights else attention
 
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, divisor: float, mask: Tensor | None, dropout: float
@@ -131,23 +122,64 @@ class AttentionMode(TorchFunctionMode):
         return (functional.dropout(attention, dropout) if dropout else attention) @ value, attention
 
 
-def _is_plain(arguments: Mapping[str, Any]) -> bool:
-    """Tell whether multi-head attention has a batch, and no keys beside those of its tokens."""
-    extra = ("bias_k", "bias_v", "static_k", "static_v")
-    return (
-        arguments["query"].ndim == 3 and not arguments["add_zero_attn"]
-        and all(arguments[name] is None for name in extra)
-    )  # fmt: skip
+class _MultiHead(NamedTuple):
+    """The arguments of ``multi_head_attention_forward``, in the order of PyTorch. Tokens are (T, B, D)."""
 
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    embed_dim_to_check: int
+    num_heads: int
+    in_proj_weight: Tensor | None
+    in_proj_bias: Tensor | None
+    bias_k: Tensor | None
+    bias_v: Tensor | None
+    add_zero_attn: bool
+    dropout_p: float
+    out_proj_weight: Tensor
+    out_proj_bias: Tensor | None
+    training: bool = True
+    key_padding_mask: Tensor | None = None
+    need_weights: bool = True
+    attn_mask: Tensor | None = None
+    use_separate_proj_weight: bool = False
+    q_proj_weight: Tensor | None = None
+    k_proj_weight: Tensor | None = None
+    v_proj_weight: Tensor | None = None
+    static_k: Tensor | None = None
+    static_v: Tensor | None = None
+    average_attn_weights: bool = True
+    is_causal: bool = False
 
-def _added(mask: Tensor | None, padding: Tensor | None, query: Tensor) -> Tensor | None:
-    """Return the sum of the masks of multi-head attention, whose True means "left out", or None."""
-    if mask is not None and mask.ndim == 3:
-        mask = mask.unflatten(0, query.shape[:2])
-    masks = [mask, None if padding is None else padding[:, None, None]]
-    floats = [
-        torch.zeros_like(each, dtype=query.dtype).masked_fill(each, -torch.inf)
-        if each.dtype == torch.bool else each
-        for each in masks if each is not None
-    ]  # fmt: skip
-    return sum(floats) if floats else None
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is a batch, and no keys beside those of the tokens."""
+        others = (self.bias_k, self.bias_v, self.static_k, self.static_v)
+        return self.query.ndim == 3 and not self.add_zero_attn and all(each is None for each in others)
+
+    def projected(self) -> tuple[Tensor, ...]:
+        """Return queries, keys and values (B, heads, T, d)."""
+        tokens = [each.transpose(0, 1) for each in (self.query, self.key, self.value)]
+        if self.query is self.key is self.value and not self.use_separate_proj_weight:
+            packed = functional.linear(tokens[0], self.in_proj_weight, self.in_proj_bias)
+            return packed.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        separate = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        weights = separate if self.use_separate_proj_weight else self.in_proj_weight.chunk(3)
+        biases = [None] * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        return tuple(
+            functional.linear(*each).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in zip(tokens, weights, biases)
+        )
+
+    def mask(self, query: Tensor) -> Tensor | None:
+        """Return the sum of the masks, whose True means "left out", or None."""
+        mask, padding = self.attn_mask, self.key_padding_mask
+        if mask is not None and mask.ndim == 3:
+            mask = mask.unflatten(0, query.shape[:2])
+        masks = [mask, None if padding is None else padding[:, None, None]]
+        floats = [
+            torch.zeros_like(each, dtype=query.dtype).masked_fill(each, -torch.inf)
+            if each.dtype == torch.bool else each
+            for each in masks if each is not None
+        ]  # fmt: skip
+        return sum(floats) if floats else None

@@ -100,9 +100,10 @@ class BlockFinder:
     @contextmanager
     def following(self) -> Iterator[None]:
         """Follow the modules of the network that run inside this context."""
-        listed, handles = _elements(self._model), []
+        modules, handles = list(self._model.modules()), []
+        listed = _elements(modules)
         try:
-            for module in self._model.modules():
+            for module in modules:
                 if not _is_leaf(module) or module in self._names:
                     before, after = self._enter(module in listed), self._leave
                     handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
@@ -177,11 +178,11 @@ class BlockFinder:
         return output.shape[batch] == self._images and right
 
 
-def _elements(model: nn.Module) -> set[nn.Module]:
-    lists = (module for module in model.modules() if isinstance(module, (nn.ModuleList, nn.Sequential)))
+def _elements(modules: Sequence[nn.Module]) -> set[nn.Module]:
+    lists = (module for module in modules if isinstance(module, nn.ModuleList | nn.Sequential))
     return {element for each in lists for element in each}
 
 
 def _is_leaf(module: nn.Module) -> bool:
     """Tell whether a module is one of PyTorch's own that contains no others."""
-    return type(module).__module__.startswith("torch.nn") and not any(True for _ in module.children())
+    return not module._modules and type(module).__module__.startswith("torch.nn")

@@ -123,7 +123,7 @@ def vit_forward(
     torch.Size([3, 2, 17, 17])
     """
     check_images(model, images)
-    modules = dict(model.named_modules())
+    modules = dict(model.named_modules()) if layers else {}
     others = [name for name in layers if name in modules or not re.fullmatch(r"(norm|block)\.\d+", name)]
     finder = BlockFinder(model, len(images), {name: find_layer(model, name) for name in others})
     mode = AttentionMode(finder.attention)

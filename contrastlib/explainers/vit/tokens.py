@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,10 +43,15 @@ def find_patches(
 ) -> Patches:
     """Find the patches among the T tokens of a layer. The number of other tokens is T - h w.
 
-    The grid (h, w) is that of a convolution, which cuts the image into patches, or the image's size divided
-    by a whole number, if the patches are cut in another way or were merged. Of the grids of at most T
-    patches it is the one with the most. The position of the patches is that of the part of h w tokens in the
-    concatenation that made the T tokens. Without one the other tokens come first.
+    The first of these grids (h, w) is taken. Of several of one kind it is the one with the most patches.
+
+    1. The grid of a convolution, whose h w positions are a part of the concatenation that made the T tokens.
+    2. The grid of a convolution of at most T positions.
+    3. The size of the images divided by a whole number, if h w is a part of that concatenation, as where
+       patches are cut without a convolution.
+    4. The same with h w = T, as where patches were merged.
+
+    The patches lie where that part lies in the concatenation. Without one the other tokens come first.
 
     Args:
         count: The number of tokens, T.
@@ -58,36 +63,46 @@ def find_patches(
         The patches.
 
     Raises:
-        ValueError: No grid has at most T patches, or two of them have the same number.
+        ValueError: There is no such grid, or there are two with the same number of patches.
 
     >>> find_patches(197, [(14, 14)], [[1, 196]], (224, 224))
     Patches(start=1, height=14, width=14)
     >>> find_patches(49, [(56, 56)], [], (224, 224))
     Patches(start=0, height=7, width=7)
     """
-    fitting = {grid for grid in grids if 1 < grid[0] * grid[1] <= count}
-    fitting = fitting or {grid for grid in _divided(size) if grid[0] * grid[1] <= count}
-    most = max((h * w for h, w in fitting), default=0)
-    found = [(h, w) for h, w in fitting if h * w == most]
+    whole = [parts for parts in joins if sum(parts) == count]
+    counts = {part for parts in whole for part in parts}
+    kinds = [(grids, counts), (grids, range(2, count + 1))]
+    kinds += [(divided, wanted) for wanted in (counts, [count]) for divided in _divided(size)]
+    found = next(filter(None, (_largest(*kind) for kind in kinds)), set())
     if len(found) != 1:
-        which = "no grid of patches has as many" if not found else f"the grid may be any of {sorted(found)}"
+        which = "no grid of patches fits" if not found else f"the grid may be any of {sorted(found)}"
         raise ValueError(
             f"the layer has {count} tokens for images of {size[0]} x {size[1]}, and {which}: "
             "name a layer whose tokens are the patches, with layer=..."
         )
-    (height, width), others = found[0], count - most
-    starts = {
-        sum(parts[:i]) for parts in joins if sum(parts) == count and others
-        for i, part in enumerate(parts) if part == most
-    }  # fmt: skip
-    return Patches(starts.pop() if len(starts) == 1 else others, height, width)
+    ((height, width),) = found
+    patches = height * width
+    starts = {sum(parts[:i]) for parts in whole for i, part in enumerate(parts) if part == patches}
+    return Patches(starts.pop() if len(starts) == 1 else count - patches, height, width)
 
 
-def _divided(size: Sequence[int]) -> set[tuple[int, int]]:
-    """Grids of patches of p x p pixels, for each p, with the rest of the image left out or padded."""
+def _largest(grids: Collection[tuple[int, int]], counts: Collection[int]) -> set[tuple[int, int]]:
+    """Return the grids with the most patches among those whose number of patches is one of ``counts``."""
+    fitting = {grid for grid in grids if grid[0] * grid[1] > 1 and grid[0] * grid[1] in counts}
+    most = max((height * width for height, width in fitting), default=0)
+    return {grid for grid in fitting if grid[0] * grid[1] == most}
+
+
+def _divided(size: Sequence[int]) -> list[set[tuple[int, int]]]:
+    """Grids of patches of p x p pixels, for each p: those that cover the image, and those that do not.
+
+    The latter leave the rest of the image out, or pad it.
+    """
     height, width = size
-    whole = {(height // p, width // p) for p in range(1, min(size) + 1)}
-    return whole | {(-(-height // p), -(-width // p)) for p in range(1, max(size) + 1)}
+    exact = {(height // p, width // p) for p in range(1, min(size) + 1) if not height % p and not width % p}
+    floor = {(height // p, width // p) for p in range(1, min(size) + 1)}
+    return [exact, floor | {(-(-height // p), -(-width // p)) for p in range(1, max(size) + 1)}]
 
 
 @dataclass(frozen=True)
