@@ -255,7 +255,7 @@ def _output(
     if explainer.needs == "network":
         return explainer.function(model, images, contrast_fn, **options), None
     if explainer.needs == "tokens pass":
-        record = explainers.vit.vit_forward(model, images, once=True)
+        record = explainers.vit.vit_forward(model, images, once=True, layers=[layer] if layer else [])
     else:
         layer = layer or (INPUT if explainer.space == "pixels" else None)
         record = forward(model, images, layer, once=True)
