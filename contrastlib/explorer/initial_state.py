@@ -62,9 +62,9 @@ def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], class
     unknown = [each for each in layers if each not in names]
     if unknown:
         raise ValueError(f"layers are given for {unknown[0]!r}; the networks are {', '.join(names)}")
-    if classes < 2:
-        raise ValueError(f"classes is {classes}: a contrast needs at least 2")
-    if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
+    if not isinstance(classes, int) or classes < 2:
+        raise ValueError(f"classes is {classes!r}: a contrast needs at least 2, a whole number")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
         raise ValueError(f"name is {name!r}: use letters, digits, _ and -, with a letter first, because it "
                          "is part of the page's address")
 
@@ -82,6 +82,10 @@ def state(panes: Sequence[dict] | None, view: dict | None, header: dict) -> dict
             value.
     """
     panes = FIRST if panes is None else panes
+    for what, preset in [*(("a pane", pane) for pane in panes), ("view", view or {})]:
+        if not isinstance(preset, dict):
+            raise TypeError(f"{what} must be a dictionary of fields, got {preset!r}: write {{'rank': 1}} for "
+                            "a pane, and {'opacity': 0.5} for view")
     if len(panes) != 2:
         raise ValueError(f"panes holds {len(panes)} presets: there are two maps, give a dictionary for each")
     views = header["pictures"][0]["views"]
@@ -97,8 +101,8 @@ def _view(preset: dict) -> dict:
 def _common(field: str, value: Any) -> Any:
     if field != "opacity":
         return _choice(field, value, KNOWN[field], "view")
-    if not 0 <= value <= 1:
-        raise ValueError(f"opacity is {value} in view: choose one from 0 to 1")
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"opacity is {value!r} in view: choose one from 0 to 1")
     return value
 
 
