@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 import contrastlib
+from contrastlib import models
 from contrastlib.autograd import forward, last_convolution, spatial_layers
 
 # family -> options of timm, size of the images, the default layer
@@ -180,6 +181,19 @@ def test_a_network_that_names_its_layer_keeps_it():
     network = Ordered("abc")
     network.layer = "a"
     assert forward(network, torch.rand(2, 3, 12, 12), None).layer() == "a"
+
+
+@pytest.mark.parametrize("name", [name for name, network in models.MODELS.items() if network.layer])
+@pytest.mark.slow
+def test_networks_of_the_registry_keep_their_layer(name):
+    """Their own layer counts, and the last convolution is where it was without one."""
+    torch.manual_seed(0)
+    record = models.MODELS[name]
+    network = models.build(name, 4)
+    found = forward(network.eval(), torch.rand(1, 3, record.input_size, record.input_size), None).layer()
+    assert found == last_convolution(network)
+    classifier = models.Classifier(network, name=name, class_names="abcd", layer=f"network.{record.layer}", input_size=32, checksum="")
+    assert forward(classifier, torch.rand(1, 3, 64, 64), None).layer() == f"network.{record.layer}"
 
 
 @pytest.mark.parametrize("shape, size, grid", [
