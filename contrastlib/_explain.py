@@ -89,7 +89,8 @@ def explain(
             themselves and take no contrast.
         layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
             layer that the model names in its attribute ``layer``, or else its last convolution. For a Vision
-            Transformer the default is the last block ("norm.11" of ViT-B/16). ``gradient`` and
+            Transformer the default is the last block ("norm.11" of ViT-B/16); it also has the layers
+            "norm.i" and "block.i", see :func:`contrastlib.explainers.vit.forward_pass.vit_forward`. ``gradient`` and
             ``input_x_gradient`` also take a layer; their default is "input", the pixels. Other methods take
             no layer.
         upsample: Whether maps (B, h, w) of a layer or of tokens are interpolated to the size of the images.
