@@ -100,7 +100,7 @@ FAMILIES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("MobileViT v2", "mobilevitv2_050", {}, 64),
     ("MViT v2", "mvitv2_tiny", {}, 64),
     ("NaFlexViT", "naflexvit_base_patch16_gap", {"depth": 3, "embed_dim": 48, "num_heads": 3}, 64),
-    ("NASNet-A", "nasnetalarge", {"stem_size": 32, "num_features": 264}, 64),
+    ("NASNet-A", "nasnetalarge", {"stem_size": 32, "num_features": 1056}, 64),
     ("NesT", "nest_tiny", SIZED, 64),
     ("Next-ViT", "nextvit_small", {}, 64),
     ("NF-RegNet", "nf_regnet_b0", {}, 64),
