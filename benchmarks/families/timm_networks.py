@@ -154,7 +154,7 @@ FAMILIES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("TResNet", "tresnet_m", {}, 64),
     ("Twins-PCPVT", "twins_pcpvt_small", SIZED, 64),
     ("Twins-SVT", "twins_svt_small", SIZED, 64),
-    ("VGG", "vgg11", {"num_features": 64}, 64),
+    ("VGG", "vgg11", {}, 64),
     ("Visformer", "visformer_tiny", SIZED, 64),
     ("ViT", "vit_tiny_patch16_224", SHALLOW, 64),
     ("ViT, mean of patches", "vit_medium_patch16_gap_240", NARROW, 64),
