@@ -90,9 +90,9 @@ def explain(
         layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
             layer that the model names in its attribute ``layer``, or else its last convolution. For a Vision
             Transformer the default is the last block ("norm.11" of ViT-B/16); it also has the layers
-            "norm.i" and "block.i", see :func:`contrastlib.explainers.vit.forward_pass.vit_forward`. ``gradient`` and
-            ``input_x_gradient`` also take a layer; their default is "input", the pixels. Other methods take
-            no layer.
+            "norm.i" and "block.i", see :func:`contrastlib.explainers.vit.forward_pass.vit_forward`.
+            ``gradient`` and ``input_x_gradient`` also take a layer; their default is "input", the pixels.
+            Other methods take no layer.
         upsample: Whether maps (B, h, w) of a layer or of tokens are interpolated to the size of the images.
         foils: Classes that the target class is compared with, for the contrast "among".
         channels: How a method of the pixels reduces the channels of the images. "sum" adds them. "abs_max"
