@@ -17,7 +17,7 @@ export REPOSITORY BRANCH
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENDOR := book/vendor/offline
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
-PAGES = _config.yml _toc.yml data/README.md data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
+PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
 .PHONY: help install book run test test-fast test-data fuzz lab real paper bench screenshots clean
@@ -90,7 +90,7 @@ node_modules/.complete: package.json package-lock.json $(VENV)/.installed
 $(VENDOR)/.complete: node_modules/.complete
 	rm -rf $(VENDOR)
 	mkdir -p $(VENDOR)/mathjax/output/chtml/fonts
-	cp node_modules/mathjax/es5/tex-mml-chtml.js $(VENDOR)/mathjax/
+	cp node_modules/mathjax/es5/tex-mml-chtml.js node_modules/mathjax/LICENSE $(VENDOR)/mathjax/
 	cp -r node_modules/mathjax/es5/output/chtml/fonts/woff-v2 $(VENDOR)/mathjax/output/chtml/fonts/
 	touch $@
 

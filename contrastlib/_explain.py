@@ -7,11 +7,22 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
 from contrastlib._choices import check_choice
-from contrastlib.autograd import INPUT, check_model, default_layer, forward, own_precision, predict
+from contrastlib._logits import class_indices
+from contrastlib.autograd import (
+    INPUT,
+    Output,
+    as_found,
+    check_model,
+    default_layer,
+    forward,
+    predict,
+    reading,
+)
 from contrastlib.contrasts import CONTRASTS, Classes, Contrast, ContrastLike
 from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
 
@@ -62,18 +73,24 @@ def explain(
     upsample: bool = True,
     foils: Classes | None = None,
     channels: str = "sum",
+    output: Output | None = None,
+    regression: bool = False,
+    frames: int | None = None,
     **options: Any,
 ) -> Tensor:
     """Compute a map for each image that explains the score <w, y> of a contrast w over the logits y.
 
     Most methods take one forward pass and one backward pass. The model runs in evaluation mode and in its own
-    precision; its state is restored afterwards.
+    precision; its state is restored afterwards. Several threads can explain one model: each waits for its
+    turn. Threads with models of their own run at the same time.
 
     Args:
-        model: A classifier that maps images to logits (B, C), not to probabilities.
+        model: A classifier that maps images to logits (B, C), not to probabilities. Log-probabilities are
+            logits.
         images: Images (B, K, H, W), floating point, preprocessed as the model needs them.
         target: Target class, or one target class for each image. If None, it is the predicted class of each
-            image.
+            image. For a regression it is the index of the number that is explained, and can be left out if
+            there is one.
         method: The name of an explainer. :data:`contrastlib.explainers.registry.EXPLAINERS` has the formula,
             the source and the cost of each:
 
@@ -86,54 +103,76 @@ def explain(
 
             Or weights (B, C), or a function of the logits that returns weights (B, C). Such weights define
             what is explained, and ``target`` is then not used. CLRP and SGLRP define their initial relevance
-            themselves and take no contrast.
+            themselves and take no contrast. Labels that do not exclude each other (C independent sigmoids)
+            have no rivals: the contrast of such a label is its own logit, "original".
         layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
             layer that the model names in its attribute ``layer``, or else its last convolution. For a Vision
             Transformer the default is the last block ("norm.11" of ViT-B/16). ``gradient`` and
-            ``input_x_gradient`` also take a layer; their default is "input", the pixels. Other methods take
-            no layer.
+            ``input_x_gradient`` also take a layer; their default is the pixels, which are called "input"
+            unless a module of the model has that name. Other methods take no layer.
         upsample: Whether maps (B, h, w) of a layer or of tokens are interpolated to the size of the images.
         foils: Classes that the target class is compared with, for the contrast "among".
         channels: How a method of the pixels reduces the channels of the images. "sum" adds them. "abs_max"
             takes the largest absolute value (Simonyan et al. 2013, sec. 3.1).
+        output: Where the scores (B, C) are in what the model returns: a key or an attribute, an index, or a
+            function of it, such as ``lambda y: y["out"][:, :, mask].mean(dim=-1)`` for the places (H, W) of a
+            mask. A function is also called with other numbers of rows than B. If None, a tensor is the logits
+            itself; otherwise the logits are the only tensor that is called "logits", or the only
+            floating-point tensor (B, C) of a tuple.
+        regression: Whether the scores are numbers and not logits of classes. The map then explains the number
+            that ``target`` chooses, and a single number is not read as the logit of a sigmoid. Probabilities
+            are accepted. The contrast can only be "original", or weights.
+        frames: The number of frames F of each image, for a video. The rows of the layer are then the frames
+            of the first image, those of the second, and so on; for a method of the pixels, the channels of an
+            image are those of its frames, one after the other.
         **options: Options of the method, such as ``steps`` and ``baseline`` of integrated_gradients, or
             ``rules`` and ``box`` of lrp. ``box`` is the lowest and the highest value of a pixel, 0 and 1 by
             default.
 
     Returns:
-        Maps (B, H, W), or (B, h, w) if they are not upsampled. A positive value supports the target class
-        against the classes that it is compared with. A negative value supports those classes.
+        Maps (B, H, W), or (B, h, w) if they are not upsampled; with ``frames``, (B, F, H, W) or (B, F, h, w).
+        A positive value supports the target class against the classes that it is compared with. A negative
+        value supports those classes.
 
     Raises:
         TypeError: An argument has a wrong type, or the method has no such option.
-        ValueError: A name is unknown, the images or logits have a wrong shape or wrong values, arguments do
-            not fit together, or the network has an operation that the method does not support.
+        ValueError: A name is unknown, the images or logits have a wrong shape or wrong values, the logits are
+            probabilities or cannot be found, a layer has other rows than the images, arguments do not fit
+            together, or the network has an operation that the method does not support.
         IndexError: A target or a foil is not a class.
 
     >>> import torch, torchvision
     >>> net = torchvision.models.squeezenet1_1(num_classes=10)
-    >>> explain(net, torch.rand(2, 3, 64, 64), target=3).shape
+    >>> images = torch.rand(2, 3, 64, 64)
+    >>> explain(net, images, target=3).shape
+    torch.Size([2, 64, 64])
+
+    If the ten classes are labels of which an image can have several:
+
+    >>> explain(net, images, target=3, contrast="original").shape
     torch.Size([2, 64, 64])
     """
     check_model(model)
     explainer = _explainer(method, model, layer)
     explainer.check_options(options)
     _check_channels(explainer, channels)
-    _check_contrast(explainer, contrast, foils)
-    if target is None and options.get("contrast_at") == "path":
-        # The predicted class can change along the path, and the target class must not.
-        target = _predicted(predict(model, images))
+    _check_contrast(explainer, contrast, foils, regression)
+    with as_found(model), reading(output, probabilities=regression):
+        if target is None and options.get("contrast_at") == "path" and not regression:
+            # The predicted class can change along the path, and the target class must not.
+            target = _predicted(predict(model, images))
 
-    def target_fn(logits: Tensor) -> Classes:
-        return _predicted(logits) if target is None else target
+        def target_fn(logits: Tensor) -> Classes:
+            return _predicted(logits) if target is None else target
 
-    def contrast_fn(logits: Tensor) -> Tensor:
-        return contrasts.cotangent(contrast, logits, target_fn(logits), foils)
+        def contrast_fn(logits: Tensor) -> Tensor:
+            if regression and _name_of(contrast):
+                return _weights_of_number(logits, target)
+            return contrasts.cotangent(contrast, logits, target_fn(logits), foils)
 
-    with own_precision(model):
         function = contrast_fn if explainer.contrast else target_fn
-        output = _output(explainer, model, images, layer, function, options)
-        maps = explainer.map(output, channels)
+        made, layer = _output(explainer, model, images, layer, function, options)
+        maps = _maps(explainer, made, layer, channels, len(images), frames)
     size = images.shape[-2:]
     return explainers.upsample(maps, size) if upsample and maps.shape[-2:] != size else maps
 
@@ -163,13 +202,32 @@ def _check_channels(explainer: Explainer, channels: str) -> None:
         )
 
 
-def _check_contrast(explainer: Explainer, contrast: ContrastLike, foils: Classes | None) -> None:
-    if explainer.contrast or (isinstance(contrast, str) and contrast == "weighted" and foils is None):
+def _check_contrast(
+    explainer: Explainer, contrast: ContrastLike, foils: Classes | None, regression: bool
+) -> None:
+    is_default = isinstance(contrast, str) and contrast == "weighted" and foils is None
+    if not explainer.contrast and not is_default:
+        raise ValueError(
+            f"{explainer.name} defines its initial relevance itself: leave contrast and foils out, "
+            "or use method=\"lrp\", whose initial relevance can come from any contrast"
+        )
+    if not regression:
         return
-    raise ValueError(
-        f"{explainer.name} defines its initial relevance itself: leave contrast and foils out, "
-        "or use method=\"lrp\", whose initial relevance can come from any contrast"
-    )
+    if not explainer.contrast:
+        raise ValueError(f'{explainer.name} explains a class, and a regression has none: use method="lrp"')
+    name = _name_of(contrast)
+    if foils is not None or (name not in ("", "original") and not is_default):
+        raise ValueError(
+            f"the contrast {name!r} compares classes, and a regression has none: "
+            "leave contrast and foils out, or give weights (B, C) of the numbers"
+        )
+
+
+def _name_of(contrast: ContrastLike) -> str:
+    """Return the name of a contrast that is given by its name or its function, or "" for any other."""
+    if isinstance(contrast, str):
+        return contrast if contrast in CONTRASTS else ""
+    return next((each.name for each in CONTRASTS.values() if each.function is contrast), "")
 
 
 def _predicted(logits: Tensor) -> Tensor:
@@ -177,11 +235,21 @@ def _predicted(logits: Tensor) -> Tensor:
     return logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
+def _weights_of_number(numbers: Tensor, target: Classes | None) -> Tensor:
+    """Return weights (B, C) that are 1 at the number that a regression explains, and 0 elsewhere."""
+    if target is None and numbers.shape[1] > 1:
+        raise ValueError(
+            f"the network returns {numbers.shape[1]} numbers for each image: choose one with target=..."
+        )
+    index = class_indices(0 if target is None else target, numbers, "target")
+    return torch.zeros_like(numbers).scatter_(1, index[:, None], 1)
+
+
 def _output(
     explainer: Explainer, model: nn.Module, images: Tensor, layer: str | None,
     contrast_fn: Callable[[Tensor], Classes], options: Mapping[str, Any],
-) -> Any:
-    """Call the function of an explainer and return its output.
+) -> tuple[Any, str | None]:
+    """Call the function of an explainer, and return its output and the layer that it explains.
 
     Args:
         explainer: The explainer.
@@ -193,7 +261,7 @@ def _output(
         options: Options of the explainer.
     """
     if explainer.needs == "network":
-        return explainer.function(model, images, contrast_fn, **options)
+        return explainer.function(model, images, contrast_fn, **options), None
     if explainer.needs == "tokens pass":
         record = explainers.vit.vit_forward(model, images, once=True)
     else:
@@ -206,4 +274,25 @@ def _output(
             f"layer {layer!r} gives {tuple(output.shape)}, not (B, channels, h, w): "
             "it has no spatial positions to map"
         )
-    return output
+    return output, layer
+
+
+def _maps(
+    explainer: Explainer, output: Any, layer: str | None, channels: str, batch: int, frames: int | None
+) -> Tensor:
+    """Turn the output of an explainer into maps (B, h, w), or (B, frames, h, w)."""
+    if frames is not None and explainer.has_channels and len(output) == batch:
+        if frames < 1 or output.shape[1] % frames:
+            raise ValueError(f"the {output.shape[1]} channels of an image are not those of {frames} frames")
+        return explainer.map(output.unflatten(1, (frames, -1)), channels)
+    maps = explainer.map(output, channels)
+    rows = len(maps)
+    if rows == batch * (1 if frames is None else frames):
+        return maps if frames is None else maps.unflatten(0, (batch, frames))
+    place = f"layer {layer!r}" if layer else explainer.name
+    each = rows // batch
+    hint = "name a layer with a row for each image, or use a method of the pixels, such as input_x_gradient"
+    if rows == batch * each > batch:
+        hint = f"if they are frames of each image, one after the other, say frames={each}; otherwise {hint}"
+    given = "" if frames is None else f" of {frames} frames"
+    raise ValueError(f"{place} gives {rows} rows for {batch} images{given}: {hint}")

@@ -26,19 +26,37 @@ def check_logits(logits: Tensor) -> None:
     ...
     ValueError: every row is non-negative and sums to 1: these are probabilities, not logits. ...
     """
-    if not isinstance(logits, Tensor) or not logits.is_floating_point():
-        kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
-        raise TypeError(f"logits must be a floating-point tensor, got {kind}")
-    if logits.ndim != 2 or 0 in logits.shape:
-        raise ValueError(f"logits must have shape (B, C), one row for each image, got {tuple(logits.shape)}")
-    if not logits.isfinite().all():
-        rows = (~logits.isfinite()).any(dim=1).nonzero().flatten().tolist()
-        raise ValueError(f"logits are NaN or infinite in row(s) {rows[:5]}: check the images and the network")
+    check_scores(logits)
     if logits.shape[1] > 1 and _are_probabilities(logits):
         raise ValueError(
             "every row is non-negative and sums to 1: these are probabilities, not logits. "
             "Remove the network's final softmax, or pass log-probabilities (p.log())."
         )
+
+
+def check_scores(scores: Tensor) -> None:
+    """Raise an error unless a tensor holds finite scores (B, C), which may be probabilities.
+
+    Args:
+        scores: What a network returned.
+
+    Raises:
+        TypeError: It is not a tensor of floating-point numbers.
+        ValueError: It has another shape, or holds NaN or infinite values.
+
+    >>> check_scores(torch.tensor([[0.25, torch.nan]]))
+    Traceback (most recent call last):
+    ...
+    ValueError: logits are NaN or infinite in row(s) [0]: check the images and the network
+    """
+    if not isinstance(scores, Tensor) or not scores.is_floating_point():
+        kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+        raise TypeError(f"logits must be a floating-point tensor, got {kind}")
+    if scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"logits must have shape (B, C), one row for each image, got {tuple(scores.shape)}")
+    if not scores.isfinite().all():
+        rows = (~scores.isfinite()).any(dim=1).nonzero().flatten().tolist()
+        raise ValueError(f"logits are NaN or infinite in row(s) {rows[:5]}: check the images and the network")
 
 
 def checked(logits: Tensor, target: Classes) -> tuple[Tensor, Tensor, bool]:
@@ -63,7 +81,41 @@ def checked(logits: Tensor, target: Classes) -> tuple[Tensor, Tensor, bool]:
     logits, single = logits.detach(), logits.shape[1] == 1
     if single:
         logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
-    return logits, _class_indices(target, logits, "target"), single
+    return logits, class_indices(target, logits, "target"), single
+
+
+def class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
+    """Return class indices (B,) from one class or from one class for each image.
+
+    Args:
+        classes: A class index, or one for each image.
+        logits: Logits (B, C).
+        what: The name of the argument, for error messages.
+
+    Returns:
+        Class indices (B,), of int64, on the device of the logits.
+
+    Raises:
+        TypeError: The classes are not integers.
+        ValueError: They are neither one nor B.
+        IndexError: One of them is not a class.
+
+    >>> class_indices(2, torch.zeros(4, 3), "target")
+    tensor([2, 2, 2, 2])
+    """
+    indices = _as_tensor(classes, logits, what)
+    if indices.dtype == torch.bool:
+        raise TypeError(f"{what} must hold integer class indices, got truth values")
+    batch, count = logits.shape
+    if indices.ndim == 0:
+        indices = indices.expand(batch)
+    if indices.shape != (batch,):
+        raise ValueError(
+            f"{what} must be one class or one for each of the {batch} images, "
+            f"got shape {tuple(indices.shape)}"
+        )
+    _check_range(indices, count, what)
+    return indices
 
 
 def foil_mask(logits: Tensor, target: Tensor, foils: Classes) -> Tensor:
@@ -123,7 +175,7 @@ def own_weights(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -
     >>> own_weights(lambda y: -y, torch.tensor([[2., 1.]]))
     tensor([[-2., -1.]])
     """
-    check_logits(logits)
+    check_scores(logits)
     weights = contrast(logits) if callable(contrast) else contrast
     if not isinstance(weights, Tensor):
         raise TypeError(
@@ -149,23 +201,6 @@ def _are_probabilities(logits: Tensor) -> bool:
     tolerance = eps if logits.dtype.itemsize == 2 else 100 * eps
     sums = logits.to(torch.promote_types(logits.dtype, torch.float32)).sum(dim=1)
     return bool((logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=tolerance))
-
-
-def _class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
-    """Return class indices (B,) from one class or from one class for each image."""
-    indices = _as_tensor(classes, logits, what)
-    if indices.dtype == torch.bool:
-        raise TypeError(f"{what} must hold integer class indices, got truth values")
-    batch, count = logits.shape
-    if indices.ndim == 0:
-        indices = indices.expand(batch)
-    if indices.shape != (batch,):
-        raise ValueError(
-            f"{what} must be one class or one for each of the {batch} images, "
-            f"got shape {tuple(indices.shape)}"
-        )
-    _check_range(indices, count, what)
-    return indices
 
 
 def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:

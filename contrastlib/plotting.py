@@ -42,11 +42,25 @@ def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.
     Returns:
         The artist of the map, which a colour bar can be made for.
 
+    Raises:
+        TypeError: The image or the map does not hold real numbers.
+        ValueError: Their shapes are wrong or do not fit, they hold NaN or infinite values, or alpha is not
+            from 0 to 1.
+
     >>> figure, ax = plt.subplots()
     >>> overlay(ax, np.zeros((4, 4, 3)), np.eye(4)).get_array().shape
     (4, 4)
     >>> plt.close(figure)
     """
+    image, heat = _numbers("the image", image), _numbers("the map", heat)
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"the image must be (H, W, 3), got {image.shape}: a tensor (3, H, W) becomes one "
+                         "with image.permute(1, 2, 0)")
+    if heat.shape != image.shape[:2]:
+        raise ValueError(f"the map must be (H, W) = {image.shape[:2]} like the image, got {heat.shape}: "
+                         "resize it with contrastlib.explainers.upsample")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is {alpha}: choose an opacity from 0 to 1")
     grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
     ax.imshow(grey)
     ax.set(xticks=[], yticks=[])
@@ -63,9 +77,17 @@ def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
     Returns:
         The clipped map, of the same shape.
 
+    Raises:
+        TypeError: The map does not hold real numbers.
+        ValueError: The map is empty or holds NaN or infinite values, or the quantile is not from 0 to 1.
+
     >>> clipped(np.array([1., 1., 1., -9.]), share=0.5).tolist()
     [1.0, 1.0, 1.0, -1.0]
     """
+    heat = _numbers("the map", heat)
+    if not heat.size or not 0 <= share <= 1:
+        raise ValueError(f"share is {share} and the map has {heat.size} values: choose a quantile from 0 to "
+                         "1, and a map that is not empty")
     limit = np.quantile(np.abs(heat), share)
     return np.clip(heat, -limit, limit)
 
@@ -85,3 +107,16 @@ def percent(share: float) -> str:
     if share < 0.001:
         return "<0.1 %"
     return ">99.9 %" if share > 0.999 else f"{float(share):.1%}".replace("%", " %")
+
+
+def _numbers(what: str, values: object) -> np.ndarray:
+    """The values as an array of finite real numbers."""
+    try:
+        array = np.asarray(values)
+    except (RuntimeError, TypeError, ValueError) as error:  # of a tensor on a GPU, or of a ragged list
+        raise TypeError(f"{what} must be an array: a tensor becomes one with .numpy(force=True)") from error
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{what} must hold real numbers, got {type(values).__name__} of {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} holds NaN or infinite values: see how it was computed")
+    return array

@@ -1,8 +1,10 @@
 """Networks that are small, quick and awkward: batch norm, residuals, operations in place. And which tests may be skipped."""
 
+import errno
 import gc
 import os
 import re
+import subprocess
 import warnings
 
 import pytest
@@ -11,6 +13,7 @@ import torchvision
 from torch import nn
 
 from contrastlib import assets, contrasts
+from contrastlib.assets import writing
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
     torch.set_num_threads(1)
@@ -190,3 +193,45 @@ def tensors_alive():
 
     yield count
     gc.unfreeze()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of 1 MiB that is full, or a folder of such a disk that is mounted read-only."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = []
+
+    def make(kind):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False).returncode:
+            return None
+        mounted.append(place)
+        if kind == "full":
+            with pytest.raises(OSError), open(place / "filler", "wb", buffering=0) as filler:
+                while True:
+                    filler.write(bytes(4096))
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        return place
+
+    yield make
+    for each in mounted:
+        subprocess.run(["umount", each], check=True)
+
+
+REASONS = {"full": (errno.ENOSPC, "No space left on device: free some space"), "read-only": (errno.EROFS, "Read-only file system: its disk is read-only")}
+
+
+@pytest.fixture(params=REASONS)
+def refusing(request, disk, tmp_path, monkeypatch):
+    """A folder in which nothing can be written, and why: a real disk, or errors like those of one where none can be mounted."""
+    code, said = REASONS[request.param]
+    place = disk(request.param)
+    if place is None:
+        place = tmp_path / "disk"
+
+        def refuse(*_, **__):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(writing.tempfile, "TemporaryFile", refuse)
+    return place, said

@@ -31,6 +31,22 @@ def names(requirements):
     return {re.match(r"[\w-]+", each)[0] for each in requirements}
 
 
+def pins(lines):
+    """Package -> exact version of the lines of a file of requirements."""
+    wanted = [line.split("#")[0].strip() for line in lines]
+    assert all("==" in line for line in wanted if line), "without an exact version"
+    return {name.lower().replace("_", "-"): number for name, number in (line.split("==") for line in wanted if line)}
+
+
+def test_all_that_builds_and_runs_the_report_has_an_exact_version():
+    """Setuptools too, which builds the package; and no file contradicts another."""
+    building = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    constraints = pins((ROOT / "constraints.txt").read_text().splitlines())
+    assert "setuptools" in pins(building)
+    for lines in (building, *((ROOT / f"requirements{kind}.txt").read_text().splitlines() for kind in ("", "-peers"))):
+        assert pins(lines).items() <= constraints.items()
+
+
 def test_all_that_is_imported_is_named():
     imported = set()
     for file in (ROOT / "contrastlib").rglob("*.py"):

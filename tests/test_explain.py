@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+import transformers
 from PIL import Image
 from torch import nn
 from torchvision.models import VisionTransformer
@@ -169,7 +170,34 @@ def test_bad_input_is_told_what_is_wrong(network, images, model, change, options
     assert network.training and [p.requires_grad for p in network.parameters()] == learnable
 
 
-def test_the_examples_of_the_page_run(monkeypatch, tmp_path):
+class Segmentation(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 5, 3, padding=1)
+
+    def forward(self, images):
+        return {"out": self.convolution(images)}
+
+
+@pytest.fixture
+def small_clip(monkeypatch):
+    """A tiny random CLIP, and its inputs, in the place of the large one and its processor."""
+    ends = {"bos_token_id": 48, "eos_token_id": 49, "pad_token_id": 0}
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    clip = transformers.CLIPModel(transformers.CLIPConfig(
+        text_config={"vocab_size": 50, "max_position_embeddings": 8, **ends, **sizes},
+        vision_config={"image_size": 32, "patch_size": 8, **sizes}, projection_dim=8,
+    ))
+    inputs = {"input_ids": torch.tensor([[48, 3, 4, 49], [48, 5, 49, 49], [48, 7, 8, 49]]),
+              "attention_mask": torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]]),
+              "pixel_values": torch.rand(1, 3, 32, 32)}
+    monkeypatch.setattr(transformers.CLIPModel, "from_pretrained", lambda name: clip)
+    monkeypatch.setattr(transformers.CLIPProcessor, "from_pretrained", lambda name: lambda **_: dict(inputs))
+    return clip, inputs
+
+
+def test_the_examples_of_the_page_run(monkeypatch, tmp_path, small_clip):
     """The blocks of Python on the page, from top to bottom, with small networks in the place of the large ones."""
     network = models.load("birds_resnet")
     monkeypatch.setattr(models, "load", lambda name: network)
@@ -180,10 +208,19 @@ def test_the_examples_of_the_page_run(monkeypatch, tmp_path):
     page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
     blocks = re.findall("```python\n(.*?)```", page, re.DOTALL)
     space = {"contrastlib": contrastlib, "model": small, "images": torch.rand(2, 3, 64, 64), "target": 1, "other": 4,
-             "photo": Image.new("RGB", (300, 200), "tan")}
+             "photo": Image.new("RGB", (300, 200), "tan"), "segmentation": Segmentation()}
+    shapes = []
     for block in blocks:
         exec(block, space)
-    assert len(blocks) == 5 and space["maps"].shape == (2, 1, 224, 224)
+        shapes.append(tuple(space["maps"].shape) if "maps" in space else None)
+    of_images = (1, 224, 224)
+    assert shapes == [(2, 64, 64), (2, 64, 64), (2, 64, 64), *[of_images] * 4, (1, 2, 224, 224), (1, 2, 224, 224),
+                      (2, *of_images)]
+    clip, inputs = small_clip
+    with torch.no_grad():
+        logits = clip.eval()(**inputs).logits_per_image
+    assert logits.shape == (1, 3) and space["zebra"].shape == (1, 32, 32) and space["zebra"].any()
+    torch.testing.assert_close(contrastlib.autograd.predict(space["Prompts"](clip, space["inputs"]), space["pixels"]), logits)
     assert 'data-explorer="explore"' in Path("page.html").read_text(encoding="utf-8")
 
 

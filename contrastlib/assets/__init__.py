@@ -3,6 +3,8 @@
 - :mod:`~contrastlib.assets.records`: the fields of an entry in ``networks.yaml`` or ``datasets.yaml``
 - :mod:`~contrastlib.assets.registry`: all entries by name, and their files
 - :mod:`~contrastlib.assets.download`: downloads that resume after an interruption
+- :mod:`~contrastlib.assets.writing`: files that are never seen half written, and errors that name them
+- :mod:`~contrastlib.assets.locks`: locks between processes that share a folder
 - :mod:`~contrastlib.assets.errors`: errors for files that are missing or corrupt, and for unknown names
 """
 
@@ -19,6 +21,7 @@ from contrastlib.assets.registry import (
     networks,
     path,
     place,
+    read_card,
     remedy,
     root,
     sha256,
@@ -29,6 +32,6 @@ from contrastlib.assets.registry import (
 
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
-    "datasets", "fetch", "file", "files", "imported", "networks", "path", "place", "remedy", "root", "sha256",
-    "state", "trained", "trained_names", "unknown",
+    "datasets", "fetch", "file", "files", "imported", "networks", "path", "place", "read_card", "remedy",
+    "root", "sha256", "state", "trained", "trained_names", "unknown",
 ]  # fmt: skip

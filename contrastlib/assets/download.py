@@ -12,6 +12,7 @@ import requests
 from tqdm import tqdm
 
 from contrastlib.assets.errors import CorruptFile, MissingFile
+from contrastlib.assets.locks import locked
 
 CHUNK = 1 << 16
 
@@ -21,7 +22,8 @@ def download(url: str, path: Path, checksum: str, progress: bool = True, retries
 
     Args:
         url: Its address.
-        path: Where it is stored; the folder is created if needed.
+        path: Where it is stored; the folder is created if needed. While another process downloads to the same
+            path, this one waits.
         checksum: "sha256:" or "md5:", followed by the checksum in hexadecimal or by the first digits of it.
         progress: Whether to show a progress bar.
         retries: The number of further attempts after the first one fails.
@@ -30,8 +32,13 @@ def download(url: str, path: Path, checksum: str, progress: bool = True, retries
         MissingFile: The server cannot be reached, refuses, or closes the connection in every attempt.
         CorruptFile: The server sends content with another checksum.
     """
-    if path.is_file() and _matches(path, checksum):
-        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_name(path.name + ".lock"), wait=True):
+        if not (path.is_file() and _matches(path, checksum)):
+            _download(url, path, checksum, progress, retries)
+
+
+def _download(url: str, path: Path, checksum: str, progress: bool, retries: int) -> None:
     pooch.get_logger().setLevel("WARNING")
     part, checked = (path.with_name(path.name + ending) for ending in (".part", ".checked"))
     # pooch cannot check the first digits of a checksum, so Resume does. Without a checksum, pooch would not

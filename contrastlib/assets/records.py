@@ -165,12 +165,34 @@ def read(path: Path) -> dict[str, dict[str, Network | DataSet]]:
     Raises:
         ValueError: An entry is wrong; the message names the file, the entry and the field.
     """
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for part in content:
+    content = _parsed(path) or {}
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path}: {content!r} must be {' and '.join(KINDS)}, each with its entries")
+    for part, entries in content.items():
         if part not in KINDS:
             raise ValueError(f"{path}: there is a part {part!r}; a registry has {' and '.join(KINDS)}")
+        if not isinstance(entries, Mapping | None):
+            raise ValueError(f"{path}: {part}: {entries!r} must be entries by their names")
     return {part: {name: _entry(kind, name, entry, f"{path}: {name}")
-                   for name, entry in content.get(part, {}).items()} for part, kind in KINDS.items()}
+                   for name, entry in (content.get(part) or {}).items()} for part, kind in KINDS.items()}
+
+
+def _parsed(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        ValueError: The file cannot be read, or is no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"the registry {path} cannot be read: {error.strerror}: correct "
+                         "CONTRASTLIB_REGISTRY, which names it") from error
+    except RecursionError:
+        raise ValueError(f"the registry {path} is nested too deeply") from None
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:  # of explicit tags, too
+        why = " ".join(str(error).split())
+        raise ValueError(f"the registry {path} is no YAML: {why}") from error
 
 
 def imported(path: str) -> Any:

@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ REGISTRIES = tuple(Path(__file__).with_name(name) for name in ("networks.yaml", 
 DEFAULT_ROOT = Path(__file__).parents[2] / "data" / "downloads"
 WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
 """The folder of the networks that the project trained, with their cards."""
+CARD_REMEDY = "Restore it from a copy, such as with `git checkout` in the repository, or train again."
 
 
 def networks() -> dict[str, Network]:
@@ -92,7 +94,7 @@ def file(name: str) -> File:
 
 def root() -> Path:
     """The folder of the files: ``$CONTRASTLIB_DATA``, else ``data/downloads`` in the repository."""
-    return Path(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT).expanduser()
+    return Path(os.path.expanduser(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT))  # ~nobody stays
 
 
 def place(name: str) -> Path:
@@ -172,8 +174,32 @@ def trained_names() -> list[str]:
 
 
 def card(name: str) -> dict:
-    """The card of a network that the project trained: checksum, licence, scores, recipe."""
-    return json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
+    """The card of a network that the project trained: checksum, licence, scores, recipe.
+
+    Raises:
+        CorruptFile: The card cannot be read.
+    """
+    return read_card(WEIGHTS / f"{name}.json", ("sha256",))
+
+
+def read_card(path: Path, needed: Iterable[str]) -> dict:
+    """The card of weights.
+
+    Args:
+        path: A JSON file.
+        needed: Entries that the card must have.
+
+    Raises:
+        CorruptFile: It cannot be read, or an entry is missing.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        absent = [entry for entry in needed if entry not in found]
+    except (OSError, ValueError, TypeError) as error:
+        raise CorruptFile(f"{path} is not a card of weights: {error}. {CARD_REMEDY}") from error
+    if not isinstance(found, dict) or absent:
+        raise CorruptFile(f"{path} is not a card of weights: it lacks {', '.join(absent)}. {CARD_REMEDY}")
+    return found
 
 
 def remedy(name: str) -> str:

@@ -3,7 +3,10 @@
 - :mod:`~contrastlib.autograd.forward_pass`: runs a network once and computes gradients of its logits
 - :mod:`~contrastlib.autograd.layers`: finds layers of a network by name
 - :mod:`~contrastlib.autograd.modes`: contexts in which explainers run a model
-- :mod:`~contrastlib.autograd.checks`: checks models, images, logits and cotangents
+- :mod:`~contrastlib.autograd.turns`: lets one thread at a time run a network
+- :mod:`~contrastlib.autograd.outputs`: finds the logits in what a network returns
+- :mod:`~contrastlib.autograd.final_activation`: finds a sigmoid or a softmax at the end of a network
+- :mod:`~contrastlib.autograd.checks`: checks models, images and cotangents
 - :mod:`~contrastlib.autograd.shared_cotangents`: an optimisation; it propagates what several cotangents have
   in common once
 - :mod:`~contrastlib.autograd.saved_tensors`: an optimisation; the forward pass does not keep tensors that
@@ -14,15 +17,16 @@
 The shapes and symbols are those of :mod:`contrastlib`.
 """
 
-from contrastlib.autograd.checks import check_cotangent, check_images, check_model, check_output
+from contrastlib.autograd.checks import check_cotangent, check_images, check_model
 from contrastlib.autograd.forward_pass import INPUT, ForwardPass, forward, logits_of, predict
 from contrastlib.autograd.layers import default_layer, find_layer, is_auxiliary, last_convolution
 from contrastlib.autograd.modes import as_found, own_precision, recording
+from contrastlib.autograd.outputs import Output, read_logits, reading
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import shared_basis, through_basis
 
 __all__ = [
-    "INPUT", "ForwardPass", "LinearInputsDropped", "as_found", "check_cotangent", "check_images",
-    "check_model", "check_output", "default_layer", "find_layer", "forward", "is_auxiliary",
-    "last_convolution", "logits_of", "own_precision", "predict", "recording", "shared_basis", "through_basis",
+    "INPUT", "ForwardPass", "LinearInputsDropped", "Output", "as_found", "check_cotangent", "check_images",
+    "check_model", "default_layer", "find_layer", "forward", "is_auxiliary", "last_convolution", "logits_of",
+    "own_precision", "predict", "read_logits", "reading", "recording", "shared_basis", "through_basis",
 ]  # fmt: skip

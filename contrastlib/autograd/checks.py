@@ -1,10 +1,8 @@
-"""Checks of models, images, logits and cotangents. Each error message says how to correct the input."""
+"""Checks of models, images and cotangents. Each error message says how to correct the input."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
-
-from contrastlib._logits import check_logits
 
 
 def check_model(model: nn.Module) -> None:
@@ -67,7 +65,10 @@ def check_images(model: nn.Module, images: Tensor) -> None:
             f"images must be floating point, got {images.dtype}: convert with images.float() / 255"
         )
     if images.ndim != 4 or 0 in images.shape:
-        hint = ": add the batch dimension with images[None]" if images.ndim == 3 else ""
+        hint = {
+            3: ": add the batch dimension with images[None]",
+            5: ": for frames of videos, see frames= of contrastlib.explain",
+        }.get(images.ndim, "")
         raise ValueError(f"images must have shape (B, channels, H, W), got {tuple(images.shape)}{hint}")
     parameter = next(model.parameters(), None)
     if parameter is not None and (parameter.device != images.device or parameter.dtype != images.dtype):
@@ -79,36 +80,6 @@ def check_images(model: nn.Module, images: Tensor) -> None:
     # A finite sum means finite images. The sum costs a tenth of a check of each pixel.
     if not images.sum().isfinite() and not images.isfinite().all():
         raise ValueError("images hold NaN or infinite values")
-
-
-def check_output(logits: object, batch: int) -> None:
-    """Raise an error unless the output of a model can be the logits (B, C) of B images.
-
-    Args:
-        logits: The output of the model.
-        batch: The number of images, B.
-
-    Raises:
-        TypeError: The output is not floating point.
-        ValueError: The output is not a tensor, has another shape, holds NaN or infinite values, or holds
-            probabilities.
-
-    >>> import torch
-    >>> check_output(torch.rand(2, 5, 1), batch=2)
-    Traceback (most recent call last):
-    ...
-    ValueError: the model must return logits (2, C), one row for each image, got (2, 5, 1)
-    """
-    if not isinstance(logits, Tensor):
-        raise ValueError(  # the fault of the model, not the type of an argument
-            f"the model must return logits ({batch}, C), one row for each image, "
-            f"got {type(logits).__name__}: wrap it in a module that returns the logits alone"
-        )
-    if logits.ndim != 2 or len(logits) != batch:
-        raise ValueError(
-            f"the model must return logits ({batch}, C), one row for each image, got {tuple(logits.shape)}"
-        )
-    check_logits(logits)
 
 
 def check_cotangent(cotangent: Tensor, logits: Tensor) -> None:

@@ -7,20 +7,28 @@ that work on it do not run the network, register hooks or compute gradients of p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
 from contrastlib.autograd._linear_head import below_head
-from contrastlib.autograd.checks import check_cotangent, check_images, check_output
+from contrastlib.autograd.checks import check_cotangent, check_images
 from contrastlib.autograd.layers import find_layer
 from contrastlib.autograd.modes import as_found, recording
+from contrastlib.autograd.outputs import Output, read_logits, reading
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import through_basis
 
-INPUT = "input"
-"""The name under which the images themselves are recorded."""
+
+class _Pixels(str):
+    """The name of the pixels. It equals the text, and its type tells it from the name of a module."""
+
+
+INPUT = _Pixels("input")
+"""The name under which the images themselves are recorded. A module can be called "input" as well: the text
+names the module then, and this constant the pixels."""
 CHUNK_BYTES = 2**25  # size of the gradients propagated together; allocators reuse blocks of this size
 
 
@@ -168,7 +176,8 @@ class ForwardPass:
 
 
 def forward(
-    model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPUT, once: bool = False
+    model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPUT, once: bool = False,
+    output: Output | None = None,
 ) -> ForwardPass:
     """Run a model once and record the outputs of layers.
 
@@ -179,9 +188,13 @@ def forward(
         model: A network that maps images to logits (B, C). It runs in evaluation mode. Its mode, hooks and
             ``requires_grad`` are restored afterwards, also after an error.
         images: Images (B, K, H, W), floating point, on the device of the model and in its dtype.
-        layers: Names as in ``model.named_modules()``, or "input" for the images themselves.
+        layers: Names as in ``model.named_modules()``, or ``INPUT`` for the images themselves. "input" means
+            the images too, unless the model has a module of that name.
         once: Whether only one cotangent (B, C), or one tensor (N, B, C), will be propagated. The backward
             pass then frees memory and is faster. Several explainers may share that cotangent.
+        output: Where the logits are in what the model returns, as in
+            :func:`contrastlib.autograd.outputs.reading`. If None, they are found as
+            :func:`contrastlib.autograd.outputs.read_logits` says.
 
     Returns:
         The recorded forward pass.
@@ -198,28 +211,31 @@ def forward(
     """
     layers = [layers] if isinstance(layers, str) else _names(layers)
     check_images(model, images)
-    modules = {name: find_layer(model, name) for name in layers if name != INPUT}
+    of_pixels = _pixels_among(layers, model)
+    modules = {name: find_layer(model, name) for name in layers if not (of_pixels and name == INPUT)}
     recorded: dict[str, Tensor] = {}
-    with as_found(model), LinearInputsDropped(), recording(modules, recorded):
-        images = images.detach().clone()  # a network may change its input in place
-        if INPUT in layers:
-            recorded[INPUT] = images.requires_grad_()
-            images = images.clone()
-        logits = model(images)
-    check_output(logits, len(images))
+    with as_found(model):
+        with LinearInputsDropped(), recording(modules, recorded):
+            images = images.detach().clone()  # a network may change its input in place
+            if of_pixels:
+                recorded[INPUT] = images.requires_grad_()
+                images = images.clone()
+            returned = model(images)
+        logits = _read(returned, len(images), output)
     unused = [name for name in layers if name not in recorded]
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
     return ForwardPass(model, logits, {name: recorded[name] for name in layers}, images.shape[-2:], once)
 
 
-def predict(model: nn.Module, images: Tensor) -> Tensor:
+def predict(model: nn.Module, images: Tensor, output: Output | None = None) -> Tensor:
     """Compute the logits of images without a graph.
 
     Args:
         model: A network that maps images to logits (B, C). It runs in evaluation mode, and its state is
             restored.
         images: Images (B, K, H, W), floating point, on the device of the model and in its dtype.
+        output: Where the logits are in what the model returns, as in :func:`forward`.
 
     Returns:
         Logits (B, C).
@@ -232,15 +248,16 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
     torch.Size([2, 5])
     """
     check_images(model, images)
-    return logits_of(model, images.clone())
+    return logits_of(model, images.clone(), output)
 
 
-def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+def logits_of(model: nn.Module, images: Tensor, output: Output | None = None) -> Tensor:
     """Compute the logits of images that need no check and may be changed in place; see :func:`predict`.
 
     Args:
         model: A network that maps images to logits (B, C).
         images: Images (B, K, H, W) that are known to be valid.
+        output: Where the logits are in what the model returns, as in :func:`forward`.
 
     Returns:
         Logits (B, C).
@@ -253,9 +270,27 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     torch.Size([2, 5])
     """
     with as_found(model), torch.no_grad():
-        logits = model(images)
-    check_output(logits, len(images))
-    return logits
+        return _read(model(images), len(images), output)
+
+
+def _read(returned: object, batch: int, output: Output | None) -> Tensor:
+    """Read the logits (B, C) where ``output`` says, or else where the caller said with ``reading``."""
+    with nullcontext() if output is None else reading(output):
+        return read_logits(returned, batch)
+
+
+def _pixels_among(layers: Sequence[str], model: nn.Module) -> bool:
+    """Tell whether one of these names is that of the pixels."""
+    if INPUT not in layers:
+        return False
+    is_module = isinstance(getattr(model, INPUT, None), nn.Module)
+    wanted = [isinstance(name, _Pixels) or not is_module for name in layers if name == INPUT]
+    if not all(wanted) and any(wanted):
+        raise ValueError(
+            f"{type(model).__name__} has a module called 'input', which one pass cannot record together with "
+            "the pixels: record them in two passes"
+        )
+    return all(wanted)
 
 
 def _names(layers: Sequence[str]) -> list[str]:

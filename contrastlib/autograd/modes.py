@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import get_ident
 
 import torch
 from torch import Tensor, nn
+
+from contrastlib.autograd.turns import EAGER, has_turn, turn
 
 
 def own_precision(model: nn.Module) -> torch.autocast:
@@ -32,7 +35,11 @@ def as_found(model: nn.Module) -> Iterator[None]:
 
     Gradients of activations can be computed inside this context, also if it is entered under
     ``torch.no_grad``, ``torch.inference_mode`` or ``torch.autocast``. The state is restored after an error
-    too.
+    too. Modules with a ``train`` of their own are restored by it, and their parameters and buffers have their
+    values again afterwards.
+
+    One thread at a time is inside this context of a model; the others wait. So a thread may run a model while
+    others explain it, if it runs the model inside this context.
 
     Args:
         model: The model.
@@ -47,26 +54,65 @@ def as_found(model: nn.Module) -> Iterator[None]:
     >>> net.training, net.weight.requires_grad
     (True, True)
     """
-    training = [module for module in model.modules() if module.training]
-    learnable = [p for p in model.parameters() if p.requires_grad]
+    if has_turn(model):  # the state is changed, and restored, outside
+        with torch.inference_mode(False), torch.enable_grad(), own_precision(model):
+            yield
+        return
+    modules = list(model.modules())
+    with (
+        turn([*modules, *model.parameters()]), _evaluating(model, modules), _frozen(model), EAGER,
+        torch.inference_mode(False), torch.enable_grad(), own_precision(model),
+    ):
+        yield
+
+
+@contextmanager
+def _evaluating(model: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Run a model in evaluation mode, and restore the mode of each of its modules."""
+    modes = [(module, module.training) for module in modules]
+    if not any(training for _, training in modes):
+        yield
+        return
+    # Such a module can do more than change its mode: low-rank adapters are added to the weights, for example.
+    own = [module for module in modules if _has_own_train(module)]
+    tensors = dict.fromkeys(tensor for module in own for tensor in (*module.parameters(), *module.buffers()))
+    values = [(tensor, tensor.detach().clone()) for tensor in tensors]
     try:
-        if training:
-            model.eval()
+        model.eval()
+        yield
+    finally:
+        try:
+            for module, training in modes:  # parents before their children, which they change as well
+                if module in own and module.training != training:
+                    module.train(training)
+        finally:
+            for module, training in modes:
+                module.training = training
+            for tensor, before in values:  # the sum and the difference of weights are rounded
+                tensor.data.copy_(before)
+
+
+def _has_own_train(module: nn.Module) -> bool:
+    kind = type(module)
+    return kind.train is not nn.Module.train or kind.eval is not nn.Module.eval or "train" in vars(module)
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Require no gradients of parameters, and restore which of them are required."""
+    learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
         for parameter in learnable:
             parameter.requires_grad_(False)
-        eager = torch.compiler.set_stance("force_eager")  # compiled code calls no hooks
-        with torch.inference_mode(False), torch.enable_grad(), own_precision(model), eager:
-            yield
+        yield
     finally:
-        for module in training:
-            module.training = True
         for parameter in learnable:
             parameter.requires_grad_(True)
 
 
 @contextmanager
 def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> Iterator[None]:
-    """Record the outputs of modules that run inside this context.
+    """Record the outputs of modules that this thread runs inside this context.
 
     Args:
         modules: Name -> module.
@@ -84,8 +130,12 @@ def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> 
     >>> recorded["0"].shape
     torch.Size([1, 3])
     """
+    thread = get_ident()
+
     def hook_for(name: str) -> Callable:
         def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+            if get_ident() != thread:  # another thread runs the network for a purpose of its own
+                return output
             if name in recorded:
                 raise ValueError(
                     f"layer {name!r} runs more than once in a forward pass; choose one that runs once"

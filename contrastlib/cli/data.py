@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contrastlib import assets
+from contrastlib.cli import arguments as types
 
 DESCRIPTION = """\
 List the images and weights that contrastlib uses: their state (present, missing or corrupt), description,
@@ -33,13 +34,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "Download files and check them. Interrupted downloads are resumed, except those of fgvc-aircraft, "
         "food101 and flowers102, which torchvision downloads. For a file without a public address, say where "
         "it comes from and where to put it."))
-    fetch_parser.add_argument("names", nargs="+", metavar="NAME", help=(
+    fetch_parser.add_argument("names", type=types.name, nargs="+", metavar="NAME", help=(
         "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all; or a "
         f"data set of the papers: {papers}"))
     fetch_parser.set_defaults(func=fetch)
 
     verify_parser = actions.add_parser("verify", help="check files; fails if anything is missing or corrupt")
-    verify_parser.add_argument("names", nargs="*", metavar="NAME", help=(
+    verify_parser.add_argument("names", type=types.name, nargs="*", metavar="NAME", help=(
         "a file, a data set or a network (default: all files and the networks that contrastlib trained); of "
         f"a data set of the papers ({papers}), only whether its folder has all its parts is checked"))
     verify_parser.set_defaults(func=verify)
@@ -139,7 +140,7 @@ def _getters(name: str) -> dict[str, Callable[[str], Path | str]]:
     from contrastlib.models import torchvision_hub  # torch is slow to import
 
     if name not in torchvision_hub.names():
-        raise SystemExit(str(assets.unknown("network", name, torchvision_hub.names())))
+        raise assets.unknown("network", name, torchvision_hub.names())
     return {name: torchvision_hub.fetch}
 
 
@@ -168,7 +169,7 @@ def _names(name: str) -> list[str]:
     """The names that a name stands for: itself, or the files that a network or a data set uses; or "all".
 
     Raises:
-        SystemExit: The name is unknown.
+        ValueError: The name is unknown.
     """
     files, trained = assets.files(), assets.trained_names()
     found = [file for file, record in files.items() if name in ("all", file, *record.needed_by)]
@@ -176,6 +177,6 @@ def _names(name: str) -> list[str]:
         return [name]
     if not found:
         uses = {use for record in files.values() for use in record.needed_by}
-        raise SystemExit(str(assets.unknown("file, data set or network", name,
-                                            {*files, *uses, *trained, *assets.datasets()})))
+        raise assets.unknown("file, data set or network", name,
+                             {*files, *uses, *trained, *assets.datasets()})
     return found + trained * (name == "all")

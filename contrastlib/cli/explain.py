@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrastlib import assets
-from contrastlib.cli import positive
+from contrastlib.assets.writing import check_writable, write
+from contrastlib.cli import arguments as types
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,23 +57,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False,
     )
     parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help message and exit")
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help=(
+    parser.add_argument("photo", type=types.path, metavar="PHOTO", help=(
         "an image, in any format that Pillow reads; comes first"))
     preferred = ", ".join(name for name, network in assets.networks().items() if network.preferred)
-    parser.add_argument("--network", metavar="NAME", help=(
+    parser.add_argument("--network", type=types.name, metavar="NAME", help=(
         f"default: the first of these whose weights are there: {preferred}"))
-    parser.add_argument("--method", metavar="NAME", help=(
+    parser.add_argument("--method", type=types.name, metavar="NAME", help=(
         f"default: {DEFAULT_METHOD}, for a Vision Transformer its form for tokens; all are listed below"))
-    parser.add_argument("--contrast", metavar="NAME", help="default: weighted, or among if there is a --foil")
-    parser.add_argument("--target", metavar="CLASS", help=(
+    parser.add_argument("--contrast", type=types.name, metavar="NAME", help=(
+        "default: weighted, or among if there is a --foil"))
+    parser.add_argument("--target", type=types.name, metavar="CLASS", help=(
         "the class to explain: its name, an unambiguous part of it, or its index; default: the most "
         "probable one"))
-    parser.add_argument("--foil", dest="foils", metavar="CLASS", nargs="+", action="extend", default=[],
-                        help="contrast with these classes only (implies --contrast among); may be repeated")
-    parser.add_argument("--layer", metavar="NAME", help=(
+    parser.add_argument("--foil", dest="foils", type=types.name, metavar="CLASS", nargs="+", action="extend",
+                        default=[], help=(
+        "contrast with these classes only (implies --contrast among); may be repeated"))
+    parser.add_argument("--layer", type=types.name, metavar="NAME", help=(
         "the layer whose activations the map is made from; default: the last feature map"))
-    parser.add_argument("--top", type=positive, default=5, metavar="N", help="classes to print (default: 5)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=(
+    parser.add_argument("--top", type=types.positive, default=5, metavar="N", help=(
+        "classes to print (default: 5)"))
+    parser.add_argument("-o", "--output", type=types.path, metavar="FILE", help=(
         "the image to write; default: the name of the photo, the method and the contrast, in this folder"))
     parser.set_defaults(func=run)
 
@@ -130,18 +134,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the most probable classes and write the map.
 
     Returns:
-        The exit status: 2 if an argument is wrong, or files are missing or corrupt.
+        The exit status, 0.
+
+    Raises:
+        DataError: Weights are missing or corrupt, or the map cannot be written.
+        ValueError: An argument is wrong, or the photo cannot be read.
+        TypeError: The network does not support the method.
+        IndexError: A target or a foil is not a class.
+        ArithmeticError: Numbers overflow.
     """
-    try:
-        _run(arguments)
-    except (assets.DataError, ValueError, TypeError, IndexError, ArithmeticError) as error:
-        print(f"contrastlib explain: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    """The work of the command; what is wrong raises an error."""
     import contrastlib
     from contrastlib.autograd import predict
     from contrastlib.datasets.pictures import open_photo
@@ -167,17 +168,20 @@ def _run(arguments: argparse.Namespace) -> None:
           f"  network = contrastlib.models.load({network.name!r})\n"
           f"  image = network.preprocess(PIL.Image.open({str(arguments.photo)!r}))\n"
           f"  maps = contrastlib.explain(network, image[None], {call})")
+    return 0
 
 
 def _contrast(arguments: argparse.Namespace) -> str:
     """The name of the contrast; "" if the method has its own, and the user asks for none.
 
     Raises:
-        ValueError: The name is unknown.
+        ValueError: The name of the contrast or of the method is unknown.
     """
+    from contrastlib._choices import check_choice
     from contrastlib.contrasts import by_name
-    from contrastlib.explainers import select
+    from contrastlib.explainers import EXPLAINERS, select
 
+    check_choice("method", arguments.method or DEFAULT_METHOD, EXPLAINERS)
     contrast = arguments.contrast or "weighted"
     if arguments.foils and contrast == "weighted":
         contrast = "among"
@@ -220,24 +224,35 @@ def output_path(photo: Path, output: Path | None, method: str, contrast: str) ->
 
     Raises:
         ValueError: The map would replace the photo, its folder is missing, or its format is unknown.
+        CannotWrite: Nothing can be written there.
 
     >>> str(output_path(Path("pictures/bird.jpg"), None, "gradcam", "weighted"))
     'bird-gradcam-weighted.png'
     """
-    from matplotlib.backend_bases import FigureCanvasBase
-
     output = output or Path("-".join(filter(None, (photo.stem, method, contrast))) + ".png")
     if not output.suffix:
         output = output.with_name(f"{output.name}.png")
-    formats = FigureCanvasBase.get_supported_filetypes()
+    formats = _formats()
     if output.suffix[1:].lower() not in formats:
-        endings = ", .".join(sorted(formats))
-        raise ValueError(f"{output} cannot be written: give a name that ends in .{endings}")
+        raise ValueError(f"{output} cannot be written: give a name that ends in .{', .'.join(formats)}")
     if not output.parent.is_dir():
         raise ValueError(f"{output} cannot be written: there is no folder {output.parent}")
     if output.exists() and photo.exists() and output.samefile(photo):
         raise ValueError(f"{output} is the photo itself: name another file with -o")
+    check_writable(output)
     return output
+
+
+def _formats() -> list[str]:
+    """The endings of pictures that can be written here: what Matplotlib draws itself, or with Pillow.
+
+    Its pgf needs LaTeX, and Pillow may have been built without WebP or AVIF.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+    from PIL import features
+
+    known = set(FigureCanvasBase.get_supported_filetypes()) - {"pgf"}
+    return sorted(known - {each for each in ("webp", "avif") if not features.check(each)})
 
 
 def load_network(name: str | None) -> Classifier:
@@ -386,12 +401,11 @@ def _caption(network: Classifier, options: dict[str, Any]) -> str:
 
 
 def _save(figure: Figure, output: Path) -> None:
-    """Write the figure.
+    """Write the figure, as a whole or not at all.
 
     Raises:
-        ValueError: The file cannot be written.
+        CannotWrite: The file cannot be written.
     """
-    try:
-        figure.savefig(output)
-    except OSError as error:
-        raise ValueError(f"{output} cannot be written: {error.strerror or error}") from error
+    content = io.BytesIO()
+    figure.savefig(content, format=output.suffix[1:].lower())
+    write(output, content.getvalue())

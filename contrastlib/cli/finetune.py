@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import fields
-from pathlib import Path
 
 from contrastlib import assets
-from contrastlib.cli import positive, writable
+from contrastlib.assets.writing import writable
+from contrastlib.cli import arguments as types
 
 DESCRIPTION = """\
 Fine-tune a classifier of torchvision, with its ImageNet weights and a new last layer, on a fine-grained
@@ -36,29 +35,33 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "finetune", help="fine-tune a large network on a data set of the papers", description=DESCRIPTION,
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("network", metavar="NETWORK", help="of torchvision: vgg16_bn, alexnet, vit_b_16, ...")
-    parser.add_argument("dataset", metavar="DATASET", help=(
+    parser.add_argument("network", type=types.name, metavar="NETWORK", help=(
+        "of torchvision: vgg16_bn, alexnet, vit_b_16, ..."))
+    parser.add_argument("dataset", type=types.name, metavar="DATASET", help=(
         f"any of {', '.join(known)}; see `data fetch --help`"))
-    parser.add_argument("--epochs", type=positive, default=200, help=(
+    parser.add_argument("--epochs", type=types.positive, default=200, help=(
         "passes through the photographs (default: 200)"))
-    parser.add_argument("--batch", type=positive, default=128, help=(
+    parser.add_argument("--batch", type=types.positive, default=128, help=(
         "images in a step, over all devices together (default: 128)"))
-    parser.add_argument("--rate", type=float, default=1e-3, help=(
+    parser.add_argument("--rate", type=types.between(1e-12, 1e6, "a learning rate"), default=1e-3, help=(
         "learning rate, constant (default: 1e-3)"))
-    parser.add_argument("--momentum", type=float, default=0.9, help="of SGD, 0 to 1 (default: 0.9)")
-    parser.add_argument("--weight-decay", type=float, default=5e-4, help="of SGD (default: 5e-4)")
+    parser.add_argument("--momentum", type=types.between(0, 1, "a momentum"), default=0.9, help=(
+        "of SGD, 0 to 1 (default: 0.9)"))
+    parser.add_argument("--weight-decay", type=types.between(0, 1e6, "a weight decay"), default=5e-4, help=(
+        "of SGD (default: 5e-4)"))
     parser.add_argument("--augment", action="store_true", help=(
         "train on random views, as the published code does: flips, rotation, jitter, shift, crop of 0.7 to 1 "
         "of the area, perspective, greyscale, blur (default: the photographs as they are)"))
-    parser.add_argument("--size", type=positive, default=224, help=(
+    parser.add_argument("--size", type=types.positive, default=224, help=(
         "side of the images in pixels, to which whole photographs are squeezed (default: 224)"))
     parser.add_argument("--precision", choices=("no", "bf16", "fp16"), default="no", help=(
         "mixed precision; no: all in float32 (default: no)"))
-    parser.add_argument("--seed", type=int, default=0, help="of the last layer, order and views (default: 0)")
+    parser.add_argument("--seed", type=types.whole, default=0, help=(
+        "of the last layer, order and views, from 0 (default: 0)"))
     workers = min(16, os.cpu_count() or 1)
-    parser.add_argument("--workers", type=int, default=workers, help=(
+    parser.add_argument("--workers", type=types.workers, default=workers, help=(
         f"processes that read photographs, for each device (default here: {workers})"))
-    parser.add_argument("--output", type=Path, help="a folder (default: $CONTRASTLIB_DATA/finetuned)")
+    parser.add_argument("--output", type=types.path, help="a folder (default: $CONTRASTLIB_DATA/finetuned)")
     parser.set_defaults(func=finetune)
 
 
@@ -66,22 +69,22 @@ def finetune(arguments: argparse.Namespace) -> int:
     """Fine-tune a network and print its scores.
 
     Returns:
-        The exit status: 2 if a name is unknown, data are missing, a result or a checkpoint of another recipe
-        exists, the loss diverged, or nothing can be written.
+        The exit status, 0.
+
+    Raises:
+        ValueError: A name is unknown, a result or a checkpoint of another recipe exists, or the loss
+            diverged.
+        DataError: Data are missing, or nothing can be written.
     """
     from contrastlib.models import torchvision_hub
     from contrastlib.training import finetuning
     from contrastlib.training.recipe import FineTuningRecipe
 
     settings = {field.name: vars(arguments)[field.name] for field in fields(FineTuningRecipe)}
-    try:
-        output = writable(arguments.output or assets.root() / "finetuned")
-        card = finetuning.finetune(
-            arguments.network.removeprefix(torchvision_hub.PREFIX), arguments.dataset, output,
-            FineTuningRecipe(**settings), arguments.workers)
-    except (ValueError, assets.DataError) as error:
-        print(f"contrastlib finetune: {error}", file=sys.stderr)
-        return 2
+    output = writable(arguments.output or assets.root() / "finetuned")
+    card = finetuning.finetune(
+        arguments.network.removeprefix(torchvision_hub.PREFIX), arguments.dataset, output,
+        FineTuningRecipe(**settings), arguments.workers)
     if os.environ.get("RANK", "0") == "0":
         scores = card["test"]
         print(f"{card['network']}/{card['dataset']}: test accuracy {scores['accuracy']:.1%}, second "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -27,15 +28,21 @@ def add_parser(subparsers) -> None:
 
 
 def lab(arguments: argparse.Namespace) -> int:
-    """Prepare the working copy and run JupyterLab; its exit status."""
-    try:
-        from contrastlib.report import lab as working_copy
-    except ModuleNotFoundError as error:
-        print(
-            f"contrastlib lab: {error.name} is not installed; run `make install` in the repository",
-            file=sys.stderr,
-        )
-        return 2
+    """Prepare the working copy and run JupyterLab.
+
+    Returns:
+        The exit status of JupyterLab, or 0 if it is not opened.
+
+    Raises:
+        ModuleNotFoundError: What the working copy needs is not installed.
+        ValueError: JupyterLab is not installed, or there are no notebooks.
+        DataError: The working copy cannot be written.
+    """
+    from contrastlib.report import lab as working_copy
+
+    if not arguments.prepare and importlib.util.find_spec("jupyterlab") is None:
+        raise ValueError("jupyterlab is not installed: run `pip install jupyterlab`, or `make lab` in a "
+                         "clone of the repository")
     for message in working_copy.prepare():
         print(message)
     print(f"The working copy: {working_copy.FOLDER}")

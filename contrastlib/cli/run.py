@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
+
+from contrastlib.assets.writing import check_writable, writing
+from contrastlib.cli import arguments as types
+from contrastlib.cli import failures
 
 LONGEST = ("10_lrp", "02_input_space")
 """Started first if several notebooks run at a time, so that none of them runs alone at the end."""
@@ -34,13 +39,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "many at a time as there are processors. Executed notebooks are written to book/executed, those of "
         "other profiles than quick to a folder in it.",
     )
-    parser.add_argument("notebook", nargs="*", help="names such as 03_maps; all when none is given")
+    parser.add_argument("notebook", type=types.name, nargs="*", help=(
+        "names such as 03_maps; all when none is given"))
     parser.add_argument(
-        "--profile", default="quick", help="values from notebooks/profiles: quick (default), real or paper",
-    )
+        "--profile", type=types.name, default="quick", help=(
+        "values from notebooks/profiles: quick (default), real or paper"))
     parser.add_argument(
         "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
-        help="a value, in YAML, for a parameter of these notebooks; may be repeated",
+        help="a value, in YAML, for a parameter of these notebooks, such as 1e-3, None or [1, 2]; paths are "
+        "relative to this folder; may be repeated",
     )
     parser.add_argument(
         "--page", action="store_true",
@@ -59,24 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command.
 
     Returns:
-        The exit status: 1 if a notebook failed, 2 if the command cannot be run.
+        The exit status, 0.
+
+    Raises:
+        NotebookFailed: A notebook failed.
+        ValueError: There is no such notebook, profile or parameter, or a value is no YAML.
+        DataError: A file cannot be written.
     """
-    try:
-        from contrastlib.report import notebooks
-    except ModuleNotFoundError as error:
-        print(f"contrastlib run: {error.name} is not installed; run `pip install -e .[report]` in the "
-              "repository", file=sys.stderr)
-        return 2
-    try:
-        plan = _plan(arguments)
-    except ValueError as error:
-        print(f"contrastlib run: {error}", file=sys.stderr)
-        return 2
-    try:
-        (_save if arguments.save else _update)(plan, arguments)
-    except notebooks.NotebookFailed as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
+    plan = _plan(arguments)
+    (_save if arguments.save else _update)(plan, arguments)
     return 0
 
 
@@ -90,7 +88,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     given = {name: _value(name, value) for name, value in arguments.parameters}
     plan = []
     for source in notebooks.find(arguments.notebook):
-        own = {source.stem: (values.get(source.stem) or {}) | given}
+        own = {source.stem: values.get(source.stem, {}) | given}
         plan.append((source, notebooks.parameters(source, values | own)))
     return plan
 
@@ -99,16 +97,20 @@ def _value(name: str, text: str) -> Any:
     """The value of a parameter from the command line.
 
     Raises:
-        ValueError: The text is no YAML.
+        ValueError: The text is no YAML or empty, its value is not plain, or it names a file that is not
+            there.
     """
-    from contrastlib.report import notebooks
+    from contrastlib.report import parameter_values, staleness
 
-    try:
-        return yaml.load(text, notebooks.Values)
-    except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise ValueError(
-            f"-p {name} {text!r} is no YAML: {problem}; put text with such characters in quotes") from None
+    value = parameter_values.parsed(text, f"-p {name} {text.strip()!r}")
+    if value is None and text.strip() not in parameter_values.NULL:
+        raise ValueError(f"-p {name} {text!r} has no value: write null for none, or \"''\" for empty text")
+    if name not in staleness.PATHS or not isinstance(value, str):
+        return value
+    path = Path(os.path.expanduser(value)).absolute()
+    if not os.path.exists(path):
+        raise ValueError(f"-p {name} {value!r}: there is no file {path}")
+    return str(path)
 
 
 def _update(plan: Plan, arguments: argparse.Namespace) -> None:
@@ -128,7 +130,9 @@ def _update_one(
     """Execute a notebook if it is out of date; what to report, with paths where the user gave parameters."""
     from contrastlib.report import notebooks, single_page, staleness
 
-    output = folder / source.name
+    output, own_page = folder / source.name, notebooks.PAGES / f"{source.stem}.own.html"
+    if page:
+        check_writable(own_page)
     reason = "as asked" if force else staleness.why_stale(source, output, own)
     said = f"{source.stem}: up to date"
     if reason:
@@ -140,8 +144,9 @@ def _update_one(
         said = f"{source.stem}: executed in {seconds} s ({reason})"
     paths = [output] if show or page else []
     if page:
-        paths.append(notebooks.PAGES / f"{source.stem}.own.html")
-        single_page.write_page(output, paths[-1])
+        paths.append(own_page)
+        with writing(own_page):
+            single_page.write_page(output, own_page)
     return "\n  ".join([said, *map(str, paths)])
 
 
@@ -158,6 +163,7 @@ def _save_one(source: Path, _: dict[str, Any]) -> str:
     """Execute a notebook and write it back; a line that reports it."""
     from contrastlib.report import notebooks
 
+    check_writable(source)
     executed = notebooks.EXECUTED / "saved" / source.name
     notebooks.execute(source, executed, {}, stored=True)
     executed.replace(source)
@@ -172,29 +178,42 @@ def _each(
     After the first failure no other notebook is started; those that are running finish, and are printed too.
 
     Raises:
-        NotebookFailed: Some notebooks failed; the message has those of all of them.
+        NotebookFailed: Some notebooks failed; the message has those of all of them. Or a process ended; it
+            names the notebooks that were running.
     """
     from contrastlib.report import notebooks
 
     forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
-    rows = {"initializer": _take_row, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
+    rows = {"initializer": _begin, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
     with (
         notebooks.kernel_environment(environment),
         ProcessPoolExecutor(min(jobs, len(plan)), mp_context=forked, **rows) as pool,
         tqdm(total=len(plan), desc="notebooks", unit="notebook", disable=None) as bar,  # only on a terminal
     ):
-        unprinted = _work_through(partial(pool.submit, work), plan, jobs, bar)
-    for future in unprinted:
+        try:
+            unprinted = _work_through(partial(pool.submit, partial(_until_terminated, work)), plan, jobs, bar)
+        except KeyboardInterrupt:
+            for worker in active_children():
+                worker.terminate()  # each ends its kernel, see _begin
+            raise
+    for future in unprinted.values():
         if not future.exception():
             print(future.result())
-    errors = [future.exception() for future in unprinted if future.exception()]
-    if errors and all(isinstance(error, notebooks.NotebookFailed) for error in errors):
-        raise notebooks.NotebookFailed("\n\n".join(map(str, errors)))
-    for error in errors:
+    errors = {source.stem: future.exception() for source, future in unprinted.items() if future.exception()}
+    cut_off = [name for name, error in errors.items() if isinstance(error, BrokenProcessPool)]
+    if cut_off:
+        raise notebooks.NotebookFailed(
+            f"a process ended while {' and '.join(cut_off)} ran, probably because memory was short: close "
+            f"other programs, and run one at a time, such as `python -m contrastlib run {cut_off[0]}`")
+    if errors and all(isinstance(error, notebooks.NotebookFailed) for error in errors.values()):
+        raise notebooks.NotebookFailed("\n\n".join(map(str, errors.values())))
+    for error in errors.values():
         raise error
 
 
-def _work_through(submit: Callable[..., Future[str]], plan: Plan, jobs: int, bar: tqdm) -> list[Future[str]]:
+def _work_through(
+    submit: Callable[..., Future[str]], plan: Plan, jobs: int, bar: tqdm,
+) -> dict[Path, Future[str]]:
     """Start the notebooks, at most ``jobs`` at a time, and print the results in the order of the plan.
 
     Returns:
@@ -209,14 +228,18 @@ def _work_through(submit: Callable[..., Future[str]], plan: Plan, jobs: int, bar
     while running or (waiting and not failed):
         while waiting and not failed and len(running) < jobs:  # none is queued: after a failure it would run
             source, own = waiting.pop(0)
-            started[source] = submit(source, own)
+            try:
+                started[source] = submit(source, own)
+            except BrokenProcessPool as error:  # a process has just ended
+                started[source] = Future()
+                started[source].set_exception(error)
             running.add(started[source])
         done, running = wait(running, return_when=FIRST_COMPLETED)
         bar.update(len(done))
         failed = failed or any(future.exception() for future in done)
         while not failed and unprinted and unprinted[0] in started and started[unprinted[0]].done():
             tqdm.write(started[unprinted.pop(0)].result())
-    return [started[source] for source in unprinted if source in started]
+    return {source: started[source] for source in unprinted if source in started}
 
 
 def _turn(name: str) -> int:
@@ -224,11 +247,30 @@ def _turn(name: str) -> int:
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
-def _take_row(taken: Synchronized[int], lock: Any) -> None:
-    """Give this process its own line of the terminal, below the progress bar of all notebooks."""
-    from contrastlib.report import notebooks
+def _begin(taken: Synchronized[int], lock: Any) -> None:
+    """Prepare a process that runs notebooks, with its own line of the terminal below the bar of all of them.
 
+    It ends with the process that started it. Ctrl-C is for that process, which then terminates this one.
+    """
+    from contrastlib.report import notebooks
+    from contrastlib.report.lifelines import end_with_parent
+
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(failures.INTERRUPTED))
     tqdm.set_lock(lock)
     with taken.get_lock():
         taken.value += 1
         notebooks.bar_row = taken.value
+
+
+def _until_terminated(work: Callable[[Path, dict[str, Any]], str], source: Path, own: dict[str, Any]) -> str:
+    """Call ``work`` for a notebook. If this process is terminated meanwhile, it ends with the kernel.
+
+    It would otherwise wait for the next notebook.
+    """
+    try:
+        with failures.noted():
+            return work(source, own)
+    except SystemExit:
+        os._exit(failures.INTERRUPTED)

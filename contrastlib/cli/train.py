@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrastlib import assets
-from contrastlib.assets import WEIGHTS, DataError
+from contrastlib.assets import WEIGHTS
 from contrastlib.assets.records import Training
-from contrastlib.cli import positive, writable
+from contrastlib.assets.writing import writable
+from contrastlib.cli import arguments as types
 
 if TYPE_CHECKING:
     from contrastlib.datasets.base import ImageSet
@@ -37,20 +36,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "networks",
+        type=types.name,
         nargs="*",
         metavar="NETWORK",
         help=f"any of {', '.join(_trainable())} (default: those for the drawn birds)",
     )
     parser.add_argument(
-        "--epochs", type=positive, help="passes through the images (default: as in the network's recipe)"
+        "--epochs",
+        type=types.positive,
+        help="passes through the images (default: as in the network's recipe)",
     )
     parser.add_argument(
-        "--pictures", type=positive, default=9000, help="how many birds to train on (default: 9000)"
+        "--pictures", type=types.positive, default=9000, help="how many birds to train on (default: 9000)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the weights, the order and mirroring of images (default: 0)"
+        "--seed",
+        type=types.whole,
+        default=0,
+        help="of the weights, the order and mirroring of images, from 0 (default: 0)",
     )
-    parser.add_argument("--output", type=Path, default=WEIGHTS, help="a folder (default: data/weights)")
+    parser.add_argument("--output", type=types.path, default=WEIGHTS, help="a folder (default: data/weights)")
     parser.set_defaults(func=train)
 
 
@@ -58,25 +63,19 @@ def train(arguments: argparse.Namespace) -> int:
     """Train each network and print its scores.
 
     Returns:
-        The exit status: 2 if a name is unknown, data are missing, a checkpoint belongs to another run, the
-        loss diverged, or nothing can be written.
+        The exit status, 0.
+
+    Raises:
+        ValueError: A name is unknown, a checkpoint belongs to another run, or the loss diverged.
+        DataError: Data are missing, or nothing can be written.
     """
     known = _trainable()
     unknown = sorted(set(arguments.networks) - set(known))
     if unknown:
-        print(
-            f"contrastlib train: no small network is called {unknown[0]!r}; "
-            f"the names are: {', '.join(known)}",
-            file=sys.stderr,
-        )
-        return 2
+        raise ValueError(f"no small network is called {unknown[0]!r}; the names are: {', '.join(known)}")
     on_birds = [name for name, training in known.items() if training.images == "birds"]
-    for name in arguments.networks or on_birds:
-        try:
-            scores = _train(name, known[name], arguments)["test"]
-        except (ValueError, DataError) as error:
-            print(f"contrastlib train: {error}", file=sys.stderr)
-            return 2
+    for name in dict.fromkeys(arguments.networks or on_birds):
+        scores = _train(name, known[name], arguments)["test"]
         print(
             f"{name}: test accuracy {scores['accuracy']:.1%}, second probability above 0.1 in "
             f"{scores['share_p2_above_0.1']:.1%}, third in {scores['share_p3_above_0.1']:.1%} of the images"

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from contrastlib import assets
-from contrastlib.datasets.base import Photographs
+from contrastlib.datasets.base import Photographs, wrong_label
 
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}
 """Indices of the 59 classes of ImageNet-1k that are birds."""
@@ -52,11 +52,12 @@ class Archive(Photographs):
         """Read the index of the archive."""
         self.path, self.checksum = assets.path(file), assets.file(file).sha256
         only = assets.imported(only) if isinstance(only, str) else only
+        class_names = list(class_names)
         try:
-            entries = [(row["file"], int(row[label].partition(" ")[0])) for row in self._index()]
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise assets.CorruptFile(
-                f"{self.path} is not a zip archive with a valid index.csv: {error}") from error
+            entries = self._index(label, len(class_names))
+        except Exception as error:  # zipfile, csv and decoders raise errors of many kinds
+            raise assets.CorruptFile(f"{self.path} is not a zip archive with a valid index.csv: {error}. "
+                                     "Replace it by a whole one.") from error
         absent = {file for file, _ in entries} - set(self._zip().namelist())
         if absent:
             raise assets.CorruptFile(f"the index.csv of {self.path} lists images that the archive does not "
@@ -68,9 +69,27 @@ class Archive(Photographs):
         """Open the image with this name in the archive."""
         return Image.open(io.BytesIO(self._zip().read(name)))
 
-    def _index(self) -> list[dict[str, str]]:
+    def _index(self, label: str, classes: int) -> list[tuple[str, int]]:
+        """Read (name, label) of each image.
+
+        Raises:
+            ValueError: A line has no such columns, or no label of a class. The message has its number.
+        """
+        entries = []
         with self._zip().open("index.csv") as table:
-            return list(csv.DictReader(io.TextIOWrapper(table, encoding="utf-8")))
+            rows = csv.DictReader(io.TextIOWrapper(table, encoding="utf-8"))
+            for row in rows:
+                try:
+                    name, text = row["file"], row[label]
+                    number = int((text or "").partition(" ")[0])
+                except KeyError as error:
+                    raise ValueError(f"it has no column {error}") from error
+                except ValueError as error:
+                    raise ValueError(f"line {rows.line_num}: {text!r} is no label") from error
+                if why := wrong_label(number, classes):
+                    raise ValueError(f"line {rows.line_num}: {why}")
+                entries.append((name, number))
+        return entries
 
     def _zip(self) -> zipfile.ZipFile:
         # Opened once in each process: forked workers would share the file position of an open file.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -94,6 +95,7 @@ class Photographs(ImageSet):
 
     Raises:
         ValueError: ``crops`` is neither 1 nor 5, or the crop is larger than the resized photograph.
+        CorruptFile: A label is none of the classes.
     """
 
     def __init__(self, name: str, class_names: Iterable[str], entries: Iterable[tuple[str, int]], *,
@@ -109,6 +111,9 @@ class Photographs(ImageSet):
         self.name, self.class_names, self.entries = name, list(class_names), list(entries)
         self.resize, self.crop, self.crops = resize, crop, crops
         self.interpolation = InterpolationMode(interpolation)
+        for photograph, label in self.entries:
+            if why := wrong_label(label, len(self.class_names)):
+                raise CorruptFile(f"{photograph} of {name}: {why}")
 
     def __len__(self) -> int:
         """Return the number of crops."""
@@ -125,15 +130,44 @@ class Photographs(ImageSet):
             raise IndexError(f"there is no image {index} in {self.name}, which has {len(self)}")
         group, position = divmod(index % len(self), self.crops)
         name, label = self.entries[group]
-        try:
+        with reading(f"{name} of {self.name}"):
             image = crop(self.open(name), self.resize, self.crop, CROPS[position], self.interpolation)
-        except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for broken images, and in_rgb
-            raise CorruptFile(f"{name} of {self.name} cannot be read as an image: {error}") from error
         return Example(image, label, group, name)
 
     def open(self, name: str) -> Image.Image:
         """Open the photograph with this name, before resizing."""
         raise NotImplementedError
+
+
+def wrong_label(label: int, classes: int) -> str:
+    """Say what is wrong with a label. Empty if nothing is.
+
+    >>> wrong_label(2, 2)
+    'the label 2 is none of the 2 classes, which are counted from 0: correct it'
+    """
+    if 0 <= label < classes:
+        return ""
+    return f"the label {label} is none of the {classes} classes, which are counted from 0: correct it"
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn the errors of decoders, which are of many kinds, into one that names the image and the remedy.
+
+    Args:
+        what: The image, for the message.
+
+    Raises:
+        CorruptFile: The image cannot be read.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise CorruptFile(
+            f"{what} cannot be read as an image: {error}. Replace the file, or get the data set again."
+        ) from error
 
 
 SQUEEZE = "squeeze"

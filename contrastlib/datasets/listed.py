@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from contrastlib.datasets.base import CROPS, SQUEEZE, Photographs
+from contrastlib.datasets.base import CROPS, SQUEEZE, Photographs, reading
 from contrastlib.datasets.sources import missing
 
 Box = tuple[float, float, float, float]
@@ -108,7 +108,8 @@ class Listed(Photographs):
     def _to_crop(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (scale, offset) in x and y that map pixels of the photograph to pixels of the crop."""
         group, position = divmod(index % len(self), self.crops)
-        with Image.open(self.root / self.entries[group][0]) as image:
+        name = self.entries[group][0]
+        with reading(f"{name} of {self.name}"), Image.open(self.root / name) as image:
             size = np.array(image.size)
         if self.resize == SQUEEZE:
             return self.crop / size, np.zeros(2)

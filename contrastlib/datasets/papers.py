@@ -1,26 +1,31 @@
 """The data sets of the papers, read in the folder layout of their authors or of torchvision.
 
-None of them is part of the repository, and the licence of ImageNet forbids redistribution. Each belongs in
-its own folder below ``assets.root()``. If something is missing, the error names its source and its folder.
+None of them is part of the repository. Each belongs in its own folder below ``assets.root()``. If something
+is missing, the error names its source and its folder.
 """
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterable
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 from torchvision import datasets as torchvision_datasets
-from torchvision.datasets.utils import extract_archive
 
 from contrastlib import assets
 from contrastlib.datasets import sources
-from contrastlib.datasets.listed import Annotation, Listed
-from contrastlib.datasets.sources import check_split, missing
+from contrastlib.datasets.base import wrong_label
+from contrastlib.datasets.listed import Annotation, Box, Listed
+from contrastlib.datasets.sources import check_split, corrupt, missing, unpack
 
 
 class ImageNetVal(Listed):
@@ -38,7 +43,7 @@ class ImageNetVal(Listed):
 
     Raises:
         MissingFile: ``meta.bin`` or ``val`` does not exist.
-        CorruptFile: ``val`` does not hold all classes.
+        CorruptFile: ``meta.bin`` is damaged, or ``val`` does not hold all classes.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -50,9 +55,11 @@ class ImageNetVal(Listed):
                 raise missing("imagenet-val", f"{root / part} is not there")
         try:
             listed = torchvision_datasets.ImageNet(root, split="val", loader=str)
-        except (RuntimeError, FileNotFoundError) as error:
-            raise assets.CorruptFile(f"{root} does not hold imagenet-val: {error}") from error
-        expected = torchvision_datasets.imagenet.load_meta_file(root)[0]
+            expected = torchvision_datasets.imagenet.load_meta_file(root)[0]
+        except Exception as error:  # a damaged meta.bin raises errors of many kinds
+            why = "meta.bin is damaged" if isinstance(error, UnpicklingError) else error
+            raise assets.CorruptFile(f"{root} does not hold imagenet-val: {why}: delete meta.bin and val/ "
+                                     "and unpack the archives anew") from error
         if set(listed.wnids) != set(expected):
             raise assets.CorruptFile(
                 f"{root / 'val'} holds {len(listed.wnids)} classes, and not the {len(expected)} of meta.bin: "
@@ -66,6 +73,7 @@ class ImageNetVal(Listed):
 
         Raises:
             MissingFile: The boxes of the image do not exist.
+            CorruptFile: The file of its boxes is damaged.
         """
         name = Path(self.entries[index % len(self) // self.crops][0]).stem
         if name not in self._box_files:
@@ -73,13 +81,19 @@ class ImageNetVal(Listed):
                 f"the bounding boxes of {name} are not in {self._box_folder}: get "
                 "ILSVRC2012_bbox_val_v3.tgz, after a login at "
                 "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php, and unpack it there")
-        objects = ElementTree.parse(self._box_files[name]).findall("object")
-        notes = []
-        for each in objects:
-            box = [float(each.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-            label = self.wnids[each.findtext("name")]
-            notes += [Annotation(inside, label, {}) for inside in self._boxes_in_crop(index, [box])]
-        return notes
+        return [Annotation(inside, label, {}) for label, box in self._objects_in(self._box_files[name])
+                for inside in self._boxes_in_crop(index, [box])]
+
+    def _objects_in(self, file: Path) -> list[tuple[int, Box]]:
+        """Read label and box of each object in an XML file."""
+        sides = ("xmin", "ymin", "xmax", "ymax")
+        try:
+            return [(self.wnids[each.findtext("name")],
+                     tuple(finite(each.findtext(f"bndbox/{side}", "")) for side in sides))
+                    for each in ElementTree.parse(file).findall("object")]
+        except (ElementTree.ParseError, KeyError, ValueError) as error:
+            why = f"there is no class {error}" if isinstance(error, KeyError) else error
+            raise corrupt("imagenet-val", file, why) from error
 
     @property
     def _box_folder(self) -> Path:
@@ -106,22 +120,25 @@ class CUB200(Listed):
     Raises:
         ValueError: The data set has no such split.
         MissingFile: A table does not exist.
-        CorruptFile: The tables contradict each other.
+        CorruptFile: A line of a table is wrong, or the tables contradict each other.
     """
 
     def __init__(self, split: str = "test", **options: Any) -> None:
         """Read the tables."""
         check_split("cub200", split)
         self.folder = sources.folder("cub200")
-        try:
-            labels = {key: int(label) - 1 for key, label in self._table("image_class_labels.txt")}
-            wanted = str(int(split == "train"))
-            chosen = {key for key, train in self._table("train_test_split.txt") if train == wanted}
+        names = [name.split(".", 1)[-1].replace("_", " ") for _, name in self._table("classes.txt")]
+
+        def counted_from_0(text: str) -> int:
+            if why := wrong_label(int(text) - 1, len(names)):
+                raise ValueError(why)
+            return int(text) - 1
+
+        labels = dict(self._table("image_class_labels.txt", counted_from_0))
+        wanted = str(int(split == "train"))
+        chosen = {key for key, train in self._table("train_test_split.txt") if train == wanted}
+        with self._fitting():
             entries = [(file, labels[key]) for key, file in self._table("images.txt") if key in chosen]
-            names = [name.split(".", 1)[-1].replace("_", " ") for _, name in self._table("classes.txt")]
-        except (KeyError, ValueError) as error:
-            raise assets.CorruptFile(
-                f"the tables in {self.folder} do not fit each other: {error!r}") from error
         super().__init__("cub200", self.folder / "images", names, entries, **options)
 
     def annotations(self, index: int) -> list[Annotation]:
@@ -131,7 +148,8 @@ class CUB200(Listed):
             MissingFile: ``bounding_boxes.txt`` or a table of parts does not exist.
         """
         file, label = self.entries[index % len(self) // self.crops]
-        x, y, width, height = self._birds[file]
+        with self._fitting():
+            x, y, width, height = self._birds[file]
         scale, offset = self._to_crop(index)
         positions = {part: np.array(xy) * scale + offset for part, xy in self._parts.get(file, {}).items()}
         parts = {part: tuple(xy.tolist()) for part, xy in positions.items()
@@ -140,32 +158,73 @@ class CUB200(Listed):
         return [Annotation(box, label, parts) for box in boxes]
 
     @cached_property
-    def _birds(self) -> dict[str, list[float]]:
-        names = dict(self._table("images.txt"))
-        return {names[key]: [float(value) for value in row.split()]
-                for key, row in self._table("bounding_boxes.txt")}
+    def _birds(self) -> dict[str, Box]:
+        names, boxes = dict(self._table("images.txt")), self._table("bounding_boxes.txt", _box)
+        with self._fitting():
+            return {names[key]: box for key, box in boxes}
 
     @cached_property
     def _parts(self) -> dict[str, dict[str, tuple[float, float]]]:
         files_of, names = dict(self._table("images.txt")), dict(self._table("parts/parts.txt"))
         found: dict[str, dict] = {}
-        for key, row in self._table("parts/part_locs.txt"):
-            part, x, y, visible = row.split()
-            if visible == "1":
-                found.setdefault(files_of[key], {})[names[part]] = (float(x), float(y))
+        with self._fitting():
+            for key, (part, position, visible) in self._table("parts/part_locs.txt", _part):
+                if visible:
+                    found.setdefault(files_of[key], {})[names[part]] = position
         return found
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Name the tables if one has a key that another one lacks."""
+        try:
+            yield
+        except KeyError as error:
+            raise assets.CorruptFile(
+                f"the tables in {self.folder} do not fit each other: one lacks {error}. Delete the folder "
+                "and run `python -m contrastlib data fetch cub200`.") from error
 
     def _annotation_files(self) -> list[Path]:
         return [self.folder / name for name in ("bounding_boxes.txt", "parts/part_locs.txt")]
 
-    def _table(self, name: str) -> list[list[str]]:
-        """Return the rows of a table, each split at its first space."""
-        path = self.folder / name
+    def _table(self, name: str, parse: Callable[[str], Any] = str) -> list[tuple[str, Any]]:
+        """Return the rows of a table: the key, and the parsed rest of the line."""
+        path, rows = self.folder / name, []
         sys.audit("contrastlib.file", path)
         if not path.is_file():
             raise missing("cub200", f"{path} is not there")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [line.split(maxsplit=1) for line in lines if line.strip()]
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            if line.strip():
+                try:
+                    key, rest = line.decode().split(maxsplit=1)
+                    rows.append((key, parse(rest.strip())))
+                except ValueError as error:
+                    raise corrupt("cub200", f"line {number} of {path}", error) from error
+        return rows
+
+
+def finite(text: str) -> float:
+    """Read a finite number.
+
+    Raises:
+        ValueError: The text is none.
+
+    >>> finite("2.5")
+    2.5
+    """
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not finite")
+    return number
+
+
+def _box(text: str) -> Box:
+    x, y, width, height = map(finite, text.split())
+    return x, y, width, height
+
+
+def _part(text: str) -> tuple[str, tuple[float, float], bool]:
+    part, x, y, visible = text.split()
+    return part, (finite(x), finite(y)), visible == "1"
 
 
 def from_torchvision(name: str, maker: str, split: str = "test", **options: Any) -> Listed:
@@ -180,15 +239,19 @@ def from_torchvision(name: str, maker: str, split: str = "test", **options: Any)
     Raises:
         ValueError: The data set has no such split.
         MissingFile: torchvision does not find its files.
+        CorruptFile: torchvision cannot read its files.
     """
     check_split(name, split)
     sys.audit("contrastlib.file", sources.folder(name))
+    folder = sources.folder(name)
     try:
         listed = getattr(torchvision_datasets, maker)(assets.root(), split=split, loader=str)
+        entries = _entries(listed, folder)
     except (RuntimeError, FileNotFoundError) as error:
         raise missing(name, str(error)) from error
-    folder = sources.folder(name)
-    return Listed(name, folder, map(str, listed.classes), _entries(listed, folder), **options)
+    except Exception as error:  # damaged tables raise errors of many kinds
+        raise corrupt(name, f"a table in {folder}", f"{type(error).__name__}: {error}") from error
+    return Listed(name, folder, map(str, listed.classes), entries, **options)
 
 
 def fetch(name: str) -> Path:
@@ -217,7 +280,7 @@ def fetch(name: str) -> Path:
             for split in record.splits:
                 make = getattr(torchvision_datasets, record.arguments["maker"])
                 make(assets.root(), split=split, download=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, tarfile.TarError, EOFError, zlib.error) as error:
         raise missing(name, str(error)) from error
     return folder
 
@@ -227,7 +290,7 @@ def _fetch_archive(record: assets.DataSet) -> None:
 
     archive = assets.root() / record.source.rpartition("/")[2]
     download(record.source, archive, f"md5:{record.md5}")
-    extract_archive(str(archive), str(archive.parent))
+    unpack(archive, record.folder)
 
 
 def _entries(listed: Iterable[tuple[str, int]], root: Path) -> list[tuple[str, int]]:

@@ -23,6 +23,8 @@ def open_photo(path: Path) -> Image.Image:
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name one picture")
+    if path.exists() and not path.is_file():  # a pipe would wait for a writer
+        raise ValueError(f"{path} is not a file: save the picture, and name it")
     try:
         with Image.open(path) as image:
             return in_rgb(image)
@@ -30,7 +32,11 @@ def open_photo(path: Path) -> Image.Image:
         raise ValueError(f"there is no file {path}") from None
     except UnidentifiedImageError:
         raise ValueError(f"{path} is not a picture that Pillow can read: save it as JPEG or PNG") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} cannot be read: {error}: save it with fewer pixels") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise errors of many kinds
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
@@ -46,11 +52,14 @@ def in_rgb(image: Image.Image) -> Image.Image:
         The converted image.
 
     Raises:
-        ValueError: The image holds 32-bit integers or floating-point numbers, whose range is unknown.
+        ValueError: The image has a side of 0 pixels, or holds 32-bit integers or floating-point numbers,
+            whose range is unknown.
 
     >>> in_rgb(Image.new("I;16", (1, 1), 65535)).getpixel((0, 0))
     (255, 255, 255)
     """
+    if 0 in image.size:
+        raise ValueError(f"the image has {image.width} x {image.height} pixels: each side must be at least 1")
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F"):
         raise ValueError(f"the range of its values is unknown (mode {image.mode}): save it with 8 bits")

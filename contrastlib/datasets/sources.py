@@ -1,7 +1,9 @@
-"""Sources and folders of the data sets that the papers use."""
+"""Sources and folders of the data sets that the papers use, and their archives."""
 
 from __future__ import annotations
 
+import tarfile
+import tempfile
 from pathlib import Path
 
 from contrastlib import assets
@@ -54,3 +56,40 @@ def missing(name: str, why: str) -> assets.MissingFile:
     remedy = record.remedy.format(name=name, folder=folder(name))
     return assets.MissingFile(f"{name} ({record.what}) is not complete: {why.rstrip('.')}. "
                               f"It comes from {record.source}: {remedy}.")
+
+
+def corrupt(name: str, what: Path | str, why: object) -> assets.CorruptFile:
+    """Return the error for a damaged file of a data set.
+
+    Args:
+        name: Name of the data set.
+        what: The file, or the file and the line.
+        why: What is wrong with it.
+
+    >>> print(corrupt("food101", "test.json", "it is empty"))
+    test.json of food101 cannot be read: it is empty. Delete it and get it again from
+    https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/.
+    """
+    return assets.CorruptFile(f"{what} of {name} cannot be read: {why}. Delete it and get it again from "
+                              f"{papers()[name].source}.")
+
+
+def unpack(archive: Path, name: str) -> None:
+    """Unpack a folder of a tar archive beside the archive. The folder gets its name when it is complete.
+
+    Args:
+        archive: The archive.
+        name: Name of the folder.
+
+    Raises:
+        FileExistsError: There is such a folder.
+        tarfile.TarError: The archive is damaged, or a path in it leads out of the folder.
+    """
+    folder = archive.parent / name
+    if folder.exists():
+        raise FileExistsError(f"{folder} is there already, and is not complete: remove it and try again")
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=archive.parent) as scratch:
+        with tarfile.open(archive) as content:
+            content.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4
+            content.extractall(scratch)
+        (Path(scratch) / name).replace(folder)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from contrastlib.autograd import check_images, forward
+from contrastlib.autograd.final_activation import REPLACED
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers._arguments import Baseline, as_baseline, cotangent_of
 from contrastlib.explainers._functions import function_name
@@ -100,6 +101,7 @@ class _Rescaled(TorchFunctionMode):
         if name in POOLS:
             return _pooled(name, z, args[1:], kwargs)
         output = _activated(lambda leaf: func(leaf, *args[1:], **kwargs), z)
+        output.grad_fn.metadata[REPLACED] = name, z.grad_fn
         in_place = func.__name__.endswith("_") or kwargs.get("inplace")
         return z.copy_(output) if in_place else output
 

@@ -27,7 +27,7 @@ from contrastlib.autograd import (
     LinearInputsDropped,
     as_found,
     check_images,
-    check_output,
+    read_logits,
     recording,
 )
 from contrastlib.contrasts import ContrastFn
@@ -64,7 +64,8 @@ def terms(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> dict[str
     Returns:
         Name of a layer -> its term, (B, K, h, w) or (N, B, K, h, w), in the unit of the score <w, y>. The
         term of a layer without spatial positions is a sum, (B,) or (N, B). The first term is that of the
-        input. Its name is that of the normalising module, or "input".
+        input. Its name is that of the normalising module, or "input"; or "input (pixels)" if a module is
+        called "input".
 
     Raises:
         TypeError: The images or the logits have a wrong type.
@@ -83,10 +84,15 @@ def terms(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> dict[str
     score = (cotangent * record.logits).sum(dim=-1)
     del record  # so that the memory of each gradient is freed when its term is computed
     found, total, size = {}, torch.zeros_like(score), score.abs()
-    source = source if source in outputs else INPUT
+    source = source if source in outputs else _pixels(model)
     shift = _shift(model, images, source) * gradients.pop(FIRST_INPUT) if FIRST_INPUT in outputs else 0
     for name in (source, *(name for name in biased if name in outputs)):
         output = outputs[name]
+        if len(output) != len(images):
+            raise ValueError(
+                f"layer {name!r} gives {len(output)} rows for {len(images)} images, so its bias has "
+                "no image: use a method that needs no biases, such as input_x_gradient"
+            )
         term = gradients.pop(name) * (output if name == source else _bias(biased[name], output))
         term = term + shift if name == source else term
         flat = term.flatten(score.ndim)
@@ -98,7 +104,7 @@ def terms(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> dict[str
 
 def _sources(model: nn.Module) -> tuple[str, dict[str, nn.Module]]:
     """Return the name of the module whose output is x, and the modules that add a bias if they run."""
-    source, biased = INPUT, {}
+    source, biased = _pixels(model), {}
     for name, module in model.named_modules():
         if name and not list(module.children()) and hasattr(module, "mean") and hasattr(module, "std"):
             source = name
@@ -109,16 +115,22 @@ def _sources(model: nn.Module) -> tuple[str, dict[str, nn.Module]]:
     return source, biased
 
 
+def _pixels(model: nn.Module) -> str:
+    """Return the name of the pixels, which no module of the model has."""
+    return f"{INPUT} (pixels)" if isinstance(getattr(model, INPUT, None), nn.Module) else INPUT
+
+
 def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]) -> ForwardPass:
     """Run the model once and record x, the outputs of the biased modules, and the input of the first layer.
 
     The input of the first layer is recorded only if it differs from x.
     """
     check_images(model, images)
+    pixels = _pixels(model)
     modules = {name: module for name, module in model.named_modules() if name in {source, *biased}}
 
     def keep(first_input: Tensor) -> Tensor:
-        found = recorded.get(source, recorded[INPUT])
+        found = recorded.get(source, recorded[pixels])
         is_x = first_input.shape == found.shape and torch.equal(first_input, found)
         if not first_input.requires_grad or first_input.shape != found.shape or is_x:
             return first_input
@@ -127,10 +139,9 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
 
     with as_found(model):
         # The images are recorded, so cotangents are propagated one after the other, which needs less memory.
-        recorded = {INPUT: images.detach().clone().requires_grad_()}
+        recorded = {pixels: images.detach().clone().requires_grad_()}
         with LinearInputsDropped(), _refusing(model), recording(modules, recorded), _first_layer(model, keep):
-            logits = model(recorded[INPUT].clone())
-    check_output(logits, len(images))
+            logits = read_logits(model(recorded[pixels].clone()), len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)
 
 
@@ -148,7 +159,7 @@ def _shift(model: nn.Module, images: Tensor, source: str) -> Tensor:
         return torch.zeros_like(output)
 
     with as_found(model), torch.no_grad(), _first_layer(model, stop), ExitStack() as hooks:
-        if source != INPUT:
+        if source != _pixels(model):
             hooks.callback(model.get_submodule(source).register_forward_hook(zero).remove)
         try:
             model(torch.zeros_like(images[:1]))

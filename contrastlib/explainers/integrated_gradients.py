@@ -68,6 +68,7 @@ def integrated_gradients(
         TypeError: The images, the cotangent or the baseline have a wrong type.
         ValueError: They have a wrong shape or wrong values, ``steps`` or ``batch`` is below 1, or
             ``contrast_at`` is unknown.
+        FloatingPointError: The map of an image is not finite.
 
     >>> from contrastlib.contrasts import probability
     >>> _ = torch.manual_seed(0)
@@ -95,7 +96,22 @@ def integrated_gradients(
         cotangent = torch.stack(weights, dim=-3).flatten(-3, -2)
         gradients = record.pull_back(cotangent)["input"]
         total = total + gradients.unflatten(-4, points.shape[:2]).sum(dim=-5)
-    return (images - start) * total / steps
+    maps = (images - start) * total / steps
+    _check_finite(maps)
+    return maps
+
+
+def _check_finite(maps: Tensor) -> None:
+    """Raise an error if maps (..., B, K, H, W) overflow. A finite sum, which is quick, means finite maps."""
+    if maps.sum().isfinite():
+        return
+    bad = ~maps.isfinite().all(dim=-1).all(dim=-1).all(dim=-1)
+    if bad.any():
+        rows = bad.view(-1, bad.shape[-1]).any(dim=0).nonzero().flatten().tolist()
+        raise FloatingPointError(
+            f"integrated gradients of image {', '.join(map(str, rows))} overflow {maps.dtype}: scale the "
+            "images as the model was trained, such as to [0, 1], or use float64 with model.double()"
+        )
 
 
 def _midpoints(steps: int, like: Tensor) -> Tensor:

@@ -21,6 +21,26 @@ KNOWN = {"shared": (False, True), "keep": ("all", "positive", "negative"), "fill
 """Possible values of these fields, except of the opacity."""
 
 
+def check_lists(**given: Any) -> None:
+    """Check that arguments are lists, and not a single picture or network.
+
+    Args:
+        **given: Name -> argument.
+
+    Raises:
+        TypeError: An argument is no list.
+
+    >>> check_lists(networks="birds_vgg")
+    Traceback (most recent call last):
+    TypeError: networks must be a list, got 'birds_vgg': write networks=['birds_vgg']
+    """
+    for name, value in given.items():
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            shown = repr(value) if isinstance(value, str) else f"a {type(value).__name__}"
+            inner = shown if isinstance(value, str) else "..."
+            raise TypeError(f"{name} must be a list, got {shown}: write {name}=[{inner}]")
+
+
 def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], classes: int, name: str) -> None:
     """Check the arguments of an explorer.
 

@@ -142,6 +142,31 @@ class _Photograph(Picture):
         return self.tensor(networks[0])
 
 
+def as_picture(picture: Picture | Image.Image | str | Path) -> Picture:
+    """Return a picture for a PIL image or the path of an image file, or a picture itself.
+
+    Args:
+        picture: A picture, an image or a path.
+
+    Raises:
+        TypeError: It is something else; the message says what to wrap it in.
+        ValueError: The file does not exist or is not an image.
+
+    >>> as_picture(Image.new("RGB", (60, 40))).title
+    'Your picture'
+    """
+    if isinstance(picture, Picture):
+        return picture
+    if isinstance(picture, Image.Image | str | Path):
+        return photograph(picture)
+    remedy = {
+        Tensor: "wrap a tensor (3, H, W) in [0, 1] in torchvision.transforms.functional.to_pil_image(...)",
+        np.ndarray: "wrap an array (H, W, 3) of uint8 in PIL.Image.fromarray(...)",
+    }.get(type(picture), "give a PIL image, the path of a file, or a picture such as "
+                         "contrastlib.explorer.bird(31)")
+    raise TypeError(f"a picture cannot be a {type(picture).__name__}: {remedy}")
+
+
 def bird(index: int, split: str = "test", caption: str | None = None) -> Picture:
     """Return a synthetic bird. Readers see it at 256 pixels, each network the same scene at its own size.
 
@@ -189,7 +214,7 @@ def first_birds(
     >>> [picture.title for picture in first_birds("birds_vgg", 2, lambda p: p[1] > 0.4)]
     ['Black-browed Warbler', 'Sable-winged Tanager']
     """
-    network = models.load(network) if isinstance(network, str) else network
+    network = models.as_classifier(network)
     images = datasets.load("birds", split=split, size=network.input_size)
     logits = (predict(network, each.image[None])[0] for each in images)
     probabilities = (each.softmax(0).sort(descending=True).values for each in logits)
@@ -211,7 +236,7 @@ def first_scenes(network: str | Classifier, wanted: int, split: str = "test") ->
     >>> first_scenes("birds_vgg", 1)[0].title
     'Ash-crowned Finch and Rust-crowned Finch'
     """
-    network = models.load(network) if isinstance(network, str) else network
+    network = models.as_classifier(network)
     scenes = datasets.load("bird-scenes", split=split, size=network.input_size)
     found = (
         index

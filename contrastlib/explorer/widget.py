@@ -6,11 +6,13 @@ import base64
 import json
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import anywidget
 import numpy as np
 import traitlets
+from PIL import Image
 
 from contrastlib import models
 from contrastlib.explorer import content, initial_state, packing, snippets
@@ -18,7 +20,7 @@ from contrastlib.explorer.arithmetic import map_of, probabilities
 from contrastlib.explorer.bundle import bundle, style
 from contrastlib.explorer.content import Progress
 from contrastlib.explorer.display import with_html
-from contrastlib.explorer.pictures import Picture
+from contrastlib.explorer.pictures import Picture, as_picture
 from contrastlib.explorer.static_fallback import sentence, still
 from contrastlib.models import Classifier
 from contrastlib.plotting import percent
@@ -32,7 +34,7 @@ class Explorer(anywidget.AnyWidget):
     about 32 a side. CLRP maps are summed over channels and squares before they are clipped at 0.
 
     Args:
-        pictures: Pictures of :mod:`contrastlib.explorer.pictures`.
+        pictures: Pictures of :mod:`contrastlib.explorer.pictures`, PIL images, or paths of image files.
         networks: Names for :func:`contrastlib.models.load`, or classifiers.
         methods: Names of methods, of which each network uses those that apply to it. None stands for the
             default methods of each network.
@@ -59,6 +61,7 @@ class Explorer(anywidget.AnyWidget):
         networks: The loaded networks.
 
     Raises:
+        TypeError: A picture or a network has another type; the message says what to wrap it in.
         ValueError: An argument is invalid; the message says what to change.
 
     >>> from contrastlib.explorer import bird
@@ -76,13 +79,15 @@ class Explorer(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, pictures: Sequence[Picture], networks: Sequence[str | Classifier],
+        self, pictures: Sequence[Picture | Image.Image | str | Path], networks: Sequence[str | Classifier],
         methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None,
         classes: int = 12, panes: Sequence[dict] | None = None, view: dict | None = None,
         name: str = "explore", progress: Progress = False,
     ) -> None:
         """Compute the maps."""
-        networks = [models.load(network) if isinstance(network, str) else network for network in networks]
+        initial_state.check_lists(pictures=pictures, networks=networks)
+        pictures = [as_picture(picture) for picture in pictures]
+        networks = [models.as_classifier(network) for network in networks]
         initial_state.check(pictures, [network.name for network in networks], layers or (), classes, name)
         self.pictures, self.networks = list(pictures), networks
         self._options = {"methods": methods, "layers": layers, "classes": classes}
@@ -94,14 +99,14 @@ class Explorer(anywidget.AnyWidget):
             _esm=bundle(export=True), _css=style(), header=header, chunks=chunks.bytes, state=header["state"],
         )
 
-    def add(self, picture: Picture, progress: Progress = False) -> None:
+    def add(self, picture: Picture | Image.Image | str | Path, progress: Progress = False) -> None:
         """Explain another picture and show it, also in widgets that are displayed already.
 
         Args:
-            picture: The picture.
+            picture: The picture, a PIL image, or the path of an image file.
             progress: As for the class. If it raises an exception, nothing is added.
         """
-        chunks = packing.Chunks(self.chunks)
+        picture, chunks = as_picture(picture), packing.Chunks(self.chunks)
         described = content.descriptions(
             [picture], self.networks, chunks, **self._options, progress=progress)
         self.pictures.append(picture)

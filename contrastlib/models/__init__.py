@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from torch import nn
+
 from contrastlib import assets
+from contrastlib.autograd import last_convolution
 from contrastlib.models import pretrained, torchvision_hub
 from contrastlib.models.classifier import Classifier
 from contrastlib.models.pretrained import build
 
-__all__ = ["MODELS", "PREFERRED", "Classifier", "build", "instead", "knows", "load", "title"]
+__all__ = ["MODELS", "PREFERRED", "Classifier", "as_classifier", "build", "instead", "knows", "load", "title"]
 
 MODELS = assets.networks()
 """Name -> record of each network of the registry. Networks of torchvision are not listed here."""
@@ -31,6 +36,7 @@ def load(name: str) -> Classifier:
         The classifier.
 
     Raises:
+        TypeError: The name is not text.
         ValueError: The name is unknown; the message has the most similar names.
         DataError: The weights are missing or corrupt.
 
@@ -38,6 +44,9 @@ def load(name: str) -> Classifier:
     >>> if assets.available("cifar10_resnet20.safetensors"):
     ...     network = load("cifar10_resnet20")
     """
+    if not isinstance(name, str):
+        raise TypeError(f"a network is loaded by its name, got {name!r} of type {type(name).__name__}: "
+                        "give text, such as 'efficientnet_lite0'")
     if name.startswith(torchvision_hub.PREFIX):
         return torchvision_hub.load(name)
     if "/" in name:
@@ -45,6 +54,39 @@ def load(name: str) -> Classifier:
     if name not in MODELS:
         raise assets.unknown("network", name, [*MODELS, *torchvision_hub.names()])
     return pretrained.load(MODELS[name])
+
+
+def as_classifier(network: str | Classifier) -> Classifier:
+    """Return a classifier for its name, or a classifier itself.
+
+    Args:
+        network: A name that :func:`load` takes, or a classifier.
+
+    Raises:
+        TypeError: It is something else. For a plain module, the message has the line that wraps it.
+        ValueError: The name is unknown.
+        DataError: The weights are missing or corrupt.
+
+    >>> as_classifier("birds_vgg").name
+    'birds_vgg'
+    """
+    if isinstance(network, Classifier):
+        return network
+    if isinstance(network, nn.Module):
+        raise TypeError(
+            f"a {type(network).__name__} has no class names and no preprocessing: wrap it, as in "
+            f"{_wrapped(network)}")
+    return load(network)
+
+
+def _wrapped(network: nn.Module) -> str:
+    """The code that makes a classifier of a network, whose classes and layer are guessed from its modules."""
+    layer = None
+    with contextlib.suppress(ValueError):  # a Transformer, or a network without convolutions
+        layer = f"network.{last_convolution(network)}"
+    linear = [module.out_features for module in network.modules() if isinstance(module, nn.Linear)] or [1000]
+    return (f"contrastlib.models.Classifier(network, name='own', class_names=[f'class {{i}}' for i in "
+            f"range({linear[-1]})], layer={layer!r}, input_size=224, checksum='none')")
 
 
 def title(name: str) -> str:

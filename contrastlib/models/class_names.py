@@ -28,9 +28,9 @@ def class_index(text: str, class_names: Sequence[str]) -> int:
     """
     text = text.strip()
     if text.removeprefix("-").isdecimal():
-        if not 0 <= int(text) < len(class_names):
-            count = len(class_names)
-            raise ValueError(f"{text} is not a class: there are {count} (0 to {count - 1})")
+        count = len(class_names)
+        if len(text) > 18 or not 0 <= int(text) < count:  # Python converts no thousands of digits
+            raise ValueError(f"{text[:18]} is not a class: there are {count} (0 to {count - 1})")
         return int(text)
     wanted = text.casefold()
     names = [_names(name.casefold()) for name in class_names]

@@ -7,7 +7,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
@@ -59,7 +58,7 @@ def load(network: assets.Network) -> Classifier:
         path, checksum = assets.path(file.name), file.sha256
     names = class_names(network)
     module = _built(network, len(names))
-    _fill(module, _state(path, network.renamed_by), path)
+    fill(module, read_weights(path, network.renamed_by), path)
     return Classifier(
         module, name=network.name, class_names=names, layer=network.layer and f"network.{network.layer}",
         input_size=network.input_size, resize=network.resize,
@@ -101,15 +100,28 @@ def load_weights(network: nn.Module, path: Path) -> None:
     Raises:
         CorruptFile: The file is not a safetensors file, or its names or shapes are not those of the network.
     """
-    _fill(network, _state(path), path)
+    fill(network, read_weights(path), path)
 
 
 def _built(network: assets.Network, num_classes: int) -> nn.Module:
     return assets.imported(network.builder)(num_classes=num_classes, **network.arguments)
 
 
-def _state(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]:
-    """Read a file of weights, which is a safetensors file unless its suffix is .pth or .pt."""
+def read_weights(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]:
+    """Read a file of weights, which is a safetensors file unless its suffix is .pth or .pt.
+
+    No code in the file is run.
+
+    Args:
+        path: The file.
+        renamed_by: Import path of a function that renames the weights.
+
+    Returns:
+        Name -> tensor.
+
+    Raises:
+        CorruptFile: The file does not hold weights.
+    """
     sys.audit("contrastlib.file", path)  # compiled code opens the file; see contrastlib.report.staleness
     try:
         if path.suffix in (".pth", ".pt"):
@@ -117,15 +129,26 @@ def _state(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]:
         else:
             state = load_file(path)
         return assets.imported(renamed_by)(state) if renamed_by else state
-    except (SafetensorError, RuntimeError, UnpicklingError, KeyError, ValueError) as error:
-        raise assets.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
+    except Exception as error:  # torch raises many kinds, IndexError for one
+        # torch recommends to run the code in the file
+        why = "it holds something else than tensors" if isinstance(error, UnpicklingError) else error
+        raise assets.CorruptFile(f"{path} does not hold weights for this network: {why}") from error
 
 
-def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Copy parameters into a network, and raise an error if some are missing or unexpected."""
+def fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Copy parameters into a network.
+
+    Args:
+        network: The network.
+        state: Name -> tensor.
+        path: The file of the parameters, which errors name.
+
+    Raises:
+        CorruptFile: Parameters are missing or unexpected, or have another shape.
+    """
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise assets.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing or unexpected:

@@ -52,6 +52,7 @@ def measured(folder: str | Path | None = None) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: The folder has no record.
+        DamagedResult: A record is damaged. The message names its file.
     """
     folder = FOLDER if folder is None else Path(folder)
     records = [load(path) for path in sorted(folder.glob("*.parquet"))]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from contrastlib.report.provenance import as_list, deciding_releases
-from contrastlib.report.shards import load
+from contrastlib.report.shards import DamagedResult, load
 
 
 def path_of(study: str, network: str, folder: Path) -> Path:
@@ -39,11 +39,14 @@ def reusable(
             without such a hash passes.
 
     Returns:
-        The table. None if it does not exist, or if the computation differs.
+        The table. None if it does not exist, if it is damaged, which is said, or if the computation differs.
     """
     try:
         table = load(path)
-    except (FileNotFoundError, ValueError):  # none, or a damaged one
+    except FileNotFoundError:
+        return None
+    except DamagedResult:
+        print(f"{path} is damaged, computed again")
         return None
     record = table.attrs["provenance"]
     same = (

@@ -16,6 +16,8 @@ from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
 
+from contrastlib.report.lifelines import end_with_parent
+
 NAME = "contrastlib-forked"
 """Name of the provisioner in the entry points, and value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``."""
 PRELOADED = ("torch", "torchvision", "scipy.stats", "pandas", "ipykernel.kernelapp")
@@ -70,12 +72,15 @@ class _Forked:
 def run_kernel(arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
     """Run a kernel in a forked process, as ``python -m ipykernel_launcher`` does.
 
+    The kernel, with all that its cells started, ends with the process that asked for it.
+
     Args:
         arguments: Command-line arguments of the kernel.
         environment: Environment variables.
         folder: Working directory. None for the present one.
     """
     os.setsid()
+    end_with_parent()
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))

@@ -11,11 +11,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import nbformat
 
+from contrastlib.assets.writing import writing
 from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.shards import RESULTS
 
@@ -62,16 +63,30 @@ def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -
     Returns:
         Messages for the user about copies that were updated, and about edited copies of which a new version
         exists.
+
+    Raises:
+        ValueError: There are no notebooks, as in an installation without the repository.
+        CannotWrite: A file of the working copy cannot be written.
     """
+    sources = sorted(notebooks.glob("*.ipynb"))
+    if not sources:
+        raise ValueError(
+            f"there are no notebooks in {notebooks}: they are part of contrastlib's repository, but not of "
+            "the installed package. Run the command in a clone of the repository")
+    with writing(folder):
+        return _prepare(folder, notebooks, sources)
+
+
+def _prepare(folder: Path, notebooks: Path, sources: Sequence[Path]) -> list[str]:
+    """Create or update the working copy of some notebooks; the messages of :func:`prepare`."""
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     for name in ("book", "data"):
-        if not (folder / name).exists():
+        if not os.path.lexists(folder / name):
             (folder / name).symlink_to(REPOSITORY / name, target_is_directory=True)
     for file in notebooks.glob("matplotlibrc"):
         shutil.copy(file, folder / "notebooks")
-    sources = sorted(notebooks.glob("*.ipynb"))
     kept = folder / COPIES
-    copies = json.loads(kept.read_text()) if kept.exists() else {}
+    copies = _known_copies(kept)
     said = [
         message
         for source in sources
@@ -124,6 +139,15 @@ def environment(folder: Path = FOLDER) -> dict[str, str]:
     }
 
 
+def _known_copies(kept: Path) -> dict[str, dict]:
+    """What is known of the copies. Nothing, if the file is missing or damaged: edited copies stay then."""
+    try:
+        copies = json.loads(kept.read_text(encoding="utf-8"))
+        return {name: copy for name, copy in copies.items() if isinstance(copy, dict)}
+    except (FileNotFoundError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
 def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
     """Copy a notebook if it has changed, and return a message for the user."""
     now, before = _digest(source.read_bytes()), copies.get(source.name, {})
@@ -140,8 +164,11 @@ def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
 
 
 def _cells(path: Path) -> str:
-    """Hash of the cells without their outputs."""
-    notebook = nbformat.read(path, as_version=4)
+    """Hash of the cells without their outputs; of the whole file if a user made it something else."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, nbformat.ValidationError):
+        return _digest(path.read_bytes())
     return _digest(json.dumps([[cell.cell_type, cell.source] for cell in notebook.cells]).encode())
 
 

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import nbformat
 import papermill
-import yaml
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from contrastlib import assets
-from contrastlib.report import kernel_provisioner, kernel_startup, staleness
+from contrastlib.assets.writing import check_writable, replacing, sweep
+from contrastlib.report import kernel_provisioner, kernel_startup, parameter_values, staleness
 from contrastlib.report.compression import compress
 
 REPOSITORY = staleness.REPOSITORY
@@ -54,16 +55,10 @@ bar_row = 0
 """Line of the terminal for the progress of a notebook."""
 
 
-class Values(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as in Python, and not a string."""
-
-
-Values.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
-
-
 class NotebookFailed(RuntimeError):
-    """A cell of a notebook raised an error. The message names the cell and the path of the partial result."""
+    """A notebook could not be executed to its end. The message says why, and where the partial result is."""
+
+    exit_status = 1
 
 
 def find(names: list[str]) -> list[Path]:
@@ -78,6 +73,7 @@ def find(names: list[str]) -> list[Path]:
     Raises:
         ValueError: There is no such notebook. The message lists the most similar names.
     """
+    _check_repository()
     known = {path.stem: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     if not names:
         return list(known.values())
@@ -89,7 +85,31 @@ def find(names: list[str]) -> list[Path]:
             near = difflib.get_close_matches(stem, known, n=3) or known
             raise ValueError(f"no notebook {name!r} in {NOTEBOOKS}; there are {', '.join(near) or 'none'}")
         found += matches
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _check_repository() -> None:
+    """Raise an error if this package was installed without the notebooks."""
+    if not NOTEBOOKS.is_dir():
+        raise ValueError(
+            f"there are no notebooks: they are part of contrastlib's repository, but not of the installed "
+            f"package, and there is no folder {NOTEBOOKS}. Run the command in a clone of the repository")
+
+
+def read(source: Path) -> NotebookNode:
+    """Read a notebook.
+
+    Raises:
+        ValueError: The file cannot be read as a notebook.
+    """
+    try:
+        return nbformat.read(source, as_version=4)
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, nbformat.ValidationError,
+    ) as error:  # fmt: skip
+        why = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{source} cannot be read as a notebook ({why}): restore it with `git checkout`") from error
 
 
 def defaults(source: Path) -> dict:
@@ -104,12 +124,15 @@ def defaults(source: Path) -> dict:
     Raises:
         ValueError: There is no such cell, or it has other statements than assignments of plain values.
     """
-    cells = nbformat.read(source, as_version=4).cells
-    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    tagged = [cell for cell in read(source).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise ValueError(f"{source.name} has {len(tagged)} cells tagged `parameters` instead of one")
     values = {}
-    for statement in ast.parse(tagged[0].source).body:
+    try:
+        statements = ast.parse(tagged[0].source).body
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"the parameters cell of {source.name} is no Python: {error}") from error
+    for statement in statements:
         try:
             if not isinstance(statement, ast.Assign) or len(statement.targets) > 1:
                 raise ValueError
@@ -132,13 +155,17 @@ def profile(name: str) -> dict[str, dict]:
         Notebook -> name -> value.
 
     Raises:
-        ValueError: There is no such profile.
+        ValueError: There is no such profile, or its file cannot be read as one.
     """
-    path = PROFILES / f"{name}.yaml"
-    if not path.exists():
-        there = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
-        raise ValueError(f"no profile {name!r}; there are {there}")
-    return yaml.load(path.read_text(), Values) or {}
+    _check_repository()
+    known = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+    if name not in known:
+        raise ValueError(f"no profile {name!r} in {PROFILES}; there are {', '.join(known) or 'none'}")
+    try:
+        text = known[name].read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{known[name]} cannot be read: {error}") from error
+    return parameter_values.parsed_profile(text, str(known[name]))
 
 
 def parameters(source: Path, values: dict[str, dict]) -> dict:
@@ -200,12 +227,17 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
             written.
 
     Raises:
-        NotebookFailed: A cell raised an error.
+        NotebookFailed: A cell raised an error, or the kernel ended.
+        CannotWrite: The result or a temporary file cannot be written. This is checked before the notebook
+            runs.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(output)
+    for folder in (output.parent, *staleness.CACHE.parent.glob("*")):
+        sweep(folder)
     failed = output.with_suffix(".failed.ipynb")
     with tempfile.TemporaryDirectory() as scratch:
         log, raw, started = Path(scratch) / "log", Path(scratch) / source.name, time.time()
+        check_writable(raw)
         first = f"__import__('runpy').run_path({kernel_startup.__file__!r})['prepare']"
         first += f"({str(log)!r}, {[str(folder) for folder in staleness.watched()]!r})"
         try:
@@ -229,11 +261,21 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
                 f"{_indented(error.source)}\n\n{error.ename}: {error.evalue}\n\n"
                 f"What ran so far, with the traceback: {failed}"
             ) from None
+        except RuntimeError as error:
+            if not isinstance(error, DeadKernelError) and not str(error).startswith("Kernel "):
+                raise
+            raise NotebookFailed(_dead(source)) from error
         text = normalise(raw.read_text())
         _write(output, without_scripts(text) if stored else text)
         if not stored:
             staleness.write_stamp(source, output, values, log, started)
     failed.unlink(missing_ok=True)
+
+
+def _dead(source: Path) -> str:
+    """What to say about a notebook whose kernel died or did not start."""
+    return (f"{source.name}: its kernel ended, probably because memory was short: close other programs, and "
+            f"run it alone with `python -m contrastlib run {source.stem}`")
 
 
 def keep_time(name: str, seconds: int) -> None:
@@ -375,6 +417,5 @@ def _indented(source: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

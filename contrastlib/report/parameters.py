@@ -75,7 +75,7 @@ def _threshold(value: Any, rank: int) -> None:
 
 
 def _whole(name: str, value: Any, fewest: int = 1) -> None:
-    if not (_is_number(value) and value == int(value) and value >= fewest):
+    if not (_is_number(value) and (isinstance(value, int) or value.is_integer()) and value >= fewest):
         raise ValueError(f"{name} = {value!r}: choose a whole number, {fewest} or more")
 
 

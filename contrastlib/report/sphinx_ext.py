@@ -19,7 +19,10 @@ from sphinx.config import Config
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.explainer_table import ExplainerTable
+from contrastlib.report.families_page import FamiliesTable
+from contrastlib.report.fault_table import FaultTable
 from contrastlib.report.fuzz_page import RandomInputs
+from contrastlib.report.licences import write_licences
 from contrastlib.report.package_reference import PackageReference
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
@@ -74,8 +77,11 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("claims", ClaimsDirective)
     app.add_role("verdict", VerdictRole())
     app.connect("build-finished", write_claims)
+    app.connect("build-finished", write_licences)
     app.add_directive("contrast-table", ContrastTable)
     app.add_directive("explainer-table", ExplainerTable)
+    app.add_directive("families-table", FamiliesTable)
+    app.add_directive("fault-table", FaultTable)
     app.add_directive("package-reference", PackageReference)
     app.add_directive("random-inputs", RandomInputs)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501

@@ -14,14 +14,18 @@ import ast
 import hashlib
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
 import nbformat
 
 from contrastlib import assets
+from contrastlib.assets.writing import PART, replacing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PATHS = ("photo", "measurements")
+"""Parameters that are paths of the user's files. ``contrastlib run`` takes them from where the user is."""
 DATA = "$CONTRASTLIB_DATA"
 CACHE = REPOSITORY / "data" / "results" / "cache"
 """Cache of results that can be computed again. Its files are no inputs."""
@@ -54,7 +58,8 @@ def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started
         "made": sorted(_shorten(path) for path in written if _counts(path) and Path(path).exists()),
         "inputs": {key: _state(key, started) for key in _inputs(touched, written)},
     }
-    _stamp(output).write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n")
+    with replacing(_stamp(output)) as unfinished:
+        unfinished.write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def why_stale(source: Path, output: Path, parameters: dict) -> str:
@@ -69,10 +74,12 @@ def why_stale(source: Path, output: Path, parameters: dict) -> str:
         The reason in words.
     """
     try:
-        stamp = json.loads(_stamp(output).read_text())
+        stamp = _read_stamp(output)
         executed = _hash(output.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError):
         return "not executed yet"
+    except (OSError, ValueError, RecursionError):
+        return "its stamp is damaged"
     if stamp["output"] != executed:
         return "the executed notebook was edited"
     for what, state in _recipe(source, parameters).items():
@@ -91,6 +98,24 @@ def _stamp(output: Path) -> Path:
     return output.with_suffix(".json")
 
 
+def _read_stamp(output: Path) -> dict:
+    """The stamp of an executed notebook.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It does not have the form of a stamp.
+    """
+    stamp = json.loads(_stamp(output).read_text(encoding="utf-8"))
+    if not isinstance(stamp, dict) or not isinstance(stamp.get("output"), str):
+        raise ValueError("no stamp")
+    made, inputs = stamp.get("made"), stamp.get("inputs")
+    if not isinstance(made, list) or not all(isinstance(name, str) for name in made):
+        raise ValueError("no list of made files")
+    if not isinstance(inputs, dict) or not all(re.match("(file|list) .", key) for key in inputs):
+        raise ValueError("no inputs")
+    return stamp
+
+
 def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     notebook = nbformat.read(source, as_version=4)
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.cells]
@@ -98,6 +123,8 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "notebooks.py")]
     environment = [sys.version_info[:2], pinned.read_text() if pinned.exists() else "", machinery]
     recipe = {"notebook": cells, "parameters": parameters, "environment": environment}
+    recipe |= {f"content of {name}": _contents(Path(parameters[name])) for name in PATHS
+               if isinstance(parameters.get(name), str) and Path(parameters[name]).is_file()}
     return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in recipe.items()}
 
 
@@ -149,7 +176,8 @@ def _state(key: str, started: float = float("inf")) -> str:
     if not path.exists():
         return MISSING
     if kind == "list":
-        names = sorted(entry.name for entry in path.iterdir() if entry != CACHE) if path.is_dir() else []
+        entries = path.iterdir() if path.is_dir() else ()
+        names = sorted(each.name for each in entries if each != CACHE and not PART.fullmatch(each.name))
         return _hash("\n".join(names).encode())
     if path.is_dir():
         return "folder"

@@ -237,6 +237,7 @@ def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: No result is kept. The message has the command that creates it.
+        DamagedResult: A result is damaged. The message names its file.
     """
     folder = RESULTS / profile
     sys.audit("contrastlib.file", folder)  # which may not exist, see contrastlib.report.staleness

@@ -15,9 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-import torchvision
 from accelerate import Accelerator
-from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -27,7 +25,7 @@ from contrastlib.datasets.base import SQUEEZE, Photographs
 from contrastlib.models import torchvision_hub
 from contrastlib.training import loop
 from contrastlib.training.augmentation import Augmented
-from contrastlib.training.checkpoint import Checkpoint, replacing
+from contrastlib.training.checkpoint import Checkpoint, replacing_weights, write_text
 from contrastlib.training.recipe import FineTuningRecipe
 
 LIBRARIES = ("torch", "torchvision", "accelerate", "pillow")
@@ -60,7 +58,7 @@ def finetune(name: str, dataset: str, output: Path, recipe: FineTuningRecipe, wo
         return _finished(path, recipe)
     accelerator = loop.devices(recipe, recipe.precision)
     with accelerator.main_process_first():
-        network, checksum = pretrained(name)
+        network, checksum = torchvision_hub.pretrained(torchvision_hub.PREFIX + name)
     options = {"resize": SQUEEZE, "crop": recipe.size}
     splits = known[dataset]
     images, test = (datasets.load(dataset, split=split, **options) for split in (splits[0], splits[-1]))
@@ -73,12 +71,6 @@ def finetune(name: str, dataset: str, output: Path, recipe: FineTuningRecipe, wo
         _write(path, network, log, card)
     accelerator.wait_for_everyone()
     return card
-
-
-def pretrained(name: str) -> tuple[nn.Module, str]:
-    """A classifier of torchvision with its default weights, and their checksum."""
-    file = torchvision_hub.fetch(torchvision_hub.PREFIX + name)
-    return torchvision.models.get_model(name, weights="DEFAULT"), assets.sha256(file)
 
 
 def fit(
@@ -160,7 +152,7 @@ def _environment(accelerator: Accelerator, log: pd.DataFrame) -> dict:
 
 def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
     """The card of weights that are already there."""
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card = assets.read_card(path.with_suffix(".json"), ("recipe",))
     if card["recipe"] != asdict(recipe):
         raise ValueError(
             f"{path} is there already, made with {card['recipe']}: delete it, or choose another output")
@@ -169,8 +161,7 @@ def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
 
 def _write(path: Path, network: nn.Module, log: pd.DataFrame, card: dict) -> None:
     """Write card and log first: if the weights are there, these are there too."""
-    log.round(6).to_csv(path.with_suffix(".csv"), index=False)
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    with replacing(path) as unfinished:
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, unfinished)
+    with replacing_weights(path, network.state_dict()) as checksum:
+        write_text(path.with_suffix(".csv"), log.round(6).to_csv(index=False))
+        write_text(path.with_suffix(".json"), json.dumps(card | {"sha256": checksum}, indent=2) + "\n")
     path.with_suffix(".checkpoint").unlink()

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -26,7 +25,7 @@ from contrastlib import assets
 from contrastlib.datasets.base import ImageSet
 from contrastlib.models import build
 from contrastlib.training import loop
-from contrastlib.training.checkpoint import Checkpoint
+from contrastlib.training.checkpoint import Checkpoint, replacing_weights, write_text
 from contrastlib.training.recipe import FromScratchRecipe
 
 
@@ -225,16 +224,16 @@ def train(
     network = build(name, len(test.class_names))
     log = fit(network, data, validation, recipe, checkpoint)
     network.to(getattr(torch, recipe.stored_as)).float()
-    save_file({key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}, weights)
-    card = _card(name, assets.sha256(weights), network, recipe, data, test)
-    log.round(6).to_csv(output / f"{name}.csv", index=False)
-    (output / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+    stored = {key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}
+    with replacing_weights(weights, stored) as checksum:
+        card = _card(name, checksum, network, recipe, data, test)
+        write_text(output / f"{name}.csv", log.round(6).to_csv(index=False))
+        write_text(output / f"{name}.json", json.dumps(card, indent=2) + "\n")
     checkpoint.unlink()
     return card
 
 
 def _stored(weights: Tensor, precision: str) -> Tensor:
-    weights = weights.contiguous()
     return weights.to(getattr(torch, precision)) if weights.is_floating_point() else weights
 
 

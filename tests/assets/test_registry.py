@@ -373,14 +373,14 @@ def test_an_installation_without_the_repository_says_how_to_get_the_weights(tmp_
     with pytest.raises(assets.MissingFile, match="birds_vgg is part of .*repository, but not of the installed.*pip install -e"):
         models.load("birds_vgg")
     assert command() == 0 and "birds_vgg" not in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="unknown file, data set or network 'birds_vgg'"):
+    with pytest.raises(ValueError, match="unknown file, data set or network 'birds_vgg'"):
         command("fetch", "birds_vgg")
 
 
 def test_command_with_an_unknown_name(registry):
-    with pytest.raises(SystemExit, match="did you mean 'drawings'"):
+    with pytest.raises(ValueError, match="did you mean 'drawings'"):
         command("fetch", "drawing")
-    with pytest.raises(SystemExit, match="did you mean 'torchvision/vgg16_bn'"):
+    with pytest.raises(ValueError, match="did you mean 'torchvision/vgg16_bn'"):
         command("fetch", "torchvision/vgg16bn")
 
 

@@ -614,12 +614,6 @@ def test_models_that_cannot_be_explained(network, images, make, error, says):
         contrastlib.explain(make(copy.deepcopy(network)), images.float())
 
 
-def test_the_logits_have_to_come_alone(images):
-    network = nn.Sequential(nn.Flatten(), nn.LSTM(3 * 32 * 32, 6)).double()
-    with pytest.raises(ValueError, match="got tuple: wrap it in a module that returns the logits alone"):
-        forward(network, images)
-
-
 def test_a_transformer_has_no_default_layer(images):
     with pytest.raises(ValueError, match="is a Transformer"):
         last_convolution(torchvision.models.VisionTransformer(32, 8, 2, 2, 8, 8))

@@ -192,11 +192,12 @@ def test_bad_pictures(here, capsys):
 
 
 def test_numbers_that_overflow_are_told(here, capsys, monkeypatch):
-    def fail(*_, **__):
-        raise FloatingPointError("the relevance overflows at network.3")
-
-    monkeypatch.setattr(contrastlib, "explain", fail)
-    assert_refused(here, capsys, "the relevance overflows at network.3")
+    huge = classifier()
+    with torch.no_grad():
+        huge.network[4].weight *= 1e38
+    monkeypatch.setattr(models, "load", lambda name: huge)
+    assert_refused(here, capsys, "integrated gradients of image 0 overflow torch.float32: scale the images",
+                   "--method", "integrated_gradients")
 
 
 def test_the_photo_is_safe_behind_a_link(here, capsys):

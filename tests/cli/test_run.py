@@ -23,10 +23,36 @@ def given(monkeypatch):
 @pytest.mark.parametrize("text, value", [
     ("1e-3", 1e-3), ("[-2E4]", [-2e4]), ("1.5e+2", 150.0), (".5e1", 5.0), ("0.2", 0.2), ("7", 7), ("true", True),
     ("[1e-3, 2]", [1e-3, 2]), ("'1e-3'", "1e-3"), ("birds_vgg", "birds_vgg"), ("1e-3x", "1e-3x"), ("null", None),
+    ("-1e-3", -1e-3), ("-1", -1), ("-.5", -0.5), ("-2.5E+3", -2500.0), ("-.inf", -float("inf")), ("-1_000", -1000), ("- 1", [1]),
+    ("None", None), ("[None, 1]", [None, 1]), ("{a: None}", {"a": None}), ("'None'", "None"), ("~", None), ("True", True), ("False", False),
+    ("no", "no"), ("on", "on"), ("2024-01-01", "2024-01-01"), ("1:30", "1:30"), ("010", 10), ("0x10", 16), ("1_000", 1000), ("''", ""),
+    ("[0x10, 0o10, 1e3, .5]", [16, 8, 1000.0, 0.5]),
 ])  # fmt: skip
 def test_values(given, text, value):
     assert main(["run", "01_theory", "-p", "x", text]) == 0
     assert given["x"] == value and type(given["x"]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "# none"])
+def test_a_value_that_is_empty_and_what_to_write(given, capsys, text):
+    assert main(["run", "01_theory", "-p", "x", text]) == 2
+    assert capsys.readouterr().err == f"contrastlib run: -p x {text!r} has no value: write null for none, or \"''\" for empty text\n"
+    for remedy, value in (("null", None), ("''", "")):
+        assert main(["run", "01_theory", "-p", "x", remedy]) == 0 and given["x"] == value
+
+
+@pytest.mark.parametrize("name", ["photo", "measurements"])
+def test_paths_are_relative_to_where_the_user_is(given, capsys, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my picture.png").touch()
+    for text in ("my picture.png", "./my picture.png", "~/my picture.png", str(tmp_path / "my picture.png")):
+        assert main(["run", "01_theory", "-p", name, text]) == 0
+        assert given[name] == str(tmp_path / "my picture.png")
+    assert main(["run", "01_theory", "-p", name, "None"]) == 0 and given[name] is None
+    assert main(["run", "01_theory", "-p", "network", "my picture.png"]) == 0 and given["network"] == "my picture.png"
+    assert main(["run", "01_theory", "-p", name, "yours.png"]) == 2
+    assert capsys.readouterr().err == f"contrastlib run: -p {name} 'yours.png': there is no file {tmp_path / 'yours.png'}\n"
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "{a: b: c}", "@x", "'"])

@@ -137,8 +137,13 @@ def test_wrong_options(archive, options, complaint):
 
 @pytest.mark.parametrize("index, complaint", [
     (None, "not a zip archive with a valid index.csv"),
-    ("name,class\na.png,0\n", "valid index.csv: 'file'"),
-    ("file,class\na.png,left\n", "valid index.csv: invalid literal"),
+    ("name,class\na.png,0\n", "valid index.csv: it has no column 'file'"),
+    ("file,class\na.png,left\n", "valid index.csv: line 2: 'left' is no label"),
+    ("file,class\na.png,0\nb.png\n", "valid index.csv: line 3: None is no label"),
+    ("file,class\na.png,0\nb.png,2\n", "valid index.csv: line 3: the label 2 is none of the 2 classes, which are counted from 0"),
+    ("file,class\na.png,-1\n", "valid index.csv: line 2: the label -1 is none of the 2 classes"),
+    (b"file,class\na.png,0\n\xff,1\n", "valid index.csv: .*can't decode"),
+    ("file,class\na.png,0\n" + "x" * 200_000 + ",1\n", "valid index.csv: field larger than field limit"),
     ("file,class\na.png,0\nc.png,1\n", "does not contain, such as c.png"),
 ])
 def test_wrong_index(archive, index, complaint):
@@ -162,6 +167,41 @@ def test_a_broken_image_is_named(archive, content):
     with pytest.raises(assets.CorruptFile, match="a.png of made cannot be read as an image"):
         made[0]
     assert made[1].label == 1
+
+
+def test_a_picture_whose_bytes_changed_in_the_archive_is_named(archive):
+    """The archive has a checksum of each file: zipfile refuses the picture before it is decoded."""
+    made = archive(PICTURES, resize=40, crop=32)
+    content = made.path.read_bytes()
+    place = content.index(PICTURES["a.png"][60:90])
+    made.path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    made = pickle.loads(pickle.dumps(made))  # opens the archive again
+    with pytest.raises(assets.CorruptFile, match="a.png of made cannot be read as an image: Bad CRC-32.*get the data set again"):
+        made[0]
+
+
+def test_a_picture_with_too_many_pixels_is_named(archive, monkeypatch):
+    made = archive(PICTURES, resize=40, crop=32)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(assets.CorruptFile, match="a.png of made cannot be read as an image: Image size .* exceeds limit"):
+        made[0]
+
+
+def test_memory_that_runs_out_is_no_damage(archive, monkeypatch):
+    made = archive(PICTURES, resize=40, crop=32)
+    monkeypatch.setattr("contrastlib.datasets.base.crop", lambda *_: bytearray(1 << 60))
+    with pytest.raises(MemoryError):
+        made[0]
+
+
+def test_an_archive_that_needs_a_password_is_named(tmp_path, monkeypatch, known, archive):
+    archive(PICTURES)
+    path = tmp_path / "made.zip"
+    content = path.read_bytes().replace(b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0")
+    path.write_bytes(content)
+    known["made.zip"] = described(content)
+    with pytest.raises(assets.CorruptFile, match="made.zip is not a zip archive with a valid index.csv: .*encrypted"):
+        Archive("made", "made.zip", ["left", "right"], label="class")
 
 
 def test_unknown_name_gives_the_nearest():

@@ -12,6 +12,7 @@ import pytest
 import torch
 from file_server import serving
 from PIL import Image
+from scipy.io import savemat
 
 from contrastlib import assets, datasets
 from contrastlib.__main__ import main
@@ -177,6 +178,86 @@ def test_tables_that_do_not_fit(root):
         datasets.load("cub200")
 
 
+@pytest.mark.parametrize("file, line, says", [
+    ("image_class_labels.txt", "3 3", "line 3 of .*image_class_labels.txt of cub200 cannot be read: the label 2 is none of the 2 classes"),
+    ("image_class_labels.txt", "3 0", "line 3 of .*: the label -1 is none of the 2 classes"),
+    ("image_class_labels.txt", "3 owl", "line 3 of .*: invalid literal"),
+    ("images.txt", "3", "line 3 of .*images.txt .*: not enough values"),
+    ("images.txt", b"3 \xff", "line 3 of .*images.txt .*: .*can't decode"),
+    ("bounding_boxes.txt", "3 1 2 3", "line 3 of .*bounding_boxes.txt .*: not enough values"),
+    ("bounding_boxes.txt", "3 1 2 3 nan", "line 3 of .*bounding_boxes.txt .*: nan is not finite"),
+    ("bounding_boxes.txt", "99 1 2 3 4", "tables in .* do not fit each other: one lacks '99'"),
+    ("parts/part_locs.txt", "2 1 x 3 1", "line 3 of .*part_locs.txt .*: could not convert"),
+    ("parts/part_locs.txt", "2 77 1 3 1", "tables in .* do not fit each other: one lacks '77'"),
+])
+def test_a_wrong_line_of_a_table_is_named(root, file, line, says):
+    path = trees.cub(root) / file
+    lines = path.read_bytes().splitlines()
+    lines[2] = line if isinstance(line, bytes) else line.encode()
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(assets.CorruptFile, match=says):
+        datasets.load("cub200", split="train").annotations(0)
+
+
+def test_a_bird_without_a_box_is_named(root):
+    path = trees.cub(root) / "bounding_boxes.txt"
+    path.write_text("1 0 0 5 5\n")
+    with pytest.raises(assets.CorruptFile, match="do not fit each other: one lacks '001.Snow_Owl/1.jpg'"):
+        datasets.load("cub200", split="train").annotations(0)
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda text: text[:60], "00000001.xml of imagenet-val cannot be read: .*Delete it and get it again"),
+    (lambda text: text.replace("n01", "n99"), "there is no class 'n99'"),
+    (lambda text: text.replace("<xmin>5</xmin>", ""), "could not convert string to float: ''"),
+    (lambda text: text.replace("<xmin>5</xmin>", "<xmin>inf</xmin>"), "inf is not finite"),
+    (lambda text: "", "no element found"),
+])
+def test_broken_boxes_of_imagenet_are_named(root, change, says):
+    file = trees.imagenet(root) / "ILSVRC2012_bbox_val_v3" / "val" / "ILSVRC2012_val_00000001.xml"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(assets.CorruptFile, match=says):
+        datasets.load("imagenet-val").annotations(0)
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", {"names": 3}])
+def test_a_broken_list_of_classes_is_named(root, content):
+    file = trees.imagenet(root) / "meta.bin"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(assets.CorruptFile, match="does not hold imagenet-val: .*: delete meta.bin and val/"):
+        datasets.load("imagenet-val")
+
+
+@pytest.mark.parametrize("name, file", [
+    ("fgvc-aircraft", "fgvc-aircraft-2013b/data/images_variant_test.txt"), ("food101", "food-101/meta/test.json"),
+    ("flowers102", "flowers-102/setid.mat"), ("stanford-cars", "stanford_cars/cars_test_annos_withlabels.mat"),
+])  # fmt: skip
+def test_a_broken_table_of_torchvision_is_named(root, monkeypatch, name, file):
+    MAKERS[name](root)
+    monkeypatch.setattr("torchvision.datasets.flowers102.check_integrity", lambda path, md5: Path(path).exists())
+    (root / file).write_bytes(b"\x00 broken")
+    with pytest.raises(assets.CorruptFile, match=f"a table in .* of {name} cannot be read: .*Delete it and get it again from"):
+        datasets.load(name)
+
+
+def test_a_label_of_torchvision_out_of_range_is_named(root):
+    trees.cars(root)
+    record = np.array([("0.jpg", 1), ("1.jpg", 3)], dtype=[("fname", object), ("class", np.uint8)])
+    savemat(root / "stanford_cars" / "cars_test_annos_withlabels.mat", {"annotations": record})
+    with pytest.raises(assets.CorruptFile, match="1.jpg of stanford-cars: the label 2 is none of the 2 classes"):
+        datasets.load("stanford-cars")
+
+
+def test_a_broken_photograph_of_a_box_is_named(root):
+    file = trees.cub(root) / "images" / trees.BIRDS[0] / "0.jpg"
+    file.write_bytes(b"no photograph")
+    with pytest.raises(assets.CorruptFile, match="0.jpg of cub200 cannot be read as an image"):
+        datasets.load("cub200").annotations(0)
+
+
 @pytest.mark.parametrize("name", ["cub200", "food101"])
 def test_unknown_split(root, name):
     with pytest.raises(ValueError, match=f"split is 'val': {name} has train, test"):
@@ -218,6 +299,45 @@ def test_the_command_fetches_cub_and_goes_on_where_it_was(root, cub_server, caps
     assert 0 < int(cub_server.ranges[-1].removeprefix("bytes=").rstrip("-")) <= len(archive) // 2
     assert f"present  {root / 'CUB_200_2011'}" in capsys.readouterr().out
     assert len(datasets.load("cub200")) == 2
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "CUB_200_2011/../../evil"])
+def test_no_path_of_an_archive_leads_out_of_its_folder(root, cub_server, name, capsys):
+    archive = cub_server.folder / "CUB_200_2011.tgz"
+    with tarfile.open(archive, "w:gz") as content:
+        content.add(cub_server.folder / "CUB_200_2011", "CUB_200_2011")
+        entry = tarfile.TarInfo(f"{root}{name}" if name == "/evil" else name)
+        content.addfile(entry)
+    cub_server.said["md5"] = hashlib.md5(archive.read_bytes()).hexdigest()
+    (root / "inner").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTRASTLIB_DATA", str(root / "inner"))
+        if name == "/evil":  # the leading slash is dropped, and the file stays in the archive's own folder
+            assert main(["data", "fetch", "cub200"]) == 0
+        else:
+            assert main(["data", "fetch", "cub200"]) == 1
+            assert "outside the destination" in capsys.readouterr().err
+            assert [path.name for path in (root / "inner").iterdir()] == ["CUB_200_2011.tgz"]
+    assert not (root / "evil").exists() and not Path(f"{root}/evil").exists()
+
+
+def test_an_archive_that_ends_early_leaves_no_folder(root, cub_server, capsys):
+    archive = cub_server.folder / "CUB_200_2011.tgz"
+    archive.write_bytes(archive.read_bytes()[:-20_000])
+    cub_server.said["md5"] = hashlib.md5(archive.read_bytes()).hexdigest()
+    assert main(["data", "fetch", "cub200"]) == 1
+    assert "missing  cub200" in capsys.readouterr().err
+    assert [path.name for path in root.iterdir()] == ["CUB_200_2011.tgz"]
+
+
+def test_a_folder_that_is_not_complete_is_not_touched(root, cub_server, capsys):
+    archive = cub_server.folder / "CUB_200_2011.tgz"
+    cub_server.said["md5"] = hashlib.md5(archive.read_bytes()).hexdigest()
+    (root / "CUB_200_2011").mkdir()
+    (root / "CUB_200_2011" / "mine").touch()
+    assert main(["data", "fetch", "cub200"]) == 1
+    assert "is there already, and is not complete: remove it and try again" in capsys.readouterr().err
+    assert (root / "CUB_200_2011" / "mine").exists()
 
 
 def test_the_command_knows_the_sets_and_what_cannot_be_fetched(root, capsys):

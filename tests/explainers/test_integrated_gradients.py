@@ -209,3 +209,17 @@ def test_left_as_found(network, images, contrast_at):
     assert [module.training for module in network.modules()] == modes
     assert all(p.requires_grad and p.grad is None for p in network.parameters())
     assert torch.equal(images, pixels) and not images.requires_grad
+
+
+@pytest.mark.parametrize("size, bad", [([1e38, 1.0], "0"), ([1.0, 1e38], "1"), ([1e38, 1e38], "0, 1")])
+def test_maps_that_overflow_are_told_with_their_images(size, bad):
+    """Logits are finite, and the map is not; float64, the remedy, has room for it."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3, 4, bias=False))
+    nn.init.constant_(network[1].weight, 1.0)
+    with torch.no_grad():
+        network[1].weight[:, 1:] *= -0.5  # the logits of a grey image are 0
+    images = torch.tensor(size).view(2, 1, 1, 1).expand(2, 3, 1, 1)
+    with pytest.raises(FloatingPointError, match=f"integrated gradients of image {bad} overflow torch.float32: scale the images"):
+        integrated_gradients(network, images, lambda y: contrasts.original(y, 0))
+    maps = integrated_gradients(network.double(), images.double(), lambda y: contrasts.original(y, 0))
+    assert torch.allclose(maps, images.double() * network[1].weight[0].view(3, 1, 1))

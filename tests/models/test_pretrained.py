@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,67 @@ def test_torchvision_network(torchvision_weights, torchvision_server):
     with torch.inference_mode():
         logits = classifier(classifier.preprocess(photograph)[None])
         torch.testing.assert_close(logits, expected(preset(photograph.convert("RGB"))[None]))
+
+
+class Code:
+    """An object that pickle would make by running code."""
+
+    def __reduce__(self):
+        return pytest.fail, ("it was run",)
+
+
+def in_cache(content, name, tmp_path, monkeypatch):
+    """Torchvision's weights of a network are these, and are in torch's cache."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    path = tmp_path / "hub" / "checkpoints" / "weights"
+    path.parent.mkdir(parents=True)
+    torch.save(content, path)
+    path = path.rename(path.with_name(f"{name}-{assets.sha256(path)[:8]}.pth"))
+    monkeypatch.setattr(weights.value, "url", f"https://example.org/{path.name}")
+    return path
+
+
+def test_code_in_torchvision_weights_is_not_run(tmp_path, monkeypatch):
+    """Although the checksum is the one in the file's name, which has 32 bits."""
+    in_cache({"features.0.weight": Code()}, "squeezenet1_1", tmp_path, monkeypatch)
+    with pytest.raises(assets.CorruptFile, match="does not hold weights for this network: it holds something else than tensors"):
+        models.load("torchvision/squeezenet1_1")
+
+
+def test_the_whole_checksum_counts_where_it_is_known(torchvision_weights, tmp_path, monkeypatch):
+    path = in_cache(torchvision_weights[0].state_dict(), "squeezenet1_1", tmp_path, monkeypatch)
+    whole = assets.sha256(path)
+    monkeypatch.setitem(torchvision_hub.CHECKSUMS, path.name, whole)
+    assert models.load("torchvision/squeezenet1_1").checksum == whole
+    other = f"{whole[:8]}{'0' * 56}"
+    monkeypatch.setitem(torchvision_hub.CHECKSUMS, path.name, other)
+    with pytest.raises(assets.CorruptFile, match=f"does not have the checksum {other}. Delete it"):
+        models.load("torchvision/squeezenet1_1")
+
+
+def test_the_known_checksums_are_those_of_default_weights():
+    default = {torchvision_hub.checkpoint(name).name for name in torchvision_hub.names()}
+    assert set(torchvision_hub.CHECKSUMS) <= default
+    for file, checksum in torchvision_hub.CHECKSUMS.items():
+        assert len(checksum) == 64 and file.endswith(f"-{checksum[:8]}.pth")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "densenet121", "mnasnet0_5", "vgg11"])
+def test_the_same_network_as_torchvision_makes(name, tmp_path, monkeypatch):
+    """Those of which its builders change the arguments, the names or the heads."""
+    torch.manual_seed(0)
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3", "vgg11") else {}
+    state = torchvision.models.get_model(name, **options).state_dict()
+    for key in [key for key in state if "denselayer" in key and "tracked" not in key]:  # old names
+        state[re.sub(r"(norm|relu|conv)([12])\.", r"\1.\2.", key)] = state.pop(key)
+    in_cache(state, name, tmp_path, monkeypatch)
+    expected, images = torchvision.models.get_model(name, weights="DEFAULT").eval(), torch.rand(1, 3, 96, 96)
+    network, _ = torchvision_hub.pretrained(f"torchvision/{name}")
+    assert network.training and [key for key, _ in network.named_modules()] == [key for key, _ in expected.named_modules()]
+    with torch.inference_mode():
+        assert torch.equal(network.eval()(images), expected(images))
 
 
 def test_torchvision_weights_stay_in_the_cache(torchvision_server):

@@ -109,7 +109,7 @@ def test_files_that_are_absent_or_read_by_compiled_libraries(repository, run):
     source, output = (repository.root / folder / "01_looks.ipynb" for folder in ("notebooks", "book/executed"))
     assert staleness.why_stale(source, output, {}) == ""
     there, absent = ("own.safetensors", "kept.parquet", "table.csv"), (
-        "imagenet_sample_1000.zip", "opened", "results/repeat", "CUB_200_2011/image_class_labels.txt", "food-101",
+        "imagenet_sample_1000.zip", "opened", "results/repeat", "CUB_200_2011/classes.txt", "food-101",
         "imagenet/meta.bin", "flowers-102/jpg")
     for name in (*there, *absent):
         path, before = data / name, (data / name).read_bytes() if name in there else None

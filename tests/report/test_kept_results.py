@@ -95,11 +95,16 @@ def test_each_choice_counts(count, tmp_path):
     assert count(replace(study, choices={"as published": {}}), images=10) == 10
 
 
-def test_a_damaged_table_is_computed(count):
+def test_a_damaged_table_is_computed(count, capsys):
+    """And said to be damaged. Pages that only read it get an error."""
     count()
     (path,) = (studies.RESULTS / "real").glob("*.parquet")
     path.write_bytes(path.read_bytes()[:100])
-    assert count() == 20 and count() == 0
+    with pytest.raises(shards.DamagedResult, match=f"{path} is damaged.*`git checkout -- {path}`.*run again what made it"):
+        studies.recorded(STUDY)
+    capsys.readouterr()
+    assert count() == 20 and f"{path} is damaged, computed again\n" in capsys.readouterr().out
+    assert count() == 0 and len(studies.recorded(STUDY)) == 20
 
 
 SETS = {"imagenet-sample": 1000, "cifar10-test": 10_000}

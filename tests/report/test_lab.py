@@ -3,6 +3,8 @@
 import nbformat
 import pytest
 
+from contrastlib.__main__ import main
+from contrastlib.assets.writing import CannotWrite
 from contrastlib.report import lab
 
 
@@ -70,3 +72,43 @@ def test_settings_of_a_user_stay(tmp_path, stored):
     setting.write_text("{}")
     lab.prepare(tmp_path / "lab", stored)
     assert setting.read_text() == "{}"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"01_toy.ipynb": 3}', "[" * 5000])
+def test_a_damaged_list_of_copies(tmp_path, stored, content):
+    """A copy may have been edited, so it stays, and the notebook lies beside it."""
+    folder = tmp_path / "lab"
+    lab.prepare(folder, stored)
+    write(folder / "notebooks" / "01_toy.ipynb", "mine")
+    (folder / lab.COPIES).write_text(content)
+    [message] = lab.prepare(folder, stored)
+    assert "was edited and stays as it is" in message and code(folder / "notebooks" / "01_toy.ipynb") == "mine"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "no notebook"])
+def test_a_copy_that_is_no_notebook_any_more_stays(tmp_path, stored, content):
+    folder = tmp_path / "lab"
+    lab.prepare(folder, stored)
+    (folder / "notebooks" / "01_toy.ipynb").write_text(content)
+    write(stored / "01_toy.ipynb", "2 + 2")
+    [message] = lab.prepare(folder, stored)
+    assert "stays as it is" in message and (folder / "notebooks" / "01_toy.ipynb").read_text() == content
+
+
+def test_links_that_lead_nowhere_and_an_installation_without_notebooks(tmp_path, stored, monkeypatch, capsys):
+    monkeypatch.setattr(lab, "REPOSITORY", tmp_path / "site-packages")
+    for _ in range(2):
+        lab.prepare(tmp_path / "lab", stored)
+    with pytest.raises(ValueError, match="there are no notebooks in .*not of the installed package.*clone of the repository"):
+        lab.prepare(tmp_path / "other", tmp_path / "site-packages" / "notebooks")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_place_that_cannot_be_written_and_a_lab_that_is_not_installed(tmp_path, stored, monkeypatch, capsys):
+    (tmp_path / "lab").write_text("a file")
+    with pytest.raises(CannotWrite, match="lab cannot be written: "):
+        lab.prepare(tmp_path / "lab", stored)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(lab, "prepare", lambda: pytest.fail("it began"))
+    assert main(["lab"]) == 2
+    assert "contrastlib lab: jupyterlab is not installed: run `pip install jupyterlab`" in capsys.readouterr().err

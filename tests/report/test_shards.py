@@ -1,17 +1,21 @@
 """Sharded runs: resumed after a kill, recomputed when anything they depend on changes, with provenance."""
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from contrastlib.assets.writing import CannotWrite
 from contrastlib.report import provenance
 from contrastlib.report import shards as sharding
 
@@ -68,6 +72,43 @@ class Workshop:
         return sorted(self.cache.glob("*.parquet"))
 
 
+PROGRAM = """
+    import json, sys
+    from pathlib import Path
+    sys.path.insert(0, {folder!r})
+    import {module} as module
+    from contrastlib.report import shards as sharding
+    table = sharding.sharded("work", 1, module.work, json.loads({shards!r}), {data!r}, Path({cache!r}))
+    print(table["value"].tolist())
+"""
+
+
+@pytest.fixture
+def start(workshop):
+    """``start()``: another process that computes the shards of the workshop, until the end of the test."""
+    started = []
+
+    def call(shards=SHARDS):
+        program = PROGRAM.format(folder=str(workshop.folder), module=workshop.module, shards=json.dumps(shards),
+                                 data=DATA, cache=str(workshop.cache))
+        started.append(subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=provenance.REPOSITORY, env={**os.environ, "PYTHONHASHSEED": "7"}))
+        return started[-1]
+
+    yield call
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def until(condition, *processes):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline and all(process.poll() is None for process in processes)
+        time.sleep(0.02)
+
+
 # --- resuming ---------------------------------------------------------------------------------
 
 def test_all_shards_in_order_and_none_twice(workshop):
@@ -85,25 +126,11 @@ def test_shards_are_shared_by_runs_that_ask_in_another_order(workshop):
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_where_it_was(workshop):
-    program = f"""
-        import json, sys
-        from pathlib import Path
-        sys.path.insert(0, {str(workshop.folder)!r})
-        import {workshop.module} as module
-        from contrastlib.report import shards as sharding
-        sharding.sharded("work", 1, module.work, json.loads({json.dumps(SHARDS)!r}), {DATA!r}, Path({str(workshop.cache)!r}))
-    """
+def test_a_killed_run_goes_on_where_it_was(workshop, start):
     wait = workshop.folder / "wait"
     wait.write_text("20")  # the third shard does not end
-    with open(workshop.folder / "log", "w") as log:
-        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=log, cwd=provenance.REPOSITORY,
-                                   env={**os.environ, "PYTHONHASHSEED": "7"})
-    deadline = time.monotonic() + 120
-    calls = workshop.folder / "calls"
-    while not (calls.exists() and "20" in calls.read_text()):
-        assert process.poll() is None and time.monotonic() < deadline, (workshop.folder / "log").read_text()
-        time.sleep(0.02)
+    process, calls = start(), workshop.folder / "calls"
+    until(lambda: calls.exists() and "20" in calls.read_text(), process)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     wait.unlink()
@@ -149,35 +176,96 @@ def test_a_damaged_shard_is_computed_again(workshop, damage):
     assert workshop.calls() == []
 
 
-def test_a_changed_byte_is_never_read_as_data(tmp_path):
-    """Wherever it is among the values, loading fails or gives the right table."""
-    table = pd.DataFrame({"image": range(20), "p": [i / 7 for i in range(20)]})
-    path = tmp_path / "t.parquet"
-    sharding.save(table, path)
-    content = path.read_bytes()
-    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    for place in range(footer):
-        path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
-        try:
-            loaded = sharding.load(path)
-        except ValueError:
-            continue
-        assert loaded["image"].tolist() == list(range(20)) and loaded["p"].tolist() == table["p"].tolist()
+def test_a_damaged_shard_is_named(workshop, capsys):
+    workshop.run()
+    broken = workshop.shards()[1]
+    broken.write_bytes(broken.read_bytes()[:-1])
+    workshop.run()
+    assert f"{broken} is damaged, computed again" in capsys.readouterr().err
+    workshop.run()
+    assert "damaged" not in capsys.readouterr().err
 
 
-def test_nothing_half_written_is_ever_seen(workshop, monkeypatch):
-    """The file gets its name last: a write that breaks off leaves no shard."""
-    def broken(table, path, **options):
-        path.write_bytes(b"PAR1 and no more")
-        raise OSError("no space left")
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_nothing_half_written_is_ever_seen(workshop, monkeypatch, error):
+    """The file gets its name last: a write that breaks off leaves no shard, and no part of one."""
+    def broken(path, content):
+        path.open("wb").write(content[:100])
+        raise error
 
-    monkeypatch.setattr(sharding.pq, "write_table", broken)
-    with pytest.raises(OSError, match="no space"):
+    with monkeypatch.context() as patch, pytest.raises((CannotWrite, KeyboardInterrupt)) as raised:
+        patch.setattr(Path, "write_bytes", broken)
         workshop.run()
-    assert workshop.shards() == []
-    monkeypatch.undo()
-    workshop.monkeypatch.syspath_prepend(workshop.folder)
+    assert list(workshop.cache.iterdir()) == []
+    if isinstance(error, OSError):
+        says = r".*/cache/work-.*parquet cannot be written: No space left on device: free some space"
+        assert re.match(says, str(raised.value))
     assert workshop.run()["value"].tolist() == EXPECTED
+
+
+def test_what_killed_processes_left_is_swept(workshop):
+    workshop.cache.mkdir()
+    old, young, other = (workshop.cache / f"{name}.part" for name in (
+        "work-0.parquet.host-0123456789abcdef", "work-1.parquet.host-0123456789abcdef", "download"))
+    for path in (old, young, other):
+        path.touch()
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    workshop.run()
+    assert not old.exists() and young.exists() and other.exists()
+
+
+# --- two runs on one cache --------------------------------------------------------------------
+
+@pytest.mark.slow
+def test_two_runs_share_the_work(workshop, start):
+    """Each shard is computed once, by one of the two; both have all, and neither fails."""
+    (workshop.folder / "wait").write_text("0")  # whoever has the first shard waits until both have begun
+    first, second = start(), start()
+    until(lambda: len(workshop.shards()) == 3, first, second)  # the other one does what is left
+    (workshop.folder / "wait").unlink()
+    for process in (first, second):
+        said, errors = process.communicate(timeout=120)
+        assert process.returncode == 0 and said == f"{EXPECTED}\n", errors
+    assert sorted(workshop.calls()) == [0, 10, 20, 30]
+    assert sorted(path.suffix for path in workshop.cache.iterdir()) == [".parquet"] * 4
+
+
+@pytest.mark.slow
+def test_a_run_takes_over_what_a_killed_one_was_computing(workshop, start):
+    wait, calls = workshop.folder / "wait", workshop.folder / "calls"
+    wait.write_text("0")
+    first = start()
+    until(lambda: calls.exists(), first)
+    second = start()
+    until(lambda: len(workshop.shards()) == 3, first, second)
+    wait.unlink()
+    wait.write_text("-1")
+    os.kill(first.pid, signal.SIGSTOP)  # it holds its shard, and does not go on
+    time.sleep(0.5)
+    assert second.poll() is None
+    first.kill()
+    said, errors = second.communicate(timeout=120)
+    assert second.returncode == 0 and said == f"{EXPECTED}\n", errors
+    assert workshop.calls() == [0, 10, 20, 30, 0]
+
+
+def test_a_damaged_shard_that_another_run_has_replaced_stays(workshop, monkeypatch):
+    """Between the look at a damaged shard and the lock, another run computes it."""
+    workshop.run()
+    workshop.calls()
+    shard = workshop.shards()[1]
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:50])
+    locked = sharding.locked
+
+    def other_run_first(path, wait):
+        path.with_suffix(".parquet").write_bytes(whole)
+        return locked(path, wait)
+
+    monkeypatch.setattr(sharding, "locked", other_run_first)
+    assert workshop.run()["value"].tolist() == EXPECTED
+    assert workshop.calls() == [] and shard.read_bytes() == whole
 
 
 # --- what a shard depends on ---------------------------------------------------------------------

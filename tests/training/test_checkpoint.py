@@ -1,10 +1,13 @@
 """Checkpoints: what is restored, what is refused, and that a file is never seen half written."""
 
+import random
+
 import pytest
 import torch
 from torch import nn
 
-from contrastlib.training.checkpoint import Checkpoint, CheckpointError, replacing
+from contrastlib.assets.writing import replacing
+from contrastlib.training.checkpoint import Checkpoint, CheckpointError
 
 IDENTITY = {"recipe": {"epochs": 2, "seed": 0}, "images": "a"}
 LOG = [{"epoch": 1, "train_loss": 0.5}]
@@ -60,6 +63,32 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
         torch.save({"identity": IDENTITY, "parts": content, "log": []}, path)
     with pytest.raises(CheckpointError, match="it.checkpoint is no checkpoint: delete it to start again"):
         Checkpoint(path, IDENTITY).restore(parts())
+
+
+@pytest.mark.parametrize("content", [[], {"identity": IDENTITY}, {"identity": IDENTITY, "parts": {}, "log": []},
+                                     {"identity": IDENTITY, "parts": {"network": {}, "optimiser": 3}, "log": []}])
+def test_a_checkpoint_without_what_it_needs_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "it.checkpoint")
+    with pytest.raises(CheckpointError, match="it.checkpoint .*: delete it to start again"):
+        Checkpoint(tmp_path / "it.checkpoint", IDENTITY).restore(parts())
+
+
+def test_no_flipped_bit_in_a_checkpoint_is_restored(tmp_path):
+    """At 300 places: refused, or the same state, since a bit may lie between the records of the file."""
+    checkpoint, saved = Checkpoint(tmp_path / "it.checkpoint", IDENTITY), parts()
+    checkpoint.save(saved, LOG)
+    content, draw, refused = checkpoint.path.read_bytes(), random.Random(0), 0
+    for place in draw.sample(range(8 * len(content)), 300):
+        changed, restored = bytearray(content), parts()
+        changed[place // 8] ^= 1 << place % 8
+        checkpoint.path.write_bytes(changed)
+        try:
+            log = checkpoint.restore(restored)
+        except CheckpointError:
+            refused += 1
+            continue
+        assert log == LOG and torch.equal(restored["network"].weight, saved["network"].weight)
+    assert refused > 100
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torchvision
 from accelerate.state import AcceleratorState
+from safetensors.torch import save_file
 from torch import nn
 
 from contrastlib import assets, datasets, models
@@ -191,11 +192,47 @@ def test_the_command_makes_a_network_that_loads(root, capsys):
     assert card["test"]["accuracy"] == right and f"test accuracy {right:.1%}" in said
     torch.testing.assert_close(network.preprocess(images.open(images.entries[1][0])), images[1].image)
 
+    assert network.checksum == card["sha256"] == assets.sha256(folder / "cub200.safetensors")
     changed = (folder / "cub200.safetensors").stat().st_mtime_ns
     assert main([*COMMAND, "--augment"]) == 0  # finished: nothing is computed again
     assert (folder / "cub200.safetensors").stat().st_mtime_ns == changed
     assert main(COMMAND) == 2
     assert "is there already, made with" in capsys.readouterr().err
+
+
+@pytest.fixture
+def finetuned(root):
+    """Weights of squeezenet1_1/cub200 and their card, in the format of the command."""
+    folder = root / "finetuned" / "squeezenet1_1"
+    folder.mkdir(parents=True)
+    weights, network = folder / "cub200.safetensors", torchvision.models.squeezenet1_1(num_classes=2)
+    save_file(network.state_dict(), weights)
+    about = {"class_names": ["a", "b"], "recipe": {"size": 32}, "resize": "squeeze", "interpolation": "bicubic"}
+    weights.with_suffix(".json").write_text(json.dumps(about | {"sha256": assets.sha256(weights)}))
+    return weights
+
+
+def test_a_flipped_bit_in_finetuned_weights(finetuned):
+    assert models.load("squeezenet1_1/cub200").class_names == ["a", "b"]
+    content = bytearray(finetuned.read_bytes())
+    content[-5] ^= 1
+    finetuned.write_bytes(content)
+    with pytest.raises(assets.CorruptFile, match="cub200.safetensors has another content: its SHA-256 is not that of its card"):
+        models.load("squeezenet1_1/cub200")
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda text: text.replace("sha256", "other"), 'does not have the SHA-256 .* if you know that they are whole, add "sha256": "[0-9a-f]{64}"'),
+    (lambda text: text[:20], "cub200.json is not a card of weights: .*train again"),
+    (lambda text: "[]", "cub200.json is not a card of weights: it lacks class_names, recipe"),
+    (lambda text: text.replace("recipe", "other"), "it lacks recipe"),
+    (lambda text: "3", "cub200.json is not a card of weights"),
+])
+def test_a_card_that_is_damaged(finetuned, change, says):
+    card = finetuned.with_suffix(".json")
+    card.write_text(change(card.read_text()))
+    with pytest.raises(assets.CorruptFile, match=says):
+        models.load("squeezenet1_1/cub200")
 
 
 # what each process does first: it takes the weights that are there, and notes the size of the batches that it sees

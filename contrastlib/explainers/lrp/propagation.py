@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from zennit.core import ParamMod
 
 from contrastlib._choices import check_choice
-from contrastlib.autograd import as_found, check_images, check_output, find_layer, recording, through_basis
+from contrastlib.autograd import as_found, check_images, find_layer, read_logits, recording, through_basis
 from contrastlib.explainers.lrp.batch_norms import merged, merged_batch_norms
 from contrastlib.explainers.lrp.graph import check_graph
 from contrastlib.explainers.lrp.rules import POOLING, RULES, RuledFunctions, ruled_layers, zennit_rules
@@ -206,8 +206,8 @@ def propagation(
         stack.enter_context(recording(named, recorded))
         trace = stack.enter_context(tracing(model, first, named, batch_norms))
         with RuledFunctions(sums, averages=average_pooling == "proportional") as functions:
-            logits = model(images.clone())
-        check_output(logits, len(images))
+            returned = model(images.clone())
+        logits = read_logits(returned, len(images))
         outputs = recorded.get(layer, logits)
         if not outputs.requires_grad or (named and layer not in recorded):
             raise ValueError(

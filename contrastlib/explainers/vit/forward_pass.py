@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import VisionTransformer
 
-from contrastlib.autograd import ForwardPass, as_found, check_images, check_output, recording
+from contrastlib.autograd import ForwardPass, as_found, check_images, read_logits, recording
 
 
 def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> ForwardPass:
@@ -68,8 +68,7 @@ def vit_forward(model: nn.Module, images: Tensor, once: bool = False) -> Forward
     attentions = {f"attention.{i}": block.self_attention for i, block in enumerate(blocks)}
     hooked, replaced = recording(modules, recorded), _recording_attention(attentions, recorded)
     with as_found(model), hooked, replaced:
-        logits = model(images.detach().clone())
-    check_output(logits, len(images))
+        logits = read_logits(model(images.detach().clone()), len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once)
 
 

@@ -1,0 +1,44 @@
+"""Tables of the faults that the tests try, for the directive ``fault-table``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib.report.provenance import REPOSITORY
+
+FAULTS = REPOSITORY / "book" / "faults.yaml"
+
+
+class FaultTable(SphinxDirective):
+    """The tables of faults in a page written in Markdown."""
+
+    def run(self) -> list:
+        """Parse the tables. Called by Sphinx."""
+        self.env.note_dependency(str(FAULTS))
+        return self.parse_text_to_nodes(fault_table(), allow_section_headings=True)
+
+
+def fault_table(path: Path = FAULTS) -> str:
+    """Sections in Markdown, one for each group of faults, with a row for each fault.
+
+    Args:
+        path: YAML file of the groups. Each has a name, ``group``, and a list, ``faults``. An entry of it has
+            the ``fault``, what ``happens``, and the ``test`` that tries it.
+
+    >>> print(fault_table())
+    ## Results and shards
+    <BLANKLINE>
+    | fault | what happens | test |
+    |---|---|---|
+    | A bit of a result flips, ... | The result is refused, ... | `tests/report/test_sealing.py::...` |
+    ...
+    """
+    lines = []
+    for each in yaml.safe_load(path.read_text(encoding="utf-8")):
+        lines += [f"## {each['group']}", "", "| fault | what happens | test |", "|---|---|---|"]
+        lines += [f"| {row['fault']} | {row['happens']} | `{row['test']}` |" for row in each["faults"]]
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""A run that is killed leaves nothing behind: workers, fork servers, kernels and what their cells started end with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import psutil
+import pytest
+
+from contrastlib.report.lifelines import end_with_parent
+
+pytestmark = pytest.mark.slow
+
+# `python -m contrastlib run` in the small repository of the test, with two workers and kernels that need no torch
+RUN = """
+    import os, sys
+    from pathlib import Path
+    from contrastlib.__main__ import main
+    from contrastlib.report import kernel_provisioner, notebooks, staleness
+
+    root = Path(sys.argv[1])
+    kernel_provisioner.PRELOADED = ("ipykernel.kernelapp",)
+    notebooks.REPOSITORY = staleness.REPOSITORY = root
+    notebooks.NOTEBOOKS, notebooks.PROFILES = root / "notebooks", root / "notebooks" / "profiles"
+    notebooks.EXECUTED = root / "book" / "executed"
+    staleness.CACHE = root / "data" / "results" / "cache"
+    os.cpu_count = lambda: 2
+    sys.exit(main(["run"]))
+"""
+CELL = """
+import pathlib, subprocess, time
+subprocess.Popen(["sleep", "600"])
+pathlib.Path(f"../running{n}").touch()
+time.sleep(600)
+"""
+
+
+def until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_lives_after_a_run_that_was_killed(repository, number):
+    for n in (1, 2):
+        repository.notebook(f"0{n}_waits", CELL, parameters=f"n = {n}")
+    run = subprocess.Popen([sys.executable, "-c", textwrap.dedent(RUN), repository.root], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    started = []
+    try:
+        until(lambda: all((repository.root / f"running{n}").exists() for n in (1, 2)) or run.poll() is not None, 300)
+        assert run.poll() is None, run.stdout.read()
+        started = psutil.Process(run.pid).children(recursive=True)
+        names = [" ".join(process.cmdline()) for process in started]
+        assert sum("forkserver" in name for name in names) >= 4 and names.count("sleep 600") == 2, names
+        os.kill(run.pid, number)
+        run.communicate(timeout=30)  # returns when no process holds the pipe
+        assert psutil.wait_procs(started, timeout=20)[1] == []
+    finally:
+        for process in [*psutil.wait_procs(started, timeout=0)[1], run]:
+            process.kill()
+        run.wait()
+
+
+def test_only_a_process_of_multiprocessing_has_a_lifeline():
+    with pytest.raises(ValueError, match="multiprocessing has not started this process"):
+        end_with_parent()
