@@ -13,16 +13,7 @@ from torch import Tensor, nn
 from contrastlib import contrasts, explainers
 from contrastlib._choices import check_choice
 from contrastlib._logits import class_indices
-from contrastlib.autograd import (
-    INPUT,
-    Output,
-    as_found,
-    check_model,
-    default_layer,
-    forward,
-    predict,
-    reading,
-)
+from contrastlib.autograd import INPUT, Output, as_found, check_model, forward, predict, reading
 from contrastlib.contrasts import CONTRASTS, Classes, Contrast, ContrastLike
 from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
 
@@ -106,7 +97,8 @@ def explain(
             themselves and take no contrast. Labels that do not exclude each other (C independent sigmoids)
             have no rivals: the contrast of such a label is its own logit, "original".
         layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
-            layer that the model names in its attribute ``layer``, or else its last convolution. For a Vision
+            layer that the model names in its attribute ``layer``, or else the convolution that runs last. A
+            network that mixes spatial positions after it has no default. For a Vision
             Transformer the default is the last block ("norm.11" of ViT-B/16). ``gradient`` and
             ``input_x_gradient`` also take a layer; their default is the pixels, which are called "input"
             unless a module of the model has that name. Other methods take no layer.
@@ -263,9 +255,9 @@ def _output(
     if explainer.needs == "network":
         return explainer.function(model, images, contrast_fn, **options), None
     if explainer.needs == "tokens pass":
-        record = explainers.vit.vit_forward(model, images, once=True)
+        record = explainers.vit.vit_forward(model, images, once=True, layers=[layer] if layer else [])
     else:
-        layer = layer or (INPUT if explainer.space == "pixels" else default_layer(model))
+        layer = layer or (INPUT if explainer.space == "pixels" else None)
         record = forward(model, images, layer, once=True)
     named = {"layer": layer} if explainer.takes_layer else {}
     output = explainer.function(record, contrast_fn(record.logits), **named, **options)

@@ -19,7 +19,13 @@ The shapes and symbols are those of :mod:`contrastlib`.
 
 from contrastlib.autograd.checks import check_cotangent, check_images, check_model
 from contrastlib.autograd.forward_pass import INPUT, ForwardPass, forward, logits_of, predict
-from contrastlib.autograd.layers import default_layer, find_layer, is_auxiliary, last_convolution
+from contrastlib.autograd.layers import (
+    check_visible,
+    default_layer,
+    find_layer,
+    is_auxiliary,
+    last_convolution,
+)
 from contrastlib.autograd.modes import as_found, own_precision, recording
 from contrastlib.autograd.outputs import Output, read_logits, reading
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
@@ -27,6 +33,7 @@ from contrastlib.autograd.shared_cotangents import shared_basis, through_basis
 
 __all__ = [
     "INPUT", "ForwardPass", "LinearInputsDropped", "Output", "as_found", "check_cotangent", "check_images",
-    "check_model", "default_layer", "find_layer", "forward", "is_auxiliary", "last_convolution", "logits_of",
-    "own_precision", "predict", "read_logits", "reading", "recording", "shared_basis", "through_basis",
+    "check_model", "check_visible", "default_layer", "find_layer", "forward", "is_auxiliary",
+    "last_convolution", "logits_of", "own_precision", "predict", "read_logits", "reading", "recording",
+    "shared_basis", "through_basis",
 ]  # fmt: skip

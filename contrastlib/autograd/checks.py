@@ -31,11 +31,17 @@ def check_model(model: nn.Module) -> None:
         )
     if parameter is not None and parameter.is_meta:
         raise ValueError("the model is on the meta device, without values: load its weights first")
-    quantised = next((name for name, m in model.named_modules() if ".quantized." in type(m).__module__), None)
+    quantised = next((name for name, m in model.named_modules() if _is_quantised(m)), None)
     if quantised is not None:
         raise ValueError(
             f"layer {quantised!r} is quantised and has no gradients: explain the model that was quantised"
         )
+
+
+def _is_quantised(module: nn.Module) -> bool:
+    """Tell whether a module computes with integers. ``FloatFunctional`` is prepared for that and does not."""
+    kind = type(module)
+    return ".quantized." in kind.__module__ and kind.__name__ != "FloatFunctional"
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:

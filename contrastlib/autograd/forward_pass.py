@@ -6,20 +6,21 @@ that work on it do not run the network, register hooks or compute gradients of p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge
+from torch.autograd.graph import GradientEdge, Node
 
 from contrastlib.autograd._linear_head import below_head
 from contrastlib.autograd.checks import check_cotangent, check_images
-from contrastlib.autograd.layers import find_layer
-from contrastlib.autograd.modes import as_found, recording
+from contrastlib.autograd.layers import check_visible, find_layer, own_layer
+from contrastlib.autograd.modes import as_found, recording, recording_again
 from contrastlib.autograd.outputs import Output, read_logits, reading
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import through_basis
+from contrastlib.autograd.spatial_layers import LastConvolutions, refuse_default
 
 
 class _Pixels(str):
@@ -42,6 +43,7 @@ class ForwardPass:
         size: Height and width (H, W) of the images.
         once: Whether only one call of :meth:`pull_back` with a new cotangent is allowed. The graph is then
             freed.
+        modules: The modules whose outputs were recorded. A checkpointed one runs again in the backward pass.
 
     Attributes:
         logits: Logits (B, C), detached.
@@ -54,7 +56,7 @@ class ForwardPass:
 
     def __init__(
         self, model: nn.Module, logits: Tensor, activations: dict[str, Tensor], size: torch.Size,
-        once: bool = False,
+        once: bool = False, modules: Iterable[nn.Module] = (),
     ) -> None:
         if not logits.requires_grad:
             raise ValueError(
@@ -63,10 +65,15 @@ class ForwardPass:
             )
         self.logits, self.size = logits.detach(), size
         self.activations = {name: a.detach() for name, a in activations.items()}
-        self._model, self._once = model, once
+        self._model, self._once, self._modules = model, once, list(modules)
         self._outputs: Tensor | None = logits
         self._recorded = activations
         self._last: tuple[Tensor, dict[str, Tensor]] | None = None
+
+    @property
+    def root(self) -> Node | None:
+        """The node of the graph that gives the logits. None when the graph has been freed."""
+        return None if self._outputs is None else self._outputs.grad_fn
 
     def layer(self, name: str | None = None) -> str:
         """Return the name of a recorded layer.
@@ -127,7 +134,8 @@ class ForwardPass:
         """Gradients (N, ...) at each recorded activation, of cotangents (N, B, C)."""
         start, gradients, recorded = self._outputs, cotangents, list(self._recorded.values())
         chunk = self._chunk()
-        with as_found(self._model):  # checkpointed layers run again in the backward pass
+        # Checkpointed layers run again in the backward pass.
+        with as_found(self._model), recording_again(self._modules):
             if chunk < len(cotangents) and (head := below_head(start, recorded)):
                 (gradients,) = self._backward_in_chunks(start, [head], cotangents, len(cotangents))
                 start = head
@@ -176,7 +184,7 @@ class ForwardPass:
 
 
 def forward(
-    model: nn.Module, images: Tensor, layers: str | Sequence[str] = INPUT, once: bool = False,
+    model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = INPUT, once: bool = False,
     output: Output | None = None,
 ) -> ForwardPass:
     """Run a model once and record the outputs of layers.
@@ -189,7 +197,9 @@ def forward(
             ``requires_grad`` are restored afterwards, also after an error.
         images: Images (B, K, H, W), floating point, on the device of the model and in its dtype.
         layers: Names as in ``model.named_modules()``, or ``INPUT`` for the images themselves. "input" means
-            the images too, unless the model has a module of that name.
+            the images too, unless the model has a module of that name. None stands for the default layer of
+            activation maps: the layer that the model names in its attribute ``layer``, or else the
+            convolution that runs last, if no operation mixes spatial positions after it.
         once: Whether only one cotangent (B, C), or one tensor (N, B, C), will be propagated. The backward
             pass then frees memory and is faster. Several explainers may share that cotangent.
         output: Where the logits are in what the model returns, as in
@@ -202,15 +212,19 @@ def forward(
     Raises:
         TypeError: The model, the images, the logits or the names of layers have a wrong type.
         ValueError: The images or the logits have a wrong shape or wrong values, or a layer does not exist,
-            does not run, runs more than once, or does not return a tensor.
+            does not run, runs more than once, or does not return a tensor. The network has no default layer;
+            the message lists the layers with spatial positions.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 5))
     >>> record = forward(net, torch.rand(2, 3, 8, 8), "0")
     >>> record.logits.shape, record.pull_back(torch.ones(2, 5))["0"].shape
     (torch.Size([2, 5]), torch.Size([2, 4, 6, 6]))
     """
-    layers = [layers] if isinstance(layers, str) else _names(layers)
+    layers = own_layer(model) if layers is None else layers
+    layers = [layers] if isinstance(layers, str) else layers if layers is None else _names(layers)
     check_images(model, images)
+    if layers is None:
+        return _forward_to_last_convolution(model, images, once, output)
     of_pixels = _pixels_among(layers, model)
     modules = {name: find_layer(model, name) for name in layers if not (of_pixels and name == INPUT)}
     recorded: dict[str, Tensor] = {}
@@ -225,7 +239,25 @@ def forward(
     unused = [name for name in layers if name not in recorded]
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
-    return ForwardPass(model, logits, {name: recorded[name] for name in layers}, images.shape[-2:], once)
+    activations = {name: recorded[name] for name in layers}
+    return ForwardPass(model, logits, activations, images.shape[-2:], once, modules.values())
+
+
+def _forward_to_last_convolution(
+    model: nn.Module, images: Tensor, once: bool, output: Output | None
+) -> ForwardPass:
+    """Run a model once and record the convolution that is its default layer."""
+    check_visible(model)
+    last = LastConvolutions(model, images.shape[-2:])
+    with as_found(model):
+        with LinearInputsDropped(), last.recording():
+            returned = model(images.detach().clone())
+        logits = _read(returned, len(images), output)
+    layer = last.chosen(logits)
+    if layer is None:
+        refuse_default(model, images, last)
+    activations = {layer: last.outputs[layer]}
+    return ForwardPass(model, logits, activations, images.shape[-2:], once, last.modules)
 
 
 def predict(model: nn.Module, images: Tensor, output: Output | None = None) -> Tensor:

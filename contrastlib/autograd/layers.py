@@ -5,32 +5,79 @@ from __future__ import annotations
 import difflib
 import re
 
+import torch
 from torch import nn
+
+WRAPPERS = {"_orig_mod", "module"}
+"""Names under which ``torch.compile`` and data-parallel wrappers hold the network that they wrap."""
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
     """Return the layer of that name.
 
+    Wrappers such as ``torch.compile`` and ``DataParallel`` put ``_orig_mod`` or ``module`` into names. The
+    name without them is understood as well.
+
     Args:
         model: The network.
-        name: A name of ``model.named_modules()``.
+        name: A name of ``model.named_modules()``, or that name without its wrappers.
 
     Returns:
         The module.
 
     Raises:
-        ValueError: No layer has that name; the message has the most similar names.
+        ValueError: No layer has that name; the message has the most similar names. Or the layer is part of a
+            compiled TorchScript module.
 
     >>> find_layer(nn.Sequential(nn.Linear(2, 3)), "0")
     Linear(in_features=2, out_features=3, bias=True)
     """
+    check_visible(model)
     modules = dict(model.named_modules(remove_duplicate=False))
-    if name and name in modules:
-        return modules[name]
+    plain = {} if name in modules else {_without_wrappers(each): each for each in modules}
+    full = name if name in modules else plain.get(name, "")
+    if full:
+        _check_visible_layer(model, full)
+        return modules[full]
     near = difflib.get_close_matches(name, modules, n=5, cutoff=0.3)
     raise ValueError(
         f"no layer {name!r} in {type(model).__name__}; nearest names: {', '.join(near) or 'none'}"
     )
+
+
+def _without_wrappers(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+def check_visible(model: nn.Module) -> None:
+    """Raise an error if the layers and functions of a network are hidden, because it is a compiled program.
+
+    Args:
+        model: The network.
+
+    Raises:
+        ValueError: It is a TorchScript module or an exported program. Neither calls hooks.
+
+    >>> check_visible(nn.Linear(2, 3))
+    """
+    exported = isinstance(model, torch.fx.GraphModule) and "eval" in vars(model)  # it cannot be called
+    if exported or isinstance(model, torch.jit.ScriptModule):
+        kind = "exported program" if exported else "TorchScript module"
+        raise ValueError(
+            f"the network is a {kind}, whose layers and functions are hidden: explain the module that it was "
+            "made from, or use gradient, input_x_gradient, integrated_gradients or guided_backpropagation"
+        )
+
+
+def _check_visible_layer(model: nn.Module, name: str) -> None:
+    """Raise an error if a layer is part of a TorchScript module."""
+    parts = name.split(".")
+    for end in range(1, len(parts)):
+        if isinstance(model.get_submodule(".".join(parts[:end])), torch.jit.ScriptModule):
+            raise ValueError(
+                f"layer {name!r} is part of a TorchScript module, whose layers are hidden: explain the "
+                "module that it was made from, or name another layer"
+            )
 
 
 def default_layer(model: nn.Module) -> str:
@@ -54,8 +101,23 @@ def default_layer(model: nn.Module) -> str:
     >>> default_layer(network)
     '1'
     """
+    return own_layer(model) or last_convolution(model)
+
+
+def own_layer(model: nn.Module) -> str | None:
+    """Return the name of the layer that a network names itself, in its attribute ``layer``.
+
+    Args:
+        model: The network.
+
+    Returns:
+        The name, or None if the attribute is no name.
+
+    >>> own_layer(nn.Linear(2, 3)) is None
+    True
+    """
     own = getattr(model, "layer", None)
-    return own if isinstance(own, str) and own else last_convolution(model)
+    return own if isinstance(own, str) and own else None
 
 
 def last_convolution(model: nn.Module) -> str:
@@ -107,4 +169,5 @@ def is_auxiliary(name: str) -> bool:
     (True, True, False)
     """
     auxiliary = r"aux(_?logits|_?classifier|_?head)?\d*"
-    return any(re.fullmatch(auxiliary, part.lower()) for part in name.split("."))
+    lower = name.lower()
+    return "aux" in lower and any(re.fullmatch(auxiliary, part) for part in lower.split("."))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import get_ident
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointError
 
 from contrastlib.autograd.turns import EAGER, has_turn, turn
 
+TURN_OFF = "turn checkpointing off (model.set_grad_checkpointing(False) in timm)"
+CHECKPOINTS = f"checkpoint with use_reentrant=False, or {TURN_OFF}"
+WITHOUT_GRADIENTS = (
+    "without gradients, under torch.no_grad or in a checkpoint with use_reentrant=True: remove that, "
+    "checkpoint with use_reentrant=False, or name another layer"
+)
 
 def own_precision(model: nn.Module) -> torch.autocast:
     """Make a context that computes in the precision of a model, even inside ``torch.autocast``.
@@ -60,7 +68,8 @@ def as_found(model: nn.Module) -> Iterator[None]:
         return
     modules = list(model.modules())
     with (
-        turn([*modules, *model.parameters()]), _evaluating(model, modules), _frozen(model), EAGER,
+        turn([*modules, *model.parameters()]), _naming_wrappers(model), _evaluating(model, modules),
+        _frozen(model), EAGER,
         torch.inference_mode(False), torch.enable_grad(), own_precision(model),
     ):
         yield
@@ -78,7 +87,7 @@ def _evaluating(model: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None
     tensors = dict.fromkeys(tensor for module in own for tensor in (*module.parameters(), *module.buffers()))
     values = [(tensor, tensor.detach().clone()) for tensor in tensors]
     try:
-        model.eval()
+        _evaluate(model)
         yield
     finally:
         try:
@@ -98,6 +107,25 @@ def _has_own_train(module: nn.Module) -> bool:
 
 
 @contextmanager
+def _naming_wrappers(model: nn.Module) -> Iterator[None]:
+    """Say what to do where a checkpoint or an exported program does not allow what is asked."""
+    try:
+        yield
+    except AssertionError as error:
+        if "Guard failed" not in str(error):
+            raise
+        raise ValueError(
+            f"the exported program takes no such batch ({error}): export it with "
+            "dynamic_shapes=({0: torch.export.Dim.AUTO},), or explain the module that it was made from"
+        ) from error
+    except RuntimeError as error:
+        if not isinstance(error, CheckpointError) and "use_reentrant" not in str(error):
+            raise
+        remedy = CHECKPOINTS if "use_reentrant" in str(error) else f"this method needs it off: {TURN_OFF}"
+        raise ValueError(f"{type(model).__name__} runs layers in torch.utils.checkpoint: {remedy}") from error
+
+
+@contextmanager
 def _frozen(model: nn.Module) -> Iterator[None]:
     """Require no gradients of parameters, and restore which of them are required."""
     learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -108,6 +136,30 @@ def _frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in learnable:
             parameter.requires_grad_(True)
+
+
+def _evaluate(model: nn.Module) -> None:
+    """Bring a model to evaluation mode.
+
+    An exported program stays in the mode in which it was exported.
+
+    Raises:
+        ValueError: It was exported in training mode.
+    """
+    try:
+        model.eval()
+    except NotImplementedError as error:
+        for node in model.graph.nodes if hasattr(model, "graph") else ():
+            schema = getattr(node.target, "_schema", None)
+            names = [argument.name for argument in schema.arguments] if schema else []
+            values = dict(zip(names, node.args)) | dict(node.kwargs)
+            if schema and re.search("batch_norm|dropout", schema.name) and (
+                values.get("train") is True or values.get("training") is True
+            ):
+                raise ValueError(
+                    f"the model was exported in training mode ({schema.name}): call model.eval() before the "
+                    "export"
+                ) from error
 
 
 @contextmanager
@@ -122,7 +174,7 @@ def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> 
         Nothing.
 
     Raises:
-        ValueError: A module runs more than once, or its output is not a tensor.
+        ValueError: A module runs more than once or without gradients, or its output is not a tensor.
 
     >>> net, recorded = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), {}
     >>> with recording({"0": net[0]}, recorded):
@@ -140,20 +192,63 @@ def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> 
                 raise ValueError(
                     f"layer {name!r} runs more than once in a forward pass; choose one that runs once"
                 )
-            if not isinstance(output, Tensor):
-                raise ValueError(
-                    f"layer {name!r} returns {type(output).__name__}, not a tensor; choose another"
-                )
-            if not output.requires_grad:
-                output = output.detach().requires_grad_()
-            recorded[name] = output
-            return output.clone()  # later in-place operations change the clone, not the recorded tensor
+            recorded[name] = recorded_output(name, output)
+            return recorded[name].clone()  # later in-place operations change the clone
         return hook
 
     handles = []
     try:
         for name, module in modules.items():
             handles.append(module.register_forward_hook(hook_for(name)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def recorded_output(name: str, output: object) -> Tensor:
+    """Return the output of a layer as a tensor of the graph, which begins there if it has not begun before.
+
+    Args:
+        name: The name of the layer, for the message.
+        output: The output of the layer.
+
+    Returns:
+        The output, which requires a gradient.
+
+    Raises:
+        ValueError: The output is not a tensor, or gradients are switched off.
+
+    >>> recorded_output("0", torch.zeros(1)).requires_grad
+    True
+    """
+    if not isinstance(output, Tensor):
+        raise ValueError(f"layer {name!r} returns {type(output).__name__}, not a tensor; choose another")
+    if not torch.is_grad_enabled():
+        raise ValueError(f"layer {name!r} runs {WITHOUT_GRADIENTS}")
+    return output if output.requires_grad else output.detach().requires_grad_()
+
+
+@contextmanager
+def recording_again(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Let modules do in a backward pass what they did under :func:`recording`.
+
+    A checkpointed part of a network runs again in the backward pass, and has to save the same tensors.
+
+    Args:
+        modules: The modules whose outputs were recorded.
+
+    Yields:
+        Nothing.
+
+    >>> with recording_again([]):
+    ...     pass
+    """
+    def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        return recorded_output("", output).clone()
+
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
         yield
     finally:
         for handle in handles:

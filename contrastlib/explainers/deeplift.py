@@ -10,17 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from contrastlib.autograd import check_images, forward
+from contrastlib.autograd import check_images, check_visible, forward
 from contrastlib.autograd.final_activation import REPLACED
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers._arguments import Baseline, as_baseline, cotangent_of
-from contrastlib.explainers._functions import function_name
+from contrastlib.explainers._functions import MASKING, function_name, is_in_place, relu_by_mask
 from contrastlib.explainers.explainer import register
 
 ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "threshold", "leaky_relu", "prelu", "elu", "selu",
     "celu", "gelu", "silu", "mish", "softplus", "sigmoid", "logsigmoid", "tanh", "softsign", "hardswish",
-    "hardsigmoid",
+    "hardsigmoid", "clip", "maximum", "minimum", "max", "min", "fmax", "fmin", "rrelu", "hardshrink",
+    "softshrink", "tanhshrink", "abs",
 }  # fmt: skip
 POOLS = {f"{kind}max_pool{d}d": d for kind in ("", "adaptive_") for d in (1, 2, 3)}
 NO_CHANGE = 1e-10  # for a smaller difference to the baseline, the multiplier is the slope
@@ -66,7 +67,8 @@ def deeplift(
     Raises:
         TypeError: The images, the cotangent or the baseline have a wrong type.
         ValueError: They have a wrong shape or wrong values, or the maps are not complete because the network
-            multiplies or normalises activations (attention, squeeze-and-excitation, layer norm).
+            multiplies or normalises activations (attention, squeeze-and-excitation, layer norm). Layers are
+            checkpointed, or the network is a compiled program.
 
     >>> from contrastlib.contrasts import weighted
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
@@ -76,6 +78,7 @@ def deeplift(
     True
     """
     check_images(model, images)
+    check_visible(model)
     images = images.detach()
     start = as_baseline(baseline, images)
     with _Rescaled():
@@ -95,15 +98,27 @@ class _Rescaled(TorchFunctionMode):
         self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         name, kwargs = function_name(func), kwargs or {}
-        z = args[0] if args else None
-        if name not in ELEMENTWISE | POOLS.keys() or not getattr(z, "requires_grad", False):
-            return func(*args, **kwargs)
-        if name in POOLS:
+        z = next((each for each in args if getattr(each, "requires_grad", False)), None)
+        if z is not None and name in POOLS:
             return _pooled(name, z, args[1:], kwargs)
-        output = _activated(lambda leaf: func(leaf, *args[1:], **kwargs), z)
+        if z is not None and name in MASKING and (x := relu_by_mask(name, args, kwargs)) is not None:
+            name, z, output = "relu", x, _activated(torch.relu, x)
+        elif z is not None and _is_elementwise(name, args, kwargs):
+            position = next(i for i, each in enumerate(args) if each is z)
+            before, after = args[:position], args[position + 1 :]
+            output = _activated(lambda leaf: func(*before, leaf, *after, **kwargs), z)
+        else:
+            return func(*args, **kwargs)
         output.grad_fn.metadata[REPLACED] = name, z.grad_fn
-        in_place = func.__name__.endswith("_") or kwargs.get("inplace")
-        return z.copy_(output) if in_place else output
+        return args[0].copy_(output) if is_in_place(func, kwargs) else output
+
+
+def _is_elementwise(name: str, args: tuple, kwargs: Mapping[str, Any]) -> bool:
+    """Tell whether a function changes the elements of one activation, each by itself."""
+    if name in ("max", "min") and not (len(args) == 2 and isinstance(args[1], Tensor)):
+        return False  # the maximum over all positions, or over those of a dimension
+    activations = [each for each in (*args, *kwargs.values()) if getattr(each, "requires_grad", False)]
+    return name in ELEMENTWISE and len(activations) == 1
 
 
 def _activated(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
@@ -134,7 +149,8 @@ def _with_multipliers(values: Tensor, z: Tensor, slope: Tensor) -> Tensor:
         slope: The slope, which is taken where z is the same for image and baseline.
     """
     change = _change(z.detach())
-    multiplier = torch.where(change.abs() < NO_CHANGE, slope, _change(values) / change)
+    smallest = max(NO_CHANGE, torch.finfo(z.dtype).tiny)  # NO_CHANGE rounds to 0 in float16
+    multiplier = torch.where(change.abs() < smallest, slope, _change(values) / change)
     return values + multiplier * (z - z.detach())
 
 

@@ -27,6 +27,7 @@ from contrastlib.autograd import (
     LinearInputsDropped,
     as_found,
     check_images,
+    check_visible,
     read_logits,
     recording,
 )
@@ -126,6 +127,7 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
     The input of the first layer is recorded only if it differs from x.
     """
     check_images(model, images)
+    check_visible(model)
     pixels = _pixels(model)
     modules = {name: module for name, module in model.named_modules() if name in {source, *biased}}
 

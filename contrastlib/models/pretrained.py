@@ -26,7 +26,8 @@ def build(name: str, num_classes: int) -> nn.Module:
         The network. It maps normalised images to logits (B, C).
 
     Raises:
-        ValueError: The registry has no such network; the message has the most similar names.
+        ValueError: The registry has no such network, and the message has the most similar names; or there is
+            no class.
 
     >>> sum(weights.numel() for weights in build("birds_resnet", 30).parameters())
     342486
@@ -34,6 +35,9 @@ def build(name: str, num_classes: int) -> nn.Module:
     known = assets.networks()
     if name not in known:
         raise assets.unknown("network", name, known)
+    if not isinstance(num_classes, int) or num_classes < 1:
+        raise ValueError(
+            f"num_classes is {num_classes!r}: a network has a whole number of classes, 1 or more")
     return _built(known[name], num_classes)
 
 

@@ -145,7 +145,7 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
     (["--contrast", "among"], "\"among\" needs foils"),
     (["--contrast", "best"], "unknown contrast 'best'; choose one of original"),
     (["--method", "lime"], "unknown method 'lime'; choose one of gradcam"),
-    (["--method", "vit_gradcam"], ".*VisionTransformer"),
+    (["--method", "vit_gradcam"], ".* is no Vision Transformer"),
     (["--method", "lrp", "--layer", "network.1"], "lrp makes maps of the pixels"),
     (["--method", "clrp1", "--contrast", "mean"], "clrp1 defines its initial relevance itself: .* or use method=\"lrp\""),
     (["--method", "sglrp", "--foil", "1"], "sglrp defines its initial relevance itself"),

@@ -1,5 +1,8 @@
 """Guided back-propagation and DeepLIFT against formulas by hand, on networks written in every way."""
 
+import operator
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -44,6 +47,11 @@ class Written(nn.Module):
         return self.last(self.activate(self.second(self.activate(self.first(x)))).flatten(1))
 
 
+def set_item(x, mask):
+    x[mask] = 0
+    return x
+
+
 # the same function of values below 6, written in as many ways
 RELUS = {
     "module": nn.ReLU(),
@@ -61,6 +69,32 @@ RELUS = {
     "ReLU6 in place": nn.ReLU6(inplace=True),
     "relu6": F.relu6,
     "hardtanh": lambda x: F.hardtanh(x, 0, 6),
+    "clip": lambda x: x.clip(min=0),
+    "clip in place": lambda x: x.clip_(0),
+    "clamp with a tensor": lambda x: x.clamp(min=torch.tensor(0.0)),
+    "clamp with tensors": lambda x: torch.clamp(x, torch.zeros(8, 1, 1).to(x), torch.full((8, 1, 1), 6.0).to(x)),
+    "clamp with a number of numpy": lambda x: x.clamp(np.float32(0), 6),
+    "clamp_min with a tensor": lambda x: x.clamp_min(torch.zeros_like(x)),
+    "maximum": lambda x: torch.maximum(x, torch.zeros((), dtype=x.dtype)),
+    "maximum of zeros": lambda x: torch.maximum(torch.zeros_like(x), x),
+    "max": lambda x: torch.max(x, torch.zeros_like(x)),
+    "fmax": lambda x: x.fmax(torch.zeros_like(x)),
+    "threshold": nn.Threshold(0.0, 0.0),
+    "threshold in place": lambda x: F.threshold(x, 0, 0, inplace=True),
+    "leaky without a leak": nn.LeakyReLU(0.0),
+    "product": lambda x: x * (x > 0),
+    "product of a mask": lambda x: (x > 0) * x,
+    "product of numbers": lambda x: (x > 0).to(x) * x,
+    "product in place": lambda x: x.mul_(x > 0),
+    "operator in place": lambda x: operator.imul(x, x > 0),
+    "torch.mul": lambda x: torch.mul(x, other=x >= 0),
+    "where": lambda x: torch.where(x > 0, x, 0),
+    "where of zeros": lambda x: torch.where(x <= 0, torch.zeros_like(x), x),
+    "where as a method": lambda x: x.where(x > 0, torch.zeros((), dtype=x.dtype)),
+    "masked_fill": lambda x: x.masked_fill(x < 0, 0),
+    "masked_fill in place": lambda x: x.masked_fill_(x < 0, 0.0),
+    "item": lambda x: set_item(x, x < 0),
+    "FloatFunctional": lambda x: torch.ao.nn.quantized.FloatFunctional().add_relu(x / 2, x / 2),
 }
 
 
@@ -127,11 +161,53 @@ def test_guided_backpropagation_needs_a_relu(small):
         guided_backpropagation(Written(F.hardtanh), small, weighted)  # from -1 to 1
 
 
+@pytest.mark.parametrize("function", [nn.LeakyReLU(0.1), nn.PReLU(dtype=torch.float64), nn.ELU(), nn.Softplus(), lambda x: x * (x > 1),
+                                      lambda x: x * torch.ones_like(x), lambda x: torch.where(x > 0, x, 1), nn.Threshold(0.5, 0.0),
+                                      lambda x: torch.maximum(x, x / 2), lambda x: x.masked_fill(x < -1, 0), lambda x: x.clamp(min=-0.1)])
+def test_what_is_no_relu_passes_its_gradient(function, small):
+    network = nn.Sequential(Written(nn.Identity()).first, nn.ReLU(), Call(function), nn.Flatten(), nn.Linear(8 * 14 * 14, 6)).double()
+    z = network[0](small)
+    after = z.relu().detach().requires_grad_()
+    logits = network[4](function(after).flatten(1))
+    g = torch.autograd.grad(logits, after, weighted(logits.detach()))[0].clamp(min=0) * (z > 0)
+    expected = F.conv_transpose2d(g, network[0].weight)
+    torch.testing.assert_close(guided_backpropagation(network, small, weighted), expected, **EXACT)
+
+
+class Call(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class ReluFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+def test_a_relu_that_the_network_defines_itself_is_refused_by_name(small):
+    with pytest.raises(ValueError, match="an operation of Written .ReluFunction. may be a ReLU.*write it as torch.relu"):
+        guided_backpropagation(Written(ReluFunction.apply), small, weighted)
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated")
-def test_guided_backpropagation_of_torchscript_names_the_remedy(small):
-    traced = torch.jit.trace(Written(torch.relu), small)
-    with pytest.raises(ValueError, match="no ReLU ran.*TorchScript.*the module that it was made from"):
-        guided_backpropagation(traced, small, weighted)
+def test_guided_backpropagation_of_torchscript(small):
+    """Its functions are hidden, and its graph is not."""
+    for function in (torch.relu, lambda x: x.clamp(min=0)):
+        traced = torch.jit.trace(Written(function), small)
+        expected = guided_backpropagation(Written(torch.relu), small, weighted)
+        torch.testing.assert_close(guided_backpropagation(traced, small, weighted), expected, **EXACT)
+    for function, kind in ((lambda x: torch.where(x > 0, x, 0), "Where"), (lambda x: x * (x > 0), "Mul")):
+        with pytest.raises(ValueError, match=f"({kind}).*may be a ReLU.*write it as torch.relu"):
+            guided_backpropagation(torch.jit.trace(Written(function), small), small, weighted)
 
 
 # --- DeepLIFT ------------------------------------------------------------------------------------------
@@ -215,6 +291,18 @@ def test_deeplift_of_a_homogeneous_network_is_input_x_gradient(small):
     weights = weighted(network(small).detach())
     expected = input_x_gradient(forward(network, small), weights)
     torch.testing.assert_close(deeplift(network, small, weighted), expected, **EXACT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_deeplift_in_16_bits(dtype, images):
+    """Inputs that do not differ from those of the baseline have the slope, not 0 / 0."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 6))
+    small = images[..., :8, :8].float().where(images[..., :8, :8] > 0.5, 0)
+    small[:, :, :5] = 0
+    expected = deeplift(network, small, weighted)
+    maps = deeplift(network.to(dtype), small.to(dtype), weighted)
+    torch.testing.assert_close(maps.float(), expected, rtol=0.05, atol=0.05 * expected.abs().max().item())
 
 
 def test_deeplift_from_the_image_itself_is_nothing(network, images):

@@ -118,8 +118,8 @@ def test_rows_of_attention_add_up_to_one_and_are_not_uniform(record):
 def test_all_explainers_together_take_one_forward_and_one_backward_pass(transformer, images, monkeypatch):
     forwards, backwards, grad = [], [], torch.autograd.grad
     transformer.conv_proj.register_forward_hook(lambda *_: forwards.append(1))
+    record = vit_forward(transformer, images, once=True)  # asks the head which tokens it reads
     monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: backwards.append(1) or grad(*a, **k))
-    record = vit_forward(transformer, images, once=True)
     weights = torch.stack([f(record.logits, TARGET) for f in (contrasts.original, contrasts.weighted)])
     attention_rollout(record)
     assert not backwards
@@ -297,9 +297,9 @@ def test_a_transformer_within_a_model(transformer, images):
 
 
 def test_what_cannot_be_explained_is_named(transformer, images, record, weights, make_network):
-    with pytest.raises(TypeError, match="contains 0 of torchvision's VisionTransformer.*use gradcam"):
+    with pytest.raises(TypeError, match="Sequential is no Vision Transformer.*Use gradcam"):
         vit_forward(make_network(), images)
-    with pytest.raises(ValueError, match="48 x 32: this network takes images of 32 x 32"):
+    with pytest.raises(ValueError, match="48 x 32, which this network does not take .*Expected 32 but got 48"):
         vit_forward(transformer, torch.rand(1, 3, 48, 32, dtype=torch.float64))
     for layer in ("block.3", "block.-1", "mlp.1", "attention.1"):
         with pytest.raises(ValueError, match=f"no layer '{layer}'; choose one of norm.0, block.0, .*block.2"):

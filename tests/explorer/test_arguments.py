@@ -94,3 +94,20 @@ def test_a_name_that_is_unknown(name):
 def test_what_is_no_list(pictures, networks, complaint):
     with pytest.raises(TypeError, match=complaint):
         Explorer(pictures, networks)
+
+
+@pytest.mark.parametrize("options, kind, complaint", [
+    ({"classes": "3"}, ValueError, "classes is '3': a contrast needs at least 2, a whole number"), ({"classes": 2.5}, ValueError, "classes is 2.5"),
+    ({"classes": None}, ValueError, "classes is None"), ({"name": 3}, ValueError, "name is 3: use letters"),
+    ({"view": {"opacity": "high"}}, ValueError, "opacity is 'high' in view: choose one from 0 to 1"), ({"view": {"opacity": float("nan")}}, ValueError, "opacity is nan"),
+    ({"view": "dark"}, TypeError, "view must be a dictionary of fields, got 'dark'"), ({"panes": ["original", "mean"]}, TypeError, "a pane must be a dictionary of fields, got 'original'"),
+])  # fmt: skip
+def test_options_of_a_wrong_type(options, kind, complaint):
+    with pytest.raises(kind, match=complaint):
+        Explorer([bird(31)], ["birds_vgg"], **{"methods": ["gradcam"], "classes": 2, **options})
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.0, "3", None])
+def test_a_network_without_classes(count):
+    with pytest.raises(ValueError, match="num_classes is .*: a network has a whole number of classes"):
+        models.build("birds_vgg", count)

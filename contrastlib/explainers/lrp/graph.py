@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from torch import Tensor, nn
@@ -10,15 +9,27 @@ from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 from zennit.types import Linear
 
+from contrastlib.autograd.modes import CHECKPOINTS
+from contrastlib.explainers._functions import graph_nodes, is_relu, node_kind
 from contrastlib.explainers.lrp.rules import Ruled
 
 RELUS = {"Relu", "Hardtanh"}
 # operations whose gradient moves relevance from outputs to inputs and keeps its sum
 MOVING = {
     "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Cat", "Slice", "Split", "ConstantPadNd",
-    "Permute", "Transpose", "AsStrided", "Clone", "Alias", "Copy", "MaxPool2DWithIndices",
-    "AdaptiveMaxPool2D", "Mean", "AvgPool2D", "AdaptiveAvgPool2D", "AccumulateGrad",
+    "Permute", "Transpose", "AsStrided", "Clone", "Alias", "Copy", "ToCopy", "MaxPool2DWithIndices",
+    "AdaptiveMaxPool2D", "Amax", "Max", "Mean", "AvgPool2D", "AdaptiveAvgPool2D", "AccumulateGrad", "Select",
+    "Unbind", "SplitWithSizes", "Stack", "Expand", "Flip", "Roll", "PixelShuffle", "PixelUnshuffle",
+    "NativeChannelShuffle", "T", "UpsampleNearest2D",
 }  # fmt: skip
+CAUSES = {
+    "Add": "an addition of a constant or of activations of different shapes: give a layer that bias",
+    "Sub": "a difference of activations",
+    "Mul": "a product of activations, such as a gate",
+    "Div": "a quotient of activations, such as a normalisation",
+    "CheckpointFunction": CHECKPOINTS,
+}
+"""Kind of a node without a rule -> what it comes from, for error messages."""
 FAMILIAR = (
     Linear, _BatchNorm, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d,
     nn.Dropout, nn.Flatten, nn.Identity,
@@ -44,23 +55,32 @@ def check_graph(model: nn.Module, outputs: Tensor, stacks: Collection[Node]) -> 
     ...
     ValueError: relevance propagation has no rule for an operation of Sigmoid (Sigmoid). ...
     """
-    seen, waiting = set(), [outputs.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
+    for node in graph_nodes(outputs.grad_fn):
+        kind = node_kind(node)
+        if node in stacks or kind == Ruled.__name__ or kind in MOVING:
             continue
-        seen.add(node)
-        waiting += [parent for parent, _ in node.next_functions]
-        kind = re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
-        if kind in RELUS:
-            node.register_hook(lambda below, above: above)
-        elif node not in stacks and kind != Ruled.__name__ and kind not in MOVING:
+        if kind in RELUS or is_relu(node) or _is_scaling(node, kind):
+            node.register_hook(_unchanged)
+        else:
+            cause = f"{kind}: {CAUSES[kind]}" if kind in CAUSES else kind
             raise ValueError(
-                f"relevance propagation has no rule for an operation of {type(model).__name__} ({kind}). "
-                "It has rules for convolutions, linear layers, batch norm after them, ReLU, pooling, "
+                f"relevance propagation has no rule for an operation of {type(model).__name__} ({cause}). It "
+                "has rules for convolutions, linear layers, batch norm after them, ReLU, pooling, "
                 "concatenation and the addition of activations of the same shape; "
                 f"modules of other kinds here: {unfamiliar(model, FAMILIAR)}"
             )
+
+
+def _unchanged(below: tuple, above: tuple) -> tuple:
+    """Pass relevance unchanged to the inputs that have any."""
+    return tuple(each if each is None else above[0] for each in below)
+
+
+def _is_scaling(node: Node, kind: str) -> bool:
+    """Tell whether a node multiplies an activation by a positive number, or divides it by one."""
+    if kind not in ("Mul", "Div") or node.next_functions[1][0] is not None:
+        return False
+    return node._saved_other.numel() == 1 and node._saved_other.item() > 0
 
 
 def unfamiliar(model: nn.Module, familiar: tuple[type, ...]) -> str:

@@ -15,11 +15,19 @@ from torch import Tensor, nn
 from zennit.core import ParamMod
 
 from contrastlib._choices import check_choice
-from contrastlib.autograd import as_found, check_images, find_layer, read_logits, recording, through_basis
+from contrastlib.autograd import (
+    as_found,
+    check_images,
+    check_visible,
+    find_layer,
+    read_logits,
+    recording,
+    through_basis,
+)
 from contrastlib.explainers.lrp.batch_norms import merged, merged_batch_norms
 from contrastlib.explainers.lrp.graph import check_graph
 from contrastlib.explainers.lrp.rules import POOLING, RULES, RuledFunctions, ruled_layers, zennit_rules
-from contrastlib.explainers.lrp.trace import Box, Trace, first_layer, tracing
+from contrastlib.explainers.lrp.trace import Box, Trace, first_layer, tracing, without_backward_hooks
 
 CHUNK = 4  # relevances propagated together: more of them are faster and need more memory
 
@@ -189,6 +197,7 @@ def propagation(
     check_choice("rules", rules, RULES)
     check_choice("average_pooling", average_pooling, POOLING)
     check_images(model, images)
+    check_visible(model)
     if images.dtype == torch.float16:
         raise ValueError(
             "relevance propagation divides by sums that float16 rounds to 0, and loses relevance: "
@@ -201,12 +210,14 @@ def propagation(
         pixels, linear, sums = zennit_rules(rules, biases, low, high)
         batch_norms = merged_batch_norms(model)
         recorded: dict[str, Tensor] = {}
+        stack.enter_context(without_backward_hooks(model))
         stack.enter_context(merged(model, batch_norms))
         stack.enter_context(ruled_layers(model, first, pixels, linear))
         stack.enter_context(recording(named, recorded))
         trace = stack.enter_context(tracing(model, first, named, batch_norms))
         with RuledFunctions(sums, averages=average_pooling == "proportional") as functions:
             returned = model(images.clone())
+        trace.done = True
         logits = read_logits(returned, len(images))
         outputs = recorded.get(layer, logits)
         if not outputs.requires_grad or (named and layer not in recorded):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from numbers import Number
 from typing import Any
 
 import torch
@@ -26,6 +27,8 @@ from zennit.core import BasicHook, Stabilizer
 from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
 from zennit.types import Linear
 
+from contrastlib.explainers._functions import MASKING, function_name, is_in_place, relu_by_mask
+
 RULES = ("z_plus", "epsilon", "z")
 """Names of the rules; :func:`contrastlib.explainers.lrp.propagation.propagation` has their formulas."""
 POOLING = ("even", "proportional")
@@ -33,7 +36,8 @@ POOLING = ("even", "proportional")
 EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of the outputs of a layer
 
 AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
-ADDITIONS = {"add", "add_", "__add__", "__iadd__"}
+IN_PLACE = {"add_", "__iadd__"}
+ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
 
 
 def zennit_rules(
@@ -189,7 +193,9 @@ def _copy(x: Tensor) -> Tensor:
 
 
 class RuledFunctions(TorchFunctionMode):
-    """A context in which additions of two activations, and averages, have a rule.
+    """A context in which additions of two activations, sums and averages have a rule.
+
+    Adding 0 changes nothing. A ReLU that is written with a mask becomes ``torch.relu``.
 
     Args:
         rule: The rule.
@@ -208,14 +214,31 @@ class RuledFunctions(TorchFunctionMode):
         self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        if name in ADDITIONS:
+            args, kwargs = _terms(args, kwargs)
+            if not kwargs and (x := _unchanged(args)) is not None:
+                return x if name in IN_PLACE else x.clone()
         if name in ADDITIONS and not kwargs and _are_activations(args):
             terms = torch.stack(args, dim=-1)
             self.stacks.add(terms.grad_fn)
             total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), terms)
-            return args[0].copy_(total) if name in ("add_", "__iadd__") else total
+            return args[0].copy_(total) if name in IN_PLACE else total
+        if name.strip("_") in MASKING | {"rmul", "imul"} and not is_in_place(func, kwargs):
+            x = relu_by_mask(function_name(func), args, kwargs)
+            if x is not None:
+                return torch.relu(x)
+        if name == "sum" and args and getattr(args[0], "requires_grad", False):
+            return self._sum(func, args[0], args[1:], kwargs)
         if name in self.averages and args and getattr(args[0], "requires_grad", False):
             return self._with_rule(_Function(func, args[1:], kwargs), args[0])
         return func(*args, **kwargs)
+
+    def _sum(self, func: Callable, x: Tensor, args: tuple, kwargs: Mapping[str, Any]) -> Tensor:
+        """Sum as an addition if ``x`` is a stack of terms, and otherwise as an average times their number."""
+        if self.averages or x.grad_fn.name().startswith("Stack"):
+            return self._with_rule(_Function(func, args, kwargs), x)
+        average = torch.mean(x, *args, **kwargs)
+        return average * (x.numel() / average.numel())
 
     def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
         inputs = (_copy(x),)
@@ -231,6 +254,19 @@ class _Function(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x, *self.args, **self.kwargs)
+
+
+def _terms(args: tuple, kwargs: Mapping[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Return the arguments of an addition without an ``alpha`` of 1, the terms by position."""
+    rest = {name: value for name, value in kwargs.items() if (name, value) != ("alpha", 1)}
+    return (*args, *(rest.pop(name) for name in ("input", "other") if name in rest)), rest
+
+
+def _unchanged(args: tuple) -> Tensor | None:
+    """Return the activation to which 0 is added, as Python's ``sum`` does first. None if there is none."""
+    activations = [each for each in args if isinstance(each, Tensor) and each.requires_grad]
+    constants = [each for each in args if isinstance(each, Number)]
+    return activations[0] if len(activations) == 1 and constants == [0] else None
 
 
 def _are_activations(args: tuple) -> bool:

@@ -91,6 +91,7 @@ class Trace:
         start: The input of the first layer, where relevance ends; None before the layer runs.
         last: The layer with weights that ran last before the outputs.
         closed: Whether the outputs have been computed.
+        done: Whether the forward pass has ended. Checkpointed layers run again in the backward pass.
         names: Module -> its name.
         outputs: Layer with weights -> its output, in the order in which the layers ran.
     """
@@ -98,7 +99,7 @@ class Trace:
     def __init__(self, names: dict[nn.Module, str]) -> None:
         self.start: Tensor | None = None
         self.last: nn.Module | None = None
-        self.closed = False
+        self.closed = self.done = False
         self.names = names
         self.outputs: dict[nn.Module, Tensor] = {}
 
@@ -132,10 +133,14 @@ def tracing(
     trace = Trace({module: name for name, module in modules.items()})
 
     def begin(module: nn.Module, inputs: tuple) -> Tensor:
-        trace.start = inputs[0].detach().requires_grad_()
-        return trace.start
+        start = inputs[0].detach().requires_grad_()
+        if not trace.done:
+            trace.start = start
+        return start
 
     def ran(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        if trace.done:
+            return
         if module in trace.outputs:
             raise ValueError(
                 f"{module} runs more than once in a forward pass: relevance propagation has no rule for that"
@@ -150,6 +155,8 @@ def tracing(
 
     def follows(name: str, linear: str) -> Callable:
         def check(module: nn.Module, inputs: tuple) -> None:
+            if trace.done:
+                return
             check_plain(name, module)
             if not linear or inputs[0] is not trace.outputs.get(modules[linear]):
                 raise ValueError(
@@ -170,3 +177,34 @@ def tracing(
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def without_backward_hooks(model: nn.Module) -> Iterator[None]:
+    """Switch the backward hooks of all modules off inside this context.
+
+    They expect gradients, and a backward pass of relevance has none. Modules with such hooks would also
+    return copies of their outputs.
+
+    Args:
+        model: The network.
+
+    Yields:
+        Nothing.
+
+    >>> net = nn.Linear(2, 1)
+    >>> handle = net.register_full_backward_hook(lambda *_: print("called"))
+    >>> with without_backward_hooks(net):
+    ...     output = net(torch.rand(1, 2))
+    >>> output.sum().backward()
+    """
+    kinds = ("_backward_hooks", "_backward_pre_hooks")
+    found = [(module, kind, getattr(module, kind)) for module in model.modules() for kind in kinds]
+    found = [each for each in found if each[2]]
+    try:
+        for module, kind, hooks in found:
+            setattr(module, kind, type(hooks)())
+        yield
+    finally:
+        for module, kind, hooks in found:
+            setattr(module, kind, hooks)

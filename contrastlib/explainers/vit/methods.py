@@ -3,13 +3,18 @@
 Each function takes the record of :func:`~contrastlib.explainers.vit.forward_pass.vit_forward` and a cotangent
 w, (B, C) or (N, B, C). Several methods for one cotangent share one backward pass. Maps lie on the grid of the
 patches, 14 x 14 for ViT-B/16 at 224 pixels: (B, h, w) or (N, B, h, w). In the formulas A_i is the attention
-of block i, (B, heads, T, T), and token 0 is the class token.
+of block i, (B, heads, T, T), P are the patches among the T tokens, and R are the tokens of the last block
+that the head reads: the class token, the class and the distillation token, all patches if it takes their
+mean, or any others. :func:`~contrastlib.explainers.vit.tokens.find_reading` finds R from a backward pass of
+the head.
+
+In blocks of class attention (CaiT) the patches do not read. Their rows of A_i are those of the identity in
+the plain rollout, and 0 in the other methods. So are the rows of class tokens in blocks that have none.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -17,6 +22,8 @@ from torch import Tensor
 from contrastlib._choices import check_choice
 from contrastlib.autograd import ForwardPass
 from contrastlib.explainers.explainer import register
+from contrastlib.explainers.vit.forward_pass import TokensPass
+from contrastlib.explainers.vit.tokens import Patches, shares
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
 """Options of :func:`gradient_attention_rollout` that reproduce the published code (Gildenblat 2020)."""
@@ -36,33 +43,38 @@ NORMALISE = {
     title="GradCAM of tokens",
     about="Each feature of a block's tokens, weighted by its mean gradient.",
     space="tokens", needs="tokens pass", linear=True,
-    formula=r"\sum_d \big(\frac{1}{T-1} \sum_i g_{id}\big)\, a_{jd}",
+    formula=r"\sum_d \big(\frac{1}{|P|} \sum_{i \in P} g_{id}\big)\, a_{jd}",
     paper="selvaraju2017", equation="for tokens as Eriksson et al. 2025, sec. 3.4",
     cost="1 forward, 1 backward",
 )
 def vit_gradcam(
-    record: ForwardPass, cotangent: Tensor, layer: str | None = None, relu: bool = False
+    record: TokensPass, cotangent: Tensor, layer: str | None = None, relu: bool = False
 ) -> Tensor:
-    """GradCAM of tokens: phi_j = sum_d (1/(T - 1) sum_i d<w, y>/da_id) a_jd, for each patch j.
+    """GradCAM of tokens: phi_j = sum_d (1/|P| sum_i d<w, y>/da_id) a_jd, for each patch j.
 
-    a are the activations (T, D) of a layer; i runs over the patches. Patches replace the spatial positions of
-    GradCAM, and features replace its channels.
+    a are the activations (T, D) of a layer; i runs over the patches P. Patches replace the spatial positions
+    of GradCAM, and features replace its channels. Class, distillation and register tokens have no position
+    and are left out.
 
     Source: Selvaraju et al. 2017, for tokens as in pytorch-grad-cam and Eriksson et al. 2025, sec. 3.4.
 
     Args:
         record: A record of :func:`~contrastlib.explainers.vit.forward_pass.vit_forward`.
         cotangent: The cotangent w, (B, C) or (N, B, C).
-        layer: "norm.i" or "block.i": the input of block i after its first layer norm, or its output. If None,
-            it is "norm" of the last block. The output of the last block has no map, because the logits depend
-            on its class token alone, and the gradient at every patch is 0.
+        layer: "norm.i" or "block.i": the tokens that the attention of block i reads, after its first layer
+            norm, or the output of the block. Or the name of a layer that ``vit_forward`` was asked to record,
+            whose output is (B, T, D) or (B, h, w, D). If None, it is "norm" of the last block. In networks
+            that attend within windows, whose head reads the patches (Swin), it is the output of the last
+            block. Where the head reads the class token, the output of the last block has no map: the gradient
+            at every patch is 0.
         relu: Whether negative values are set to 0. The map is linear in w if they are not.
 
     Returns:
         Maps (B, h, w) or (N, B, h, w), in the unit of the score <w, y>.
 
     Raises:
-        ValueError: There is no such layer, or the record is not one of ``vit_forward``.
+        ValueError: There is no such layer, its output is not (B, T, D) or (B, h, w, D), it cannot be told
+            which tokens are patches, or the record is not one of ``vit_forward``.
 
     >>> from torchvision.models import VisionTransformer
     >>> from contrastlib.explainers.vit import vit_forward
@@ -71,32 +83,41 @@ def vit_gradcam(
     >>> vit_gradcam(record, torch.eye(1000)[[1, 2, 3]], "norm.0").shape
     torch.Size([3, 4, 4])
     """
-    layer = layer or f"norm.{_depth(record) - 1}"
-    layers = [name for name in record.activations if not name.startswith("attention")]
-    if layer not in layers:
-        raise ValueError(f"this Transformer has no layer {layer!r}; choose one of {', '.join(layers)}")
-    patches = record.activations[layer][:, 1:]
-    weights = record.pull_back(cotangent)[layer][..., 1:, :].mean(dim=-2)
-    maps = _on_grid(torch.einsum("...bd,bjd->...bj", weights, patches))
+    layer = _layer(record, layer)
+    activations, gradients = record.activations[layer], record.pull_back(cotangent)[layer]
+    if activations.ndim == 4:
+        patches = Patches(0, *_grid(layer, activations, record.size))
+        activations, gradients = activations.flatten(1, 2), gradients.flatten(-3, -2)
+    else:
+        patches = record.patches(activations.shape[1])
+    weights = gradients[..., patches.tokens, :].mean(dim=-2)
+    maps = patches.on_grid(torch.einsum("...bd,bjd->...bj", weights, activations))
     return maps.clamp(min=0) if relu else maps
 
 
-def attention_rollout(record: ForwardPass) -> Tensor:
-    """Attention rollout: the class token's row of the product R_L ... R_1, with R_i = (A_i + I) / 2.
+def attention_rollout(record: TokensPass) -> Tensor:
+    """Attention rollout: phi is r^T R_L ... R_1, with R_i = (A_i + I) / 2.
 
-    Here A_i is the mean of the attention over heads. A value is the share of a patch in the class token under
-    the assumption that only attention mixes tokens. The map does not depend on a class or a contrast.
+    Here A_i is the mean of the attention over heads. r are the shares (T,) of the tokens that the head reads,
+    which sum to 1. If it reads the class token, phi is the class token's row of the product. Otherwise r_t is
+    proportional to |dq/db_t| |b_t|, where b_t are the tokens of the last block and q = |y|^2 / 2 is a score
+    of all logits; see :func:`contrastlib.explainers.vit.tokens.shares`. The mean of patches gives about equal
+    shares.
 
-    Source: Abnar & Zuidema 2020, sec. 3.
+    A value is the share of a patch in what the head reads, under the assumption that only attention mixes
+    tokens. The map does not depend on a class or a contrast.
+
+    Source: Abnar & Zuidema 2020, sec. 3, for a head that reads the class token.
 
     Args:
         record: A record of :func:`~contrastlib.explainers.vit.forward_pass.vit_forward`.
 
     Returns:
-        Maps (B, h, w) of values from 0 to 1. Together with the share of the class token itself they sum to 1.
+        Maps (B, h, w) of values from 0 to 1. Together with the shares of the other tokens they sum to 1.
 
     Raises:
-        ValueError: The record is not one of ``vit_forward``.
+        ValueError: The network attends within windows or merges tokens, it cannot be told which tokens are
+            patches, or the record is not one of ``vit_forward``.
 
     >>> from torchvision.models import VisionTransformer
     >>> from contrastlib.explainers.vit import vit_forward
@@ -104,31 +125,36 @@ def attention_rollout(record: ForwardPass) -> Tensor:
     >>> attention_rollout(vit_forward(net, torch.rand(3, 3, 32, 32))).shape
     torch.Size([3, 4, 4])
     """
-    heads = [record.activations[f"attention.{i}"].mean(dim=1) for i in range(_depth(record))]
-    return _rolled_out((attention + _identity(attention)) / 2 for attention in reversed(heads))
+    _check_all_attend(record)
+    heads = [record.activations[f"attention.{i}"].mean(dim=1) for i in range(record.depth)]
+    wide = map(_widened(record, 1), reversed(heads))
+    factors = ((attention + _identity(attention)) / 2 for attention in wide)
+    return _rolled_out(record, record.reading.shares, factors)
 
 
 @register(
     title="Gradient attention rollout",
     about="Attention times gradient, through all blocks.",
     space="tokens", needs="tokens pass", linear=False,
-    formula=r"\Big[\prod_i \operatorname{norm}\big(I + \operatorname{mean}_h(A_i \cdot g_i)\big)\Big]_{0j}",
+    formula=r"\Big[r^{\top} \prod_i \operatorname{norm}\big(I + \operatorname{mean}_h(A_i g_i)\big)\Big]_j",
     paper="gildenblat2020", equation="repaired; Eriksson et al. 2025, sec. 3.5", cost="1 forward, 1 backward",
 )
 def gradient_attention_rollout(
-    record: ForwardPass, cotangent: Tensor, *, gradients: str = "aligned", normalise: str = "absolute",
+    record: TokensPass, cotangent: Tensor, *, gradients: str = "aligned", normalise: str = "absolute",
     negatives: str = "keep", discard_ratio: float = 0.0,
 ) -> Tensor:
-    """Gradient-weighted attention rollout: the class token's row of R_L ... R_1, with R_i = norm(I + E_i).
+    """Gradient-weighted attention rollout: phi is r^T R_L ... R_1, with R_i = norm(I + E_i).
 
     The review abbreviates it as GWAR. E_i is the mean over heads of A_i * G_i, element by element, with the
-    gradient G_i = d<w, y>/dA_i. The default options are those of the repaired method. ``PUBLISHED`` and
-    ``REVIEW`` are the options of the two public codes.
+    gradient G_i = d<w, y>/dA_i. r are the shares (T,) of the tokens b_t that the head reads in the score:
+    r_t is proportional to |d<w, y>/db_t| |b_t|. If the head reads the class token, phi is the class token's
+    row of the product. The default options are those of the repaired method. ``PUBLISHED`` and ``REVIEW`` are
+    the options of the two public codes.
 
     The map is not linear in w, because it is a product of L factors that each depend on w. So the map of a
     contrast is not the contrast of the maps of the classes. Nor is the map of a multiple of w that multiple
-    of the map, because E_i is added to I. :func:`attention_x_gradient` is the part of the map that is linear
-    in w.
+    of the map, because E_i is added to I. If the head reads one token, :func:`attention_x_gradient` is the
+    part of the map that is linear in w.
 
     Source: Gildenblat 2020 (vit-explain); Eriksson et al. 2025, sec. 3.5.
 
@@ -150,7 +176,8 @@ def gradient_attention_rollout(
         Maps (B, h, w) or (N, B, h, w), without a unit. The public codes divide each map by its maximum.
 
     Raises:
-        ValueError: An option is unknown, or the record is not one of ``vit_forward``.
+        ValueError: An option is unknown, the network attends within windows or merges tokens, it cannot be
+            told which tokens are patches, or the record is not one of ``vit_forward``.
 
     >>> from torchvision.models import VisionTransformer
     >>> from contrastlib.explainers.vit import vit_forward
@@ -168,25 +195,30 @@ def gradient_attention_rollout(
     def factors() -> Iterator[Tensor]:
         for edges in _edges(record, cotangent, gradients == "reversed"):
             edges = edges.clamp(min=0) if negatives == "clip" else edges
-            yield NORMALISE[normalise](_without_lowest(edges, discard_ratio) + _identity(edges))
+            edges = _widened(record, 0)(_without_lowest(edges, discard_ratio))
+            yield NORMALISE[normalise](edges + _identity(edges))
 
-    return _rolled_out(factors())
+    _check_all_attend(record)
+    return _rolled_out(record, _shares(record, cotangent), factors())
 
 
 @register(
     title="Attention × Gradient",
     about="Attention times its gradient, summed over blocks.",
     space="tokens", needs="tokens pass", linear=True,
-    formula=r"\Big[\sum_i \operatorname{mean}_h(A_i \cdot g_i)\Big]_{0j}",
+    formula=r"\sum_{t \in R} \Big[\sum_i \operatorname{mean}_h(A_i \cdot g_i)\Big]_{tj}",
     paper="gildenblat2020", equation="its part that is linear in w", cost="1 forward, 1 backward",
 )
-def attention_x_gradient(record: ForwardPass, cotangent: Tensor) -> Tensor:
-    """Attention times gradient: phi is the class token's row of sum_i E_i.
+def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
+    """Attention times gradient: phi is the sum over t in R of the rows of sum_i E_i.
 
-    E_i is the mean over heads of A_i * d<w, y>/dA_i. The map is the derivative of
-    :func:`gradient_attention_rollout` without normalisation with respect to w, at w = 0. It counts what the
-    class token reads from each patch in each block. It does not count what a patch read from other patches
-    before.
+    E_i is the mean over heads of A_i * d<w, y>/dA_i. R are the tokens that the head reads. The rows are
+    added and not averaged: the gradient already has the factor by which the head reads a token, such as
+    1/|R| in a mean. If the head reads the class token, phi is its row. The map is then the derivative of
+    :func:`gradient_attention_rollout` without normalisation with respect to w, at w = 0.
+
+    The map counts what the tokens that the head reads have read from each patch in each block. It does not
+    count what a patch that the head does not read had read from other patches before.
 
     Source: the part of Gildenblat 2020 that is linear in w.
 
@@ -198,7 +230,8 @@ def attention_x_gradient(record: ForwardPass, cotangent: Tensor) -> Tensor:
         Maps (B, h, w) or (N, B, h, w), in the unit of the score <w, y>.
 
     Raises:
-        ValueError: The record is not one of ``vit_forward``.
+        ValueError: The network attends within windows or merges tokens, it cannot be told which tokens are
+            patches, or the record is not one of ``vit_forward``.
 
     >>> from torchvision.models import VisionTransformer
     >>> from contrastlib.explainers.vit import vit_forward
@@ -207,46 +240,132 @@ def attention_x_gradient(record: ForwardPass, cotangent: Tensor) -> Tensor:
     >>> attention_x_gradient(record, torch.eye(1000)[[1, 2, 3]]).shape
     torch.Size([3, 4, 4])
     """
-    return _on_grid(sum(edges[..., 0, 1:] for edges in _edges(record, cotangent)))
+    _check_all_attend(record)
+    rows, patches = record.reading.rows, _patches(record)
+    read = (_widened(record, 0)(edges)[..., rows, :].sum(dim=-2) for edges in _edges(record, cotangent))
+    return patches.on_grid(sum(read)).to(record.logits.dtype)  # softmax can have more bits
 
 
-def _depth(record: ForwardPass) -> int:
-    """Return the number L of blocks."""
-    depth = sum(name.startswith("attention.") for name in record.activations)
-    if not depth:
+def _check_pass(record: ForwardPass) -> None:
+    if not isinstance(record, TokensPass):
         raise ValueError("this pass recorded no attention: make it with vit_forward(model, images)")
-    return depth
 
 
-def _edges(record: ForwardPass, cotangent: Tensor, reverse: bool = False) -> Iterator[Tensor]:
-    """Yield E_i (..., B, T, T) from the last block to the first, the order in which a row is multiplied."""
-    depth = _depth(record)
+def _check_all_attend(record: TokensPass) -> None:
+    """Raise an error unless each block has attention between all tokens of an image."""
+    _check_pass(record)
+    if record.partial:
+        raise ValueError(
+            f"{record.partial}, so that products and sums of the attention of all blocks are not defined: "
+            "use vit_gradcam, or a method of the input space (gradient, input_x_gradient)"
+        )
+
+
+def _layer(record: TokensPass, layer: str | None) -> str:
+    """Return the name of a layer with tokens; the default one for None."""
+    _check_pass(record)
+    layers = [name for name in record.activations if not name.startswith("attention.")]
+    layer = layer or _default_layer(record)
+    if layer not in layers:
+        raise ValueError(f"this Transformer has no layer {layer!r}; choose one of {', '.join(layers)}")
+    if record.activations[layer].ndim not in (3, 4):
+        raise ValueError(
+            f"layer {layer!r} gives {tuple(record.activations[layer].shape)}, not tokens (B, T, D): "
+            "choose another"
+        )
+    return layer
+
+
+def _default_layer(record: TokensPass) -> str:
+    last, windows = record.depth - 1, any(f"norm.{i}" not in record.activations for i in range(record.depth))
+    return f"block.{last}" if windows and len(record.reading.rows) > 1 else f"norm.{last}"
+
+
+def _grid(layer: str, tokens: Tensor, size: torch.Size) -> tuple[int, int]:
+    """Return the height and width of tokens (B, h, w, D), which have the proportions of the images."""
+    height, width = tokens.shape[1:3]
+    if abs(height * size[1] - width * size[0]) > max(size):
+        raise ValueError(
+            f"layer {layer!r} gives {tuple(tokens.shape)}, which is not (B, h, w, D) for images of "
+            f'{size[0]} x {size[1]}: if it is (B, channels, h, w), use method="gradcam" with this layer'
+        )
+    return height, width
+
+
+def _patches(record: TokensPass) -> Patches:
+    """Return the patches among the tokens of the last block's attention."""
+    return record.patches(_count(record))
+
+
+def _count(record: TokensPass) -> int:
+    return record.activations[f"attention.{record.depth - 1}"].shape[-1]
+
+
+def _edges(record: TokensPass, cotangent: Tensor, reverse: bool = False) -> Iterator[Tensor]:
+    """Yield E_i (..., B, Q, T) from the last block to the first, the order in which a row is multiplied."""
     gradients = record.pull_back(cotangent)
-    for i in reversed(range(depth)):
-        gradient = gradients[f"attention.{depth - 1 - i if reverse else i}"]
+    for i in reversed(range(record.depth)):
+        gradient = gradients[f"attention.{record.depth - 1 - i if reverse else i}"]
         attention = record.activations[f"attention.{i}"]
+        if gradient.shape[-2:] != attention.shape[-2:]:
+            raise ValueError(
+                'gradients="reversed" pairs attention with the gradients of another block, and the blocks of '
+                'this network have attention of different shapes: use gradients="aligned"'
+            )
         yield torch.einsum("...hij,...hij->...ij", gradient, attention) / attention.shape[1]
 
 
+def _shares(record: TokensPass, cotangent: Tensor) -> Tensor:
+    """Return the shares (..., B, R) of the tokens that the head reads in the score <w, y>."""
+    rows = record.reading.rows
+    if len(rows) == 1:
+        return record.reading.shares
+    gradients = record.pull_back(cotangent)[f"block.{record.depth - 1}"]
+    return shares(gradients[..., rows, :], record.activations[f"block.{record.depth - 1}"][:, rows])
+
+
+def _widened(record: TokensPass, rest: float) -> Callable[[Tensor], Tensor]:
+    """Make a function that puts a matrix (..., Q, T) of one block in one (..., T, T) of all tokens.
+
+    Args:
+        record: The record.
+        rest: The value of the diagonal in the rows of tokens that do not read in the block.
+    """
+    count = _count(record)
+
+    def widen(matrix: Tensor) -> Tensor:
+        queries, keys = matrix.shape[-2:]
+        if queries == keys == count:
+            return matrix
+        first = 0 if keys == count else _patches(record).start
+        wide = (rest * _identity(matrix.new_empty(0, count))).repeat(*matrix.shape[:-2], 1, 1)
+        wide[..., first:first + queries, :] = 0
+        wide[..., first:first + queries, first:first + keys] = matrix
+        return wide
+
+    return widen
+
+
 def _without_lowest(edges: Tensor, ratio: float) -> Tensor:
-    """Set the lowest entries of each matrix (..., T, T) to 0, a share ``ratio`` of them."""
+    """Set the lowest entries of each matrix (..., Q, T) to 0, a share ``ratio`` of them."""
     flat = edges.flatten(-2)
     lowest = flat.topk(int(flat.shape[-1] * ratio), largest=False).indices
     return flat.scatter(-1, lowest, 0).view_as(edges)
 
 
-def _rolled_out(factors: Iterator[Tensor]) -> Tensor:
-    """Return the class token's row of a product of matrices (..., T, T), as maps of the patches."""
-    row = next(factors)[..., :1, :]
+def _rolled_out(record: TokensPass, shares: Tensor, factors: Iterator[Tensor]) -> Tensor:
+    """Return r^T times a product of matrices (..., T, T), as maps of the patches.
+
+    Args:
+        record: The record.
+        shares: The shares r (..., R) of the tokens that the head reads.
+        factors: The matrices, from the last block to the first.
+    """
+    rows = next(factors)[..., record.reading.rows, :]
+    row = rows if len(record.reading.rows) == 1 else shares.to(rows)[..., None, :] @ rows
     for factor in factors:
         row = row @ factor
-    return _on_grid(row[..., 0, 1:])
-
-
-def _on_grid(values: Tensor) -> Tensor:
-    """Arrange the values (..., T - 1) of the patches as maps (..., h, w)."""
-    side = math.isqrt(values.shape[-1])
-    return values.unflatten(-1, (side, side))
+    return _patches(record).on_grid(row[..., 0, :]).to(record.logits.dtype)  # softmax can have more bits
 
 
 def _identity(matrices: Tensor) -> Tensor:

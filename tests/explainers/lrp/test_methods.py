@@ -404,9 +404,9 @@ class Twice(nn.Module):
         return self.head(self.conv(F.relu(self.conv(x))).mean((2, 3)))
 
 
-class Summed(Gate):
+class Cumulated(Gate):
     def forward(self, x):
-        return self.head(self.conv(x).sum((2, 3)))
+        return self.head(self.conv(x).cumsum(2).mean((2, 3)))
 
 
 class NormFunction(Gate):
@@ -433,7 +433,7 @@ REFUSED = {
     r"no rule for an operation of Gate \(Mul|no rule for an operation of Gate \(Sigmoid": Gate,
     r"squash \(Sigmoid\)": Gate,
     "runs more than once": Twice,
-    r"\(Sum\)": Summed,
+    r"\(Cumsum\)": Cumulated,
     r"\(NativeBatchNorm\)": NormFunction,
     "modules '0' and '3' share weights.*give each its own": lambda: sharing("weight", 0, 3),
     "modules '0' and '3' share weights": lambda: sharing("bias", 0, 3),
