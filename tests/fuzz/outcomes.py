@@ -62,7 +62,7 @@ def outcome(kind, call):
     """Call, count, and return what came of it. An error that is not named is raised, unless it is known: that is a fault."""
     try:
         found = Outcome(value=call())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (of any kind: which kinds are right is what is looked at)
         fault = known_fault(error) if not is_named(error) else None
         if not fault:
             assert_named(error)
