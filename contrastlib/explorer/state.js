@@ -44,7 +44,7 @@ function validWeights(weights, rank, view) {
   if (weights?.length !== view.classes.length + 1) return null;
   const positive = weights.map((weight, i) => (weight > 0 && i !== rank && (view.classes[i] || view.rest) ? weight : 0));
   const total = sum(positive);
-  return total ? positive.map(weight => weight / total) : null;
+  return total && Number.isFinite(total) ? positive.map(weight => weight / total) : null;
 }
 
 // The fields of a pane are joined by commas. A comma in a name is written as %2C.

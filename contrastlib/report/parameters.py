@@ -94,6 +94,8 @@ def _networks(name: str, value: Mapping, needs: str) -> None:
         raise ValueError("networks = {}: name at least one, such as {'birds_vgg': ['birds', 300]}")
     for network, spec in value.items():
         entry = f"{name}[{network!r}] = {spec!r}"
+        if not isinstance(network, str):
+            raise ValueError(f"{entry}: the name of a network is text, such as birds_vgg")
         _network(entry, network, needs)
         if not isinstance(spec, Sequence) or isinstance(spec, str) or len(spec) not in (2, 3):
             raise ValueError(f"{entry}: write [data set, number of images], and options if there are any")
@@ -140,9 +142,9 @@ def _dataset(entry: str, dataset: str, network: str | None) -> None:
 
     A combination whose classes are not in the registry passes.
     """
-    if dataset not in datasets.DATASETS:
+    if not isinstance(dataset, str) or dataset not in datasets.DATASETS:
         raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
-    images, known = datasets.DATASETS[dataset], models.MODELS.get(network)
+    images, known = datasets.DATASETS[dataset], isinstance(network, str) and models.MODELS.get(network)
     labels = SPECIES if images.drawn else images.classes and images.classes.names
     if known and labels and labels != known.classes.names and OWN_IMAGES & {labels, known.classes.names}:
         raise ValueError(f"{entry}: {network} knows {known.classes.what}, and {dataset} holds {images.what}")

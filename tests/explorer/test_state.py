@@ -72,6 +72,16 @@ def test_a_damaged_address_is_read_as_far_as_it_goes(node, hash):
     assert len(node(hash=hash)["read"]["panes"]) == 2
 
 
+@pytest.mark.parametrize("weights", ["1e308,1e308,1e308", "0,1e308,1e308", "0,NaN,0", "0,0,0", "1,2"])
+def test_weights_without_a_finite_sum_are_no_weights(node, weights):
+    view = {"classes": [{"logit": 1}, {"logit": 0}], "rest": {"count": 5, "logit": -9, "rows": 1}, "weights": {"weighted": []},
+            "maps": [{"method": "gradcam", "layer": "b.0", "kind": "linear"}]}
+    header = {"default_contrast": "weighted", "pictures": [{"views": {"birds_vgg": view}}]}
+    read = node(hash=f"#explore?a=birds_vgg,gradcam,b.0,0,own,{weights}", header=header)["read"]
+    shown = node(state=read, header=header)["first"]["panes"][0]
+    assert shown["contrast"] == "weighted" and shown["weights"] is None
+
+
 def test_values_are_put_in_as_they_are(node):
     text, values = "Why {target} and not {rival}? {left}", {"target": "$& $' {rival}", "rival": "$$"}
     assert node(text=text, values=values)["filled"] == "Why $& $' {rival} and not $$? {left}"
