@@ -232,12 +232,13 @@ def _forward_to_last_convolution(model: nn.Module, images: Tensor, once: bool) -
     """Run a model once and record the convolution that is its default layer."""
     check_visible(model)
     last = LastConvolutions(model, images.shape[-2:])
-    with as_found(model), LinearInputsDropped(), last.recording():
-        logits = model(images.detach().clone())
-    check_output(logits, len(images))
-    layer = last.chosen(logits)
-    if layer is None:
-        refuse_default(model, images, last)
+    with as_found(model):
+        with LinearInputsDropped(), last.recording():
+            logits = model(images.detach().clone())
+        check_output(logits, len(images))
+        layer = last.chosen(logits)
+        if layer is None:
+            refuse_default(model, images, last)
     activations = {layer: last.outputs[layer]}
     return ForwardPass(model, logits, activations, images.shape[-2:], once, last.modules)
 
