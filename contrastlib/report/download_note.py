@@ -42,9 +42,9 @@ def note(name: str, repository: str = "", book: str = "") -> str:
 
 
 def without_note(text: str) -> str:
-    """A Markdown cell without the line, for the page itself.
+    r"""A Markdown cell without the line, for the page itself.
 
-    >>> without_note(note("03_maps") + "\\n\\n# Maps")
+    >>> without_note(note("03_maps") + "\n\n# Maps")
     '# Maps'
     >>> without_note("# Maps")
     '# Maps'
