@@ -8,9 +8,8 @@ from small_parameters import SMALL
 from contrastlib.report import notebooks
 
 STORED = notebooks.find([])
-# the numbers of the formulas on the page, and of those that are in error
-NUMBERS = f"""() => [...document.querySelectorAll('{lab.PANEL} mjx-container')].flatMap(
-    each => [...each.querySelectorAll('mjx-mlabeledtr > mjx-mtd:first-child, mjx-labels mjx-mtd, mjx-merror')].map(each => each.textContent))"""
+# the numbers of formulas that are drawn, and what is drawn in place of one in error
+NUMBERS = f"""() => [...document.querySelectorAll('{lab.PANEL} :is([id^="mjx-eqn"], mjx-merror)')].map(each => each.id.split(':')[1])"""
 
 
 def test_it_opens_on_the_start_notebook(lab_page):
