@@ -1,5 +1,7 @@
 """The working copy of the notebooks in JupyterLab: each reads as its page; one runs, and follows its parameters."""
 
+import re
+
 import lab_notebook as lab
 import pytest
 from nbconvert import HTMLExporter
@@ -8,8 +10,9 @@ from small_parameters import SMALL
 from contrastlib.report import notebooks
 
 STORED = notebooks.find([])
-# the numbers of formulas that are drawn, and what is drawn in place of one in error
-NUMBERS = f"""() => [...document.querySelectorAll('{lab.PANEL} :is([id^="mjx-eqn"], mjx-merror)')].map(each => each.id.split(':')[1])"""
+# the numbers of formulas that are drawn, whose characters are named by classes such as mjx-c31; or what is in error
+NUMBERS = f"""() => [...document.querySelectorAll('{lab.PANEL} :is(mjx-labels mjx-mtext, mjx-merror)')].map(each => each.textContent
+    || [...each.querySelectorAll('mjx-c')].map(mark => String.fromCodePoint(parseInt(mark.classList[0].slice(5), 16))).join(''))"""
 
 
 def test_it_opens_on_the_start_notebook(lab_page):
@@ -32,7 +35,8 @@ def test_it_reads_as_stored(lab_page, path):
     lab.expect_readable(page, notebook.cells)
     widths = page.eval_on_selector_all(f"{lab.PANEL} :is(.contrast-explorer, figure.controls) img", "all => all.map(each => each.naturalWidth)")
     assert len(widths) == lab.count_of_widgets(notebook) and all(widths)
-    print(page.evaluate(NUMBERS))
+    text = "".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert page.evaluate(NUMBERS) == [f"({number})" for number in re.findall(r"\\tag\{(.*?)\}", text)]
     lab.close(page)
 
 
