@@ -101,7 +101,7 @@ def blur_draws(
         One row for each image above the threshold and draw, with image, draw, sigma and relative_probability.
         If no image is above the threshold, the table has all columns and no row.
     """
-    passed = forward(model, images, layer or default_layer(model), once=True)
+    passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
     chosen = (probabilities[:, 1] > threshold).nonzero().flatten()
     if not len(chosen):
@@ -199,7 +199,7 @@ def mean_factors(
         One row for each image and factor, with image, factor, weights (their sum) and similarity (cosine with
         the correct map).
     """
-    passed = forward(model, images, layer or default_layer(model), once=True)
+    passed = forward(model, images, layer, once=True)
     target = passed.logits.argmax(dim=1)
     weights = torch.stack([mean_weights(passed.logits, target, factor) for factor in MEAN_FACTORS])
     maps = gradcam(passed, weights).flatten(2).double()
@@ -233,7 +233,7 @@ def pixels_of_the_wrong_sign(
         with masked (share of pixels) and wrong (share of the masked ones that have the kept sign). If no
         image is above the threshold, the table has all columns and no row.
     """
-    passed = forward(model, images, layer or default_layer(model), once=True)
+    passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
     compared = ("original", "weighted")
     maps = masking.explanations(passed, classes, ("gradcam",), compared)[0, :, 0]

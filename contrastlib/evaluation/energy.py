@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.autograd import default_layer, forward
+from contrastlib.autograd import forward
 from contrastlib.evaluation.masking import METHOD_NAMES, explanations
 from contrastlib.explainers import upsample
 
@@ -59,7 +59,7 @@ def energy_in_regions(
         raise ValueError(
             f"images {tuple(images.shape)} need regions (B, H, W), none empty; got {tuple(regions.shape)}"
         )
-    record = forward(model, images, default_layer(model), once=True)
+    record = forward(model, images, None, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
     maps = explanations(record, classes[:, :1], methods, contrasts)[:, :, 0]
     energy = torch.stack([energy_in(upsample(each, images.shape[-2:]), regions) for each in maps])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
 from contrastlib import contrasts as schemes
-from contrastlib.autograd import ForwardPass, default_layer, forward, logits_of, predict
+from contrastlib.autograd import ForwardPass, forward, logits_of, predict
 from contrastlib.evaluation.precision import cotangent
 from contrastlib.explainers import EXPLAINERS, upsample
 
@@ -83,7 +83,6 @@ def relative_probabilities(
     """
     if first not in FIRST or (first == "label" and labels is None):
         raise ValueError(f'first must be one of {FIRST}, and "label" needs labels; got {first!r}')
-    layer = layer or default_layer(model)
     record = forward(model, images, layer, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
     if first == "label":

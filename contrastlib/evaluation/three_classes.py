@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.autograd import default_layer, forward, predict
+from contrastlib.autograd import forward, predict
 from contrastlib.evaluation.masking import baseline, explanations, masked_pixels
 from contrastlib.evaluation.seeding import image_seed
 from contrastlib.explainers import EXPLAINERS, upsample
@@ -63,7 +63,6 @@ def compare(
 
         If no image passes, the table has all columns and no row.
     """
-    layer = layer or default_layer(model)
     record = forward(model, images, layer, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(3, dim=1)
     chosen = (probabilities[:, 2] > threshold).nonzero().flatten().tolist()
@@ -118,8 +117,8 @@ def mean_by_class_count(
         for the mean of the maps of the foils, foil_norm (over the norm of phi^t) and foil_cosine (with
         phi^t).
     """
-    layer = layer or default_layer(model)
     record = forward(model, images, layer)
+    layer = record.layer()
     maps = class_maps(record, EXPLAINERS[method].function, layer).flatten(2).double()  # (C, B, positions)
     count, target = len(maps), record.logits.argmax(dim=1)
     rows = []

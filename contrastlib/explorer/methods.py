@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
-from torchvision.models import VisionTransformer
-
-from contrastlib.explainers import EXPLAINERS, Explainer
+from contrastlib.explainers import EXPLAINERS, Explainer, vit
 from contrastlib.models import Classifier
 
 CONVOLUTIONAL = ("gradcam", "linear_approximation", "xgradcam", "input_x_gradient", "lrp", "clrp1")
@@ -48,7 +45,7 @@ def applicable(
     Raises:
         ValueError: A method is unknown, or none applies.
     """
-    transformer = is_transformer(network)
+    transformer = vit.is_transformer(network)
     chosen = list(dict.fromkeys(methods or (TRANSFORMER if transformer else CONVOLUTIONAL)))
     known = offered()
     unknown = [method for method in chosen if method not in known]
@@ -64,12 +61,3 @@ def applicable(
         raise ValueError(
             f"{', '.join(chosen)} cannot explain {network.name}: name others of {', '.join(fitting)}")
     return found
-
-
-def is_transformer(network: nn.Module) -> bool:
-    """Return whether a network contains torchvision's Vision Transformer.
-
-    >>> is_transformer(nn.Flatten())
-    False
-    """
-    return any(isinstance(module, VisionTransformer) for module in network.modules())
