@@ -99,7 +99,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         target = Path(os.path.realpath(path))
         machine = re.sub(r"[^\w-]", "-", platform.node())[:20]
-        unfinished = target.with_name(f"{target.name}.{machine}-{secrets.token_hex(8)}.part")
+        unfinished = target.with_name(f"{target.name[:100]}.{machine}-{secrets.token_hex(8)}.part")
         try:
             yield unfinished
             os.replace(unfinished, target)

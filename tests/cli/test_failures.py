@@ -127,12 +127,17 @@ def test_weights_and_maps_that_cannot_be_written(refusing, tmp_path, capsys):
     assert re.search(f"{place}/why.png cannot be written: {said}", capsys.readouterr().err)
 
 
-def test_a_disk_that_is_full_at_the_end(disk, tmp_path):
+def test_a_disk_that_is_full_at_the_end(disk, tmp_path, monkeypatch):
     """Nothing half written remains, and what was there stays; also where torch raises an error of another kind."""
     place = disk("full")
-    if place is None:
-        pytest.skip("needs a disk of its own")  # pragma: no cover
-    (place / "filler").unlink()
+    if place:
+        (place / "filler").unlink()
+    else:  # no disk can be mounted here
+        def refuse(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        (place := tmp_path / "place").mkdir()
+        monkeypatch.setattr(os, "replace", refuse)
     (place / "kept").write_bytes(b"kept")
     for write in (
         lambda path: writing.write(path, bytes(1 << 21)),
@@ -141,6 +146,12 @@ def test_a_disk_that_is_full_at_the_end(disk, tmp_path):
         with pytest.raises(writing.CannotWrite, match="/kept cannot be written"):
             write(place / "kept")
         assert [path.name for path in place.iterdir()] == ["kept"] and (place / "kept").read_bytes() == b"kept"
+
+
+def test_a_name_as_long_as_it_may_be(tmp_path):
+    path = tmp_path / ("x" * 251 + ".png")
+    writing.write(path, b"map")
+    assert path.read_bytes() == b"map"
 
 
 def test_a_link_stays_a_link(tmp_path):
