@@ -60,7 +60,7 @@ def visit(browser, site):
     def open_page(address: str, width: int = 1280, base: str = site, scheme: str = "light"):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         opened.append(page)
-        problems = []
+        problems, pending = [], set()
 
         def guard(route):
             if route.request.url.startswith((base, "blob:", "data:")):
@@ -73,11 +73,15 @@ def visit(browser, site):
         page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
         page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
         page.on("requestfailed", lambda request: problems.append(f"failed: {request.url} {request.failure}"))
+        page.on("request", lambda request: pending.add(request))
+        page.on("requestfinished", lambda request: pending.discard(request))
+        page.on("requestfailed", lambda request: pending.discard(request))
         page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status} {answer.url}"))
         page.goto(base + address, wait_until="load")
         page.wait_for_function("() => !window.MathJax || window.MathJax.startup?.promise !== undefined")
-        page.evaluate("() => window.MathJax?.startup?.promise")
-        page.wait_for_load_state("networkidle")
+        page.evaluate("() => window.MathJax?.startup?.promise.then(() => document.fonts.ready)")
+        while pending:  # Playwright's "networkidle" would wait for half a second of silence on each page
+            page.wait_for_timeout(10)
         return page, problems
 
     yield open_page

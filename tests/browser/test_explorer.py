@@ -109,7 +109,6 @@ def settle(page):
 def go(page, hash):
     """Give the page another address, as a link in it would."""
     page.evaluate("hash => { location.hash = hash; }", hash)
-    settle(page)
 
 
 @functools.cache
@@ -146,9 +145,9 @@ def overlaid(explorer, pixels, heat, limit, opacity):
 
 def assert_agrees(page, explorer):
     """The canvases show what Python computes for the state in the address."""
-    state = state_of(page, explorer)
+    seen, state = canvases(page), state_of(page, explorer)
     # a value on the border between two colours may fall on either side, by one colour of 256
-    for drawn, wanted in list(zip(canvases(page), expected(explorer, state)))[: 3 if state["difference"] else 2]:
+    for drawn, wanted in list(zip(seen, expected(explorer, state)))[: 3 if state["difference"] else 2]:
         apart = abs(drawn - wanted).max(axis=2)
         assert np.quantile(apart, 0.99) <= 1.5, apart.max()
         assert apart.max() <= 8 or state["keep"] != "all"
@@ -330,6 +329,7 @@ def test_python_lines(opened, explorer):
         pane = {"network": network, "method": method, "layer": layer, "rank": 0, "contrast": contrast,
                 "foils": [1, 6] if contrast == "among" else [], "weights": weights}
         go(page, hash_of(explorer.state | {"picture": 0, "panes": [pane, pane]}))
+        settle(page)
         explorer.state = state_of(page, explorer)
         both = page.locator(".cx-code").text_content()
         twin = "\n\n".join(f"# {title}: {explorer.question(i)}\n{explorer.code(i)}" for i, title in enumerate("AB"))
