@@ -82,7 +82,8 @@ def plain(method, a, g):
         return g.sum(1)
     if method in ("input_x_gradient", "linear_approximation"):
         return (a * g).sum(1)
-    weights = g.mean((2, 3)) if method == "gradcam" else (a * g).sum((2, 3)) / a.abs().sum((2, 3)).clamp(min=1e-300)
+    norm = a.abs().sum((2, 3))  # 0 for a channel that is 0 everywhere, which adds nothing
+    weights = g.mean((2, 3)) if method == "gradcam" else (a * g).sum((2, 3)) / torch.where(norm == 0, 1, norm)
     return (weights[:, :, None, None] * a).sum(1)
 
 
