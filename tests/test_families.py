@@ -11,7 +11,7 @@ from contrastlib.report.provenance import REPOSITORY
 
 pytestmark = pytest.mark.slow
 AGAIN = {
-    "torchvision": ["squeezenet1_1", "SwinTransformer", "VisionTransformer"],
+    "torchvision": ["squeezenet1_1", "swin_t", "vit_b_16"],
     "timm": ["mobilenetv3_small_050", "vit_tiny_patch16_224", "resnet10t"],
     "transformers": ["ViTForImageClassification", "ConvNextForImageClassification", "CLIPModel"],
     "contrastlib": ["birds_resnet", "birds_vit"],

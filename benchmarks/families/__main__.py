@@ -49,9 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         results.append(try_network(network, options.limit))
         print(f"{described(results[-1])} ({time.monotonic() - began:.1f} s)", flush=True)
-    if options.save:
-        options.save.write_text(record(results, time.monotonic() - start), encoding="utf-8")
-        print(f"saved: {options.save}")
+        if options.save:  # after each one, so that an interrupted run leaves what it has
+            options.save.write_text(record(results, time.monotonic() - start), encoding="utf-8")
     return int(any(result["fails"] for result in results))
 
 

@@ -75,13 +75,26 @@ def try_network(network: Network, seconds: float) -> dict[str, Any]:
         "class": type(model).__name__, "pixels": network.size, "layer": layer, "default": is_default,
         "map": {}, "refused": {}, "fails": {},
     }  # fmt: skip
-    for method, explainer in EXPLAINERS.items():
-        options = {name: value for name, value in OPTIONS.items() if name in explainer.options}
-        if explainer.space == "layer" and method in expected and not is_default:
-            options["layer"] = layer
-        outcome = attempt(model, images, method, expected.get(method), seconds, **options)
+    for method in EXPLAINERS:
+        outcome = _tried(model, images, method, expected, layer, is_default, seconds)
         result[outcome.kind][method] = outcome.reason
     return result
+
+
+def _tried(
+    model: nn.Module, images: Tensor, method: str, expected: Mapping[str, Tensor], layer: str | None,
+    is_default: bool, seconds: float,
+) -> Outcome:
+    """Try a method without a layer, and with the recommended one where that is refused."""
+    explainer = EXPLAINERS[method]
+    options = {name: value for name, value in OPTIONS.items() if name in explainer.options}
+    of_layer = explainer.space == "layer"
+    of_tokens = explainer.for_transformers and vit.is_transformer(model)
+    known = None if of_tokens or (of_layer and not is_default) else expected.get(method)
+    outcome = attempt(model, images, method, known, seconds, **options)
+    if outcome.kind == "refused" and of_layer and layer and not is_default:
+        return attempt(model, images, method, expected.get(method), seconds, layer=layer, **options)
+    return outcome
 
 
 def find_layer(model: nn.Module, images: Tensor) -> tuple[str | None, bool]:
@@ -136,8 +149,6 @@ def _expected(model: nn.Module, images: Tensor, layer: str | None) -> dict[str, 
     maps = plain.pixel_maps(model, images, TARGET, OPTIONS["steps"])
     if layer is not None:
         maps |= plain.layer_maps(model, images, TARGET, layer)
-    if vit.is_transformer(model):
-        maps.pop("gradcam", None)  # without a layer it is that of the tokens
     return maps
 
 

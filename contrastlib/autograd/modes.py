@@ -245,6 +245,8 @@ def recording_again(modules: Iterable[nn.Module]) -> Iterator[None]:
     ...     pass
     """
     def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():  # another thread runs the network for a purpose of its own
+            return output
         return recorded_output("", output).clone()
 
     handles = [module.register_forward_hook(hook) for module in modules]

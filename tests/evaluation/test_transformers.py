@@ -81,11 +81,16 @@ def test_a_certain_decision_has_cosines(network, images):
 
 def test_one_forward_and_one_backward_pass_for_all(network, images, monkeypatch):
     calls, backward = [], torch.autograd.grad
-    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: calls.append("backward") or backward(*a, **k))
+
+    def called(outputs, inputs, *args, **options):
+        calls.append("of the head" if isinstance(inputs, torch.Tensor) else "backward")
+        return backward(outputs, inputs, *args, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", called)
     handle = network.register_forward_pre_hook(lambda *_: calls.append("forward"))
     transformers.describe(network, images)
     handle.remove()
-    assert calls == ["forward", "backward"]
+    assert calls == ["forward", "of the head", "backward"]
 
 
 def test_coherence_tells_areas_from_noise():

@@ -52,7 +52,8 @@ def is_transformer(model: nn.Module) -> bool:
 def _is_attention(module: nn.Module) -> bool:
     if isinstance(module, nn.MultiheadAttention):
         return True
-    return any(_is_of_queries(name) for name in (*module._modules, *module._parameters))
+    parts = (*module.named_children(), *module.named_parameters(recurse=False))
+    return any(_is_of_queries(name) for name, _ in parts)
 
 
 @lru_cache(maxsize=1024)
