@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PROFILE ?= quick
 INPUTS ?= 10000
-# tests side by side; those of one file in one process, which share what they load
-PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+# tests side by side; those of one file in one process, which share what they load; long files stand first
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# rerun by nbval. `book` ran them all, and tests compare that with what is stored
+RERUN = notebooks/12_your_picture.ipynb notebooks/13_cost.ipynb
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
 TIMED = $(SHELL) -c '"$${@:2}" || exit; echo "$$1: $$SECONDS s"; mkdir -p _build; printf "%s\t%s\n" "$$1" $$SECONDS >>_build/times' --
 REPOSITORY ?=
@@ -20,7 +22,7 @@ VENDOR := book/vendor/offline
 PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install book run test test-fast test-data fuzz lab real paper bench screenshots clean
+.PHONY: help install book run test test-fast test-data test-lab fuzz lab real paper bench screenshots clean
 
 help:            ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,11 +40,11 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) tests/browser notebooks tests contrastlib
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab" tests/browser $(RERUN) tests contrastlib
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) "fast tests" $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data" contrastlib tests \
+	@$(TIMED) "fast tests" $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data" tests contrastlib \
 	  --ignore tests/browser --ignore tests/notebooks --ignore tests/peers
 
 test-data: $(VENV)/.peers book  ## what needs the photographs and weights of others, and the pages that show them
@@ -50,6 +52,9 @@ test-data: $(VENV)/.peers book  ## what needs the photographs and weights of oth
 
 fuzz: $(VENV)/.peers  ## random inputs, INPUTS=10000 of them; the counts go to data/results/fuzz.json and the book
 	@$(PYTHON) tests/fuzz --inputs $(INPUTS)
+
+test-lab: $(VENV)/.peers book  ## every notebook run in JupyterLab by a browser, as it is and with other parameters
+	@$(TIMED) "notebooks in JupyterLab" $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m lab tests/browser
 
 lab: $(VENV)/.installed  ## JupyterLab on a working copy of the notebooks
 	@$(PYTHON) -m contrastlib lab

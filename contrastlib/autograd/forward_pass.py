@@ -255,9 +255,9 @@ def _forward_to_last_convolution(
         with LinearInputsDropped(), last.recording():
             returned = run(model, images.detach().clone())
         logits = _read(returned, len(images), output)
-    layer = last.chosen(logits)
-    if layer is None:
-        refuse_default(model, images, last)
+        layer = last.chosen(logits)
+        if layer is None:
+            refuse_default(model, images, last)
     activations = {layer: last.outputs[layer]}
     return ForwardPass(model, logits, activations, images.shape[-2:], once, last.modules)
 

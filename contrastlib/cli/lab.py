@@ -57,4 +57,5 @@ def command(folder: Path, options: Sequence[str]) -> list[str]:
     """The command that opens JupyterLab on a working copy, with further options of JupyterLab."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
     return [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *root,
-            "--LabApp.default_url=/lab/tree/start.ipynb", "--ContentsManager.allow_hidden=False", *options]
+            "--LabApp.default_url=/lab/tree/start.ipynb", "--ContentsManager.allow_hidden=False",
+            "--ContentsManager.pre_save_hook=contrastlib.report.saved_widgets.keep_stills", *options]

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import nbformat
+from ipykernel.ipkernel import IPythonKernel
+from jupyter_client.kernelspec import KernelSpecManager
 
 from contrastlib.assets.writing import writing
 from contrastlib.report.provenance import REPOSITORY
@@ -87,13 +89,10 @@ def _prepare(folder: Path, notebooks: Path, sources: Sequence[Path]) -> list[str
         shutil.copy(file, folder / "notebooks")
     kept = folder / COPIES
     copies = _known_copies(kept)
-    said = [
-        message
-        for source in sources
-        if (message := _refresh(source, folder / "notebooks" / source.name, copies))
-    ]
+    contents = {folder / "start.ipynb": nbformat.writes(start(sources)).encode()}
+    contents |= {folder / "notebooks" / source.name: source.read_bytes() for source in sources}
+    said = [message for copy, content in contents.items() if (message := _refresh(copy, content, copies))]
     kept.write_text(json.dumps(copies, indent=1))
-    nbformat.write(start(sources), folder / "start.ipynb")
     _write_settings(folder / ".jupyter")
     return said
 
@@ -116,8 +115,11 @@ def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
     )
     begin = ", ".join(f"[{titles[name]}](notebooks/{name}.ipynb)" for name in BEGIN if name in titles)
     cell = nbformat.v4.new_markdown_cell(START.format(rows=rows, begin=begin), id="start")
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return nbformat.v4.new_notebook(cells=[cell], metadata=kernel)
+    # what JupyterLab would write when the kernel connects, so that the notebook then counts as unchanged
+    name = KernelSpecManager().get_kernel_spec("python3").display_name
+    kernel = {"name": "python3", "display_name": name, "language": "python"}
+    metadata = {"kernelspec": kernel, "language_info": IPythonKernel.language_info}
+    return nbformat.v4.new_notebook(cells=[cell], metadata=metadata)
 
 
 def environment(folder: Path = FOLDER) -> dict[str, str]:
@@ -148,23 +150,26 @@ def _known_copies(kept: Path) -> dict[str, dict]:
         return {}
 
 
-def _refresh(source: Path, copy: Path, copies: dict[str, dict]) -> str:
-    """Copy a notebook if it has changed, and return a message for the user."""
-    now, before = _digest(source.read_bytes()), copies.get(source.name, {})
+def _refresh(copy: Path, content: bytes, copies: dict[str, dict]) -> str:
+    """Write the content to a copy if it has changed, and return a message for the user."""
+    now, before = _digest(content), copies.get(copy.name, {})
     if copy.exists() and before.get("source") == now:
         return ""
     if copy.exists() and before.get("cells") != _cells(copy):
         new = copy.with_name(f"{copy.stem}.new.ipynb")
-        shutil.copy(source, new)
+        new.write_bytes(content)
         return f"{copy.name} was edited and stays as it is; its new version is {new.name}"
     refreshed = copy.exists()
-    shutil.copy(source, copy)
-    copies[source.name] = {"source": now, "cells": _cells(copy)}
+    copy.write_bytes(content)
+    copies[copy.name] = {"source": now, "cells": _cells(copy)}
     return f"{copy.name} follows its new version" if refreshed else ""
 
 
 def _cells(path: Path) -> str:
-    """Hash of the cells without their outputs; of the whole file if a user made it something else."""
+    """Hash of the cells without their outputs and metadata, which running a notebook changes.
+
+    It is the hash of the whole file if a user made it something else.
+    """
     try:
         notebook = nbformat.read(path, as_version=4)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, nbformat.ValidationError):

@@ -160,7 +160,7 @@ def profile(name: str) -> dict[str, dict]:
     _check_repository()
     known = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
     if name not in known:
-        raise ValueError(f"no profile {name!r} in {PROFILES}; there are {', '.join(known) or 'none'}")
+        raise ValueError(f"no profile {name!r}; there are {', '.join(known) or 'none'}")
     try:
         text = known[name].read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -9,6 +9,8 @@ import nbformat
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
+from contrastlib.report.download_note import without_note
+
 MATHJAX = """<script>MathJax = {tex: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"]]}}</script>
 <script defer src="../../_static/offline/mathjax/tex-mml-chtml.js"></script>
 """
@@ -31,7 +33,7 @@ def write_page(executed: Path, target: Path) -> None:
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = links_to_pages(cell.source)
+            cell.source = links_to_pages(without_note(cell.source))
         for output in cell.get("outputs", []):
             if "text/markdown" in output.get("data", {}):
                 output.data["text/markdown"] = links_to_pages(output.data["text/markdown"])

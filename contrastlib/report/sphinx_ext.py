@@ -18,6 +18,7 @@ from sphinx.config import Config
 
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
+from contrastlib.report.download_note import complete_note, without_note
 from contrastlib.report.explainer_table import ExplainerTable
 from contrastlib.report.families_page import FamiliesTable
 from contrastlib.report.fault_table import FaultTable
@@ -78,6 +79,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("verdict", VerdictRole())
     app.connect("build-finished", write_claims)
     app.connect("build-finished", write_licences)
+    app.connect("build-finished", complete_downloads)
     app.add_directive("contrast-table", ContrastTable)
     app.add_directive("explainer-table", ExplainerTable)
     app.add_directive("families-table", FamiliesTable)
@@ -145,6 +147,8 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
             source[0] += "\n" + PROSE
         return
     notebook = json.loads(for_the_book(source[0]))
+    first = notebook["cells"][0]
+    first["source"] = without_note("".join(first["source"]))
     notebook["cells"] = verdicts_first(notebook["cells"])
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
@@ -244,6 +248,15 @@ def point_at_sources(
         for link in (button, *button.get("buttons", [])):
             if link.get("url", "").startswith("https:"):  # others are pages of the book
                 link["url"] = link["url"].replace(f"{EXECUTED}/", f"{SOURCES}/")
+
+
+def complete_downloads(app: Sphinx, error: Exception | None) -> None:
+    """Write the addresses of repository and book into the notebooks that pages offer for download."""
+    if error is not None or app.builder.format != "html":
+        return
+    found = ADDRESS.fullmatch(app.config.rerun_repository)
+    for path in (Path(app.outdir) / "_sources" / EXECUTED).glob("*.ipynb"):
+        complete_note(path, found["url"] if found else "", app.config.html_baseurl)
 
 
 def _assigned(notebook: dict, tag: str) -> dict:

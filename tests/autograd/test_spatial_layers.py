@@ -177,6 +177,16 @@ def test_one_forward_pass_and_no_hooks_left():
     assert not nn.modules.module._global_forward_hooks
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_the_choice_under_modes_without_gradients(mode):
+    network, images = timm.create_model("resmlp_12_224", num_classes=5, img_size=32).eval(), torch.rand(1, 3, 32, 32)
+    ordered = Ordered("abc")
+    with mode():
+        assert forward(ordered, torch.rand(2, 3, 12, 12), None).layer() == "c"
+        with pytest.raises(ValueError, match="lie before the mixing"):
+            forward(network, images + 0, None)
+
+
 def test_a_network_that_names_its_layer_keeps_it():
     network = Ordered("abc")
     network.layer = "a"

@@ -1,12 +1,18 @@
 """A browser that sees the built book only: served on this machine, every other host blocked."""
 
 import functools
+import hashlib
 import http.server
 import os
+import subprocess
 import threading
 
 import pytest
 from built import ARGUMENTS, CHROMIUM, HTML
+from lab_server import served
+
+from contrastlib.cli.lab import command
+from contrastlib.report import kernel_provisioner, lab, notebooks
 
 
 def _cannot(why):
@@ -77,3 +83,35 @@ def visit(browser, site):
     yield open_page
     for page in opened:
         page.close()
+
+
+def _state():
+    """The repository's notebooks: what git says of them, and their bytes."""
+    said = subprocess.run(["git", "status", "--short", "notebooks"], cwd=notebooks.CODE, capture_output=True, text=True, check=False)
+    return said.stdout, {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in notebooks.find([])}
+
+
+@pytest.fixture(scope="module")
+def lab_page(browser, tmp_path_factory):
+    """JupyterLab as `make lab` opens it, on a working copy in ``page.folder``; the repository stays as it is.
+
+    Kernels are forked and see no data of others, as when the stored outputs were made. The state of widgets is
+    saved, as a reader may choose.
+    """
+    before, folder, server = _state(), tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("server")
+    lab.prepare(folder)
+    manager = folder / ".jupyter/settings/@jupyter-widgets/jupyterlab-manager/plugin.jupyterlab-settings"
+    manager.parent.mkdir(parents=True)
+    manager.write_text('{"saveState": true}')
+    environment = notebooks.QUICK_ENVIRONMENT | lab.environment(folder) | {
+        "CONTRASTLIB_DATA": str(server / "no-data"), "JUPYTER_DEFAULT_PROVISIONER_NAME": kernel_provisioner.NAME}
+    with served(command(folder, ["--expose-app-in-browser"]), server, environment) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 1000})
+        page.set_default_timeout(120_000)
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(address)
+        page.folder = folder
+        yield page
+        page.close()
+    assert _state() == before

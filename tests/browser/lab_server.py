@@ -21,13 +21,15 @@ def served(command, folder, environment=None):
         server = subprocess.Popen([*command, *options], env=os.environ | own | (environment or {}), stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(120):
+        for _ in range(600):  # long where the machine is busy
             try:
                 urllib.request.urlopen(f"{address}api/status").close()
                 break
             except OSError:
                 assert server.poll() is None, (folder / "log").read_text()
                 time.sleep(0.5)
+        else:
+            raise TimeoutError((folder / "log").read_text())
         yield address
     finally:
         server.terminate()

@@ -29,6 +29,17 @@ def overflow(page) -> list[str]:
     )
 
 
+def cut_off(page) -> list[str]:
+    """Formulas whose beginning is not seen, or whose end no scrolling leads to."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("div.math")].filter(box => {
+          const marks = [...box.querySelectorAll("mjx-c")].map(each => each.getBoundingClientRect());
+          const {left} = box.getBoundingClientRect();
+          return Math.min(...marks.map(mark => mark.left)) < left - 1 || Math.max(...marks.map(mark => mark.right)) > left + box.scrollWidth + 1;
+        }).map(box => box.id || box.textContent.slice(0, 40))"""
+    )
+
+
 @every_page
 def test_page(visit, address):
     """Nothing fails, nothing is asked of another host; it fits, says how it is made, and everybody can read it."""
@@ -43,6 +54,7 @@ def test_page(visit, address):
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert not overflow(page), f"sideways scrolling at {width} px"
+        assert not cut_off(page), f"formulas that are cut off at {width} px"
     assert not problems
 
 

@@ -6,6 +6,7 @@ import sys
 
 import nbformat
 import pytest
+from lab_notebook import count_of_widgets
 from nbconvert import HTMLExporter
 
 from contrastlib.report import notebooks
@@ -69,12 +70,6 @@ def test_stored(path, shown):
     expect_no_gap(outputs, notebook)
     stills = page.eval_on_selector_all(".contrast-explorer img, figure.controls img", "all => all.map(each => each.naturalWidth)")
     assert len(stills) == count_of_widgets(notebook) and all(width > 300 for width in stills)
-
-
-def count_of_widgets(notebook):
-    """How many explorers and figures with controls a notebook shows."""
-    html = "".join(output.get("data", {}).get("text/html", "") for cell in notebook.cells for output in cell.get("outputs", []))
-    return html.count('<div class="contrast-explorer"') + html.count('<figure class="controls">')
 
 
 def test_executed(shown, tmp_path):

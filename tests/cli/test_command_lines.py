@@ -138,7 +138,7 @@ RUN = [
     ([LONG], "no notebook 'aaa"),
     (["../01_theory"], None),  # a path, of which the name counts
     (["☃"], "no notebook '☃'"),
-    (["--profile", "none"], "no profile 'none' in .*; there are paper, quick, real"),
+    (["--profile", "none"], "no profile 'none'; there are paper, quick, real"),
     (["--profile", ""], "the name is empty"),
     (["--profile", LONG], "no profile"),
     (["--profile", "../profiles/quick"], "no profile"),

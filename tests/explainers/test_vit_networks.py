@@ -1,5 +1,7 @@
 """Which networks count as Vision Transformers, and what of each is explained or refused."""
 
+import threading
+
 import pytest
 import timm
 import torch
@@ -346,6 +348,23 @@ def test_a_network_of_timm_is_left_as_found():
     with pytest.raises(ZeroDivisionError):
         vit_forward(network, images)
     assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+def test_another_thread_that_runs_the_network_is_not_recorded():
+    network, images = lived_in(small_vit()), pixels()
+    expected = vit_forward(network, images, layers=["blocks.1"])
+
+    def elsewhere(module, inputs):
+        if threading.current_thread() is threading.main_thread():
+            thread = threading.Thread(target=network, args=(images,))
+            thread.start()
+            thread.join()
+
+    network.blocks[1].register_forward_pre_hook(elsewhere)
+    record = vit_forward(network, images, layers=["blocks.1"])
+    assert list(record.activations) == list(expected.activations)
+    for name, activation in expected.activations.items():
+        torch.testing.assert_close(record.activations[name], activation, **EXACT)
 
 
 def test_grids_that_cannot_be_told():

@@ -1,13 +1,11 @@
 """Plain papermill, from a folder that is not the repository's: what a notebook reads is found all the same."""
 
-import os
-import subprocess
-import sys
-
 import nbformat
+import papermill
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import notebooks
+from contrastlib.report import kernel_provisioner, notebooks
 
 PARAMETERS = {"12_your_picture": {"network": "birds_vgg", "classes": 3}, "13_cost": {}}
 
@@ -19,14 +17,14 @@ def texts(path):
     return [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})]
 
 
-@pytest.mark.parametrize("options", [[], ["--cwd", str(notebooks.NOTEBOOKS)]], ids=["from elsewhere", "with --cwd"])
+@pytest.mark.parametrize("folder", [None, notebooks.NOTEBOOKS], ids=["from elsewhere", "with --cwd"])
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_from_another_folder(tmp_path, name, options):
+def test_from_another_folder(tmp_path, monkeypatch, name, folder):
     source = notebooks.NOTEBOOKS / f"{name}.ipynb"
-    given = [part for key, value in PARAMETERS[name].items() for part in ("-p", key, str(value))]
-    command = [sys.executable, "-m", "papermill", str(source), "out.ipynb", *given, *options, "--no-progress-bar"]
-    environment = os.environ | {"PYTHONPATH": str(notebooks.CODE), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
+    with notebooks.kernel_environment({"OMP_NUM_THREADS": "1"}):
+        papermill.execute_notebook(source, "out.ipynb", PARAMETERS[name], cwd=folder, progress_bar=False)
     found = texts(tmp_path / "out.ipynb")
     if PARAMETERS[name]:
         assert len(found) == 1 and found[0].startswith("The most probable class is *")

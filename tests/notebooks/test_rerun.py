@@ -16,6 +16,7 @@ import pytest
 from sphinx.errors import ConfigError
 
 from contrastlib.report import notebooks, sphinx_ext
+from contrastlib.report.download_note import note
 
 STORED = notebooks.find([])
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -59,19 +60,20 @@ def test_commands_in_a_shell(repository, tmp_path):
 
 @pytest.fixture
 def build(tmp_path):
-    """``build(repository, branch)`` a book of two texts and a notebook, without warnings: its pages as HTML."""
+    """``build(repository, branch, address)`` a book of two texts and a notebook, without warnings: its pages as HTML."""
 
-    def call(repository="", branch=""):
+    def call(repository="", branch="", address=""):
         source, output = tmp_path / "source", tmp_path / "html"
         (source / "book" / "executed").mkdir(parents=True)
         (source / "index.md").write_text("# Text\n\n```{toctree}\nbook/rerun\nbook/executed/01_tiny\n```\n")
         (source / "book" / "rerun.md").write_text("# Rerun\n\nEverything.\n")
-        cells = [nbformat.v4.new_markdown_cell("# Tiny\n\n## Part"),
+        cells = [nbformat.v4.new_markdown_cell(note("01_tiny") + "\n\n# Tiny\n\n## Part"),
                  nbformat.v4.new_code_cell("n = 2", metadata={"tags": ["parameters"]})]  # fmt: skip
         language = {"name": "python", "pygments_lexer": "ipython3"}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": language})
         nbformat.write(notebook, source / "book/executed/01_tiny.ipynb")
-        options = ("extensions=myst_nb,contrastlib.report.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off")
+        options = ("extensions=myst_nb,contrastlib.report.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off",
+                   f"html_baseurl={address}")
         sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "-C", *(f"-D{option}" for option in options)]
         environment = os.environ | {"REPOSITORY": repository, "BRANCH": branch}
         subprocess.run([*sphinx, source, output], env=environment, check=True)
@@ -81,6 +83,11 @@ def build(tmp_path):
     return call
 
 
+def downloaded(folder):
+    """The notebook that the page offers for download."""
+    return nbformat.read(folder / "html/_sources/book/executed/01_tiny.ipynb", as_version=4)
+
+
 def readable(html):
     return unescape(re.sub(r"<[^>]+>", "", html))
 
@@ -88,7 +95,7 @@ def readable(html):
 LAUNCHED = r'https://(?:github|gitlab|mybinder|colab)\.[^"\s<]+'
 
 
-def test_without_a_repository(build):
+def test_without_a_repository(build, tmp_path):
     """The section is there, no button, and no link to any of the hosts."""
     text, page, notebook = build()
     assert 'id="rerun-this-page"' in text and "make book" in readable(text)
@@ -98,16 +105,22 @@ def test_without_a_repository(build):
         ours = html.replace("https://github.com/executablebooks", "")  # the theme names itself in a comment or footer
         assert not re.findall(LAUNCHED, ours)
         assert "launch-buttons" not in html and "fa-github" not in html
+    assert "This notebook needs" not in notebook
+    assert downloaded(tmp_path).cells[0].source == note("01_tiny") + "\n\n# Tiny\n\n## Part"
 
 
-def test_with_a_repository(build):
+def test_with_a_repository(build, tmp_path):
     """Buttons lead to the notebook that the repository holds; the text names what Colab needs."""
-    text, _, notebook = build("https://github.com/owner/name.git", "draft")
+    text, _, notebook = build("https://github.com/owner/name.git", "draft", "https://owner.github.io/name")
     assert "https://mybinder.org/v2/gh/owner/name/draft?urlpath=lab/tree/notebooks/01_tiny.ipynb" in notebook
     assert "https://colab.research.google.com/github/owner/name/blob/draft/notebooks/01_tiny.ipynb" in notebook
     assert "git clone --quiet --depth 1 --branch draft https://github.com/owner/name /content/name" in readable(notebook)
     assert 'href="https://github.com/owner/name"' in text and "mybinder" not in text
     assert "_sources/book/executed/01_tiny.ipynb" in notebook, "what the page offers to download is the executed one"
+    first = downloaded(tmp_path).cells[0].source.splitlines()[0]
+    assert "`git clone https://github.com/owner/name`, then `make lab`" in first
+    assert "Its page: <https://owner.github.io/name/book/executed/01_tiny.html>." in first
+    assert "This notebook needs" not in readable(notebook)
 
 
 def test_on_gitlab(build):

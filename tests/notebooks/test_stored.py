@@ -6,6 +6,7 @@ import nbformat
 import pytest
 
 from contrastlib.report import notebooks
+from contrastlib.report.download_note import note
 
 STORED = notebooks.find([])
 every_notebook = pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
@@ -63,6 +64,25 @@ def test_reads_without_the_book(path):
         assert len(lines) <= 15, cell.source
         assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE), cell.source
         assert set(tags) <= {"remove-cell"}, cell.source
+
+
+@every_notebook
+def test_begins_with_what_it_needs(path):
+    first, empty, title, *_ = nbformat.read(path, as_version=4).cells[0].source.splitlines()
+    assert first == note(path.stem) and not empty and title.startswith("# ")
+
+
+FORMULA = re.compile(r"(?s)\$\$.*?\$\$|\\begin\{(align|equation)\*\}.*?\\end\{\1\*\}")
+
+
+@every_notebook
+def test_equations_are_numbered(path):
+    """In order. The book splits `$$` of several lines, in which a number is an error; environments work everywhere."""
+    texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    formulas = [found[0] for text in texts for found in FORMULA.finditer(text)]
+    numbers = [re.findall(r"\\tag\{([\d.]+)\}", formula) for formula in formulas]
+    assert numbers == [[f"{int(path.stem[:2])}.{i + 1}"] for i in range(len(formulas))]
+    assert not [formula for formula in formulas if formula.startswith("$$") and r"\\" in formula]
 
 
 @every_notebook

@@ -53,6 +53,29 @@ def test_an_edited_copy_stays(tmp_path, stored):
     assert (code(copy), code(copy.with_name("01_toy.new.ipynb"))) == ("mine", "2 + 2")
 
 
+def test_the_start_notebook_follows_and_stays_like_the_others(tmp_path, stored):
+    """A kernel that connects changes its metadata, which is no edit; words of a reader's own stay."""
+    start = tmp_path / "lab/start.ipynb"
+    lab.prepare(tmp_path / "lab", stored)
+    connected = nbformat.read(start, as_version=4)
+    connected.metadata["language_info"] = {"name": "python", "version": "3.99"}
+    nbformat.write(connected, start)
+    write(stored / "02_more.ipynb", "1")
+    assert lab.prepare(tmp_path / "lab", stored) == ["start.ipynb follows its new version"]
+    assert "(notebooks/02_more.ipynb)" in text_of(start)
+    edited = nbformat.read(start, as_version=4)
+    edited.cells[0].source = "mine"
+    nbformat.write(edited, start)
+    assert lab.prepare(tmp_path / "lab", stored) == []
+    write(stored / "03_another.ipynb", "1")
+    assert lab.prepare(tmp_path / "lab", stored) == ["start.ipynb was edited and stays as it is; its new version is start.new.ipynb"]
+    assert text_of(start) == "mine" and "(notebooks/03_another.ipynb)" in text_of(start.with_name("start.new.ipynb"))
+
+
+def text_of(path):
+    return nbformat.read(path, as_version=4).cells[0].source
+
+
 def test_the_start_notebook_names_every_notebook(tmp_path):
     """With its title and a link that leads to the copy."""
     lab.prepare(tmp_path / "lab")

@@ -5,6 +5,7 @@ import re
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from contrastlib.report.download_note import note
 from contrastlib.report.single_page import write_page
 
 
@@ -13,7 +14,7 @@ def test_page(tmp_path):
     link = "[erratum](05_corrections.ipynb#erratum-1)"
     output = new_output("display_data", {"text/markdown": f"**0.7**, see {link}"})
     cells = [
-        new_markdown_cell(f"# Title\n\n$x^2$ {link} [how](../book/rerun.md)"),
+        new_markdown_cell(f"{note('01_toy')}\n\n# Title\n\n$x^2$ {link} [how](../book/rerun.md)"),
         new_code_cell("shown = 1", metadata={"tags": []}),
         new_code_cell("hidden = 2", metadata={"tags": ["remove-input"]}, outputs=[output]),
         new_code_cell("gone = 3", metadata={"tags": ["remove-cell"]}),
@@ -25,6 +26,7 @@ def test_page(tmp_path):
     assert "shown = 1" in text
     assert "hidden = 2" not in text
     assert "gone = 3" not in text
+    assert "This notebook needs" not in text
     assert html.count('href="05_corrections.html#erratum-1"') == 2
     assert 'href="../rerun.html"' in html
     assert "<strong>0.7</strong>" in html

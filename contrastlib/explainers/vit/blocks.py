@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import Any
 
 from torch import Tensor, nn
@@ -91,7 +92,7 @@ class BlockFinder:
     """
 
     def __init__(self, model: nn.Module, images: int, layers: Mapping[str, nn.Module]) -> None:
-        self._model, self._images = model, images
+        self._model, self._images, self._thread = model, images, get_ident()
         self._names = {module: name for name, module in layers.items()}
         self._stack: list[_Call] = []
         self._found: list[Block] = []
@@ -135,12 +136,16 @@ class BlockFinder:
 
     def _enter(self, listed: bool) -> Any:
         def hook(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+            if get_ident() != self._thread:  # another thread runs the network for a purpose of its own
+                return
             inputs = (each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
             tokens = next((each for each in inputs if each.ndim == 3 and each.requires_grad), None)
             self._stack.append(_Call(module, listed, None if tokens is None else Version(tokens)))
         return hook
 
     def _leave(self, module: nn.Module, inputs: Sequence[Any], output: Any) -> None:
+        if get_ident() != self._thread:
+            return
         call = self._stack.pop()
         first = output[0] if isinstance(output, (tuple, list)) and output else output
         if module in self._names:

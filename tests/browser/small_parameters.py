@@ -1,0 +1,30 @@
+"""Other parameters for every notebook, with which it takes seconds."""
+
+BIRDS = {"birds_resnet": ["birds", 12]}
+SMALL = {
+    "01_theory": {"images": 2, "steps": 4, "path_networks": {"birds_resnet": ["birds", 2]}, "precision_networks": BIRDS},
+    "02_input_space": {"networks": {"birds_resnet": ["birds", 3]}, "iterations": [1, 2], "epsilons": [0.002]},
+    "03_maps": {"networks": {"birds_resnet": ["birds", 40]}, "pictures": 1, "threshold": 0.2},
+    "04_masking": {"networks": {"birds_resnet": ["birds", 40]}, "threshold": 0.2},
+    "05_corrections": {
+        "images": 3, "blur_draws": 2, "path_images": 1, "choosing": BIRDS, "sure": BIRDS, "plain": {},
+        "scoring_models": {"birds_resnet": ["birds", 12, {"scoring_model": "birds_alexnet"}]},
+    },
+    "06_three_classes": {
+        "network": "birds_resnet", "pictures": 1, "networks": {"birds_resnet": ["birds", 60]},
+        "counted": {"birds_resnet": ["birds", 6]}, "threshold": 0.05,
+    },
+    "07_dominance": {
+        "networks": {"birds_resnet": ["birds", 60]}, "slopes_of": {"birds_resnet": ["birds", 6, {"ends": 30, "step": 10}]},
+        "dominated": {"birds_resnet": ["birds", 20, {"baselines": ["blur"], "mask_rules": ["equal_as_coded"]}]},
+        "threshold": 0.2,
+    },
+    "08_fullgrad": {"network": "birds_resnet", "pictures": 1, "networks": {"birds_resnet": ["birds", 6]}},
+    "09_transformers": {"pictures": 1, "networks": {"birds_vit": ["birds", 30]}, "drawn_birds": 4, "threshold": 0.05},
+    "10_lrp": {
+        "network": "birds_resnet", "pictures": 1, "networks": {"birds_resnet": ["birds", 2]}, "scenes": 10, "units": {},
+        "ablated": {"birds_resnet": ["birds", 4, {"sizes": [9]}]}, "homogeneous": {}, "neurons": {},
+    },
+    "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
+    "12_your_picture": {"network": "birds_resnet", "classes": 3},
+}
