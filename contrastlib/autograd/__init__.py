@@ -28,12 +28,13 @@ from contrastlib.autograd.layers import (
 )
 from contrastlib.autograd.modes import as_found, own_precision, recording
 from contrastlib.autograd.outputs import Output, read_logits, reading
+from contrastlib.autograd.running import gradients, run
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import shared_basis, through_basis
 
 __all__ = [
     "INPUT", "ForwardPass", "LinearInputsDropped", "Output", "as_found", "check_cotangent", "check_images",
-    "check_model", "check_visible", "default_layer", "find_layer", "forward", "is_auxiliary",
-    "last_convolution", "logits_of", "own_precision", "predict", "read_logits", "reading", "recording",
+    "check_model", "check_visible", "default_layer", "find_layer", "forward", "gradients", "is_auxiliary",
+    "last_convolution", "logits_of", "own_precision", "predict", "read_logits", "reading", "recording", "run",
     "shared_basis", "through_basis",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -70,6 +71,8 @@ def check_images(model: nn.Module, images: Tensor) -> None:
         raise TypeError(
             f"images must be floating point, got {images.dtype}: convert with images.float() / 255"
         )
+    if images.layout is not torch.strided:
+        raise ValueError(f"images are stored as {images.layout}: make them dense with images.to_dense()")
     if images.ndim != 4 or 0 in images.shape:
         hint = {
             3: ": add the batch dimension with images[None]",

@@ -18,6 +18,8 @@ from contrastlib.autograd.checks import check_cotangent, check_images
 from contrastlib.autograd.layers import check_visible, find_layer, own_layer
 from contrastlib.autograd.modes import as_found, recording, recording_again
 from contrastlib.autograd.outputs import Output, read_logits, reading
+from contrastlib.autograd.running import gradients as gradients_of
+from contrastlib.autograd.running import run
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import through_basis
 from contrastlib.autograd.spatial_layers import LastConvolutions, refuse_default
@@ -176,7 +178,7 @@ class ForwardPass:
     ) -> Sequence[Tensor]:
         """Propagate gradients (N, ...) from ``start`` to ``ends`` in one backward pass."""
         single = len(gradients) == 1
-        found = torch.autograd.grad(
+        found = gradients_of(
             [start], ends, gradients[0] if single else gradients, retain_graph=keep,
             is_grads_batched=not single, allow_unused=True, materialize_grads=True,
         )
@@ -234,7 +236,7 @@ def forward(
             if of_pixels:
                 recorded[INPUT] = images.requires_grad_()
                 images = images.clone()
-            returned = model(images)
+            returned = run(model, images)
         logits = _read(returned, len(images), output)
     unused = [name for name in layers if name not in recorded]
     if unused:
@@ -251,7 +253,7 @@ def _forward_to_last_convolution(
     last = LastConvolutions(model, images.shape[-2:])
     with as_found(model):
         with LinearInputsDropped(), last.recording():
-            returned = model(images.detach().clone())
+            returned = run(model, images.detach().clone())
         logits = _read(returned, len(images), output)
         layer = last.chosen(logits)
         if layer is None:
@@ -302,7 +304,7 @@ def logits_of(model: nn.Module, images: Tensor, output: Output | None = None) ->
     torch.Size([2, 5])
     """
     with as_found(model), torch.no_grad():
-        return _read(model(images), len(images), output)
+        return _read(run(model, images), len(images), output)
 
 
 def _read(returned: object, batch: int, output: Output | None) -> Tensor:

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
+from contrastlib.autograd.running import gradients
+
 LOCAL = {
     "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T", "Expand",
     "Clone", "Alias", "Copy", "ToCopy", "AsStrided", "Cat", "Slice", "Select", "Split", "SplitWithSizes",
@@ -120,7 +122,7 @@ def _share_reached(node: Node, activation: Tensor, path: Sequence[Node]) -> floa
     seed.view(-1)[int(0.618 * seed.numel())] = torch.nan  # no class token, which is the first
     handles = [each.register_hook(_passing(_kind(each))) for each in path if _kind(each) in NORMS | SHARED]
     try:
-        (gradient,) = torch.autograd.grad(
+        (gradient,) = gradients(
             [GradientEdge(node, 0)], [activation], seed, retain_graph=True, materialize_grads=True
         )
     finally:

@@ -16,6 +16,7 @@ from contrastlib.autograd.layers import is_auxiliary
 from contrastlib.autograd.mixing import mixes_positions, path_between
 from contrastlib.autograd.modes import WITHOUT_GRADIENTS, as_found, recorded_output
 from contrastlib.autograd.outputs import read_logits
+from contrastlib.autograd.running import run
 
 MOST_RECORDED = 6  # convolutions; the last block of a network has up to five, with its gates
 MOST_LISTED = 8  # layers in an error message
@@ -214,7 +215,7 @@ def _grids(model: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]
     handles = [module.register_forward_hook(hook_for(name)) for name, module in model.named_modules() if name]
     try:
         with as_found(model):
-            logits = read_logits(model(images[:1].detach().clone().requires_grad_().clone()), batch=1)
+            logits = read_logits(run(model, images[:1].detach().clone().requires_grad_().clone()), batch=1)
     finally:
         for handle in handles:
             handle.remove()

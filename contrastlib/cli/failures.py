@@ -21,8 +21,6 @@ DEBUG = "CONTRASTLIB_DEBUG"
 """Environment variable that asks for tracebacks."""
 WRONG, FAILED, INTERRUPTED = 2, 1, 130
 """Exit status if the command cannot be run as it was given; if its work failed; and after Ctrl-C."""
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""Parts of the messages of PyTorch's RuntimeErrors for memory."""
 
 
 def report(command: str, error: BaseException) -> int:
@@ -56,7 +54,7 @@ def described(error: BaseException) -> tuple[int, str]:
     if is_meant(error):
         several_lines = hasattr(error, "exit_status")  # such an error has a layout of its own
         return getattr(error, "exit_status", WRONG), str(error) if several_lines else _one_line(error)
-    if isinstance(error, MemoryError) or any(part in str(error) for part in NO_MEMORY):
+    if isinstance(error, MemoryError) or _is_for_memory(error):
         return FAILED, ("memory ran out: close other programs, or ask for less at a time, such as a smaller "
                         f"network, batch or number of images ({_one_line(error) or 'MemoryError'})")
     if isinstance(error, ModuleNotFoundError) and not (error.name or "contrastlib").startswith("contrastlib"):
@@ -98,6 +96,15 @@ def noted() -> Iterator[None]:
     except Exception as error:
         error.meant = is_meant(error)
         raise
+
+
+def _is_for_memory(error: BaseException) -> bool:
+    """Whether memory ran out in PyTorch, which is imported then, and slow to import otherwise."""
+    if not isinstance(error, RuntimeError):
+        return False
+    from contrastlib.autograd.running import NO_MEMORY
+
+    return any(part in str(error) for part in NO_MEMORY)
 
 
 def _one_line(error: BaseException) -> str:

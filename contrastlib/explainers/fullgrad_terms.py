@@ -30,6 +30,7 @@ from contrastlib.autograd import (
     check_visible,
     read_logits,
     recording,
+    run,
 )
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers.lrp.graph import FAMILIAR, unfamiliar
@@ -143,7 +144,7 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
         # The images are recorded, so cotangents are propagated one after the other, which needs less memory.
         recorded = {pixels: images.detach().clone().requires_grad_()}
         with LinearInputsDropped(), _refusing(model), recording(modules, recorded), _first_layer(model, keep):
-            logits = read_logits(model(recorded[pixels].clone()), len(images))
+            logits = read_logits(run(model, recorded[pixels].clone()), len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)
 
 

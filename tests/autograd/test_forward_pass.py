@@ -234,7 +234,7 @@ def test_left_as_found_after_an_error_of_a_hook(lived_in, images):
 def test_left_as_found_after_an_error_of_the_network(lived_in, images):
     before = state(lived_in)
     for wrong in (images[:, :2], images[..., :2]):
-        with pytest.raises(RuntimeError):
+        with pytest.raises(ValueError, match="cannot run on images"):
             forward(lived_in, wrong, lived_in.layers)
         assert_unchanged(lived_in, dict(before))
 

@@ -88,7 +88,7 @@ def test_one_of_several_stays_folded():
 def test_left_as_found_after_an_error():
     network = nn.Sequential(nn.Flatten(), Folding(192, 6))
     modes, values = state(network)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="cannot run on images"):
         predict(network, torch.rand(1, 3, 9, 9))
     modes_after, after = state(network)
     assert modes_after == modes and all(torch.equal(after[name], value) for name, value in values.items())

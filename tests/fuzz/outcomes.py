@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
-from known_faults import known_fault
 
 import contrastlib
 from contrastlib.assets.errors import DataError
@@ -33,15 +32,14 @@ LONG = settings(derandomize=False, print_blob=True, **_COMMON)
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result, a named error, or an error that is known to be a fault."""
+    """A result or a named error."""
 
     value: object = None
     error: Exception | None = None
-    fault: str | None = None
 
     @property
     def name(self):
-        return "known fault" if self.fault else type(self.error).__name__ if self.error else "result"
+        return type(self.error).__name__ if self.error else "result"
 
 
 def fuzzed(share):
@@ -59,14 +57,12 @@ def counted(kind, name):
 
 
 def outcome(kind, call):
-    """Call, count, and return what came of it. An error that is not named is raised, unless it is known: that is a fault."""
+    """Call, count, and return what came of it. An error that is not named is raised again: that is a fault."""
     try:
         found = Outcome(value=call())
-    except Exception as error:  # noqa: BLE001 (of any kind: which kinds are right is what is looked at)
-        fault = known_fault(error) if not is_named(error) else None
-        if not fault:
-            assert_named(error)
-        found = Outcome(error=error, fault=fault)
+    except NAMED as error:
+        assert_named(error)
+        found = Outcome(error=error)
     counted(kind, found.name)
     return found
 

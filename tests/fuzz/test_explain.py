@@ -82,7 +82,8 @@ def plain(method, a, g):
         return g.sum(1)
     if method in ("input_x_gradient", "linear_approximation"):
         return (a * g).sum(1)
-    weights = g.mean((2, 3)) if method == "gradcam" else (a * g).sum((2, 3)) / a.abs().sum((2, 3)).clamp(min=1e-300)
+    norm = a.abs().sum((2, 3))  # 0 for a channel that is 0 everywhere, which adds nothing
+    weights = g.mean((2, 3)) if method == "gradcam" else (a * g).sum((2, 3)) / torch.where(norm == 0, 1, norm)
     return (weights[:, :, None, None] * a).sum(1)
 
 
@@ -108,8 +109,6 @@ def test_linear_methods_are_plain_autograd(data):
     layer = "input" if EXPLAINERS[method].space == "pixels" else data.draw(st.sampled_from(names))
     upsample = data.draw(st.booleans())
     found = explained(network, x, method=method, layer=layer, upsample=upsample, **question)
-    if found.fault:
-        return
     if found.error:  # the layer has no spatial positions, or only one
         assert layer != "input" and "layer" in str(found.error), found.error
         return

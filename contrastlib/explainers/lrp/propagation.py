@@ -20,8 +20,10 @@ from contrastlib.autograd import (
     check_images,
     check_visible,
     find_layer,
+    gradients,
     read_logits,
     recording,
+    run,
     through_basis,
 )
 from contrastlib.explainers.lrp.batch_norms import merged, merged_batch_norms
@@ -83,7 +85,7 @@ class Propagation:
     def _backward(self, relevance: Tensor) -> Tensor:
         """Propagate relevances (N, B, ...) in one backward pass."""
         one = len(relevance) == 1
-        maps = torch.autograd.grad(
+        maps = gradients(
             self._ends, self._trace.start, relevance[0] if one else relevance, retain_graph=True,
             is_grads_batched=not one,
         )[0]  # fmt: skip
@@ -216,7 +218,7 @@ def propagation(
         stack.enter_context(recording(named, recorded))
         trace = stack.enter_context(tracing(model, first, named, batch_norms))
         with RuledFunctions(sums, averages=average_pooling == "proportional") as functions:
-            returned = model(images.clone())
+            returned = run(model, images.clone())
         trace.done = True
         logits = read_logits(returned, len(images))
         outputs = recorded.get(layer, logits)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from zennit.types import Linear
 
+from contrastlib.autograd import run
 from contrastlib.explainers.lrp.batch_norms import check_plain
 
 Box = tuple[float | Tensor, float | Tensor]
@@ -45,8 +46,7 @@ def first_layer(model: nn.Module, images: Tensor, box: Box | None) -> tuple[nn.M
     if box is None:
         shown = [images[:1]]
     else:
-        shown = [torch.as_tensor(end, dtype=images.dtype, device=images.device) for end in box]
-        _check_box(images, *shown)
+        shown = _ends(box, images)
 
     def stop(module: nn.Module, inputs: tuple) -> None:
         raise _FirstLayerReached(module, inputs[0])
@@ -57,7 +57,7 @@ def first_layer(model: nn.Module, images: Tensor, box: Box | None) -> tuple[nn.M
     try:
         for image in shown:
             try:
-                model(image.expand_as(images[:1]).clone())
+                run(model, image.expand_as(images[:1]).clone())
             except _FirstLayerReached as reached:
                 first, layer_input = reached.args
                 seen.append(layer_input)
@@ -75,13 +75,23 @@ def first_layer(model: nn.Module, images: Tensor, box: Box | None) -> tuple[nn.M
     return first, torch.stack(seen).amin(dim=0), torch.stack(seen).amax(dim=0)
 
 
-def _check_box(images: Tensor, low: Tensor, high: Tensor) -> None:
+def _ends(box: Box, images: Tensor) -> list[Tensor]:
+    """Return the darkest and the brightest image (1, K, H, W) of a box that holds the images."""
+    try:
+        low, high = (torch.as_tensor(end, dtype=images.dtype, device=images.device) for end in box)
+        ends = [end.expand_as(images[:1]) for end in (low, high)]
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            "box must be the lowest and the highest value of a pixel, numbers or tensors (channels, 1, 1), "
+            f"got {box!r}: write box=(0, 1) for images in [0, 1]"
+        ) from error
     if (images < low).any() or (images > high).any():
         raise ValueError(
             f"images lie between {images.min().item():.3g} and {images.max().item():.3g}, outside of the box "
             "of the z+ rule: give the lowest and the highest value of a pixel as box=(l, h), numbers or "
             "tensors (channels, 1, 1)"
         )
+    return ends
 
 
 class Trace:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from contrastlib.autograd import ForwardPass, as_found, check_images, find_layer, read_logits
+from contrastlib.autograd import ForwardPass, as_found, check_images, find_layer, read_logits, run
 from contrastlib.explainers.vit.attention import AttentionMode
 from contrastlib.explainers.vit.blocks import Block, BlockFinder
 from contrastlib.explainers.vit.tokens import Patches, Reading, find_patches, find_reading
@@ -129,7 +129,7 @@ def vit_forward(
     mode = AttentionMode(finder.attention)
     with as_found(model):
         with finder.following(), mode:
-            returned = _run(model, images.detach().clone().requires_grad_())
+            returned = run(model, images.detach().clone().requires_grad_().clone())
         logits = read_logits(returned, len(images))
         if not finder.blocks:
             raise TypeError(
@@ -142,16 +142,6 @@ def vit_forward(
         if missing:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass; choose another")
         return TokensPass(model, logits, images.shape[-2:], once, finder, mode)
-
-
-def _run(model: nn.Module, images: Tensor) -> object:
-    try:
-        return model(images.clone())  # a network may change its input in place
-    except AssertionError as error:
-        height, width = images.shape[-2:]
-        raise ValueError(
-            f"images are {height} x {width}, which this network does not take ({error}): resize them"
-        ) from error
 
 
 def _activations(blocks: Sequence[Block], attention: bool) -> dict[str, Tensor]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from contrastlib.autograd import gradients
+
 
 @dataclass(frozen=True)
 class Patches:
@@ -144,8 +146,8 @@ def find_reading(logits: Tensor, tokens: Tensor, sequence_first: bool = False) -
 
     def pull_back(cotangent: Tensor) -> Tensor:
         """Gradient (B, T, D) of <w, y>, from a backward pass of the head alone."""
-        (gradient,) = torch.autograd.grad(
-            logits, tokens, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
+        (gradient,) = gradients(
+            [logits], [tokens], cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
         )
         return rowwise(gradient)
 

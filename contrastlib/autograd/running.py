@@ -1,0 +1,90 @@
+"""The call of a network and of its gradients, and what is said when PyTorch cannot compute them."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
+
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""Parts of the messages of PyTorch's RuntimeErrors for memory."""
+
+
+def run(model: nn.Module, images: Tensor) -> Any:
+    """Call a model.
+
+    Args:
+        model: The model.
+        images: Images (B, K, H, W).
+
+    Returns:
+        What the model returns.
+
+    Raises:
+        ValueError: PyTorch cannot compute the output of these images, which have other channels or another
+            size than the model takes. Errors that the code of the model itself raises are not changed, nor
+            those for memory.
+
+    >>> run(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.rand(1, 3, 4, 4))
+    Traceback (most recent call last):
+    ...
+    ValueError: Sequential cannot run on images of shape (1, 3, 4, 4) (...shapes cannot be multiplied...
+    """
+    try:
+        return model(images)
+    except (RuntimeError, AssertionError) as error:
+        if _is_its_own(error) or any(part in str(error) for part in NO_MEMORY):
+            raise
+        said = str(error).partition("\n")[0].strip(" .") or type(error).__name__
+        raise ValueError(
+            f"{type(model).__name__} cannot run on images of shape {tuple(images.shape)} ({said}): "
+            "give images of the channels and the size that it was made for"
+        ) from error
+
+
+def gradients(
+    outputs: Tensor | Sequence[Tensor | GradientEdge], inputs: Tensor | Sequence[Tensor | GradientEdge],
+    cotangents: Tensor, **options: Any,
+) -> tuple[Tensor, ...]:
+    """Compute gradients with ``torch.autograd.grad``.
+
+    Args:
+        outputs: The outputs.
+        inputs: The tensors whose gradients are returned.
+        cotangents: The cotangent of the outputs.
+        **options: Options of ``torch.autograd.grad``.
+
+    Returns:
+        The gradient of each of the inputs.
+
+    Raises:
+        ValueError: An operation of the network has overwritten values that the gradient needs.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> gradients([x.tanh().mul_(2)], [x], torch.ones(2))
+    Traceback (most recent call last):
+    ...
+    ValueError: an operation in place overwrites values that the gradient needs: ...
+    """
+    try:
+        return torch.autograd.grad(outputs, inputs, cotangents, **options)
+    except RuntimeError as error:
+        if "inplace operation" not in str(error):
+            raise
+        raise ValueError(
+            "an operation in place overwrites values that the gradient needs: write it out of place, such as "
+            "nn.ReLU(inplace=False); torch.autograd.set_detect_anomaly(True) shows which one it is"
+        ) from error
+
+
+def _is_its_own(error: BaseException) -> bool:
+    """Tell whether a ``raise`` statement outside PyTorch raised the error."""
+    last = error.__traceback__
+    while last.tb_next:
+        last = last.tb_next
+    code, module = last.tb_frame.f_code, last.tb_frame.f_globals.get("__name__", "")
+    return code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"] and module.partition(".")[0] != "torch"
