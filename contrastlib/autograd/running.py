@@ -36,7 +36,7 @@ def run(model: nn.Module, images: Tensor) -> Any:
     """
     try:
         return model(images)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ValueError) as error:
         if _is_its_own(error) or any(part in str(error) for part in NO_MEMORY):
             raise
         said = str(error).partition("\n")[0].strip(" .") or type(error).__name__

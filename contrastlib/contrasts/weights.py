@@ -223,6 +223,7 @@ def _without(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def _log_odds(logits: Tensor, target: Tensor) -> Tensor:
+    logits = logits - logits.amax(dim=1, keepdim=True)  # a logarithm is lost in large ones
     return logits.gather(1, target[:, None]).squeeze(1) - _without(logits, target).logsumexp(dim=1)
 
 

@@ -28,11 +28,12 @@ function validPane(requested, views, defaultContrast) {
   const layer = among(requested.layer, maps.map(map => map.layer));
   const { kind } = maps.find(map => map.layer === layer);
   const rank = between(Math.trunc(Number(requested.rank)) || 0, 0, view.classes.length - 1);
-  const foils = [...new Set(requested.foils ?? [])].filter(foil => foil !== rank
-    && (view.classes[foil] || (foil === view.classes.length && view.rest)));
   const weights = validWeights(requested.weights, rank, view);
   const possible = contrastsOf(kind, view).filter(name => name !== "own" || weights);
   const contrast = possible.includes(requested.contrast) ? requested.contrast : defaultContrast;
+  const offered = requested.contrast === contrast || requested.contrast !== "among";  // foils of a contrast that is not go
+  const foils = [...new Set((offered && requested.foils) || [])].filter(foil => foil !== rank
+    && (view.classes[foil] || (foil === view.classes.length && view.rest)));
   if (contrast === "among" && !foils.length) foils.push(rank === 0 ? 1 : 0);
   return { network, method, layer, rank, contrast, foils, weights: contrast === "own" ? weights : null };
 }

@@ -243,7 +243,7 @@ def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
     _check_all_attend(record)
     rows, patches = record.reading.rows, _patches(record)
     read = (_widened(record, 0)(edges)[..., rows, :].sum(dim=-2) for edges in _edges(record, cotangent))
-    return patches.on_grid(sum(read)).to(record.logits.dtype)  # softmax can have more bits
+    return patches.on_grid(sum(read)).to(record.dtype)  # softmax can have more bits
 
 
 def _check_pass(record: ForwardPass) -> None:
@@ -365,7 +365,7 @@ def _rolled_out(record: TokensPass, shares: Tensor, factors: Iterator[Tensor]) -
     row = rows if len(record.reading.rows) == 1 else shares.to(rows)[..., None, :] @ rows
     for factor in factors:
         row = row @ factor
-    return _patches(record).on_grid(row[..., 0, :]).to(record.logits.dtype)  # softmax can have more bits
+    return _patches(record).on_grid(row[..., 0, :]).to(record.dtype)  # softmax can have more bits
 
 
 def _identity(matrices: Tensor) -> Tensor:
