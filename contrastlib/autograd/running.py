@@ -36,8 +36,13 @@ def run(model: nn.Module, images: Tensor) -> Any:
     """
     try:
         return model(images)
+<<<<<<< HEAD
     except (RuntimeError, AssertionError, ValueError) as error:
         if _is_its_own(error) or any(part in str(error) for part in NO_MEMORY):
+=======
+    except Exception as error:
+        if not _is_of_pytorch(error) or any(part in str(error) for part in NO_MEMORY):
+>>>>>>> fuzz
             raise
         said = str(error).partition("\n")[0].strip(" .") or type(error).__name__
         raise ValueError(
@@ -81,10 +86,12 @@ def gradients(
         ) from error
 
 
-def _is_its_own(error: BaseException) -> bool:
-    """Tell whether a ``raise`` statement outside PyTorch raised the error."""
+def _is_of_pytorch(error: BaseException) -> bool:
+    """Tell whether PyTorch raised the error, by a ``raise`` statement or in a compiled operation."""
     last = error.__traceback__
     while last.tb_next:
         last = last.tb_next
-    code, module = last.tb_frame.f_code, last.tb_frame.f_globals.get("__name__", "")
-    return code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"] and module.partition(".")[0] != "torch"
+    code = last.tb_frame.f_code
+    if code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]:
+        return last.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "torch"
+    return isinstance(error, RuntimeError)

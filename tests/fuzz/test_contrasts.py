@@ -59,14 +59,15 @@ def expected(name, y, chosen, against):
     return torch.tensor([[float(weight) for weight in weights] for weights in found], dtype=torch.float64)
 
 
-def allowed(name, y):
-    """The allowed error of weights, relative and absolute: a few roundings of the logits' own dtype."""
-    finfo = torch.finfo(y.dtype)
-    relative = finfo.eps * (16 + y.shape[1])
-    if name == "probability":  # the log-odds m are rounded, and exp(-m) has that error times m
-        m = min(float((y.amax(1) - y.amin(1)).double().max()), -np.log(finfo.smallest_normal))
-        relative *= 1 + m
-    return relative, 2 * finfo.smallest_normal
+def assert_exact(w, wanted):
+    """The same weights, up to a few roundings in the dtype of the logits.
+
+    A weight exp(-d) is as exact as the difference d of logits that it comes from, which is rounded.
+    """
+    finfo = torch.finfo(w.dtype)
+    size = wanted.abs().clamp(min=finfo.smallest_normal)
+    error = finfo.eps * (16 + w.shape[1]) * size * (1 + size.log().abs()) + finfo.smallest_normal
+    assert ((w.double() - wanted).abs() <= error).all(), (w, wanted)
 
 
 def looks_like_probabilities(y):
@@ -105,8 +106,7 @@ def test_weights_are_those_of_the_papers(question, by_function):
         return
     w, wanted = found.value, expected(name, y, chosen, against)
     assert w.shape == y.shape and w.dtype == y.dtype and not w.requires_grad
-    relative, absolute = allowed(name, y)
-    torch.testing.assert_close(w.double(), wanted, rtol=relative, atol=absolute)
+    assert_exact(w, wanted)
     if CONTRASTS[name].sums_to_zero and y.shape[1] > 1:
         assert w.double().sum(1).abs().max() <= torch.finfo(y.dtype).eps * (4 + y.shape[1])
 

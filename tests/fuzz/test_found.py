@@ -1,8 +1,11 @@
 """The smallest inputs with faults that random inputs found; each ends in a named error now."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from outcomes import is_named
+from random_networks import Recipe, Spelled
 from torch import nn
 
 import contrastlib
@@ -17,7 +20,7 @@ METHODS = ["gradcam", "gradient", "integrated_gradients", "deeplift", "guided_ba
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("model, images", [(NETWORK, PICTURES.repeat(1, 2, 1, 1)), (NETWORK, PICTURES[..., :4]), (NETWORK, PICTURES[..., :2, :2]),
-                                           (nn.Module(), PICTURES), (nn.ModuleList([nn.Conv2d(3, 4, 3)]), PICTURES)])  # fmt: skip
+                                           (nn.Module(), PICTURES), (nn.LSTM(4, 4), PICTURES), (nn.ModuleList([nn.Conv2d(3, 4, 3)]), PICTURES)])  # fmt: skip
 def test_images_that_the_network_does_not_take(method, model, images):
     with pytest.raises(ValueError, match="cannot run on images of shape .*: give images of the channels and the size") as caught:
         contrastlib.explain(model, images, method=method, target=0)
@@ -30,13 +33,20 @@ class OutOfMemory(nn.Module):
 
 
 class Own(nn.Module):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
     def forward(self, x):
-        raise RuntimeError("the cat is on the keyboard")
+        raise self.error
 
 
-@pytest.mark.parametrize("model, said", [(OutOfMemory(), "can't allocate memory"), (Own(), "the cat is on the keyboard")])
-def test_errors_that_say_something_else_pass(model, said):
-    with pytest.raises(RuntimeError, match=said):
+@pytest.mark.parametrize("model, kind, said", [
+    (OutOfMemory(), RuntimeError, "can't allocate memory"), (Own(RuntimeError("a cat on the keyboard")), RuntimeError, "a cat on the keyboard"),
+    (Own(ValueError("a cat")), ValueError, "^a cat$"), (Spelled(lambda x: {}["cat"]), KeyError, "cat"),
+])
+def test_errors_that_say_something_else_pass(model, kind, said):
+    with pytest.raises(kind, match=said):
         run(model, PICTURES)
 
 
@@ -56,3 +66,12 @@ def test_sparse_images():
 def test_a_box_that_is_no_pair_of_values(method, box):
     with pytest.raises(ValueError, match=r"box must be the lowest and the highest value of a pixel, numbers or tensors \(channels, 1, 1\), got"):
         contrastlib.explain(NETWORK, PICTURES, method=method, box=box)
+
+
+@pytest.mark.parametrize("method", ["vit_gradcam", "attention_x_gradient", "gradient_attention_rollout", "gradient"])
+@pytest.mark.parametrize("end", ["logits", "half", "double"])
+def test_maps_have_the_precision_of_the_network_and_not_of_its_logits(method, end):
+    recipe = Recipe(3, (8, 8), (), "transformer", 3, end)
+    maps, plain = (contrastlib.explain(each.build(), PICTURES, method=method, target=1) for each in (recipe, replace(recipe, end="logits")))
+    assert maps.dtype == torch.float32
+    torch.testing.assert_close(maps, plain, rtol=0, atol=1e-2 * float(plain.abs().max()))
