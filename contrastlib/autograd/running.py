@@ -36,13 +36,8 @@ def run(model: nn.Module, images: Tensor) -> Any:
     """
     try:
         return model(images)
-<<<<<<< HEAD
-    except (RuntimeError, AssertionError, ValueError) as error:
-        if _is_its_own(error) or any(part in str(error) for part in NO_MEMORY):
-=======
     except Exception as error:
         if not _is_of_pytorch(error) or any(part in str(error) for part in NO_MEMORY):
->>>>>>> fuzz
             raise
         said = str(error).partition("\n")[0].strip(" .") or type(error).__name__
         raise ValueError(

@@ -299,11 +299,7 @@ def test_a_transformer_within_a_model(transformer, images):
 def test_what_cannot_be_explained_is_named(transformer, images, record, weights, make_network):
     with pytest.raises(TypeError, match="Sequential is no Vision Transformer.*Use gradcam"):
         vit_forward(make_network(), images)
-<<<<<<< HEAD
-    with pytest.raises(ValueError, match=r"images of shape \(1, 3, 48, 32\) .*Expected 32 but got 48"):
-=======
     with pytest.raises(ValueError, match="cannot run on images of shape .1, 3, 48, 32. .*Expected 32 but got 48"):
->>>>>>> fuzz
         vit_forward(transformer, torch.rand(1, 3, 48, 32, dtype=torch.float64))
     for layer in ("block.3", "block.-1", "mlp.1", "attention.1"):
         with pytest.raises(ValueError, match=f"no layer '{layer}'; choose one of norm.0, block.0, .*block.2"):

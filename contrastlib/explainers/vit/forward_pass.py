@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from contrastlib.autograd import ForwardPass, as_found, check_images, find_layer, read_logits, run
@@ -19,20 +20,19 @@ class TokensPass(ForwardPass):
     Args:
         model: The network.
         logits: Logits (B, C) with their graph.
-        images: The images (B, K, H, W).
+        size: Height and width (H, W) of the images.
         once: As in :class:`contrastlib.autograd.forward_pass.ForwardPass`.
         finder: The blocks and layers that were found.
         mode: The context in which the network ran.
 
     Attributes:
-        dtype: The dtype of the images, and of maps.
         depth: The number L of blocks.
         partial: Why no product of the attention of all blocks is defined, or "".
         reading: What the head reads of the tokens that leave the last block.
     """
 
     def __init__(
-        self, model: nn.Module, logits: Tensor, images: Tensor, once: bool, finder: BlockFinder,
+        self, model: nn.Module, logits: Tensor, size: torch.Size, once: bool, finder: BlockFinder,
         mode: AttentionMode,
     ) -> None:
         blocks = finder.blocks
@@ -40,8 +40,7 @@ class TokensPass(ForwardPass):
         self._grids, self._joins = mode.grids, mode.joins
         activations = _activations(blocks, attention=not self.partial)
         activations |= {name: each.tensor for name, each in finder.layers.items() if each.unchanged}
-        super().__init__(model, logits, activations, images.shape[-2:], once)
-        self.dtype = images.dtype
+        super().__init__(model, logits, activations, size, once)
         sequence_first = any(block.sequence_first for block in blocks)
         self._reordered = {name for name, a in activations.items() if sequence_first and a.ndim == 3}
         for name in self._reordered:
@@ -142,7 +141,7 @@ def vit_forward(
         missing = [name for name in others if name not in finder.layers]
         if missing:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass; choose another")
-        return TokensPass(model, logits, images, once, finder, mode)
+        return TokensPass(model, logits, images.shape[-2:], once, finder, mode)
 
 
 def _activations(blocks: Sequence[Block], attention: bool) -> dict[str, Tensor]:

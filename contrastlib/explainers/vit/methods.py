@@ -243,11 +243,7 @@ def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
     _check_all_attend(record)
     rows, patches = record.reading.rows, _patches(record)
     read = (_widened(record, 0)(edges)[..., rows, :].sum(dim=-2) for edges in _edges(record, cotangent))
-<<<<<<< HEAD
-    return patches.on_grid(sum(read)).to(record.dtype)  # softmax can have more bits
-=======
     return patches.on_grid(sum(read)).to(_dtype(record))
->>>>>>> fuzz
 
 
 def _check_pass(record: ForwardPass) -> None:
@@ -369,16 +365,12 @@ def _rolled_out(record: TokensPass, shares: Tensor, factors: Iterator[Tensor]) -
     row = rows if len(record.reading.rows) == 1 else shares.to(rows)[..., None, :] @ rows
     for factor in factors:
         row = row @ factor
-<<<<<<< HEAD
-    return _patches(record).on_grid(row[..., 0, :]).to(record.dtype)  # softmax can have more bits
-=======
     return _patches(record).on_grid(row[..., 0, :]).to(_dtype(record))
 
 
 def _dtype(record: TokensPass) -> torch.dtype:
     """Return the dtype of the tokens. Attention can have more bits, and logits can have fewer."""
     return record.activations[f"block.{record.depth - 1}"].dtype
->>>>>>> fuzz
 
 
 def _identity(matrices: Tensor) -> Tensor:
