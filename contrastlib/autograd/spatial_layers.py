@@ -206,6 +206,8 @@ def _grids(model: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]
         def hook(module: nn.Module, inputs: tuple, output: object) -> None:
             if not is_grid(output, images.shape[-2:]) or output.shape[1] == 1 or _is_attention(output):
                 return
+            if not output.requires_grad:  # a table of positions, which does not depend on the images
+                return
             before = next(reversed(found), None)
             if before is not None and found[before] is output:
                 del found[before]

@@ -213,3 +213,22 @@ def test_networks_of_the_registry_keep_their_layer(name):
 ])
 def test_what_has_spatial_positions(shape, size, grid):
     assert spatial_layers.is_grid(torch.zeros(shape), torch.Size(size)) is grid
+
+
+def test_a_layer_that_does_not_depend_on_the_images_is_not_recommended():
+    """Swin of transformers computes a table of positions in a module, whose output has the form of a map."""
+    class Positions(nn.Module):
+        def forward(self, x):
+            return torch.ones(1, 4, 8, 8)
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.positions, self.mixing, self.head = nn.Conv2d(3, 4, 1), Positions(), nn.Linear(64, 64), nn.Linear(256, 5)
+
+        def forward(self, x):
+            return self.head(self.mixing((self.stem(x) + self.positions(x)).flatten(2)).flatten(1))
+
+    with pytest.raises(ValueError, match=r"stem \(4, 8, 8\)") as raised:
+        forward(Network(), torch.rand(1, 3, 8, 8), None)
+    assert "positions (" not in str(raised.value)
