@@ -50,9 +50,9 @@ NORMALISE = {
 def vit_gradcam(
     record: TokensPass, cotangent: Tensor, layer: str | None = None, relu: bool = False
 ) -> Tensor:
-    """GradCAM of tokens: phi_j = sum_d (1/|P| sum_i d<w, y>/da_id) a_jd, for each patch j.
+    """GradCAM of tokens: phi_j = sum_d (1/N sum_i d<w, y>/da_id) a_jd, for each patch j.
 
-    a are the activations (T, D) of a layer; i runs over the patches P. Patches replace the spatial positions
+    a are the activations (T, D) of a layer; i runs over the N patches. Patches replace the spatial positions
     of GradCAM, and features replace its channels. Class, distillation and register tokens have no position
     and are left out.
 
@@ -98,11 +98,11 @@ def vit_gradcam(
 def attention_rollout(record: TokensPass) -> Tensor:
     """Attention rollout: phi is r^T R_L ... R_1, with R_i = (A_i + I) / 2.
 
-    Here A_i is the mean of the attention over heads. r are the shares (T,) of the tokens that the head reads,
-    which sum to 1. If it reads the class token, phi is the class token's row of the product. Otherwise r_t is
-    proportional to |dq/db_t| |b_t|, where b_t are the tokens of the last block and q = |y|^2 / 2 is a score
-    of all logits; see :func:`contrastlib.explainers.vit.tokens.shares`. The mean of patches gives about equal
-    shares.
+    Here A_i is the mean of the attention over heads. r are the shares (T,) of the tokens that the head
+    reads, which sum to 1. If it reads the class token, phi is the class token's row of the product.
+    Otherwise r_t is proportional to norm(dq/db_t) norm(b_t), where b_t are the tokens of the last block
+    and q = sum(y^2) / 2 is a score of all logits; see :func:`contrastlib.explainers.vit.tokens.shares`.
+    The mean of patches gives about equal shares.
 
     A value is the share of a patch in what the head reads, under the assumption that only attention mixes
     tokens. The map does not depend on a class or a contrast.
@@ -145,11 +145,11 @@ def gradient_attention_rollout(
 ) -> Tensor:
     """Gradient-weighted attention rollout: phi is r^T R_L ... R_1, with R_i = norm(I + E_i).
 
-    The review abbreviates it as GWAR. E_i is the mean over heads of A_i * G_i, element by element, with the
-    gradient G_i = d<w, y>/dA_i. r are the shares (T,) of the tokens b_t that the head reads in the score:
-    r_t is proportional to |d<w, y>/db_t| |b_t|. If the head reads the class token, phi is the class token's
-    row of the product. The default options are those of the repaired method. ``PUBLISHED`` and ``REVIEW`` are
-    the options of the two public codes.
+    The review abbreviates it as GWAR. E_i is the mean over heads of A_i * G_i, element by element, with
+    the gradient G_i = d<w, y>/dA_i. r are the shares (T,) of the tokens b_t that the head reads in the
+    score: r_t is proportional to norm(d<w, y>/db_t) norm(b_t). If the head reads the class token, phi is
+    the class token's row of the product. The default options are those of the repaired method.
+    ``PUBLISHED`` and ``REVIEW`` are the options of the two public codes.
 
     The map is not linear in w, because it is a product of L factors that each depend on w. So the map of a
     contrast is not the contrast of the maps of the classes. Nor is the map of a multiple of w that multiple
@@ -214,8 +214,8 @@ def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
 
     E_i is the mean over heads of A_i * d<w, y>/dA_i. R are the tokens that the head reads. The rows are
     added and not averaged: the gradient already has the factor by which the head reads a token, such as
-    1/|R| in a mean. If the head reads the class token, phi is its row. The map is then the derivative of
-    :func:`gradient_attention_rollout` without normalisation with respect to w, at w = 0.
+    one over their number in a mean. If the head reads the class token, phi is its row. The map is then
+    the derivative of :func:`gradient_attention_rollout` without normalisation with respect to w, at w = 0.
 
     The map counts what the tokens that the head reads have read from each patch in each block. It does not
     count what a patch that the head does not read had read from other patches before.

@@ -127,7 +127,7 @@ def find_reading(logits: Tensor, tokens: Tensor, sequence_first: bool = False) -
     computed from it. So they depend neither on the class nor on the values of weights. A head that reads the
     class token gives row 0; the mean of the patches gives the rows of all patches.
 
-    The shares are those of the score |y|^2 / 2, which belongs to no class; see :func:`shares`.
+    The shares are those of the score sum(y^2) / 2, which belongs to no class; see :func:`shares`.
 
     Args:
         logits: Logits (B, C), with their graph.
@@ -160,7 +160,7 @@ def find_reading(logits: Tensor, tokens: Tensor, sequence_first: bool = False) -
 
 
 def shares(gradients: Tensor, tokens: Tensor) -> Tensor:
-    """Shares r_t of tokens b_t in a score s: r_t = |ds/db_t| |b_t| / sum_u |ds/db_u| |b_u|.
+    """Shares r_t of tokens b_t in a score s: r_t = norm(ds/db_t) norm(b_t) / sum_u norm(ds/db_u) norm(b_u).
 
     The product of both norms is the largest first-order effect that a token of this length can have. It does
     not change with the length of a token if a layer norm follows, so that the tokens of a mean count nearly
