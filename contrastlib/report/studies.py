@@ -100,6 +100,13 @@ sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, s
 map_statistics = Study("map_statistics", similarity.describe, f"{WANG}, sec. 5.2.1 in numbers", 16)
 differing_parts = Study("differing_parts", dataset_evaluations.energy_in_differing_parts, "ours", 16)
 masking_table = Study("masking_table", masking.relative_probabilities, f"{WANG}, sec. 5.2.2 and Table 1", 16)
+masking_at_equal_shares = Study(
+    "masking_at_equal_shares",
+    masking.relative_probabilities,
+    "erratum 13",
+    16,
+    GRADCAM | {"baselines": list(masking.PAPERS_BASELINES), "mask_rules": list(masking.KEPT_SHARES)},
+)
 dominated_masking = Study(  # images with p_2 <= 0.1
     "dominated_masking",
     masking.relative_probabilities,
