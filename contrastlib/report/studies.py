@@ -25,10 +25,12 @@ from contrastlib.evaluation import (
     fullgrad,
     homogeneity,
     masking,
+    overwritten,
     path_contrasts,
     perturbation,
     pointing_game,
     precision,
+    relevance_entering,
     relevance_flow,
     relevance_mass,
     similarity,
@@ -152,6 +154,7 @@ ablation_table = Study(
     "ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8, {"methods": ABLATED})
 relevance_received = Study("relevance_received", relevance_flow.received, f"{GU}, sec. 3.2", 30)
 homogeneous_maps = Study("homogeneous_maps", homogeneity.compare, f"{WANG}, sec. 4", 2)
+entering_relevance = Study("entering_relevance", relevance_entering.compare, f"{WANG}, sec. 4; {GU}", 4)
 two_objects = Study("two_objects", relevance_mass.of_objects, f"{GU}, sec. 5.1", 20)
 pointing = Study(
     "pointing", pointing_game.of_objects, f"{GU}, sec. 5.2 and Fig. 4", 20, {"methods": POINTING})
@@ -167,6 +170,7 @@ mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
 pixels_of_the_wrong_sign = Study(
     "pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16
 )
+overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 4 and 15", 16)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
