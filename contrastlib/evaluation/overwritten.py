@@ -1,8 +1,8 @@
 """Tensors of a forward hook that an in-place operation overwrites, and the maps made of them (errata 4, 15).
 
-A forward hook that keeps the output of a layer keeps a reference. If the next operation works in place, as the
-ReLUs of torchvision's networks do, the tensor holds the output of that operation after the pass. Autograd then
-counts it as that output, too: the gradient of a logit with respect to it is that behind the ReLU.
+A forward hook that keeps the output of a layer keeps a reference. If the next operation works in place, as
+the ReLUs of torchvision's networks do, the tensor holds the output of that operation after the pass. Autograd
+then counts it as that output, too: the gradient of a logit with respect to it is that behind the ReLU.
 
 :func:`contrastlib.autograd.forward` gives the network a copy of what a layer returned and keeps the original.
 """
@@ -22,8 +22,8 @@ from contrastlib.autograd import as_found, forward
 from contrastlib.evaluation.precision import cotangent
 
 READINGS = ("copy", "reference", "reference, gradient before the ReLU")
-"""Activations of a map, and their gradient: a copy made inside the hook, with the gradient there; the tensor that
-the hook kept, with the gradient of that tensor; and the same with the gradient at the copy."""
+"""Activations of a map, and their gradient: a copy made inside the hook, with the gradient there; the tensor
+that the hook kept, with the gradient of that tensor; and the same with the gradient at the copy."""
 MAPS = {
     "gradcam": lambda a, g: (g.mean(dim=(-2, -1), keepdim=True) * a).sum(dim=-3),
     "linear_approximation": lambda a, g: (g * a).sum(dim=-3),
@@ -92,8 +92,8 @@ def compare(
 ) -> pd.DataFrame:
     """Compare the tensor that a hook keeps, and its maps, with what the layer returned.
 
-    The network is copied, its ReLUs are set to work in place, and all is computed in float64. The maps are those
-    of the most probable class.
+    The network is copied, its ReLUs are set to work in place, and all is computed in float64. The maps are
+    those of the most probable class.
 
     Args:
         model: A network with logits (B, C).
@@ -110,8 +110,8 @@ def compare(
         - changed: share of the values of the tensor that the pass changed after the hook
         - gap_recorded: largest absolute difference of the copy and the tensor that
           :func:`contrastlib.autograd.forward` records
-        - gap_after: largest absolute difference of the map and that of the second of ``layers``, relative to the
-          largest absolute value of the latter
+        - gap_after: largest absolute difference of the map and that of the second of ``layers``, relative to
+          the largest absolute value of the latter
         - p_2: second-highest probability of the image
     """
     before, after = layers
@@ -145,7 +145,7 @@ def compare(
     return pd.concat(tables, ignore_index=True)
 
 
-def of_torchvision(images: int = 2, seed: int = 0, size: int = 224) -> pd.DataFrame:
+def of_torchvision(images: int = 1, seed: int = 0, size: int = 224) -> pd.DataFrame:
     """:func:`compare` for torchvision's networks of ``TORCHVISION`` with random weights, and random images.
 
     Args:

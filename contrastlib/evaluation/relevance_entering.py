@@ -2,17 +2,18 @@
 
 Each layer computes z_j = sum_i w_ij a_i + b_j. Let relevance r enter at the logits y.
 
-- The z rule with biases in the denominators passes R_i = a_i sum_j w_ij R_j / z_j. At an active unit a_j = z_j,
-  so that s_j = R_j / z_j obeys s_i = sum_j w_ij s_j, which is how a gradient passes a ReLU. At the logits
-  s = r / y. The map is x * dF/dx for F = sum_s c_s y_s with the fixed weights c = r / y.
+- The z rule with biases in the denominators passes R_i = a_i sum_j w_ij R_j / z_j. At an active unit a_j =
+  z_j, so that s_j = R_j / z_j obeys s_i = sum_j w_ij s_j, which is how a gradient passes a ReLU. At the
+  logits s = r / y. The map is x * dF/dx for F = sum_s c_s y_s with the fixed weights c = r / y.
   Input x gradient of a contrast w therefore needs r = w y. That of p_t needs r = dp_t/dy y, which is
-  p_t (1 - p_t) times the r of the weighted contrast. The relevance dp_t/dy of SGLRP is divided by the logits on
-  its way, and y_t e_t gives input x gradient of y_t.
-- The epsilon rule divides by z_j + epsilon sign(z_j), so it damps each unit by z_j / (z_j + epsilon sign(z_j)).
+  p_t (1 - p_t) times the r of the weighted contrast. The relevance dp_t/dy of SGLRP is divided by the logits
+  on its way, and y_t e_t gives input x gradient of y_t.
+- The epsilon rule divides by z_j + epsilon sign(z_j), so it damps each unit by z_j / (z_j + epsilon
+  sign(z_j)).
 - The z+ rule gives unit i the share z_ij^+ / sum_i z_ij^+ of R_j, which is no gradient. The map is
   sum_s r_s m_s, where m_s is the map of one unit of relevance at class s. Its values are not negative and add
-  up to 1 where nothing is lost. What all m_s have in common is left (sum_s r_s) times; it cancels if r adds up
-  to 0, as dp_t/dy does and w y does not.
+  up to 1 where nothing is lost. What all m_s have in common is left (sum_s r_s) times; it cancels if r adds
+  up to 0, as dp_t/dy does and w y does not.
 - The alpha-beta rule, alpha - beta = 1, distributes shares too, and turns the sign of some of them.
 
 Sources: Bach et al. 2015; Iwana et al. 2019; Wang & Wang 2022, sec. 4.
@@ -59,16 +60,16 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> p
     All is computed in float64, for the two most probable classes. The input is that of the first layer.
 
     Args:
-        model: A network that :func:`contrastlib.explainers.lrp.propagation.propagation` accepts, made of modules
-            that Zennit knows.
+        model: A network that :func:`contrastlib.explainers.lrp.propagation.propagation` accepts, made of
+            modules that Zennit knows.
         images: Images (B, K, H, W) in [0, 1].
         labels: Not used, because the classes are the predicted ones.
 
     Returns:
-        One row for each image, rank (1 or 2, of the class), rules (of ``RULES``, and ``ALPHA_BETA`` with biases
-        bypassed), relevance (of ``RELEVANCES``) and compared_with. That is "probability", "logit" or "relevance
-        over logits" (input x gradient of p_t, y_t or sum_s c_s y_s), or "LRP, either sign" (the map of the
-        relevance "lrp", with the absolute value of the cosine). The cosine is similarity.
+        One row for each image, rank (1 or 2, of the class), rules (of ``RULES``, and ``ALPHA_BETA`` with
+        biases bypassed), relevance (of ``RELEVANCES``) and compared_with. That is "probability", "logit" or
+        "relevance over logits" (input x gradient of p_t, y_t or sum_s c_s y_s), or "LRP, either sign" (the
+        map of the relevance "lrp", with the absolute value of the cosine). The cosine is similarity.
 
     >>> network = random_network(torch.Generator().manual_seed(0))
     >>> table = compare(network, torch.rand(1, 3, 8, 8))
@@ -116,8 +117,8 @@ def of_random_networks(count: int = 50, seed: int = 0) -> pd.DataFrame:
         seed: Seed of the weights and the images.
 
     Returns:
-        The table of :func:`compare`, with network ("random, with biases" or "random, without biases"), and image
-        and group, the number of the network.
+        The table of :func:`compare`, with network ("random, with biases" or "random, without biases"), and
+        image and group, the number of the network.
     """
     tables = []
     for biases in (True, False):
@@ -161,8 +162,8 @@ def alpha_beta(
     relevance in proportion. Source: Bach et al. 2015, eq. 60; the rule is Zennit's.
 
     Args:
-        model: A network of modules that Zennit knows, without a normalisation of pixels. Its blocks are those of
-            torchvision's ResNets, if it has any.
+        model: A network of modules that Zennit knows, without a normalisation of pixels. Its blocks are those
+            of torchvision's ResNets, if it has any.
         inputs: Inputs (B, K, H, W).
         relevance: Relevance (N, B, C) at the logits.
         alpha: Factor of the positive contributions.
