@@ -19,11 +19,12 @@ def measured():
     return {"quick": pd.DataFrame(rows)}
 
 
-def test_a_row_for_each_rule_and_relevance():
+def test_a_row_for_each_rule():
     table = lrp_entering.products(measured()).data
-    assert table.shape == (2 * 5 * 3, 3)
-    row = table.loc[("small VGG", lrp_entering.RULES["z"], lrp_entering.RELEVANCES["sglrp"])]
-    assert set(row) == {"0.2500 (-0.2500)"}
+    assert table.shape == (2 * 5, 6)
+    row = table.loc[("small VGG", lrp_entering.RULES["z"])]
+    assert row.tolist() == ["0.3750 (0.25)", "0.2500 (-0.25)", "1.0000 (1.00)", "0.2500 (-0.25)", "0.2500 (-0.25)",
+                            "1.0000 (1.00)"]
     assert set(lrp_entering.RULES) == {*RULES, ALPHA_BETA}
 
 

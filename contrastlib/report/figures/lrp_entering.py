@@ -6,11 +6,7 @@ from pandas.io.formats.style import Styler
 
 from contrastlib.report.figures.lrp_shared import Tables, named, together, where_measured
 
-RELEVANCES = {
-    "lrp": "$y_t e_t$ (LRP)",
-    "sglrp": "$\\partial p_t / \\partial y$ (SGLRP)",
-    "weighted": "$w \\cdot y$",
-}
+RELEVANCES = {"lrp": "y_t e_t (LRP)", "sglrp": "dp_t/dy (SGLRP)", "weighted": "w · y (weighted)"}
 RULES = {
     "z": "z, biases in the denominators",
     "z, biases bypassed": "z, biases bypassed",
@@ -18,6 +14,15 @@ RULES = {
     "z_plus": "z+, biases bypassed",
     "alpha 2, beta 1": "α 2, β 1, biases bypassed",
 }
+
+
+COLUMNS = {
+    "probability": ("input × gradient of p_t", ("lrp", "sglrp", "weighted")),
+    "relevance over logits": ("input × gradient of y, weights r / y", ("sglrp",)),
+    "LRP, either sign": ("LRP's map, either sign", ("sglrp", "weighted")),
+}
+"""What the map is compared with -> title, and the relevances whose maps are. For the others it is trivial, or
+the same as in another column."""
 
 
 @where_measured
@@ -31,19 +36,13 @@ def products(measured: Tables) -> Styler:
     Returns:
         The formatted table, over images and both classes.
     """
-    columns = {
-        "probability": "input × gradient of $p_t$",
-        "relevance over logits": "input × gradient of $\\sum_s (r_s / y_s)\\, y_s$",
-        "LRP, either sign": "LRP's map, either sign",
-    }
-    table = together(measured)
-    table = table[table["compared_with"].isin(columns)]
-    found = table.groupby(["network", "rules", "relevance", "compared_with"], sort=False)["similarity"].agg(
-        ["mean", "min"]
-    )
-    text = found["mean"].map("{:.4f}".format) + " (" + found["min"].map("{:.4f}".format) + ")"
-    wide = text.unstack("compared_with")[list(columns)].rename(columns=columns)
-    wide = wide.rename(index=RULES, level="rules").rename(index=RELEVANCES, level="relevance")
+    by = ["network", "rules", "compared_with", "relevance"]
+    found = together(measured).groupby(by, sort=False)["similarity"].agg(["mean", "min"])
+    text = found["mean"].map("{:.4f}".format) + " (" + found["min"].map("{:.2f}".format) + ")"
+    chosen = [(key, name) for key, (_, names) in COLUMNS.items() for name in names]
+    wide = text.unstack(["compared_with", "relevance"])[chosen]
+    wide = wide.rename(columns={key: shown for key, (shown, _) in COLUMNS.items()}, level="compared_with")
+    wide = wide.rename(columns=RELEVANCES, level="relevance").rename(index=RULES, level="rules")
     return named(wide, 0).style.set_uuid("entering")
 
 
