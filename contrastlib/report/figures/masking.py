@@ -30,7 +30,6 @@ RULES = {
     "equal_as_coded": "equal, as in the codes",
     "equal_as_described": "equal, of the right sign",
 }
-SHARES = {rule: f"{share:.0%} kept" for rule, share in masking.KEPT_SHARES.items()}
 ONE_IMAGE = (
     "Image {image}, and the same with its {kept_sign} pixels kept and the others replaced ({baseline}), by "
     "the original and the weighted {method} maps of its two most probable classes."
@@ -151,43 +150,6 @@ def advantage_table(advantages: Mapping[str, pd.DataFrame], rules: Mapping[str, 
     return wide.sort_index(
         level=["scale", "kept"], ascending=[True, False], sort_remaining=False
     ).style.set_uuid(f"advantage-{'-'.join(rules)}")
-
-
-def share_figure(advantages: Mapping[str, pd.DataFrame], shares: Mapping[str, pd.DataFrame]) -> Figure:
-    """Advantages of weighted maps under the six mask rules, with intervals, by kept sign and class rank.
-
-    Args:
-        advantages: Scale -> table of :func:`contrastlib.evaluation.masking_effects.mean_advantages`, with the
-            mask rules of ``RULES``.
-        shares: The same with those of ``SHARES``.
-
-    Returns:
-        The figure.
-    """
-    cells = pd.concat([*advantages.values(), *shares.values()])
-    networks = list(dict.fromkeys(cells["network"]))
-    rules = RULES | SHARES
-    colours = [*sns.color_palette("Greys", 5)[1:4], *sns.color_palette("Blues", 5)[2:]]
-    figure, axes = plt.subplots(
-        2, 2, figsize=(7.5, 1.1 * len(networks) + 2), sharex=True, sharey=True, layout="constrained"
-    )
-    panels = [(sign, rank) for sign in masking.KEPT_SIGNS for rank in (1, 2)]
-    for ax, (sign, rank) in zip(axes.flat, panels):
-        part = cells[(cells["kept_sign"] == sign) & (cells["rank"] == rank)].set_index("network")
-        for number, (rule, colour) in enumerate(zip(rules, colours)):
-            rows = part[part["mask_rule"] == rule]
-            heights = [networks.index(name) + 0.13 * (number - 2.5) for name in rows.index]
-            spans = (rows[["low", "high"]].sub(rows["mean"], axis=0).abs()).T.to_numpy()
-            ax.errorbar(rows["mean"], heights, xerr=spans, fmt="o", markersize=3, linewidth=1, color=colour,
-                        label=rules[rule])
-        ax.axvline(0, color="#333333", linewidth=0.5)
-        ax.set_title(f"{sign} pixels kept, $t_{rank}$", fontsize=9)
-        ax.set_yticks(range(len(networks)), [title(name) for name in networks], fontsize=8)
-    axes[0, 0].invert_yaxis()
-    figure.supxlabel("weighted minus original, positive as claimed", fontsize=9)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=3, loc="outside lower center", fontsize=8,
-                  frameon=False)
-    return finished(figure)
 
 
 def left_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
