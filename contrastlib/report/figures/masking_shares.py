@@ -22,8 +22,8 @@ def table(shares: Mapping[str, pd.DataFrame]) -> Styler:
     """Advantages of weighted maps for each scale, with a column for each share.
 
     Args:
-        shares: Scale -> table of :func:`contrastlib.evaluation.masking_effects.mean_advantages`, with the mask
-            rules of ``SHARES``.
+        shares: Scale -> table of :func:`contrastlib.evaluation.masking_effects.mean_advantages`, with the
+            mask rules of ``SHARES``.
 
     Returns:
         The formatted table.
