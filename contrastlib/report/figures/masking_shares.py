@@ -34,6 +34,8 @@ def table(shares: Mapping[str, pd.DataFrame]) -> Styler:
 def rules(advantages: Mapping[str, pd.DataFrame], shares: Mapping[str, pd.DataFrame]) -> Figure:
     """Advantages of weighted maps under the six mask rules, with intervals, by kept sign and class rank.
 
+    Networks that were not measured at equal shares are left out.
+
     Args:
         advantages: Scale -> table of :func:`contrastlib.evaluation.masking_effects.mean_advantages`, with the
             mask rules of ``RULES``.
@@ -42,12 +44,14 @@ def rules(advantages: Mapping[str, pd.DataFrame], shares: Mapping[str, pd.DataFr
     Returns:
         The figure.
     """
-    cells = pd.concat([*advantages.values(), *shares.values()])
-    networks = list(dict.fromkeys(cells["network"]))
+    at_shares = pd.concat(shares.values())
+    networks = list(dict.fromkeys(at_shares["network"]))
+    cells = pd.concat([*advantages.values(), at_shares])
+    cells = cells[cells["network"].isin(networks)]
     names = RULES | SHARES
     colours = [*sns.color_palette("Greys", 5)[1:4], *sns.color_palette("Blues", 5)[2:]]
     figure, axes = plt.subplots(
-        2, 2, figsize=(7.5, 1.1 * len(networks) + 2), sharex=True, sharey=True, layout="constrained"
+        2, 2, figsize=(7.5, 1.2 * len(networks) + 1.6), sharex=True, sharey=True, layout="constrained"
     )
     panels = [(sign, rank) for sign in masking.KEPT_SIGNS for rank in (1, 2)]
     for ax, (sign, rank) in zip(axes.flat, panels):
@@ -62,7 +66,8 @@ def rules(advantages: Mapping[str, pd.DataFrame], shares: Mapping[str, pd.DataFr
         ax.set_title(f"{sign} pixels kept, $t_{rank}$", fontsize=9)
         ax.set_yticks(range(len(networks)), [title(name) for name in networks], fontsize=8)
     axes[0, 0].invert_yaxis()
-    figure.supxlabel("weighted minus original, positive as claimed", fontsize=9)
+    for ax in axes[1]:
+        ax.set_xlabel("weighted minus original, positive as claimed", fontsize=8)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=3, loc="outside lower center", fontsize=8,
                   frameon=False)
     return finished(figure)
