@@ -4,7 +4,8 @@ A forward hook that keeps the output of a layer keeps a reference. If the next o
 the ReLUs of torchvision's networks do, the tensor holds the output of that operation after the pass. Autograd
 then counts it as that output, too: the gradient of a logit with respect to it is that behind the ReLU.
 
-:func:`contrastlib.autograd.forward` gives the network a copy of what a layer returned and keeps the original.
+:func:`contrastlib.autograd.forward_pass.forward` gives the network a copy of what a layer returned and keeps
+the original.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def compare(
         - tensor_negative: share of the values of the activations below 0
         - changed: share of the values of the tensor that the pass changed after the hook
         - gap_recorded: largest absolute difference of the copy and the tensor that
-          :func:`contrastlib.autograd.forward` records
+          :func:`contrastlib.autograd.forward_pass.forward` records
         - gap_after: largest absolute difference of the map and that of the second of ``layers``, relative to
           the largest absolute value of the latter
         - p_2: second-highest probability of the image
