@@ -213,10 +213,20 @@ def correction(number: int) -> Correction:
     return every[number]
 
 
+def paragraph(name: str, text: str) -> str:
+    r"""A named paragraph in Markdown. A formula, list or code begins a line of its own.
+
+    >>> paragraph("Why", "Because."), paragraph("Printed", "$$x$$")
+    ('**Why.** Because.', '**Printed.**\n\n$$x$$')
+    """
+    own_line = text.startswith(("$$", "- ", "```"))
+    return f"**{name}.**" + ("\n\n" if own_line else " ") + text.strip()
+
+
 def entry(number: int) -> Markdown:
     """The correction with a number, for display in a notebook: a section that opens, in Markdown."""
     found = correction(number)
-    parts = [f"**{name}.** {getattr(found, field)}" for name, field in SHOWN.items()]
+    parts = [paragraph(name, getattr(found, field)) for name, field in SHOWN.items()]
     return Markdown(
         f"<details><summary>{number}. {found.title} ({found.status})</summary>\n\n"
         + "\n\n".join(parts)
@@ -233,6 +243,15 @@ def listed() -> Markdown:
         for number, each in corrections().items()
     ]
     return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]))
+
+
+def of_claims() -> dict[str, list[int]]:
+    """Numbers of the corrections that name a claim, by the identifiers of the claims."""
+    found: dict[str, list[int]] = {}
+    for number, each in corrections().items():
+        for name in each.claims:
+            found.setdefault(name, []).append(number)
+    return found
 
 
 class Effect:
