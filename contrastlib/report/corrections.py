@@ -235,14 +235,15 @@ def entry(number: int) -> Markdown:
 
 
 def listed() -> Markdown:
-    """All corrections as a table, for display in a notebook. Each row has the target of links to it."""
+    """All corrections as a table that opens, for display in a notebook. Each row has the target of links to it."""
     head = ["", "what", "where", "status", "published numbers"]
     rows = [
         [f'<span id="{each.anchor}"></span>[{number}](#{each.anchor})', each.title,
          f"{each.paper}, {each.section}", each.status, each.published_numbers]
         for number, each in corrections().items()
     ]
-    return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]))
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+    return Markdown(f"<details><summary>All {len(rows)} entries</summary>\n\n{table}\n\n</details>\n")
 
 
 def of_claims() -> dict[str, list[int]]:
