@@ -142,7 +142,7 @@ def homogeneous(model: nn.Module) -> nn.Module:
 def path_and_product(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 32
 ) -> pd.DataFrame:
-    """Cosine of integrated gradients from black with input x gradient, for the predicted class (erratum 9).
+    """Cosine of integrated gradients from black with input x gradient, predicted class (errata 8 and 9).
 
     Args:
         model: As in :func:`contrastlib.explain`.
@@ -151,17 +151,23 @@ def path_and_product(
         steps: Number of points on the path.
 
     Returns:
-        One row for each image and network, with biases (True for the network as it is, False for
-        :func:`homogeneous`) and similarity (cosine).
+        One row for each image, network and explained output, with biases (True for the network as it is,
+        False for :func:`homogeneous`), explained ("y_t" or "p_t") and similarity (cosine).
     """
     tables = []
     for biases, network in ((True, model), (False, homogeneous(model))):
         passed = forward(network, images)
         target = passed.logits.argmax(dim=1)
-        path = integrated_gradients(network, images, lambda y, t=target: schemes.original(y, t), steps=steps)
-        product = input_x_gradient(passed, schemes.original(passed.logits, target))
-        similarity = torch.cosine_similarity(path.flatten(1), product.flatten(1)).numpy(force=True)
-        tables.append(pd.DataFrame({"image": range(len(images)), "biases": biases, "similarity": similarity}))
+        for explained, contrast in (("y_t", schemes.original), ("p_t", schemes.probability)):
+            path = integrated_gradients(
+                network, images, lambda y, f=contrast, t=target: f(y, t), steps=steps, contrast_at="path"
+            )
+            product = input_x_gradient(passed, contrast(passed.logits, target))
+            similarity = torch.cosine_similarity(path.flatten(1).double(), product.flatten(1).double())
+            tables.append(pd.DataFrame({
+                "image": range(len(images)), "biases": biases, "explained": explained,
+                "similarity": similarity.numpy(force=True),
+            }))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -31,6 +31,8 @@ STATUSES = {
     "our reading": "No error. A limit or a remark that a reader of the paper should know.",
     "holds": "We suspected an error. There is none.",
 }
+SHOWN = {"Printed": "printed", "Corrected": "corrected", "Why": "derivation"}
+"""Names of the paragraphs of an entry in a notebook, and their fields."""
 PUBLISHED = ("affected", "not affected", "not known")
 
 
@@ -212,12 +214,25 @@ def correction(number: int) -> Correction:
 
 
 def entry(number: int) -> Markdown:
-    """The correction with a number, for display in a notebook: heading, printed and corrected form."""
+    """The correction with a number, for display in a notebook: a section that opens, in Markdown."""
     found = correction(number)
+    parts = [f"**{name}.** {getattr(found, field)}" for name, field in SHOWN.items()]
     return Markdown(
-        f"**Erratum {number}: {found.title}** ({found.status}; [the whole entry](#{found.anchor}))\n\n"
-        f"Printed: {found.printed}\n\nCorrected: {found.corrected}"
+        f"<details><summary>{number}. {found.title} ({found.status})</summary>\n\n"
+        + "\n\n".join(parts)
+        + f"\n\n[The whole entry](#{found.anchor})\n\n</details>\n"
     )
+
+
+def listed() -> Markdown:
+    """All corrections as a table, for display in a notebook. Each row has the target of links to it."""
+    head = ["", "what", "where", "status", "published numbers"]
+    rows = [
+        [f'<span id="{each.anchor}"></span>[{number}](#{each.anchor})', each.title,
+         f"{each.paper}, {each.section}", each.status, each.published_numbers]
+        for number, each in corrections().items()
+    ]
+    return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]))
 
 
 class Effect:
@@ -241,7 +256,8 @@ class Effect:
         return self.text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
-        return {"text/plain": self.text, "text/markdown": self.text}, {KEY: {str(self.number): self.text}}
+        shown = {"text/plain": self.text, "text/markdown": f"**Effect.** {self.text}"}
+        return shown, {KEY: {str(self.number): self.text}}
 
 
 def effects_in(notebook: Mapping) -> dict[int, list[str]]:

@@ -86,19 +86,6 @@ def summary(every: Mapping[int, Correction]) -> str:
     return _table(["paper", *STATUSES], rows)
 
 
-def contents(every: Mapping[int, Correction]) -> str:
-    """Table in Markdown with a row for each correction, for the notebook that measures them.
-
-    Each row has the target of links to the correction.
-    """
-    rows = [
-        [f'<span id="{each.anchor}"></span>[{number}](#{each.anchor})', each.title,
-         f"{PAPERS[each.paper]}, {each.section}", each.status, each.published_numbers]
-        for number, each in every.items()
-    ]
-    return _table(["", "what", "where", "status", "published numbers"], rows)
-
-
 def letter(paper: Paper) -> str:
     """Letter to the authors of a paper in Markdown.
 

@@ -32,6 +32,7 @@ from contrastlib.evaluation import (
     relevance_flow,
     relevance_mass,
     similarity,
+    statements,
     three_classes,
     transformers,
 )
@@ -160,6 +161,8 @@ mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
 pixels_of_the_wrong_sign = Study(
     "pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16
 )
+index_ranges = Study("index_ranges", statements.index_ranges, "erratum 29", 16)
+mean_and_clrp1 = Study("mean_and_clrp1", statements.mean_contrast_and_clrp1, "erratum 31", 8)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}

@@ -10,8 +10,9 @@ from torch import nn
 
 from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward, predict
-from contrastlib.evaluation import corrections, masking, precision, theory
+from contrastlib.evaluation import corrections, masking, precision, statements, theory
 from contrastlib.explainers import gradient, input_x_gradient, integrated_gradients
+from contrastlib.explainers.lrp import contrastive_lrp
 from contrastlib.models.classifier import Normalise
 from contrastlib.report.figures.shared import published
 
@@ -153,7 +154,7 @@ def test_8_integrated_gradients_of_p_differ_without_biases_too(network, images):
 
 def test_9_integrated_gradients_are_input_x_gradient_only_without_biases(network, images):
     rows = corrections.path_and_product(network, images, steps=8)
-    by_biases = rows.groupby("biases")["similarity"]
+    by_biases = rows[rows["explained"] == "y_t"].groupby("biases")["similarity"]
     assert (1 - by_biases.min()[False]) < EXACT and by_biases.max()[True] < 0.999
     bare = corrections.homogeneous(network)
     assert (predict(bare, 3 * images) - 3 * predict(bare, images)).abs().max() < EXACT
@@ -215,3 +216,95 @@ def test_22_two_maps_with_one_order_score_differently_by_sign(images):
               for shift in (-1, 0, 1)}
     assert masked[1] == 0 and masked[-1] == 1 and 0.3 < masked[0] < 0.7
     assert torch.equal((heat + 1).flatten().argsort(), heat.flatten().argsort())
+
+
+def test_27_lrp_0_is_input_x_gradient_and_other_rules_are_not(images):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 30 * 30, 8), nn.ReLU(), nn.Linear(8, 5))
+    network = network.double().eval()
+    with torch.no_grad():  # active units that are not negative, so that no sum is near 0
+        network[5].bias.fill_(1.0)
+    target = predict(network, images).argmax(dim=1)
+    passed = forward(network, images, INPUT)
+    product = input_x_gradient(passed, contrasts.original(passed.logits, target))
+
+    def gap(rules):
+        relevance = contrastive_lrp(network, images, lambda y: contrasts.original(y, target), rules=rules, biases=True)
+        return ((relevance - product).abs().max() / product.abs().max()).item()
+
+    assert gap("z") < EXACT and gap("z_plus") > 0.1
+    weights, x = torch.tensor([1.0, -1.0]), torch.tensor([2.0, 1.0])  # the counterexample of the record
+    plus = (x * weights).clamp(min=0)
+    assert (plus / plus.sum() * (x @ weights)).tolist() == [1, 0] and (x * weights).tolist() == [2, -1]
+
+
+def test_28_the_weighted_contrast_is_the_gradient_of_the_log_odds():
+    y = sympy.symbols("y1:4")
+    total = sum(map(sympy.exp, y))
+    p = [sympy.exp(each) / total for each in y]
+    alpha = [sympy.exp(each) / (sympy.exp(y[1]) + sympy.exp(y[2])) for each in y[1:]]
+    weighted = [sympy.Integer(1), *(-each for each in alpha)]
+    for variable, weight in zip(y, weighted):
+        assert sympy.simplify(sympy.diff(sympy.log(p[0] / (1 - p[0])), variable) - weight) == 0
+        assert sympy.simplify(sympy.diff(p[0], variable) - p[0] * (1 - p[0]) * weight) == 0
+    q = sympy.symbols("q")
+    assert sympy.maximum(q * (1 - q), q, sympy.Interval(0, 1)) == sympy.Rational(1, 4)  # so that the two are never equal
+
+
+def test_29_the_printed_sum_leaves_out_a_row_and_a_column(network, images):
+    assert len([i for i in range(15) if 0 < i < 14]) ** 2 == 13**2 == 169
+    rows = statements.index_ranges(network, images, layer=network.layers[0]).groupby("range")
+    whole, printed = rows.get_group("all positions"), rows.get_group("0 < i, j < d'")
+    assert (whole[["similarity", "size"]] - 1).abs().max(axis=None) < EXACT
+    assert printed["similarity"].max() < 1 - 1e-6
+
+
+def test_30_what_is_shared_is_subtracted_in_full_for_any_number_of_classes():
+    table = statements.shared_and_own((2, 10, 100, 1000)).set_index(["features", "classes"])
+    shared, own = table.loc["shared"], table.loc["own"]
+    assert (shared["subtracted"] - 1).abs().max() < EXACT and shared["left"].max() < EXACT
+    rescaled = own["subtracted"] * (own.index.to_series() - 1) ** 0.5  # falls as one over the square root
+    assert rescaled.between(0.85, 1.15).all()
+
+
+def test_31_clrp1_is_not_the_mean_contrast_of_a_linear_model():
+    torch.manual_seed(0)
+    w, x = torch.rand(4, 6).double(), torch.rand(6).double()
+    y = w @ x
+
+    def lrp_0(relevance):
+        return (relevance / y) @ w * x
+
+    unit = torch.eye(4, dtype=torch.float64)
+    clrp1 = lrp_0(y[0] * (unit[0] - unit[1:].mean(dim=0)))
+    mean = (w[0] - w[1:].mean(dim=0)) * x
+    assert (clrp1 - (w[0] - (y[0] / y[1:, None] * w[1:]).mean(dim=0)) * x).abs().max() < EXACT
+    assert clrp1.sum().abs() < EXACT and (mean.sum() - (y[0] - y[1:].mean())).abs() < EXACT
+    assert (clrp1 - mean).abs().max() > 0.01 and (mean < 0).any()  # and CLRP1 would cut those off
+
+
+def test_32_independent_maps_of_cosine_0():
+    x, weights = torch.tensor([2.0, 3.0]).double(), torch.eye(2, dtype=torch.float64)
+    maps = weights * x
+    assert torch.cosine_similarity(*maps, dim=0) == 0
+    shared = maps + 10  # what both classes share makes them alike
+    assert torch.cosine_similarity(*shared, dim=0) > 0.95
+
+
+def test_33_the_entries_of_table_1_are_no_changes():
+    rows = published("blurring_masking").query("paper == 'wang2022' and table == 'Table 1'")
+    kept = rows[(rows["target"] == "t1") & (rows["kept_features"] == "positive")]
+    assert len(kept) == 5 * 2 * 3 * 2
+    assert (kept["unmodified_relative_probability"] + kept["relative_probability"] > 1).all()
+    assert rows["relative_probability"].between(0, 1).all()
+
+
+def test_34_three_of_the_nine_networks_have_other_activations():
+    names = sorted(published("sign_perturbation")["network"].unique())
+    with torch.device("meta"):
+        made = {name: getattr(torchvision.models, name)(**({"init_weights": False} if name == "googlenet" else {})) for name in names}
+    other = [name for name, network in made.items() if any(isinstance(m, (nn.SiLU, nn.Hardswish)) for m in network.modules())]
+    assert len(names) == 9 and other == ["efficientnet_b1", "mobilenet_v3_large", "mobilenet_v3_small"]
+    z = sympy.symbols("z")
+    s = 1 / (1 + sympy.exp(-z))
+    assert sympy.simplify(z * sympy.diff(z * s, z) - z * s - z**2 * s * (1 - s)) == 0

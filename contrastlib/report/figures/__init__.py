@@ -5,6 +5,7 @@ page.
 """
 
 from contrastlib.report.figures import (
+    correction_effects,
     correction_results,
     corrections,
     cost,
@@ -29,6 +30,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "correction_effects",
     "correction_results",
     "corrections",
     "cost",
