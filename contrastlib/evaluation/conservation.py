@@ -179,9 +179,9 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
 def boxes(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
     """Compare the relevance maps of two boxes of the z^B rule of the first layer, for the predicted class.
 
-    One is the interval of the normalised values of each channel, (0 - mean_c) / std_c to (1 - mean_c) / std_c.
-    The other is one interval for all channels, from the lowest to the highest of these values, as in the code
-    of Gu et al. 2018: -2.1179 to 2.64 with the means and standard deviations of ImageNet.
+    One is the interval of the normalised values of each channel, -mean_c / std_c to (1 - mean_c) / std_c.
+    The other is one interval for all channels, from the lowest to the highest of these values, as in the
+    code of Gu et al. 2018: -2.1179 to 2.64 with the means and standard deviations of ImageNet (erratum 44).
 
     Args:
         model: A network with ``normalise``, see :class:`contrastlib.models.classifier.Normalise`.
@@ -190,8 +190,8 @@ def boxes(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
 
     Returns:
         One row for each image and method (LRP, CLRP1 and CLRP2), with similarity (cosine of the two maps,
-        summed over channels), and arrived, the sum of the map with one interval over that with an interval for
-        each channel.
+        summed over channels), and arrived, the sum of the map with one interval over that with an interval
+        for each channel.
     """
     mean, std = model.normalise.mean, model.normalise.std
     low, high = -mean / std, (1 - mean) / std

@@ -1,7 +1,7 @@
 """Maps of a probability beside maps of its log-odds, by method (erratum 40).
 
-The cotangent of p_t is p_t (1 - p_t) times that of its log-odds, which is the weighted contrast. A method that
-is linear in the cotangent therefore gives maps of one direction. Other methods need not.
+The cotangent of p_t is p_t (1 - p_t) times that of its log-odds, which is the weighted contrast. A method
+that is linear in the cotangent therefore gives maps of one direction. Other methods need not.
 """
 
 from __future__ import annotations
@@ -65,5 +65,7 @@ def compare(
 
 def _cosine(one: Tensor, other: Tensor) -> list[float]:
     """Cosines of maps (B, ...) of any size; a probability's are tiny where the network is sure."""
-    one, other = (torch.nn.functional.normalize(phi.flatten(1).double(), dim=1, eps=0) for phi in (one, other))
+    one, other = (
+        torch.nn.functional.normalize(phi.flatten(1).double(), dim=1, eps=0) for phi in (one, other)
+    )
     return (one * other).sum(dim=1).tolist()

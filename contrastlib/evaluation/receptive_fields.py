@@ -1,4 +1,4 @@
-"""Receptive fields: the pixels that can influence one unit of a layer (a correction of Eriksson et al. 2025)."""
+"""Receptive fields: the pixels that can influence one unit of a layer (erratum 39)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from torchvision.models import vgg
 def measured(model: nn.Module, images: Tensor, layers: Sequence[str]) -> pd.Series:
     """Sides of the receptive fields of layers, measured by gradients in float64.
 
-    A pixel influences a unit if the derivative of the unit with respect to the pixel is not 0. The units are
-    those of all channels at the middle of the map, and the score is the sum of their squares. Its gradient can
-    be 0 within the receptive field, where a ReLU or a pooling passes nothing on, so the side is a lower bound.
+    A pixel influences a unit if the derivative of the unit with respect to the pixel is not 0. The units
+    are those of all channels at the middle of the map, and the score is the sum of their squares. Its
+    gradient can be 0 within the receptive field, where a ReLU or a pooling passes nothing on, so the side is
+    a lower bound.
 
     Args:
         model: A network that maps images to anything, such as the convolutional part of a classifier.
-        images: Images (B, K, H, W), larger than the receptive fields. Each pixel that influences a unit in any
-            of them counts.
+        images: Images (B, K, H, W), larger than the receptive fields. Each pixel that influences a unit in
+            any of them counts.
         layers: Names as in ``model.named_modules()``, of layers with outputs (B, K, h, w).
 
     Returns:
