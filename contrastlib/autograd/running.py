@@ -40,6 +40,11 @@ def run(model: nn.Module, images: Tensor) -> Any:
         if not _is_of_pytorch(error) or any(part in str(error) for part in NO_MEMORY):
             raise
         said = str(error).partition("\n")[0].strip(" .") or type(error).__name__
+        if "Guard failed" in said:
+            raise ValueError(
+                f"the exported program takes no such batch ({said}): export it with "
+                "dynamic_shapes=({0: torch.export.Dim.AUTO},), or explain the module that it was made from"
+            ) from error
         raise ValueError(
             f"{type(model).__name__} cannot run on images of shape {tuple(images.shape)} ({said}): "
             "give images of the channels and the size that it was made for"

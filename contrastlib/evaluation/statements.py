@@ -120,18 +120,19 @@ def mean_contrast_and_clrp1(
         labels: Not used, because the class is the predicted one.
 
     Returns:
-        One row for each image, with the cosines of the maps (summed over channels) before_clipping and
-        after_clipping of CLRP1.
+        One row for each image, with the cosines of the maps (clipped by channel, then summed over channels)
+        before_clipping and after_clipping of CLRP1.
     """
     with propagation(model, images) as propagate:
         y = propagate.outputs
         target = y.argmax(dim=1)
         score = contrasts.original(y, target) * y.abs()
         relevance = torch.stack([score - others(y, target), contrasts.mean(y, target) * y])
-        clrp1, mean = propagate(relevance).double().sum(dim=2).flatten(2)
+        clrp1, mean = propagate(relevance).double()
+    compared = {"before_clipping": clrp1, "after_clipping": clrp1.clamp(min=0)}
+    mean = mean.sum(dim=1).flatten(1)
     cosines = {
-        "before_clipping": torch.cosine_similarity(clrp1, mean),
-        "after_clipping": torch.cosine_similarity(clrp1.clamp(min=0), mean),
+        name: torch.cosine_similarity(phi.sum(dim=1).flatten(1), mean) for name, phi in compared.items()
     }
     columns = {name: values.numpy(force=True) for name, values in cosines.items()}
     return pd.DataFrame({"image": range(len(images)), **columns})

@@ -213,10 +213,20 @@ def correction(number: int) -> Correction:
     return every[number]
 
 
+def paragraph(name: str, text: str) -> str:
+    r"""A named paragraph in Markdown. A formula, list or code begins a line of its own.
+
+    >>> paragraph("Why", "Because."), paragraph("Printed", "$$x$$")
+    ('**Why.** Because.', '**Printed.**\n\n$$x$$')
+    """
+    own_line = text.startswith(("$$", "- ", "```"))
+    return f"**{name}.**" + ("\n\n" if own_line else " ") + text.strip()
+
+
 def entry(number: int) -> Markdown:
     """The correction with a number, for display in a notebook: a section that opens, in Markdown."""
     found = correction(number)
-    parts = [f"**{name}.** {getattr(found, field)}" for name, field in SHOWN.items()]
+    parts = [paragraph(name, getattr(found, field)) for name, field in SHOWN.items()]
     return Markdown(
         f"<details><summary>{number}. {found.title} ({found.status})</summary>\n\n"
         + "\n\n".join(parts)
@@ -225,14 +235,24 @@ def entry(number: int) -> Markdown:
 
 
 def listed() -> Markdown:
-    """All corrections as a table, for display in a notebook. Each row has the target of links to it."""
+    """All corrections as a table that opens, for display in a notebook. Each row has the target of links to it."""
     head = ["", "what", "where", "status", "published numbers"]
     rows = [
         [f'<span id="{each.anchor}"></span>[{number}](#{each.anchor})', each.title,
          f"{each.paper}, {each.section}", each.status, each.published_numbers]
         for number, each in corrections().items()
     ]
-    return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]))
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+    return Markdown(f"<details><summary>All {len(rows)} entries</summary>\n\n{table}\n\n</details>\n")
+
+
+def of_claims() -> dict[str, list[int]]:
+    """Numbers of the corrections that name a claim, by the identifiers of the claims."""
+    found: dict[str, list[int]] = {}
+    for number, each in corrections().items():
+        for name in each.claims:
+            found.setdefault(name, []).append(number)
+    return found
 
 
 class Effect:

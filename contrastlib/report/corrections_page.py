@@ -33,6 +33,7 @@ from contrastlib.report.corrections import (
     corrections,
     executed_effects,
     papers,
+    paragraph,
 )
 from contrastlib.report.verdict_tables import PAPERS, shown
 
@@ -71,7 +72,7 @@ def row(correction: Correction, effects: Effects, verdicts: Sequence[str], folde
     classes = f"correction paper-{correction.paper} status-{slug(correction.status)}"
     where = ", ".join(filter(None, [PAPERS[correction.paper], correction.section, correction.equation]))
     parts = [f"**Where.** {where}"]
-    parts += [f"**{name}.** {text.strip()}" for name, text in _texts(correction, effects, verdicts)]
+    parts += [paragraph(name, text) for name, text in _texts(correction, effects, verdicts)]
     title = f"{correction.number}. {correction.title} [{where}]{{.where}} [{correction.status}]{{.status}}"
     body = linked("\n\n".join(parts), folder)
     options = f":name: {correction.anchor}\n:class-container: {classes}"
@@ -203,7 +204,8 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
         f"{place.shows}"
         for place in correction.code
     )
-    command = f"```bash\n.venv/bin/python -m pytest {' '.join(correction.tests)}\n```"
+    tests = " \\\n  ".join(["", *correction.tests])
+    command = f"```bash\n.venv/bin/python -m pytest{tests}\n```"
     texts = [
         ("Printed", correction.printed),
         ("Corrected" if correction.status != "holds" else "What holds", correction.corrected),
@@ -212,12 +214,12 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
         ("Measured effect", "\n\n".join([effect, *(f"- {item}" for item in verdicts)]).strip()),
         ("Not measured", correction.unmeasured),
         ("Consequence", correction.consequence),
-        ("Code", f"\n\n{code}" if code else ""),
+        ("Code", code),
         ("First seen by", correction.credit),
         ("Not read", correction.not_read),
-        ("Check it", f"\n\n{command}" if correction.tests else ""),
+        ("Check it", command if correction.tests else ""),
     ]
-    return [(name, f"\n\n{text.strip()}" if text.startswith("\n") else text) for name, text in texts if text]
+    return [(name, text) for name, text in texts if text]
 
 
 def _item(correction: Correction) -> str:
