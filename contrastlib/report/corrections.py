@@ -235,7 +235,7 @@ def entry(number: int) -> Markdown:
 
 
 def listed() -> Markdown:
-    """All corrections as a table that opens, for display in a notebook. Each row has the target of links to it."""
+    """All corrections as a table that opens, for display in a notebook, with the targets of links to them."""
     head = ["", "what", "where", "status", "published numbers"]
     rows = [
         [f'<span id="{each.anchor}"></span>[{number}](#{each.anchor})', each.title,
