@@ -23,6 +23,7 @@ from contrastlib.explainers import (
     gradient,
     input_x_gradient,
     integrated_gradients,
+    linear_approximation,
     upsample,
     xgradcam,
 )
@@ -272,8 +273,10 @@ def normalisers(
         layers: Names of layers. If empty, it is the default layer of the network.
 
     Returns:
-        One row for each image and layer, with similarity (cosine of the two maps) and negative_sums (share of
-        channels whose activations have a negative sum).
+        One row for each image and layer, with similarity (cosine of the two maps), negative_sums (share of
+        channels whose activations have a negative sum), and kept: the sum of the map with norm_1(a) over the
+        sum of activation times gradient, which the map with sum a keeps (the conservation axiom of Fu et al.
+        2020).
     """
     layers = list(layers) or [default_layer(model)]
     passed = forward(model, images, layers, once=True)
@@ -282,8 +285,10 @@ def normalisers(
     for layer in layers:
         maps = [xgradcam(passed, weights, layer, normaliser=name).flatten(1) for name in ("absolute", "sum")]
         sums = passed.activations[layer].sum(dim=(-2, -1))
+        whole = linear_approximation(passed, weights, layer).sum(dim=(-2, -1))
         tables.append(pd.DataFrame({
             "image": range(len(images)), "layer": layer,
+            "kept": (maps[0].sum(dim=1) / whole).double().numpy(force=True),
             "similarity": torch.cosine_similarity(*maps).numpy(force=True),
             "negative_sums": (sums < 0).double().mean(dim=1).numpy(force=True),
         }))

@@ -103,7 +103,7 @@ def test_a_row_has_all_of_a_record():
         assert ("0.5 of all ([measured here](executed/" in text) == bool(each.page)
         assert all(test in text for test in each.tests) and each.credit.strip()[:40] in text
         assert all(place.address in text for place in each.code)
-        assert ".ipynb#" not in text and "](0" not in text  # links that only a notebook understands
+        assert ".ipynb#erratum" not in text and "](0" not in text  # links that only a notebook understands
 
 
 def test_formulas_lists_and_code_begin_their_own_line():

@@ -123,11 +123,18 @@ def wrong_sign_in_words(counted: pd.DataFrame) -> str:
 
 
 def normalisers_in_words(normalised: pd.DataFrame) -> str:
-    """Effect of erratum 16: cosine of the maps with both normalisers, by layer."""
-    means = normalised.groupby("layer", sort=False)["similarity"].mean()
-    return "Mean cosine of the maps with both normalisers: " + "; ".join(
-        f"`{layer}` {value:.3f}" for layer, value in means.items()
-    ) + "."
+    """Effect of erratum 16: cosine of the maps with both normalisers, and what the sum keeps, by layer."""
+    by_layer = normalised.groupby("layer", sort=False)
+    kept = by_layer["kept"].median()
+    return (
+        "Mean cosine of the maps with both normalisers, and median of the sum of the map with $\\lVert "
+        "a\\rVert_1$ over $\\sum a\\,\\partial y$: "
+        + "; ".join(
+            f"`{layer}` {value:.3f}, {kept[layer]:+.2f}"
+            for layer, value in by_layer["similarity"].mean().items()
+        )
+        + "."
+    )
 
 
 def conserved_in_words(measured: Tables) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import choices, dominance, masking, masking_effects
+from contrastlib.explainers import EXPLAINERS
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals
 from contrastlib.report.verdict_tables import spread, title
@@ -69,6 +70,27 @@ def dominance_in_words(
         "Within images the norm of the gradient grows with the logit (interval above 0): "
         f"{'; '.join(parts)}. Cosine of weighted and original GradCAM where one class dominates ($p_2 \\leq "
         f"0.1$): {'; '.join(alike)}."
+    )
+
+
+def receptive_fields_in_words(sides: pd.Series) -> str:
+    """Effect of erratum 39: sides of the receptive fields of VGG-16, by layer."""
+    return "Side of the receptive field of a unit of VGG-16, in pixels: " + ", ".join(
+        f"`features.{layer}` {side}" for layer, side in sides.items()
+    ) + "."
+
+
+def probability_maps_in_words(measured: pd.DataFrame) -> str:
+    """Effect of erratum 40: cosines of the maps of p_t and of its log-odds, by method."""
+    least = measured.groupby(["linear", "method"])["similarity"].agg(["mean", "min"])
+    others = "; ".join(
+        f"{EXPLAINERS[name].title} {row['mean']:.3f} ({row['min']:.3f})"
+        for name, row in least.loc[False].iterrows()
+    )
+    return (
+        f"Cosine of the map of $p_t$ with that of its log-odds: at least {least.loc[True, 'min'].min():.6f} "
+        f"for the {len(least.loc[True])} methods that are linear in the cotangent. For the others, mean "
+        f"(least): {others}."
     )
 
 

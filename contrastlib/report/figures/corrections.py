@@ -346,13 +346,17 @@ def area_in_words(areas: Mapping[str, pd.DataFrame]) -> str:
 
 
 def normaliser_table(normalisers: pd.DataFrame, layers: list[str]) -> Styler:
-    """Erratum 16: cosine of XGradCAM with both normalisers, layer by layer."""
-    table = normalisers.groupby("layer")[["similarity", "negative_sums"]].mean().loc[layers]
-    table = table.rename(
-        columns={"similarity": "cosine of the two maps", "negative_sums": "channels with a negative sum"}
-    )
-    return table.style.format(
-        {"cosine of the two maps": "{:.3f}", "channels with a negative sum": "{:.1%}"}
+    """Erratum 16: XGradCAM with both normalisers, layer by layer: cosine, negative sums, and what is kept."""
+    by_layer = normalisers.groupby("layer")
+    table = by_layer[["similarity", "negative_sums"]].mean().join(by_layer["kept"].median()).loc[layers]
+    columns = {
+        "similarity": ("cosine of the two maps", "{:.3f}"),
+        "negative_sums": ("channels with a negative sum", "{:.1%}"),
+        "kept": ("sum of the map with ‖a‖₁ / Σ a ∂y, median", "{:+.2f}"),
+    }
+    formats = dict(columns.values())
+    return table.rename(columns={key: words for key, (words, _) in columns.items()}).style.format(
+        formats
     ).set_uuid("normaliser")
 
 
