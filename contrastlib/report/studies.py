@@ -22,6 +22,7 @@ from contrastlib.evaluation import (
     conservation,
     corrections,
     dominance,
+    explained_probability,
     fullgrad,
     homogeneity,
     masking,
@@ -34,6 +35,7 @@ from contrastlib.evaluation import (
     relevance_flow,
     relevance_mass,
     similarity,
+    statements,
     three_classes,
     transformers,
 )
@@ -170,8 +172,12 @@ mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
 pixels_of_the_wrong_sign = Study(
     "pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16
 )
+index_ranges = Study("index_ranges", statements.index_ranges, "erratum 29", 16)
+mean_and_clrp1 = Study("mean_and_clrp1", statements.mean_contrast_and_clrp1, "erratum 31", 8)
 overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 4 and 15", 16)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
+probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
+relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """All studies by name."""

@@ -5,6 +5,7 @@ page.
 """
 
 from contrastlib.report.figures import (
+    correction_effects,
     correction_results,
     corrections,
     cost,
@@ -14,6 +15,7 @@ from contrastlib.report.figures import (
     input_space,
     lrp,
     lrp_conservation,
+    lrp_effects,
     lrp_entering,
     lrp_maps,
     lrp_shared,
@@ -32,6 +34,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "correction_effects",
     "correction_results",
     "corrections",
     "cost",
@@ -43,6 +46,7 @@ __all__ = [
     "input_space",
     "lrp",
     "lrp_conservation",
+    "lrp_effects",
     "lrp_entering",
     "lrp_maps",
     "lrp_shared",
