@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from torch import Tensor
 from torch.autograd.graph import Node
+
+from contrastlib.autograd.graph import node_kind
 
 REPLACED = "contrastlib: replaced function"
 """Key of ``Node.metadata`` where a node stands for a function, as in DeepLIFT. The value is the name of the
@@ -85,7 +85,7 @@ def _kind(node: Node | None) -> str:
         return ""
     if REPLACED in node.metadata:
         return node.metadata[REPLACED][0].title().replace("_", "")
-    return re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
+    return node_kind(node)
 
 
 def _below(node: Node) -> list[Node]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointError
 
+from contrastlib.autograd.running import GUARD
 from contrastlib.autograd.turns import EAGER, has_turn, turn
 
 TURN_OFF = "turn checkpointing off (model.set_grad_checkpointing(False) in timm)"
@@ -112,7 +113,7 @@ def _naming_wrappers(model: nn.Module) -> Iterator[None]:
     try:
         yield
     except AssertionError as error:
-        if "Guard failed" not in str(error):
+        if GUARD not in str(error):
             raise
         raise ValueError(
             f"the exported program takes no such batch ({error}): export it with "

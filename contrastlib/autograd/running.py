@@ -12,6 +12,8 @@ from torch.autograd.graph import GradientEdge
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """Parts of the messages of PyTorch's RuntimeErrors for memory."""
+GUARD = "Guard failed"
+"""Beginning of what an exported program says of another batch or size than that of its export."""
 
 
 def run(model: nn.Module, images: Tensor) -> Any:
@@ -27,7 +29,7 @@ def run(model: nn.Module, images: Tensor) -> Any:
     Raises:
         ValueError: PyTorch cannot compute the output of these images, which have other channels or another
             size than the model takes. Errors that the code of the model itself raises are not changed, nor
-            those for memory.
+            those for memory and those of exported programs.
 
     >>> run(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.rand(1, 3, 4, 4))
     Traceback (most recent call last):
@@ -37,7 +39,7 @@ def run(model: nn.Module, images: Tensor) -> Any:
     try:
         return model(images)
     except Exception as error:
-        if not _is_of_pytorch(error) or any(part in str(error) for part in NO_MEMORY):
+        if not _is_of_pytorch(error) or any(part in str(error) for part in (*NO_MEMORY, GUARD)):
             raise
         said = str(error).partition("\n")[0].strip(" .") or type(error).__name__
         raise ValueError(

@@ -9,8 +9,9 @@ from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 from zennit.types import Linear
 
+from contrastlib.autograd.graph import node_kind
 from contrastlib.autograd.modes import CHECKPOINTS
-from contrastlib.explainers._functions import graph_nodes, is_relu, node_kind
+from contrastlib.explainers._functions import graph_nodes, is_relu
 from contrastlib.explainers.lrp.rules import Ruled
 
 RELUS = {"Relu", "Hardtanh"}
