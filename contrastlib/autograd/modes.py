@@ -67,10 +67,10 @@ def as_found(model: nn.Module) -> Iterator[None]:
         with torch.inference_mode(False), torch.enable_grad(), own_precision(model):
             yield
         return
-    modules = list(model.modules())
+    modules, parameters = list(model.modules()), list(model.parameters())
     with (
-        turn([*modules, *model.parameters()]), _naming_wrappers(model), _evaluating(model, modules),
-        _frozen(model), EAGER,
+        turn([*modules, *parameters]), _naming_wrappers(model), _evaluating(model, modules),
+        _frozen(parameters), EAGER,
         torch.inference_mode(False), torch.enable_grad(), own_precision(model),
     ):
         yield
@@ -127,9 +127,9 @@ def _naming_wrappers(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
+def _frozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Require no gradients of parameters, and restore which of them are required."""
-    learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    learnable = [parameter for parameter in parameters if parameter.requires_grad]
     try:
         for parameter in learnable:
             parameter.requires_grad_(False)
