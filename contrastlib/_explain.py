@@ -260,6 +260,7 @@ def _output(
     else:
         layer = layer or (INPUT if explainer.space == "pixels" else None)
         record = forward(model, images, layer, once=True)
+        layer = record.layer(layer)
     named = {"layer": layer} if explainer.takes_layer else {}
     output = explainer.function(record, contrast_fn(record.logits), **named, **options)
     if explainer.has_channels and output.ndim != 4:

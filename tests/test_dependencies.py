@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml"}  # where it has another name than its module
-EXTRA = ("papermill", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel")
+EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel")
 WITHOUT = f"""
 import sys
 
@@ -59,7 +59,7 @@ def test_all_that_is_imported_is_named():
     needed = {DISTRIBUTIONS.get(name, name) for name in modules}
     report = names(PROJECT["optional-dependencies"]["report"])
     assert needed <= names(PROJECT["dependencies"]) | report
-    assert needed & report == {"papermill", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "ipykernel", "jupyter_client"}
+    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "ipykernel", "jupyter_client"}
 
 
 def alone(code, folder):
@@ -91,6 +91,6 @@ def test_the_commands_without_the_tools_of_the_report(tmp_path, words, status):
     done = alone(f"from contrastlib.__main__ import main; sys.exit(main({words}))", tmp_path)
     assert done.returncode == status and "Traceback" not in done.stderr, done.stderr
     if words == ["run"]:
-        assert "is not installed; run `pip install -e .[report]`" in done.stderr
+        assert "is not installed: run `pip install -e .[report]`" in done.stderr
     if words == ["explain", "photo.jpg"]:
         assert "there is no file photo.jpg" in done.stderr

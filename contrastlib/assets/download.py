@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from contrastlib.assets.errors import CorruptFile, MissingFile
 from contrastlib.assets.locks import locked
+from contrastlib.assets.writing import writing
 
 CHUNK = 1 << 16
 
@@ -31,8 +32,10 @@ def download(url: str, path: Path, checksum: str, progress: bool = True, retries
     Raises:
         MissingFile: The server cannot be reached, refuses, or closes the connection in every attempt.
         CorruptFile: The server sends content with another checksum.
+        CannotWrite: The folder cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_name(path.name + ".lock"), wait=True):
         if not (path.is_file() and _matches(path, checksum)):
             _download(url, path, checksum, progress, retries)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointError
 
-from contrastlib.autograd.running import GUARD
 from contrastlib.autograd.turns import EAGER, has_turn, turn
 
 TURN_OFF = "turn checkpointing off (model.set_grad_checkpointing(False) in timm)"
@@ -69,7 +68,7 @@ def as_found(model: nn.Module) -> Iterator[None]:
         return
     modules, parameters = list(model.modules()), list(model.parameters())
     with (
-        turn([*modules, *parameters]), _naming_wrappers(model), _evaluating(model, modules),
+        turn([*modules, *parameters]), _naming_checkpoints(model), _evaluating(model, modules),
         _frozen(parameters), EAGER,
         torch.inference_mode(False), torch.enable_grad(), own_precision(model),
     ):
@@ -108,17 +107,10 @@ def _has_own_train(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _naming_wrappers(model: nn.Module) -> Iterator[None]:
-    """Say what to do where a checkpoint or an exported program does not allow what is asked."""
+def _naming_checkpoints(model: nn.Module) -> Iterator[None]:
+    """Say what to do where a checkpoint does not allow what is asked."""
     try:
         yield
-    except AssertionError as error:
-        if GUARD not in str(error):
-            raise
-        raise ValueError(
-            f"the exported program takes no such batch ({error}): export it with "
-            "dynamic_shapes=({0: torch.export.Dim.AUTO},), or explain the module that it was made from"
-        ) from error
     except RuntimeError as error:
         if not isinstance(error, CheckpointError) and "use_reentrant" not in str(error):
             raise

@@ -12,8 +12,6 @@ from torch.autograd.graph import GradientEdge
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """Parts of the messages of PyTorch's RuntimeErrors for memory."""
-GUARD = "Guard failed"
-"""Beginning of what an exported program says of another batch or size than that of its export."""
 
 
 def run(model: nn.Module, images: Tensor) -> Any:
@@ -29,7 +27,7 @@ def run(model: nn.Module, images: Tensor) -> Any:
     Raises:
         ValueError: PyTorch cannot compute the output of these images, which have other channels or another
             size than the model takes. Errors that the code of the model itself raises are not changed, nor
-            those for memory and those of exported programs.
+            those for memory.
 
     >>> run(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.rand(1, 3, 4, 4))
     Traceback (most recent call last):
@@ -39,9 +37,14 @@ def run(model: nn.Module, images: Tensor) -> Any:
     try:
         return model(images)
     except Exception as error:
-        if not _is_of_pytorch(error) or any(part in str(error) for part in (*NO_MEMORY, GUARD)):
+        if not _is_of_pytorch(error) or any(part in str(error) for part in NO_MEMORY):
             raise
         said = str(error).partition("\n")[0].strip(" .") or type(error).__name__
+        if "Guard failed" in said:
+            raise ValueError(
+                f"the exported program takes no such batch ({said}): export it with "
+                "dynamic_shapes=({0: torch.export.Dim.AUTO},), or explain the module that it was made from"
+            ) from error
         raise ValueError(
             f"{type(model).__name__} cannot run on images of shape {tuple(images.shape)} ({said}): "
             "give images of the channels and the size that it was made for"

@@ -155,14 +155,14 @@ def _refresh(copy: Path, content: bytes, copies: dict[str, dict]) -> str:
     now, before = _digest(content), copies.get(copy.name, {})
     if copy.exists() and before.get("source") == now:
         return ""
-    if copy.exists() and before.get("cells") != _cells(copy):
+    changes = copy.exists() and copy.read_bytes() != content
+    if changes and before.get("cells") != _cells(copy):
         new = copy.with_name(f"{copy.stem}.new.ipynb")
         new.write_bytes(content)
         return f"{copy.name} was edited and stays as it is; its new version is {new.name}"
-    refreshed = copy.exists()
     copy.write_bytes(content)
     copies[copy.name] = {"source": now, "cells": _cells(copy)}
-    return f"{copy.name} follows its new version" if refreshed else ""
+    return f"{copy.name} follows its new version" if changes else ""
 
 
 def _cells(path: Path) -> str:

@@ -13,6 +13,7 @@ from file_server import serving
 from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
 from contrastlib.assets.download import download
+from contrastlib.assets.writing import CannotWrite
 from contrastlib.cli import data
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
@@ -254,7 +255,7 @@ def test_checksums(server, tmp_path, checksum):
 
 def test_a_folder_that_cannot_be_written(server, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(assets.MissingFile, match="could not be downloaded: .*put the file at"):
+    with pytest.raises(CannotWrite, match="taken.* cannot be written: File exists"):
         download(f"{server.address}/{NAME}", tmp_path / "taken" / NAME, "md5:00")
 
 

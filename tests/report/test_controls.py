@@ -145,12 +145,19 @@ def test_in_a_kernel(kernel):
             if message["msg_type"] == kind:
                 yield message["content"]
 
+    def printed():
+        """A line, which can arrive in parts."""
+        text = ""
+        while not text.endswith("\n"):
+            text += next(messages("stream"))["text"]
+        return text
+
     kernel.execute(CELL)
-    slider, picture = next(messages("stream"))["text"].split()
+    slider, picture = printed().split()
     for width in (2, 3, 4):
         data = {"method": "update", "state": {"value": width}, "buffer_paths": []}
         kernel.shell_channel.send(kernel.session.msg("comm_msg", {"comm_id": slider, "data": data}))
     html = next(content["data"]["state"]["value"] for content in messages("comm_msg") if content["comm_id"] == picture)
     assert 'alt="A box of width 4."' in html
     kernel.execute("print(drawn)")
-    assert next(messages("stream"))["text"] == "[1, 4]\n"
+    assert printed() == "[1, 4]\n"
