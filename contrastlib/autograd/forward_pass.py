@@ -279,6 +279,33 @@ def _forward_to_last_convolution(
     return ForwardPass(model, logits, activations, images.shape[-2:], once, last.modules, images[:1].detach())
 
 
+def default_layer(model: nn.Module, images: Tensor) -> str:
+    """Return the name of the default layer of activation maps, which :func:`forward` takes for None.
+
+    It costs a forward pass of one image, unless the model names its layer. A pass that records no other layer
+    needs no such name.
+
+    Args:
+        model: A network that maps images to logits (B, C).
+        images: Images (B, K, H, W).
+
+    Returns:
+        A name of ``model.named_modules()``.
+
+    Raises:
+        TypeError: As :func:`forward`.
+        ValueError: As :func:`forward`. The network has no default layer, for example.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> default_layer(network, torch.rand(2, 3, 8, 8))
+    '0'
+    >>> network.layer = "1"
+    >>> default_layer(network, torch.rand(2, 3, 8, 8))
+    '1'
+    """
+    return own_layer(model) or forward(model, images[:1], None).layer()
+
+
 def predict(model: nn.Module, images: Tensor, output: Output | None = None) -> Tensor:
     """Compute the logits of images without a graph.
 
