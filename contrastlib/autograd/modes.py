@@ -78,7 +78,8 @@ def as_found(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def _evaluating(model: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None]:
     """Run a model in evaluation mode, and restore the mode of each of its modules."""
-    modes = [(module, module.training) for module in modules]
+    # Frozen TorchScript modules have no mode.
+    modes = [(module, module.training) for module in modules if hasattr(module, "training")]
     if not any(training for _, training in modes):
         yield
         return
