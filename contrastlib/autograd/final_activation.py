@@ -24,7 +24,8 @@ MOVING = {
     "Amax", "Clamp", "ClampMax", "ClampMin", "Max", "Mean", "NanToNum",
     "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "AvgPool2D", "MaxPool2DWithIndices",
 }  # fmt: skip
-_MOVING = {kind.lower() for kind in MOVING}  # as TorchScript writes them, without underscores
+# the same as TorchScript writes them, without underscores
+_MOVING = {kind.lower() for kind in MOVING} | {"contiguous", "dropout", "flatten", "narrow", "reshape", "to"}
 COMPLEMENT = "Rsub"  # 1 - p
 HIDDEN = "DifferentiableGraph"
 """Kind of the node that stands for all operations of a TorchScript module, once it has been optimised."""
