@@ -60,7 +60,7 @@ def check_graph(model: nn.Module, outputs: Tensor, stacks: Collection[Node]) -> 
         kind = node_kind(node)
         if node in stacks or kind == Ruled.__name__ or kind in MOVING:
             continue
-        if kind in RELUS or is_relu(node) or _is_scaling(node, kind):
+        if kind in RELUS or is_relu(node) or _is_scaling(node, kind) or _is_merged(node, kind):
             node.register_hook(_unchanged)
         else:
             cause = f"{kind}: {CAUSES[kind]}" if kind in CAUSES else kind
@@ -82,6 +82,16 @@ def _is_scaling(node: Node, kind: str) -> bool:
     if kind not in ("Mul", "Div") or node.next_functions[1][0] is not None:
         return False
     return node._saved_other.numel() == 1 and node._saved_other.item() > 0
+
+
+def _is_merged(node: Node, kind: str) -> bool:
+    """Tell whether a node is a batch norm that has been merged into the layer before, and changes nothing."""
+    if kind not in ("NativeBatchNorm", "CudnnBatchNorm") or node._saved_training:
+        return False
+    mean, factors = node._saved_running_mean, (node._saved_running_var, node._saved_weight)
+    if mean is None or mean.any() or node._saved_eps:
+        return False
+    return all(each is not None and bool((each == 1).all()) for each in factors)
 
 
 def unfamiliar(model: nn.Module, familiar: tuple[type, ...]) -> str:
