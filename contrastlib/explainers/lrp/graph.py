@@ -89,8 +89,8 @@ def _cause(model: nn.Module, node: Node, again: Again) -> str:
 
     found = origins(model, lambda: again(stacks), has_none) or [(node, "")]
     together = [each for each in found if each[1] == found[0][1]]
-    # One whose cause is known says more than one before it, such as the absolute values of a quotient.
-    node, place = next((each for each in together if node_kind(each[0]) in CAUSES), found[0])
+    # The last one whose cause is known says more than those before it, such as the sum in a quotient.
+    node, place = next((each for each in reversed(together) if node_kind(each[0]) in CAUSES), found[0])
     kind = node_kind(node)
     cause = f"{kind}: {CAUSES[kind]};" if kind in CAUSES else kind
     return f"{cause} in {place}" if place else cause
