@@ -97,9 +97,10 @@ def explain(
             themselves and take no contrast. Labels that do not exclude each other (C independent sigmoids)
             have no rivals: the contrast of such a label is its own logit, "original".
         layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
-            layer that the model names in its attribute ``layer``, or else the convolution that runs last. A
-            network that mixes spatial positions after it has no default. For a Vision Transformer the default
-            is the last block ("norm.11" of ViT-B/16); it also has the layers "norm.i" and "block.i", see
+            layer that the model names in its attribute ``layer``, or else the convolution that runs last, or
+            the end of its block; see :func:`contrastlib.autograd.forward_pass.forward`. A network that mixes
+            spatial positions after it has no default. For a Vision Transformer the default is the last block
+            ("norm.11" of ViT-B/16); it also has the layers "norm.i" and "block.i", see
             :func:`contrastlib.explainers.vit.forward_pass.vit_forward`. ``gradient`` and
             ``input_x_gradient`` also take a layer; their default is the pixels, which are called "input"
             unless a module of the model has that name. Other methods take no layer.

@@ -2,6 +2,9 @@
 
 - :mod:`~contrastlib.autograd.forward_pass`: runs a network once and computes gradients of its logits
 - :mod:`~contrastlib.autograd.layers`: finds layers of a network by name
+- :mod:`~contrastlib.autograd.spatial_layers`: chooses the default layer in the forward pass
+- :mod:`~contrastlib.autograd.advice`: finds the layers that messages of errors recommend
+- :mod:`~contrastlib.autograd.graph`: paths through the graph of the logits
 - :mod:`~contrastlib.autograd.modes`: contexts in which explainers run a model
 - :mod:`~contrastlib.autograd.turns`: lets one thread at a time run a network
 - :mod:`~contrastlib.autograd.outputs`: finds the logits in what a network returns
@@ -18,14 +21,8 @@ The shapes and symbols are those of :mod:`contrastlib`.
 """
 
 from contrastlib.autograd.checks import check_cotangent, check_images, check_model
-from contrastlib.autograd.forward_pass import INPUT, ForwardPass, forward, logits_of, predict
-from contrastlib.autograd.layers import (
-    check_visible,
-    default_layer,
-    find_layer,
-    is_auxiliary,
-    last_convolution,
-)
+from contrastlib.autograd.forward_pass import INPUT, ForwardPass, default_layer, forward, logits_of, predict
+from contrastlib.autograd.layers import check_visible, find_layer, is_auxiliary, last_convolution
 from contrastlib.autograd.modes import as_found, own_precision, recording
 from contrastlib.autograd.outputs import Output, read_logits, reading
 from contrastlib.autograd.running import gradients, run

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.autograd.graph import Node
+
+from contrastlib.autograd.graph import node_kind
 
 REPLACED = "contrastlib: replaced function"
 """Key of ``Node.metadata`` where a node stands for a function, as in DeepLIFT. The value is the name of the
@@ -23,7 +24,11 @@ MOVING = {
     "Amax", "Clamp", "ClampMax", "ClampMin", "Max", "Mean", "NanToNum",
     "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "AvgPool2D", "MaxPool2DWithIndices",
 }  # fmt: skip
+# the same as TorchScript writes them, without underscores
+_MOVING = {kind.lower() for kind in MOVING} | {"contiguous", "dropout", "flatten", "narrow", "reshape", "to"}
 COMPLEMENT = "Rsub"  # 1 - p
+HIDDEN = "DifferentiableGraph"
+"""Kind of the node that stands for all operations of a TorchScript module, once it has been optimised."""
 
 
 def final_activation(output: Tensor) -> str:
@@ -40,7 +45,6 @@ def final_activation(output: Tensor) -> str:
         "sigmoid", "hard sigmoid", "softmax", "log-sigmoid" or "log-softmax"; "" if all or a part of the
         output comes from another operation, or if there is no graph.
 
-    >>> import torch
     >>> z = torch.rand(2, 3, requires_grad=True)
     >>> final_activation(z.sigmoid()[:, :1].double()), final_activation(z.sigmoid() @ torch.rand(3, 2))
     ('sigmoid', '')
@@ -49,6 +53,40 @@ def final_activation(output: Tensor) -> str:
     if found in LOGARITHMS.values():
         return found
     return found if found and ((output >= 0) & (output <= 1)).all() else ""
+
+
+def mark_scripted(model: nn.Module, output: object) -> None:
+    """Write into the graph which activation is hidden in a TorchScript module that ends a network.
+
+    After its first runs such a module is one node of the graph. The activation is then found in its program.
+
+    Args:
+        model: The network.
+        output: What it returned.
+    """
+    node = output.grad_fn if isinstance(output, Tensor) else None
+    if node is None or not node.name().endswith(f"{HIDDEN}Backward"):
+        return
+    scripted = [module for module in model.modules() if isinstance(module, torch.jit.ScriptModule)]
+    inner = {part for module in scripted for part in module.modules() if part is not module}
+    last = [module for module in scripted if module not in inner][-1]
+    program = last.inlined_graph  # its nodes are valid as long as it exists
+    name = _scripted_activation(next(program.outputs()).node())
+    if name:
+        node.metadata[REPLACED] = name, node
+
+
+def _scripted_activation(node: torch.Node) -> str:
+    """Return the name of the function of an activation from which the values of a node of a program come."""
+    name = node.kind().partition("::")[2]
+    plain = name.replace("_", "")
+    if plain in ACTIVATIONS:
+        return name
+    if name == "If":
+        ends = (_scripted_activation(end.node()) for block in node.blocks() for end in block.outputs())
+        return next(filter(None, ends), "")
+    inputs = list(node.inputs())
+    return _scripted_activation(inputs[0].node()) if plain in _MOVING and inputs else ""
 
 
 def _activation(root: Node | None) -> str:
@@ -85,7 +123,7 @@ def _kind(node: Node | None) -> str:
         return ""
     if REPLACED in node.metadata:
         return node.metadata[REPLACED][0].title().replace("_", "")
-    return re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
+    return node_kind(node)
 
 
 def _below(node: Node) -> list[Node]:

@@ -6,7 +6,7 @@ that work on it do not run the network, register hooks or compute gradients of p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node
 
 from contrastlib.autograd._linear_head import below_head
+from contrastlib.autograd.advice import layer_with_map, refuse_default
 from contrastlib.autograd.checks import check_cotangent, check_images
 from contrastlib.autograd.layers import check_visible, find_layer, own_layer
 from contrastlib.autograd.modes import as_found, recording, recording_again
@@ -22,7 +23,7 @@ from contrastlib.autograd.running import gradients as gradients_of
 from contrastlib.autograd.running import run
 from contrastlib.autograd.saved_tensors import LinearInputsDropped
 from contrastlib.autograd.shared_cotangents import through_basis
-from contrastlib.autograd.spatial_layers import LastConvolutions, refuse_default
+from contrastlib.autograd.spatial_layers import LastConvolutions
 
 
 class _Pixels(str):
@@ -46,6 +47,7 @@ class ForwardPass:
         once: Whether only one call of :meth:`pull_back` with a new cotangent is allowed. The graph is then
             freed.
         modules: The modules whose outputs were recorded. A checkpointed one runs again in the backward pass.
+        image: One of the images (1, K, H, W), with which messages of errors find other layers.
 
     Attributes:
         logits: Logits (B, C), detached.
@@ -58,7 +60,7 @@ class ForwardPass:
 
     def __init__(
         self, model: nn.Module, logits: Tensor, activations: dict[str, Tensor], size: torch.Size,
-        once: bool = False, modules: Iterable[nn.Module] = (),
+        once: bool = False, modules: Iterable[nn.Module] = (), image: Tensor | None = None,
     ) -> None:
         if not logits.requires_grad:
             raise ValueError(
@@ -67,7 +69,7 @@ class ForwardPass:
             )
         self.logits, self.size = logits.detach(), size
         self.activations = {name: a.detach() for name, a in activations.items()}
-        self._model, self._once, self._modules = model, once, list(modules)
+        self._model, self._once, self._modules, self._image = model, once, list(modules), image
         self._outputs: Tensor | None = logits
         self._recorded = activations
         self._last: tuple[Tensor, dict[str, Tensor]] | None = None
@@ -94,6 +96,20 @@ class ForwardPass:
         if name not in self.activations:
             raise ValueError(f"layer {name!r} is not recorded; choose one of {', '.join(self.activations)}")
         return name
+
+    def layer_instead(self, cotangent: Tensor, cancels: Callable[[Tensor, Tensor], bool]) -> str | None:
+        """Return the last layer at which a map is not 0 up to rounding, for messages of errors.
+
+        Args:
+            cotangent: A cotangent (B, C), or N cotangents (N, B, C).
+            cancels: Tells for an activation (1, K, h, w) and its gradient whether the map is 0 there.
+
+        Returns:
+            The name. None if there is no such layer.
+        """
+        if self._image is None:
+            return None
+        return layer_with_map(self._model, self._image, cotangent.flatten(0, -2)[:1], cancels)
 
     def pull_back(self, cotangent: Tensor) -> dict[str, Tensor]:
         """Compute the gradients of <w, y> with respect to the recorded activations, for a cotangent w.
@@ -230,6 +246,7 @@ def forward(
     of_pixels = _pixels_among(layers, model)
     modules = {name: find_layer(model, name) for name in layers if not (of_pixels and name == INPUT)}
     recorded: dict[str, Tensor] = {}
+    image, size = images[:1].detach(), images.shape[-2:]
     with as_found(model):
         with LinearInputsDropped(), recording(modules, recorded):
             images = images.detach().clone()  # a network may change its input in place
@@ -242,7 +259,7 @@ def forward(
     if unused:
         raise ValueError(f"layer {unused[0]!r} did not run in this forward pass; choose another")
     activations = {name: recorded[name] for name in layers}
-    return ForwardPass(model, logits, activations, images.shape[-2:], once, modules.values())
+    return ForwardPass(model, logits, activations, size, once, modules.values(), image)
 
 
 def _forward_to_last_convolution(
@@ -259,7 +276,34 @@ def _forward_to_last_convolution(
         if layer is None:
             refuse_default(model, images, last)
     activations = {layer: last.outputs[layer]}
-    return ForwardPass(model, logits, activations, images.shape[-2:], once, last.modules)
+    return ForwardPass(model, logits, activations, images.shape[-2:], once, last.modules, images[:1].detach())
+
+
+def default_layer(model: nn.Module, images: Tensor) -> str:
+    """Return the name of the default layer of activation maps, which :func:`forward` takes for None.
+
+    It costs a forward pass of one image, unless the model names its layer. A pass that records no other layer
+    needs no such name.
+
+    Args:
+        model: A network that maps images to logits (B, C).
+        images: Images (B, K, H, W).
+
+    Returns:
+        A name of ``model.named_modules()``.
+
+    Raises:
+        TypeError: As :func:`forward`.
+        ValueError: As :func:`forward`. The network has no default layer, for example.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> default_layer(network, torch.rand(2, 3, 8, 8))
+    '0'
+    >>> network.layer = "1"
+    >>> default_layer(network, torch.rand(2, 3, 8, 8))
+    '1'
+    """
+    return own_layer(model) or forward(model, images[:1], None).layer()
 
 
 def predict(model: nn.Module, images: Tensor, output: Output | None = None) -> Tensor:

@@ -80,30 +80,6 @@ def _check_visible_layer(model: nn.Module, name: str) -> None:
             )
 
 
-def default_layer(model: nn.Module) -> str:
-    """Return the name of the default layer of activation maps.
-
-    It is the attribute ``layer`` of the network if that is a name. Otherwise it is the last convolution.
-
-    Args:
-        model: The network.
-
-    Returns:
-        A name of ``model.named_modules()``.
-
-    Raises:
-        ValueError: The network names no layer, and :func:`last_convolution` finds none.
-
-    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
-    >>> default_layer(network)
-    '0'
-    >>> network.layer = "1"
-    >>> default_layer(network)
-    '1'
-    """
-    return own_layer(model) or last_convolution(model)
-
-
 def own_layer(model: nn.Module) -> str | None:
     """Return the name of the layer that a network names itself, in its attribute ``layer``.
 

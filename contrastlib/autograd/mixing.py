@@ -13,13 +13,13 @@ by the names of their classes:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+from torch.autograd.graph import GradientEdge, Node
 
+from contrastlib.autograd.graph import below, node_kind
 from contrastlib.autograd.running import gradients
 
 LOCAL = {
@@ -40,74 +40,32 @@ PRODUCTS = {"Bmm", "Baddbmm"}
 LOCAL_SHARE = 0.25  # of the positions; an operation that works on neighbours reaches fewer
 
 
-def path_between(logits: Tensor, activation: Tensor) -> list[Node]:
-    """Return the nodes on all paths from logits to an activation, each before those that it depends on.
-
-    Args:
-        logits: Logits (B, C) with their graph.
-        activation: A tensor of that graph.
-
-    Returns:
-        The nodes, without that of the activation. Empty if the logits do not depend on it.
-
-    >>> x = torch.rand(1, 2, requires_grad=True)
-    >>> [node.name() for node in path_between(x.exp().sin(), x)]
-    ['SinBackward0', 'ExpBackward0']
-    """
-    leads, order = {get_gradient_edge(activation).node: True, None: False}, []
-    waiting = [(logits.grad_fn, False)]
-    while waiting:
-        node, done = waiting.pop()
-        if done:
-            leads[node] = any(leads[below] for below, _ in node.next_functions)
-            order.append(node)
-        elif node not in leads:
-            leads[node] = False
-            waiting.append((node, True))
-            waiting += [(below, False) for below, _ in node.next_functions if below not in leads]
-    return [node for node in reversed(order) if leads[node]]
-
-
 def mixes_positions(path: Sequence[Node], activation: Tensor) -> bool:
     """Tell whether spatial positions are mixed between an activation and the logits.
 
     Args:
-        path: The nodes between them, from :func:`path_between`. The graph is kept.
+        path: The nodes between them, from :func:`contrastlib.autograd.graph.path_between`. The graph is kept.
         activation: The activation (B, K, h, w).
 
     Returns:
         Whether they are.
 
+    >>> from contrastlib.autograd.graph import path_between
     >>> x = torch.rand(2, 3, 4, 4, requires_grad=True)
     >>> mixed, local = (x.flatten(2) @ torch.rand(16, 16)).mean(dim=2), x.relu().mean(dim=(2, 3))
     >>> mixes_positions(path_between(mixed, x), x), mixes_positions(path_between(local, x), x)
     (True, False)
     """
     nodes = [node for node in path if not _is_vector(node, len(activation))]
-    fused = [node for node in nodes if _kind(node).startswith("ScaledDotProduct")]
-    products = [node for node in nodes if _kind(node) in PRODUCTS]
+    fused = [node for node in nodes if node_kind(node).startswith("ScaledDotProduct")]
+    products = [node for node in nodes if node_kind(node) in PRODUCTS]
     if len(fused) + len(products) / 2 > 1:
         return True
     if fused or products:
-        below = {node for attention in (*fused, *products) for node in _below(attention)}
-        return sum(_kind(node) in LINEAR for node in nodes if node not in below) > 1
-    unknown = [node for node in nodes if _kind(node) not in LOCAL]
+        before = {node for attention in (*fused, *products) for node in below(attention)}
+        return sum(node_kind(node) in LINEAR for node in nodes if node not in before) > 1
+    unknown = [node for node in nodes if node_kind(node) not in LOCAL]
     return bool(unknown) and _share_reached(unknown[0], activation, path) > LOCAL_SHARE
-
-
-def _kind(node: Node) -> str:
-    return re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
-
-
-def _below(root: Node) -> set[Node]:
-    """The nodes that a node depends on, without itself."""
-    seen, waiting = set(), [root]
-    while waiting:
-        for node, _ in waiting.pop().next_functions:
-            if node is not None and node not in seen:
-                seen.add(node)
-                waiting.append(node)
-    return seen
 
 
 def _is_vector(node: Node, batch: int) -> bool:
@@ -120,7 +78,8 @@ def _share_reached(node: Node, activation: Tensor, path: Sequence[Node]) -> floa
     output = node._input_metadata[0]
     seed = torch.zeros(output.shape, dtype=output.dtype, device=output.device)
     seed.view(-1)[int(0.618 * seed.numel())] = torch.nan  # no class token, which is the first
-    handles = [each.register_hook(_passing(_kind(each))) for each in path if _kind(each) in NORMS | SHARED]
+    kinds = [(each, node_kind(each)) for each in path]
+    handles = [each.register_hook(_passing(kind)) for each, kind in kinds if kind in NORMS | SHARED]
     try:
         (gradient,) = gradients(
             [GradientEdge(node, 0)], [activation], seed, retain_graph=True, materialize_grads=True

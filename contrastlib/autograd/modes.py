@@ -66,10 +66,10 @@ def as_found(model: nn.Module) -> Iterator[None]:
         with torch.inference_mode(False), torch.enable_grad(), own_precision(model):
             yield
         return
-    modules = list(model.modules())
+    modules, parameters = list(model.modules()), list(model.parameters())
     with (
-        turn([*modules, *model.parameters()]), _naming_checkpoints(model), _evaluating(model, modules),
-        _frozen(model), EAGER,
+        turn([*modules, *parameters]), _naming_checkpoints(model), _evaluating(model, modules),
+        _frozen(parameters), EAGER,
         torch.inference_mode(False), torch.enable_grad(), own_precision(model),
     ):
         yield
@@ -78,7 +78,8 @@ def as_found(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def _evaluating(model: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None]:
     """Run a model in evaluation mode, and restore the mode of each of its modules."""
-    modes = [(module, module.training) for module in modules]
+    # Frozen TorchScript modules have no mode.
+    modes = [(module, module.training) for module in modules if hasattr(module, "training")]
     if not any(training for _, training in modes):
         yield
         return
@@ -119,9 +120,9 @@ def _naming_checkpoints(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
+def _frozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Require no gradients of parameters, and restore which of them are required."""
-    learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    learnable = [parameter for parameter in parameters if parameter.requires_grad]
     try:
         for parameter in learnable:
             parameter.requires_grad_(False)

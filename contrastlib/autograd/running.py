@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
+from contrastlib.autograd.final_activation import mark_scripted
+
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """Parts of the messages of PyTorch's RuntimeErrors for memory."""
 
@@ -35,7 +37,7 @@ def run(model: nn.Module, images: Tensor) -> Any:
     ValueError: Sequential cannot run on images of shape (1, 3, 4, 4) (...shapes cannot be multiplied...
     """
     try:
-        return model(images)
+        returned = model(images)
     except Exception as error:
         if not _is_of_pytorch(error) or any(part in str(error) for part in NO_MEMORY):
             raise
@@ -49,6 +51,8 @@ def run(model: nn.Module, images: Tensor) -> Any:
             f"{type(model).__name__} cannot run on images of shape {tuple(images.shape)} ({said}): "
             "give images of the channels and the size that it was made for"
         ) from error
+    mark_scripted(model, returned)
+    return returned
 
 
 def gradients(

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import inf
 from threading import get_ident
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from contrastlib.autograd.graph import carries_all, is_normalised, is_one_of_a_sum, path_between
 from contrastlib.autograd.layers import is_auxiliary
-from contrastlib.autograd.mixing import mixes_positions, path_between
-from contrastlib.autograd.modes import WITHOUT_GRADIENTS, as_found, recorded_output
-from contrastlib.autograd.outputs import read_logits
-from contrastlib.autograd.running import run
+from contrastlib.autograd.mixing import mixes_positions
+from contrastlib.autograd.modes import recorded_output
 
 MOST_RECORDED = 6  # convolutions; the last block of a network has up to five, with its gates
-MOST_LISTED = 8  # layers in an error message
+MOST_KEPT = 8  # outputs of the modules that ran last
 
 
 class LastConvolutions:
@@ -49,7 +48,8 @@ class LastConvolutions:
         self.mixed = False
         self.without_gradients = False
         self.modules: set[nn.Module] = set()
-        self._size, self._thread = size, get_ident()
+        self._model, self._size, self._thread = model, size, get_ident()
+        self._last: deque[tuple[nn.Module, Tensor, int]] = deque(maxlen=MOST_KEPT)
         self._names = {
             module: name for name, module in model.named_modules()
             if isinstance(module, nn.Conv2d) and not is_auxiliary(name)
@@ -63,13 +63,20 @@ class LastConvolutions:
             others = self._names.keys() - set(late)
 
             def record_others(module: nn.Module, inputs: tuple, output: object) -> Tensor | None:
-                return self._record(module, inputs, output) if module in others else None
+                if module in others:
+                    return self._record(module, inputs, output)
+                if isinstance(output, Tensor) and output.ndim == 4 and get_ident() == self._thread:
+                    self._last.append((module, output, output._version))
+                return None
 
             def begin(*_: object) -> None:
                 beginning.close()
                 stack.callback(register_module_forward_hook(record_others).remove)
 
             beginning = stack.enter_context(ExitStack())
+            for module in self._around(late):
+                # A module that runs already calls hooks of all modules only if it has a hook of its own.
+                stack.callback(module.register_forward_hook(lambda *_: None).remove)
             for module in late:
                 stack.callback(module.register_forward_hook(self._record).remove)
                 beginning.callback(module.register_forward_hook(begin).remove)
@@ -83,6 +90,12 @@ class LastConvolutions:
             if (max(module.kernel_size) > 1 and module.out_channels > 1) or len(late) == MOST_RECORDED:
                 break
         return late
+
+    def _around(self, modules: Sequence[nn.Module]) -> list[nn.Module]:
+        """The modules that contain one of these modules, without the network itself."""
+        parts = [self._names[module].split(".") for module in modules]
+        names = {".".join(part[:end]) for part in parts for end in range(1, len(part))}
+        return [self._model.get_submodule(name) for name in names]
 
     def _record(self, module: nn.Module, inputs: tuple, output: object) -> Tensor | None:
         if get_ident() != self._thread or not is_grid(output, self._size):
@@ -103,7 +116,9 @@ class LastConvolutions:
     def chosen(self, logits: Tensor) -> str | None:
         """Return the last convolution that the logits depend on, if no operation mixes positions after it.
 
-        Gates of one channel, as of spatial attention, do not count.
+        Gates of one channel, as of spatial attention, do not count. The end of the last block takes the place
+        of a convolution that is one of several whose sum is the output of the block, such as that of a
+        shortcut, and of one whose output is normalised directly (ConvNeXt).
 
         Args:
             logits: Logits (B, C) with their graph.
@@ -125,7 +140,31 @@ class LastConvolutions:
                     "name a layer that runs once with layer=..."
                 )
             self.mixed = mixes_positions(path, output)
-            return None if self.mixed else name
+            if self.mixed:
+                return None
+            if is_one_of_a_sum(path, output, self.outputs.values()) or is_normalised(path, output):
+                return self._end_of_block(logits) or name
+            return name
+        return None
+
+    def _end_of_block(self, logits: Tensor) -> str | None:
+        """Return the last layer with spatial positions, record its output, and return its name.
+
+        None if all of the last layers are inside a block, are normalised directly, or are changed in place.
+        """
+        names = {module: name for name, module in self._model.named_modules() if name}
+        last = [(names[module], *kept) for module, *kept in self._last if module in names]
+        for _, output, version in reversed(last):
+            if output._version != version or output.shape[1] == 1 or not is_grid(output, self._size):
+                continue
+            if not output.requires_grad or not carries_all(logits, output, self.outputs.values()):
+                continue
+            path = path_between(logits, output)
+            if path and not is_normalised(path, output):
+                same = [name for name, other, when in last if other is output and when == version]
+                name = min(same, key=len)
+                self.outputs[name] = output
+                return name
         return None
 
 
@@ -150,80 +189,3 @@ def is_grid(output: object, size: torch.Size) -> bool:
     pairs = list(zip(size, output.shape[-2:]))
     shortest = max(pixels / (count + 1) for pixels, count in pairs)
     return shortest <= min(pixels / (count - 1) if count > 1 else inf for pixels, count in pairs)
-
-
-def refuse_default(model: nn.Module, images: Tensor, last: LastConvolutions) -> NoReturn:
-    """Raise an error that says why a network has no default layer, and which layers it has instead.
-
-    The message alone needs another forward pass, of one image.
-
-    Args:
-        model: The network.
-        images: Images (B, K, H, W).
-        last: What a forward pass of the network recorded.
-
-    Raises:
-        ValueError: Always.
-    """
-    kind = type(model).__name__
-    if last.without_gradients:
-        raise ValueError(f"the last convolutions of {kind} run {WITHOUT_GRADIENTS}")
-    if last.mixed:
-        why = f"{kind} mixes spatial positions after its last convolution, by attention or over tokens"
-    elif any(isinstance(module, nn.Conv2d) for module in model.modules()):
-        why = f"none of the last 2-d convolutions of {kind} has more than one spatial position"
-    else:
-        why = f"{kind} has no 2-d convolution"
-    raise ValueError(
-        f"{why}, so there is no default layer: {_advice(*_grids(model, images))}. For a network of tokens "
-        "use vit_gradcam, or a method of the pixels (gradient, input_x_gradient)"
-    )
-
-
-def _advice(grids: dict[str, Tensor], logits: Tensor) -> str:
-    """Say which layers have spatial positions, and which of them is the best for a map."""
-    if not grids:
-        return "no layer has spatial positions"
-    items = list(grids.items())[-MOST_LISTED:]
-    listed = ", ".join(f"{name} {tuple(output.shape[1:])}" for name, output in items)
-    last, output = items[-1]
-    path = path_between(logits, output)
-    if path and not mixes_positions(path, output):
-        return f'name a layer, best layer="{last}"; these have spatial positions: {listed}'
-    return f"all layers that have spatial positions lie before the mixing: {listed}"
-
-
-def _grids(model: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-    """Run a model on one image, and return the layers with spatial positions and the logits.
-
-    Returns:
-        Name -> output (1, K, h, w), with its graph, in the order of the forward pass; and the logits. Of
-        several names of one tensor the shortest is returned. Attention, whose rows sum to 1, is left out.
-    """
-    found: dict[str, Tensor] = {}
-
-    def hook_for(name: str) -> Callable:
-        def hook(module: nn.Module, inputs: tuple, output: object) -> None:
-            if not is_grid(output, images.shape[-2:]) or output.shape[1] == 1 or _is_attention(output):
-                return
-            if not output.requires_grad:  # a table of positions, which does not depend on the images
-                return
-            before = next(reversed(found), None)
-            if before is not None and found[before] is output:
-                del found[before]
-            found[min(before, name, key=len) if before and before not in found else name] = output
-        return hook
-
-    handles = [module.register_forward_hook(hook_for(name)) for name, module in model.named_modules() if name]
-    try:
-        with as_found(model):
-            logits = read_logits(run(model, images[:1].detach().clone().requires_grad_().clone()), batch=1)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found, logits
-
-
-def _is_attention(output: Tensor) -> bool:
-    sums = output.detach().sum(dim=-1)
-    return bool((output >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-2))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ def add_parser(subparsers) -> None:
 
 
 def lab(arguments: argparse.Namespace) -> int:
-    """Prepare the working copy and run JupyterLab.
+    """Prepare the working copy and run JupyterLab, which ends with this process.
 
     Returns:
         The exit status of JupyterLab, or 0 if it is not opened.
@@ -39,6 +38,7 @@ def lab(arguments: argparse.Namespace) -> int:
         DataError: The working copy cannot be written.
     """
     from contrastlib.report import lab as working_copy
+    from contrastlib.report.lifelines import run_with_lifeline
 
     if not arguments.prepare and importlib.util.find_spec("jupyterlab") is None:
         raise ValueError("jupyterlab is not installed: run `pip install jupyterlab`, or `make lab` in a "
@@ -50,12 +50,12 @@ def lab(arguments: argparse.Namespace) -> int:
         return 0
     options = [option for option in arguments.options if option != "--"]
     environment = os.environ | working_copy.environment()
-    return subprocess.run(command(working_copy.FOLDER, options), env=environment, check=False).returncode
+    return run_with_lifeline(command(working_copy.FOLDER, options), environment)
 
 
 def command(folder: Path, options: Sequence[str]) -> list[str]:
     """The command that opens JupyterLab on a working copy, with further options of JupyterLab."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
-    return [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *root,
+    return [sys.executable, "-m", "contrastlib.report.lab_server", f"--ServerApp.root_dir={folder}", *root,
             "--LabApp.default_url=/lab/tree/start.ipynb", "--ContentsManager.allow_hidden=False",
             "--ContentsManager.pre_save_hook=contrastlib.report.saved_widgets.keep_stills", *options]

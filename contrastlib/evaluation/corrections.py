@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts as schemes
-from contrastlib.autograd import default_layer, forward, predict
+from contrastlib.autograd import forward, predict
 from contrastlib.evaluation import masking
 from contrastlib.evaluation.perturbation import perturbed
 from contrastlib.explainers import (
@@ -278,11 +278,10 @@ def normalisers(
         sum of activation times gradient, which the map with sum a keeps (the conservation axiom of Fu et al.
         2020).
     """
-    layers = list(layers) or [default_layer(model)]
-    passed = forward(model, images, layers, once=True)
+    passed = forward(model, images, list(layers) or None, once=True)
     weights = schemes.weighted(passed.logits, passed.logits.argmax(dim=1))
     tables = []
-    for layer in layers:
+    for layer in passed.activations:
         maps = [xgradcam(passed, weights, layer, normaliser=name).flatten(1) for name in ("absolute", "sum")]
         sums = passed.activations[layer].sum(dim=(-2, -1))
         whole = linear_approximation(passed, weights, layer).sum(dim=(-2, -1))

@@ -37,7 +37,7 @@ def agreement(
         - foils: norm of sum_s alpha_s phi^s over that of phi^t
         - p_t, p_2 and log_odds of t
     """
-    layer = layer or default_layer(model)
+    layer = layer or default_layer(model, images)
     record = forward(model, images, [INPUT, layer], once=True)
     probabilities = record.logits.softmax(dim=1).topk(2, dim=1).values
     target = record.logits.argmax(dim=1)

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contrastlib.autograd import default_layer, forward
+from contrastlib.autograd import forward
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.masking import METHOD_NAMES, explanations
 
@@ -42,11 +42,9 @@ def describe(
         - negative: share of the map of t_1 below 0
         - p_1, p_2, p_3 and log_odds of t_1
     """
-    layers = list(layers) or [default_layer(model)]
     tables = []
-    for (
-        layer
-    ) in layers:  # one at a time, because the gradients of several layers together need most of the memory
+    # one at a time, because the gradients of several layers together need most of the memory
+    for layer in list(layers) or [None]:
         record = forward(model, images, layer, once=True)
         probabilities, classes = record.logits.softmax(dim=1).topk(3, dim=1)
         maps = explanations(record, classes[:, :2], methods, contrasts).flatten(-2)
@@ -66,5 +64,5 @@ def describe(
         for rank in range(3):
             table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[index]
         table["log_odds"] = log_odds(record.logits, classes[:, 0]).numpy(force=True)[index]
-        tables.append(table.assign(layer=layer))
+        tables.append(table.assign(layer=record.layer()))
     return pd.concat(tables, ignore_index=True)

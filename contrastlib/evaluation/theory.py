@@ -192,7 +192,7 @@ def _recorded(
     model: nn.Module, images: Tensor
 ) -> tuple[ForwardPass, dict[str, tuple[Explainer, str]], Tensor]:
     """A forward pass, the linear methods with their layers, and the predicted classes."""
-    layer = default_layer(model)
+    layer = default_layer(model, images)
     methods = {
         name: (method, INPUT if method.space == "pixels" else layer)
         for name, method in select(needs="pass", linear=True).items()

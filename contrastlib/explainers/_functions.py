@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
+from contrastlib.autograd.graph import node_kind
+
 MASKING = {"mul", "where", "masked_fill", "setitem"}
 """Names of functions that can compute a ReLU as a product with, or a choice by, the mask x > 0."""
 CLAMPING = {
@@ -52,21 +54,6 @@ def is_in_place(func: Callable, kwargs: Mapping[str, Any]) -> bool:
     """
     name = getattr(func, "__name__", "")
     return bool(re.fullmatch(r"__(i.*|setitem)__|.*[^_]_", name) or kwargs.get("inplace"))
-
-
-def node_kind(node: Node) -> str:
-    """Return the name of a node of the graph without namespace and number.
-
-    Args:
-        node: The node.
-
-    Returns:
-        The name of the operation.
-
-    >>> node_kind(torch.ones(1, requires_grad=True).relu().grad_fn)
-    'Relu'
-    """
-    return re.sub(r"^torch::autograd::|Backwards?\d*$", "", node.name())
 
 
 def graph_nodes(root: Node | None) -> Iterator[Node]:

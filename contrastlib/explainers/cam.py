@@ -10,12 +10,15 @@ Each function takes
 and returns maps (B, h, w) or (N, B, h, w), in the unit of the score <w, y>. All functions are linear in w.
 None applies a ReLU, because negative values support the other classes (Wang & Wang 2022, sec. 4).
 
-Each function raises ``ValueError`` if the layer is not recorded, if its output is not (B, K, h, w), or if it
-has a single spatial position. It raises what :meth:`contrastlib.autograd.forward_pass.ForwardPass.pull_back`
-raises.
+Each function raises ``ValueError`` if the layer is not recorded, if its output is not (B, K, h, w), if it has
+a single spatial position, or if the sums of the formula are 0 up to rounding because a norm follows the layer
+directly; the message names another layer. It raises what
+:meth:`contrastlib.autograd.forward_pass.ForwardPass.pull_back` raises.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -29,6 +32,8 @@ NORMALISERS = {
     "sum": lambda activation: activation.sum(dim=(-2, -1)),
 }
 """Name -> normaliser (B, K) of the activations (B, K, h, w), for :func:`xgradcam`."""
+OVER_CHANNELS, OVER_POSITIONS = (-3,), (-2, -1)
+CANCELLED = 1e-3  # largest sum that counts as 0, in units of the sum of absolute values
 
 
 @register(
@@ -60,7 +65,8 @@ def gradcam(record: ForwardPass, cotangent: Tensor, layer: str | None = None) ->
     torch.Size([2, 6, 6])
     """
     activation, gradient = _activation_and_gradient(record, cotangent, layer)
-    return _channel_sum(gradient.mean(dim=(-2, -1)), activation)
+    _check_sums(record, cotangent, layer, lambda a, g: g, OVER_POSITIONS)
+    return _channel_sum(gradient.mean(dim=OVER_POSITIONS), activation)
 
 
 @register(
@@ -94,7 +100,9 @@ def linear_approximation(record: ForwardPass, cotangent: Tensor, layer: str | No
     True
     """
     activation, gradient = _activation_and_gradient(record, cotangent, layer)
-    return (gradient * activation).sum(dim=-3)  # six times as fast as einsum, which transposes both tensors
+    _check_sums(record, cotangent, layer, lambda a, g: g * a, OVER_CHANNELS)
+    # six times as fast as einsum, which transposes both tensors
+    return (gradient * activation).sum(dim=OVER_CHANNELS)
 
 
 @register(
@@ -136,7 +144,8 @@ def xgradcam(
     """
     check_choice("normaliser", normaliser, NORMALISERS)
     activation, gradient = _activation_and_gradient(record, cotangent, layer)
-    weights = (gradient * activation).sum(dim=(-2, -1))
+    _check_sums(record, cotangent, layer, lambda a, g: g * a, OVER_POSITIONS)
+    weights = (gradient * activation).sum(dim=OVER_POSITIONS)
     norm = NORMALISERS[normaliser](activation)
     weights = torch.where(norm == 0, torch.zeros_like(weights), weights / norm)
     return _channel_sum(weights, activation)
@@ -183,6 +192,43 @@ def _check_spatial_positions(layer: str, shape: torch.Size, size: torch.Size) ->
             f"layer {layer!r} has a single spatial position, so its map is one number: "
             "name an earlier layer, or enlarge the images"
         )
+
+
+def _check_sums(
+    record: ForwardPass, cotangent: Tensor, layer: str | None, terms: Callable[[Tensor, Tensor], Tensor],
+    dims: Sequence[int],
+) -> None:
+    """Check that the sums of a method are not all 0 up to rounding, as where a norm follows directly.
+
+    A norm of the channels does not change with the length of its input a, so that the products g a sum to 0
+    over the channels. A norm of each channel does not change with a constant added to its input either, so
+    that the gradients g of a channel sum to 0 over its positions.
+
+    Args:
+        record: A forward pass.
+        cotangent: The cotangent w. Only the first one of several is checked, because the others have the same
+            norm.
+        layer: The name of the layer.
+        terms: Activations and gradients -> the terms that are summed.
+        dims: The dimensions of the sum.
+    """
+    def cancel(activation: Tensor, gradient: Tensor) -> bool:
+        each = terms(activation, gradient)
+        exact = torch.promote_types(each.dtype, torch.float32)
+        sums, sizes = (part.sum(dim=dims, dtype=exact).abs().max() for part in (each, each.abs()))
+        return bool((sizes > 0) & (sums <= max(CANCELLED, torch.finfo(each.dtype).eps) * sizes))
+
+    layer = record.layer(layer)
+    gradient = record.pull_back(cotangent)[layer]
+    if not cancel(record.activations[layer], gradient if gradient.ndim == 4 else gradient[0]):
+        return
+    over = "the channels" if dims == OVER_CHANNELS else "the positions"
+    other = record.layer_instead(cotangent, cancel)
+    instead = f'name layer="{other}"' if other else "use a method of the pixels, such as input_x_gradient"
+    raise ValueError(
+        f"the map of layer {layer!r} is 0 up to rounding: the next operation is a norm, so that what the "
+        f"method sums over {over} adds up to 0; {instead}"
+    )
 
 
 def _channel_sum(weights: Tensor, activation: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ norms (b = beta - mu gamma / sigma) and activations that saturate (ReLU6 adds a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -32,6 +32,7 @@ from contrastlib.autograd import (
     recording,
     run,
 )
+from contrastlib.autograd.modes import recorded_output
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers.lrp.graph import FAMILIAR, unfamiliar
 
@@ -131,6 +132,10 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
     check_visible(model)
     pixels = _pixels(model)
     modules = {name: module for name, module in model.named_modules() if name in {source, *biased}}
+    # A batch norm that contains its activation (timm's BatchNormAct2d) adds its bias before the activation.
+    inputs = {name: next(module.children()) for name, module in modules.items()
+              if isinstance(module, BATCH_NORMS) and next(module.children(), None) is not None}
+    outputs = {name: module for name, module in modules.items() if name not in inputs}
 
     def keep(first_input: Tensor) -> Tensor:
         found = recorded.get(source, recorded[pixels])
@@ -143,9 +148,27 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
     with as_found(model):
         # The images are recorded, so cotangents are propagated one after the other, which needs less memory.
         recorded = {pixels: images.detach().clone().requires_grad_()}
-        with LinearInputsDropped(), _refusing(model), recording(modules, recorded), _first_layer(model, keep):
+        with (
+            LinearInputsDropped(), _refusing(model), recording(outputs, recorded),
+            _recording_inputs(inputs, recorded), _first_layer(model, keep),
+        ):
             logits = read_logits(run(model, recorded[pixels].clone()), len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)
+
+
+@contextmanager
+def _recording_inputs(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> Iterator[None]:
+    """Record the inputs of modules that run inside this context, as ``recording`` does with their outputs."""
+    def hook_for(name: str) -> Callable:
+        def hook(module: nn.Module, inputs: tuple) -> tuple:
+            recorded[name] = recorded_output(name, inputs[0])
+            return (recorded[name].clone(), *inputs[1:])
+        return hook
+
+    with ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.callback(module.register_forward_pre_hook(hook_for(name)).remove)
+        yield
 
 
 class _FirstInputReached(Exception):

@@ -12,16 +12,10 @@ from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 
 from contrastlib.autograd import forward
+from contrastlib.autograd.graph import node_kind
 from contrastlib.contrasts import ContrastFn
 from contrastlib.explainers._arguments import cotangent_of
-from contrastlib.explainers._functions import (
-    MASKING,
-    function_name,
-    graph_nodes,
-    is_relu,
-    node_kind,
-    relu_by_mask,
-)
+from contrastlib.explainers._functions import MASKING, function_name, graph_nodes, is_relu, relu_by_mask
 from contrastlib.explainers.explainer import register
 
 

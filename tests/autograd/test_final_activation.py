@@ -133,3 +133,26 @@ def test_labels_that_do_not_exclude_each_other():
     alone.features, alone.classes.weight.data = network.features, network.classes.weight.data[3:4]
     torch.testing.assert_close(contrastlib.explain(network, images, 3, contrast="original"),
                                contrastlib.explain(alone, images, 1))
+
+
+@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Softmax(dim=1), nn.Sequential(nn.Hardsigmoid(), nn.Flatten())])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_scripted_network_is_refused_in_each_run(end, wrapped):
+    """From its third run on TorchScript hides its operations in one node."""
+    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5), end).eval(), torch.rand(2, 3, 8, 8)
+    scripted = torch.jit.script(net)
+    for _ in range(3):
+        scripted(x.clone().requires_grad_())
+    assert "DifferentiableGraph" in scripted(x.clone().requires_grad_()).grad_fn.name()
+    for _ in range(3):
+        with pytest.raises(ValueError, match="the network ends in a (sigmoid|softmax|hard sigmoid)"):
+            contrastlib.explain(nn.Sequential(scripted) if wrapped else scripted, x, 1, "gradient")
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_scripted_network_with_logits_is_explained_in_each_run(frozen):
+    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.Flatten(), nn.Linear(144, 5)).eval(), torch.rand(2, 3, 8, 8)
+    scripted, expected = torch.jit.script(net), contrastlib.explain(net, x, 1, "gradient")
+    scripted = torch.jit.freeze(scripted) if frozen else scripted
+    for _ in range(4):
+        torch.testing.assert_close(contrastlib.explain(scripted, x, 1, "gradient"), expected)

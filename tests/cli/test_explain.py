@@ -191,6 +191,13 @@ def test_bad_pictures(here, capsys):
         assert_refused(here, capsys, complaint, photo=photo)
 
 
+@pytest.mark.parametrize("size", [(1, 90), (90, 1), (1, 1)])
+def test_a_photograph_that_is_one_pixel_wide(here, maps, size):
+    Image.new("RGB", size, (90, 120, 30)).save(here / "narrow.png")
+    assert run(photo="narrow.png") == 0
+    assert maps[-1][1].isfinite().all()
+
+
 def test_numbers_that_overflow_are_told(here, capsys, monkeypatch):
     huge = classifier()
     with torch.no_grad():

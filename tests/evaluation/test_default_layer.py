@@ -7,7 +7,7 @@ from torch import nn
 
 import contrastlib
 from contrastlib.autograd import default_layer
-from contrastlib.evaluation import dominance, masking, similarity, three_classes
+from contrastlib.evaluation import corrections, dominance, masking, similarity, theory, three_classes
 
 CLASSES = 4
 
@@ -43,6 +43,36 @@ def test_a_module_called_layer_is_no_name(evaluate):
 
 @pytest.mark.parametrize("own", [None, "", 3])
 def test_what_is_no_name_does_not_count(own):
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, CLASSES))
     network.layer = own
-    assert default_layer(network) == "0"
+    assert default_layer(network, torch.rand(2, 3, 8, 8)) == "0"
+
+
+class RunsInAnotherOrder(nn.Module):
+    """Its last convolution is the first that it defines."""
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.first, self.head = nn.Conv2d(6, 6, 3), nn.Conv2d(3, 6, 3), nn.Linear(6, CLASSES)
+
+    def forward(self, images):
+        return self.head(self.last(self.first(images).relu()).relu().mean(dim=(2, 3)))
+
+
+LAYERED = EVALUATIONS | {
+    "normalisers": lambda *given, layer=None: corrections.normalisers(*given, layers=[layer] if layer else []),
+}
+
+
+@pytest.mark.parametrize("evaluate", LAYERED.values(), ids=LAYERED)
+def test_each_evaluation_explains_the_layer_that_explain_chooses(evaluate):
+    torch.manual_seed(0)
+    network, images = RunsInAnotherOrder().eval(), torch.rand(2, 3, 12, 12)
+    pd.testing.assert_frame_equal(evaluate(network, images), evaluate(network, images, layer="last"))
+
+
+def test_the_theory_is_tried_at_the_layer_that_explain_chooses():
+    torch.manual_seed(0)
+    network, images = RunsInAnotherOrder().eval(), torch.rand(2, 3, 12, 12)
+    record, methods, _ = theory._recorded(network, images)
+    assert set(record.activations) == {"input", "last"} and methods["gradcam"][1] == "last"

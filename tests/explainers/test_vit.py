@@ -124,7 +124,7 @@ def test_all_explainers_together_take_one_forward_and_one_backward_pass(transfor
     attention_rollout(record)
     assert not backwards
     for block in range(BLOCKS):
-        vit_gradcam(record, weights, f"block.{block}")
+        vit_gradcam(record, weights, f"norm.{block}")
     gradient_attention_rollout(record, weights, **PUBLISHED)
     gradient_attention_rollout(record, weights)
     assert (len(forwards), len(backwards)) == (1, 1)
@@ -166,10 +166,8 @@ def test_dropout_does_not_act(transformer, images):
     torch.testing.assert_close(vit_forward(transformer, images).logits, predict(transformer, images), **EXACT)
 
 
-@pytest.mark.parametrize("layer", ["block", "norm"])
-@pytest.mark.parametrize("block", range(BLOCKS))
-def test_gradcam_weighs_features_by_their_mean_slope_over_patches(record, weights, block, layer):
-    name = f"{layer}.{block}"
+@pytest.mark.parametrize("name", [f"{layer}.{block}" for block in range(BLOCKS) for layer in ("norm", "block")][:-1])
+def test_gradcam_weighs_features_by_their_mean_slope_over_patches(record, weights, name):
     expected = torch.zeros(3, SIDE, SIDE, dtype=torch.float64)
     for image in range(3):
         tokens, slopes = record.activations[name][image, 1:], record.pull_back(weights)[name][image, 1:]
@@ -179,8 +177,7 @@ def test_gradcam_weighs_features_by_their_mean_slope_over_patches(record, weight
     torch.testing.assert_close(maps, expected, **EXACT)
     clipped = vit_gradcam(record, weights, name, relu=True)
     torch.testing.assert_close(clipped, expected.clamp(min=0), **EXACT)
-    behind_the_last = (block, layer) == (BLOCKS - 1, "block")
-    assert maps.any() != behind_the_last
+    assert maps.any()
 
 
 @pytest.mark.parametrize("name", contrasts.CONTRASTS)

@@ -1,5 +1,6 @@
 """Which networks count as Vision Transformers, and what of each is explained or refused."""
 
+import re
 import threading
 
 import pytest
@@ -376,3 +377,61 @@ def test_grids_that_cannot_be_told():
     assert find_patches(8, [], [[6, 2]], (16, 24)) == Patches(0, 2, 3)  # and not 2 x 4 patches of 6 pixels
     with pytest.raises(ValueError, match="no grid of patches fits: name a layer"):
         find_patches(17, [], [], (32, 32))
+
+
+def every_part(network):
+    """Give the gains that begin at 0 another value, so that no part of the network is silent."""
+    for parameter in network.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.2)
+    return network.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, options", [("levit_128s", {"img_size": 64}), ("csatv2", {})])
+def test_a_single_token_has_no_map(name, options):
+    torch.manual_seed(0)
+    network, images = every_part(timm.create_model(name, num_classes=5, **options)), torch.rand(2, 3, 64, 64)
+    with pytest.raises(ValueError, match='single token for images of 64 x 64.*enlarge the images, or name another layer') as raised:
+        contrastlib.explain(network, images, 1, "vit_gradcam")
+    layer = re.search('layer="(.*?)"', str(raised.value))[1]
+    maps = contrastlib.explain(network, images, 1, "vit_gradcam", layer=layer, upsample=False)
+    assert maps.shape == (2, 2, 2) and maps.flatten(1).std(dim=1).min() > 0
+
+
+@pytest.mark.slow
+def test_padded_windows_have_no_map():
+    """The block of TinyViT pads its tokens to a window, so that the patches are not where they are looked for."""
+    torch.manual_seed(0)
+    network, images = every_part(timm.create_model("tiny_vit_5m_224", num_classes=5)), torch.rand(2, 3, 64, 64)
+    with pytest.raises(ValueError, match="no gradient reaches the patches of layer 'block.9'.*its tokens are padded") as raised:
+        contrastlib.explain(network, images, 1, "vit_gradcam")
+    layer = re.search('layer="(.*?)"', str(raised.value))[1]
+    assert contrastlib.explain(network, images, 1, "vit_gradcam", layer=layer).flatten(1).std(dim=1).min() > 0
+
+
+def test_the_output_of_the_last_block_has_no_map_where_the_head_reads_the_class_token():
+    torch.manual_seed(0)
+    network = timm.create_model("vit_tiny_patch16_224", num_classes=5, img_size=64, depth=2).eval()
+    images = torch.rand(2, 3, 64, 64)
+    with pytest.raises(ValueError, match="no gradient reaches the patches of layer 'block.1': the head reads other tokens") as raised:
+        contrastlib.explain(network, images, 1, "vit_gradcam", layer="block.1")
+    layer = re.search('layer="(.*?)"', str(raised.value))[1]
+    assert torch.equal(contrastlib.explain(network, images, 1, layer=None), contrastlib.explain(network, images, 1, "vit_gradcam", layer=layer))
+    assert not contrastlib.explain(network, images, method="vit_gradcam", layer="block.1", contrast=torch.zeros(2, 5)).any()
+
+
+def test_blocks_whose_attention_reads_no_common_tokens_are_explained_at_the_block_before_the_last():
+    """CvT projects queries, keys and values of its patches by convolutions of their own."""
+    from transformers import CvtConfig, CvtForImageClassification
+
+    torch.manual_seed(0)
+    config = CvtConfig(num_labels=5, embed_dim=[16, 24, 32], num_heads=[1, 2, 2], depth=[1, 2, 3])
+    network, images = CvtForImageClassification(config).double().eval(), torch.rand(2, 3, 64, 64).double()
+    record = vit_forward(network, images)
+    assert "norm.5" not in record.activations
+    w = torch.eye(5, dtype=torch.float64)[[1, 2]]
+    tokens, gradients = record.activations["block.4"][:, 1:], record.pull_back(w)["block.4"][:, 1:]
+    expected = torch.einsum("bd,bjd->bj", gradients.mean(dim=1), tokens).view(2, 4, 4)
+    torch.testing.assert_close(vit_gradcam(record, w), expected, rtol=1e-10, atol=1e-12)
+    assert expected.flatten(1).std(dim=1).min() > 0

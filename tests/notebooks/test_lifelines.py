@@ -1,11 +1,13 @@
 """A run that is killed leaves nothing behind: workers, fork servers, kernels and what their cells started end with it."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 
 import psutil
 import pytest
@@ -65,6 +67,30 @@ def test_nothing_lives_after_a_run_that_was_killed(repository, number):
         for process in [*psutil.wait_procs(started, timeout=0)[1], run]:
             process.kill()
         run.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_jupyterlab_ends_with_the_command_that_was_killed(tmp_path, number):
+    """And so do the kernels of its notebooks."""
+    environment = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    program = ("import sys; from pathlib import Path; from contrastlib.cli import lab; from contrastlib.report.lifelines import *; import os;"
+               f"sys.exit(run_with_lifeline(lab.command(Path({str(tmp_path)!r}), ['--no-browser', '--IdentityProvider.token=secret']), os.environ))")
+    started = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = []
+    try:
+        until(lambda: list(tmp_path.glob("runtime/jpserver-*.json")) or started.poll() is not None, 120)
+        server = json.loads(next(tmp_path.glob("runtime/jpserver-*.json")).read_text())
+        request = urllib.request.Request(f"{server['url']}api/kernels", method="POST", headers={"Authorization": "token secret"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == 201
+        children = psutil.Process(started.pid).children(recursive=True)
+        assert server["pid"] in [process.pid for process in children] and len(children) >= 2
+        os.kill(started.pid, number)
+        assert psutil.wait_procs(children, timeout=40)[1] == []
+    finally:
+        for process in [*psutil.wait_procs(children, timeout=0)[1], started]:
+            process.kill()
+        started.wait()
 
 
 def test_only_a_process_of_multiprocessing_has_a_lifeline():

@@ -29,10 +29,10 @@ def merged_batch_norms(model: nn.Module) -> dict[str, str]:
     """
     merged, before = {}, ("", None)
     for name, module in model.named_modules():
-        if next(module.children(), None) is not None:
-            continue
         if isinstance(module, _BatchNorm):
             merged[name] = before[0] if _can_merge(before[1], module) else ""
+        elif next(module.children(), None) is not None:
+            continue
         before = name, module
     return merged
 
@@ -53,6 +53,9 @@ def _width(layer: nn.Module) -> int:
 @contextmanager
 def merged(model: nn.Module, batch_norms: Mapping[str, str]) -> Iterator[None]:
     """Merge batch norms into their layers inside this context. A merged batch norm returns its input.
+
+    A batch norm that contains its activation (timm's ``BatchNormAct2d``) then returns the activation of its
+    input.
 
     Args:
         model: The network, in evaluation mode. Its weights are restored afterwards.
@@ -80,7 +83,10 @@ def merged(model: nn.Module, batch_norms: Mapping[str, str]) -> Iterator[None]:
             values = [(tensor, tensor.data) for tensor in tensors]
             undo.callback(_restore, linear, linear.bias is not None, values)
             MergeBatchNorm.merge_batch_norm([linear], norm)
-            undo.callback(norm.register_forward_hook(_return_input).remove)
+            undo.callback(setattr, norm, "eps", norm.eps)
+            norm.eps = 0.0  # so that it changes nothing
+            if next(norm.children(), None) is None:
+                undo.callback(norm.register_forward_hook(_return_input).remove)
         yield
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 from zennit.types import Linear
 
+from contrastlib.autograd.graph import node_kind
 from contrastlib.autograd.modes import CHECKPOINTS
-from contrastlib.explainers._functions import graph_nodes, is_relu, node_kind
+from contrastlib.explainers._functions import graph_nodes, is_relu
+from contrastlib.explainers.lrp.origins import origins
 from contrastlib.explainers.lrp.rules import Ruled
+
+Again = Callable[[set[Node]], object]
 
 RELUS = {"Relu", "Hardtanh"}
 # operations whose gradient moves relevance from outputs to inputs and keeps its sum
@@ -27,6 +31,10 @@ CAUSES = {
     "Sub": "a difference of activations",
     "Mul": "a product of activations, such as a gate",
     "Div": "a quotient of activations, such as a normalisation",
+    "NativeLayerNorm": "a norm whose statistics depend on the image",
+    "NativeGroupNorm": "a norm whose statistics depend on the image",
+    "FusedRmsNorm": "a norm whose statistics depend on the image",
+    "Softmax": "a softmax, as in attention",
     "CheckpointFunction": CHECKPOINTS,
 }
 """Kind of a node without a rule -> what it comes from, for error messages."""
@@ -36,7 +44,7 @@ FAMILIAR = (
 )  # fmt: skip
 
 
-def check_graph(model: nn.Module, outputs: Tensor, stacks: Collection[Node]) -> None:
+def check_graph(model: nn.Module, outputs: Tensor, stacks: Collection[Node], again: Again) -> None:
     """Check that each operation that gives the outputs has a rule, and make ReLUs pass relevance unchanged.
 
     Args:
@@ -44,31 +52,60 @@ def check_graph(model: nn.Module, outputs: Tensor, stacks: Collection[Node]) -> 
         outputs: The tensor from which relevance is propagated, with its graph.
         stacks: The nodes that belong to the rule of a sum, from
             :class:`contrastlib.explainers.lrp.rules.RuledFunctions`.
+        again: Runs the network once more with the same rules, for the message; its argument is a set, which
+            receives the ``stacks`` of that run.
 
     Raises:
         ValueError: An operation has no rule.
 
     >>> import torch
-    >>> x = torch.rand(2, 3, requires_grad=True)
-    >>> check_graph(nn.Sigmoid(), x.sigmoid(), set())
+    >>> x, net = torch.rand(2, 3, requires_grad=True), nn.Sigmoid()
+    >>> check_graph(net, net(x), set(), lambda stacks: net(x))
     Traceback (most recent call last):
     ...
-    ValueError: relevance propagation has no rule for an operation of Sigmoid (Sigmoid). ...
+    ValueError: relevance propagation has no rule for an operation of Sigmoid (Sigmoid in Sigmoid itself). ...
     """
     for node in graph_nodes(outputs.grad_fn):
-        kind = node_kind(node)
-        if node in stacks or kind == Ruled.__name__ or kind in MOVING:
+        if _passes_by_gradient(node, stacks):
             continue
-        if kind in RELUS or is_relu(node) or _is_scaling(node, kind):
+        if _passes_unchanged(node):
             node.register_hook(_unchanged)
-        else:
-            cause = f"{kind}: {CAUSES[kind]}" if kind in CAUSES else kind
-            raise ValueError(
-                f"relevance propagation has no rule for an operation of {type(model).__name__} ({cause}). It "
-                "has rules for convolutions, linear layers, batch norm after them, ReLU, pooling, "
-                "concatenation and the addition of activations of the same shape; "
-                f"modules of other kinds here: {unfamiliar(model, FAMILIAR)}"
-            )
+            continue
+        raise ValueError(
+            f"relevance propagation has no rule for an operation of {type(model).__name__} "
+            f"({_cause(model, node, again)}). It has rules for convolutions, linear layers, batch norm after "
+            "them, ReLU, pooling, concatenation and the addition of activations of the same shape; modules "
+            f"of other kinds here: {unfamiliar(model, FAMILIAR)}. Use a method without such rules, such as "
+            "input_x_gradient or integrated_gradients"
+        )
+
+
+def _cause(model: nn.Module, node: Node, again: Again) -> str:
+    """Name the first operation without a rule, what it comes from, and the module that runs it."""
+    stacks: set[Node] = set()
+
+    def has_none(each: Node) -> bool:
+        return not _passes_by_gradient(each, stacks) and not _passes_unchanged(each)
+
+    found = origins(model, lambda: again(stacks), has_none) or [(node, "")]
+    together = [each for each in found if each[1] == found[0][1]]
+    # The last one whose cause is known says more than those before it, such as the sum in a quotient.
+    node, place = next((each for each in reversed(together) if node_kind(each[0]) in CAUSES), found[0])
+    kind = node_kind(node)
+    cause = f"{kind}: {CAUSES[kind]};" if kind in CAUSES else kind
+    return f"{cause} in {place}" if place else cause
+
+
+def _passes_by_gradient(node: Node, stacks: Collection[Node]) -> bool:
+    """Tell whether the gradient of a node is its rule."""
+    kind = node_kind(node)
+    return node in stacks or kind == Ruled.__name__ or kind in MOVING
+
+
+def _passes_unchanged(node: Node) -> bool:
+    """Tell whether relevance passes a node unchanged."""
+    kind = node_kind(node)
+    return kind in RELUS or is_relu(node) or _is_scaling(node, kind) or _is_merged(node, kind)
 
 
 def _unchanged(below: tuple, above: tuple) -> tuple:
@@ -81,6 +118,16 @@ def _is_scaling(node: Node, kind: str) -> bool:
     if kind not in ("Mul", "Div") or node.next_functions[1][0] is not None:
         return False
     return node._saved_other.numel() == 1 and node._saved_other.item() > 0
+
+
+def _is_merged(node: Node, kind: str) -> bool:
+    """Tell whether a node is a batch norm that has been merged into the layer before, and changes nothing."""
+    if kind not in ("NativeBatchNorm", "CudnnBatchNorm") or node._saved_training:
+        return False
+    mean, factors = node._saved_running_mean, (node._saved_running_var, node._saved_weight)
+    if mean is None or mean.any() or node._saved_eps:
+        return False
+    return all(each is not None and bool((each == 1).all()) for each in factors)
 
 
 def unfamiliar(model: nn.Module, familiar: tuple[type, ...]) -> str:

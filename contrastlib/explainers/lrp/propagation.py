@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from zennit.core import ParamMod
 
 from contrastlib._choices import check_choice
@@ -217,7 +218,15 @@ def propagation(
         stack.enter_context(ruled_layers(model, first, pixels, linear))
         stack.enter_context(recording(named, recorded))
         trace = stack.enter_context(tracing(model, first, named, batch_norms))
-        with RuledFunctions(sums, averages=average_pooling == "proportional") as functions:
+        averages = average_pooling == "proportional"
+
+        def again(stacks: set[Node]) -> None:
+            functions = RuledFunctions(sums, averages)
+            functions.stacks = stacks
+            with functions:
+                run(model, images[:1].clone())
+
+        with RuledFunctions(sums, averages) as functions:
             returned = run(model, images.clone())
         trace.done = True
         logits = read_logits(returned, len(images))
@@ -226,7 +235,7 @@ def propagation(
             raise ValueError(
                 f"layer {layer!r} does not run between the pixels and the logits; choose another"
             )
-        check_graph(model, outputs, functions.stacks)
+        check_graph(model, outputs, functions.stacks, again)
         propagate = Propagation(outputs, rules, trace, images.shape)
         try:
             yield propagate

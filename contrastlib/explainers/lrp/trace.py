@@ -70,7 +70,9 @@ def first_layer(model: nn.Module, images: Tensor, box: Box | None) -> tuple[nn.M
         )
     if seen[0].numel() != images[0].numel():
         raise ValueError(
-            f"the first layer sees {tuple(seen[0].shape[1:])} of images {tuple(images.shape[1:])}"
+            f"the first layer sees {tuple(seen[0].shape[1:])} of images {tuple(images.shape[1:])}, and its "
+            "relevance is not that of their pixels: pad, resize or transform the images before the network, "
+            "or use a method without such rules, such as input_x_gradient"
         )
     return first, torch.stack(seen).amin(dim=0), torch.stack(seen).amax(dim=0)
 
@@ -153,7 +155,8 @@ def tracing(
             return
         if module in trace.outputs:
             raise ValueError(
-                f"{module} runs more than once in a forward pass: relevance propagation has no rule for that"
+                f"layer {trace.names[module]!r} runs more than once in a forward pass, and relevance "
+                "propagation has no rule for that: in a copy of the model give each call a layer of its own"
             )
         check_plain(trace.names[module], module)
         trace.outputs[module] = output
@@ -171,7 +174,8 @@ def tracing(
             if not linear or inputs[0] is not trace.outputs.get(modules[linear]):
                 raise ValueError(
                     f"the batch norm {name!r} does not follow a convolution or linear layer directly, so "
-                    "relevance propagation cannot merge it: there is no rule for this architecture"
+                    "relevance propagation cannot merge it, and there is no rule for this architecture: use "
+                    "a method without such rules, such as input_x_gradient or integrated_gradients"
                 )
         return check
 

@@ -5,6 +5,7 @@
 - :mod:`~contrastlib.explainers.vit.attention`: computes attention as a matrix while the network runs
 - :mod:`~contrastlib.explainers.vit.blocks`: finds the blocks while the network runs
 - :mod:`~contrastlib.explainers.vit.tokens`: which tokens are patches, and which ones the head reads
+- :mod:`~contrastlib.explainers.vit.token_layers`: the layers that GradCAM of tokens explains
 - :mod:`~contrastlib.explainers.vit.methods`: GradCAM of tokens, attention rollout and attention times
   gradient
 """

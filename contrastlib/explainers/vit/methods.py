@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from contrastlib._choices import check_choice
-from contrastlib.autograd import ForwardPass
 from contrastlib.explainers.explainer import register
 from contrastlib.explainers.vit.forward_pass import TokensPass
+from contrastlib.explainers.vit.token_layers import another_layer, check_pass, token_layer, tokens_of
 from contrastlib.explainers.vit.tokens import Patches, shares
 
 PUBLISHED = {"gradients": "reversed", "normalise": "transposed", "negatives": "clip", "discard_ratio": 0.9}
@@ -65,16 +65,17 @@ def vit_gradcam(
             norm, or the output of the block. Or the name of a layer that ``vit_forward`` was asked to record,
             whose output is (B, T, D) or (B, h, w, D). If None, it is "norm" of the last block. In networks
             that attend within windows, whose head reads the patches (Swin), it is the output of the last
-            block. Where the head reads the class token, the output of the last block has no map: the gradient
-            at every patch is 0.
+            block. If the last block has neither, it is the last layer before it.
         relu: Whether negative values are set to 0. The map is linear in w if they are not.
 
     Returns:
         Maps (B, h, w) or (N, B, h, w), in the unit of the score <w, y>.
 
     Raises:
-        ValueError: There is no such layer, its output is not (B, T, D) or (B, h, w, D), it cannot be told
-            which tokens are patches, or the record is not one of ``vit_forward``.
+        ValueError: There is no such layer, its output is not (B, T, D) or (B, h, w, D), it has a single
+            patch, it cannot be told which tokens are patches, no gradient reaches the patches (as in the
+            output of the last block, if the head reads the class token), or the record is not one of
+            ``vit_forward``.
 
     >>> from torchvision.models import VisionTransformer
     >>> from contrastlib.explainers.vit import vit_forward
@@ -83,13 +84,19 @@ def vit_gradcam(
     >>> vit_gradcam(record, torch.eye(1000)[[1, 2, 3]], "norm.0").shape
     torch.Size([3, 4, 4])
     """
-    layer = _layer(record, layer)
-    activations, gradients = record.activations[layer], record.pull_back(cotangent)[layer]
-    if activations.ndim == 4:
-        patches = Patches(0, *_grid(layer, activations, record.size))
-        activations, gradients = activations.flatten(1, 2), gradients.flatten(-3, -2)
-    else:
-        patches = record.patches(activations.shape[1])
+    layer = token_layer(record, layer)
+    if record.activations[layer].shape[1:-1].numel() == 1:
+        raise ValueError(
+            f"layer {layer!r} has a single token for images of {record.size[0]} x {record.size[1]}, so its "
+            f"map is one number: enlarge the images{another_layer(record, cotangent)}"
+        )
+    patches, activations, gradients = tokens_of(record, layer, cotangent)
+    if gradients.any() and not gradients[..., patches.tokens, :].any():
+        raise ValueError(
+            f"no gradient reaches the patches of layer {layer!r}: the head reads other tokens of it, or its "
+            "tokens are padded. Use a method of the pixels (gradient, input_x_gradient)"
+            f"{another_layer(record, cotangent)}"
+        )
     weights = gradients[..., patches.tokens, :].mean(dim=-2)
     maps = patches.on_grid(torch.einsum("...bd,bjd->...bj", weights, activations))
     return maps.clamp(min=0) if relu else maps
@@ -246,50 +253,14 @@ def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
     return patches.on_grid(sum(read)).to(_dtype(record))
 
 
-def _check_pass(record: ForwardPass) -> None:
-    if not isinstance(record, TokensPass):
-        raise ValueError("this pass recorded no attention: make it with vit_forward(model, images)")
-
-
 def _check_all_attend(record: TokensPass) -> None:
     """Raise an error unless each block has attention between all tokens of an image."""
-    _check_pass(record)
+    check_pass(record)
     if record.partial:
         raise ValueError(
             f"{record.partial}, so that products and sums of the attention of all blocks are not defined: "
             "use vit_gradcam, or a method of the input space (gradient, input_x_gradient)"
         )
-
-
-def _layer(record: TokensPass, layer: str | None) -> str:
-    """Return the name of a layer with tokens; the default one for None."""
-    _check_pass(record)
-    layers = [name for name in record.activations if not name.startswith("attention.")]
-    layer = layer or _default_layer(record)
-    if layer not in layers:
-        raise ValueError(f"this Transformer has no layer {layer!r}; choose one of {', '.join(layers)}")
-    if record.activations[layer].ndim not in (3, 4):
-        raise ValueError(
-            f"layer {layer!r} gives {tuple(record.activations[layer].shape)}, not tokens (B, T, D): "
-            "choose another"
-        )
-    return layer
-
-
-def _default_layer(record: TokensPass) -> str:
-    last, windows = record.depth - 1, any(f"norm.{i}" not in record.activations for i in range(record.depth))
-    return f"block.{last}" if windows and len(record.reading.rows) > 1 else f"norm.{last}"
-
-
-def _grid(layer: str, tokens: Tensor, size: torch.Size) -> tuple[int, int]:
-    """Return the height and width of tokens (B, h, w, D), which have the proportions of the images."""
-    height, width = tokens.shape[1:3]
-    if abs(height * size[1] - width * size[0]) > max(size):
-        raise ValueError(
-            f"layer {layer!r} gives {tuple(tokens.shape)}, which is not (B, h, w, D) for images of "
-            f'{size[0]} x {size[1]}: if it is (B, channels, h, w), use method="gradcam" with this layer'
-        )
-    return height, width
 
 
 def _patches(record: TokensPass) -> Patches:

@@ -29,9 +29,9 @@ REFUSED = {
     ("efficientnet_b1", "deeplift"): GATED,
     ("efficientnet_b1", "guided_backpropagation"): "no ReLU ran in Classifier.*use gradient instead",
     ("densenet161", "lrp"): "batch norm 'network.features.denseblock1.denselayer1.norm1' does not follow",
-    ("mobilenet_v3_small", "lrp"): r"no rule for an operation of Classifier \(Hardswish\)",
-    ("mobilenet_v3_large", "lrp"): r"no rule for an operation of Classifier \(Hardswish\)",
-    ("efficientnet_b1", "lrp"): r"no rule for an operation of Classifier \(Silu\)",
+    ("mobilenet_v3_small", "lrp"): r"no rule for an operation of Classifier \(Hardswish in 'network.features.0.2' \(Hardswish\)\)",
+    ("mobilenet_v3_large", "lrp"): r"no rule for an operation of Classifier \(Hardswish in 'network.features.0.2' \(Hardswish\)\)",
+    ("efficientnet_b1", "lrp"): r"no rule for an operation of Classifier \(Silu in 'network.features.0.2' \(SiLU\)\)",
 }
 FULLGRAD = {"fullgrad": (1, 64, 64)}
 

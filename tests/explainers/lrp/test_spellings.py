@@ -3,8 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import nn
 
+import contrastlib
 from contrastlib import contrasts
 from contrastlib.explainers.lrp import lrp, propagation
 
@@ -154,3 +156,42 @@ def test_checkpointed_layers(images):
             torch.testing.assert_close(checkpointed(relevance), plain(relevance), **SAME)
     with pytest.raises(ValueError, match="CheckpointFunction: checkpoint with use_reentrant=False"):
         lrp(Checkpointed(True), pixels, lambda y: y)
+
+
+class Hidden(nn.Module):
+    """Operations without a rule that no module of PyTorch stands for."""
+
+    def __init__(self, operation):
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        self.gate, self.head = Operation(operation), nn.Linear(4 * 36, 5)
+
+    def forward(self, x):
+        return self.head(self.gate(self.features(x)).flatten(1))
+
+
+class Operation(nn.Module):
+    def __init__(self, operation):
+        super().__init__()
+        self.operation, self.inner = operation, nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return self.inner(self.operation(x) + x)
+
+
+@pytest.mark.parametrize("operation, kind", [
+    (lambda x: torch.tanh(x), "Tanh"), (lambda x: x.softmax(dim=1), "Softmax"), (lambda x: x * x.mean(), "Mul"),
+    (lambda x: nn.functional.layer_norm(x, x.shape[1:]), "NativeLayerNorm"),
+])
+def test_the_module_of_an_operation_without_a_rule_is_named(operation, kind):
+    with pytest.raises(ValueError, match=rf"\({kind}.* in 'gate' \(Operation\).*such as input_x_gradient") as raised:
+        contrastlib.explain(Hidden(operation), torch.rand(2, 3, 8, 8), 1, "lrp")
+    assert "features" not in str(raised.value)
+
+
+def test_the_norm_of_a_transformer_is_named():
+    net = torchvision.models.VisionTransformer(32, 8, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8)
+    with pytest.raises(ValueError, match=r"in '[\w.]+' \(\w+\)") as raised:
+        contrastlib.explain(net, torch.rand(1, 3, 32, 32), 1, "lrp")
+    assert "Use a method without such rules, such as input_x_gradient" in str(raised.value)
