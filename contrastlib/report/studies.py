@@ -167,7 +167,7 @@ precision_table = Study("precision_table", precision.softmax_gradients, "erratum
 integrated_readings = Study("integrated_readings", path_contrasts.compare, "erratum 8", 8)
 sign_steps = Study("sign_steps", corrections.sign_steps, "errata 1 and 2", 4)
 blur_draws = Study("blur_draws", corrections.blur_draws, "erratum 6", 16)
-path_and_product = Study("path_and_product", corrections.path_and_product, "erratum 9", 4)
+path_and_product = Study("path_and_product", corrections.path_and_product, "erratum 9", 4, version=2)
 mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
 pixels_of_the_wrong_sign = Study(
     "pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16
@@ -175,7 +175,7 @@ pixels_of_the_wrong_sign = Study(
 index_ranges = Study("index_ranges", statements.index_ranges, "erratum 29", 16)
 mean_and_clrp1 = Study("mean_and_clrp1", statements.mean_contrast_and_clrp1, "erratum 31", 8)
 overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 4 and 15", 16)
-xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
+xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16, version=2)
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
 
