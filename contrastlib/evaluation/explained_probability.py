@@ -38,7 +38,7 @@ def compare(
     if needs == "tokens pass":
         record = vit_forward(model, images, once=True)
     else:
-        layer = default_layer(model)
+        layer = default_layer(model, images)
         record = forward(model, images, [INPUT, layer], once=True)
         for name, each in select(needs=needs).items():
             at = INPUT if each.space == "pixels" else layer
