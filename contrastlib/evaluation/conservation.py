@@ -176,6 +176,49 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
     return pd.concat(rows, ignore_index=True)
 
 
+def boxes(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
+    """Compare the relevance maps of two boxes of the z^B rule of the first layer, for the predicted class.
+
+    One is the interval of the normalised values of each channel, -mean_c / std_c to (1 - mean_c) / std_c.
+    The other is one interval for all channels, from the lowest to the highest of these values, as in the
+    code of Gu et al. 2018: -2.1179 to 2.64 with the means and standard deviations of ImageNet (erratum 44).
+
+    Args:
+        model: A network with ``normalise``, see :class:`contrastlib.models.classifier.Normalise`.
+        images: Images (B, K, H, W) in [0, 1].
+        labels: Not used, because the class is the predicted one.
+
+    Returns:
+        One row for each image and method (LRP, CLRP1 and CLRP2), with similarity (cosine of the two maps,
+        summed over channels), and arrived, the sum of the map with one interval over that with an interval
+        for each channel.
+    """
+    mean, std = model.normalise.mean, model.normalise.std
+    low, high = -mean / std, (1 - mean) / std
+    one_interval = (low.min() * std + mean, high.max() * std + mean)
+    first, second = (
+        {name: phi.sum(dim=1).flatten(1).double() for name, phi in maps.items()}
+        for maps in (
+            relevance_maps(model, images, lambda y: y.argmax(dim=1), ["lrp", "clrp1", "clrp2"], box=box)
+            for box in ((0.0, 1.0), one_interval)
+        )
+    )
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "image": range(len(images)),
+                    "method": name,
+                    "similarity": torch.cosine_similarity(first[name], second[name]).numpy(force=True),
+                    "arrived": (second[name].sum(dim=1) / first[name].sum(dim=1)).numpy(force=True),
+                }
+            )
+            for name in first
+        ],
+        ignore_index=True,
+    )
+
+
 def medians(table: pd.DataFrame, value: str, away_from: float | None = None) -> pd.DataFrame:
     """Median of a column over images for each network, or its distance from a number.
 

@@ -23,6 +23,7 @@ from contrastlib.explainers import (
     gradient,
     input_x_gradient,
     integrated_gradients,
+    linear_approximation,
     upsample,
     xgradcam,
 )
@@ -141,7 +142,7 @@ def homogeneous(model: nn.Module) -> nn.Module:
 def path_and_product(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 32
 ) -> pd.DataFrame:
-    """Cosine of integrated gradients from black with input x gradient, for the predicted class (erratum 9).
+    """Cosine of integrated gradients from black with input x gradient, predicted class (errata 8 and 9).
 
     Args:
         model: As in :func:`contrastlib.explain`.
@@ -150,17 +151,23 @@ def path_and_product(
         steps: Number of points on the path.
 
     Returns:
-        One row for each image and network, with biases (True for the network as it is, False for
-        :func:`homogeneous`) and similarity (cosine).
+        One row for each image, network and explained output, with biases (True for the network as it is,
+        False for :func:`homogeneous`), explained ("y_t" or "p_t") and similarity (cosine).
     """
     tables = []
     for biases, network in ((True, model), (False, homogeneous(model))):
         passed = forward(network, images)
         target = passed.logits.argmax(dim=1)
-        path = integrated_gradients(network, images, lambda y, t=target: schemes.original(y, t), steps=steps)
-        product = input_x_gradient(passed, schemes.original(passed.logits, target))
-        similarity = torch.cosine_similarity(path.flatten(1), product.flatten(1)).numpy(force=True)
-        tables.append(pd.DataFrame({"image": range(len(images)), "biases": biases, "similarity": similarity}))
+        for explained, contrast in (("y_t", schemes.original), ("p_t", schemes.probability)):
+            path = integrated_gradients(
+                network, images, lambda y, f=contrast, t=target: f(y, t), steps=steps, contrast_at="path"
+            )
+            product = input_x_gradient(passed, contrast(passed.logits, target))
+            similarity = torch.cosine_similarity(path.flatten(1).double(), product.flatten(1).double())
+            tables.append(pd.DataFrame({
+                "image": range(len(images)), "biases": biases, "explained": explained,
+                "similarity": similarity.numpy(force=True),
+            }))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -266,8 +273,10 @@ def normalisers(
         layers: Names of layers. If empty, it is the default layer of the network.
 
     Returns:
-        One row for each image and layer, with similarity (cosine of the two maps) and negative_sums (share of
-        channels whose activations have a negative sum).
+        One row for each image and layer, with similarity (cosine of the two maps), negative_sums (share of
+        channels whose activations have a negative sum), and kept: the sum of the map with norm_1(a) over the
+        sum of activation times gradient, which the map with sum a keeps (the conservation axiom of Fu et al.
+        2020).
     """
     passed = forward(model, images, list(layers) or None, once=True)
     weights = schemes.weighted(passed.logits, passed.logits.argmax(dim=1))
@@ -275,8 +284,10 @@ def normalisers(
     for layer in passed.activations:
         maps = [xgradcam(passed, weights, layer, normaliser=name).flatten(1) for name in ("absolute", "sum")]
         sums = passed.activations[layer].sum(dim=(-2, -1))
+        whole = linear_approximation(passed, weights, layer).sum(dim=(-2, -1))
         tables.append(pd.DataFrame({
             "image": range(len(images)), "layer": layer,
+            "kept": (maps[0].sum(dim=1) / whole).double().numpy(force=True),
             "similarity": torch.cosine_similarity(*maps).numpy(force=True),
             "negative_sums": (sums < 0).double().mean(dim=1).numpy(force=True),
         }))

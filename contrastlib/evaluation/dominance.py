@@ -165,16 +165,18 @@ def relative_slopes(
 
 
 def more_alike_where_dominated(
-    table: pd.DataFrame, threshold: float = 0.1, resamples: int = 1000
+    table: pd.DataFrame, threshold: float = 0.1, resamples: int = 1000, value: str = "weighted"
 ) -> pd.DataFrame:
     """Mean cosine of weighted and original maps where p_2 <= threshold, minus that where p_2 > threshold.
 
     The two means are over different images, so the difference is not paired. Groups are resampled.
 
     Args:
-        table: A table of :func:`agreement`, of one method and one or more networks.
+        table: A table of :func:`agreement`, of one method and one or more networks, or another table with
+            network, group, p_2 and a column of cosines.
         threshold: Threshold of p_2.
         resamples: Number of bootstrap samples.
+        value: Name of the column of cosines.
 
     Returns:
         A row for each network that has images on both sides, with mean, low, high, images and groups.
@@ -184,7 +186,7 @@ def more_alike_where_dominated(
         over = (part["p_2"] <= threshold).to_numpy()
         if over.any() and not over.all():
             columns = np.stack(
-                [over * part["weighted"], over, ~over * part["weighted"], ~over], axis=1
+                [over * part[value], over, ~over * part[value], ~over], axis=1
             ).astype(float)
             low, high = interval(_gap(bootstrap(columns, part["group"].to_numpy(), resamples))[:, None])[:, 0]
             rows.append({"network": name, "mean": _gap(columns.mean(axis=0)), "low": low, "high": high,

@@ -27,6 +27,8 @@ METHOD_NAMES = ("linear_approximation", "gradcam", "xgradcam")
 BASELINES = ("blur", "zeros", "black", "mean")
 PAPERS_BASELINES = ("blur", "zeros", "mean")
 MASK_RULES = ("by_sign", "equal_as_coded", "equal_as_described")
+KEPT_SHARES = {"keep_10": 0.1, "keep_30": 0.3, "keep_50": 0.5}
+"""Mask rule -> share of the pixels of each map that it keeps, whatever their sign."""
 KEPT_SIGNS = ("positive", "negative")
 FIRST = ("predicted", "label")
 COLUMNS = ("method", "contrast", "rank", "mask_rule", "kept_sign", "masked", "image", "p_1", "p_2",
@@ -151,6 +153,9 @@ def masked_pixels(maps: Tensor, kept_sign: str, mask_rule: str) -> Tensor:
             - "equal_as_described" masks the n lowest (highest), n being the smallest number of pixels of the
               other sign. All maps then have the same number of masked pixels, and no pixel of the kept sign
               is masked.
+            - "keep_10", "keep_30" and "keep_50" keep that percentage of the pixels, the highest ones to keep
+              positive pixels and the lowest ones to keep negative pixels, and mask all others. Kept pixels
+              have the other sign where a map has fewer of the kept sign.
 
     Returns:
         A boolean mask (N, H, W), True where a pixel is masked.
@@ -164,15 +169,18 @@ def masked_pixels(maps: Tensor, kept_sign: str, mask_rule: str) -> Tensor:
     <BLANKLINE>
             [[False, False, False,  True]]])
     """
-    if kept_sign not in KEPT_SIGNS or mask_rule not in MASK_RULES:
+    rules = (*MASK_RULES, *KEPT_SHARES)
+    if kept_sign not in KEPT_SIGNS or mask_rule not in rules:
         raise ValueError(
-            f"kept_sign must be one of {KEPT_SIGNS} and mask_rule one of {MASK_RULES}, "
+            f"kept_sign must be one of {KEPT_SIGNS} and mask_rule one of {rules}, "
             f"got {kept_sign!r} and {mask_rule!r}"
         )
     against = maps if kept_sign == "negative" else -maps  # positive where the pixel may be masked
     if mask_rule == "by_sign":
         return against > 0
     flat = against.flatten(1)
+    if mask_rule in KEPT_SHARES:
+        return _highest(flat, flat.shape[1] - round(KEPT_SHARES[mask_rule] * flat.shape[1])).view_as(maps)
     kept_count, other_count = (flat < 0).sum(dim=1), (flat > 0).sum(dim=1)
     if mask_rule == "equal_as_described":
         count = int(other_count.min())

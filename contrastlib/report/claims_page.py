@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Finding, claims
+from contrastlib.report.corrections import of_claims
 from contrastlib.report.verdict_tables import KEY, PAPERS, SIGNS, effects, shown, title
 
 EXECUTED = Path("book") / "executed"
@@ -196,7 +197,10 @@ def _stated(record: Mapping) -> str:
 
 
 def _page(record: Mapping, folder: str) -> str:
-    return f"[{record['page'][3:].replace('_', ' ')}]({folder}/{record['page']}.ipynb)"
+    """Links to the page that tests a claim, and to the corrections that name it."""
+    page = f"[{record['page'][3:].replace('_', ' ')}]({folder}/{record['page']}.ipynb)"
+    errata = [f"[erratum {number}](#erratum-{number})" for number in of_claims().get(record["id"], ())]
+    return ", ".join([page, *errata])
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -18,6 +18,7 @@ from sphinx.config import Config
 
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
+from contrastlib.report.corrections_page import CorrectionsDirective, LetterDirective, write_corrections
 from contrastlib.report.download_note import complete_note, without_note
 from contrastlib.report.explainer_table import ExplainerTable
 from contrastlib.report.families_page import FamiliesTable
@@ -78,6 +79,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("claims", ClaimsDirective)
     app.add_role("verdict", VerdictRole())
     app.connect("build-finished", write_claims)
+    app.add_directive("corrections", CorrectionsDirective)
+    app.add_directive("letter", LetterDirective)
+    app.connect("build-finished", write_corrections)
     app.connect("build-finished", write_licences)
     app.connect("build-finished", complete_downloads)
     app.add_directive("contrast-table", ContrastTable)

@@ -34,10 +34,8 @@ MISSING = "missing"
 
 def watched() -> list[Path]:
     """Folders whose files a notebook can depend on or create."""
-    return [
-        *(REPOSITORY / name for name in ("contrastlib", "notebooks", "data", "book/claims", "book/executed")),
-        _data(),
-    ]
+    folders = "contrastlib", "notebooks", "data", "book/claims", "book/corrections", "book/executed"
+    return [*(REPOSITORY / name for name in folders), _data()]
 
 
 def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started: float) -> None:

@@ -22,16 +22,20 @@ from contrastlib.evaluation import (
     conservation,
     corrections,
     dominance,
+    explained_probability,
     fullgrad,
     homogeneity,
     masking,
+    overwritten,
     path_contrasts,
     perturbation,
     pointing_game,
     precision,
+    relevance_entering,
     relevance_flow,
     relevance_mass,
     similarity,
+    statements,
     three_classes,
     transformers,
 )
@@ -100,6 +104,13 @@ sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, s
 map_statistics = Study("map_statistics", similarity.describe, f"{WANG}, sec. 5.2.1 in numbers", 16)
 differing_parts = Study("differing_parts", dataset_evaluations.energy_in_differing_parts, "ours", 16)
 masking_table = Study("masking_table", masking.relative_probabilities, f"{WANG}, sec. 5.2.2 and Table 1", 16)
+masking_at_equal_shares = Study(
+    "masking_at_equal_shares",
+    masking.relative_probabilities,
+    "erratum 13",
+    16,
+    GRADCAM | {"baselines": list(masking.PAPERS_BASELINES), "mask_rules": list(masking.KEPT_SHARES)},
+)
 dominated_masking = Study(  # images with p_2 <= 0.1
     "dominated_masking",
     masking.relative_probabilities,
@@ -145,6 +156,7 @@ ablation_table = Study(
     "ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8, {"methods": ABLATED})
 relevance_received = Study("relevance_received", relevance_flow.received, f"{GU}, sec. 3.2", 30)
 homogeneous_maps = Study("homogeneous_maps", homogeneity.compare, f"{WANG}, sec. 4", 2)
+entering_relevance = Study("entering_relevance", relevance_entering.compare, f"{WANG}, sec. 4; {GU}", 4)
 two_objects = Study("two_objects", relevance_mass.of_objects, f"{GU}, sec. 5.1", 20)
 pointing = Study(
     "pointing", pointing_game.of_objects, f"{GU}, sec. 5.2 and Fig. 4", 20, {"methods": POINTING})
@@ -160,7 +172,12 @@ mean_factors = Study("mean_factors", corrections.mean_factors, "erratum 12", 16)
 pixels_of_the_wrong_sign = Study(
     "pixels_of_the_wrong_sign", corrections.pixels_of_the_wrong_sign, "erratum 13", 16
 )
+index_ranges = Study("index_ranges", statements.index_ranges, "erratum 29", 16)
+mean_and_clrp1 = Study("mean_and_clrp1", statements.mean_contrast_and_clrp1, "erratum 31", 8)
+overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 4 and 15", 16)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16)
+probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
+relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """All studies by name."""

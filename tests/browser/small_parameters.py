@@ -8,6 +8,7 @@ SMALL = {
     "04_masking": {"networks": {"birds_resnet": ["birds", 40]}, "threshold": 0.2},
     "05_corrections": {
         "images": 3, "blur_draws": 2, "path_images": 1, "choosing": BIRDS, "sure": BIRDS, "plain": {},
+        "hooked": {"birds_resnet": ["birds", 30, {"layers": ["network.layer3.1.bn2", "network.layer3.1"]}]},
         "scoring_models": {"birds_resnet": ["birds", 12, {"scoring_model": "birds_alexnet"}]},
     },
     "06_three_classes": {
@@ -24,6 +25,7 @@ SMALL = {
     "10_lrp": {
         "network": "birds_resnet", "pictures": 1, "networks": {"birds_resnet": ["birds", 2]}, "scenes": 10, "units": {},
         "ablated": {"birds_resnet": ["birds", 4, {"sizes": [9]}]}, "homogeneous": {}, "neurons": {},
+        "entering": {}, "random_networks": 1,
     },
     "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
     "12_your_picture": {"network": "birds_resnet", "classes": 3},

@@ -51,6 +51,7 @@ def test_page(visit, address):
     page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
     page.evaluate("() => Promise.allSettled(document.getAnimations().map(each => each.finished))")  # colours fade over
     assert_accessible(page, runOnly=["color-contrast"])  # a theme is its colours
+    page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert not overflow(page), f"sideways scrolling at {width} px"

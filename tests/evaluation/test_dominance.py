@@ -92,6 +92,8 @@ def test_maps_more_alike_where_a_class_dominates():
     assert row["mean"] == pytest.approx(both.loc[over, "weighted"].mean() - both.loc[~over, "weighted"].mean())
     assert 0.35 < row["low"] < row["mean"] < row["high"] < 0.45
     assert dominance.more_alike_where_dominated(table, threshold=0.25, resamples=10)["network"].tolist() == ["both", "split alone"]
+    renamed = dominance.more_alike_where_dominated(table.rename(columns={"weighted": "to_original"}), resamples=200, value="to_original")
+    assert renamed.equals(found)
 
 
 def test_which_maps_float32_changes():

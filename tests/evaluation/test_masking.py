@@ -105,6 +105,23 @@ def test_counts_on_random_maps():
     assert torch.equal(masks, masked_pixels(maps, "negative", "by_sign"))
 
 
+@pytest.mark.parametrize("mask_rule, share", masking.KEPT_SHARES.items())
+@pytest.mark.parametrize("kept_sign", masking.KEPT_SIGNS)
+def test_equal_shares_keep_the_ends_of_each_map(kept_sign, mask_rule, share):
+    maps = torch.randn(3, 7, 9, generator=torch.Generator().manual_seed(2)) + torch.tensor([-3.0, 0.0, 3.0])[:, None, None]
+    kept = ~masked_pixels(maps, kept_sign, mask_rule).flatten(1)
+    assert kept.sum(dim=1).tolist() == [round(share * 63)] * 3
+    for heat, stays in zip(maps.flatten(1) if kept_sign == "positive" else -maps.flatten(1), kept):
+        assert heat[stays].min() > heat[~stays].max()
+
+
+def test_equal_shares_in_the_table(model, images):
+    table = table_of(model, images, mask_rules=["keep_10", "keep_30", "keep_50"], baselines=["blur"])
+    shares = table[table["method"] != "blank"].groupby("mask_rule")["masked"].agg(["min", "max"])
+    for mask_rule, share in masking.KEPT_SHARES.items():
+        assert shares.loc[mask_rule].tolist() == pytest.approx([1 - share] * 2, abs=0.01)
+
+
 def test_unknown_rules():
     for kept_sign, mask_rule in [("both", "by_sign"), ("positive", "equal")]:
         with pytest.raises(ValueError, match="kept_sign must be one of.*mask_rule one of"):

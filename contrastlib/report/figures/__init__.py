@@ -5,6 +5,7 @@ page.
 """
 
 from contrastlib.report.figures import (
+    correction_effects,
     correction_results,
     corrections,
     cost,
@@ -14,11 +15,15 @@ from contrastlib.report.figures import (
     input_space,
     lrp,
     lrp_conservation,
+    lrp_effects,
+    lrp_entering,
     lrp_maps,
     lrp_shared,
     map_images,
     maps,
     masking,
+    masking_shares,
+    overwritten,
     theory,
     three_classes,
     transformers,
@@ -29,6 +34,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "correction_effects",
     "correction_results",
     "corrections",
     "cost",
@@ -40,11 +46,15 @@ __all__ = [
     "input_space",
     "lrp",
     "lrp_conservation",
+    "lrp_effects",
+    "lrp_entering",
     "lrp_maps",
     "lrp_shared",
     "map_images",
     "maps",
     "masking",
+    "masking_shares",
+    "overwritten",
     "theory",
     "three_classes",
     "transformers",

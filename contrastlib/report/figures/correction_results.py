@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import choices, dominance, masking, masking_effects
+from contrastlib.explainers import EXPLAINERS
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals
 from contrastlib.report.verdict_tables import spread, title
@@ -25,7 +26,7 @@ def rollout_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         rows = table[(table["map"] == name) & (table["contrast"] == "probability")]
         return spread(rows.groupby("network")["to_repaired"].mean().to_dict(), ".2f")
 
-    return "**Effect.** Cosine with the repaired map: " + "; ".join(
+    return "Cosine with the repaired map: " + "; ".join(
         f"{words} {cosine(table, name)}" for table in measured.values() for name, words in ROLLOUTS.items()
     ) + ". More on the [page of Transformers](09_transformers.ipynb#gwar-errors)."
 
@@ -41,7 +42,7 @@ def fullgrad_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         )
 
     return (
-        "**Effect.** Negative area with $\\psi$ the identity: "
+        "Negative area with $\\psi$ the identity: "
         + "; ".join(
             f"{scale} {area(table, 'identity')}, with none of the bias terms {area(table, 'input only')}"
             for scale, table in measured.items()
@@ -66,9 +67,30 @@ def dominance_in_words(
         rows = table[(table["p_2"] <= 0.1) & (table["method"] == "gradcam")]
         alike.append(f"{scale} {spread(rows.groupby('network')['weighted'].mean().to_dict(), '.2f')}")
     return (
-        "**Effect.** Within images the norm of the gradient grows with the logit (interval above 0): "
+        "Within images the norm of the gradient grows with the logit (interval above 0): "
         f"{'; '.join(parts)}. Cosine of weighted and original GradCAM where one class dominates ($p_2 \\leq "
         f"0.1$): {'; '.join(alike)}."
+    )
+
+
+def receptive_fields_in_words(sides: pd.Series) -> str:
+    """Effect of erratum 39: sides of the receptive fields of VGG-16, by layer."""
+    return "Side of the receptive field of a unit of VGG-16, in pixels: " + ", ".join(
+        f"`features.{layer}` {side}" for layer, side in sides.items()
+    ) + "."
+
+
+def probability_maps_in_words(measured: pd.DataFrame) -> str:
+    """Effect of erratum 40: cosines of the maps of p_t and of its log-odds, by method."""
+    least = measured.groupby(["linear", "method"])["similarity"].agg(["mean", "min"])
+    others = "; ".join(
+        f"{EXPLAINERS[name].title} {row['mean']:.3f} ({row['min']:.3f})"
+        for name, row in least.loc[False].iterrows()
+    )
+    return (
+        f"Cosine of the map of $p_t$ with that of its log-odds: at least {least.loc[True, 'min'].min():.6f} "
+        f"for the {len(least.loc[True])} methods that are linear in the cotangent. For the others, mean "
+        f"(least): {others}."
     )
 
 
@@ -111,7 +133,7 @@ def confound_in_words(masked: Mapping[str, pd.DataFrame], resamples: int) -> str
             )
             smaller, count = smaller + (equal["mean"] < sign["mean"]), count + 1
     return (
-        "**Effect.** *Weighted* minus *original*, GradCAM, $t_1$, positive pixels kept, mean of the three "
+        "*Weighted* minus *original*, GradCAM, $t_1$, positive pixels kept, mean of the three "
         "baselines, and the shares that the *original* and the *weighted* map mask:\n\n"
         + "\n".join(lines)
         + f"\n\nThe difference is smaller at equal counts in {smaller} of {count} networks."
@@ -126,7 +148,7 @@ def duals_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         )
 
     return (
-        "**Effect.** Cosine of the two maps: "
+        "Cosine of the two maps: "
         + "; ".join(
             f"{scale} {cosine(table, 'clrp1, clrp1_coded')}, and of CLRP1 and CLRP2 "
             f"{cosine(table, 'clrp1, clrp2')}"
@@ -184,7 +206,7 @@ def threshold_in_words(found: pd.DataFrame) -> str:
         f"{row['sum']} of {row['size']} at {threshold:g}" for threshold, row in above.iterrows()
     )
     return (
-        f"**Effect.** All means are on the claimed side at thresholds of {', '.join(as_claimed) or 'none'}. "
+        f"All means are on the claimed side at thresholds of {', '.join(as_claimed) or 'none'}. "
         f"Of the intervals lie above 0: {counts}. The rows hold different networks, since those with fewer "
         "than ten images drop out, so that their means are not comparable with each other."
     )

@@ -68,7 +68,7 @@ def clamp_in_words(steps: pd.DataFrame, resamples: int) -> str:
     most = differences.loc[[differences["mean"].abs().idxmax()]]
     printed = steps[steps["form"] == "printed clamp"].groupby("iterations")["outside"].mean().max()
     return (
-        f"**Effect.** {printed:.1%} of the values leave $[0,1]$. The mean change of $p_t$ differs by at most "
+        f"{printed:.1%} of the values leave $[0,1]$. The mean change of $p_t$ differs by at most "
         f"{intervals(most, '+.4f').item()} (printed − corrected). Measured on one network with *weighted* "
         "steps."
     )
@@ -118,7 +118,7 @@ def epsilon_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         return "; ".join(f"{source} {means.min():.2f} to {means.max():.2f}" for source, means in ends.items())
 
     return (
-        "**Effect.** Tripling $\\epsilon$ multiplies the gain in $p_t$, which saturates, as follows: "
+        "Tripling $\\epsilon$ multiplies the gain in $p_t$ as follows: "
         f"{between('p_t')}. For the gain in $y_t$, which has no bound, the ratios are: {between('y_t')}."
     )
 
@@ -130,25 +130,13 @@ def header_table(masked: pd.DataFrame) -> Styler:
     return table.style.format("{:.3f}").set_uuid("header")
 
 
-def published_header() -> str:
-    """The published value under the header p_t1, in Markdown."""
-    quoted = published("blurring_masking").query(
-        "paper == 'wang2022' and dataset == 'CUB-200' and target == 't1'"
-    )
-    value = quoted["unmodified_relative_probability"].iloc[0]
-    return (
-        f"**Effect.** The published value for CUB-200 is {value:.2f}. Read by its header it would belong in "
-        "the left column."
-    )
-
-
 def blur_in_words(draws: pd.DataFrame) -> str:
     """Effect of erratum 6 in Markdown: standard deviations caused by the blur and by sampling."""
     if draws.empty:
         return "None of these drawings has $p_2 > 0.1$: take more of them."
     errors = correction_tables.blur_errors(draws)
     return (
-        f"**Effect**, on the {errors['images']:.0f} drawings with $p_2 > 0.1$: a fresh $\\sigma$ for each "
+        f"On the {errors['images']:.0f} drawings with $p_2 > 0.1$: a fresh $\\sigma$ for each "
         f"image, as in the code, moves the cell by {errors['own_sigma']:.4f} (standard deviation), one "
         f"$\\sigma$ for the whole table by {errors['one_sigma']:.4f}, and the choice of images by "
         f"{errors['sampling']:.4f} (standard error). The last is "
@@ -167,7 +155,7 @@ def readings_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         return "; ".join(f"{scale} {spread(each.to_dict(), '.2f')}" for scale, each in means.items())
 
     return (
-        "**Effect.** Mean cosine of the weighted contrast of integrated gradients with the integrated "
+        "Mean cosine of the weighted contrast of integrated gradients with the integrated "
         f"gradients of $p_t$: {between('probability')}; with those of the log-odds: {between('log-odds')}. "
         "Measured on the [theory page](01_theory.ipynb)."
     )
@@ -177,12 +165,11 @@ def product_table(compared: pd.DataFrame) -> Styler:
     """Erratum 9: cosines of integrated gradients with input x gradient, with and without biases."""
     names = {True: "as it is", False: "biases, means and shifts 0"}
     table = (
-        compared.groupby("biases")["similarity"]
+        compared.groupby(["explained", "biases"])["similarity"]
         .agg(["mean", "min", "max"])
-        .reindex(list(names))
-        .rename(index=names)
+        .rename(index=names, level="biases")
     )
-    return table.rename_axis(index="network").style.format("{:.4f}").set_uuid("homogeneous")
+    return table.rename_axis(index=["explained", "network"]).style.format("{:.4f}").set_uuid("homogeneous")
 
 
 def lost_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
@@ -328,7 +315,7 @@ def baseline_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
             f"{scale}, the interval of the difference leaves out 0 in {apart} of {len(shift)} networks; the "
             f"largest is {intervals(most).item()} ({title(most['network'].item())})"
         )
-    return f"**Effect** on the advantage of *weighted*: {'; '.join(parts)}."
+    return f"On the advantage of *weighted*: {'; '.join(parts)}."
 
 
 def area_table(areas: Mapping[str, pd.DataFrame]) -> Styler:
@@ -353,19 +340,23 @@ def area_in_words(areas: Mapping[str, pd.DataFrame]) -> str:
         f"{stage.removeprefix('+ ')} {spread(each.to_dict(), '.1%')}" for stage, each in stages.items()
     )
     return (
-        f"**Effect.** Negative area of *original* maps: {words}. More than half is negative in "
+        f"Negative area of *original* maps: {words}. More than half is negative in "
         f"{int((original > 0.5).sum())} of the {len(original)} rows."
     )
 
 
 def normaliser_table(normalisers: pd.DataFrame, layers: list[str]) -> Styler:
-    """Erratum 16: cosine of XGradCAM with both normalisers, layer by layer."""
-    table = normalisers.groupby("layer")[["similarity", "negative_sums"]].mean().loc[layers]
-    table = table.rename(
-        columns={"similarity": "cosine of the two maps", "negative_sums": "channels with a negative sum"}
-    )
-    return table.style.format(
-        {"cosine of the two maps": "{:.3f}", "channels with a negative sum": "{:.1%}"}
+    """Erratum 16: XGradCAM with both normalisers, layer by layer: cosine, negative sums, and what is kept."""
+    by_layer = normalisers.groupby("layer")
+    table = by_layer[["similarity", "negative_sums"]].mean().join(by_layer["kept"].median()).loc[layers]
+    columns = {
+        "similarity": ("cosine of the two maps", "{:.3f}"),
+        "negative_sums": ("channels with a negative sum", "{:.1%}"),
+        "kept": ("sum of the map with ‖a‖₁ / Σ a ∂y, median", "{:+.2f}"),
+    }
+    formats = dict(columns.values())
+    return table.rename(columns={key: words for key, (words, _) in columns.items()}).style.format(
+        formats
     ).set_uuid("normaliser")
 
 

@@ -127,11 +127,12 @@ def difference_map(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figu
     return finished(figure)
 
 
-def advantage_table(advantages: Mapping[str, pd.DataFrame]) -> Styler:
+def advantage_table(advantages: Mapping[str, pd.DataFrame], rules: Mapping[str, str] = RULES) -> Styler:
     """Advantages of weighted maps for each scale, with a column for each mask rule.
 
     Args:
         advantages: Scale -> table of :func:`contrastlib.evaluation.masking_effects.mean_advantages`.
+        rules: Mask rule -> its title.
 
     Returns:
         The formatted table.
@@ -144,11 +145,11 @@ def advantage_table(advantages: Mapping[str, pd.DataFrame]) -> Styler:
         cell=[_advantage(row) for row in table.itertuples()],
     )
     wide = table.pivot(index=["scale", "kept", "network", "target"], columns="mask_rule", values="cell")[
-        list(RULES)
-    ].rename(columns=RULES)
+        list(rules)
+    ].rename(columns=rules)
     return wide.sort_index(
         level=["scale", "kept"], ascending=[True, False], sort_remaining=False
-    ).style.set_uuid("advantage")
+    ).style.set_uuid(f"advantage-{'-'.join(rules)}")
 
 
 def left_in_words(measured: Mapping[str, pd.DataFrame]) -> str:

@@ -15,9 +15,12 @@ from contrastlib.report.figures.shared import finished, intervals
 from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
-RATES = {"equal": "equal learning rates", "doubled": "the sigmoid's rate doubled"}
+RATES = {
+    "equal": "equal learning rates", "twice as long": "equal rates, the sigmoid trained twice as long",
+    "doubled": "the sigmoid's rate doubled",
+}
 GRADIENTS = {"weighted": "weighted contrast", "softmax": "back-propagated from $p_t$"}
-COLOURS = ("#b2182b", "#1b7837")
+COLOURS = ("#b2182b", "#2166ac", "#1b7837")
 SIZE = (6.5, 2.8)
 LOST = {
     "images": "{:d}", "median log-odds": "{:.1f}", "direction lost": "{:.1%}", "target's term 0": "{:.1%}",
@@ -67,7 +70,7 @@ def gaps(table: pd.DataFrame) -> Styler:
 def direction_curves(curve: pd.DataFrame) -> Figure:
     """Figure of :func:`contrastlib.evaluation.precision.direction_curve`, with a line for each gradient."""
     figure, ax = _axes("log-odds of the target, log(p$_t$ / (1 − p$_t$))", "cosine with the exact direction")
-    for (contrast, label), colour in zip(reversed(GRADIENTS.items()), COLOURS):
+    for (contrast, label), colour in zip(reversed(GRADIENTS.items()), COLOURS[::2]):
         part = curve[curve["contrast"] == contrast]
         ax.plot(part["log_odds"], part["cosine"], label=f"{label}, float32", color=colour, linewidth=2)
     ax.set(ylim=(0, 1.05))

@@ -1,0 +1,232 @@
+"""Corrections in the book: the page of corrections, the letters to the authors, and ``corrections.json``.
+
+All are made from the records of :mod:`contrastlib.report.corrections` and from the effects in the outputs of
+the executed notebooks, so that a page and the notebook it links to show the same numbers. In a page written
+in Markdown::
+
+    ```{corrections}
+    ```
+    ```{corrections} summary
+    ```
+    ```{letter} wang2022
+    ```
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib.report.claims_page import EXECUTED, SCALES, executed_claims, finding
+from contrastlib.report.corrections import (
+    STATUSES,
+    Correction,
+    Paper,
+    corrections,
+    executed_effects,
+    papers,
+    paragraph,
+)
+from contrastlib.report.verdict_tables import PAPERS, shown
+
+Effects = Mapping[str, Sequence[str]]
+OPENING = """:::{{note}}
+This letter has not been sent. It is printed here so that it can be corrected first. Replies would be printed
+below it, unabridged.
+:::
+
+Dear {authors},
+
+we have recomputed *{title}*. Thank you for a paper that can be checked. Below is what we would print about
+it. Each entry links to its proof, its measured effect and the lines of code in question. Please tell us where
+we are wrong, and where we are unfair.
+
+**All of it in one command**, in a clone of this report:
+
+```bash
+make install
+.venv/bin/python -m pytest {tests}
+```"""
+
+
+def row(correction: Correction, effects: Effects, verdicts: Sequence[str], folder: str) -> str:
+    """A correction as a section that a reader opens, in Markdown.
+
+    Args:
+        correction: The record.
+        effects: Page -> texts, as from :func:`~contrastlib.report.corrections.executed_effects`.
+        verdicts: Items of :func:`verdicts_of`.
+        folder: Folder of the executed notebooks, relative to the page.
+
+    Returns:
+        The section.
+    """
+    classes = f"correction paper-{correction.paper} status-{slug(correction.status)}"
+    where = ", ".join(filter(None, [PAPERS[correction.paper], correction.section, correction.equation]))
+    parts = [f"**Where.** {where}"]
+    parts += [paragraph(name, text) for name, text in _texts(correction, effects, verdicts)]
+    title = f"{correction.number}. {correction.title} [{where}]{{.where}} [{correction.status}]{{.status}}"
+    body = linked("\n\n".join(parts), folder)
+    options = f":name: {correction.anchor}\n:class-container: {classes}"
+    return f"::::::{{dropdown}} {title}\n{options}\n\n{body}\n::::::\n"
+
+
+def summary(every: Mapping[int, Correction]) -> str:
+    """Table in Markdown with the number of corrections of each paper by status."""
+    counts = Counter((each.paper, each.status) for each in every.values())
+    keys = [key for key in PAPERS if any(paper == key for paper, _ in counts)]
+    rows = [[PAPERS[key], *(str(counts[key, status]) for status in STATUSES)] for key in keys]
+    return _table(["paper", *STATUSES], rows)
+
+
+def letter(paper: Paper) -> str:
+    """Letter to the authors of a paper in Markdown.
+
+    Args:
+        paper: The paper with its corrections.
+
+    Returns:
+        The letter: what was found by status, how to check it, and what is asked.
+    """
+    parts = [OPENING.format(authors=paper.authors, title=paper.title, tests=paper.tests)]
+    for status, meaning in STATUSES.items():
+        found = [each for each in paper.corrections if each.status == status]
+        if found:
+            parts.append(f"**{status.capitalize()}.** {meaning}")
+            parts.append("\n".join(_item(each) for each in found))
+    parts.append(f"**What we have not read.** {paper.not_read}")
+    parts.append("**What we ask.**\n\n" + "\n".join(f"1. {ask}" for ask in paper.asks))
+    parts.append("The authors of this report")
+    return linked("\n\n".join(parts), "../executed")
+
+
+def verdicts_of(correction: Correction, records: Mapping[str, Mapping]) -> list[str]:
+    """Verdicts on the claims of a correction as items of a list in Markdown.
+
+    Args:
+        correction: The record.
+        records: As from :func:`contrastlib.report.claims_page.executed_claims`.
+
+    Returns:
+        A text for each claim.
+
+    Raises:
+        ValueError: The correction names a claim that does not exist.
+    """
+    items = []
+    for name in correction.claims:
+        if name not in records:
+            raise ValueError(f"erratum {correction.number}: no claim has the id {name!r}")
+        record = records[name]
+        words = [f"{scale} {shown(found)}" for scale in SCALES if (found := finding(record, scale))]
+        items.append(f"{record['text']} {'; '.join(words)} ([page]({record['page']}.ipynb))")
+    return items
+
+
+def linked(text: str, folder: str) -> str:
+    """Text with its links to notebooks relative to another page.
+
+    >>> linked("[three](06_three_classes.ipynb), [one](05_corrections.ipynb#erratum-1)", "executed")
+    '[three](executed/06_three_classes.ipynb), [one](#erratum-1)'
+    """
+    text = re.sub(r"\]\(\d\d_\w+\.ipynb#([\w-]+)\)", r"](#\1)", text)
+    return re.sub(r"\]\((\d\d_\w+\.ipynb)\)", rf"]({folder}/\1)", text)
+
+
+def slug(status: str) -> str:
+    """A status as the name of a class.
+
+    >>> slug("error in an equation")
+    'error-in-an-equation'
+    """
+    return status.replace(" ", "-")
+
+
+class CorrectionsDirective(SphinxDirective):
+    """All corrections as sections that open, or their numbers by status ("summary")."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the sections. Called by Sphinx."""
+        if self.arguments == ["summary"]:
+            return self.parse_text_to_nodes(summary(corrections()))
+        if self.arguments:
+            raise self.error(f"{{corrections}} takes nothing or summary, not {self.arguments[0]!r}")
+        folder = Path(self.env.srcdir) / EXECUTED
+        measured, records = executed_effects(folder), executed_claims(folder)
+        rows = [
+            row(each, measured[number], verdicts_of(each, records), "executed")
+            for number, each in corrections().items()
+        ]
+        box = nodes.container(classes=["corrections"])
+        box += self.parse_text_to_nodes("\n".join(rows))
+        return [box]
+
+
+class LetterDirective(SphinxDirective):
+    """The letter to the authors of a paper, which the argument names."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the letter. Called by Sphinx."""
+        if self.arguments[0] not in papers():
+            raise self.error(f"{{letter}} takes one of {', '.join(papers())}, not {self.arguments[0]!r}")
+        return self.parse_text_to_nodes(letter(papers()[self.arguments[0]]))
+
+
+def write_corrections(app: Sphinx, error: Exception | None) -> None:
+    """Write ``corrections.json`` to the folder of the pages of the book."""
+    of_the_book = (Path(app.srcdir) / "book" / "corrections").exists()
+    if error is None and app.builder.format == "html" and of_the_book:
+        measured = executed_effects(Path(app.srcdir) / EXECUTED)
+        records = [asdict(each) | {"effects": measured[number]} for number, each in corrections().items()]
+        text = json.dumps(records, indent=1, ensure_ascii=False)
+        (Path(app.outdir) / "corrections.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) -> list[tuple[str, str]]:
+    """Names and texts of the paragraphs of a row. Empty texts are left out."""
+    effect = "\n\n".join(
+        f"{text} ([measured here]({page}.ipynb))" for page, texts in effects.items() for text in texts
+    )
+    code = "\n".join(
+        f"- [{place.repository} {place.commit[:7]}, {place.file}, line {place.line}]({place.address}): "
+        f"{place.shows}"
+        for place in correction.code
+    )
+    tests = " \\\n  ".join(["", *correction.tests])
+    command = f"```bash\n.venv/bin/python -m pytest{tests}\n```"
+    texts = [
+        ("Printed", correction.printed),
+        ("Corrected" if correction.status != "holds" else "What holds", correction.corrected),
+        ("Why", correction.derivation),
+        ("Published numbers", f"{correction.published_numbers}. {correction.published_why}"),
+        ("Measured effect", "\n\n".join([effect, *(f"- {item}" for item in verdicts)]).strip()),
+        ("Not measured", correction.unmeasured),
+        ("Consequence", correction.consequence),
+        ("Code", code),
+        ("First seen by", correction.credit),
+        ("Not read", correction.not_read),
+        ("Check it", command if correction.tests else ""),
+    ]
+    return [(name, text) for name, text in texts if text]
+
+
+def _item(correction: Correction) -> str:
+    where = ", ".join(filter(None, [correction.section, correction.equation]))
+    link = f"[{correction.number}. {correction.title}](#{correction.anchor})"
+    return f"- {link} ({where}). {correction.consequence}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
