@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from numbers import Number
 
 from torch import Tensor, nn
 from torch.autograd.graph import Node
@@ -115,9 +116,10 @@ def _unchanged(below: tuple, above: tuple) -> tuple:
 
 def _is_scaling(node: Node, kind: str) -> bool:
     """Tell whether a node multiplies an activation by a positive number, or divides it by one."""
-    if kind not in ("Mul", "Div") or node.next_functions[1][0] is not None:
+    if kind not in ("Mul", "Div") or any(source is not None for source, _ in node.next_functions[1:]):
         return False
-    return node._saved_other.numel() == 1 and node._saved_other.item() > 0
+    factor = node._saved_other  # a number where the operation takes no tensor
+    return factor > 0 if isinstance(factor, Number) else factor.numel() == 1 and factor.item() > 0
 
 
 def _is_merged(node: Node, kind: str) -> bool:

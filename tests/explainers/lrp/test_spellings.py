@@ -195,3 +195,16 @@ def test_the_norm_of_a_transformer_is_named():
     with pytest.raises(ValueError, match=r"in '[\w.]+' \(\w+\)") as raised:
         contrastlib.explain(net, torch.rand(1, 3, 32, 32), 1, "lrp")
     assert "Use a method without such rules, such as input_x_gradient" in str(raised.value)
+
+
+@pytest.mark.parametrize("divide", [False, True])
+def test_a_factor_that_is_a_number_scales(divide):
+    """Fused functions of PyTorch multiply by numbers and not by tensors."""
+    torch.manual_seed(0)
+    scale = torch.ops.aten.div.Scalar if divide else torch.ops.aten.mul.Scalar
+    image, nets = torch.rand(1, 3, 8, 8), [Hidden(lambda x: x * 1.0).eval(), Hidden(lambda x: scale(x, 1.0)).eval()]
+    nets[1].load_state_dict(nets[0].state_dict())
+    one, other = (contrastlib.explain(net, image, 1, "lrp") for net in nets)
+    torch.testing.assert_close(one, other)
+    with pytest.raises(ValueError, match="no rule"):
+        contrastlib.explain(Hidden(lambda x: scale(x, -1.0)), image, 1, "lrp")
