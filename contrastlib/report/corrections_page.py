@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import indent
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -45,9 +46,10 @@ below it, unabridged.
 
 Dear {authors},
 
-we have recomputed *{title}*. Thank you for a paper that can be checked. Below is what we would print about
-it. Each entry links to its proof, its measured effect and the lines of code in question. Please tell us where
-we are wrong, and where we are unfair.
+we have recomputed what we could of your paper, *{title}*. Thank you for a paper that can be checked. Below is
+what we found, what it means, and whether published numbers depend on it. Each entry links to the printed
+form, the proof, the measured effect and the lines of code in question. Please tell us where we are wrong,
+and where we are unfair.
 
 **All of it in one command**, in a clone of this report:
 
@@ -208,7 +210,7 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
     command = f"```bash\n.venv/bin/python -m pytest{tests}\n```"
     texts = [
         ("Printed", correction.printed),
-        ("Corrected" if correction.status != "holds" else "What holds", correction.corrected),
+        (_corrected(correction), correction.corrected),
         ("Why", correction.derivation),
         ("Published numbers", f"{correction.published_numbers}. {correction.published_why}"),
         ("Measured effect", "\n\n".join([effect, *(f"- {item}" for item in verdicts)]).strip()),
@@ -222,10 +224,22 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
     return [(name, text) for name, text in texts if text]
 
 
+def _corrected(correction: Correction) -> str:
+    """Name of the paragraph with the corrected form."""
+    return "Corrected" if correction.status != "holds" else "What holds"
+
+
 def _item(correction: Correction) -> str:
+    """Item of a letter: place, corrected form, consequence, and whether published numbers depend on it."""
     where = ", ".join(filter(None, [correction.section, correction.equation]))
     link = f"[{correction.number}. {correction.title}](#{correction.anchor})"
-    return f"- {link} ({where}). {correction.consequence}"
+    texts = {
+        _corrected(correction): correction.corrected,
+        "Consequence": correction.consequence,
+        "Published numbers": f"{correction.published_numbers}. {correction.published_why}",
+    }
+    found = "\n\n".join(paragraph(name, text) for name, text in texts.items())
+    return f"- {link}: {where}.\n\n{indent(found, '  ')}\n"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

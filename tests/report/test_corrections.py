@@ -1,6 +1,7 @@
 """Corrections as records: what is refused, what a notebook shows, and what the page and the letters are made of."""
 
 import json
+from textwrap import indent
 
 import nbformat
 import pytest
@@ -129,6 +130,9 @@ def test_a_letter_says_that_it_was_not_sent_and_names_every_entry_and_the_comman
     text = corrections_page.letter(record)
     assert "has not been sent" in text and f"pytest {record.tests}" in text and "Replies would be printed" in text
     assert all(f"](#{each.anchor})" in text for each in record.corrections) and all(ask[:40] in text for ask in record.asks)
+    for each in record.corrections:  # what was found, what it means, whether published numbers depend on it
+        for said in (each.corrected, each.consequence, f"{each.published_numbers}. {each.published_why}"):
+            assert corrections_page.linked(indent(said.strip(), "  "), "../executed").strip() in text
     page = corrections.REPOSITORY / "book" / "letters" / f"{paper}.md"
     assert f"```{{letter}} {paper}\n" in page.read_text(encoding="utf-8")
 

@@ -28,6 +28,14 @@ def test_a_row_for_each_rule():
     assert set(lrp_entering.RULES) == {*RULES, ALPHA_BETA}
 
 
+def test_heads_are_words_and_formulas_with_subscripts():
+    table = lrp_entering.products(measured()).data
+    assert list(table.columns.names) == ["compared with", "relevance"]
+    assert set(table.columns.get_level_values("relevance")) == {"yₜ eₜ (LRP)", "∂pₜ/∂y (SGLRP)", "w · y (weighted)"}
+    shown = lrp_entering.products(measured()).to_html()
+    assert "compared with" in shown and "_t" not in shown and "compared_with" not in shown
+
+
 def test_without_networks_there_is_a_note():
     assert "Not measured" in lrp_entering.products({}).data
     assert lrp_entering.in_words({}) == ""

@@ -6,7 +6,7 @@ from pandas.io.formats.style import Styler
 
 from contrastlib.report.figures.lrp_shared import Tables, named, together, where_measured
 
-RELEVANCES = {"lrp": "y_t e_t (LRP)", "sglrp": "dp_t/dy (SGLRP)", "weighted": "w · y (weighted)"}
+RELEVANCES = {"lrp": "yₜ eₜ (LRP)", "sglrp": "∂pₜ/∂y (SGLRP)", "weighted": "w · y (weighted)"}
 RULES = {
     "z": "z, biases in the denominators",
     "z, biases bypassed": "z, biases bypassed",
@@ -17,7 +17,7 @@ RULES = {
 
 
 COLUMNS = {
-    "probability": ("input × gradient of p_t", ("lrp", "sglrp", "weighted")),
+    "probability": ("input × gradient of pₜ", ("lrp", "sglrp", "weighted")),
     "relevance over logits": ("input × gradient of y, weights r / y", ("sglrp",)),
     "LRP, either sign": ("LRP's map, either sign", ("sglrp", "weighted")),
 }
@@ -43,6 +43,7 @@ def products(measured: Tables) -> Styler:
     wide = text.unstack(["compared_with", "relevance"])[chosen]
     wide = wide.rename(columns={key: shown for key, (shown, _) in COLUMNS.items()}, level="compared_with")
     wide = wide.rename(columns=RELEVANCES, level="relevance").rename(index=RULES, level="rules")
+    wide = wide.rename_axis(columns={"compared_with": "compared with"})
     return named(wide, 0).style.set_uuid("entering")
 
 
