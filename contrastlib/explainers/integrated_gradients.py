@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor, nn
 
@@ -65,7 +67,7 @@ def integrated_gradients(
         Maps (B, K, H, W) or (N, B, K, H, W), in the unit of the score <w, y>.
 
     Raises:
-        TypeError: The images, the cotangent or the baseline have a wrong type.
+        TypeError: The images, the cotangent, the baseline, ``steps`` or ``batch`` have a wrong type.
         ValueError: They have a wrong shape or wrong values, ``steps`` or ``batch`` is below 1, or
             ``contrast_at`` is unknown.
         FloatingPointError: The map of an image is not finite.
@@ -81,6 +83,8 @@ def integrated_gradients(
     """
     check_images(model, images)
     for name, number in (("steps", steps), ("batch", batch)):
+        if isinstance(number, bool) or not isinstance(number, Integral):
+            raise TypeError(f"{name} must be a whole number, got {number!r}")
         if number < 1:
             raise ValueError(f"{name} is {number}: it must be at least 1")
     check_choice("contrast_at", contrast_at, ("image", "path"))

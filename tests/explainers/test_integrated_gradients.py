@@ -191,6 +191,12 @@ def test_options_that_do_not_fit(network, images, options, message):
         integrated_gradients(network, images, of("weighted"), **options)
 
 
+@pytest.mark.parametrize("steps", [None, 2.5, True, "8", torch.zeros(2)])
+def test_steps_that_are_no_whole_number(network, images, steps):
+    with pytest.raises(TypeError, match="steps must be a whole number, got"):
+        integrated_gradients(network, images, of("weighted"), steps=steps)
+
+
 @READINGS
 def test_contrasts_that_do_not_fit(network, images, contrast_at):
     with pytest.raises(ValueError, match="cotangent must be"):
