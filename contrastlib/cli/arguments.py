@@ -25,7 +25,7 @@ def positive(text: str) -> int:
     12
     """
     if not text.isdecimal() or not text.strip("0"):
-        raise ArgumentTypeError(f"{text} is not a positive whole number")
+        raise ArgumentTypeError(f"{_short(text)} is not a positive whole number")
     return whole(text)
 
 
@@ -39,7 +39,7 @@ def whole(text: str) -> int:
     0
     """
     if not text.isdecimal():
-        raise ArgumentTypeError(f"{text} is not a whole number from 0")
+        raise ArgumentTypeError(f"{_short(text)} is not a whole number from 0")
     if len(text.lstrip("0")) > len(str(LARGEST)) or int(text) > LARGEST:
         raise ArgumentTypeError(f"{_short(text)} is too large: the largest number is {LARGEST}")
     return int(text)
@@ -130,5 +130,6 @@ def with_negative_values(words: Sequence[str]) -> list[str]:
 
 
 def _short(text: str) -> str:
-    """The beginning of a long text."""
+    """The beginning of a text, in one line: one with a line break, for example, is quoted with escapes."""
+    text = text if text.isprintable() else repr(text)
     return text if len(text) <= 40 else f"{text[:40]}…"

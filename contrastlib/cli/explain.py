@@ -223,13 +223,16 @@ def output_path(photo: Path, output: Path | None, method: str, contrast: str) ->
         contrast: The name of the contrast; "" if there is none.
 
     Raises:
-        ValueError: The map would replace the photo, its folder is missing, or its format is unknown.
+        ValueError: The map would replace the photo, its folder is missing, its format is unknown, or the path
+            is that of a folder, such as ``/``.
         CannotWrite: Nothing can be written there.
 
     >>> str(output_path(Path("pictures/bird.jpg"), None, "gradcam", "weighted"))
     'bird-gradcam-weighted.png'
     """
     output = output or Path("-".join(filter(None, (photo.stem, method, contrast))) + ".png")
+    if not output.name:
+        raise ValueError(f"{output} is a folder: name a file with -o")
     if not output.suffix:
         output = output.with_name(f"{output.name}.png")
     formats = _formats()

@@ -87,7 +87,15 @@ def devices(recipe: Recipe, precision: str, cpu: bool = False) -> Accelerator:
             was used in this process with another precision, which cannot be changed.
     """
     loading = DataLoaderConfiguration(split_batches=True, use_seedable_sampler=True, data_seed=recipe.seed)
-    accelerator = Accelerator(mixed_precision=precision, cpu=cpu, dataloader_config=loading)
+    try:
+        accelerator = Accelerator(mixed_precision=precision, cpu=cpu, dataloader_config=loading)
+    except ValueError as error:
+        if "already been initialized" not in str(error):
+            raise
+        raise ValueError(
+            f"this process has trained with another precision than {precision}, and accelerate allows one "
+            "for each process: start a new process"
+        ) from error
     if precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError("precision fp16 needs a GPU: choose bf16 or no")
     return accelerator

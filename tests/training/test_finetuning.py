@@ -59,6 +59,12 @@ def fit(network, photographs, checkpoint, recipe=RECIPE, workers=0):
     return finetuning.fit(loop.devices(recipe, recipe.precision), network, *photographs, recipe, checkpoint, workers)
 
 
+def test_two_precisions_in_one_process():
+    loop.devices(RECIPE, "no")
+    with pytest.raises(ValueError, match="another precision than bf16.*start a new process"):
+        loop.devices(RECIPE, "bf16")
+
+
 def test_a_run_that_was_killed_resumes_to_the_same_weights(photographs, tmp_path, monkeypatch):
     whole = tiny()
     log = fit(whole, photographs, tmp_path / "whole.checkpoint")
