@@ -77,7 +77,7 @@ EXPLAIN = [
     (["--foil", ""], "argument --foil: the name is empty"),
     (["--foil", "owl", ""], "argument --foil: the name is empty"),
     (["-o", ""], "the path is empty"),
-    (["--top", "a\nb"], r"'a\nb' is not a positive whole number"),
+    (["--top", "a\nb"], r"'a\\nb' is not a positive whole number"),
     (["-o", "/"], "/ is a folder: name a file with -o"),
     (["-o", "."], ". is a folder: name a file with -o"),
     (["--method", LONG], "unknown method"),
