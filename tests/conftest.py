@@ -5,6 +5,7 @@ import gc
 import os
 import re
 import subprocess
+import sys
 import warnings
 
 import pytest
@@ -49,6 +50,14 @@ def _skipped_for_a_reason(report):
         if not any(re.fullmatch(allowed, reason) for allowed in MAY_SKIP):
             report.outcome, report.longrepr = "failed", f"skipped, which MAY_SKIP of tests/conftest.py does not allow: {reason}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def fresh_devices():
+    """Accelerate keeps the devices and the precision of a process; each test starts with none."""
+    yield
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state(reset_partial_state=True)
 
 
 class Residual(nn.Module):

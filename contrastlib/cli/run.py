@@ -8,11 +8,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import active_children, get_context
+from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ from contrastlib.cli import failures
 
 LONGEST = ("10_lrp", "02_input_space")
 """Started first if several notebooks run at a time, so that none of them runs alone at the end."""
+
+PATIENCE = 10
+"""Seconds in which a process ends its kernel after Ctrl-C."""
 
 Plan = list[tuple[Path, dict[str, Any]]]
 """Notebooks, each with the values of its parameters that are not its own."""
@@ -193,8 +197,7 @@ def _each(
         try:
             unprinted = _work_through(partial(pool.submit, partial(_until_terminated, work)), plan, jobs, bar)
         except KeyboardInterrupt:
-            for worker in active_children():
-                worker.terminate()  # each ends its kernel, see _begin
+            _end(active_children())
             raise
     for future in unprinted.values():
         if not future.exception():
@@ -209,6 +212,16 @@ def _each(
         raise notebooks.NotebookFailed("\n\n".join(map(str, errors.values())))
     for error in errors.values():
         raise error
+
+
+def _end(workers: Sequence[BaseProcess]) -> None:
+    """Terminate processes, each of which then ends its kernel, and kill those that take too long."""
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + PATIENCE
+    for worker in workers:
+        worker.join(max(0, deadline - time.monotonic()))
+        worker.kill()  # nothing happens if it has ended
 
 
 def _work_through(

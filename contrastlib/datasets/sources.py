@@ -90,6 +90,23 @@ def unpack(archive: Path, name: str) -> None:
         raise FileExistsError(f"{folder} is there already, and is not complete: remove it and try again")
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=archive.parent) as scratch:
         with tarfile.open(archive) as content:
-            content.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4
-            content.extractall(scratch)
+            if hasattr(tarfile, "data_filter"):
+                content.extraction_filter = tarfile.data_filter
+                content.extractall(scratch)
+            else:  # before Python 3.11.4
+                content.extractall(scratch, [_inside(member, Path(scratch)) for member in content])
         (Path(scratch) / name).replace(folder)
+
+
+def _inside(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo:
+    """Return a member of an archive without leading slashes in its path, as ``tarfile.data_filter`` does.
+
+    Raises:
+        tarfile.TarError: Its path leads out of the folder, or it is neither a file nor a folder.
+    """
+    member.name = member.name.lstrip("/")
+    if not (folder / member.name).resolve().is_relative_to(folder.resolve()):
+        raise tarfile.TarError(f"{member.name!r} would be extracted outside the destination")
+    if not (member.isfile() or member.isdir()):
+        raise tarfile.TarError(f"{member.name!r} is neither a file nor a folder")
+    return member

@@ -1,5 +1,6 @@
 """The command run where something is wrong: one line with the thing and the remedy, before a notebook runs if possible."""
 
+import multiprocessing
 import os
 import re
 import shlex
@@ -149,6 +150,22 @@ def test_interrupted(tmp_path):
     while Path(f"/proc/{kernel}").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not Path(f"/proc/{kernel}").exists()
+
+
+def test_a_process_that_does_not_end_after_an_interruption_is_killed(monkeypatch):
+    def deaf(pipe):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        pipe.send("ready")
+        time.sleep(600)
+
+    monkeypatch.setattr(command, "PATIENCE", 0.2)
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=deaf, args=(there,))
+    process.start()
+    assert here.recv() == "ready"
+    command._end([process])
+    process.join(20)
+    assert process.exitcode == -signal.SIGKILL
 
 
 def test_a_photo_with_another_content_is_another_photo(repository, capsys, monkeypatch):
