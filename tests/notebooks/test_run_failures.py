@@ -124,7 +124,10 @@ def test_a_kernel_or_a_process_that_dies(repository, capsys, cell, said):
 
 @pytest.mark.slow
 def test_interrupted(tmp_path):
-    """Ctrl-C of a run whose kernel is busy: status 130, one line, and no process is left."""
+    """Ctrl-C of a run whose kernel is busy: status 130, one line, and no process is left.
+
+    A shell lets what it starts in the background ignore Ctrl-C, and tests inherit that; this run does not.
+    """
     clone = tmp_path / "clone"
     (clone / "notebooks" / "profiles").mkdir(parents=True)
     (clone / "contrastlib").symlink_to(ROOT / "contrastlib")
@@ -133,7 +136,8 @@ def test_interrupted(tmp_path):
         cells = [nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(begin)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), clone / "notebooks" / f"{name}.ipynb")
     (clone / "notebooks" / "profiles" / "quick.yaml").write_text("{}")
-    code = ("import sys; from pathlib import Path; from contrastlib.report import notebooks, staleness; root = Path(sys.argv[1])\n"
+    code = ("import signal, sys; from pathlib import Path; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "from contrastlib.report import notebooks, staleness; root = Path(sys.argv[1])\n"
             "notebooks.NOTEBOOKS, notebooks.PROFILES = root / 'notebooks', root / 'notebooks/profiles'\n"
             "notebooks.EXECUTED = root / 'executed'; notebooks.REPOSITORY = staleness.REPOSITORY = root\n"
             "from contrastlib.__main__ import main\nsys.exit(main(['run']))")
