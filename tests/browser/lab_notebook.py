@@ -35,7 +35,7 @@ def execute(page, name, **options):
 
 def opened(page, path):
     """Open a notebook of the working copy in front of the others, and wait until all its cells are there."""
-    page.wait_for_function("() => window.jupyterapp?.commands?.hasCommand('docmanager:open')")
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.isReady")  # the start notebook opens first
     page.evaluate("path => window.jupyterapp.commands.execute('docmanager:open', {path})"
                   ".then(opened => window.jupyterapp.shell.activateById(opened.id))", path)
     page.wait_for_function("path => window.jupyterapp.shell.currentWidget?.context?.path === path", arg=path)
