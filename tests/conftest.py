@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import multiprocessing
 import os
 import re
 import subprocess
@@ -186,6 +187,24 @@ def added_contrast(request):
     )(function)
     yield contrasts.CONTRASTS[function.__name__]
     del contrasts.CONTRASTS[function.__name__]
+
+
+@pytest.fixture
+def sphinx_build():
+    """``sphinx_build(*arguments)`` does what ``python -m sphinx -q -W`` does, in a fork of this process, which has torch already."""
+    import myst_nb  # noqa: F401, for all builds
+    from sphinx.cmd.build import main
+
+    def build(*arguments):
+        def work():
+            sys.exit(main(["-q", "-W", *map(str, arguments)]))
+
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+
+    return build
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_commands_in_a_shell(repository, tmp_path):
 
 
 @pytest.fixture
-def build(tmp_path):
+def build(tmp_path, monkeypatch, sphinx_build):
     """``build(repository, branch, address)`` a book of two texts and a notebook, without warnings: its pages as HTML."""
 
     def call(repository="", branch="", address=""):
@@ -74,9 +74,9 @@ def build(tmp_path):
         nbformat.write(notebook, source / "book/executed/01_tiny.ipynb")
         options = ("extensions=myst_nb,contrastlib.report.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off",
                    f"html_baseurl={address}")
-        sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "-C", *(f"-D{option}" for option in options)]
-        environment = os.environ | {"REPOSITORY": repository, "BRANCH": branch}
-        subprocess.run([*sphinx, source, output], env=environment, check=True)
+        monkeypatch.setenv("REPOSITORY", repository)
+        monkeypatch.setenv("BRANCH", branch)
+        sphinx_build("-C", *(f"-D{option}" for option in options), source, output)
         names = ("index", "book/rerun", "book/executed/01_tiny")
         return [(output / f"{name}.html").read_text() for name in names]
 
