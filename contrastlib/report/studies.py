@@ -144,7 +144,7 @@ perturbation_choices = Study(
 three_class_maps = Study("three_class_maps", three_classes.compare, f"{WANG}, sec. 5.3 and Fig. 5", 16)
 mean_of_classes = Study("mean_of_classes", three_classes.mean_by_class_count, f"{WANG}, sec. 5.3", 4)
 fullgrad_maps = Study("fullgrad_maps", fullgrad.describe, f"{ERIKSSON}, FullGrad", 4)
-transformer_maps = Study("transformer_maps", transformers.describe, f"{ERIKSSON}, sec. 3.4 and 3.5", 16)
+transformer_maps = Study("transformer_maps", transformers.describe, f"{ERIKSSON}, sec. 3.4 and 3.5", 16, version=2)
 transformer_energy = Study(
     "transformer_energy", dataset_evaluations.transformer_energy_on_birds, f"{ERIKSSON}, sec. 3.5", 16)
 dominance_table = Study("dominance_table", dominance.agreement, f"{ERIKSSON}, sec. 4.3", 8)
