@@ -150,8 +150,8 @@ def coherences(network, **maps):
 
 def test_coherent_at_some_blocks():
     table = pd.concat([
-        coherences("one", block_0=0.35, block_1=0.2, block_2=0.1, behind_block_0=0.9, behind_block_1=0.5, review=0.1),
-        coherences("two", block_0=0.1, block_1=0.2, behind_block_0=0.2),
+        coherences("one", block_0=0.35, block_1=0.2, block_2=0.1, after_block_0=0.9, after_block_1=0.5, review=0.1),
+        coherences("two", block_0=0.1, block_1=0.2, after_block_0=0.2),
     ])
     shares = transformers.coherent_at_some(table, bound=0.3).set_index(["network", "tokens"])["mean"]
     assert shares.to_dict() == pytest.approx({
@@ -161,14 +161,14 @@ def test_coherent_at_some_blocks():
 def test_at_the_last_block():
     """Of each network its own, also where 10 comes after 9."""
     table = pd.concat([
-        coherences("deep", block_9=0.1, block_10=0.5, behind_block_9=0.7, review=0.2), coherences("flat", block_0=0.4)])
+        coherences("deep", block_9=0.1, block_10=0.5, after_block_9=0.7, review=0.2), coherences("flat", block_0=0.4)])
     means = transformers.at_the_last_block(table, "coherence").set_index("network")["mean"]
     assert means.to_dict() == pytest.approx({"deep": 0.5, "flat": 0.4})
 
 
 def test_ahead_of_gradcam_in_networks_of_different_depth():
     table = pd.concat([
-        coherences("deep", block_0=0.1, block_1=0.6, behind_block_0=0.3, review=0.5, repaired=0.9),
+        coherences("deep", block_0=0.1, block_1=0.6, after_block_0=0.3, review=0.5, repaired=0.9),
         coherences("flat", block_0=0.2, review=0.4),
     ]).rename(columns={"coherence": "energy"})
     ahead = transformers.ahead_of_gradcam(table, resamples=20).set_index(["network", "map"])
