@@ -10,6 +10,7 @@ makes the page of corrections, the letters to the authors and ``corrections.json
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
@@ -223,12 +224,22 @@ def paragraph(name: str, text: str) -> str:
     return f"**{name}.**" + ("\n\n" if own_line else " ") + text.strip()
 
 
+def in_html(title: str) -> str:
+    """A title with its formulas, which are letters with an index, as HTML: Markdown is not read inside tags.
+
+    >>> in_html("Integrated gradients of $p_t$"), in_html("The $z$ rule")
+    ('Integrated gradients of <i>p<sub>t</sub></i>', 'The <i>z</i> rule')
+    """
+    title = re.sub(r"\$(\w)_(\w)\$", r"<i>\1<sub>\2</sub></i>", title)
+    return re.sub(r"\$(\w)\$", r"<i>\1</i>", title)
+
+
 def entry(number: int) -> Markdown:
     """The correction with a number, for display in a notebook: a section that opens, in Markdown."""
     found = correction(number)
     parts = [paragraph(name, getattr(found, field)) for name, field in SHOWN.items()]
     return Markdown(
-        f"<details><summary>{number}. {found.title} ({found.status})</summary>\n\n"
+        f"<details><summary>{number}. {in_html(found.title)} ({found.status})</summary>\n\n"
         + "\n\n".join(parts)
         + f"\n\n[The whole entry](#{found.anchor})\n\n</details>\n"
     )
