@@ -7,7 +7,7 @@ import nbformat
 from contrastlib.report import notebooks
 from contrastlib.report.verdict_tables import KEY
 
-RAW = re.compile(r"\{(glue|cite|eq|ref|numref|doc|term)\b|:::|^\([\w-]+\)=", re.MULTILINE)
+RAW = re.compile(r"\{(glue|cite|eq|ref|numref|doc|term|value|verdict)\b|:::|^\([\w-]+\)=", re.MULTILINE)
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 # text of cells that are Markdown and of outputs; formulas are drawn, and may hold anything
 TEXT = f"""() => [...document.querySelectorAll('{PANEL} :is(.jp-MarkdownOutput, .jp-OutputArea-output)')].map(each => {{
