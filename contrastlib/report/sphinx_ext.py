@@ -26,6 +26,7 @@ from contrastlib.report.fault_table import FaultTable
 from contrastlib.report.fuzz_page import RandomInputs
 from contrastlib.report.licences import write_licences
 from contrastlib.report.package_reference import PackageReference
+from contrastlib.report.page_values import ValueRole
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
@@ -78,6 +79,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", add_section)
     app.add_directive("claims", ClaimsDirective)
     app.add_role("verdict", VerdictRole())
+    app.add_role("value", ValueRole())
     app.connect("build-finished", write_claims)
     app.add_directive("corrections", CorrectionsDirective)
     app.add_directive("letter", LetterDirective)
@@ -178,15 +180,17 @@ def verdicts_first(cells: list[dict]) -> list[dict]:
 def for_the_book(text: str) -> str:
     """Convert the links and targets of a notebook, which work in JupyterLab, to those of the book.
 
-    Links to book/ become relative to the folder of the executed notebooks, and targets within pages become
-    targets of Sphinx.
+    Links to book/ become relative to the folder of the executed notebooks, the data cards are part of a page,
+    and targets within pages become targets of Sphinx.
 
     >>> for_the_book("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
     '[one](#erratum-1), [how](../rerun.md)'
+    >>> for_the_book("[cards](../data/README.md)")
+    '[cards](../data.md)'
     >>> for_the_book('<a id="erratum-1"></a>')
     '(erratum-1)='
     """
-    text = text.replace("](../book/", "](../")
+    text = text.replace("](../book/", "](../").replace("](../data/README.md", "](../data.md")
     text = re.sub(r"\]\((?:\d\d_\w+\.ipynb)?#([\w-]+)\)", r"](#\1)", text)
     return re.sub(r'<a id=\\?"([\w-]+)\\?"></a>', r"(\1)=", text)
 
