@@ -1,14 +1,7 @@
 document.addEventListener("DOMContentLoaded", () => {
-  // Tables get a box of their own to scroll in; boxes that scroll can be reached with the keyboard.
-  for (const table of document.querySelectorAll(".bd-article table")) {
-    if (table.closest(".table-scroll")) continue;
-    const box = document.createElement("div");
-    box.className = "table-scroll";
-    table.replaceWith(box);
-    box.append(table);
-  }
+  // Formulas and outputs that scroll can be reached with the keyboard; tables.js does the same for tables.
   const mark = () => {
-    for (const box of document.querySelectorAll(".table-scroll, .cell_output > .output, div.math")) {
+    for (const box of document.querySelectorAll(".cell_output > .output, div.math")) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from contrastlib.explorer.display import with_html
+from contrastlib.report.figures.words import words
 
 PAUSE = 0.15
 """Seconds without a change before the figure is redrawn."""
@@ -48,9 +49,11 @@ class Controls(ipywidgets.interactive):
         self._alt, self._waiting = alt, None
         self._picture = ipywidgets.HTML()
         self._note = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="2em"))
+        choices = {name: _in_words(choice) for name, choice in choices.items()}
         super().__init__(draw, **choices)  # creates and observes the widgets, and calls `update`
         for widget in self.kwargs_widgets:
             widget.style.description_width = "initial"
+            widget.description = words(widget.description)
             if widget.has_trait("continuous_update"):
                 widget.continuous_update = False
         row = ipywidgets.HBox(self.kwargs_widgets, layout=ipywidgets.Layout(flex_flow="row wrap"))
@@ -98,6 +101,12 @@ class Controls(ipywidgets.interactive):
         caption = escape(str(self)).replace("make lab", "<code>make lab</code>")
         still = f'<figure class="controls">{self._picture.value}<figcaption>{caption}</figcaption></figure>'
         return with_html(super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self)}, still)
+
+
+def _in_words(choice: Any) -> Any:
+    """A list of names as a dictionary from what a reader is shown to the name."""
+    named = isinstance(choice, list) and all(isinstance(each, str) for each in choice)
+    return {words(each): each for each in choice} if named else choice
 
 
 def _label(widget: ipywidgets.Widget) -> str:

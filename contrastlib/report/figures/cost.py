@@ -19,6 +19,7 @@ from contrastlib.report.benchmark_records import (
     promises,
     ratio,
 )
+from contrastlib.report.figures.words import words
 
 
 def in_short(measured: pd.DataFrame) -> str:
@@ -134,6 +135,8 @@ def build_table(steps: pd.DataFrame) -> Styler:
 
 def moved_table(moved: pd.DataFrame) -> Styler:
     """Formatted table of :func:`contrastlib.report.benchmark_records.moved`."""
+    names = ["study", "network", "column"]
+    moved = moved.assign(**{name: moved[name].map(words) for name in names})
     return moved.style.format({"moved": "{:.1%}", "largest": "{:.2g}"}).hide(axis="index").set_uuid("moved")
 
 

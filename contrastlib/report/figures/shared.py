@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 
 from contrastlib import assets, models
 from contrastlib.plotting import clipped, overlay
+from contrastlib.report.figures.words import readable
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
@@ -258,7 +259,7 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     table = wide.loc[pd.MultiIndex.from_frame(cells[row].drop_duplicates()), columns]
     if "before" in cells:
         table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
-    return table
+    return readable(table)
 
 
 def _colours(iterations: int) -> tuple[str, str, str]:
