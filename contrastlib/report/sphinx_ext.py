@@ -19,13 +19,17 @@ from sphinx.config import Config
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.corrections_page import CorrectionsDirective, LetterDirective, write_corrections
+from contrastlib.report.decision_table import DecisionTable
 from contrastlib.report.download_note import complete_note, without_note
 from contrastlib.report.explainer_table import ExplainerTable
 from contrastlib.report.families_page import FamiliesTable
 from contrastlib.report.fault_table import FaultTable
+from contrastlib.report.findings import FindingsDirective
 from contrastlib.report.fuzz_page import RandomInputs
+from contrastlib.report.install_lines import Install
 from contrastlib.report.licences import write_licences
 from contrastlib.report.package_reference import PackageReference
+from contrastlib.report.verdict_box import VerdictBox
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
@@ -78,6 +82,10 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", add_section)
     app.add_directive("claims", ClaimsDirective)
     app.add_role("verdict", VerdictRole())
+    app.add_directive("verdict-box", VerdictBox)
+    app.add_directive("findings", FindingsDirective)
+    app.add_directive("decision-table", DecisionTable)
+    app.add_directive("install", Install)
     app.connect("build-finished", write_claims)
     app.add_directive("corrections", CorrectionsDirective)
     app.add_directive("letter", LetterDirective)
@@ -153,7 +161,7 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     notebook = json.loads(for_the_book(source[0]))
     first = notebook["cells"][0]
     first["source"] = without_note("".join(first["source"]))
-    notebook["cells"] = verdicts_first(notebook["cells"])
+    notebook["cells"] = verdicts_on_top(notebook["cells"], page.name)
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":
@@ -162,17 +170,23 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = json.dumps(notebook)
 
 
-def verdicts_first(cells: list[dict]) -> list[dict]:
-    """The cells of a notebook, the one with the verdicts right after the question.
+def verdicts_on_top(cells: list[dict], name: str) -> list[dict]:
+    r"""The cells of a notebook, with a box of verdicts below the title in place of the cell that has them.
 
     A reader of the page wants the verdicts first. In the notebook they follow the cells that compute them.
 
-    >>> [cell["id"] for cell in verdicts_first([{"id": "question"}, {"id": "measure"}, {"id": "verdicts"}])]
-    ['question', 'verdicts', 'measure']
+    >>> question = {"id": "question", "metadata": {}, "source": "# Title\n\nText"}
+    >>> cells = verdicts_on_top([question, {"id": "measure"}, {"id": "verdicts"}], "03_maps")
+    >>> [(cell["id"], cell.get("source")) for cell in cells[:3]]
+    [('question', '# Title'), ('verdict-box', '```{verdict-box} 03_maps\n```'), ('text', 'Text')]
     """
-    verdicts = [cell for cell in cells if cell.get("id") == "verdicts"]
     rest = [cell for cell in cells if cell.get("id") != "verdicts"]
-    return [*rest[:1], *verdicts, *rest[1:]]
+    if len(rest) == len(cells):
+        return cells
+    title, _, text = "".join(rest[0]["source"]).partition("\n\n")
+    box = f"```{{verdict-box}} {name}\n```"
+    parts = {rest[0]["id"]: title, "verdict-box": box, "text": text}
+    return [*({**rest[0], "id": key, "source": part} for key, part in parts.items()), *rest[1:]]
 
 
 def for_the_book(text: str) -> str:
