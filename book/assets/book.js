@@ -9,6 +9,16 @@ document.addEventListener("DOMContentLoaded", () => {
   window.addEventListener("resize", mark);
   window.addEventListener("load", () => window.MathJax?.startup?.promise.then(mark) ?? mark());
 
+  // The list of contents on the right makes room for what takes the full width, while that is on the screen.
+  const contents = document.querySelector(".bd-sidebar-secondary"), seen = new Set();
+  const watcher = new IntersectionObserver(entries => {
+    entries.forEach(({ target, isIntersecting }) => seen[isIntersecting ? "add" : "delete"](target));
+    contents.classList.toggle("beneath", [...seen].some(each => each.classList.contains("full-width")));
+  });
+  window.addEventListener("load", () => {
+    if (contents) document.querySelectorAll(".table-frame, .figure-frame").forEach(each => watcher.observe(each));
+  });
+
   // Slips of the theme that screen readers stumble over: names that hide the text of what they name, a list whose
   // children are no list items, and a chevron in the sidebar without a name.
   document.querySelectorAll(".search-button-field, .theme-switch-button, summary[aria-label]").forEach(

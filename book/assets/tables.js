@@ -146,22 +146,10 @@ function cue({ box, frame }) {
   else box.removeAttribute("tabindex");
 }
 
-/** The list of contents on the right makes room for wide tables while they are on the screen. */
-function makeRoom(records) {
-  const contents = document.querySelector(".bd-sidebar-secondary"), seen = new Set();
-  if (!contents) return;
-  const watcher = new IntersectionObserver(entries => {
-    entries.forEach(({ target, isIntersecting }) => seen[isIntersecting ? "add" : "delete"](target));
-    contents.classList.toggle("beneath", [...seen].some(frame => frame.classList.contains("wide")));
-  });
-  records.forEach(({ frame }) => watcher.observe(frame));
-}
-
 document.addEventListener("DOMContentLoaded", () => {
   const records = [...document.querySelectorAll(".bd-article table")].map(boxed);
   const every = () => records.forEach(fit);
   every();
-  makeRoom(records);
   records.forEach(record => record.box.addEventListener("scroll", () => cue(record), { passive: true }));
   window.addEventListener("resize", every);
   window.addEventListener("hashchange", () => records.forEach(openNamed));

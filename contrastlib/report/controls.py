@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from contrastlib.explorer.display import with_html
+from contrastlib.report.figures.legible import legible
 from contrastlib.report.figures.words import words
 
 PAUSE = 0.15
@@ -119,6 +120,6 @@ def _label(widget: ipywidgets.Widget) -> str:
 def _png(figure: Figure) -> str:
     """PNG of a figure in base64, the same each time. The figure is closed."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
+    legible(figure).savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -16,6 +16,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from contrastlib.report.captions import captions, with_captions
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.corrections_page import CorrectionsDirective, LetterDirective, write_corrections
@@ -161,7 +162,8 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     notebook = json.loads(for_the_book(source[0]))
     first = notebook["cells"][0]
     first["source"] = without_note("".join(first["source"]))
-    notebook["cells"] = verdicts_on_top(notebook["cells"], page.name)
+    cells = with_captions(notebook["cells"], captions().get(page.name, {}))
+    notebook["cells"] = verdicts_on_top(list(cells), page.name)
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":

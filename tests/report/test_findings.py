@@ -53,7 +53,7 @@ def test_what_did_not_hold_is_among_the_findings(records):
 
 def typed(text):
     """Numbers in a text, without those that are named in braces, in links, code or formulas."""
-    text = re.sub(r"```(\{(figure|include)\}.*)?|:\w+: .*|\{[^{}]*\}`[^`]*`|\{\w+ [\w -]+\}|`[^`]*`|\]\([^)]*\)|^:.*", "", text, flags=re.M)
+    text = re.sub(r"```(\{(figure|include)\}.*)?|:\w+: .*|\{[^{}]*\}`[^`]*`|\{\w+ [\w -]+\}|`[^`]*`|\]\([^)]*\)|^:.*", "", text, flags=re.MULTILINE)
     for name in NO_NUMBERS:
         text = text.replace(name, "")
     return re.findall(r"\d[\d.,]*", text)
