@@ -17,6 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from contrastlib.report.captions import captions, with_captions
+from contrastlib.report.citation import Citation, cite_this_page
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.corrections_page import CorrectionsDirective, LetterDirective, write_corrections
@@ -27,8 +28,10 @@ from contrastlib.report.families_page import FamiliesTable
 from contrastlib.report.fault_table import FaultTable
 from contrastlib.report.findings import FindingsDirective
 from contrastlib.report.fuzz_page import RandomInputs
+from contrastlib.report.glossary import GlossaryTerms, mark_terms
 from contrastlib.report.install_lines import Install
 from contrastlib.report.licences import write_licences
+from contrastlib.report.one_by_one import OneByOne
 from contrastlib.report.package_reference import PackageReference
 from contrastlib.report.verdict_box import VerdictBox
 
@@ -87,6 +90,10 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("findings", FindingsDirective)
     app.add_directive("decision-table", DecisionTable)
     app.add_directive("install", Install)
+    app.add_directive("citation", Citation)
+    app.add_directive("one-by-one", OneByOne)
+    app.add_directive("glossary-terms", GlossaryTerms)
+    app.connect("doctree-resolved", mark_terms)
     app.connect("build-finished", write_claims)
     app.add_directive("corrections", CorrectionsDirective)
     app.add_directive("letter", LetterDirective)
@@ -155,9 +162,11 @@ def offer_buttons(app: Sphinx, config: Config) -> None:
 def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     """Append the section to the source of a page. In a notebook it is a cell."""
     page = PurePosixPath(docname)
+    where = app.config.copyright, app.config.html_baseurl
     if page.parent != EXECUTED:
-        if page.name != "rerun":  # that page consists of such a section
-            source[0] += "\n" + PROSE
+        cited = cite_this_page(docname, source[0], *where)
+        rerun = PROSE if page.name != "rerun" else ""  # that page consists of it
+        source[0] += f"\n{rerun}\n{cited}"
         return
     notebook = json.loads(for_the_book(source[0]))
     first = notebook["cells"][0]
@@ -168,6 +177,7 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":
         text += COLAB.format(branch=app.config.rerun_branch, **found.groupdict())
+    text += "\n" + cite_this_page(docname, first["source"], *where)
     notebook["cells"].append({"cell_type": "markdown", "id": "rerun", "metadata": {}, "source": text})
     source[0] = json.dumps(notebook)
 

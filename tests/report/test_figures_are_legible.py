@@ -45,11 +45,11 @@ def test_figures_with_controls_too(monkeypatch):
 def test_every_figure_of_a_page_is_finished(path):
     """A public function that returns a figure passes it through `finished`, or to a caller in a notebook that does."""
     for function in ast.parse(path.read_text()).body:
-        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and function.returns:
-            if ast.unparse(function.returns).split(" | ")[0] == "Figure" and path.stem not in ("shared", "legible"):
-                called = {node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-                          for node in ast.walk(function) if isinstance(node, ast.Call)}
-                assert called & CLOSES or function.name in ("answer", "figure_5", "of_two_objects", "top_two"), function.name
+        public = isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and function.returns
+        if public and ast.unparse(function.returns).split(" | ")[0] == "Figure" and path.stem not in ("shared", "legible"):
+            called = {node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                      for node in ast.walk(function) if isinstance(node, ast.Call)}
+            assert called & CLOSES or function.name in ("answer", "figure_5", "of_two_objects", "top_two"), function.name
 
 
 @pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)

@@ -19,6 +19,14 @@ WORDS = {
     "xgradcam": "XGradCAM",
     "linear_approximation": "Linear Approximation",
     "input_x_gradient": "input × gradient",
+    "attention_x_gradient": "attention × gradient",
+    "deeplift": "DeepLIFT",
+    "fullgrad": "FullGrad",
+    "vit_gradcam": "GradCAM of tokens",
+    "lrp": "LRP",
+    "sglrp": "SGLRP",
+    "clrp1": "CLRP1",
+    "clrp2": "CLRP2",
 }
 
 
