@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from contrastlib.report import notebooks, sphinx_ext, verdict_box
+from contrastlib.report import notebooks, page_parts, verdict_box
 from contrastlib.report.claims import claims
 from contrastlib.report.claims_page import claims_in
 from contrastlib.report.verdict_tables import SIGNS
@@ -40,8 +40,10 @@ def test_box(path):
 def test_verdicts_are_in_the_box_only(path):
     """The page of the book has the box below its title, and no verdict in any other cell."""
     cells = json.loads(path.read_text())["cells"]
-    shown = sphinx_ext.verdicts_on_top(cells, path.stem)
+    shown = page_parts.verdicts_on_top(cells, path.stem)
     assert "".join(shown[0]["source"]).count("\n") <= 2 and shown[1]["source"].startswith("```{verdict-box}")
+    headings = [line for cell in shown if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines() if line.startswith("## ")]
+    assert headings[0] == page_parts.TESTED and page_parts.LIMITS in headings  # what the box links to
     rest = json.dumps([cell.get("outputs", []) for cell in shown], ensure_ascii=False)
     assert not VERDICT.search(re.sub(r'"contrastlib_claims".*', "", rest))
 
