@@ -111,6 +111,7 @@ def assert_accessible(page, **options):
 def read(browser):
     """Links and anchors of a page, each page read once."""
     page = browser.new_page(java_script_enabled=False)
+    page.set_default_timeout(120_000)
 
     @functools.cache
     def links_and_anchors(path: Path) -> tuple[list[str], set[str]]:

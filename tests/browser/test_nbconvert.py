@@ -41,6 +41,7 @@ def shown(browser, tmp_path):
         file = tmp_path / "page.html"
         file.write_text(html, encoding="utf-8")
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
         pages.append(page)
         page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:", "blob:"))
                    else route.abort())

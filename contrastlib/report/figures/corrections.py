@@ -16,6 +16,7 @@ from pandas.io.formats.style import Styler
 from contrastlib import contrasts, explainers, models, plotting
 from contrastlib.autograd import forward
 from contrastlib.evaluation import correction_tables, masking, perturbation, statistics
+from contrastlib.evaluation.precision import lost_by_network
 from contrastlib.report import batches
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals, published
@@ -175,7 +176,7 @@ def product_table(compared: pd.DataFrame) -> Styler:
 def lost_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
     """Erratum 10: share of images whose gradient lacks the exact direction in float32, by network."""
     lost = pd.concat(
-        {scale: correction_tables.direction_lost(t).rename(index=title) for scale, t in measured.items()},
+        {scale: lost_by_network(t).rename(index=title) for scale, t in measured.items()},
         names=["scale"],
     )
     return lost.rename("direction lost").to_frame().style.format("{:.1%}").set_uuid("lost")
