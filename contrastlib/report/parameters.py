@@ -7,7 +7,9 @@ from typing import Any
 
 from contrastlib import assets, datasets, models
 from contrastlib._choices import check_choice
+from contrastlib.contrasts import CONTRASTS
 from contrastlib.evaluation import masking
+from contrastlib.explainers import EXPLAINERS
 from contrastlib.models import torchvision_hub
 
 NEEDS = ("any", "feature maps", "tokens")
@@ -16,6 +18,8 @@ RANGES = {
     "scenes": (10, 1500), "classes": (2, None),
 }
 """Smallest and greatest value of the counts that do not begin at 1."""
+NAMES = {"methods": EXPLAINERS, "slow_methods": EXPLAINERS, "contrasts": CONTRASTS}
+"""Known names of the parameters that are lists of names."""
 SPECIES = "contrastlib.datasets.birds:species_names"
 OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
 """Classes whose images fit only networks with the same classes."""
@@ -29,8 +33,9 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             do not have. "tokens" are those of Vision Transformers. "any" accepts both.
         rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
         **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``mask_rule`` a known one, ``dataset`` a
-            known set that fits ``network`` if both are given, and ``layers`` modules of ``network``, or
-            network -> modules of it. Others are checked by their type:
+            known set that fits ``network`` if both are given, ``methods``, ``slow_methods`` and ``contrasts``
+            lists of known names, and ``layers`` modules of ``network``, or network -> modules of it. Others
+            are checked by their type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
               images.
@@ -56,6 +61,9 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             _dataset(f"dataset = {value!r}", value, given.get("network"))
         elif name == "mask_rule":
             check_choice(name, value, masking.MASK_RULES)
+        elif name in NAMES:
+            for each in value:
+                check_choice(name, each, NAMES[name])
         elif name == "layers":
             _layers(value if isinstance(value, Mapping) else {given["network"]: value})
         else:
