@@ -8,7 +8,7 @@ from contrastlib.explainers import registry
 from contrastlib.report.figures.words import words
 
 QUERIES = {"install": "book/library.html", "cite": "book/cite.html", "glossary": "book/glossary.html", "license": "book/cite.html"}
-QUERIES |= {words(name).replace(" × ", " "): "book/methods.html" for name in registry.EXPLAINERS}
+QUERIES |= {words(name): "book/methods.html" for name in registry.EXPLAINERS}
 QUERIES |= {name: "book/contrasts.html" for name in contrasts.CONTRASTS}
 
 
