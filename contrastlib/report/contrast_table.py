@@ -31,6 +31,13 @@ def contrast_table() -> str:
     for each in contrasts.CONTRASTS.values():
         formula = each.formula.replace("|", r"\vert ")  # a bar would end the cell
         cells = (f'`"{each.name}"`', f"${formula}$", each.question.format(**words),
-                 "0" if each.sums_to_zero else "not 0", f"{{cite:t}}`{each.paper}`, {each.equation}")
+                 _sum(each), f"{{cite:t}}`{each.paper}`, {each.equation}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _sum(contrast: contrasts.Contrast) -> str:
+    """The sum of the weights of an image."""
+    if not contrast.total:
+        return "0" if contrast.sums_to_zero else "not 0"
+    return f"${contrast.total}$" + (", 0 by default" if contrast.sums_to_zero else "")
