@@ -195,7 +195,7 @@ def _contrast(arguments: argparse.Namespace) -> str:
     if arguments.foils and contrast == "weighted":
         contrast = "among"
     by_name(contrast)
-    asked_for = arguments.contrast or arguments.foils or arguments.strength or arguments.foil_count
+    asked_for = arguments.contrast or arguments.foils
     return "" if arguments.method in select(contrast=False) and not asked_for else contrast
 
 

@@ -99,7 +99,8 @@ def finer_cam_coded(
     formula=r"e_t - \frac{c}{K} \sum_{s \in S} e_s, \;"
             r" c = \frac{\langle g^t, \bar g\rangle}{\lVert\bar g\rVert^2}, \;"
             r" g^t = \text{mean gradients of the channels}",
-    paper="williamson2025", equation="as a cotangent", sums_to_zero=False, total="1 - c", similar_count=CASE_FOILS,
+    paper="williamson2025", equation="as a cotangent", sums_to_zero=False, total="1 - c",
+    similar_count=CASE_FOILS,
 )
 def case(
     logits: Tensor, target: Classes, foils: Foils = SIMILAR, foil_count: int | None = None, *,

@@ -85,7 +85,9 @@ def top_two(logits: Tensor, contrasts: Sequence[str] = ("original", "weighted"))
 
 
 def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
-    """Difference between the sum of all FullGrad terms and <w, y>, for every contrast of the predicted class alone.
+    """Difference between the sum of all FullGrad terms and <w, y>, for every contrast of the predicted class.
+
+    The contrasts of a group of classes and those of a layer are left out.
 
     Args:
         model: A piecewise linear network. A copy of it computes in float64.

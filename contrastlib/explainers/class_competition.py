@@ -22,8 +22,8 @@ from contrastlib.explainers.explainer import RECORDS, register
     paper="walter2026", equation="scaled by the largest value", cost="1 forward, 1 backward to the layer",
 )
 def class_competition(
-    record: ForwardPass, target: contrasts.Classes, layer: str | None = None, method: str = "gradcam",
-    count: int = 5, threshold: float = 0.05, temperature: float = 0.1,
+    record: ForwardPass, target: contrasts.Classes, layer: str | None = None,
+    method_of_classes: str = "gradcam", count: int = 5, threshold: float = 0.05, temperature: float = 0.1,
 ) -> Tensor:
     """VAR: the map of a class, times its share of the maps of all classes, where the share is large.
 
@@ -37,7 +37,7 @@ def class_competition(
         record: A forward pass that recorded the layer.
         target: Target class, or one target class for each image.
         layer: The name of the layer to explain. If None, it is the only recorded layer.
-        method: The explainer of a layer that makes the maps of the classes.
+        method_of_classes: The explainer of a layer that makes the maps of the classes.
         count: The number K. If there are fewer than K + 1 classes, all of them compete.
         threshold: The smallest excess of the share over 1/(K + 1), 0.01 to 0.1 in the paper.
         temperature: The temperature of the softmax.
@@ -56,8 +56,8 @@ def class_competition(
     >>> class_competition(forward(net, torch.rand(2, 3, 8, 8), "0"), 2).shape
     torch.Size([2, 6, 6])
     """
-    check_choice("method", method, [name for name, each in RECORDS.items()
-                                    if each.space == "layer" and each.needs == "pass" and each.contrast])
+    known = [name for name, each in RECORDS.items() if each.space == "layer" and each.contrast]
+    check_choice("method of the classes", method_of_classes, known)
     if count < 1:
         raise ValueError(f"count is {count}: at least one class competes with the least probable one")
     if not 0 <= threshold < 1:
@@ -66,7 +66,7 @@ def class_competition(
         raise ValueError(f"temperature is {temperature}: choose a number above 0, such as 0.1")
     classes = _competitors(*checked(record.logits, target)[:2], count)
     cotangents = torch.stack([contrasts.original(record.logits, each) for each in classes.T])
-    maps = RECORDS[method].function(record, cotangents, layer)
+    maps = RECORDS[method_of_classes].function(record, cotangents, layer)
     largest = maps.abs().amax(dim=(0, -2, -1), keepdim=True)
     shares = (maps.abs() / largest.where(largest > 0, 1) / temperature).softmax(dim=0)
     own, share = maps[0], shares[0]

@@ -11,7 +11,7 @@ from contrastlib.explainers.fullgrad import POSTPROCESS, combine, fullgrad, term
 from contrastlib.models.classifier import Classifier
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
-SCHEMES = tuple(contrasts.CONTRASTS)
+SCHEMES = tuple(name for name, each in contrasts.CONTRASTS.items() if each.is_of_one_class)
 FOILS = {"among": [2, 4]}
 CLASSES = 6
 
