@@ -41,7 +41,7 @@ def test_the_cotangent_of_finer_weighted_target(logits, strength):
 def test_where_the_foils_are_improbable_their_small_number_decides():
     row = torch.tensor([40.0, 4.0, 3.5, 1.0], dtype=torch.float64)
     theirs = gradient_of(targets.FinerWeightedTarget(0, [1, 2, 3], 1.0), row)
-    assert abs(theirs[0]) < 1e-5  # and not 1: 1e-9 is more than the probability of the foils
+    assert -1e-4 < theirs[0] < 0  # and not 1: 1e-9 is more than the probability of the foils
     assert finer_cam_coded(row[None], 0, [1, 2, 3])[0, 0] == 1
 
 
