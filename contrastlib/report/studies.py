@@ -182,7 +182,7 @@ probability_maps = Study("probability_maps", explained_probability.compare, "err
 later_drops = Study(
     "later_drops", later_methods.drops, "Zhang et al. 2025; Williamson et al. 2025", 8)
 shared_evidence = Study("shared_evidence", later_methods.shared_evidence, "ours", 8)
-grid_pointing_game = Study("grid_pointing", grid_pointing.localisation, "Walter et al. 2026", 16)
+mosaic_pointing = Study("mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
