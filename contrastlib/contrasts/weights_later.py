@@ -233,7 +233,7 @@ def rest(logits: Tensor, target: Classes) -> Tensor:
     about="a group of classes against all others, the classes of both by their probability",
     formula=r"\sum_{s \in G} \beta_s e_s - \sum_{s \notin G} \alpha_s e_s, \;"
             r" \beta, \alpha \text{ over } G \text{ and the others}",
-    paper="wang2022", equation="eq. 1, for a group", takes_group=True,
+    paper="wang2022", equation="eq. 1, extended to a group by us", takes_group=True,
 )
 def group(logits: Tensor, target: Classes) -> Tensor:
     """Weights of a group G of classes against the rest: the gradient of the log-odds of the group.

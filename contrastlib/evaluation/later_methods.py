@@ -54,6 +54,8 @@ def drops(
         - drop_against_rival: the same for the relative probability e^y_t / (e^y_t + e^y_s)
         - agreement: number of pixels that are among the highest of both maps, that of t and that of s, over
           the number of the highest pixels of one map
+        - positive: share of the pixels at which the map of t is above 0. If it is below the share of the
+          highest pixels, pixels at 0 or below are masked too, the first ones at 0 first.
 
     Raises:
         ValueError: The share is not in (0, 1], or the baseline or a method is unknown.
@@ -62,8 +64,8 @@ def drops(
     t, s = record.logits.topk(2, dim=1).indices.T
     size = images.shape[-2:]
     maps = torch.stack([maps_of(record, target, methods) for target in (t, s)])
-    masks = torch.stack([highest(upsample(each, size), share) for each in maps.flatten(0, 1)])
-    masks = masks.unflatten(0, (2, len(methods)))  # (2, methods, B, H, W)
+    full = upsample(maps.flatten(0, 2), size).unflatten(0, maps.shape[:3])  # (2, methods, B, H, W)
+    masks, positive = highest(full, share), (full[0] > 0).double().mean(dim=(-2, -1))
     filled = baseline(fill, model, images)
     after = torch.stack([predict(model, torch.where(mask[:, None], filled, images)) for mask in masks[0]])
     before = record.logits.double()
@@ -82,6 +84,7 @@ def drops(
             "drop": (1 - probability(each) / probability(before)).numpy(force=True),
             "drop_against_rival": (1 - relative(each) / relative(before)).numpy(force=True),
             "agreement": common[number].double().numpy(force=True),
+            "positive": positive[number].numpy(force=True),
         })
         for number, (name, each) in enumerate(zip(methods, after))
     ], ignore_index=True)  # fmt: skip
@@ -152,7 +155,7 @@ def shared_evidence(
     tables = []
     for name, survives in zip(methods, changes[1:] / changes[0]):
         unknown = torch.full_like(survives, torch.nan)
-        total = unknown if name == VAR else _cotangent(before, target, name).sum(dim=1).double()
+        total = unknown if name == VAR else cotangent_of(before, target, name).sum(dim=1).double()
         fixed = name != VAR and not contrasts.by_name(name).needs_gradients
         gap = (survives - total.abs()).abs() if fixed else unknown
         columns = {"survives": survives, "sum": total, "gap": gap}
@@ -200,15 +203,27 @@ def maps_of(record: ForwardPass, target: Tensor, methods: Sequence[str]) -> Tens
         ValueError: A method is unknown.
     """
     named = [name for name in methods if name != VAR]
-    cotangents = torch.stack([_cotangent(record, target, name) for name in named])
+    cotangents = torch.stack([cotangent_of(record, target, name) for name in named])
     maps = dict(zip(named, EXPLAINERS["gradcam"].function(record, cotangents)))
     if VAR in methods:
         maps[VAR] = class_competition(record, target)
     return torch.stack([maps[name] for name in methods])
 
 
-def _cotangent(record: ForwardPass, target: Tensor, name: str) -> Tensor:
-    """The cotangent (B, C) of a contrast, with similar foils if it takes any."""
+def cotangent_of(record: ForwardPass, target: Tensor, name: str) -> Tensor:
+    """The cotangent of a contrast, with similar foils if it takes any.
+
+    Args:
+        record: A forward pass that recorded one layer, made with ``once=False``.
+        target: Target classes (B,).
+        name: Name of a contrast of a single class.
+
+    Returns:
+        The cotangent (B, C).
+
+    Raises:
+        ValueError: No contrast has that name.
+    """
     each, layer = contrasts.by_name(name), record.layer()
     return contrasts.cotangent(
         name, record.logits, target, "similar" if each.takes_foils else None,

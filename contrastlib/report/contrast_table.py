@@ -31,13 +31,17 @@ def contrast_table() -> str:
     for each in contrasts.CONTRASTS.values():
         formula = each.formula.replace("|", r"\vert ")  # a bar would end the cell
         cells = (f'`"{each.name}"`', f"${formula}$", each.question.format(**words),
-                 _sum(each), f"{{cite:t}}`{each.paper}`, {each.equation}")
+                 sum_of_weights(each), f"{{cite:t}}`{each.paper}`, {each.equation}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _sum(contrast: contrasts.Contrast) -> str:
-    """The sum of the weights of an image."""
+def sum_of_weights(contrast: contrasts.Contrast) -> str:
+    """The sum of the weights of an image, in Markdown.
+
+    >>> sum_of_weights(contrasts.CONTRASTS["mean"]), sum_of_weights(contrasts.CONTRASTS["rfxg"])
+    ('0', '$1 - K$')
+    """
     if not contrast.total:
         return "0" if contrast.sums_to_zero else "not 0"
     return f"${contrast.total}$" + (", 0 by default" if contrast.sums_to_zero else "")

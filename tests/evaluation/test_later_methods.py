@@ -69,6 +69,7 @@ def test_drops_and_agreement_written_plainly(model, pictures):
         assert row["drop"] == pytest.approx(((p - q) / p).item())
         p, q = (torch.sigmoid(each[t] - each[s]) for each in (y[image], after))
         assert row["drop_against_rival"] == pytest.approx(((p - q) / p).item())
+        assert row["positive"] == pytest.approx((maps[0] > 0).double().mean().item())
         assert row["agreement"] == pytest.approx(len(masks[0] & masks[1]) / len(masks[0]))
 
 
