@@ -5,7 +5,8 @@ They show records of contrasts and tables of :mod:`contrastlib.evaluation.later_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,6 +32,10 @@ from contrastlib.report.verdict_tables import PAPERS, title
 SOURCES = PAPERS | {"elisha2026": "Elisha et al. 2026", "cai2025": "Cai 2025"}
 EXAMPLE = (6.0, 4.0, 3.5, 1.0)
 FOR, AGAINST, WRONG = "#b2182b", "#2166ac", "#e08214"
+WEIGHTS_AND_MAPS = (
+    "Image {image} for {network}: the GradCAM map of the most probable class by each method, and the weights "
+    "of the five most probable classes as bars."
+)
 MEASURES = {
     "drop": "drop of $p_t$",
     "drop_against_rival": "drop against the rival",
@@ -89,7 +94,25 @@ def bars(logits: Sequence[float] = EXAMPLE) -> Figure:
     return finished(figure)
 
 
-def cotangents_and_maps(network: str, dataset: str, index: int, count: int = 5) -> Figure:
+def weights_and_maps(networks: Mapping[str, Sequence]) -> Callable[..., Figure]:
+    """Make a function that draws :func:`weights_and_map` of an image by one of several networks.
+
+    Args:
+        networks: Network -> [data set, ...].
+
+    Returns:
+        A function of the name of a network and the index of an image in its set.
+    """
+    first = next(iter(networks))
+
+    def draw(network: str = first, image: int = 31) -> Figure:
+        images = batches.load_dataset(networks[network][0], models.load(network).input_size)
+        return weights_and_map(network, networks[network][0], image % len(images))
+
+    return draw
+
+
+def weights_and_map(network: str, dataset: str, index: int, count: int = 5) -> Figure:
     """The weights over the most probable classes of an image, and its map, for each method.
 
     Args:
@@ -108,19 +131,19 @@ def cotangents_and_maps(network: str, dataset: str, index: int, count: int = 5) 
     target = top[:1]
     maps = upsample(maps_of(record, target, METHODS)[:, 0], image.shape[-2:]).numpy()
     names = [short(model.class_names[s]) for s in top.tolist()]
-    figure, axes = plt.subplots(3, 6, figsize=(9, 5.2), width_ratios=[1, 1] * 3, layout="constrained")
+    figure, axes = plt.subplots(3, 6, figsize=(9.6, 5.4), width_ratios=[1.3, 1] * 3, layout="constrained")
     pixels = image[0].permute(1, 2, 0).numpy()
     for number, (name, heat) in enumerate(zip(METHODS, maps)):
         left, right = axes.flat[2 * number], axes.flat[2 * number + 1]
         plotting.overlay(left, pixels, heat)
         left.set(xticks=[], yticks=[])
-        left.set_title(name_of(name), fontsize=9)
+        left.set_title(name_of(name), fontsize=9, loc="left")
         if name == VAR:
             right.set_axis_off()
             right.text(0.5, 0.5, "no weights", ha="center", va="center", fontsize=8, color="#555555")
             continue
         w = cotangent_of(record, target, name)[0, top].numpy()
-        _bars(right, w, names, flat=True)
+        _bars(right, w, [textwrap.shorten(each, 22, placeholder="…") for each in names], flat=True)
     return finished(figure)
 
 
@@ -208,10 +231,11 @@ def _bars(ax: Axes, w: np.ndarray, labels: Sequence[str], flat: bool = False) ->
         ax.set_yticks(range(len(w)), labels, fontsize=6)
         ax.invert_yaxis()
         ax.axvline(0, color="#333333", linewidth=0.6)
+        ax.set_xlim(-1.3, 1.3)
         return
     ax.set_xticks(range(len(w)), labels)
     ax.axhline(0, color="#333333", linewidth=0.6)
-    ax.set_ylim(-1.35, 1.35)
+    ax.set_ylim(-1.35, 1.6)
     for place, weight in enumerate(w):
         ax.annotate(f"{weight:+.2f}", (place, weight), (0, 2 if weight >= 0 else -8), fontsize=6.5,
                     textcoords="offset points", ha="center")
