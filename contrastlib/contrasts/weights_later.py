@@ -88,7 +88,8 @@ def finer_cam_coded(
     mask = foil_mask(logits, target, foils, foil_count)
     among_foils = logits.masked_fill(~mask, -torch.inf)
     alpha = among_foils.softmax(dim=1)
-    below = logits - among_foils.amax(dim=1, keepdim=True)  # exact where alpha is not small
+    below = (logits - among_foils.amax(dim=1, keepdim=True)).masked_fill(~mask, 0)  # exact where alpha counts
+    below = below.clamp(min=torch.finfo(below.dtype).min)  # 0 times infinity is not a number
     from_mean = below - (alpha * below).sum(dim=1, keepdim=True)
     return collapsed(one_hot(logits, target) - strength * alpha * (1 + from_mean), single)
 
