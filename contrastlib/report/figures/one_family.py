@@ -19,13 +19,13 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import contrasts, models, plotting
 from contrastlib.autograd import forward
-from contrastlib.contrasts import CONTRASTS
+from contrastlib.contrasts import CONTRASTS, Contrast
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.later_methods import METHODS, VAR, cotangent_of, maps_of
-from contrastlib.explainers import EXPLAINERS, upsample
+from contrastlib.explainers import EXPLAINERS, Explainer, upsample
 from contrastlib.models.class_names import short
 from contrastlib.report import batches
-from contrastlib.report.contrast_table import sum_of_weights
+from contrastlib.report.contrast_table import formula_cell, sum_of_weights
 from contrastlib.report.figures.shared import finished, intervals
 from contrastlib.report.verdict_tables import PAPERS, title
 
@@ -54,16 +54,14 @@ def name_of(method: str) -> str:
 
 
 def family() -> Markdown:
-    """Table of all contrasts and of VAR: weights, whether a map is linear in them, their sum, the source."""
-    lines = ["| method | weights $w$ | linear in $w$? | sum of $w$ | source |", "|---|---|---|---|---|"]
+    """Table of all contrasts and of VAR: source, sum of the weights, whether a map is linear, the weights."""
+    rows = [["method", "sum of $w$", "linear in $w$?", "weights $w$"], ["---"] * 4]
     for name, each in CONTRASTS.items():
         linear = "yes, given $c$" if each.needs_gradients else "yes"
-        source = f"{SOURCES[each.paper]}, {each.equation}"
-        lines.append(_row(f"{each.title}, `{name}`", each.formula, linear, sum_of_weights(each), source))
+        rows.append([_named(each, name), sum_of_weights(each), linear, formula_cell(each.formula)])
     var = EXPLAINERS[VAR]
-    source = f"{SOURCES[var.paper]}, {var.equation}"
-    lines.append(_row(f"{var.title}, `method={VAR!r}`", var.formula, "no: no $w$ at all", "–", source))
-    return Markdown("\n".join(lines))
+    rows.append([_named(var, VAR), "no $w$", "no", f"map: {formula_cell(var.formula)}"])
+    return Markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
 def bars(logits: Sequence[float] = EXAMPLE) -> Figure:
@@ -217,9 +215,9 @@ def positive_area(measured: Mapping[str, pd.DataFrame]) -> str:
     )
 
 
-def _row(*cells: str) -> str:
-    method, formula, *others = cells
-    return f"| {' | '.join([method, '$' + formula.replace('|', chr(92) + 'vert ') + '$', *others])} |"
+def _named(record: Contrast | Explainer, name: str) -> str:
+    """Title, name in the library and source of a contrast or an explainer, for a cell of a table."""
+    return f"{record.title}, `{name}`<br><small>{SOURCES[record.paper]}, {record.equation}</small>"
 
 
 def _bars(ax: Axes, w: np.ndarray, labels: Sequence[str], flat: bool = False) -> None:
