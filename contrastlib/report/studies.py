@@ -39,7 +39,7 @@ from contrastlib.evaluation import (
     three_classes,
     transformers,
 )
-from contrastlib.report import batches, dataset_evaluations
+from contrastlib.report import batches, bird_interventions, dataset_evaluations
 from contrastlib.report.kept_results import path_of, reusable
 from contrastlib.report.provenance import summary
 from contrastlib.report.shards import RESULTS, joined, load, save, sharded
@@ -98,6 +98,17 @@ ABLATED = [
     "gradcam/weighted",
 ]
 POINTING = [*ABLATED[1:-1], "gradcam/original", "gradcam/weighted", "centre"]
+ACTIVATIONS = {"methods": ["gradcam", "vit_gradcam"]}
+INTERVENTION_CHOICES = {
+    "as planned": {},
+    "one repainting": {"repaintings": 1},
+    "eight repaintings": {"repaintings": 8},
+    "parts from 1 pixel on": {"smallest": 1},
+    "parts from 50 pixels on": {"smallest": 50},
+    "mean over the mask": {"measure": "mean"},
+    "corners aligned": {"upsampling": "corners"},
+    "not interpolated": {"upsampling": "nearest"},
+}
 SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # weighted contrast: exact, and through the softmax
 
 sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, sec. 5.1 and Fig. 3", 4)
@@ -178,6 +189,10 @@ overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16, version=2)
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
+part_interventions = Study("part_interventions", bird_interventions.on_parts, "ours", 16)
+trial_interventions = Study("trial_interventions", bird_interventions.on_parts, "ours", 16)
+intervention_choices = Study(
+    "intervention_choices", bird_interventions.on_parts, "ours", 16, ACTIVATIONS, INTERVENTION_CHOICES)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """All studies by name."""
