@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib import assets
 from contrastlib.autograd import predict
 from contrastlib.datasets.birds import PARTS, SPECIES, SyntheticBirds
 from contrastlib.datasets.birds.repainting import BACKGROUND, WHOLE_BIRD, Repainter, repainted_versions
@@ -48,16 +49,43 @@ def on_parts(
     if not chosen:
         return pd.DataFrame(columns=["image"])
     birds = load_dataset(dataset, images.shape[-1])
-    drawn = [_repainted(birds, indices[b], repaintings, seed) for b in chosen]
-    masks, versions, parts = zip(*drawn)
-    of = [torch.tensor([[number, part] for part in each]) for number, each in enumerate(parts)]
-    layout = torch.channels_last if images.is_contiguous(memory_format=torch.channels_last) else None
-    repainted = interventions.Repainted(
-        images[chosen], torch.from_numpy(np.stack(masks)).to(images.device), NAMES,
-        _pixels(np.concatenate(versions), layout).to(images), torch.cat(of), ranked=len(PARTS))
+    repainted = repainted_birds(birds, images[chosen], [indices[b] for b in chosen], repaintings, seed)
     table = interventions.compare(model, repainted, classes[chosen], **options)
     index = np.array(chosen)[table["image"].to_numpy(dtype=int)]
     return table.assign(image=index, p_2=probabilities[:, 1].numpy(force=True)[index])
+
+
+def with_seeds(networks: Mapping[str, Sequence]) -> dict[str, Sequence]:
+    """Each network, and the same one from its further seeds of training whose weights are here.
+
+    Args:
+        networks: Network -> [data set, count, options], see :func:`contrastlib.report.studies.run`.
+
+    >>> list(with_seeds({"birds_vgg": ["birds", 10]}))[0]
+    'birds_vgg'
+    """
+    return {each: spec for name, spec in networks.items() for each in assets.training_seeds(name)}
+
+
+def repainted_birds(
+    birds: SyntheticBirds, images: Tensor, indices: Sequence[int], repaintings: int = 4, seed: int = 0
+) -> interventions.Repainted:
+    """Repaint each part of drawn birds, the whole bird, and the background.
+
+    Args:
+        birds: The set.
+        images: Images of it (B, K, H, W).
+        indices: Their indices.
+        repaintings: As in :func:`on_parts`.
+        seed: As in :func:`on_parts`.
+    """
+    masks, versions, parts = zip(*(_repainted(birds, index, repaintings, seed) for index in indices))
+    of = [torch.tensor([[number, part] for part in each]) for number, each in enumerate(parts)]
+    layout = torch.channels_last if images.stride(1) == 1 else torch.contiguous_format
+    pixels = torch.from_numpy(np.concatenate(versions)).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    return interventions.Repainted(
+        images, torch.from_numpy(np.stack(masks)).to(images.device), NAMES, pixels.to(images) / 255,
+        torch.cat(of), ranked=len(PARTS))
 
 
 @lru_cache(maxsize=64)
@@ -74,9 +102,3 @@ def _repainted(
     made = repainted_versions(painter, list(notes.parts), others, count, order)
     versions = np.stack([image for images in made.values() for image in images])
     return masks, versions, [NAMES.index(part) for part, images in made.items() for _ in images]
-
-
-def _pixels(images: np.ndarray, layout: torch.memory_format | None) -> Tensor:
-    """Images (M, H, W, K) in 0..255 as a tensor (M, K, H, W) in [0, 1]."""
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-    return pixels.contiguous(memory_format=layout or torch.contiguous_format).float() / 255

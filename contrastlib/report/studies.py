@@ -190,6 +190,8 @@ xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "e
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
 part_interventions = Study("part_interventions", bird_interventions.on_parts, "ours", 16)
+slow_interventions = Study(  # with explainers that take several passes
+    "slow_interventions", bird_interventions.on_parts, "ours", 16)
 trial_interventions = Study("trial_interventions", bird_interventions.on_parts, "ours", 16)
 intervention_choices = Study(
     "intervention_choices", bird_interventions.on_parts, "ours", 16, ACTIVATIONS, INTERVENTION_CHOICES)
@@ -302,6 +304,26 @@ def measure(
     """
     tables = {profile: run(study, networks, profile, **options)} if networks else {}
     return tables | ({"real": recorded(study)} if beside and profile == "quick" else {})
+
+
+def measure_or_recall(
+    study: Study, networks: Mapping[str, Sequence], profile: str = "quick", **options: Any
+) -> dict[str, pd.DataFrame]:
+    """:func:`measure`, with recorded results only if there are any; without both, no table.
+
+    Args:
+        study: As in :func:`measure`.
+        networks: As in :func:`measure`.
+        profile: As in :func:`measure`.
+        **options: As in :func:`measure`.
+
+    Returns:
+        Scale -> table.
+    """
+    folder = RESULTS / "real"
+    sys.audit("contrastlib.file", folder)
+    found = any(folder.glob(path_of(study.name, "*", folder).name))
+    return measure(study, networks, profile, beside=found, **options)
 
 
 def _compute(
