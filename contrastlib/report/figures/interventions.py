@@ -21,6 +21,7 @@ from contrastlib.evaluation import statistics
 from contrastlib.evaluation.interventions import OWN_QUESTION, QUESTIONS
 from contrastlib.evaluation.maps_of_contrasts import OWN
 from contrastlib.report.figures.shared import finished, intervals
+from contrastlib.report.provenance import cards
 from contrastlib.report.verdict_tables import title
 
 ASKED = {
@@ -201,6 +202,12 @@ def counts(measured: Mapping[str, pd.DataFrame]) -> str:
         images = table.groupby("network", sort=False)["image"].nunique()
         parts.append(f"{scale}: " + ", ".join(f"{n} ({title(name)})" for name, n in images.items()))
     return "; ".join(parts)
+
+
+def provenance(tables: Mapping[str, Mapping[str, pd.DataFrame]], scale: str) -> Styler | Markdown:
+    """Provenance of the tables (name -> scale -> table) of a scale."""
+    found = {name: table[scale] for name, table in tables.items() if scale in table}
+    return cards(found).style.set_uuid("provenance") if found else NOT_YET
 
 
 def _of_activations(table: pd.DataFrame) -> pd.DataFrame:
