@@ -103,7 +103,7 @@ _build/.repository: FORCE
 	@mkdir -p _build
 	@echo '$(REPOSITORY) $(BRANCH)' | cmp -s - $@ || echo '$(REPOSITORY) $(BRANCH)' >$@
 
-# always --all: an incremental build would keep numbers glued from another page as they were
+# always --all: an incremental build would keep numbers of another page as they were
 _build/.book: $(PAGES) _build/.repository
 	NO_COLOR=1 $(BIN)/jupyter-book build . --all -W -n --keep-going >_build/book.log 2>&1 \
 	  || { grep -E 'WARNING|ERROR|Traceback|Error' _build/book.log || tail -n 40 _build/book.log; exit 1; }

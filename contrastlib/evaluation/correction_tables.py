@@ -84,20 +84,6 @@ def blur_errors(draws: pd.DataFrame) -> pd.Series:
     )
 
 
-def direction_lost(precision: pd.DataFrame, bound: float = 0.99) -> pd.Series:
-    """Share of images of each network whose softmax gradient lacks the exact direction (erratum 10).
-
-    Args:
-        precision: A table of :func:`contrastlib.evaluation.precision.softmax_gradients`, of one or more
-            networks.
-        bound: Smallest cosine that counts as the same direction. A gradient of 0 has no direction.
-
-    Returns:
-        Shares, indexed by network.
-    """
-    return (~(precision["cosine"] >= bound)).groupby(precision["network"], sort=False).mean()
-
-
 def exact_minus_softmax(
     table: pd.DataFrame, value: str, by: Sequence[str], resamples: int = 500
 ) -> pd.DataFrame:

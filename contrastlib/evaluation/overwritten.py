@@ -2,7 +2,7 @@
 
 A forward hook that keeps the output of a layer keeps a reference. If the next operation works in place, as
 the ReLUs of torchvision's networks do, the tensor holds the output of that operation after the pass. Autograd
-then counts it as that output, too: the gradient of a logit with respect to it is that behind the ReLU.
+then counts it as that output, too: the gradient of a logit with respect to it is that after the ReLU.
 
 :func:`contrastlib.autograd.forward_pass.forward` gives the network a copy of what a layer returned and keeps
 the original.
@@ -35,7 +35,7 @@ TORCHVISION = {
     "alexnet": ("features.10", "features.11"),
     "vgg16_bn": ("features.40", "features.42"),
 }
-"""Network of torchvision -> its last convolution, and the ReLU behind it."""
+"""Network of torchvision -> its last convolution, and the ReLU after it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def compare(
     model = with_in_place_relus(model).double()
     images = images.double()
     kept = hooked(model, images, before)
-    record, behind = forward(model, images, before), forward(model, images, after)
+    record, later_record = forward(model, images, before), forward(model, images, after)
     probabilities, classes = kept.logits.softmax(dim=1).topk(2, dim=1)
     changed = _share(kept.reference != kept.copy)
     gap_recorded = (record.activations[before] - kept.copy).flatten(1).abs().amax(dim=1)
@@ -127,11 +127,11 @@ def compare(
     for contrast in contrasts:
         w = cotangent(contrast, record.logits, classes[:, 0])
         (own,) = torch.autograd.grad(kept.logits, kept.reference, w, retain_graph=True)
-        earlier, later = record.pull_back(w)[before], behind.pull_back(w)[after]
+        earlier, later = record.pull_back(w)[before], later_record.pull_back(w)[after]
         pairs = ((kept.copy, earlier), (kept.reference.detach(), own), (kept.reference.detach(), earlier))
         for reading, (activations, gradients) in zip(READINGS, pairs):
             for method, map_of in MAPS.items():
-                heat, other = map_of(activations, gradients), map_of(behind.activations[after], later)
+                heat, other = map_of(activations, gradients), map_of(later_record.activations[after], later)
                 columns = {
                     "negative": _share(heat < 0),
                     "tensor_negative": _share(activations < 0),

@@ -63,7 +63,7 @@ def computed(steps: Iterable[tuple[int, int]]) -> list[int]:
         steps: Kernel and stride of each layer.
 
     Returns:
-        The side behind each layer.
+        The side after each layer.
 
     >>> computed([(3, 1), (2, 2), (3, 1)])
     [3, 4, 8]

@@ -21,7 +21,7 @@ def sensitivities(precision: pd.DataFrame) -> pd.DataFrame:
     """Size of the gradient of p_t over that of the log-odds, which is p_t (1 - p_t) (erratum 28).
 
     Args:
-        precision: A table of :func:`contrastlib.evaluation.precision.softmax_gradients`, of one or more
+        precision: A table of :func:`contrastlib.evaluation.precision.rounded_gradients`, of one or more
             networks.
 
     Returns:

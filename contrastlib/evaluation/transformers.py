@@ -51,7 +51,7 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
     Returns:
         One row for each image, map and contrast, of the map of t_1, with
 
-        - map: "block 0", ... is GradCAM of the input of a block after its first layer norm. "behind block 0",
+        - map: "block 0", ... is GradCAM of the input of a block after its first layer norm. "after block 0",
           ... is GradCAM of the output of a block, except the last, whose map is 0. The other maps are the
           rollouts and "attention x gradient".
         - contrast, "none" for the rollout without gradients
@@ -183,11 +183,11 @@ def gradcam(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The selected rows. ``tokens`` is "entering" for the input of the block, and "output" for its output.
 
-    >>> table = pd.DataFrame({"map": ["block 0", "behind block 0", "review"]})
+    >>> table = pd.DataFrame({"map": ["block 0", "after block 0", "review"]})
     >>> gradcam(table)[["block", "tokens"]].values.tolist()
     [[0, 'entering'], [0, 'output']]
     """
-    name = table["map"].str.extract(r"^(?P<output>behind )?block (?P<block>\d+)$")
+    name = table["map"].str.extract(r"^(?P<output>after )?block (?P<block>\d+)$")
     tokens = np.where(name["output"].isna(), "entering", "output")
     return table.assign(block=name["block"], tokens=tokens).dropna(subset="block").astype({"block": int})
 
@@ -250,7 +250,7 @@ def ahead_of_gradcam(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame
 def _maps(record: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tensor]]:
     depth = sum(name.startswith("norm.") for name in record.activations)
     layers = {f"block {i}": f"norm.{i}" for i in range(depth)}
-    layers |= {f"behind block {i}": f"block.{i}" for i in range(depth - 1)}
+    layers |= {f"after block {i}": f"block.{i}" for i in range(depth - 1)}
     blocks = {name: partial(vit.vit_gradcam, layer=layer) for name, layer in layers.items()}
     rollouts = {
         name: lambda p, w, options=options: vit.gradient_attention_rollout(p, w, **options)

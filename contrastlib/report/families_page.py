@@ -183,11 +183,14 @@ def general(reason: str, name: str) -> str:
 
     >>> general("layer 'fc' of ResNet has 1 position, so its map is one number: name another", "ResNet")
     'layer … of the network has … position, so its map is one number'
+    >>> general("no rule for an operation of ResNet (Add: give a layer that bias)", "ResNet")
+    'no rule for an operation of the network (Add)'
     """
     reason = re.sub(rf"\b{re.escape(name)}\b", "the network", reason)
     reason = re.sub(r"'[^']*'|\"[^\"]*\"", "…", reason)
     reason = re.sub(r"\([\d, ]+\)|(?<![\w-])-?\d[\d.e+-]*(?!-?\w)", "…", reason)
-    return re.split(r":\s", reason)[0].rstrip(".")
+    sentence = re.split(r":\s", reason)[0].rstrip(".")
+    return sentence + ")" * (sentence.count("(") - sentence.count(")"))
 
 
 def _named(network: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ FOLDER = REPOSITORY / "lab"
 COPIES = ".copies.json"
 """Name of the file with the hashes of the copied cells and of the notebooks, by name."""
 SETTINGS = {
+    "@jupyterlab/docmanager-extension/plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
     # no virtual cells, because with them the view jumps while outputs arrive
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "recordTiming": True},

@@ -13,7 +13,7 @@ MARK = b"contrastlib sha256 "
 SIZE = len(MARK) + 64
 """Number of bytes of a seal."""
 END = 8
-"""Number of bytes behind the footer: its length (4) and the letters PAR1."""
+"""Number of bytes after the footer: its length (4) and the letters PAR1."""
 
 
 def seal(content: bytes) -> bytes:
@@ -58,7 +58,7 @@ def check(content: bytes) -> None:
 
 
 def _tail(content: bytes) -> int:
-    """Number of bytes of the footer and of all that is behind it."""
+    """Number of bytes of the footer and of all that follows it."""
     return int.from_bytes(content[-END : -END + 4], "little") + END
 
 

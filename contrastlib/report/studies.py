@@ -156,7 +156,8 @@ perturbation_choices = Study(
 three_class_maps = Study("three_class_maps", three_classes.compare, f"{WANG}, sec. 5.3 and Fig. 5", 16)
 mean_of_classes = Study("mean_of_classes", three_classes.mean_by_class_count, f"{WANG}, sec. 5.3", 4)
 fullgrad_maps = Study("fullgrad_maps", fullgrad.describe, f"{ERIKSSON}, FullGrad", 4)
-transformer_maps = Study("transformer_maps", transformers.describe, f"{ERIKSSON}, sec. 3.4 and 3.5", 16)
+transformer_maps = Study(
+    "transformer_maps", transformers.describe, f"{ERIKSSON}, sec. 3.4 and 3.5", 16, version=2)
 transformer_energy = Study(
     "transformer_energy", dataset_evaluations.transformer_energy_on_birds, f"{ERIKSSON}, sec. 3.5", 16)
 dominance_table = Study("dominance_table", dominance.agreement, f"{ERIKSSON}, sec. 4.3", 8)
@@ -175,7 +176,7 @@ pointing = Study(
 neuron_ablation = Study(
     "neuron_ablation", dataset_evaluations.neuron_ablation_in, f"{GU}, sec. 5.3 and Fig. 5", 8)
 zebra_elephant = Study("zebra_elephant", compare_animals, f"{GU}, sec. 5.1", 4)
-precision_table = Study("precision_table", precision.softmax_gradients, "erratum 10", 16)
+precision_table = Study("precision_table", precision.rounded_gradients, "erratum 10", 16, version=2)
 integrated_readings = Study("integrated_readings", path_contrasts.compare, "erratum 8", 8)
 sign_steps = Study("sign_steps", corrections.sign_steps, "errata 1 and 2", 4)
 blur_draws = Study("blur_draws", corrections.blur_draws, "erratum 6", 16)

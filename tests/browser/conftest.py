@@ -59,6 +59,7 @@ def visit(browser, site):
 
     def open_page(address: str, width: int = 1280, base: str = site, scheme: str = "light"):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(120_000)
         opened.append(page)
         problems, pending = [], set()
 

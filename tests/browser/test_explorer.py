@@ -42,7 +42,7 @@ def opened(explorer, address, browser, request):
 
     def show(hash="", **options):
         page = browser.new_page(**{"viewport": {"width": 1000, "height": 900}} | options)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(120_000)
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: message.type == "error" and problems.append(message.text))

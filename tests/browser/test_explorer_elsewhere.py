@@ -58,7 +58,7 @@ def opened(browser, tmp_path):
         file = tmp_path / "page.html"
         file.write_text(HEAD + body, encoding="utf-8")
         page = browser.new_page(viewport={"width": 1000, "height": 900})
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(120_000)
         page.problems = []
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.goto(file.as_uri() + hash)

@@ -105,7 +105,7 @@ def test_14_zero_after_the_normalisation_is_not_black(images):
 
 
 def test_15_what_the_hook_of_the_codes_reads():
-    """features[40] of VGG-16-BN stays signed; features[10] of AlexNet is overwritten by the ReLU behind it."""
+    """features[40] of VGG-16-BN stays signed; features[10] of AlexNet is overwritten by the ReLU after it."""
     torch.manual_seed(0)
     alexnet, normed = torchvision.models.alexnet().features, vgg.make_layers(vgg.cfgs["D"], batch_norm=True)
     assert alexnet[11].inplace and isinstance(normed[41], nn.BatchNorm2d)

@@ -29,7 +29,7 @@ def table(network, images):
 
 
 def test_a_row_for_each_image_map_and_contrast(table):
-    blocks = ["block 0", "block 1", "block 2", "behind block 0", "behind block 1"]
+    blocks = ["block 0", "block 1", "block 2", "after block 0", "after block 1"]
     linear, rollouts = [*blocks, "attention x gradient"], list(transformers.ROLLOUTS)
     assert len(table) == 4 * (2 * len(linear) + 3 * len(rollouts) + 1)
     assert not table.duplicated(["image", "map", "contrast"]).any()
@@ -64,7 +64,7 @@ def test_gradcam_of_the_output_of_a_block(network, images, table):
     record = vit.vit_forward(network, images)
     first = record.logits.argmax(1)
     maps = vit.vit_gradcam(record, contrasts.weighted(record.logits, first), layer="block.1")
-    rows = table[(table["map"] == "behind block 1") & (table["contrast"] == "weighted")]
+    rows = table[(table["map"] == "after block 1") & (table["contrast"] == "weighted")]
     assert rows["coherence"].tolist() == pytest.approx(transformers.moran(maps).tolist())
 
 
@@ -117,7 +117,7 @@ def test_energy_on_regions(network, images, regions):
     target = record.logits.argmax(1)
     weighted, probability = contrasts.weighted(record.logits, target), contrasts.probability(record.logits, target)
     expected = {
-        "block 1": vit.vit_gradcam(record, weighted, "norm.1"), "behind block 0": vit.vit_gradcam(record, weighted, "block.0"),
+        "block 1": vit.vit_gradcam(record, weighted, "norm.1"), "after block 0": vit.vit_gradcam(record, weighted, "block.0"),
         "review": vit.gradient_attention_rollout(record, probability, **vit.REVIEW),
         "repaired": vit.gradient_attention_rollout(record, weighted), "rollout without gradients": vit.attention_rollout(record),
     }
@@ -125,7 +125,7 @@ def test_energy_on_regions(network, images, regions):
         size = upsample(phi, (32, 32)).abs()
         share = [(size[i][regions[i]].sum() / size[i].sum()).item() for i in range(4)]
         assert table[table["map"] == name]["energy"].tolist() == pytest.approx(share), name
-    assert set(table["map"]) == set(expected) | {"block 0", "block 2", "behind block 1", "attention x gradient"}
+    assert set(table["map"]) == set(expected) | {"block 0", "block 2", "after block 1", "attention x gradient"}
 
 
 def test_regions_of_another_size_are_refused(network, images, regions):
@@ -150,8 +150,8 @@ def coherences(network, **maps):
 
 def test_coherent_at_some_blocks():
     table = pd.concat([
-        coherences("one", block_0=0.35, block_1=0.2, block_2=0.1, behind_block_0=0.9, behind_block_1=0.5, review=0.1),
-        coherences("two", block_0=0.1, block_1=0.2, behind_block_0=0.2),
+        coherences("one", block_0=0.35, block_1=0.2, block_2=0.1, after_block_0=0.9, after_block_1=0.5, review=0.1),
+        coherences("two", block_0=0.1, block_1=0.2, after_block_0=0.2),
     ])
     shares = transformers.coherent_at_some(table, bound=0.3).set_index(["network", "tokens"])["mean"]
     assert shares.to_dict() == pytest.approx({
@@ -161,17 +161,17 @@ def test_coherent_at_some_blocks():
 def test_at_the_last_block():
     """Of each network its own, also where 10 comes after 9."""
     table = pd.concat([
-        coherences("deep", block_9=0.1, block_10=0.5, behind_block_9=0.7, review=0.2), coherences("flat", block_0=0.4)])
+        coherences("deep", block_9=0.1, block_10=0.5, after_block_9=0.7, review=0.2), coherences("flat", block_0=0.4)])
     means = transformers.at_the_last_block(table, "coherence").set_index("network")["mean"]
     assert means.to_dict() == pytest.approx({"deep": 0.5, "flat": 0.4})
 
 
 def test_ahead_of_gradcam_in_networks_of_different_depth():
     table = pd.concat([
-        coherences("deep", block_0=0.1, block_1=0.6, behind_block_0=0.3, review=0.5, repaired=0.9),
+        coherences("deep", block_0=0.1, block_1=0.6, after_block_0=0.3, review=0.5, repaired=0.9),
         coherences("flat", block_0=0.2, review=0.4),
     ]).rename(columns={"coherence": "energy"})
     ahead = transformers.ahead_of_gradcam(table, resamples=20).set_index(["network", "map"])
     assert ahead["mean"].to_dict() == pytest.approx({
-        ("deep", "block 0"): 0.4, ("deep", "block 1"): -0.1, ("deep", "behind block 0"): 0.2, ("flat", "block 0"): 0.2})
+        ("deep", "block 0"): 0.4, ("deep", "block 1"): -0.1, ("deep", "after block 0"): 0.2, ("flat", "block 0"): 0.2})
     assert (ahead["low"] <= ahead["mean"] + 1e-9).all() and set(ahead["images"]) == {2}

@@ -141,7 +141,7 @@ def test_in_a_kernel(kernel):
 
     def messages(kind):
         while True:
-            message = kernel.get_iopub_msg(timeout=20)
+            message = kernel.get_iopub_msg(timeout=120)
             if message["msg_type"] == kind:
                 yield message["content"]
 

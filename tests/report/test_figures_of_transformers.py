@@ -12,7 +12,7 @@ from contrastlib.report import batches
 from contrastlib.report.dataset_evaluations import transformer_energy_on_birds
 from contrastlib.report.figures import transformers
 
-BLOCKS = {"block 0": 0.2, "block 1": 0.4, "behind block 0": 0.3}
+BLOCKS = {"block 0": 0.2, "block 1": 0.4, "after block 0": 0.3}
 
 
 def measured():

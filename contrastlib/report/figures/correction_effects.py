@@ -17,6 +17,7 @@ from contrastlib.evaluation import (
     statements,
     statistics,
 )
+from contrastlib.evaluation.precision import lost_by_network
 from contrastlib.report.figures.shared import intervals, published
 from contrastlib.report.verdict_tables import spread
 
@@ -85,7 +86,7 @@ def float32_in_words(
 ) -> str:
     """Effect of erratum 10: shares of images, and the largest difference of a result."""
     lost = "; ".join(
-        f"{scale} {spread(correction_tables.direction_lost(table).to_dict(), '.1%')}"
+        f"{scale} {spread(lost_by_network(table).to_dict(), '.1%')}"
         for scale, table in precision.items()
     )
     gains = pd.concat([

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,8 +11,9 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import path_contrasts
-from contrastlib.evaluation.precision import direction_lost
+from contrastlib.evaluation.precision import DTYPES, angles, direction_lost
 from contrastlib.report.figures.shared import finished, intervals
+from contrastlib.report.figures.words import readable
 from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
@@ -19,12 +21,14 @@ RATES = {
     "equal": "equal learning rates", "twice as long": "equal rates, the sigmoid trained twice as long",
     "doubled": "the sigmoid's rate doubled",
 }
-GRADIENTS = {"weighted": "weighted contrast", "softmax": "back-propagated from $p_t$"}
+GRADIENTS = {
+    "weighted": "weighted contrast", "softmax": "from $p_t$", "log_softmax": "from log $p_t$",
+}
+STYLES = {"weighted": "-", "softmax": "-", "log_softmax": ":"}
 COLOURS = ("#b2182b", "#2166ac", "#1b7837")
 SIZE = (6.5, 2.8)
-LOST = {
-    "images": "{:d}", "median log-odds": "{:.1f}", "direction lost": "{:.1%}", "target's term 0": "{:.1%}",
-}
+MEDIAN = ("median log-odds", "")
+PLAIN = {"softmax": "from p", "log_softmax": "from log p", "weighted": "weighted contrast"}
 NEAR = 0.05
 """Relative error up to which an integral counts as nearly exact."""
 
@@ -64,35 +68,38 @@ def gaps(table: pd.DataFrame) -> Styler:
         wide = table.pivot(index="method", columns="contrast", values="gap")[list(table["contrast"].unique())]
     else:
         wide = table.set_index("method")[["gap"]].rename(columns={"gap": "relative gap"})
-    return wide.style.format("{:.0e}").set_uuid(f"gaps-{wide.shape[1]}")
+    return readable(wide).style.format("{:.0e}").set_uuid(f"gaps-{wide.shape[1]}")
 
 
 def direction_curves(curve: pd.DataFrame) -> Figure:
-    """Figure of :func:`contrastlib.evaluation.precision.direction_curve`, with a line for each gradient."""
-    figure, ax = _axes("log-odds of the target, log(p$_t$ / (1 − p$_t$))", "cosine with the exact direction")
-    for (contrast, label), colour in zip(reversed(GRADIENTS.items()), COLOURS[::2]):
-        part = curve[curve["contrast"] == contrast]
-        ax.plot(part["log_odds"], part["cosine"], label=f"{label}, float32", color=colour, linewidth=2)
-    ax.set(ylim=(0, 1.05))
-    ax.legend(frameon=False, loc="lower left")
-    return finished(figure)
+    """Figure of :func:`contrastlib.evaluation.precision.direction_curve`, with a panel for each precision."""
+    return _panels(curve, "cosine", "cosine with the exact direction", (0, 1.05))
+
+
+def measured_angles(measured: pd.DataFrame) -> Figure:
+    """Figure of :func:`contrastlib.evaluation.precision.angles`, with a panel for each precision."""
+    return _panels(angles(measured), "angle", "angle to the exact direction (°)", (-3, 95))
 
 
 def limits_in_words(curve: pd.DataFrame) -> str:
-    """Log-odds from which the softmax gradient lacks the exact direction, and from which it is 0."""
-    softmax = curve[curve["contrast"] == "softmax"].set_index("log_odds")["cosine"]
-    wrong, gone = softmax[~(softmax >= 0.99)].index.min(), softmax[softmax.isna()].index.min()
-    return (
-        f"Through the softmax the direction is wrong (cosine below 0.99) from log-odds of {wrong:.1f} on, "
-        f"and nothing is left from {gone:.1f} on."
-    )
+    """Log-odds from which each gradient lacks the exact direction, and from which it is 0."""
+    sentences = []
+    for dtype, of_dtype in curve.groupby("dtype", sort=False):
+        ends = []
+        for gradient in ("softmax", "log_softmax"):
+            cosine = of_dtype[of_dtype["gradient"] == gradient].set_index("log_odds")["cosine"]
+            wrong, gone = cosine[~(cosine >= 0.99)].index.min(), cosine[cosine.isna()].index.min()
+            nothing = "" if pd.isna(gone) else f" (nothing is left from {gone:.1f} on)"
+            ends.append(f"{wrong:.1f} through `{gradient}`{nothing}")
+        sentences.append(f"**{dtype}**: from {', from '.join(ends)}")
+    return f"Log-odds from which the direction is wrong (cosine below 0.99): {'; '.join(sentences)}."
 
 
 def lost_directions(measured: Mapping[str, pd.DataFrame]) -> Styler:
-    """Number of affected images by scale.
+    """Share of images of each network whose gradient of p_t lacks the exact direction, by precision.
 
     Args:
-        measured: Scale -> table of :func:`contrastlib.evaluation.precision.softmax_gradients`.
+        measured: Scale -> table of :func:`contrastlib.evaluation.precision.rounded_gradients`.
 
     Returns:
         The formatted table.
@@ -100,9 +107,12 @@ def lost_directions(measured: Mapping[str, pd.DataFrame]) -> Styler:
     parts = {scale: direction_lost(table) for scale, table in measured.items()}
     table = pd.concat(parts, names=["scale"]).reset_index("scale")
     table["network"] = table["network"].map(title)
-    columns = dict(zip(("images", "log_odds", "mean", "target_lost"), LOST))
-    table = table.set_index(["scale", "dataset", "network"])[list(columns)]
-    return table.rename(columns=columns).style.format(LOST).set_uuid("precision")
+    index = ["scale", "dataset", "network"]
+    wide = table.pivot(index=index, columns=["gradient", "dtype"], values="mean")
+    wide = wide[list(product(GRADIENTS, DTYPES))].rename(columns=PLAIN)
+    form = {each: "{:.1%}" for each in wide} | {MEDIAN: "{:.1f}"}
+    wide.insert(0, MEDIAN, table.groupby(index)["log_odds"].first())
+    return wide.rename_axis(columns=(None, None)).style.format(form).set_uuid("precision")
 
 
 def readings(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
@@ -142,6 +152,21 @@ def _points(parameters: dict | list) -> list[int]:
     """Numbers of points from the parameters of the shards of a table. 32 if they do not name any."""
     shards = as_list(parameters if isinstance(parameters, list) else [parameters])
     return sorted({each["options"].get("steps", 32) for each in shards})
+
+
+def _panels(table: pd.DataFrame, value: str, label: str, limits: tuple[float, float]) -> Figure:
+    """A panel for each dtype, with a line of a value over the log-odds for each gradient."""
+    figure, axes = plt.subplots(1, len(DTYPES), figsize=(9, 2.9), sharey=True)
+    for ax, dtype in zip(axes, DTYPES):
+        for gradient, colour in zip(GRADIENTS, COLOURS[::-1]):
+            part = table[(table["dtype"] == dtype) & (table["gradient"] == gradient)].sort_values("log_odds")
+            ax.plot(part["log_odds"], part[value], STYLES[gradient], label=GRADIENTS[gradient], color=colour,
+                    linewidth=2)
+        ax.set(title=dtype, xlabel="log-odds of the target", ylim=limits)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel(label)
+    axes[0].legend(frameon=False, loc="best")
+    return finished(figure)
 
 
 def _axes(x: str, y: str) -> tuple[Figure, plt.Axes]:
