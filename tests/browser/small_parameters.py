@@ -28,5 +28,6 @@ SMALL = {
         "entering": {}, "random_networks": 1,
     },
     "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
+    "14_interventions": {"networks": {"birds_resnet": ["birds", 30]}, "repaintings": 1, "resamples": 100},
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
 }

@@ -49,11 +49,12 @@ def at_a_glance(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
     contrast asks.
     """
     tables = _largest(measured)
+    few = max(table["contrast"].nunique() for _, table in tables.values()) <= 7  # with that of some methods
+    columns = min(len(tables), 2) if few else 1
+    rows = -(-len(tables) // columns)
     figure, axes = plt.subplots(
-        -(-len(tables) // 2), min(len(tables), 2), figsize=(10, 3.4 * -(-len(tables) // 2)), squeeze=False,
-        layout="constrained")
-    limit = 0.1
-    panels = {}
+        rows, columns, figsize=(8.3, 3.1 * rows + 0.2), squeeze=False, layout="constrained")
+    limit, panels = 0.1, {}
     for family, (scale, table) in tables.items():
         cells = effects.over_networks(table[table["method"].isin(ACTIVATIONS)], resamples=resamples)
         panels[family] = scale, cells, table
@@ -62,10 +63,10 @@ def at_a_glance(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
         picture = _heat(ax, cells, limit)
         networks = table["network"].nunique()
         count = f"{networks} network{'s' * (networks > 1)}, {table['image'].nunique()} pictures"
-        ax.set_title(f"{family} ({scale}: {count})", fontsize=9)
+        ax.set_title(f"{family}\n{scale}: {count}", fontsize=9)
     for ax in axes.flat[len(panels):]:
         ax.set_axis_off()
-    figure.colorbar(picture, ax=axes, label="mean rank correlation over the parts", shrink=0.7)
+    figure.colorbar(picture, ax=axes, label="mean rank correlation", location="bottom", aspect=60)
     return finished(figure)
 
 
@@ -76,7 +77,7 @@ def forest(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
         for scale, table in measured.items()}, names=["scale"]).reset_index("scale")
     keys = list(rows[["scale", "network"]].drop_duplicates().itertuples(index=False, name=None))
     figure, axes = plt.subplots(
-        1, len(PAIRS), figsize=(10, 0.26 * len(keys) + 1.3), sharey=True, layout="constrained")
+        1, len(PAIRS), figsize=(8.3, 0.26 * len(keys) + 1.3), sharex=True, sharey=True, layout="constrained")
     places = {key: number for number, key in enumerate(keys)}
     for number, (ax, name) in enumerate(zip(axes, PAIRS)):
         part = rows.iloc[number::len(PAIRS)]
@@ -88,7 +89,7 @@ def forest(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
         ax.set_title(name, fontsize=9)
         ax.tick_params(labelsize=8)
     axes[0].set_yticks(range(len(keys)), [f"{title(network)} ({scale})" for scale, network in keys])
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(keys) - 0.4, -0.6)
     figure.supxlabel("difference of mean rank correlations, 95 % intervals", fontsize=9)
     return finished(figure)
 
@@ -237,13 +238,19 @@ def _heat(ax: plt.Axes, cells: pd.DataFrame, limit: float) -> plt.cm.ScalarMappa
     for row, question in enumerate(QUESTIONS):
         for column, contrast in enumerate(contrasts):
             mean, low, high = (wide[name].loc[question, contrast] for name in ("mean", "low", "high"))
-            ax.text(column, row, f"{mean:+.2f}\n{low:+.2f} {high:+.2f}", ha="center", va="center", fontsize=7,
-                    color="white" if abs(mean) > 0.75 * limit else "black")
+            text = f"{mean:+.2f}\n{_short(low)} {_short(high)}"
+            ax.text(column, row, text, ha="center", va="center", fontsize=7.2, linespacing=1.1,
+                    color="white" if abs(mean) > 0.7 * limit else "black")
             if OWN_QUESTION.get(contrast) == question:
                 ax.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fill=False, linewidth=1.8))
-    ax.set_xticks(range(len(contrasts)), contrasts, fontsize=8)
+    ax.set_xticks(range(len(contrasts)), contrasts, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(QUESTIONS)), [ASKED[each] for each in QUESTIONS], fontsize=9)
     return picture
+
+
+def _short(value: float) -> str:
+    """A number without the zero before its point, such as −.05."""
+    return f"{value:.2f}".replace("0.", ".", 1).replace("-", "−")
 
 
 def _share(falls: pd.DataFrame, resamples: int) -> str:

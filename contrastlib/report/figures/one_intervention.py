@@ -20,6 +20,8 @@ from contrastlib.report.bird_interventions import repainted_birds
 from contrastlib.report.figures.interventions import ASKED
 from contrastlib.report.figures.shared import finished
 
+NAMED = 6
+"""Number of parts, those farthest from the origin, whose names are written."""
 ALT = (
     "Picture {image}, the same with the part repainted whose effect is largest, the {contrast} GradCAM map, "
     "and a point for each part: its sum in the map over the fall of {question}."
@@ -51,7 +53,7 @@ def one_picture(model: models.Classifier, birds: SyntheticBirds) -> Callable[...
         names = [model.class_names[c] for c in classes[0]]
         pictures = [each.permute(1, 2, 0).numpy() for each in (pixels[0], repainted.versions[version])]
         figure, axes = plt.subplots(
-            1, 4, figsize=(10, 2.9), width_ratios=[1, 1, 1, 1.5], layout="constrained")
+            1, 4, figsize=(9, 2.9), width_ratios=[1, 1, 1, 1.5], layout="constrained")
         for ax, picture in zip(axes, pictures):
             ax.imshow(picture)
         axes[0].set_title(f"{names[0]}\nor {names[1]}?", fontsize=8)
@@ -69,8 +71,10 @@ def one_picture(model: models.Classifier, birds: SyntheticBirds) -> Callable[...
 
 def _points(ax: plt.Axes, fall: np.ndarray, values: np.ndarray, names: list[str], question: str) -> None:
     ax.scatter(fall, values, s=12, color="#08468b")
-    for x, y, name in zip(fall, values, names):
-        ax.annotate(name, (x, y), fontsize=6.5, xytext=(3, 2), textcoords="offset points")
+    distance = (fall / np.abs(fall).max()) ** 2 + (values / np.abs(values).max()) ** 2
+    for number in distance.argsort()[::-1][:NAMED]:
+        place = {"xytext": (3, 2), "textcoords": "offset points", "fontsize": 7.5}
+        ax.annotate(names[number], (fall[number], values[number]), **place)
     ax.axhline(0, color="#999999", linewidth=0.5)
     ax.axvline(0, color="#999999", linewidth=0.5)
     ax.set_xlabel(f"fall of {ASKED[question]}", fontsize=8)
