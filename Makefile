@@ -15,6 +15,8 @@ BRANCH ?= main
 export REPOSITORY BRANCH
 # whichever clone the environment was installed from, the code that runs is that of this one
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# a hundred processes read the bytecode that the first one writes, also where the environment forbids it, as in containers
+unexport PYTHONDONTWRITEBYTECODE
 VENDOR := book/vendor/offline
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
 PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
@@ -103,7 +105,7 @@ _build/.repository: FORCE
 	@mkdir -p _build
 	@echo '$(REPOSITORY) $(BRANCH)' | cmp -s - $@ || echo '$(REPOSITORY) $(BRANCH)' >$@
 
-# always --all: an incremental build would keep numbers glued from another page as they were
+# always --all: an incremental build would keep numbers of another page as they were
 _build/.book: $(PAGES) _build/.repository
 	NO_COLOR=1 $(BIN)/jupyter-book build . --all -W -n --keep-going >_build/book.log 2>&1 \
 	  || { grep -E 'WARNING|ERROR|Traceback|Error' _build/book.log || tail -n 40 _build/book.log; exit 1; }

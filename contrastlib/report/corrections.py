@@ -10,6 +10,7 @@ makes the page of corrections, the letters to the authors and ``corrections.json
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
@@ -32,7 +33,11 @@ STATUSES = {
     "holds": "We suspected an error. There is none.",
 }
 SHOWN = {"Printed": "printed", "Corrected": "corrected", "Why": "derivation"}
-"""Names of the paragraphs of an entry in a notebook, and their fields."""
+FOLLOWS = {
+    "Published numbers": "published", "Consequence": "consequence", "Not measured": "unmeasured",
+    "First seen by": "credit", "Not read": "not_read",
+}
+"""Names of the paragraphs of an entry in a notebook, and of those that the list adds, and their fields."""
 PUBLISHED = ("affected", "not affected", "not known")
 
 
@@ -132,6 +137,11 @@ class Correction:
         """Target of links to this correction."""
         return f"erratum-{self.number}"
 
+    @property
+    def published(self) -> str:
+        """Whether it affects published numbers, and why."""
+        return f"{self.published_numbers}. {self.published_why}"
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -223,27 +233,39 @@ def paragraph(name: str, text: str) -> str:
     return f"**{name}.**" + ("\n\n" if own_line else " ") + text.strip()
 
 
+def in_html(title: str) -> str:
+    """A title with its formulas, which are letters with an index, as HTML: Markdown is not read inside tags.
+
+    >>> in_html("Integrated gradients of $p_t$"), in_html("The $z$ rule")
+    ('Integrated gradients of <i>p<sub>t</sub></i>', 'The <i>z</i> rule')
+    """
+    title = re.sub(r"\$(\w)_(\w)\$", r"<i>\1<sub>\2</sub></i>", title)
+    return re.sub(r"\$(\w)\$", r"<i>\1</i>", title)
+
+
 def entry(number: int) -> Markdown:
     """The correction with a number, for display in a notebook: a section that opens, in Markdown."""
     found = correction(number)
-    parts = [paragraph(name, getattr(found, field)) for name, field in SHOWN.items()]
-    return Markdown(
-        f"<details><summary>{number}. {found.title} ({found.status})</summary>\n\n"
-        + "\n\n".join(parts)
-        + f"\n\n[The whole entry](#{found.anchor})\n\n</details>\n"
-    )
+    return Markdown(_section(found, SHOWN, f"[The whole entry](#{found.anchor})") + "\n")
 
 
 def listed() -> Markdown:
-    """All corrections as a table that opens, for display in a notebook, with the targets of links to them."""
-    head = ["", "what", "where", "status", "published numbers"]
-    rows = [
-        [f'<span id="{each.anchor}"></span>[{number}](#{each.anchor})', each.title,
-         f"{each.paper}, {each.section}", each.status, each.published_numbers]
-        for number, each in corrections().items()
-    ]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
-    return Markdown(f"<details><summary>All {len(rows)} entries</summary>\n\n{table}\n\n</details>\n")
+    """All corrections as sections in a section that opens, for display in a notebook.
+
+    The targets of links to them stand before it, where they can be seen while it is closed.
+    """
+    every = corrections().values()
+    targets = "".join(f'<span id="{each.anchor}"></span>' for each in every)
+    sections = "\n\n".join(_section(each, SHOWN | FOLLOWS) for each in every)
+    head = f"<details><summary>All {len(every)} entries</summary>"
+    return Markdown(f"{targets}\n\n{head}\n\n{sections}\n\n</details>\n")
+
+
+def _section(found: Correction, names: Mapping[str, str], *more: str) -> str:
+    """A section that opens, with the paragraphs of these names that are not empty, and more of them."""
+    head = f"{found.number}. {in_html(found.title)} ({found.status})"
+    parts = [paragraph(name, text) for name, field in names.items() if (text := getattr(found, field))]
+    return "\n\n".join([f"<details><summary>{head}</summary>", *parts, *more, "</details>"])
 
 
 def of_claims() -> dict[str, list[int]]:

@@ -212,7 +212,7 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
         ("Printed", correction.printed),
         (_corrected(correction), correction.corrected),
         ("Why", correction.derivation),
-        ("Published numbers", f"{correction.published_numbers}. {correction.published_why}"),
+        ("Published numbers", correction.published),
         ("Measured effect", "\n\n".join([effect, *(f"- {item}" for item in verdicts)]).strip()),
         ("Not measured", correction.unmeasured),
         ("Consequence", correction.consequence),
@@ -236,7 +236,7 @@ def _item(correction: Correction) -> str:
     texts = {
         _corrected(correction): correction.corrected,
         "Consequence": correction.consequence,
-        "Published numbers": f"{correction.published_numbers}. {correction.published_why}",
+        "Published numbers": correction.published,
     }
     found = "\n\n".join(paragraph(name, text) for name, text in texts.items())
     return f"- {link}: {where}.\n\n{indent(found, '  ')}\n"

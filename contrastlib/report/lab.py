@@ -26,6 +26,7 @@ FOLDER = REPOSITORY / "lab"
 COPIES = ".copies.json"
 """Name of the file with the hashes of the copied cells and of the notebooks, by name."""
 SETTINGS = {
+    "@jupyterlab/docmanager-extension/plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
     # no virtual cells, because with them the view jumps while outputs arrive
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "recordTiming": True},
@@ -38,7 +39,7 @@ and change what you like. A copy that you did not edit follows the repository; o
 is.
 
 **How to run one**: open it and choose *Run → Run All Cells*. The cell below the question holds
-the parameters, each with its range.
+the parameters, each with its range. A value that is not possible is refused before anything is computed.
 Every notebook ends with *Try this*: a few lines on your own, and what to expect.
 
 **Best to begin with**: {begin}.

@@ -80,15 +80,17 @@ def verdicts_on_top(cells: list[dict], name: str) -> list[dict]:
 def for_the_book(text: str) -> str:
     """Convert the links and targets of a notebook, which work in JupyterLab, to those of the book.
 
-    Links to book/ become relative to the folder of the executed notebooks, and targets within pages become
-    targets of Sphinx.
+    Links to book/ become relative to the folder of the executed notebooks, the data cards are part of a page,
+    and targets within pages become targets of Sphinx.
 
     >>> for_the_book("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
     '[one](#erratum-1), [how](../rerun.md)'
+    >>> for_the_book("[cards](../data/README.md)")
+    '[cards](../data.md)'
     >>> for_the_book('<a id="erratum-1"></a>')
     '(erratum-1)='
     """
-    text = text.replace("](../book/", "](../")
+    text = text.replace("](../book/", "](../").replace("](../data/README.md", "](../data.md")
     text = re.sub(r"\]\((?:\d\d_\w+\.ipynb)?#([\w-]+)\)", r"](#\1)", text)
     return re.sub(r'<a id=\\?"([\w-]+)\\?"></a>', r"(\1)=", text)
 

@@ -6,10 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contrastlib import assets, datasets, models
+from contrastlib._choices import check_choice
+from contrastlib.contrasts import CONTRASTS
+from contrastlib.evaluation import masking
+from contrastlib.explainers import EXPLAINERS
 from contrastlib.models import torchvision_hub
 
 NEEDS = ("any", "feature maps", "tokens")
-FEWEST_RESAMPLES = 100
+RANGES = {
+    "resamples": (100, None), "images": (2, None), "blur_draws": (2, None), "drawn_birds": (2, None),
+    "scenes": (10, 1500), "classes": (2, None),
+}
+"""Smallest and greatest value of the counts that do not begin at 1."""
+NAMES = {"methods": EXPLAINERS, "slow_methods": EXPLAINERS, "contrasts": CONTRASTS}
+"""Known names of the parameters that are lists of names."""
 SPECIES = "contrastlib.datasets.birds:species_names"
 OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
 """Classes whose images fit only networks with the same classes."""
@@ -22,13 +32,15 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
         needs: Requirement on networks. "feature maps" are activations (B, K, h, w), which Vision Transformers
             do not have. "tokens" are those of Vision Transformers. "any" accepts both.
         rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
-        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``resamples`` at least 100, and
-            ``dataset`` a known set that fits ``network`` if both are given. Others are checked by their type:
+        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``mask_rule`` a known one, ``dataset`` a
+            known set that fits ``network`` if both are given, ``methods``, ``slow_methods`` and ``contrasts``
+            lists of known names, and ``layers`` modules of ``network``, or network -> modules of it. Others
+            are checked by their type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
               images.
             - A string, or a list of strings, names networks.
-            - A whole number is a count of at least 1.
+            - A whole number is a count of at least 1, or in the range that :data:`RANGES` has for its name.
             - A list of numbers contains positive ones.
 
     Raises:
@@ -47,8 +59,13 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             _threshold(value, rank)
         elif name == "dataset":
             _dataset(f"dataset = {value!r}", value, given.get("network"))
-        elif name == "resamples":
-            _whole(name, value, FEWEST_RESAMPLES)
+        elif name == "mask_rule":
+            check_choice(name, value, masking.MASK_RULES)
+        elif name in NAMES:
+            for each in value:
+                check_choice(name, each, NAMES[name])
+        elif name == "layers":
+            _layers(value if isinstance(value, Mapping) else {given["network"]: value})
         else:
             _by_type(name, value, needs)
 
@@ -61,9 +78,29 @@ def _by_type(name: str, value: Any, needs: str) -> None:
     elif isinstance(value, Sequence):
         _list(name, value, needs)
     elif isinstance(value, (int, float)):
-        _whole(name, value)
+        _whole(name, value, *RANGES.get(name, ()))
     else:
         raise TypeError(f"{name} = {value!r}: there is no rule for such a parameter")
+
+
+def check_key(name: str, value: str, of: str, known: Mapping[str, Any]) -> None:
+    """Check that a parameter is a key of another one.
+
+    Args:
+        name: Name of the parameter.
+        value: Its value.
+        of: Name of the other parameter.
+        known: Value of the other parameter.
+
+    Raises:
+        ValueError: It is not. The message names the keys.
+
+    >>> check_key("network", "birds_vgg", "networks", {"birds_resnet": ["birds", 3]})
+    Traceback (most recent call last):
+    ValueError: network = 'birds_vgg': choose one of networks, which are birds_resnet
+    """
+    if value not in known:
+        raise ValueError(f"{name} = {value!r}: choose one of {of}, which are {', '.join(map(str, known))}")
 
 
 def _threshold(value: Any, rank: int) -> None:
@@ -74,9 +111,11 @@ def _threshold(value: Any, rank: int) -> None:
         )
 
 
-def _whole(name: str, value: Any, fewest: int = 1) -> None:
-    if not (_is_number(value) and (isinstance(value, int) or value.is_integer()) and value >= fewest):
-        raise ValueError(f"{name} = {value!r}: choose a whole number, {fewest} or more")
+def _whole(name: str, value: Any, least: int = 1, greatest: int | None = None) -> None:
+    is_whole = _is_number(value) and (isinstance(value, int) or value.is_integer())
+    if not (is_whole and value >= least and (greatest is None or value <= greatest)):
+        possible = f"{least} or more" if greatest is None else f"{least} to {greatest}"
+        raise ValueError(f"{name} = {value!r}: choose a whole number, {possible}")
 
 
 def _list(name: str, value: Sequence, needs: str) -> None:
@@ -87,6 +126,15 @@ def _list(name: str, value: Sequence, needs: str) -> None:
             _network(f"{name} = {list(value)!r}", each, needs)
         elif not (_is_number(each) and each > 0):
             raise ValueError(f"{name} = {list(value)!r}: choose positive numbers")
+
+
+def _layers(layers: Mapping[str, Sequence[str]]) -> None:
+    for network, names in layers.items():
+        _network(f"layers[{network!r}] = {names!r}", network, "any")
+        modules = dict(models.load(network).named_modules())
+        for each in names:
+            if each not in modules:
+                raise ValueError(f"layers = {names!r}: {network} has no module {each!r}")
 
 
 def _networks(name: str, value: Mapping, needs: str) -> None:

@@ -50,6 +50,9 @@ def links_to_pages(text: str) -> str:
 
     >>> links_to_pages("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
     '[one](05_corrections.html#erratum-1), [how](../rerun.html)'
+    >>> links_to_pages("[cards](../data/README.md)")
+    '[cards](../data.html)'
     """
     text = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", text)
+    text = text.replace("](../data/README.md", "](../book/data.md")
     return re.sub(r"\]\(\.\./book/([\w/-]+)\.md", r"](../\1.html", text)

@@ -40,9 +40,12 @@ from contrastlib.report.page_parts import (
     section,
     verdicts_on_top,
 )
+from contrastlib.report.page_values import ValueRole
 from contrastlib.report.verdict_box import VerdictBox
 
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the options, directives and event handlers. Called by Sphinx."""
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
@@ -52,6 +55,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", add_section)
     app.add_directive("claims", ClaimsDirective)
     app.add_role("verdict", VerdictRole())
+    app.add_role("value", ValueRole())
     app.add_directive("verdict-box", VerdictBox)
     app.add_directive("findings", FindingsDirective)
     app.add_directive("decision-table", DecisionTable)

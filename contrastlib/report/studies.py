@@ -24,7 +24,9 @@ from contrastlib.evaluation import (
     dominance,
     explained_probability,
     fullgrad,
+    grid_pointing,
     homogeneity,
+    later_methods,
     masking,
     overwritten,
     path_contrasts,
@@ -178,6 +180,10 @@ mean_and_clrp1 = Study("mean_and_clrp1", statements.mean_contrast_and_clrp1, "er
 overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 4 and 15", 16)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16, version=2)
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
+later_drops = Study(
+    "later_drops", later_methods.drops, "Zhang et al. 2025; Williamson et al. 2025", 8)
+shared_evidence = Study("shared_evidence", later_methods.shared_evidence, "ours", 8)
+mosaic_pointing = Study("mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}

@@ -20,6 +20,9 @@ PAPERS = {
     "wang2022": "Wang & Wang 2022",
     "eriksson2025": "Eriksson et al. 2025",
     "gu2018": "Gu et al. 2018",
+    "zhang2025": "Zhang et al. 2025",
+    "williamson2025": "Williamson et al. 2025",
+    "walter2026": "Walter et al. 2026",
     "ours": "ours",
 }
 LEGEND = (

@@ -44,6 +44,8 @@ class Criterion:
 
     >>> Criterion(value="at_least", bound=0.8).sentence()
     'the value is at least 0.8'
+    >>> Criterion(value="more_than", bound=0.9999999999).sentence()
+    'the value is more than 0.9999999999'
     """
 
     intervals: str | None = None
@@ -62,8 +64,14 @@ class Criterion:
     def sentence(self) -> str:
         """The criterion for one cell in words."""
         if self.intervals:
-            return f"the 95 % interval lies {self.intervals} {self.bound:g}"
-        return f"the value is {IN_WORDS[self.value]} {self.bound:g}"
+            return f"the 95 % interval lies {self.intervals} {_number(self.bound)}"
+        return f"the value is {IN_WORDS[self.value]} {_number(self.bound)}"
+
+
+def _number(bound: float) -> str:
+    """Six digits of a bound, or ten if six would be a whole number that it is not."""
+    short = f"{bound:g}"
+    return f"{bound:.10g}" if float(short).is_integer() and float(short) != bound else short
 
 
 def verdict(effects: pd.DataFrame, criterion: Criterion) -> tuple[str, int, int]:

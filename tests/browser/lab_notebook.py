@@ -7,20 +7,23 @@ import nbformat
 from contrastlib.report import notebooks
 from contrastlib.report.verdict_tables import KEY
 
-RAW = re.compile(r"\{(glue|cite|eq|ref|numref|doc|term)\b|:::|^\([\w-]+\)=", re.MULTILINE)
+RAW = re.compile(r"\{(glue|cite|eq|ref|numref|doc|term|value|verdict)\b|:::|^\([\w-]+\)=", re.MULTILINE)
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 # text of cells that are Markdown and of outputs; formulas are drawn, and may hold anything
 TEXT = f"""() => [...document.querySelectorAll('{PANEL} :is(.jp-MarkdownOutput, .jp-OutputArea-output)')].map(each => {{
     const formulas = [...each.querySelectorAll('mjx-container')];
     return formulas.reduce((text, formula) => text.replace(formula.innerText, ''), each.innerText);
 }}).join('\\n')"""
-# the verdicts of each claim, without sign, effects and variants
-VERDICTS = f"""index => [...document.querySelectorAll('{PANEL} .jp-Cell')[index].querySelectorAll('tbody tr')]
+# the scales, and the verdicts of each claim without sign, effects and variants
+VERDICTS = f"""index => [...document.querySelectorAll('{PANEL} .jp-Cell')[index].querySelectorAll('tr')]
     .map(row => [...row.cells].slice(2).map(cell => cell.innerText.split('\\n')[0].replace(/^[^a-z]+ /, '')))"""
 READY = f"""count => {{
     const cells = document.querySelectorAll('{PANEL} .jp-Cell'), texts = [...document.querySelectorAll('{PANEL} .jp-MarkdownCell')];
     return cells.length === count && texts.every(each => each.querySelector('.jp-MarkdownOutput')?.innerText);
 }}"""
+# outputs in Markdown are drawn some time after the cell has run
+DRAWN = f"""count => [...document.querySelectorAll('{PANEL} .jp-OutputArea-output.jp-RenderedMarkdown')]
+    .filter(each => each.innerText.trim()).length === count"""
 CONNECTED = """async () => {
     const context = window.jupyterapp.shell.currentWidget.context.sessionContext;
     await context.ready;
@@ -106,12 +109,12 @@ def checked(cells):
 
 def expect_readable(page, cells):
     """No role or directive is visible, and the table of verdicts shows what its metadata says."""
+    page.wait_for_function(DRAWN, arg=len(texts(cells)) + (verdicts(cells)[0] is not None))
     text = page.evaluate(TEXT)
     assert not RAW.search(text), RAW.search(text)
     index, found = verdicts(cells)
     if index is not None:
-        scales = list(dict.fromkeys(scale for claim in found for scale in claim))
-        rows = page.evaluate(VERDICTS, index)
+        scales, *rows = page.evaluate(VERDICTS, index)
         assert sorted(rows) == sorted([claim.get(scale, "not run") for scale in scales] for claim in found)
 
 
@@ -122,7 +125,7 @@ def move_widgets(page, cells):
         html = "".join(texts([cell], "text/html"))
         output = page.locator(f"{PANEL} .jp-Cell").nth(index).locator(".jp-OutputArea")
         if '<figure class="controls">' in html:
-            _reacts(page, output, _next_value, "output.querySelector('.widget-html img').src")
+            _reacts(page, output, _last_value, "output.querySelector('.widget-html img').src")
         elif '<div class="contrast-explorer"' in html:
             _reacts(page, output, _another_contrast, "output.querySelector('.cx-pane canvas').toDataURL()")
         else:
@@ -131,12 +134,12 @@ def move_widgets(page, cells):
     return moved
 
 
-def _next_value(output):
-    """The first slider goes one step further; where there is none, the first list takes its last value."""
+def _last_value(output):
+    """The first slider, or where there is none the first list, takes its last value: a step may not change the picture."""
     slider = output.locator(".widget-slider .noUi-handle")
     if slider.count():
         slider.first.focus()
-        slider.first.press("ArrowRight")
+        slider.first.press("End")
     else:
         choice = output.locator("select").first
         choice.select_option(index=choice.locator("option").count() - 1)
@@ -144,7 +147,7 @@ def _next_value(output):
 
 def _another_contrast(output):
     contrast = output.locator(".cx-pane select[name=contrast]").first
-    contrast.select_option("mean" if contrast.input_value() != "mean" else "original")
+    contrast.select_option("weighted" if contrast.input_value() != "weighted" else "original")
 
 
 def _reacts(page, output, choose, drawn):

@@ -1,6 +1,5 @@
 """What the book is built from says what the stored notebooks say, and a stored notebook is the same file every time."""
 
-import ast
 import copy
 import shutil
 
@@ -10,17 +9,16 @@ from jupyter_client.provisioning import KernelProvisionerFactory
 
 from contrastlib.report import kernel_provisioner, notebooks, staleness
 from contrastlib.report.claims_page import claims_in
+from contrastlib.report.said import values_in
 from contrastlib.report.verdict_tables import KEY
 
-GLUED = "application/papermill.record/text/plain"
 STORED = {path.stem: path for path in notebooks.find([])}
 
 
 def found(path):
-    """name -> number or word, of all verdicts, effects and glued values of an executed notebook."""
+    """name -> number or word, of all verdicts, their effects, and values for other pages, of an executed notebook."""
     notebook = nbformat.read(path, as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    values = {o.metadata["scrapbook"]["name"]: value(o.data[GLUED]) for o in outputs if GLUED in o.get("data", {})}
+    values = values_in(notebook)
     for name, record in claims_in(notebook).items():
         for scale, finding in record["findings"].items():
             values[f"{name}, {scale}"] = finding["counted"]
@@ -34,13 +32,9 @@ def checked(path):
     for cell in nbformat.read(path, as_version=4).cells:
         if "nbval-check-output" in cell.metadata.get("tags", []):
             data = [output.get("data", {}) for output in cell.outputs if not output.get("metadata", {}).get(KEY)]
-            said[cell.id] = [each.get("text/markdown", each.get("text/plain")) for each in data if GLUED not in each]
+            said[cell.id] = [each.get("text/markdown", each.get("text/plain")) for each in data]
             said[cell.id] += [output.text for output in cell.outputs if output.output_type == "stream"]
     return said
-
-
-def value(text):
-    return float(text) if text == "nan" else ast.literal_eval(text)
 
 
 def assert_same(stored, built):

@@ -116,6 +116,7 @@ def test_formulas_lists_and_code_begin_their_own_line():
 def test_a_notebook_shows_an_entry_and_the_list_with_the_old_targets():
     assert "**Corrected.**\n\n$$" in corrections.entry(1).data and "<details>" in corrections.entry(1).data
     assert all(f'<span id="erratum-{number}"></span>' in corrections.listed().data for number in range(1, 27))
+    assert corrections.listed().data.count("<details>") == len(corrections.corrections()) + 1
 
 
 def test_the_summary_counts_every_record():

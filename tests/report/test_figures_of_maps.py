@@ -68,10 +68,11 @@ def test_gains_in_words_and_for_the_landing_page():
     table = maps.parts_table(truth, 100).data
     assert table.loc[("small ResNet", "GC"), "difference"].startswith("-0.050")
     cat = map_images.TwoMaps(torch.zeros(1), torch.ones(2, 2, 3, 3), [1, 2, 3], ["a", "b", "c"], [0.5, 0.3, 0.1])
-    values = maps.for_landing_page(cat, truth)
+    values = maps.values_of_cat(cat)
     assert (values["cat_first"], values["cat_p_3"], values["cat_cosine_weighted"]) == ("a", 0.1, pytest.approx(1))
+    values = maps.values_of_parts(truth)
     assert values["energy_birds_vgg_gradcam_weighted"] == pytest.approx(0.212) and values["energy_images_birds_vgg"] == 2
-    assert maps.for_landing_page(cat, None).keys() == maps.for_landing_page(cat, energies(birds_resnet=0)).keys()
+    assert maps.values_of_parts(energies(birds_resnet=0)) == {}
 
 
 def test_the_answer_is_saved_where_a_book_is_made(tmp_path, monkeypatch):

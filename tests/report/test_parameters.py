@@ -1,5 +1,8 @@
 """Parameters of notebooks: what is wrong is said, and what the notebooks and profiles have is right."""
 
+import ast
+
+import nbformat
 import pytest
 
 from contrastlib.report import notebooks, parameters
@@ -33,6 +36,14 @@ from contrastlib.report import notebooks, parameters
     ("feature maps", {"network": "vit_b_16/food101"}, "Transformer"),
     ("feature maps", {"network": "torchvision/vit_b_16"}, "Transformer"),
     ("tokens", {"network": "birds_vgg"}, "no Transformer"),
+    ("any", {"images": 1}, "images = 1: choose a whole number, 2 or more"),
+    ("any", {"scenes": 1501}, "scenes = 1501: choose a whole number, 10 to 1500"),
+    ("any", {"mask_rule": "by_size"}, "unknown mask_rule 'by_size'; choose one of by_sign"),
+    ("any", {"contrasts": ["original", "meen"]}, "unknown contrasts 'meen'; choose one of original, mean"),
+    ("any", {"methods": ["gradcam", "grad"]}, "unknown methods 'grad'; choose one of"),
+    ("any", {"network": "birds_vgg", "layers": ["features.18"]}, "birds_vgg has no module 'features.18'"),
+    ("any", {"layers": {"birds_vgg": ["network.features.18"], "birds_resnet": ["fc"]}}, "birds_resnet has no module 'fc'"),
+    ("any", {"layers": {"birds_vgh": []}}, "did you mean 'birds_vgg'"),
     ("everything", {}, "needs"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said(needs, given, said):
@@ -51,7 +62,28 @@ def test_a_type_without_a_rule():
         parameters.check(photo=None)
 
 
-CHECKED = ("network", "networks", "threshold", "resamples", "dataset", "pictures")
+def test_a_key_of_another_parameter():
+    parameters.check_key("network", "birds_vgg", "networks", {"birds_vgg": ["birds", 3]})
+
+
+NEEDS_NO_CHECK = {"profile", "photo", "measurements", "seeds"}  # any name of a folder, any file, yes or no
+
+
+@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+def test_every_parameter_is_explained_and_checked(path):
+    """A comment says what it is; a call of this module has its value before anything is computed."""
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    [given] = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    lines = given.splitlines()
+    for statement in ast.parse(given).body:
+        assert "#" in "".join(lines[max(statement.lineno - 2, 0): statement.end_lineno]), statement.targets[0].id
+    calls = [call for cell in code for call in ast.walk(ast.parse(cell.source)) if isinstance(call, ast.Call)]
+    checks = [call for call in calls if ast.unparse(call.func).startswith("parameters.check")]
+    names = {node.id for call in checks for node in ast.walk(call) if isinstance(node, ast.Name)}
+    assert set(notebooks.defaults(path)) - NEEDS_NO_CHECK <= names
+
+
+CHECKED = ("network", "networks", "threshold", "resamples", "dataset", "pictures", "mask_rule", *parameters.RANGES)
 
 
 @pytest.mark.parametrize("profile", ["quick", "real", "paper"])

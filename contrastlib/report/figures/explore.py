@@ -71,6 +71,17 @@ class Decision:
         return self.probabilities[1] > SPLIT and self.species[0] in self.classes
 
 
+def bird_network(*names: str) -> str:
+    """The first of some networks that knows the drawn species. If none does, birds_vgg.
+
+    >>> bird_network("efficientnet_lite0", "birds_resnet"), bird_network("efficientnet_lite0")
+    ('birds_resnet', 'birds_vgg')
+    """
+    species = models.MODELS["birds_vgg"].classes
+    known = (name for name in names if name in models.MODELS and models.MODELS[name].classes == species)
+    return next(known, "birds_vgg")
+
+
 class DrawnBirds:
     """First test images of each kind for a network, and scenes in which it finds both birds.
 

@@ -24,24 +24,26 @@ SCHEMES = ("original", "weighted")
 CELL = ["network", "method", "contrast"]
 
 
-def for_landing_page(
-    cat: TwoMaps, truth: pd.DataFrame | None, network: str = "birds_vgg"
-) -> dict[str, float | str]:
-    """Values for the landing page: maps of the cat, and energy of one network in the differing parts."""
+def values_of_cat(cat: TwoMaps) -> dict[str, float | str]:
+    """Names, probabilities and cosines of the maps of the cat, for the landing page."""
     values = {f"cat_{rank}": name for rank, name in zip(("first", "second", "third"), cat.names)}
     values |= {f"cat_p_{rank}": p for rank, p in enumerate(cat.probabilities, 1)}
-    values |= {f"cat_cosine_{contrast}": cosine for contrast, cosine in cat.cosines.items()}
-    if truth is not None and network in set(truth["network"]):
-        rows = truth[(truth["network"] == network) & (truth["method"] == "gradcam")]
-        values |= {
-            f"energy_{network}_gradcam_{contrast}": float(part.mean())
-            for contrast, part in rows.groupby("contrast")["energy"]
-        }
-        values |= {
-            f"energy_area_{network}": float(rows["area"].mean()),
-            f"energy_images_{network}": int(rows["image"].nunique()),
-        }
-    return values
+    return values | {f"cat_cosine_{contrast}": cosine for contrast, cosine in cat.cosines.items()}
+
+
+def values_of_parts(truth: pd.DataFrame, network: str = "birds_vgg") -> dict[str, float]:
+    """Energy of the GradCAM maps of a network in the differing parts, for the landing page.
+
+    Without that network there are no values.
+    """
+    rows = truth[(truth["network"] == network) & (truth["method"] == "gradcam")]
+    if rows.empty:
+        return {}
+    energy = rows.groupby("contrast")["energy"].mean()
+    return {f"energy_{network}_gradcam_{contrast}": float(mean) for contrast, mean in energy.items()} | {
+        f"energy_area_{network}": float(rows["area"].mean()),
+        f"energy_images_{network}": int(rows["image"].nunique()),
+    }
 
 
 def similarities(split: Mapping[str, pd.DataFrame], resamples: int) -> dict[str, pd.DataFrame]:
