@@ -173,12 +173,12 @@ def _is_known(network: str) -> bool:
     architecture, _, dataset = network.partition("/")
     folder = dataset in datasets.DATASETS and datasets.DATASETS[dataset].folder
     finetuned = folder and torchvision_hub.PREFIX + architecture in torchvision_hub.names()
-    return bool(finetuned) or network in models.MODELS or network in torchvision_hub.names()
+    return bool(finetuned) or bool(assets.network(network)) or network in torchvision_hub.names()
 
 
 def _has_feature_maps(network: str) -> bool:
-    if network in models.MODELS:
-        return models.MODELS[network].layer is not None
+    if record := assets.network(network):
+        return record.layer is not None
     architecture = network.removeprefix(torchvision_hub.PREFIX)
     return not any(
         architecture.startswith(name) for name, layer in torchvision_hub.LAYERS.items() if layer is None
@@ -192,7 +192,7 @@ def _dataset(entry: str, dataset: str, network: str | None) -> None:
     """
     if not isinstance(dataset, str) or dataset not in datasets.DATASETS:
         raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
-    images, known = datasets.DATASETS[dataset], isinstance(network, str) and models.MODELS.get(network)
+    images, known = datasets.DATASETS[dataset], isinstance(network, str) and assets.network(network)
     labels = SPECIES if images.drawn else images.classes and images.classes.names
     if known and labels and labels != known.classes.names and OWN_IMAGES & {labels, known.classes.names}:
         raise ValueError(f"{entry}: {network} knows {known.classes.what}, and {dataset} holds {images.what}")
