@@ -164,9 +164,12 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 - Judge: {question.judge}. [How it was measured](executed/{record["page"]}.ipynb)
 :::
 
+:::{{div}} finding-plot
 ```{{raw}} html
 {plot}
 ```
+[{record["measure"][0].upper()}{record["measure"][1:]}]{{.where}}
+:::
 ::::
 """
 
