@@ -28,8 +28,8 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
         needs: Requirement on networks. "feature maps" are activations (B, K, h, w), which Vision Transformers
             do not have. "tokens" are those of Vision Transformers. "any" accepts both.
         rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
-        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``mask_rule`` a known one, ``dataset`` a
-            known set that fits ``network`` if both are given, and ``layers`` modules of ``network``, or
+        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``share`` in (0, 1], ``mask_rule`` a
+            known one, ``dataset`` a known set that fits ``network`` if both are given, and ``layers`` modules of ``network``, or
             network -> modules of it. Others are checked by their type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
@@ -56,6 +56,8 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             _dataset(f"dataset = {value!r}", value, given.get("network"))
         elif name == "mask_rule":
             check_choice(name, value, masking.MASK_RULES)
+        elif name == "share":
+            _share(name, value)
         elif name == "layers":
             _layers(value if isinstance(value, Mapping) else {given["network"]: value})
         else:
@@ -73,6 +75,11 @@ def _by_type(name: str, value: Any, needs: str) -> None:
         _whole(name, value, *RANGES.get(name, ()))
     else:
         raise TypeError(f"{name} = {value!r}: there is no rule for such a parameter")
+
+
+def _share(name: str, value: Any) -> None:
+    if not (_is_number(value) and 0 < value <= 1):
+        raise ValueError(f"{name} = {value!r}: choose a share above 0, up to 1")
 
 
 def check_key(name: str, value: str, of: str, known: Mapping[str, Any]) -> None:

@@ -42,6 +42,8 @@ from contrastlib.report import notebooks, parameters
     ("any", {"network": "birds_vgg", "layers": ["features.18"]}, "birds_vgg has no module 'features.18'"),
     ("any", {"layers": {"birds_vgg": ["network.features.18"], "birds_resnet": ["fc"]}}, "birds_resnet has no module 'fc'"),
     ("any", {"layers": {"birds_vgh": []}}, "did you mean 'birds_vgg'"),
+    ("any", {"share": 0}, "share = 0: choose a share above 0, up to 1"),
+    ("any", {"share": 1.5}, "share = 1.5"),
     ("everything", {}, "needs"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said(needs, given, said):
