@@ -101,7 +101,7 @@ def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     made = {
         f"{method}, {contrast}":
             lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
-        for method in explainers.select(space="layer", contrast=True) | explainers.select(space="pixels", contrast=True)
+        for method in (*METHODS, *explainers.select(space="pixels", contrast=True))
         for contrast in ("original", "weighted")
     }
     peer = {"zennit: LRP": lambda: peers.zennit_lrp(network, images, relevance)}

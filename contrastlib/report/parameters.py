@@ -29,8 +29,8 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             do not have. "tokens" are those of Vision Transformers. "any" accepts both.
         rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
         **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``share`` in (0, 1], ``mask_rule`` a
-            known one, ``dataset`` a known set that fits ``network`` if both are given, and ``layers`` modules of ``network``, or
-            network -> modules of it. Others are checked by their type:
+            known one, ``dataset`` a known set that fits ``network`` if both are given, and ``layers`` modules
+            of ``network``, or network -> modules of it. Others are checked by their type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
               images.
