@@ -23,6 +23,7 @@ WORDS = {
     "deeplift": "DeepLIFT",
     "fullgrad": "FullGrad",
     "vit_gradcam": "GradCAM of tokens",
+    "class_competition": "VAR",
     "lrp": "LRP",
     "sglrp": "SGLRP",
     "clrp1": "CLRP1",
