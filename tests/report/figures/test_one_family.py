@@ -45,7 +45,7 @@ def test_differences_from_the_original(table):
     assert len(figure.axes) == len(one_family.MEASURES)
     dots = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert dots == pytest.approx([number for number in range(1, len(METHODS)) for _ in range(2)])
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][0] == "weighted"
+    assert figure.axes[0].get_yticklabels()[0].get_text() == "weighted"
 
 
 def test_a_table_of_means(table):
