@@ -39,7 +39,7 @@ and change what you like. A copy that you did not edit follows the repository; o
 is.
 
 **How to run one**: open it and choose *Run → Run All Cells*. The cell below the question holds
-the parameters, each with its range.
+the parameters, each with its range. A value that is not possible is refused before anything is computed.
 Every notebook ends with *Try this*: a few lines on your own, and what to expect.
 
 **Best to begin with**: {begin}.

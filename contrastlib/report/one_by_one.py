@@ -14,7 +14,6 @@ from sphinx.util.docutils import SphinxDirective
 from contrastlib import contrasts
 from contrastlib.explainers import Explainer, registry
 from contrastlib.report.contrast_table import sum_of_weights
-from contrastlib.report.figures.words import words
 
 PAGES = {
     "gradcam": "03_maps", "linear_approximation": "03_maps", "xgradcam": "03_maps",
@@ -60,7 +59,7 @@ def method(record: Explainer) -> str:
     function = f"{{py:func}}`{record.function.__module__}.{record.function.__name__}`"
     notebook = PAGES[record.name]
     page = f"[{notebook[3:].replace('_', ' ')}](executed/{notebook}.ipynb)"
-    return f"""## {words(record.name)}
+    return f"""## {record.title}
 
 `method="{record.name}"`: {record.about[0].lower()}{record.about[1:]}
 
@@ -84,8 +83,8 @@ def contrast(record: contrasts.Contrast) -> str:
     ...
     """
     symbols = {"target": "$t$", "rival": "$s^*$", "others": "together $1 - p_t$", "foils": "$S$"}
-    total = "sum to 0" if not record.total else f"sum to {sum_of_weights(record)}"
-    left_out = ", so what raises all logits alike is left out" if record.sums_to_zero else ""
+    total = sum_of_weights(record)
+    left_out = ", so what raises all logits alike is left out" if total == "0" else ""
     return f"""## {record.title}
 
 `contrast="{record.name}"`: {record.about}. It answers: *{record.question.format(**symbols)}*
@@ -95,6 +94,6 @@ w = {record.formula}
 $$
 
 - Source: {{cite:t}}`{record.paper}`, {record.equation}.
-- The weights {total}{left_out}.
+- The sum of the weights is {total}{left_out}.
 - Reference: {{py:func}}`{record.function.__module__}.{record.function.__name__}`.
 """

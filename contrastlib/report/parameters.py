@@ -7,7 +7,9 @@ from typing import Any
 
 from contrastlib import assets, datasets, models
 from contrastlib._choices import check_choice
+from contrastlib.contrasts import CONTRASTS
 from contrastlib.evaluation import masking
+from contrastlib.explainers import EXPLAINERS
 from contrastlib.models import torchvision_hub
 
 NEEDS = ("any", "feature maps", "tokens")
@@ -16,6 +18,10 @@ RANGES = {
     "scenes": (10, 1500), "classes": (2, None),
 }
 """Smallest and greatest value of the counts that do not begin at 1."""
+SHARES = {"share": (0.01, 0.5)}
+"""Smallest and greatest value of the shares."""
+NAMES = {"methods": EXPLAINERS, "slow_methods": EXPLAINERS, "contrasts": CONTRASTS}
+"""Known names of the parameters that are lists of names."""
 SPECIES = "contrastlib.datasets.birds:species_names"
 OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
 """Classes whose images fit only networks with the same classes."""
@@ -28,9 +34,11 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
         needs: Requirement on networks. "feature maps" are activations (B, K, h, w), which Vision Transformers
             do not have. "tokens" are those of Vision Transformers. "any" accepts both.
         rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
-        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``share`` in (0, 1], ``mask_rule`` a
-            known one, ``dataset`` a known set that fits ``network`` if both are given, and ``layers`` modules
-            of ``network``, or network -> modules of it. Others are checked by their type:
+        **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``mask_rule`` a known one, ``dataset`` a
+            known set that fits ``network`` if both are given, ``share`` in [0.01, 0.5], ``methods``,
+            ``slow_methods`` and ``contrasts`` lists of known names, and ``layers`` modules of ``network``, or
+            network -> modules of it. Others
+            are checked by their type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
               images.
@@ -56,7 +64,10 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             _dataset(f"dataset = {value!r}", value, given.get("network"))
         elif name == "mask_rule":
             check_choice(name, value, masking.MASK_RULES)
-        elif name == "share":
+        elif name in NAMES:
+            for each in value:
+                check_choice(name, each, NAMES[name])
+        elif name in SHARES:
             _share(name, value)
         elif name == "layers":
             _layers(value if isinstance(value, Mapping) else {given["network"]: value})
@@ -75,11 +86,6 @@ def _by_type(name: str, value: Any, needs: str) -> None:
         _whole(name, value, *RANGES.get(name, ()))
     else:
         raise TypeError(f"{name} = {value!r}: there is no rule for such a parameter")
-
-
-def _share(name: str, value: Any) -> None:
-    if not (_is_number(value) and 0 < value <= 1):
-        raise ValueError(f"{name} = {value!r}: choose a share above 0, up to 1")
 
 
 def check_key(name: str, value: str, of: str, known: Mapping[str, Any]) -> None:
@@ -108,6 +114,12 @@ def _threshold(value: Any, rank: int) -> None:
             f"threshold = {value!r}: choose 0 or more and less than {1 / rank:.3g}; "
             f"the probability of rank {rank} is never higher"
         )
+
+
+def _share(name: str, value: Any) -> None:
+    least, greatest = SHARES[name]
+    if not (_is_number(value) and least <= value <= greatest):
+        raise ValueError(f"{name} = {value!r}: choose a share from {least} to {greatest}")
 
 
 def _whole(name: str, value: Any, least: int = 1, greatest: int | None = None) -> None:
@@ -172,12 +184,12 @@ def _is_known(network: str) -> bool:
     architecture, _, dataset = network.partition("/")
     folder = dataset in datasets.DATASETS and datasets.DATASETS[dataset].folder
     finetuned = folder and torchvision_hub.PREFIX + architecture in torchvision_hub.names()
-    return bool(finetuned) or network in models.MODELS or network in torchvision_hub.names()
+    return bool(finetuned) or bool(assets.network(network)) or network in torchvision_hub.names()
 
 
 def _has_feature_maps(network: str) -> bool:
-    if network in models.MODELS:
-        return models.MODELS[network].layer is not None
+    if record := assets.network(network):
+        return record.layer is not None
     architecture = network.removeprefix(torchvision_hub.PREFIX)
     return not any(
         architecture.startswith(name) for name, layer in torchvision_hub.LAYERS.items() if layer is None
@@ -191,7 +203,7 @@ def _dataset(entry: str, dataset: str, network: str | None) -> None:
     """
     if not isinstance(dataset, str) or dataset not in datasets.DATASETS:
         raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
-    images, known = datasets.DATASETS[dataset], isinstance(network, str) and models.MODELS.get(network)
+    images, known = datasets.DATASETS[dataset], isinstance(network, str) and assets.network(network)
     labels = SPECIES if images.drawn else images.classes and images.classes.names
     if known and labels and labels != known.classes.names and OWN_IMAGES & {labels, known.classes.names}:
         raise ValueError(f"{entry}: {network} knows {known.classes.what}, and {dataset} holds {images.what}")

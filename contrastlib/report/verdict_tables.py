@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from contrastlib.assets import networks
+from contrastlib import assets
 from contrastlib.report.claims import Claim, Finding, as_records, claims, judge, scales_of
 
 KEY = "contrastlib_claims"
@@ -184,7 +184,8 @@ def spread(values: Mapping[str, float], form: str) -> str:
 
 def title(network: str) -> str:
     """Title of a network of the registry. Other names remain."""
-    return networks()[network].title if network in networks() else network
+    record = assets.network(network)
+    return record.title if record else network
 
 
 def stated(claim: Claim) -> str:

@@ -14,8 +14,8 @@ TEXT = f"""() => [...document.querySelectorAll('{PANEL} :is(.jp-MarkdownOutput, 
     const formulas = [...each.querySelectorAll('mjx-container')];
     return formulas.reduce((text, formula) => text.replace(formula.innerText, ''), each.innerText);
 }}).join('\\n')"""
-# the verdicts of each claim, without sign, effects and variants
-VERDICTS = f"""index => [...document.querySelectorAll('{PANEL} .jp-Cell')[index].querySelectorAll('tbody tr')]
+# the scales, and the verdicts of each claim without sign, effects and variants
+VERDICTS = f"""index => [...document.querySelectorAll('{PANEL} .jp-Cell')[index].querySelectorAll('tr')]
     .map(row => [...row.cells].slice(2).map(cell => cell.innerText.split('\\n')[0].replace(/^[^a-z]+ /, '')))"""
 READY = f"""count => {{
     const cells = document.querySelectorAll('{PANEL} .jp-Cell'), texts = [...document.querySelectorAll('{PANEL} .jp-MarkdownCell')];
@@ -114,8 +114,7 @@ def expect_readable(page, cells):
     assert not RAW.search(text), RAW.search(text)
     index, found = verdicts(cells)
     if index is not None:
-        scales = list(dict.fromkeys(scale for claim in found for scale in claim))
-        rows = page.evaluate(VERDICTS, index)
+        scales, *rows = page.evaluate(VERDICTS, index)
         assert sorted(rows) == sorted([claim.get(scale, "not run") for scale in scales] for claim in found)
 
 

@@ -7,6 +7,7 @@ SMALL = {
     "03_maps": {"networks": {"birds_resnet": ["birds", 40]}, "pictures": 1, "threshold": 0.2},
     "04_masking": {"networks": {"birds_resnet": ["birds", 40]}, "threshold": 0.2},
     "05_corrections": {
+        "network": "birds_alexnet", "layers": ["network.features.10", "network.features.11"],
         "images": 3, "blur_draws": 2, "path_images": 1, "choosing": BIRDS, "sure": BIRDS, "plain": {},
         "hooked": {"birds_resnet": ["birds", 30, {"layers": ["network.layer3.1.bn2", "network.layer3.1"]}]},
         "scoring_models": {"birds_resnet": ["birds", 12, {"scoring_model": "birds_alexnet"}]},
@@ -28,6 +29,7 @@ SMALL = {
         "entering": {}, "random_networks": 1,
     },
     "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
-    "15_one_family": {"networks": BIRDS},
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
+    "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "methods": ["gradcam"], "slow_methods": [], "repaintings": 1},
+    "15_one_family": {"networks": BIRDS},
 }

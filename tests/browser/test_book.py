@@ -54,6 +54,14 @@ def wider_than_its_box(page) -> list[str]:
     )
 
 
+def small_figures(page) -> list[str]:
+    """Figures that are narrower than their file and than the text with its margin: their labels would be too small."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".figure-frame img")].filter(each => each.checkVisibility() &&
+            each.getBoundingClientRect().width < Math.min(each.naturalWidth, 900) - 1).map(each => each.alt)"""
+    )
+
+
 @every_page
 def test_page(visit, address):
     """Nothing fails, nothing is asked of another host; it fits, says how it is made, and everybody can read it."""
@@ -61,6 +69,7 @@ def test_page(visit, address):
     assert_complete(page)
     assert_says_how_it_is_made(page, address)
     assert_accessible(page)
+    assert not small_figures(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
     page.evaluate("() => Promise.allSettled(document.getAnimations().map(each => each.finished))")  # colours fade over

@@ -36,7 +36,7 @@ def reference(name, row, target, against=None):
     elif name == "mean":
         shares = {index: EXACT.divide(1, len(others)) for index in others}
     elif name in ("finer_cam", "rfxg"):
-        each = EXACT.divide(EXACT.create_decimal_from_float(0.6), len(against)) if name == "finer_cam" else decimal.Decimal(1)
+        each = EXACT.divide(decimal.Decimal.from_float(0.6), len(against)) if name == "finer_cam" else decimal.Decimal(1)
         shares = dict.fromkeys(against, each)
     elif name == "finer_cam_coded":
         shares = softmax({index: others[index] for index in against})

@@ -39,11 +39,11 @@ from contrastlib.report import notebooks, parameters
     ("any", {"images": 1}, "images = 1: choose a whole number, 2 or more"),
     ("any", {"scenes": 1501}, "scenes = 1501: choose a whole number, 10 to 1500"),
     ("any", {"mask_rule": "by_size"}, "unknown mask_rule 'by_size'; choose one of by_sign"),
+    ("any", {"contrasts": ["original", "meen"]}, "unknown contrasts 'meen'; choose one of original, mean"),
+    ("any", {"methods": ["gradcam", "grad"]}, "unknown methods 'grad'; choose one of"),
     ("any", {"network": "birds_vgg", "layers": ["features.18"]}, "birds_vgg has no module 'features.18'"),
     ("any", {"layers": {"birds_vgg": ["network.features.18"], "birds_resnet": ["fc"]}}, "birds_resnet has no module 'fc'"),
     ("any", {"layers": {"birds_vgh": []}}, "did you mean 'birds_vgg'"),
-    ("any", {"share": 0}, "share = 0: choose a share above 0, up to 1"),
-    ("any", {"share": 1.5}, "share = 1.5"),
     ("everything", {}, "needs"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said(needs, given, said):
@@ -62,11 +62,17 @@ def test_a_type_without_a_rule():
         parameters.check(photo=None)
 
 
+@pytest.mark.parametrize("share", [0, 0.9, "a", True])
+def test_shares_that_are_none(share):
+    with pytest.raises(ValueError, match="share = .*: choose a share from 0.01 to 0.5"):
+        parameters.check(share=share)
+
+
 def test_a_key_of_another_parameter():
     parameters.check_key("network", "birds_vgg", "networks", {"birds_vgg": ["birds", 3]})
 
 
-NEEDS_NO_CHECK = {"profile", "photo", "measurements"}  # any name of a folder, any file
+NEEDS_NO_CHECK = {"profile", "photo", "measurements", "seeds"}  # any name of a folder, any file, yes or no
 
 
 @pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)

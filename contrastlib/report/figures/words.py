@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import pandas as pd
 
 from contrastlib import models
+from contrastlib.explainers.registry import EXPLAINERS
 
 WORDS = {
     "kept_sign": "pixels kept",
@@ -15,36 +16,25 @@ WORDS = {
     "p_t": "pₜ",
     "y_t": "yₜ",
     "p_2": "p₂",
-    "gradcam": "GradCAM",
-    "xgradcam": "XGradCAM",
-    "linear_approximation": "Linear Approximation",
-    "input_x_gradient": "input × gradient",
-    "attention_x_gradient": "attention × gradient",
-    "deeplift": "DeepLIFT",
-    "fullgrad": "FullGrad",
-    "vit_gradcam": "GradCAM of tokens",
-    "class_competition": "VAR",
-    "lrp": "LRP",
-    "sglrp": "SGLRP",
-    "clrp1": "CLRP1",
-    "clrp2": "CLRP2",
 }
 
 
 def words(name: Hashable) -> Hashable:
-    """What readers see for a name: the title of a network, a word of ``WORDS``, or the name with spaces.
+    """What readers see for a name: the title of a network or method, a word of ``WORDS``, or the name itself.
 
     Args:
         name: A name of the code. Anything but text is returned as it is.
 
     Returns:
-        The words.
+        The words. Underscores become spaces.
 
-    >>> words("birds_vgg"), words("kept_sign"), words("relevance_duals"), words(3)
-    ('small VGG', 'pixels kept', 'relevance duals', 3)
+    >>> words("birds_vgg"), words("xgradcam"), words("kept_sign"), words("relevance_duals"), words(3)
+    ('small VGG', 'XGradCAM', 'pixels kept', 'relevance duals', 3)
     """
     if not isinstance(name, str):
         return name
+    if name in EXPLAINERS:
+        return EXPLAINERS[name].title
     return WORDS.get(name) or models.title(name).replace("_", " ")
 
 
