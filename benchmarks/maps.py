@@ -98,11 +98,10 @@ def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     """Measure a map of each method for convolutional networks, and zennit's LRP, in forward passes."""
     bare, logits = "a bare forward pass", predict(network, images)
     relevance = contrasts.original(logits, logits.argmax(dim=1)) * logits
-    layer, pixels = (explainers.select(space=space, contrast=True) for space in ("layer", "pixels"))
     made = {
         f"{method}, {contrast}":
             lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
-        for method in layer | pixels
+        for method in (*METHODS, *explainers.select(space="pixels", contrast=True))
         for contrast in ("original", "weighted")
     }
     peer = {"zennit: LRP": lambda: peers.zennit_lrp(network, images, relevance)}

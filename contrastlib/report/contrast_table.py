@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib import contrasts
@@ -42,7 +44,7 @@ def formula_cell(formula: str) -> str:
     '$a b, c$'
     """
     bare = formula.replace("|", r"\vert ")  # a bar would end the cell
-    return f"${bare}$".replace(r", \;", "$<br>$")
+    return "<br>".join(f"${part}$" for part in re.split(r", \\; *", bare))
 
 
 def sum_of_weights(contrast: contrasts.Contrast) -> str:
