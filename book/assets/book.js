@@ -1,20 +1,23 @@
 document.addEventListener("DOMContentLoaded", () => {
-  // Tables get a box of their own to scroll in; boxes that scroll can be reached with the keyboard.
-  for (const table of document.querySelectorAll(".bd-article table")) {
-    if (table.closest(".table-scroll")) continue;
-    const box = document.createElement("div");
-    box.className = "table-scroll";
-    table.replaceWith(box);
-    box.append(table);
-  }
+  // Formulas and outputs that scroll can be reached with the keyboard; tables.js does the same for tables.
   const mark = () => {
-    for (const box of document.querySelectorAll(".table-scroll, .cell_output > .output, div.math")) {
+    for (const box of document.querySelectorAll(".cell_output > .output, div.math")) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
   };
   window.addEventListener("resize", mark);
   window.addEventListener("load", () => window.MathJax?.startup?.promise.then(mark) ?? mark());
+
+  // The list of contents on the right makes room for what takes the full width, while that is on the screen.
+  const contents = document.querySelector(".bd-sidebar-secondary"), seen = new Set();
+  const watcher = new IntersectionObserver(entries => {
+    entries.forEach(({ target, isIntersecting }) => seen[isIntersecting ? "add" : "delete"](target));
+    contents.classList.toggle("beneath", [...seen].some(each => each.classList.contains("full-width")));
+  });
+  window.addEventListener("load", () => {
+    if (contents) document.querySelectorAll(".table-frame, .figure-frame").forEach(each => watcher.observe(each));
+  });
 
   // Slips of the theme that screen readers stumble over: names that hide the text of what they name, a list whose
   // children are no list items, and a chevron in the sidebar without a name.

@@ -116,6 +116,9 @@ class Finding:
         cells: Number of all cells that count. 0 if there is no verdict.
         intervals: Whether the cells were judged by intervals.
         effects: Network -> mean over its cells.
+        spans: Network -> lowest and highest end of the intervals of its cells. Empty if they have none.
+        middle: Mean, and ends of the interval if there is one, of the cell with the median mean. Of an even
+            number of cells, it is the lower one of the two in the middle.
         images: Number of images of all networks. None if the table has no images.
         variants: Name of a variant -> its finding.
         without: Network -> verdict without that network, if it is another one. Such a verdict depends on one
@@ -128,6 +131,8 @@ class Finding:
     cells: int = 0
     intervals: bool = False
     effects: Mapping[str, float] = field(default_factory=dict)
+    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    middle: tuple[float, ...] = ()
     images: int | None = None
     variants: Mapping[str, Finding] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)
@@ -272,19 +277,37 @@ def _judged(evidence: Evidence, table: pd.DataFrame, parameters: Mapping) -> Fin
     if effects.empty:
         return Finding(NOTHING)
     word, supporting, opposing = verdict(effects, evidence.criterion)
+    means = effects.groupby("network", sort=False)["mean"].mean().dropna()
     return Finding(
         word,
         supporting,
         opposing,
         len(effects),
         evidence.criterion.intervals,
-        {
-            name: float(value)
-            for name, value in effects.groupby("network", sort=False)["mean"].mean().dropna().items()
-        },
+        {name: float(value) for name, value in means.items()},
+        _spans(effects),
+        _middle(effects),
         int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None,
         without=_without_one(effects, evidence.criterion, word),
     )
+
+
+def _spans(effects: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Network -> lowest and highest end of the intervals of its cells."""
+    if not {"low", "high"} <= set(effects):
+        return {}
+    ends = effects.groupby("network", sort=False).agg({"low": "min", "high": "max"}).dropna()
+    return {name: (float(low), float(high)) for name, low, high in ends.itertuples()}
+
+
+def _middle(effects: pd.DataFrame) -> tuple[float, ...]:
+    """Mean, and ends of the interval if it has one, of the cell in the middle."""
+    cells = effects.dropna(subset="mean").sort_values("mean", kind="stable")
+    if cells.empty:
+        return ()
+    cell = cells.iloc[(len(cells) - 1) // 2]
+    values = [float(cell[name]) for name in ("mean", "low", "high") if name in cells]
+    return tuple(values) if pd.notna(values).all() else (values[0],)
 
 
 def _without_one(effects: pd.DataFrame, criterion: Criterion, word: str) -> dict[str, str]:

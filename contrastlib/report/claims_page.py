@@ -86,7 +86,7 @@ def table(records: Iterable[Mapping], folder: str) -> str:
         rows.append(
             [_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)]
         )
-    return _markdown(["claim", "quick", "real", "effect, by network", "page"], rows)
+    return markdown_table(["claim", "quick", "real", "effect, by network", "page"], rows)
 
 
 def summary(records: Iterable[Mapping]) -> str:
@@ -111,7 +111,7 @@ def summary(records: Iterable[Mapping]) -> str:
         for paper in papers
     ]
     heads = [f"{SIGNS.get(word, '–')} {word.removesuffix(' supported')}" for word in words]
-    return _markdown(["claims of", *heads], rows)
+    return markdown_table(["claims of", *heads], rows)
 
 
 def depending(records: Iterable[Mapping], folder: str) -> str:
@@ -140,15 +140,14 @@ def depending(records: Iterable[Mapping], folder: str) -> str:
                         _page(record, folder),
                     ]
                 )
-    return _markdown(["claim", "verdict", "with one network left out", "page"], rows)
+    return markdown_table(["claim", "verdict", "with one network left out", "page"], rows)
 
 
 class ClaimsDirective(SphinxDirective):
     """Claims as a table.
 
-    The argument selects the claims: the key of a paper or "ours" for all of its claims, "main" for the main
-    claims of each section, "summary" for counts of verdicts, and "depending" for verdicts that depend on one
-    network.
+    The argument selects the claims: the key of a paper or "ours" for all of its claims, "summary" for counts
+    of verdicts, and "depending" for verdicts that depend on one network.
     """
 
     required_arguments = 1
@@ -161,12 +160,7 @@ class ClaimsDirective(SphinxDirective):
         elif which == "depending":
             text = depending(every, "executed")
         else:
-            chosen = [
-                record
-                for record in every
-                if (record["main"] if which == "main" else record["paper"] == which)
-            ]
-            text = table(chosen, "executed")
+            text = table([record for record in every if record["paper"] == which], "executed")
         return self.parse_text_to_nodes(text)
 
 
@@ -203,7 +197,14 @@ def _page(record: Mapping, folder: str) -> str:
     return ", ".join([page, *errata])
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown.
+
+    >>> print(markdown_table(["a", "b"], [["1", "2"]]))
+    | a | b |
+    | --- | --- |
+    | 1 | 2 |
+    """
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
 
 

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from contrastlib.explorer.display import with_html
+from contrastlib.report.figures.legible import legible
+from contrastlib.report.figures.words import words
 
 PAUSE = 0.15
 """Seconds without a change before the figure is redrawn."""
@@ -48,9 +50,11 @@ class Controls(ipywidgets.interactive):
         self._alt, self._waiting = alt, None
         self._picture = ipywidgets.HTML()
         self._note = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="2em"))
+        choices = {name: _in_words(choice) for name, choice in choices.items()}
         super().__init__(draw, **choices)  # creates and observes the widgets, and calls `update`
         for widget in self.kwargs_widgets:
             widget.style.description_width = "initial"
+            widget.description = words(widget.description)
             if widget.has_trait("continuous_update"):
                 widget.continuous_update = False
         row = ipywidgets.HBox(self.kwargs_widgets, layout=ipywidgets.Layout(flex_flow="row wrap"))
@@ -100,6 +104,12 @@ class Controls(ipywidgets.interactive):
         return with_html(super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self)}, still)
 
 
+def _in_words(choice: Any) -> Any:
+    """A list of names as a dictionary from what a reader is shown to the name."""
+    named = isinstance(choice, list) and all(isinstance(each, str) for each in choice)
+    return {words(each): each for each in choice} if named else choice
+
+
 def _label(widget: ipywidgets.Widget) -> str:
     """Displayed value of a control."""
     if isinstance(widget, ipywidgets.Checkbox):
@@ -110,6 +120,6 @@ def _label(widget: ipywidgets.Widget) -> str:
 def _png(figure: Figure) -> str:
     """PNG of a figure in base64, the same each time. The figure is closed."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
+    legible(figure).savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -5,69 +5,45 @@ theme shows its buttons: the repository, and Binder and Colab on the pages of no
 shows none.
 """
 
-import ast
 import json
 import os
 import re
-import shlex
 from pathlib import Path, PurePosixPath
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from contrastlib.report.captions import captions, with_captions
+from contrastlib.report.citation import Citation, cite_this_page
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.corrections_page import CorrectionsDirective, LetterDirective, write_corrections
+from contrastlib.report.decision_table import DecisionTable
 from contrastlib.report.download_note import complete_note, without_note
 from contrastlib.report.explainer_table import ExplainerTable
 from contrastlib.report.families_page import FamiliesTable
 from contrastlib.report.fault_table import FaultTable
+from contrastlib.report.findings import FindingsDirective
 from contrastlib.report.fuzz_page import RandomInputs
+from contrastlib.report.glossary import GlossaryTerms, mark_terms
+from contrastlib.report.install_lines import Install
 from contrastlib.report.licences import write_licences
+from contrastlib.report.one_by_one import OneByOne
 from contrastlib.report.package_reference import PackageReference
+from contrastlib.report.page_parts import (
+    COLAB,
+    EXECUTED,
+    PROSE,
+    SOURCES,
+    for_the_book,
+    section,
+    verdicts_on_top,
+)
 from contrastlib.report.page_values import ValueRole
+from contrastlib.report.verdict_box import VerdictBox
 
-EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
-TITLE = "## Rerun this page"
-PROSE = f"""{TITLE}
-
-This page is text with numbers from the notebooks. In the folder of the repository:
-
-```bash
-make book
-```
-"""
-NOTEBOOK = """{title}
-
-`make book` makes it from `{source}`. The same with papermill, in the folder of the repository after
-`make install`:
-
-```bash
-{command}
-```
-
-{example}What can be changed: {names}. Other scales: [](../rerun.md).
-"""
-EXAMPLE = """With another value of a parameter:
-
-```bash
-{command}
-```
-
-"""
-COLAB = """
-The rocket at the top opens Binder and Colab. Binder has all that is needed. Colab opens the \
-notebook alone, so that its first cell has to be:
-
-```ipython3
-!git clone --quiet --depth 1 --branch {branch} {url} /content/{name}
-%pip install --quiet --editable /content/{name} myst-nb anywidget
-%cd /content/{name}/notebooks
-import sys; sys.path.insert(0, "/content/{name}")
-```
-"""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -80,6 +56,14 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("claims", ClaimsDirective)
     app.add_role("verdict", VerdictRole())
     app.add_role("value", ValueRole())
+    app.add_directive("verdict-box", VerdictBox)
+    app.add_directive("findings", FindingsDirective)
+    app.add_directive("decision-table", DecisionTable)
+    app.add_directive("install", Install)
+    app.add_directive("citation", Citation)
+    app.add_directive("one-by-one", OneByOne)
+    app.add_directive("glossary-terms", GlossaryTerms)
+    app.connect("doctree-resolved", mark_terms)
     app.connect("build-finished", write_claims)
     app.add_directive("corrections", CorrectionsDirective)
     app.add_directive("letter", LetterDirective)
@@ -148,101 +132,24 @@ def offer_buttons(app: Sphinx, config: Config) -> None:
 def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     """Append the section to the source of a page. In a notebook it is a cell."""
     page = PurePosixPath(docname)
+    where = app.config.copyright, app.config.html_baseurl
     if page.parent != EXECUTED:
-        if page.name != "rerun":  # that page consists of such a section
-            source[0] += "\n" + PROSE
+        cited = cite_this_page(docname, source[0], *where)
+        rerun = PROSE if page.name != "rerun" else ""  # that page consists of it
+        source[0] += f"\n{rerun}\n{cited}"
         return
     notebook = json.loads(for_the_book(source[0]))
     first = notebook["cells"][0]
     first["source"] = without_note("".join(first["source"]))
-    notebook["cells"] = verdicts_first(notebook["cells"])
+    cells = with_captions(notebook["cells"], captions().get(page.name, {}))
+    notebook["cells"] = verdicts_on_top(list(cells), page.name)
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":
         text += COLAB.format(branch=app.config.rerun_branch, **found.groupdict())
+    text += "\n" + cite_this_page(docname, first["source"], *where)
     notebook["cells"].append({"cell_type": "markdown", "id": "rerun", "metadata": {}, "source": text})
     source[0] = json.dumps(notebook)
-
-
-def verdicts_first(cells: list[dict]) -> list[dict]:
-    """The cells of a notebook, the one with the verdicts right after the question.
-
-    A reader of the page wants the verdicts first. In the notebook they follow the cells that compute them.
-
-    >>> [cell["id"] for cell in verdicts_first([{"id": "question"}, {"id": "measure"}, {"id": "verdicts"}])]
-    ['question', 'verdicts', 'measure']
-    """
-    verdicts = [cell for cell in cells if cell.get("id") == "verdicts"]
-    rest = [cell for cell in cells if cell.get("id") != "verdicts"]
-    return [*rest[:1], *verdicts, *rest[1:]]
-
-
-def for_the_book(text: str) -> str:
-    """Convert the links and targets of a notebook, which work in JupyterLab, to those of the book.
-
-    Links to book/ become relative to the folder of the executed notebooks, the data cards are part of a page,
-    and targets within pages become targets of Sphinx.
-
-    >>> for_the_book("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
-    '[one](#erratum-1), [how](../rerun.md)'
-    >>> for_the_book("[cards](../data/README.md)")
-    '[cards](../data.md)'
-    >>> for_the_book('<a id="erratum-1"></a>')
-    '(erratum-1)='
-    """
-    text = text.replace("](../book/", "](../").replace("](../data/README.md", "](../data.md")
-    text = re.sub(r"\]\((?:\d\d_\w+\.ipynb)?#([\w-]+)\)", r"](#\1)", text)
-    return re.sub(r'<a id=\\?"([\w-]+)\\?"></a>', r"(\1)=", text)
-
-
-def section(name: str, notebook: dict) -> str:
-    r"""Section in Markdown with the papermill command of an executed notebook, and one with another value.
-
-    >>> def cell(tag, source):
-    ...     return {"cell_type": "code", "source": source, "metadata": {"tags": [tag]}}
-    >>> cells = [cell("parameters", "network = 'vgg'\nthreshold = 0.1")]
-    >>> cells += [cell("injected-parameters", "network = 'b'")]
-    >>> print(section("03_maps", {"cells": cells}))
-    ## Rerun this page
-    <BLANKLINE>
-    `make book` makes it from `notebooks/03_maps.ipynb`. The same with papermill, ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \
-      --cwd notebooks -r network b
-    ...
-    .venv/bin/papermill notebooks/03_maps.ipynb /tmp/03_maps.ipynb \
-      --cwd notebooks -r network b -p threshold 0.2
-    ...
-    What can be changed: `network`, `threshold`. Other scales: [](../rerun.md).
-    """
-    own, given = _assigned(notebook, "parameters"), _assigned(notebook, "injected-parameters")
-    other = next(
-        ({key: 2 * value} for key, value in own.items() if type(value) in (int, float) and value), None
-    )
-    return NOTEBOOK.format(
-        title=TITLE,
-        source=SOURCES / f"{name}.ipynb",
-        command=command(name, given),
-        example=EXAMPLE.format(command=command(name, given | other)) if other else "",
-        names=", ".join(f"`{key}`" for key in own),
-    )
-
-
-def command(name: str, values: dict) -> str:
-    r"""The papermill command, for a shell in the folder of the repository.
-
-    >>> print(command("04_masking", {"threshold": 0.2, "networks": {"birds_vgg": ["birds", None]}}))
-    .venv/bin/papermill notebooks/04_masking.ipynb /tmp/04_masking.ipynb \
-      --cwd notebooks -p threshold 0.2 -y '{"networks": {"birds_vgg": ["birds", null]}}'
-    """
-    words = ["--cwd", str(SOURCES)]
-    for key, value in values.items():
-        if isinstance(value, str):
-            words += ["-r", key, value]
-        elif isinstance(value, (bool, int, float)):
-            words += ["-p", key, str(value)]
-        else:
-            words += ["-y", json.dumps({key: value})]
-    return f".venv/bin/papermill {SOURCES / name}.ipynb /tmp/{name}.ipynb \\\n  {shlex.join(words)}"
 
 
 def point_at_sources(
@@ -265,13 +172,3 @@ def complete_downloads(app: Sphinx, error: Exception | None) -> None:
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     for path in (Path(app.outdir) / "_sources" / EXECUTED).glob("*.ipynb"):
         complete_note(path, found["url"] if found else "", app.config.html_baseurl)
-
-
-def _assigned(notebook: dict, tag: str) -> dict:
-    """Plain values that the cell with a tag assigns."""
-    values = {}
-    for cell in notebook["cells"]:
-        if tag in cell["metadata"].get("tags", []):
-            for statement in ast.parse("".join(cell["source"])).body:
-                values[statement.targets[0].id] = ast.literal_eval(statement.value)
-    return values

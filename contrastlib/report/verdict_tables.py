@@ -26,7 +26,9 @@ LEGEND = (
     "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes "
     "it. ? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more "
     "than half oppose it, or, where a bound decides, none keeps it. In brackets: how many cells support the "
-    "claim, of how many; *against*: how many oppose it with their whole interval."
+    "claim, of how many; *against*: how many oppose it with their whole interval. Below stand the effect of "
+    "the cell in the middle with its 95 % interval, and the smallest and largest mean effect of a network. "
+    "† The criterion was set, or changed, after results had been seen."
 )
 
 
@@ -120,13 +122,37 @@ def shown(finding: Finding) -> str:
 
 
 def _cell(claim: Claim, finding: Finding) -> str:
-    """A verdict, the range of the mean effects of the networks, and the variants, each on a line."""
+    """A verdict, its effects and its variants, each on a line."""
     lines = [shown(replace(finding, variants={}))]
     if finding.effects:
-        ends = min(finding.effects.values()), max(finding.effects.values())
-        lines.append(" to ".join(dict.fromkeys(f"{value:{claim.evidence.format}}" for value in ends)))
+        form = claim.evidence.format
+        lines += filter(None, [middle(finding, form), extent(finding, form)])
     lines += [f"<small>{name}: {shown(variant)}</small>" for name, variant in finding.variants.items()]
     return "<br>".join(lines)
+
+
+def middle(finding: Finding, form: str) -> str:
+    """Effect of the cell in the middle, with its interval if it has one.
+
+    >>> middle(Finding("supported", middle=(0.25, 0.125, 0.5)), "+.2f").replace("\N{NO-BREAK SPACE}", " ")
+    '+0.25 [+0.12, +0.50]'
+    """
+    if not finding.middle:
+        return ""
+    mean, *ends = (f"{value:{form}}" for value in finding.middle)
+    return f"{mean} [{ends[0]},\N{NO-BREAK SPACE}{ends[1]}]" if ends else mean
+
+
+def extent(finding: Finding, form: str) -> str:
+    """Smallest and largest mean effect of a network, if there are several networks.
+
+    >>> extent(Finding("supported", effects={"birds_vgg": 0.25, "birds_resnet": 0.5}), ".0%")
+    '25% to 50% by network'
+    """
+    if len(finding.effects) < 2:
+        return ""
+    ends = min(finding.effects.values()), max(finding.effects.values())
+    return " to ".join(dict.fromkeys(f"{value:{form}}" for value in ends)) + " by network"
 
 
 def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
@@ -159,9 +185,9 @@ def title(network: str) -> str:
 
 
 def stated(claim: Claim) -> str:
-    """The claim with its section and paper."""
+    """The claim with its section and paper, and a dagger if its criterion was set late."""
     where = ", ".join(filter(None, [PAPERS[claim.paper], claim.section]))
-    return f"{claim.text} <small>({where})</small>"
+    return f"{claim.text} <small>({where})</small>{' †' * (claim.set_before is not True)}"
 
 
 def how_judged(page: Sequence[Claim]) -> str:

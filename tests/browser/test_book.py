@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import pytest
 from built import AXE, HTML, differs_with_data, pages
 
-WIDTHS = (1280, 360)
+WIDTHS = (1280, 768, 390, 360)
 HOSTS = ("https://mybinder.org", "https://colab.research.google.com")
 BUTTONS = ".fa-rocket, .fa-github, .fa-gitlab, [class*=launch-], [class*=repository-button]"
 every_page = pytest.mark.parametrize(
@@ -40,6 +40,20 @@ def cut_off(page) -> list[str]:
     )
 
 
+def wider_than_its_box(page) -> list[str]:
+    """Figures, and tables whose box does not scroll or does not say so. On a telephone no table scrolls."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".bd-article :is(table, img, svg, canvas)")].filter(each => {
+          const box = each.closest(".table-scroll") ?? each.parentElement;
+          if (!each.checkVisibility() || each.closest("mjx-container, .math")) return false;
+          if (each.getBoundingClientRect().width <= box.clientWidth + 1 || getComputedStyle(box).display === "inline") return false;
+          const cued = box.closest(".table-frame.more-right, .table-frame.more-left");
+          return innerWidth <= 600 || !cued || getComputedStyle(box).overflowX !== "auto" || box.tabIndex !== 0;
+        }).map(each => `${each.tagName} ${each.id || each.className || each.src?.slice(-60)} in ${each.parentElement.className}`)"""
+    )
+
+
 @every_page
 def test_page(visit, address):
     """Nothing fails, nothing is asked of another host; it fits, says how it is made, and everybody can read it."""
@@ -56,6 +70,7 @@ def test_page(visit, address):
         page.set_viewport_size({"width": width, "height": 900})
         assert not overflow(page), f"sideways scrolling at {width} px"
         assert not cut_off(page), f"formulas that are cut off at {width} px"
+        assert not wider_than_its_box(page), f"at {width} px"
     assert not problems
 
 

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from sphinx.errors import ConfigError
 
-from contrastlib.report import notebooks, sphinx_ext
+from contrastlib.report import notebooks, page_parts, sphinx_ext
 from contrastlib.report.download_note import note
 
 STORED = notebooks.find([])
@@ -34,7 +34,7 @@ def words(command):
 def test_commands_of_the_notebooks(path):
     """Each names its notebook; the second changes a number, where the notebook has one."""
     stored = nbformat.read(path, as_version=4)
-    first, *others = commands(sphinx_ext.section(path.stem, stored))
+    first, *others = commands(page_parts.section(path.stem, stored))
     program, source, _, *options = words(first)
     assert (program, source) == (".venv/bin/papermill", f"notebooks/{path.name}") and options == ["--cwd", "notebooks"]
     assert bool(others) == any(type(value) in (int, float) for value in notebooks.defaults(path).values())
@@ -49,7 +49,7 @@ def test_commands_in_a_shell(repository, tmp_path):
     given = {"n": 3, "name": "an 'owl'", "pairs": {"b": [2, None]}}
     notebooks.execute(repository.root / "notebooks/01_tiny.ipynb", tmp_path / "executed.ipynb", given, stored=True)
     (repository.root / ".venv").symlink_to(Path(sys.prefix))
-    text = sphinx_ext.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace("/tmp/", f"{tmp_path}/")
+    text = page_parts.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace("/tmp/", f"{tmp_path}/")
     printed = []
     for command in commands(text):
         subprocess.run(command, shell=True, cwd=repository.root, check=True, capture_output=True)

@@ -194,7 +194,7 @@ def threshold_table(found: pd.DataFrame) -> Styler:
     wide = _by_rule(means, ["threshold"])
     images = found.groupby("threshold")["images"]
     wide["images", "of a network"] = [f"{least} to {most}" for least, most in zip(images.min(), images.max())]
-    return wide.rename_axis(index="p_2 >").style.format_index("{:.1f}", axis=0).set_uuid("thresholds")
+    return wide.rename_axis(index="p₂ >").style.format_index("{:.1f}", axis=0).set_uuid("thresholds")
 
 
 def threshold_in_words(found: pd.DataFrame) -> str:
@@ -228,7 +228,7 @@ def gains_table(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
     table["weighted − original"] = intervals(table, "+.4f")
     return (
         table.set_index(["scale", "network", "choice", "images"])[["weighted − original"]]
-        .style.set_caption("change of p_t, one step of ε = 0.003")
+        .style.set_caption("change of pₜ, one step of ε = 0.003")
         .set_uuid("choices-perturbation")
     )
 

@@ -20,6 +20,7 @@ from contrastlib.evaluation.precision import lost_by_network
 from contrastlib.report import batches
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals, published
+from contrastlib.report.figures.words import words
 from contrastlib.report.verdict_tables import spread, title
 
 SCALED_MEAN = (
@@ -43,7 +44,7 @@ def clamp_table(steps: pd.DataFrame, resamples: int) -> Styler:
                 "largest": "largest change / ε",
                 "outside": "values outside [0, 1]",
                 "furthest": "furthest outside / ε",
-                "change": "mean change of p_t",
+                "change": "mean change of pₜ",
             }
         )
     )
@@ -101,7 +102,7 @@ def epsilon_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
     parts = {}
     for source, rows in _epsilon_ratios(measured).items():
         cells = {
-            f"Δ{quantity}(0.003) / Δ{quantity}(0.001)": intervals(each, ".2f")
+            f"Δ{words(quantity)}(0.003) / Δ{words(quantity)}(0.001)": intervals(each, ".2f")
             if "low" in each
             else each["mean"].map("{:.2f}".format)
             for quantity, each in rows.items()
@@ -127,7 +128,7 @@ def epsilon_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 def header_table(masked: pd.DataFrame) -> Styler:
     """Erratum 5: p_1 and the relative probability of t_1 before masking."""
     table = correction_tables.headers(masked).rename(index=title, columns={
-        "p_1": "mean p_t1", "relative_probability_before": "relative probability of t1"})
+        "p_1": "mean p of t₁", "relative_probability_before": "relative probability of t₁"})
     return table.style.format("{:.3f}").set_uuid("header")
 
 
@@ -261,9 +262,9 @@ def scaled_mean(model: models.Classifier, dataset: str, images: int) -> Callable
         axes[0].set(xticks=[], yticks=[])
         axes[0].set_title(model.class_names[int(w.argmax())], fontsize=8)
         titles = "correct", f"cosine with the correct one: {cosine:.2f}"
-        for ax, phi, words in zip(axes[1:], explainers.upsample(heat, picture.shape[:2]).numpy(), titles):
+        for ax, phi, label in zip(axes[1:], explainers.upsample(heat, picture.shape[:2]).numpy(), titles):
             plotting.overlay(ax, picture, phi)
-            ax.set_title(words, fontsize=8)
+            ax.set_title(label, fontsize=8)
         return figure
 
     return draw

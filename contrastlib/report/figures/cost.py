@@ -19,6 +19,8 @@ from contrastlib.report.benchmark_records import (
     promises,
     ratio,
 )
+from contrastlib.report.figures.shared import finished
+from contrastlib.report.figures.words import words
 
 
 def in_short(measured: pd.DataFrame) -> str:
@@ -45,7 +47,7 @@ def maps_of_a_layer(measured: pd.DataFrame) -> Figure:
     _dots(ax, ways)
     _values(ax, ways)
     ax.invert_yaxis()
-    return _closed(figure)
+    return finished(figure)
 
 
 def maps_of_each_method(measured: pd.DataFrame) -> Figure:
@@ -56,7 +58,7 @@ def maps_of_each_method(measured: pd.DataFrame) -> Figure:
     _dots(ax, pairs["weighted"], label="weighted", s=30)
     _values(ax, pairs["weighted"])
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return _closed(figure)
+    return finished(figure)
 
 
 def path_in_words(measured: pd.DataFrame) -> str:
@@ -134,6 +136,8 @@ def build_table(steps: pd.DataFrame) -> Styler:
 
 def moved_table(moved: pd.DataFrame) -> Styler:
     """Formatted table of :func:`contrastlib.report.benchmark_records.moved`."""
+    names = ["study", "network", "column"]
+    moved = moved.assign(**{name: moved[name].map(words) for name in names})
     return moved.style.format({"moved": "{:.1%}", "largest": "{:.2g}"}).hide(axis="index").set_uuid("moved")
 
 
@@ -153,9 +157,3 @@ def _values(ax: plt.Axes, ratios: pd.Series) -> None:
         ax.annotate(
             f"{value:.2f}", (value, name), xytext=(10, 0), textcoords="offset points", va="center", fontsize=8
         )
-
-
-def _closed(figure: Figure) -> Figure:
-    """Close a figure in pyplot, so that the cell that returns it shows it once."""
-    plt.close(figure)
-    return figure

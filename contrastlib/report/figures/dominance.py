@@ -186,7 +186,7 @@ def float32_table(agreement: Mapping[str, pd.DataFrame]) -> Styler:
         "images": "images",
         "mean": "changed",
         "weighted": "weighted, where changed",
-        "softmax": "from p_t in float32, where changed",
+        "softmax": "from pₜ in float32, where changed",
     }
     shown = pd.concat(
         {scale: table.set_index("network") for scale, table in tables.items()}, names=["scale"]

@@ -20,6 +20,7 @@ from contrastlib.report.figures.shared import (
     perturbation_bars,
     published,
 )
+from contrastlib.report.figures.words import readable
 from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
@@ -29,7 +30,7 @@ ONE_IMAGE = (
     "with epsilon {epsilon} of {network}, a line for each contrast."
 )
 PAIRS = [("weighted", "original"), ("weighted", "maximum"), ("weighted", "mean"), ("maximum", "original")]
-CORRELATIONS = {"p_t": "accuracy ~ p_t", "y_t": "accuracy ~ y_t", "difference": "difference"}
+CORRELATIONS = {"p_t": "accuracy ~ pₜ", "y_t": "accuracy ~ yₜ", "difference": "difference"}
 ROWS = ["scale", "network", "quantity"]
 
 
@@ -150,7 +151,7 @@ def repeat_in_words(first: pd.DataFrame, second: pd.DataFrame) -> str:
 
 def repeat(differences: pd.DataFrame) -> Styler:
     """Formatted table of :func:`contrastlib.evaluation.perturbation.repeat_differences`."""
-    return differences.rename(index=title).style.format("{:.1e}").set_uuid("again")
+    return readable(differences).style.format("{:.1e}").set_uuid("again")
 
 
 def _lines(ax: plt.Axes, changes: pd.DataFrame, value: str) -> None:
@@ -179,7 +180,7 @@ def _wide(table: pd.DataFrame, columns: str) -> pd.DataFrame:
     rows = [(*each, quantity) for each in known for quantity in perturbation.QUANTITIES]
     wide = table.pivot(index=ROWS, columns=columns, values="cell")[list(table[columns].unique())]
     wide = wide.reindex(pd.MultiIndex.from_tuples(rows, names=ROWS))
-    return wide.rename(index=title, level="network")
+    return readable(wide)
 
 
 def _threads(table: pd.DataFrame) -> str:

@@ -182,7 +182,7 @@ def save_answer(found: TwoMaps) -> None:
     """Save :func:`answer` for the landing page as answer.png in $CONTRASTLIB_PICTURES, if that is set."""
     if folder := os.environ.get("CONTRASTLIB_PICTURES"):
         figure = answer(found)
-        figure.savefig(Path(folder, "answer.png"), dpi=150, metadata={"Software": None})
+        shared.legible(figure).savefig(Path(folder, "answer.png"), dpi=150, metadata={"Software": None})
         plt.close(figure)
 
 

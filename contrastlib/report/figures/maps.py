@@ -98,8 +98,7 @@ def similarity_boxes(split: Mapping[str, pd.DataFrame]) -> Figure:
         )
         ax.legend(fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))
         sns.despine(ax=ax)
-    plt.close(figure)  # a cell that returns it shows it once
-    return figure
+    return shared.finished(figure)
 
 
 def likeness_in_words(similar: Mapping[str, pd.DataFrame]) -> str:

@@ -22,6 +22,7 @@ from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import masking, masking_effects
 from contrastlib.evaluation.statistics import distinct_methods
 from contrastlib.report.figures.shared import SHORT, finished, masking_table, published
+from contrastlib.report.figures.words import readable
 from contrastlib.report.verdict_tables import spread, title
 
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
@@ -147,9 +148,8 @@ def advantage_table(advantages: Mapping[str, pd.DataFrame], rules: Mapping[str, 
     wide = table.pivot(index=["scale", "kept", "network", "target"], columns="mask_rule", values="cell")[
         list(rules)
     ].rename(columns=rules)
-    return wide.sort_index(
-        level=["scale", "kept"], ascending=[True, False], sort_remaining=False
-    ).style.set_uuid(f"advantage-{'-'.join(rules)}")
+    wide = wide.sort_index(level=["scale", "kept"], ascending=[True, False], sort_remaining=False)
+    return readable(wide).style.set_uuid(f"advantage-{'-'.join(rules)}")
 
 
 def left_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
@@ -203,7 +203,7 @@ def _with_share(table: pd.DataFrame) -> pd.DataFrame:
     wide = text.unstack(["mask_rule", "kept_sign", "contrast"])
     blank = blurred[blurred["method"] == "blank"].groupby(["network", "rank"])["relative_probability"].mean()
     wide["blank", "", ""] = [f"{blank[network, rank]:.3f}" for network, _, rank in wide.index]
-    return wide.rename(columns=RULES, level="mask_rule").rename(index=title, level="network")
+    return readable(wide.rename(columns=RULES, level="mask_rule"))
 
 
 def _own_differences(table: pd.DataFrame, resamples: int) -> pd.DataFrame:

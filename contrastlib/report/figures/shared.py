@@ -17,6 +17,8 @@ from matplotlib.patches import Patch
 
 from contrastlib import assets, models
 from contrastlib.plotting import clipped, overlay
+from contrastlib.report.figures.legible import legible
+from contrastlib.report.figures.words import readable
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
@@ -176,12 +178,14 @@ def mean_lines(table: pd.DataFrame, x: str, y: str, ax: plt.Axes, legend: bool) 
 def finished(figure: Figure) -> Figure:
     """Close a figure in pyplot, so that a notebook shows it once, as the value of its cell.
 
+    Its texts are made large enough to be read on a page.
+
     >>> figure = finished(plt.figure())
     >>> figure.number in plt.get_fignums()
     False
     """
     plt.close(figure)
-    return figure
+    return legible(figure)
 
 
 def maker(name: str) -> str:
@@ -258,7 +262,7 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     table = wide.loc[pd.MultiIndex.from_frame(cells[row].drop_duplicates()), columns]
     if "before" in cells:
         table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
-    return table
+    return readable(table)
 
 
 def _colours(iterations: int) -> tuple[str, str, str]:

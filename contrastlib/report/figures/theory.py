@@ -13,6 +13,7 @@ from pandas.io.formats.style import Styler
 from contrastlib.evaluation import path_contrasts
 from contrastlib.evaluation.precision import DTYPES, angles, direction_lost
 from contrastlib.report.figures.shared import finished, intervals
+from contrastlib.report.figures.words import readable
 from contrastlib.report.provenance import as_list
 from contrastlib.report.verdict_tables import title
 
@@ -67,7 +68,7 @@ def gaps(table: pd.DataFrame) -> Styler:
         wide = table.pivot(index="method", columns="contrast", values="gap")[list(table["contrast"].unique())]
     else:
         wide = table.set_index("method")[["gap"]].rename(columns={"gap": "relative gap"})
-    return wide.style.format("{:.0e}").set_uuid(f"gaps-{wide.shape[1]}")
+    return readable(wide).style.format("{:.0e}").set_uuid(f"gaps-{wide.shape[1]}")
 
 
 def direction_curves(curve: pd.DataFrame) -> Figure:

@@ -236,7 +236,7 @@ def change_table(measured: Mapping[str, pd.DataFrame], threshold: float) -> Styl
                 "scale": scale,
                 "network": title(network),
                 "rollout from the log-odds": cosines[network, "weighted"],
-                "rollout from p_t": cosines[network, "probability"],
+                "rollout from pₜ": cosines[network, "probability"],
                 "GradCAM of t_1 and t_2, original": value,
             }
             for network, value in alike.items()

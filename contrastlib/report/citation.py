@@ -1,0 +1,75 @@
+"""How to cite the report and each of its pages, in BibTeX."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib.report.provenance import REPOSITORY
+
+ENTRY = """@misc{{{key},
+  title   = {{{title}}},
+  author  = {{{{{authors}}}}},
+  year    = {{{year}}},
+  note    = {{Version {version}{page}}}{url}
+}}"""
+
+
+class Citation(SphinxDirective):
+    """The entry of the whole report."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the entry as a block of code. Called by Sphinx."""
+        text = entry(year=self.config.copyright, url=self.config.html_baseurl)
+        return [nodes.literal_block(text, text, language="bibtex")]
+
+
+def entry(page: str = "", title: str = "", year: str = "", url: str = "") -> str:
+    """BibTeX entry of the report, or of a page of it, from ``CITATION.cff``.
+
+    Args:
+        page: Name of the page, such as ``book/claims``. Empty for the whole report.
+        title: Title of the page.
+        year: Year of publication.
+        url: Address of the published book, if it is known.
+
+    Returns:
+        The entry.
+
+    >>> print(entry("book/claims", "Claims", "2026", "https://example.org/"))
+    @misc{contrastlib-claims,
+      title   = {Claims. In: Why not other classes? A living ...},
+      author  = {{The contrastlib authors}},
+      year    = {2026},
+      note    = {Version ..., page book/claims.html},
+      url     = {https://example.org/book/claims.html}
+    }
+    """
+    record = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    where = f"{url.rstrip('/')}/{page}.html" if page else url
+    return ENTRY.format(
+        key="-".join(["contrastlib", *([page.rpartition("/")[2]] if page else [])]),
+        title=f"{title}. In: {record['title']}" if page else record["title"],
+        authors=" and ".join(each.get("name") or each["family-names"] for each in record["authors"]),
+        year=year,
+        version=record["version"],
+        page=f", page {page}.html" if page else "",
+        url=f",\n  url     = {{{where}}}" if url else "",
+    )
+
+
+def cite_this_page(page: str, source: str, year: str, url: str) -> str:
+    """Folded section in Markdown with the entry of a page, whose title is the first heading of its source.
+
+    >>> print(cite_this_page("book/claims", "# Claims", "2026", ""))
+    ```{dropdown} Cite this page
+    ~~~bibtex
+    @misc{contrastlib-claims,
+    ...
+    """
+    heading = re.search(r"^# (.+)$", source, re.MULTILINE)
+    title = re.sub(r"[`*{}$]", "", heading[1]) if heading else page
+    return f"```{{dropdown}} Cite this page\n~~~bibtex\n{entry(page, title, year, url)}\n~~~\n```\n"

@@ -1,0 +1,182 @@
+"""The findings on the first page, for the directive ``findings``.
+
+``book/findings.yaml`` has the questions, the claims that answer them, and the words. Which claim is shown
+follows from a rule, and all numbers from the records of :mod:`contrastlib.report.claims_page`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib.report.claims import Finding
+from contrastlib.report.claims_page import EXECUTED, executed_claims, finding
+from contrastlib.report.dot_plot import dot_plot
+from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.verdict_box import LATE, POPULATIONS, badge
+from contrastlib.report.verdict_tables import PAPERS, SIGNS, middle, shown, title
+
+FILE = REPOSITORY / "book" / "findings.yaml"
+GROUPS = {
+    "cifar10": lambda network: network.startswith("cifar10_"),
+    "others": lambda network: not network.startswith("cifar10_"),
+}
+NAMED = re.compile(r"\{(\w+) ([\w-]+)(?: ([\w-]+))?\}")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that the first page answers.
+
+    Attributes:
+        question: The question.
+        candidates: Main claims that answer it.
+        title: The answer in a sentence.
+        text: The answer with numbers, which are named in braces: see :func:`filled`.
+        judge: What judges the claim, in words.
+    """
+
+    question: str
+    candidates: Sequence[str]
+    title: str
+    text: str
+    judge: str
+
+
+def questions(path: Path = FILE) -> tuple[str, list[Question]]:
+    """The rule by which findings are selected, and the questions."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return content["rule"], [Question(**entry) for entry in content["findings"]]
+
+
+def best_scale(record: Mapping) -> tuple[str, Finding]:
+    """The scale nearest to the papers at which there is a verdict on a claim, and the finding there.
+
+    Raises:
+        ValueError: There is no verdict.
+    """
+    for scale in POPULATIONS:
+        found = finding(record, scale)
+        if found and found.word in SIGNS:
+            return scale, found
+    raise ValueError(f"claim {record['id']} has no verdict, so it is no finding")
+
+
+def chosen(question: Question, records: Mapping[str, Mapping]) -> Mapping:
+    """The record of the candidate that the smallest share of its cells supports, and most oppose.
+
+    Args:
+        question: The question.
+        records: As from :func:`~contrastlib.report.claims_page.executed_claims`.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: A candidate is no main claim.
+    """
+    minor = [name for name in question.candidates if not records[name]["main"]]
+    if minor:
+        raise ValueError(f"{', '.join(minor)}: a finding is a main claim of its page")
+
+    def support(name: str) -> tuple[float, float]:
+        _, found = best_scale(records[name])
+        return found.supporting / found.cells, -found.opposing / found.cells
+
+    return records[min(question.candidates, key=support)]
+
+
+def filled(text: str, records: Mapping[str, Mapping]) -> str:
+    """A text with its numbers in place of their names.
+
+    - ``{range CLAIM}``: smallest and largest effect of a network; ``{range CLAIM GROUP}`` of a group.
+    - ``{share CLAIM OTHER}``: smallest and largest share of a network's effect in that on another claim.
+    - ``{variant CLAIM}``: verdicts on the variants of the claim.
+
+    Each number is a link to the page that it comes from.
+
+    Args:
+        text: The text.
+        records: As from :func:`~contrastlib.report.claims_page.executed_claims`.
+
+    Returns:
+        The text.
+
+    >>> one = {"word": "supported", "effects": {"birds_vgg": 0.1, "birds_resnet": 0.3}, "variants": {}}
+    >>> record = {"id": "a", "format": ".0%", "page": "03_maps", "findings": {"real": one}}
+    >>> filled("from {range a} of them", {"a": record})
+    'from [10% to 30%](executed/03_maps.ipynb) of them'
+    """
+    def number(match: re.Match) -> str:
+        kind, name, other = match.groups()
+        _, found = best_scale(records[name])
+        if kind == "variant":
+            return "; ".join(f"{key}: {shown(each)}" for key, each in found.variants.items()).capitalize()
+        values, form = dict(found.effects), records[name]["format"]
+        if kind == "share":
+            _, whole = best_scale(records[other])
+            values, form = {key: value / whole.effects[key] for key, value in values.items()}, ".0%"
+        elif kind != "range":
+            raise ValueError(f"{match[0]}: a number is a range, a share or a variant")
+        elif other:
+            values = {key: value for key, value in values.items() if GROUPS[other](key)}
+        ends = dict.fromkeys(f"{value:{form}}" for value in (min(values.values()), max(values.values())))
+        return f"[{' to '.join(ends)}](executed/{records[name]['page']}.ipynb)"
+
+    return NAMED.sub(number, text)
+
+
+def shown_finding(number: int, question: Question, records: Mapping[str, Mapping]) -> str:
+    """A finding in Markdown: the answer, verdict, effect, interval, judge, population, plot and link."""
+    record = chosen(question, records)
+    scale, found = best_scale(record)
+    form = record["format"]
+    paper = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
+    has_interval = len(found.middle) > 1
+    interval = f"{middle(found, form)} in the middle cell" if has_interval else "none, all images count"
+    cells = f"{found.supporting} of {found.cells} cells" + f", {found.opposing} against" * bool(
+        found.intervals and found.opposing
+    )
+    plot = dot_plot(
+        {title(name): value for name, value in found.effects.items()},
+        {title(name): ends for name, ends in found.spans.items()},
+        form,
+        record["measure"],
+    )
+    late = f" {LATE}" if record["set_before"] is not True else ""
+    return f"""::::{{div}} finding
+:::{{div}} finding-words
+**{number}. {question.title}**
+
+{filled(question.text, records)}
+
+{badge(found.word)} {POPULATIONS[scale]}, {cells}.{late}
+
+- Claim: {record["text"]} [{paper}]{{.where}}
+- Effect: {filled(f"{{range {record['id']}}}", records)} by network, 95 % interval {interval}.
+- Judge: {question.judge}. [How it was measured](executed/{record["page"]}.ipynb)
+:::
+
+```{{raw}} html
+{plot}
+```
+::::
+"""
+
+
+class FindingsDirective(SphinxDirective):
+    """The findings, and the rule by which they are selected."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the findings. Called by Sphinx."""
+        self.env.note_dependency(str(FILE))
+        records = executed_claims(Path(self.env.srcdir) / EXECUTED)
+        rule, asked = questions()
+        parts = [shown_finding(number, each, records) for number, each in enumerate(asked, 1)]
+        return self.parse_text_to_nodes("\n".join([*parts, f"*How they were selected.* {rule}"]))

@@ -1,0 +1,97 @@
+"""A section for each method or contrast, from their records, for the directive ``one-by-one``.
+
+In a page written in Markdown::
+
+    ```{one-by-one} methods
+    ```
+"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib import contrasts
+from contrastlib.explainers import Explainer, registry
+from contrastlib.report.figures.words import words
+
+PAGES = {
+    "gradcam": "03_maps", "linear_approximation": "03_maps", "xgradcam": "03_maps",
+    "gradient": "07_dominance", "input_x_gradient": "01_theory", "integrated_gradients": "01_theory",
+    "deeplift": "10_lrp", "fullgrad": "08_fullgrad", "guided_backpropagation": "10_lrp", "lrp": "10_lrp",
+    "sglrp": "10_lrp", "clrp1": "10_lrp", "clrp2": "10_lrp", "vit_gradcam": "09_transformers",
+    "gradient_attention_rollout": "09_transformers", "attention_x_gradient": "09_transformers",
+}
+"""Method -> notebook that measures it."""
+
+
+class OneByOne(SphinxDirective):
+    """Sections of all methods or contrasts. The argument says of which."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the sections. Called by Sphinx."""
+        if self.arguments[0] == "methods":
+            sections = map(method, registry.EXPLAINERS.values())
+        else:
+            sections = map(contrast, contrasts.CONTRASTS.values())
+        return self.parse_text_to_nodes("\n\n".join(sections), allow_section_headings=True)
+
+
+def method(record: Explainer) -> str:
+    """Section of a method in Markdown.
+
+    >>> print(method(registry.EXPLAINERS["gradcam"]))
+    ## GradCAM
+    <BLANKLINE>
+    `method="gradcam"`: each channel of a layer, weighted by its mean gradient.
+    ...
+    """
+    if record.linear:
+        linear = "It is linear in $w$, so maps of contrasts are sums of maps of logits."
+    elif record.contrast:
+        linear = "It takes any contrast and is not linear in $w$."
+    else:
+        linear = "It defines what it sets against the class itself, and takes no contrast."
+    source = f"{{cite:t}}`{record.paper}`" + f", {record.equation}" * bool(record.equation)
+    function = f"{{py:func}}`{record.function.__module__}.{record.function.__name__}`"
+    notebook = PAGES[record.name]
+    page = f"[{notebook[3:].replace('_', ' ')}](executed/{notebook}.ipynb)"
+    return f"""## {words(record.name)}
+
+`method="{record.name}"`: {record.about[0].lower()}{record.about[1:]}
+
+$$
+{record.formula}
+$$
+
+- Source: {source}.
+- Cost: {record.cost}. {linear}
+- Measured in {page}. Reference: {function}.
+"""
+
+
+def contrast(record: contrasts.Contrast) -> str:
+    """Section of a contrast in Markdown.
+
+    >>> print(contrast(contrasts.CONTRASTS["original"]))
+    ## original
+    <BLANKLINE>
+    `contrast="original"`: the logit alone, against nothing. It answers: *What raises the logit of $t$?*
+    ...
+    """
+    symbols = {"target": "$t$", "rival": "$s^*$", "others": "together $1 - p_t$", "foils": "$S$"}
+    total = "sum to 0, so what raises all logits alike is left out" if record.sums_to_zero else "sum to 1"
+    return f"""## {words(record.name)}
+
+`contrast="{record.name}"`: {record.about}. It answers: *{record.question.format(**symbols)}*
+
+$$
+w = {record.formula}
+$$
+
+- Source: {{cite:t}}`{record.paper}`, {record.equation}.
+- The weights {total}.
+- Reference: {{py:func}}`{record.function.__module__}.{record.function.__name__}`.
+"""

@@ -1,0 +1,136 @@
+"""Box at the top of a page of results: the verdicts on its claims, for the directive ``verdict-box``.
+
+In a page written in Markdown::
+
+    ```{verdict-box} 04_masking
+    ```
+
+The box shows the main claims of the page, and folded below them the others and the criteria of all. It reads
+the findings from the outputs of the executed notebook, see :mod:`contrastlib.report.claims_page`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from contrastlib.report.claims import Finding, claims
+from contrastlib.report.claims_page import EXECUTED, claims_in, finding
+from contrastlib.report.verdict_tables import LEGEND, PAPERS, SIGNS, extent, how_judged, middle, shown
+
+POPULATIONS = {"paper": "The papers' data", "real": "Photographs", "quick": "Drawn birds"}
+"""Scale -> what its images are, in the order of a box: first what is nearest to the papers."""
+COLOURS = {
+    "supported": "holds", "mostly supported": "holds", "mixed": "partly", "undecided": "partly",
+    "refuted": "fails",
+}
+LATE = "[criterion set after results were seen]{.late}"
+
+
+class VerdictBox(SphinxDirective):
+    """The verdicts on the claims of a page. The argument is the name of its notebook."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the box. Called by Sphinx."""
+        name = self.arguments[0]
+        path = Path(self.env.srcdir) / EXECUTED / f"{name}.ipynb"
+        self.env.note_dependency(str(path))
+        found = claims_in(json.loads(path.read_text(encoding="utf-8")))
+        return self.parse_text_to_nodes(box([found[claim] for claim in claims(name)]))
+
+
+def box(records: list[Mapping]) -> str:
+    """The box in Markdown.
+
+    Args:
+        records: Records of the claims of a page, as from
+            :func:`contrastlib.report.claims_page.executed_claims`, in the order of the page.
+
+    Returns:
+        The box, which counts the verdicts, shows the main claims, and folds the others and all criteria.
+    """
+    numbered = list(enumerate(records, 1))
+    main = [each for each in numbered if each[1]["main"]] or numbered
+    others = [each for each in numbered if each not in main]
+    every = claims()
+    judged = how_judged([
+        replace(every[each["id"]], population=each["population"], measure=each["measure"]) for each in records
+    ])
+    folded = f"How each claim is judged{f', and {len(others)} more claims' if others else ''}"
+    shared = {record["population"] for _, record in main} if len(main) > 1 else set()
+    common = _population(*shared) if len(shared) == 1 else ""
+    parts = [
+        ":::::{div} verdict-box",
+        f"{counts(records)} [All claims](../claims.md). {common}",
+        *(item(number, record, not common) for number, record in main),
+        f"::::{{dropdown}} {folded}",
+        *(item(number, record) for number, record in others),
+        judged,
+        LEGEND,
+        "::::\n:::::",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def counts(records: Iterable[Mapping]) -> str:
+    """How many claims have which verdict at each scale, in a sentence.
+
+    >>> counts([{"findings": {"quick": {"word": "supported"}, "real": {"word": "no boxes"}}}])
+    '**1 claim.** Drawn birds: ✓ 1 supported.'
+    """
+    records = list(records)
+    sentences = [f"**{len(records)} claim{'s' * (len(records) > 1)}.**"]
+    for scale, population in POPULATIONS.items():
+        words = Counter(record["findings"].get(scale, {}).get("word") for record in records)
+        found = [f"{sign} {words[word]} {word}" for word, sign in SIGNS.items() if words[word]]
+        sentences += [f"{population}: {', '.join(found)}."] * bool(found)
+    return " ".join(sentences)
+
+
+def item(number: int, record: Mapping, with_population: bool = True) -> str:
+    """A claim with its verdicts, effects and population, and a flag if its criterion was set late."""
+    where = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
+    late = f" {LATE}" if record["set_before"] is not True else ""
+    lines = [f":::{{div}} verdict-item\n**{number}.** {record['text']} [{where}]{{.where}}{late}"]
+    for scale in POPULATIONS:
+        found = finding(record, scale)
+        if found:
+            lines.append(_line(scale, found, record.get("format", "")))
+    if with_population and record["population"]:
+        lines.append(_population(record["population"]))
+    return "\n\n".join([*lines, ":::"])
+
+
+def badge(word: str) -> str:
+    """A verdict with its sign, in the colour of what it says of the claim, in Markdown.
+
+    >>> badge("mixed")
+    '[≈ mixed]{.verdict-badge .partly}'
+    """
+    return f"[{SIGNS[word]} {word}]{{.verdict-badge .{COLOURS[word]}}}"
+
+
+def _population(text: str) -> str:
+    return f"[{text[0].upper()}{text[1:]}.]{{.population}}" if text else ""
+
+
+def _line(scale: str, found: Finding, form: str) -> str:
+    if found.word not in SIGNS:
+        return f"[– {POPULATIONS[scale]}]{{.untested}}: {found.word}."
+    text = f"{badge(found.word)} {POPULATIONS[scale]}"
+    if found.cells > 1:
+        against = f", {found.opposing} against" if found.intervals and found.opposing else ""
+        text += f", {found.supporting} of {found.cells} cells{against}"
+    effects = [f"{middle(found, form)}{' in the middle cell' * (found.cells > 1)}"] if found.middle else []
+    effects += filter(None, [extent(found, form)])
+    text += f". Effect {', '.join(effects)}." if effects else "."
+    variants = "; ".join(f"{name}: {shown(variant)}" for name, variant in found.variants.items())
+    return f"{text} [{variants[0].upper()}{variants[1:]}.]{{.variants}}" if variants else text

@@ -1,0 +1,65 @@
+"""Texts in figures are large enough as a page shows them."""
+
+import ast
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.text import Text
+
+from contrastlib.report import captions, controls, notebooks
+from contrastlib.report.figures import legible, shared
+
+FOLDER = legible.__file__.rpartition("/")[0]
+MODULES = sorted(Path(FOLDER).glob("*.py"))
+CLOSES = {"finished", "_page_figure", "figure_5"}
+
+
+def texts(figure):
+    figure.canvas.draw()
+    return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+@pytest.mark.parametrize("width", [4.0, 8.0, 14.0])
+def test_no_text_is_smaller_than_eleven_pixels(width):
+    figure, (ax, other) = plt.subplots(1, 2, figsize=(width, 3), dpi=110, layout="constrained")
+    ax.plot([0, 1], label="a line")
+    ax.tick_params(labelsize=4)
+    ax.set_xlabel("small", fontsize=3)
+    ax.legend(fontsize=5)
+    other.annotate("a note", (0, 0), fontsize=2)
+    shown = min(1.0, legible.SHOWN / (width * 110))
+    pixels = [text.get_fontsize() / 72 * 110 * shown for text in texts(shared.finished(figure))]
+    assert len(pixels) > 10 and min(pixels) >= legible.SMALLEST - 1e-6
+
+
+def test_figures_with_controls_too(monkeypatch):
+    seen = []
+    monkeypatch.setattr(controls, "legible", lambda figure: seen.append(figure) or figure)
+    controls.Controls(lambda size=1: plt.figure(figsize=(size, 1)), "A figure.", size=(1, 2))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_every_figure_of_a_page_is_finished(path):
+    """A public function that returns a figure passes it through `finished`, or to a caller in a notebook that does."""
+    for function in ast.parse(path.read_text()).body:
+        public = isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and function.returns
+        if public and ast.unparse(function.returns).split(" | ")[0] == "Figure" and path.stem not in ("shared", "legible"):
+            called = {node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                      for node in ast.walk(function) if isinstance(node, ast.Call)}
+            assert called & CLOSES or function.name in ("answer", "figure_5", "of_two_objects", "top_two"), function.name
+
+
+@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+def test_every_figure_of_a_page_has_a_caption(path):
+    """One or two sentences beside the alternative text, and no caption without a figure."""
+    cells = {cell.id: cell for cell in notebooks.read(path).cells}
+    drawn = {name for name, cell in cells.items() for output in cell.get("outputs", [])
+             if any(kind.startswith("image/") for kind in output.get("data", {}))}
+    own = captions.captions().get(path.stem, {})
+    assert set(own) == drawn
+    for name, caption in own.items():
+        assert cells[name].metadata.get("mystnb", {}).get("image", {}).get("alt"), name
+        assert 1 <= len(re.findall(r"\.(\s|$)", caption.strip())) <= 2 and len(caption) < 160, caption

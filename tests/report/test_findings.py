@@ -1,0 +1,94 @@
+"""The first page: which claims it shows, and that no number on it is typed by hand."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contrastlib.report import decision_table, findings
+from contrastlib.report.claims import claims
+from contrastlib.report.claims_page import claims_in
+from contrastlib.report.notebooks import find, read
+
+BOOK = Path(findings.REPOSITORY) / "book"
+RULE, QUESTIONS = findings.questions()
+NO_NUMBERS = {"Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "Lite0", "95 % interval"}  # names that have digits
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Records of the stored notebooks."""
+    found = {}
+    for path in find([]):
+        found |= claims_in(read(path))
+    return found
+
+
+def record(name, supporting, opposing, main=True):
+    kept = {"word": "mixed", "supporting": supporting, "opposing": opposing, "cells": 10, "variants": {}}
+    return {"id": name, "main": main, "findings": {"real": kept}}
+
+
+def test_the_least_supported_claim_is_shown():
+    question = findings.Question("?", ["a", "b", "c"], "", "", "")
+    known = {"a": record("a", 5, 0), "b": record("b", 2, 1), "c": record("c", 2, 4)}
+    assert findings.chosen(question, known)["id"] == "c"
+    with pytest.raises(ValueError, match="a: a finding is a main claim"):
+        findings.chosen(question, known | {"a": record("a", 1, 0, main=False)})
+
+
+def test_candidates_are_all_main_claims_on_their_pages_that_are_about_the_question():
+    """A page that asks one question has all of its main claims among the candidates."""
+    asked = [name for question in QUESTIONS for name in question.candidates]
+    assert len(QUESTIONS) == 5 and len(asked) == len(set(asked))
+    main = {claim.id for claim in claims("03_maps").values() if claim.main}
+    assert main <= set(asked)
+
+
+def test_what_did_not_hold_is_among_the_findings(records):
+    words = [findings.best_scale(findings.chosen(question, records))[1].word for question in QUESTIONS]
+    assert {"mixed", "refuted"} & set(words) and len(words) == 5
+
+
+def typed(text):
+    """Numbers in a text, without those that are named in braces, in links, code or formulas."""
+    text = re.sub(r"```(\{(figure|include)\}.*)?|:\w+: .*|\{[^{}]*\}`[^`]*`|\{\w+ [\w -]+\}|`[^`]*`|\]\([^)]*\)|^:.*", "", text, flags=re.MULTILINE)
+    for name in NO_NUMBERS:
+        text = text.replace(name, "")
+    return re.findall(r"\d[\d.,]*", text)
+
+
+@pytest.mark.parametrize("text", [
+    *(f"{each.title} {each.text} {each.judge}" for each in QUESTIONS),
+    *(" ".join(row.values()) for row in yaml.safe_load(decision_table.FILE.read_text())),
+])  # fmt: skip
+def test_no_number_is_typed(text):
+    assert not typed(text), text
+
+
+def test_numbers_of_the_first_page_are_glued_or_named():
+    page = (BOOK / "index.md").read_text()
+    assert not typed(page)
+    assert "```{findings}" in page and "```{decision-table}" in page
+
+
+def test_every_number_comes_from_a_record(records):
+    """What the directives insert is the effect of a network in a record, and links to its page."""
+    for question in QUESTIONS:
+        text = findings.shown_finding(1, question, records)
+        assert "{range" not in text and f"executed/{findings.chosen(question, records)['page']}.ipynb" in text
+    table = decision_table.decision_table(yaml.safe_load(decision_table.FILE.read_text()), records)
+    for said, page in re.findall(r"\[([-+\d.%]+)(?: to [-+\d.%]+)?\]\(executed/(\w+)\.ipynb\)", table):
+        own = [each for each in records.values() if each["page"] == page and each.get("format")]
+        effects = {f"{value:{each['format']}}" for each in own for found in each["findings"].values() for value in found["effects"].values()}
+        assert said in effects
+    assert table.count("executed/") >= 10
+
+
+def test_a_share_is_of_the_same_network():
+    one = {"id": "a", "page": "03_maps", "format": "+.2f", "findings": {"real": {"word": "mixed", "effects": {"x": 1.0, "y": 3.0}, "variants": {}}}}
+    whole = one | {"id": "b", "findings": {"real": {"word": "mixed", "effects": {"y": 4.0, "x": 10.0}, "variants": {}}}}
+    assert findings.filled("{share a b}", {"a": one, "b": whole}) == "[10% to 75%](executed/03_maps.ipynb)"
+    with pytest.raises(ValueError, match="a number is a range"):
+        findings.filled("{mean a}", {"a": one})

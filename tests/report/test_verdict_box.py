@@ -1,0 +1,60 @@
+"""The box of verdicts at the top of a page."""
+
+import json
+import re
+
+import pytest
+
+from contrastlib.report import notebooks, page_parts, verdict_box
+from contrastlib.report.claims import claims
+from contrastlib.report.claims_page import claims_in
+from contrastlib.report.verdict_tables import SIGNS
+
+PAGES = [path for path in notebooks.find([]) if claims_in(notebooks.read(path))]
+every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+VERDICT = re.compile(rf"[{''.join(set(SIGNS.values()))}] ({'|'.join(SIGNS)})\b")
+
+
+def records(path):
+    found = claims_in(notebooks.read(path))
+    return [found[name] for name in claims(path.stem) if name in found]
+
+
+@every_page
+def test_box(path):
+    """Each claim is there once, the main ones before the fold, with verdicts, and a flag if they were set late."""
+    every = records(path)
+    text = verdict_box.box(every)
+    above, below = text.split("::::{dropdown}")
+    for number, record in enumerate(every, 1):
+        line = f"\n**{number}.** {record['text']} "
+        assert text.count(line) == 1 and (line in above) == (record["main"] or not any(each["main"] for each in every))
+        late = line in above and verdict_box.LATE in above.split(line)[1].split("\n\n")[0]
+        assert line in below or late == (record["set_before"] is not True)
+    badges = re.findall(r"\[(.) ([a-z ]+)\]\{\.verdict-badge \.(holds|partly|fails)\}", text)
+    assert len(badges) == sum(found["word"] in SIGNS for record in every for found in record["findings"].values())
+    assert all(SIGNS[word] == sign and verdict_box.COLOURS[word] == colour for sign, word, colour in badges)
+
+
+@every_page
+def test_verdicts_are_in_the_box_only(path):
+    """The page of the book has the box below its title, and no verdict in any other cell."""
+    cells = json.loads(path.read_text())["cells"]
+    shown = page_parts.verdicts_on_top(cells, path.stem)
+    assert "".join(shown[0]["source"]).count("\n") <= 2 and shown[1]["source"].startswith("```{verdict-box}")
+    headings = [line for cell in shown if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines() if line.startswith("## ")]
+    assert headings[0] == page_parts.TESTED and page_parts.LIMITS in headings  # what the box links to
+    rest = json.dumps([cell.get("outputs", []) for cell in shown], ensure_ascii=False)
+    assert not VERDICT.search(re.sub(r'"contrastlib_claims".*', "", rest))
+
+
+def test_an_effect_has_its_interval_population_and_variants():
+    found = {"word": "mixed", "supporting": 2, "opposing": 1, "cells": 3, "intervals": True, "effects": {"birds_vgg": 0.2, "birds_resnet": 0.4},
+             "middle": [0.3, 0.1, 0.5], "variants": {"each counted": {"word": "refuted", "opposing": 2, "cells": 2, "intervals": True, "variants": {}}}}
+    record = {"paper": "ours", "section": "", "text": "Maps are small.", "set_before": True, "population": "all images", "format": "+.1f",
+              "findings": {"real": found, "quick": {"word": "no ground truth", "variants": {}}}}
+    text = verdict_box.item(1, record).replace("\N{NO-BREAK SPACE}", " ")
+    assert "[≈ mixed]{.verdict-badge .partly} Photographs, 2 of 3 cells, 1 against. " in text
+    assert "Effect +0.3 [+0.1, +0.5] in the middle cell, +0.2 to +0.4 by network." in text
+    assert "[Each counted: ✗ refuted (0 of 2, 2 against).]{.variants}" in text
+    assert "[– Drawn birds]{.untested}: no ground truth." in text and "[All images.]{.population}" in text
