@@ -15,6 +15,8 @@ BRANCH ?= main
 export REPOSITORY BRANCH
 # whichever clone the environment was installed from, the code that runs is that of this one
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# a hundred processes read the bytecode that the first one writes, also where the environment forbids it, as in containers
+unexport PYTHONDONTWRITEBYTECODE
 VENDOR := book/vendor/offline
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
 PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')

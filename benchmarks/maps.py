@@ -18,7 +18,7 @@ from contrastlib.explainers import vit
 from contrastlib.explainers.all_classes import class_maps
 
 SCHEMES = ("original", "mean", "maximum", "weighted")
-METHODS = tuple(explainers.select(space="layer"))
+METHODS = tuple(explainers.select(space="layer", contrast=True))
 RANKS = 2
 MAPS = len(METHODS) * len(SCHEMES) * RANKS
 
@@ -101,7 +101,7 @@ def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     made = {
         f"{method}, {contrast}":
             lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
-        for method in explainers.select(space="layer") | explainers.select(space="pixels", contrast=True)
+        for method in (*METHODS, *explainers.select(space="pixels", contrast=True))
         for contrast in ("original", "weighted")
     }
     peer = {"zennit: LRP": lambda: peers.zennit_lrp(network, images, relevance)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
 from contrastlib._choices import check_choice
+from contrastlib._class_sets import Foils
 from contrastlib._logits import class_indices
 from contrastlib.autograd import INPUT, Output, as_found, check_model, forward, predict, reading
-from contrastlib.contrasts import CONTRASTS, Classes, Contrast, ContrastLike
+from contrastlib.contrasts import CONTRASTS, Classes, Contrast, ContrastLike, Gradients
 from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -62,7 +64,7 @@ def explain(
     contrast: ContrastLike = "weighted",
     layer: str | None = None,
     upsample: bool = True,
-    foils: Classes | None = None,
+    foils: Foils | None = None,
     channels: str = "sum",
     output: Output | None = None,
     regression: bool = False,
@@ -80,8 +82,9 @@ def explain(
             logits.
         images: Images (B, K, H, W), floating point, preprocessed as the model needs them.
         target: Target class, or one target class for each image. If None, it is the predicted class of each
-            image. For a regression it is the index of the number that is explained, and can be left out if
-            there is one.
+            image. For a contrast of a group ("group", "rfxg_group") it is the classes of the group, which are
+            those of all images, or a boolean mask (B, C). For a regression it is the index of the number that
+            is explained, and can be left out if there is one.
         method: The name of an explainer. :data:`contrastlib.explainers.registry.EXPLAINERS` has the formula,
             the source and the cost of each:
 
@@ -95,7 +98,8 @@ def explain(
             Or weights (B, C), or a function of the logits that returns weights (B, C). Such weights define
             what is explained, and ``target`` is then not used. CLRP and SGLRP define their initial relevance
             themselves and take no contrast. Labels that do not exclude each other (C independent sigmoids)
-            have no rivals: the contrast of such a label is its own logit, "original".
+            have no rivals. The logit of such a label is its own log-odds, log(p_t / (1 - p_t)) = y_t, so
+            "original" is their contrast: it explains the label against its absence.
         layer: The name of a layer, as in ``model.named_modules()``. If None, methods of a layer take the
             layer that the model names in its attribute ``layer``, or else the convolution that runs last, or
             the end of its block; see :func:`contrastlib.autograd.forward_pass.forward`. A network that mixes
@@ -105,7 +109,9 @@ def explain(
             ``input_x_gradient`` also take a layer; their default is the pixels, which are called "input"
             unless a module of the model has that name. Other methods take no layer.
         upsample: Whether maps (B, h, w) of a layer or of tokens are interpolated to the size of the images.
-        foils: Classes that the target class is compared with, for the contrast "among".
+        foils: Classes that the target class is compared with, for the contrast "among" and others: class
+            indices, a boolean mask (B, C), or "similar", the ``foil_count`` classes whose logits are nearest
+            to that of the target class (3 by default).
         channels: How a method of the pixels reduces the channels of the images. "sum" adds them. "abs_max"
             takes the largest absolute value (Simonyan et al. 2013, sec. 3.1).
         output: Where the scores (B, C) are in what the model returns: a key or an attribute, an index, or a
@@ -119,9 +125,9 @@ def explain(
         frames: The number of frames F of each image, for a video. The rows of the layer are then the frames
             of the first image, those of the second, and so on; for a method of the pixels, the channels of an
             image are those of its frames, one after the other.
-        **options: Options of the method, such as ``steps`` and ``baseline`` of integrated_gradients, or
-            ``rules`` and ``box`` of lrp. ``box`` is the lowest and the highest value of a pixel, 0 and 1 by
-            default.
+        **options: Options of the contrast, such as ``strength`` and ``foil_count``. Options of the method,
+            such as ``steps`` and ``baseline`` of integrated_gradients, or ``rules`` and ``box`` of lrp.
+            ``box`` is the lowest and the highest value of a pixel, 0 and 1 by default.
 
     Returns:
         Maps (B, H, W), or (B, h, w) if they are not upsampled; with ``frames``, (B, F, H, W) or (B, F, h, w).
@@ -129,7 +135,7 @@ def explain(
         value supports those classes.
 
     Raises:
-        TypeError: An argument has a wrong type, or the method has no such option.
+        TypeError: An argument has a wrong type, or the method and the contrast have no such option.
         ValueError: A name is unknown, the images or logits have a wrong shape or wrong values, the logits are
             probabilities or cannot be found, a layer has other rows than the images, arguments do not fit
             together, or the network has an operation that the method does not support.
@@ -145,10 +151,19 @@ def explain(
 
     >>> explain(net, images, target=3, contrast="original").shape
     torch.Size([2, 64, 64])
+
+    Against the classes with the nearest logits, less strictly than a contrast:
+
+    >>> explain(net, images, target=3, contrast="among", foils="similar", strength=0.6).shape
+    torch.Size([2, 64, 64])
     """
     check_model(model)
     explainer = _explainer(method, model, layer)
+    asked = _record_of(contrast)
+    of_contrast = {name: options.pop(name) for name in list(options) if name in _options_of_contrasts()}
     explainer.check_options(options)
+    if not explainer.contrast and of_contrast:
+        raise TypeError(f"{explainer.name} takes no contrast: leave {next(iter(of_contrast))} out")
     _check_channels(explainer, channels)
     _check_contrast(explainer, contrast, foils, regression)
     with as_found(model), reading(output, probabilities=regression):
@@ -159,13 +174,16 @@ def explain(
         def target_fn(logits: Tensor) -> Classes:
             return _predicted(logits) if target is None else target
 
-        def contrast_fn(logits: Tensor) -> Tensor:
-            if regression and _name_of(contrast):
+        def contrast_fn(logits: Tensor, gradients_of: Gradients | None = None) -> Tensor:
+            if regression and asked:
                 return _weights_of_number(logits, target)
-            return contrasts.cotangent(contrast, logits, target_fn(logits), foils)
+            return contrasts.cotangent(
+                contrast, logits, target_fn(logits), foils, gradients_of, **of_contrast
+            )
 
         function = contrast_fn if explainer.contrast else target_fn
-        made, layer = _output(explainer, model, images, layer, function, options)
+        twice = asked is not None and asked.needs_gradients and explainer.space == "layer"
+        made, layer = _output(explainer, model, images, layer, function, options, twice)
         maps = _maps(explainer, made, layer, channels, len(images), frames)
     size = images.shape[-2:]
     return explainers.upsample(maps, size) if upsample and maps.shape[-2:] != size else maps
@@ -197,10 +215,13 @@ def _check_channels(explainer: Explainer, channels: str) -> None:
 
 
 def _check_contrast(
-    explainer: Explainer, contrast: ContrastLike, foils: Classes | None, regression: bool
+    explainer: Explainer, contrast: ContrastLike, foils: Foils | None, regression: bool
 ) -> None:
     is_default = isinstance(contrast, str) and contrast == "weighted" and foils is None
     if not explainer.contrast and not is_default:
+        if explainer.space == "layer":
+            raise ValueError(f"{explainer.name} compares the classes itself: leave contrast and foils out, "
+                             'or use method="gradcam"')
         raise ValueError(
             f"{explainer.name} defines its initial relevance itself: leave contrast and foils out, "
             "or use method=\"lrp\", whose initial relevance can come from any contrast"
@@ -209,7 +230,8 @@ def _check_contrast(
         return
     if not explainer.contrast:
         raise ValueError(f'{explainer.name} explains a class, and a regression has none: use method="lrp"')
-    name = _name_of(contrast)
+    asked = _record_of(contrast)
+    name = asked.name if asked else ""
     if foils is not None or (name not in ("", "original") and not is_default):
         raise ValueError(
             f"the contrast {name!r} compares classes, and a regression has none: "
@@ -217,11 +239,14 @@ def _check_contrast(
         )
 
 
-def _name_of(contrast: ContrastLike) -> str:
-    """Return the name of a contrast that is given by its name or its function, or "" for any other."""
-    if isinstance(contrast, str):
-        return contrast if contrast in CONTRASTS else ""
-    return next((each.name for each in CONTRASTS.values() if each.function is contrast), "")
+def _record_of(contrast: ContrastLike) -> Contrast | None:
+    """Return the record of a contrast, or None for weights and for a name that is unknown."""
+    return None if isinstance(contrast, str) and contrast not in CONTRASTS else contrasts.known(contrast)
+
+
+def _options_of_contrasts() -> set[str]:
+    """Return the names of the options of all contrasts."""
+    return {name for each in CONTRASTS.values() for name in each.options}
 
 
 def _predicted(logits: Tensor) -> Tensor:
@@ -241,7 +266,7 @@ def _weights_of_number(numbers: Tensor, target: Classes | None) -> Tensor:
 
 def _output(
     explainer: Explainer, model: nn.Module, images: Tensor, layer: str | None,
-    contrast_fn: Callable[[Tensor], Classes], options: Mapping[str, Any],
+    contrast_fn: Callable[..., Classes], options: Mapping[str, Any], twice: bool,
 ) -> tuple[Any, str | None]:
     """Call the function of an explainer, and return its output and the layer that it explains.
 
@@ -253,6 +278,7 @@ def _output(
         contrast_fn: Logits (B, C) -> cotangent (B, C). For an explainer that takes no contrast it is
             logits (B, C) -> target classes (B,).
         options: Options of the explainer.
+        twice: Whether the contrast needs a backward pass of its own, for the gradients of the layer.
     """
     if explainer.needs == "network":
         return explainer.function(model, images, contrast_fn, **options), None
@@ -260,8 +286,10 @@ def _output(
         record = explainers.vit.vit_forward(model, images, once=True, layers=[layer] if layer else [])
     else:
         layer = layer or (INPUT if explainer.space == "pixels" else None)
-        record = forward(model, images, layer, once=True)
+        record = forward(model, images, layer, once=not twice)
         layer = record.layer(layer)
+    if twice:
+        contrast_fn = partial(contrast_fn, gradients_of=lambda w: record.pull_back(w)[layer])
     named = {"layer": layer} if explainer.takes_layer else {}
     output = explainer.function(record, contrast_fn(record.logits), **named, **options)
     if explainer.has_channels and output.ndim != 4:

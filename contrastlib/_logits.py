@@ -77,11 +77,31 @@ def checked(logits: Tensor, target: Classes) -> tuple[Tensor, Tensor, bool]:
     >>> checked(torch.tensor([[3.]]), 1)
     (tensor([[0., 3.]]), tensor([1]), True)
     """
+    logits, single = as_pair(logits)
+    return logits, class_indices(target, logits, "target"), single
+
+
+def as_pair(logits: Tensor) -> tuple[Tensor, bool]:
+    """Check logits, and turn a single logit y into the two logits (0, y).
+
+    Args:
+        logits: Logits (B, C).
+
+    Returns:
+        Detached logits (B, C) with C >= 2, and whether there was a single logit.
+
+    Raises:
+        TypeError: The logits are not floating point.
+        ValueError: The logits have a wrong shape or wrong values.
+
+    >>> as_pair(torch.tensor([[3.]]))
+    (tensor([[0., 3.]]), True)
+    """
     check_logits(logits)
     logits, single = logits.detach(), logits.shape[1] == 1
     if single:
         logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
-    return logits, class_indices(target, logits, "target"), single
+    return logits, single
 
 
 def class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
@@ -103,7 +123,7 @@ def class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
     >>> class_indices(2, torch.zeros(4, 3), "target")
     tensor([2, 2, 2, 2])
     """
-    indices = _as_tensor(classes, logits, what)
+    indices = as_tensor(classes, logits, what)
     if indices.dtype == torch.bool:
         raise TypeError(f"{what} must hold integer class indices, got truth values")
     batch, count = logits.shape
@@ -114,48 +134,8 @@ def class_indices(classes: Classes, logits: Tensor, what: str) -> Tensor:
             f"{what} must be one class or one for each of the {batch} images, "
             f"got shape {tuple(indices.shape)}"
         )
-    _check_range(indices, count, what)
+    check_range(indices, count, what)
     return indices
-
-
-def foil_mask(logits: Tensor, target: Tensor, foils: Classes) -> Tensor:
-    """Mark the foils of each image in a mask (B, C).
-
-    Args:
-        logits: Logits (B, C).
-        target: Target classes (B,).
-        foils: Class indices that are the foils of all images, or a boolean mask (B, C).
-
-    Returns:
-        A boolean tensor (B, C) that is true at the foils.
-
-    Raises:
-        TypeError: The foils are not integers.
-        ValueError: The mask has another shape, an image has no foil, or a foil is the target class.
-        IndexError: A foil is not a class.
-
-    >>> foil_mask(torch.zeros(1, 3), torch.tensor([0]), foils=[2])
-    tensor([[False, False,  True]])
-    """
-    foils = _as_tensor(foils, logits, "foils")
-    if foils.dtype == torch.bool:
-        if foils.shape != logits.shape:
-            raise ValueError(
-                f"a foil mask must have the logits' shape {tuple(logits.shape)}, got {tuple(foils.shape)}"
-            )
-        mask = foils
-    else:
-        if foils.ndim > 1:
-            raise ValueError("foils must be class indices common to all images, or a boolean mask (B, C)")
-        foils = foils.reshape(-1)
-        _check_range(foils, logits.shape[1], "foil")
-        mask = torch.zeros_like(logits, dtype=torch.bool)
-        mask[:, foils] = True
-    if not mask.any(dim=1).all():
-        raise ValueError("foils are empty: name at least one class to contrast the target with")
-    if mask.gather(1, target[:, None]).any():
-        raise ValueError("the target is among its own foils: leave it out")
-    return mask
 
 
 def own_weights(contrast: Tensor | Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
@@ -203,8 +183,20 @@ def _are_probabilities(logits: Tensor) -> bool:
     return bool((logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=tolerance))
 
 
-def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
-    """Return classes as a tensor of int64 or of truth values, on the device of the logits."""
+def as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
+    """Return classes as a tensor of int64 or of truth values, on the device of the logits.
+
+    Args:
+        classes: Class indices, or truth values.
+        logits: Logits (B, C).
+        what: The name of the argument, for error messages.
+
+    Raises:
+        TypeError: The classes are neither integers nor truth values.
+
+    >>> as_tensor((1, 2), torch.zeros(1, 3), "foils")
+    tensor([1, 2])
+    """
     try:
         tensor = torch.as_tensor(classes, device=logits.device)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -214,7 +206,21 @@ def _as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
     return tensor if tensor.dtype == torch.bool else tensor.long()
 
 
-def _check_range(indices: Tensor, count: int, what: str) -> None:
+def check_range(indices: Tensor, count: int, what: str) -> None:
+    """Raise an error unless all indices are those of classes.
+
+    Args:
+        indices: Class indices.
+        count: Number C of classes.
+        what: What an index is called in the message.
+
+    Raises:
+        IndexError: An index is not one of 0 to C - 1.
+
+    >>> check_range(torch.tensor([3]), 3, "foil")
+    Traceback (most recent call last):
+    IndexError: foil 3 is not a class: there are 3 (0 to 2)
+    """
     outside = indices[(indices < 0) | (indices >= count)]
     if outside.numel():
         raise IndexError(f"{what} {outside[0].item()} is not a class: there are {count} (0 to {count - 1})")

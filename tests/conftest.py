@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import multiprocessing
 import os
 import re
 import subprocess
@@ -186,6 +187,47 @@ def added_contrast(request):
     )(function)
     yield contrasts.CONTRASTS[function.__name__]
     del contrasts.CONTRASTS[function.__name__]
+
+
+@pytest.fixture
+def forked(tmp_path_factory):
+    """``forked(call, folder, environment)``: exit status and output of ``sys.exit(call())`` in a fork of this process.
+
+    It is for commands that import torch and much else, which is here already.
+    """
+    output = tmp_path_factory.mktemp("forked") / "output"
+
+    def run(call, folder=".", environment=os.environ):
+        def work():
+            with output.open("wb") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+            sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, encoding="utf-8")  # in place of those that pytest reads
+            variables = dict(environment)
+            os.environ.clear()
+            os.environ.update(variables)
+            os.chdir(folder)
+            sys.exit(call())
+
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        process.join()
+        return process.exitcode, output.read_text(encoding="utf-8")
+
+    return run
+
+
+@pytest.fixture
+def sphinx_build(forked):
+    """``sphinx_build(*arguments)`` does what ``python -m sphinx -q -W`` does."""
+    import myst_nb  # noqa: F401, for all builds
+    from sphinx.cmd.build import main
+
+    def build(*arguments):
+        status, said = forked(lambda: main(["-q", "-W", *map(str, arguments)]))
+        assert status == 0, said
+
+    return build
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_every_method_is_measured_with_and_without_a_contrast():
     from benchmarks.networks import images_like, torchvision_network
 
     table = methods_table(torchvision_network("squeezenet1_1"), images_like(64, 1), 1)
-    methods = explainers.select(space="layer") | explainers.select(space="pixels", contrast=True)
+    methods = explainers.select(space="layer", contrast=True) | explainers.select(space="pixels", contrast=True)
     assert set(table["what"]) == {
         "a bare forward pass", "zennit: LRP", *(f"{m}, {c}" for m in methods for c in ("original", "weighted"))
     }

@@ -14,6 +14,7 @@ from contrastlib.contrasts import CONTRASTS, among, maximum, mean, original, pro
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 AGAINST_OTHERS = [mean, maximum, weighted, probability]
+OF_ONE_CLASS = [name for name, each in CONTRASTS.items() if each.is_of_one_class]
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 
 
@@ -170,7 +171,7 @@ def test_weights_against_others_sum_to_zero(problem):
     """Relative to the largest of them, in double precision: those of ``probability`` may be of any size."""
     logits, target = problem[0].double(), problem[1]
     foils = (torch.arange(logits.shape[1]) - target[:, None]) % 2 == 1  # every other class
-    for name in (name for name, each in CONTRASTS.items() if each.sums_to_zero):
+    for name in (name for name in OF_ONE_CLASS if CONTRASTS[name].sums_to_zero):
         weights = contrasts.cotangent(name, logits, target, foils if name == "among" else None)
         largest = weights.abs().amax(dim=1)
         assert (largest > 0).all(), name
@@ -183,8 +184,9 @@ def test_float32_says_what_float64_says(problem, factor):
     """Within 5e-7 of the largest weight, for up to 1,000 classes and logits of up to 10,000 and more."""
     logits, target = factor * problem[0].float(), problem[1]
     foils = (torch.arange(logits.shape[1]) - target[:, None]) % 2 == 1  # every other class
-    for name in CONTRASTS:
-        weights, exact = (contrasts.cotangent(name, y, target, foils if name == "among" else None).double()
+    for name in OF_ONE_CLASS:
+        foils_of_it = foils if CONTRASTS[name].takes_foils else None  # logits of float32 can be equally near
+        weights, exact = (contrasts.cotangent(name, y, target, foils_of_it).double()
                           for y in (logits, logits.double()))
         within = torch.full((len(logits),), 5e-7, dtype=torch.float64)
         if name == "probability":  # rounding of the log-odds is a factor of its exponential
@@ -263,21 +265,24 @@ REFERENCES = (Path(__file__).parents[1] / "book/references.bib").read_text(encod
 @pytest.mark.parametrize("record", CONTRASTS.values(), ids=CONTRASTS)
 def test_what_a_record_says_is_so(record):
     foils = ([1, 4],) if record.takes_foils else ()
-    sums = record.function(random_logits(50), 0, *foils).sum(dim=1)
+    gradients = {"gradients_of": lambda w: (w @ random_logits(1, 7).T)[..., None, None]} if record.needs_gradients else {}
+    sums = record.function(random_logits(50), 0, *foils, **gradients).sum(dim=1)
     assert record.sums_to_zero == bool((sums.abs() < 1e-12).all())
     assert record.takes_foils == ("foils" in inspect.signature(record.function).parameters)
+    assert record.total or record.sums_to_zero
     assert record.name == record.function.__name__ and record.about and record.formula and record.equation
     assert f"{{{record.paper}," in REFERENCES
     asked = record.question.format(target="owl", rival="wren", others="5 %", foils="robin or jay")
     assert "owl" in asked and asked.endswith("?") and ("robin or jay" in asked) == record.takes_foils
 
 
-@pytest.mark.parametrize("record", [each for each in CONTRASTS.values() if not each.takes_foils], ids=lambda each: each.name)
+@pytest.mark.parametrize("record", [CONTRASTS[n] for n in OF_ONE_CLASS if not CONTRASTS[n].takes_foils],
+                         ids=lambda each: each.name)
 def test_which_contrast_a_record_scales(record):
     """The positive multiples are exactly those that ``scales`` names."""
     logits = random_logits(50)
     weights = record.function(logits, 0)
-    for other in CONTRASTS.values():
+    for other in (CONTRASTS[name] for name in OF_ONE_CLASS):
         if not other.takes_foils and other.scales is None and other is not record:
             same_direction = torch.cosine_similarity(weights, other.function(logits, 0)).min() > 1 - 1e-9
             assert same_direction == (record.scales == other.name)
@@ -294,7 +299,7 @@ def test_an_added_contrast_goes_by_its_name(added_contrast):
     found = contrasts.cotangent(added_contrast.name, logits, TARGET)
     assert torch.equal(found, added_contrast.function(logits, TARGET))
     assert torch.equal(found, contrasts.cotangent(added_contrast.function, logits, TARGET))
-    with pytest.raises(ValueError, match=f"foils belong to the contrast \"among\", not to '{added_contrast.name}'"):
+    with pytest.raises(ValueError, match=f"foils belong to the contrast \"among\" or .*, not to '{added_contrast.name}'"):
         contrasts.cotangent(added_contrast.name, logits, TARGET, foils=[1])
     with pytest.raises(ValueError, match=f"choose one of original, .*{added_contrast.name}"):
         contrasts.cotangent("best", logits, TARGET)
@@ -303,9 +308,12 @@ def test_an_added_contrast_goes_by_its_name(added_contrast):
 # --- what else a cotangent is ---------------------------------------------------------------
 
 def test_the_table_of_names():
-    assert list(CONTRASTS) == ["original", "mean", "maximum", "weighted", "probability", "among"]
+    assert list(CONTRASTS) == ["original", "mean", "maximum", "weighted", "probability", "among", "finer_cam",
+                               "finer_cam_coded", "case", "rfxg", "rfxg_group", "rest", "group"]
     logits = random_logits()
-    for name in list(CONTRASTS)[:-1]:
+    for name in OF_ONE_CLASS:
+        if name == "among":
+            continue
         assert torch.equal(contrasts.cotangent(name, logits, TARGET), CONTRASTS[name].function(logits, TARGET))
     assert torch.equal(contrasts.cotangent("among", logits, 0, [1, 2]), among(logits, 0, [1, 2]))
 
@@ -321,8 +329,10 @@ def test_targets_of_any_integer_kind():
 def test_the_logits_are_left_alone_and_the_weights_are_constants():
     logits = random_logits().requires_grad_()
     before = logits.detach().clone()
-    for name in list(CONTRASTS)[:-1]:
-        assert not CONTRASTS[name].function(logits, TARGET).requires_grad
+    for name in OF_ONE_CLASS:
+        assert not contrasts.cotangent(name, logits, 1, 0 if name == "among" else None).requires_grad
+    for name in ("group", "rfxg_group"):
+        assert not CONTRASTS[name].function(logits, [1, 2]).requires_grad
     assert torch.equal(logits.detach(), before) and logits.grad is None
 
 

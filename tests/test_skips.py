@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,11 +28,10 @@ def test_on_a_gpu():
     ({"CI": "true"}, "1 failed, 2 skipped"),
     ({"CI": "true", "CONTRASTLIB_DATA": "nowhere"}, "1 failed, 1 skipped, 1 error"),  # the data should have been there
 ])
-def test_skips(tmp_path, environment, outcome):
+def test_skips(tmp_path, forked, environment, outcome):
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     (tmp_path / "test_some.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = data: needs files\n")
     options = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "CONTRASTLIB"))}
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_some.py"], cwd=tmp_path,
-                          env=options | environment, capture_output=True, text=True, check=False)
-    assert outcome in done.stdout, done.stdout
+    status, said = forked(lambda: pytest.main(["-q", "-p", "no:cacheprovider", "test_some.py"]), tmp_path, options | environment)
+    assert outcome in said and bool(status) == ("failed" in outcome), said

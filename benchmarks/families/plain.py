@@ -100,6 +100,9 @@ def layer_maps(network: nn.Module, images: Tensor, target: Tensor, layer: str) -
     if len(kept) != 1 or kept[0].ndim != 4:
         return {}
     (activation,) = kept
+    competing = _competing(logits, target)
+    of_classes = [torch.autograd.grad(logits.gather(1, each[:, None]).sum(), activation, retain_graph=True)[0]
+                  for each in competing.T]
     (gradient,) = torch.autograd.grad(log_odds(logits, target).sum(), activation)
     activation = activation.detach()
     product = gradient * activation
@@ -109,7 +112,25 @@ def layer_maps(network: nn.Module, images: Tensor, target: Tensor, layer: str) -
         "linear_approximation": gradient,
         "xgradcam": product.sum(dim=(2, 3), keepdim=True) / norm.where(norm > 0, torch.ones_like(norm)),
     }
-    return {name: (each * activation).sum(dim=1) for name, each in weights.items()}
+    maps = {name: (each * activation).sum(dim=1) for name, each in weights.items()}
+    each = torch.stack([(g.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1) for g in of_classes])
+    return maps | {"class_competition": _won(each)}
+
+
+def _competing(logits: Tensor, target: Tensor, count: int = 5) -> Tensor:
+    """The target class, the most probable others and the least probable one of each image."""
+    rows = []
+    for row, own in zip(logits.argsort(dim=1, descending=True).tolist(), target.tolist()):
+        others = [each for each in row if each != own]
+        rows.append([own, *others[:-1][: count - 1], others[-1]])
+    return torch.tensor(rows)
+
+
+def _won(maps: Tensor) -> Tensor:
+    """VAR without its threshold: the first map, times its share, where the share is above the average."""
+    largest = maps.abs().amax(dim=(0, 2, 3), keepdim=True)
+    share = (10 * maps.abs() / largest).softmax(dim=0)[0]
+    return maps[0] * share * (share > 1 / len(maps))
 
 
 def _keeper(kept: list) -> Callable:

@@ -1,6 +1,7 @@
 // Tables. A wide one takes the full width of the page and scrolls in a box of its own, in which its headings stay and
 // a shadow says on which side there is more. Of a long one the first rows of each group are shown, and a button shows
 // the others. Where the screen is too narrow, each row becomes a card.
+const PRINTED = 620;  // pixels of text on a sheet of A4
 const ROOM = { table: { long: 16, shown: 12 }, cards: { long: 6, shown: 4 } };  // rows
 const narrow = window.matchMedia("(max-width: 600px)");
 const text = cell => cell.textContent.replace(/\s+/g, " ").trim();
@@ -49,17 +50,23 @@ function headlines({ body, cells, frozen }, shown) {
   }));
 }
 
-/** Hide or show the rows that are no headlines. A cell spans as many rows as are shown of its own. */
-function fold(record) {
-  const { table, body, frame } = record;
-  const { long, shown } = ROOM[frame.classList.contains("cards") ? "cards" : "table"];
-  const first = body.length > long ? headlines(record, shown) : new Set(body), folded = !record.opened;
-  body.forEach(row => row.classList.toggle("folded", folded && !first.has(row)));
+/** Show these rows and no others. A cell spans as many rows as are shown of its own. */
+function show(record, rows) {
+  const { table, body } = record;
+  body.forEach(row => row.classList.toggle("folded", !rows.has(row)));
   record.spans ??= [...table.querySelectorAll("tbody [rowspan]")].map(cell => [cell, cell.rowSpan]);
   for (const [cell, span] of record.spans) {
-    const start = body.indexOf(cell.parentElement), rows = body.slice(start, start + span);
-    cell.rowSpan = Math.max(1, rows.filter(row => !row.classList.contains("folded")).length);
+    const start = body.indexOf(cell.parentElement);
+    cell.rowSpan = Math.max(1, body.slice(start, start + span).filter(row => rows.has(row)).length);
   }
+}
+
+/** Fold a long table: its headlines are shown, and a button shows the others. */
+function fold(record) {
+  const { body, frame } = record;
+  const { long, shown } = ROOM[frame.classList.contains("cards") ? "cards" : "table"];
+  const first = body.length > long ? headlines(record, shown) : new Set(body), folded = !record.opened;
+  if (folded) show(record, first);
   if (!record.button) {
     record.button = document.createElement("button");
     record.button.type = "button";
@@ -109,7 +116,8 @@ function titled({ body, cells, frozen }) {
 function fit(record) {
   const { table, box, frame, cells, frozen } = record;
   frame.classList.remove("cards", "full-width", "wide", "fits");
-  const over = () => box.scrollWidth > box.clientWidth + 1;
+  show(record, new Set(record.body));  // a table is as wide as its widest row
+  const over = () => table.getBoundingClientRect().width > box.clientWidth + 0.5;
   if (over() && narrow.matches) {
     if (!record.titled) titled(record), labelled(record), record.titled = true;
     frame.classList.add("cards");
@@ -133,7 +141,7 @@ function fit(record) {
       cell.style.left = stays ? `${edges[x]}px` : "";
     });
   }
-  table.style.setProperty("--print-zoom", Math.min(1, 680 / table.scrollWidth));
+  table.style.setProperty("--print-zoom", Math.min(1, PRINTED / table.scrollWidth));
   cue(record);
 }
 

@@ -18,6 +18,7 @@ from contrastlib.assets.registry import (
     fetch,
     file,
     files,
+    network,
     networks,
     path,
     place,
@@ -28,10 +29,11 @@ from contrastlib.assets.registry import (
     state,
     trained,
     trained_names,
+    training_seeds,
 )
 
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
-    "datasets", "fetch", "file", "files", "imported", "networks", "path", "place", "read_card", "remedy",
-    "root", "sha256", "state", "trained", "trained_names", "unknown",
+    "datasets", "fetch", "file", "files", "imported", "network", "networks", "path", "place", "read_card",
+    "remedy", "root", "sha256", "state", "trained", "trained_names", "training_seeds", "unknown",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import difflib
 import pkgutil
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -78,6 +78,8 @@ class Training:
     images: str
     test: str | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    """seeds of training besides 0 whose weights belong to the repository"""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,24 @@ class Network:
         """
         if bool(self.files) == bool(self.training):
             raise ValueError("give either files, the weights first, or training")
+
+    def seeded(self, seed: int) -> Network:
+        """The same network trained from another seed, with a name of its own and weights in 16 bits.
+
+        Args:
+            seed: Of the weights, the order and the mirroring of the images. Seed 0 is the network itself.
+
+        >>> toy = Network("toy", "a toy", "MLP", "a:MLP", Classes("two", ("a", "b")), 8, "train toy", "MIT",
+        ...               training=Training("birds"))
+        >>> toy.seeded(2).name, toy.seeded(2).title, toy.seeded(2).source
+        ('toy-seed2', 'a toy, seed 2', 'train toy --seed 2')
+        """
+        if seed == 0:
+            return self
+        recipe = {**self.training.recipe, "seed": seed, "stored_as": "float16"}
+        return replace(
+            self, name=f"{self.name}-seed{seed}", title=f"{self.title}, seed {seed}",
+            source=f"{self.source} --seed {seed}", training=replace(self.training, recipe=recipe, seeds=()))
 
     def decisive(self) -> dict[str, Any]:
         """The fields that results depend on, besides the weights and the code: name -> value."""

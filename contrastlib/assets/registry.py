@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -37,6 +38,37 @@ def networks() -> dict[str, Network]:
     'ResNet-56'
     """
     return _all("networks")
+
+
+def network(name: str) -> Network | None:
+    """The record of a network, of one that the project trains also with another seed, or None.
+
+    Args:
+        name: Its name, such as "birds_vgg", or that with a seed, such as "birds_vgg-seed1".
+
+    >>> network("birds_vgg-seed1").title, network("birds_vgg-seed0"), network("birds")
+    ('small VGG, seed 1', None, None)
+    """
+    known = networks()
+    with_seed = re.fullmatch(r"(.+)-seed([1-9]\d{0,8})", name)
+    record = known.get(with_seed[1]) if with_seed else None
+    return record.seeded(int(with_seed[2])) if record and record.training else known.get(name)
+
+
+def training_seeds(name: str) -> list[str]:
+    """The names of a network and of the same one with its other seeds of training, of those that are here.
+
+    Raises:
+        ValueError: The project trains no network of this name.
+
+    >>> training_seeds("birds_vgg")[0]
+    'birds_vgg'
+    """
+    known = {key: record for key, record in networks().items() if record.training}
+    if name not in known:
+        raise unknown("network that the project trains", name, known)
+    seeded = [known[name].seeded(seed).name for seed in (0, *known[name].training.seeds)]
+    return [each for each in seeded if (WEIGHTS / f"{each}.json").is_file()]
 
 
 def datasets() -> dict[str, DataSet]:
@@ -158,14 +190,19 @@ def trained(name: str) -> tuple[Path, dict]:
                           f"there is no folder {WEIGHTS}. Install it from a clone of the repository with "
                           "`pip install -e .`.")
     if not weights.is_file():
-        raise MissingFile(f"{weights} is missing, although it is part of the repository. "
-                          "`python -m contrastlib train` makes such weights again.")
+        raise MissingFile(f"{weights} is missing. `git checkout data/weights` restores what belongs to the "
+                          f"repository, and {_training(name)} trains it.")
     about = card(name)
     if sha256(weights) != about["sha256"]:
         raise CorruptFile(f"{weights} has another content: its SHA-256 is not that of {name}.json. Restore "
                           "both with `git checkout data/weights`, or train the network again with "
-                          f"`python -m contrastlib train {name}`.")
+                          f"{_training(name)}.")
     return weights, about
+
+
+def _training(name: str) -> str:
+    """The command that trains a network."""
+    return f"`{network(name).source.removeprefix('this project: ')}`"
 
 
 def trained_names() -> list[str]:

@@ -91,7 +91,7 @@ def _about(name: str) -> str:
         record = assets.datasets()[name]
         what = record.what + (f", in the folder {record.folder}" if record.folder else "")
     else:
-        record, card = assets.networks()[name], assets.card(name)
+        record, card = assets.network(name), assets.card(name)
         classes, accuracy = len(card["class_names"]), card["test"]["accuracy"]
         what = f"{record.title}, {classes} classes, test accuracy {accuracy:.1%}"
     source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", record.source)
@@ -100,7 +100,7 @@ def _about(name: str) -> str:
 
 def _titled(name: str) -> str:
     """The name of a data set or a network, with its title."""
-    record = {**assets.datasets(), **assets.networks()}.get(name)
+    record = assets.datasets().get(name) or assets.network(name)
     return f"{name} ({record.title})" if record else name
 
 

@@ -39,9 +39,12 @@ examples:
   python -m contrastlib explain bird.jpg
   python -m contrastlib explain bird.jpg --network mobilenet_v2_birds --target "house finch"
   python -m contrastlib explain bird.jpg --target "house finch" --foil goldfinch robin -o why.png
+  python -m contrastlib explain bird.jpg --foil similar --strength 0.6
+  python -m contrastlib explain cat.jpg --target tabby "tiger cat" "egyptian cat" --contrast group
   python -m contrastlib explain cat.jpg --network torchvision/resnet50 --method xgradcam --contrast maximum"""
 
 DEFAULT_METHOD = "gradcam"
+SIMILAR = "similar"
 SPACES = {
     "layer": "coarse maps, from the activations of a layer",
     "pixels": "fine maps, from the pixels",
@@ -66,12 +69,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         f"default: {DEFAULT_METHOD}, for a Vision Transformer its form for tokens; all are listed below"))
     parser.add_argument("--contrast", type=types.name, metavar="NAME", help=(
         "default: weighted, or among if there is a --foil"))
-    parser.add_argument("--target", type=types.name, metavar="CLASS", help=(
+    parser.add_argument("--target", dest="targets", type=types.name, metavar="CLASS", nargs="+",
+                        action="extend", default=[], help=(
         "the class to explain: its name, an unambiguous part of it, or its index; default: the most "
-        "probable one"))
+        "probable one. Several for a contrast of a group"))
     parser.add_argument("--foil", dest="foils", type=types.name, metavar="CLASS", nargs="+", action="extend",
                         default=[], help=(
-        "contrast with these classes only (implies --contrast among); may be repeated"))
+        "contrast with these classes only (implies --contrast among); may be repeated. "
+        f'"{SIMILAR}" stands for the classes with the nearest logits'))
+    parser.add_argument("--foil-count", type=types.positive, metavar="N", help=(
+        f"how many similar classes, for --foil {SIMILAR} and for contrasts that choose them themselves"))
+    parser.add_argument("--strength", type=float, metavar="X", help=(
+        "the weight of the foils together, for contrasts that have one, such as among"))
     parser.add_argument("--layer", type=types.name, metavar="NAME", help=(
         "the layer whose activations the map is made from; default: the last feature map"))
     parser.add_argument("--top", type=types.positive, default=5, metavar="N", help=(
@@ -156,8 +165,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments, network, logits, contrast)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
-    foils = options.get("foils", [])
-    asked = question(logits, network.class_names, contrast or "weighted", options["target"], foils)
+    asked = question(logits, network.class_names, contrast or "weighted", options["target"],
+                     _foils(logits, contrast, options))
     _save(draw(photo, image, heat, network, asked, _caption(network, options)), output)
     print(f"\n{asked}\nThe map is in {output}.")
     if not heat.any():
@@ -198,19 +207,41 @@ def _options(
     Raises:
         ValueError: A class is unknown or ambiguous, or the network has no layer for the method.
     """
+    from contrastlib.contrasts import CONTRASTS, by_name
     from contrastlib.models.class_names import class_index
 
     names = network.class_names
-    target = int(logits.argmax()) if arguments.target is None else class_index(arguments.target, names)
-    options = {"target": target, "method": _method(network, arguments.method)}
+    targets = [class_index(each, names) for each in arguments.targets] or [int(logits.argmax())]
+    takes_group = bool(contrast) and by_name(contrast).takes_group
+    if len(targets) > 1 and not takes_group:
+        groups = " or ".join(name for name, each in CONTRASTS.items() if each.takes_group)
+        raise ValueError(f"{len(targets)} target classes are a group: name one, or add --contrast {groups}")
+    options = {"target": targets if takes_group else targets[0], "method": _method(network, arguments.method)}
     if contrast:
         options["contrast"] = contrast
-    if arguments.foils:
+    if arguments.foils == [SIMILAR]:
+        options["foils"] = SIMILAR
+    elif arguments.foils:
         options["foils"] = [class_index(foil, names) for foil in arguments.foils]
+    for name in ("foil_count", "strength"):
+        if getattr(arguments, name) is not None:
+            options[name] = getattr(arguments, name)
     if arguments.layer:
         options["layer"] = arguments.layer
     _check_layer(network, options["method"], arguments.layer)
     return options
+
+
+def _foils(logits: Tensor, contrast: str, options: dict[str, Any]) -> Sequence[int]:
+    """The indices of the foils that a contrast takes, also of those that are chosen by their logits."""
+    from contrastlib.contrasts import CONTRASTS, similar_foils
+
+    record = CONTRASTS.get(contrast)
+    foils = options.get("foils", SIMILAR if record and record.takes_foils else [])
+    if foils != SIMILAR:
+        return foils
+    count = options.get("foil_count", min(record.similar_count, len(logits) - 1))
+    return similar_foils(logits[None], options["target"], count)[0].tolist()
 
 
 def output_path(photo: Path, output: Path | None, method: str, contrast: str) -> Path:
@@ -283,7 +314,8 @@ def load_network(name: str | None) -> Classifier:
 
 
 def question(
-    logits: Tensor, class_names: Sequence[str], contrast: str, target: int, foils: Sequence[int] = (),
+    logits: Tensor, class_names: Sequence[str], contrast: str, target: int | Sequence[int],
+    foils: Sequence[int] = (),
 ) -> str:
     """The question that a map of this contrast answers, with the probabilities of its classes.
 
@@ -291,7 +323,7 @@ def question(
         logits: (C,), of the photo.
         class_names: Of the C classes.
         contrast: The name of the contrast.
-        target: The index of the class to explain.
+        target: The index of the class to explain, or the indices of a group of classes.
         foils: The indices of the classes that a contrast among classes is with.
 
     >>> import torch
@@ -307,10 +339,11 @@ def question(
     def named(index: int) -> str:
         return f"{short(class_names[index])} ({percent(probabilities[index])})"
 
-    rival = next(index for index in logits.argsort(descending=True).tolist() if index != target)
+    targets = [target] if isinstance(target, int) else list(target)
+    rival = next(index for index in logits.argsort(descending=True).tolist() if index not in targets)
     return by_name(contrast).question.format(
-        target=named(target), rival=named(rival), others=percent(1 - probabilities[target]),
-        foils=" or ".join(map(named, dict.fromkeys(foils))),
+        target=" or ".join(map(named, targets)), rival=named(rival),
+        others=percent(1 - probabilities[targets].sum()), foils=" or ".join(map(named, dict.fromkeys(foils))),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contrastlib import assets
 from contrastlib.assets import WEIGHTS
-from contrastlib.assets.records import Training
+from contrastlib.assets.records import Network, Training
 from contrastlib.assets.writing import writable
 from contrastlib.cli import arguments as types
 
@@ -53,7 +53,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--seed",
         type=types.whole,
         default=0,
-        help="of the weights, the order and mirroring of images, from 0 (default: 0)",
+        help="of the weights, the order and mirroring of images, from 0 (default: 0); the files of another "
+        "seed than 0 are called NAME-seed1 and so on, and hold weights in 16 bits",
     )
     parser.add_argument("--output", type=types.path, default=WEIGHTS, help="a folder (default: data/weights)")
     parser.set_defaults(func=train)
@@ -75,27 +76,28 @@ def train(arguments: argparse.Namespace) -> int:
         raise ValueError(f"no small network is called {unknown[0]!r}; the names are: {', '.join(known)}")
     on_birds = [name for name, training in known.items() if training.images == "birds"]
     for name in dict.fromkeys(arguments.networks or on_birds):
-        scores = _train(name, known[name], arguments)["test"]
+        network = assets.networks()[name].seeded(arguments.seed)
+        scores = _train(network, arguments)["test"]
         print(
-            f"{name}: test accuracy {scores['accuracy']:.1%}, second probability above 0.1 in "
+            f"{network.name}: test accuracy {scores['accuracy']:.1%}, second probability above 0.1 in "
             f"{scores['share_p2_above_0.1']:.1%}, third in {scores['share_p3_above_0.1']:.1%} of the images"
         )
     return 0
 
 
-def _train(name: str, training: Training, arguments: argparse.Namespace) -> dict:
+def _train(network: Network, arguments: argparse.Namespace) -> dict:
     """Train one network; its card."""
     from contrastlib.training import from_scratch
 
-    recipe = replace(from_scratch.recipe_of(name), seed=arguments.seed)
+    recipe, training = from_scratch.recipe_of(network.name), network.training
     if arguments.epochs:
         recipe = replace(recipe, epochs=arguments.epochs)
     output = writable(arguments.output)
     if training.images == "birds":
-        data = _birds(assets.networks()[name].input_size, arguments.pictures)
+        data = _birds(network.input_size, arguments.pictures)
     else:
         data = _whole(training.images, training.test)
-    return from_scratch.train(name, output, recipe, *data)
+    return from_scratch.train(network.name, output, recipe, *data)
 
 
 def _trainable() -> dict[str, Training]:

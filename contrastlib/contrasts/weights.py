@@ -25,13 +25,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from contrastlib._logits import Classes, checked, foil_mask
+from contrastlib._class_sets import Foils, check_strength, foil_mask
+from contrastlib._logits import Classes, checked
+from contrastlib.contrasts._parts import collapsed, one_hot, without
 from contrastlib.contrasts.registry import register
 
 
 @register(
     question="What raises the logit of {target}?", about="the logit alone, against nothing",
-    formula="e_t", paper="wang2022", equation="sec. 3.1", sums_to_zero=False,
+    formula="e_t", paper="wang2022", equation="sec. 3.1",
+    sums_to_zero=False, total="1",
 )
 def original(logits: Tensor, target: Classes) -> Tensor:
     """Weights of the logit of the target class: w = e_t.
@@ -50,7 +53,7 @@ def original(logits: Tensor, target: Classes) -> Tensor:
     tensor([[1., 0., 0.]])
     """
     logits, target, single = checked(logits, target)
-    return _collapsed(_one_hot(logits, target), single, is_original=True)
+    return collapsed(one_hot(logits, target), single, is_original=True)
 
 
 @register(
@@ -74,8 +77,8 @@ def mean(logits: Tensor, target: Classes) -> Tensor:
     tensor([[ 1.0000, -0.5000, -0.5000]])
     """
     logits, target, single = checked(logits, target)
-    chosen = _one_hot(logits, target)
-    return _collapsed(chosen - (1 - chosen) / (logits.shape[1] - 1), single)
+    chosen = one_hot(logits, target)
+    return collapsed(chosen - (1 - chosen) / (logits.shape[1] - 1), single)
 
 
 @register(
@@ -100,8 +103,8 @@ def maximum(logits: Tensor, target: Classes) -> Tensor:
     tensor([[ 1., -1.,  0.]])
     """
     logits, target, single = checked(logits, target)
-    rival = _without(logits, target).argmax(dim=1)
-    return _collapsed(_one_hot(logits, target) - _one_hot(logits, rival), single)
+    rival = without(logits, target).argmax(dim=1)
+    return collapsed(one_hot(logits, target) - one_hot(logits, rival), single)
 
 
 @register(
@@ -126,7 +129,7 @@ def weighted(logits: Tensor, target: Classes) -> Tensor:
     tensor([[ 1.0000, -0.5000, -0.5000]])
     """
     logits, target, single = checked(logits, target)
-    return _collapsed(_one_hot(logits, target) - _without(logits, target).softmax(dim=1), single)
+    return collapsed(one_hot(logits, target) - without(logits, target).softmax(dim=1), single)
 
 
 @register(
@@ -155,43 +158,54 @@ def probability(logits: Tensor, target: Classes) -> Tensor:
     """
     logits, target, single = checked(logits, target)
     margin = _log_odds(logits, target)[:, None]
-    alpha = _without(logits, target).softmax(dim=1)
+    alpha = without(logits, target).softmax(dim=1)
     e = (-margin.abs()).exp()
     scale = e / (1 + e) ** 2
-    return _collapsed(scale * (_one_hot(logits, target) - alpha), single)
+    return collapsed(scale * (one_hot(logits, target) - alpha), single)
 
 
 @register(
     question="Why {target} and not {foils}?", about="against chosen foils, each by its probability",
-    formula=r"e_t - \sum_{s \in S} \alpha_s e_s, \; \alpha \text{ over the foils } S",
-    paper="wang2022", equation="sec. 5.2", takes_foils=True,
+    formula=r"e_t - \gamma \sum_{s \in S} \alpha_s e_s, \; \alpha \text{ over the foils } S",
+    paper="wang2022", equation=r"sec. 5.2, with $\gamma = 1$", total=r"1 - \gamma",
 )
-def among(logits: Tensor, target: Classes, foils: Classes) -> Tensor:
-    """Weights of the target class against chosen classes S, the foils: w = e_t - sum_{s in S} alpha_s e_s.
+def among(
+    logits: Tensor, target: Classes, foils: Foils, foil_count: int | None = None, strength: float = 1.0
+) -> Tensor:
+    """Weights of the target class against chosen classes S, the foils: w = e_t - g sum_{s in S} alpha_s e_s.
 
-    Here alpha is the softmax of the logits of S alone. With one foil s this is e_t - e_s. With all other
-    classes as foils it is :func:`weighted`. Source: Wang & Wang 2022, sec. 5.2.
+    Here alpha is the softmax of the logits of S alone, and g is the strength. With one foil s and strength 1
+    this is e_t - e_s. With all other classes as foils it is :func:`weighted`. Source: Wang & Wang 2022, sec.
+    5.2, where the strength is 1.
 
     Args:
         logits: Logits (B, C).
         target: Target class, or one target class for each image.
-        foils: Classes that are the foils of all images (an int or a sequence), or a boolean mask (B, C) that
-            is true at the foils of each image.
+        foils: Classes that are the foils of all images (an int or a sequence), a boolean mask (B, C) that
+            is true at the foils of each image, or "similar", the classes whose logits are nearest to that of
+            the target class.
+        foil_count: Number of similar foils; 3, or all other classes if there are fewer, by default.
+        strength: The weight g of the foils together. What all classes share remains in the share 1 - g.
 
     Returns:
-        The cotangent (B, C). The weights of an image sum to 0.
+        The cotangent (B, C). The weights of an image sum to 1 - g, which is 0 by default.
 
     Raises:
-        ValueError: An image has no foil, or its target class is one of its foils.
+        TypeError: The strength or the number of foils is not a number.
+        ValueError: An image has no foil, its target class is one of its foils, there are fewer other classes
+            than similar foils, a number of foils is given for named foils, or the strength is not finite.
         IndexError: A foil is not a class.
 
     >>> among(torch.tensor([[2., 1., 0.]]), 0, foils=[2])
     tensor([[ 1.,  0., -1.]])
+    >>> among(torch.tensor([[2., 1., 0.]]), 0, foils="similar", foil_count=1, strength=0.6)
+    tensor([[ 1.0000, -0.6000,  0.0000]])
     """
+    check_strength(strength)
     logits, target, single = checked(logits, target)
-    mask = foil_mask(logits, target, foils)
+    mask = foil_mask(logits, target, foils, foil_count)
     alpha = logits.masked_fill(~mask, -torch.inf).softmax(dim=1)
-    return _collapsed(_one_hot(logits, target) - alpha, single)
+    return collapsed(one_hot(logits, target) - strength * alpha, single)
 
 
 def log_odds(logits: Tensor, target: Classes) -> Tensor:
@@ -213,25 +227,6 @@ def log_odds(logits: Tensor, target: Classes) -> Tensor:
     return _log_odds(logits, target)
 
 
-def _one_hot(logits: Tensor, index: Tensor) -> Tensor:
-    return torch.zeros_like(logits).scatter_(1, index[:, None], 1)
-
-
-def _without(logits: Tensor, target: Tensor) -> Tensor:
-    """Logits in which the target class is -inf, so that its softmax is 0."""
-    return logits.scatter(1, target[:, None], -torch.inf)
-
-
 def _log_odds(logits: Tensor, target: Tensor) -> Tensor:
     logits = logits - logits.amax(dim=1, keepdim=True)  # a logarithm is lost in large ones
-    return logits.gather(1, target[:, None]).squeeze(1) - _without(logits, target).logsumexp(dim=1)
-
-
-def _collapsed(weights: Tensor, single: bool, is_original: bool = False) -> Tensor:
-    """Turn weights of the two logits (0, y) into the weight of y if there is a single logit.
-
-    The original contrast of class 0 gives no weight to y. It counts as the logit -y, so its weight is -1.
-    """
-    if not single:
-        return weights
-    return weights[:, 1:] - weights[:, :1] if is_original else weights[:, 1:]
+    return logits.gather(1, target[:, None]).squeeze(1) - without(logits, target).logsumexp(dim=1)

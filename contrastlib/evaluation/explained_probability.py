@@ -34,13 +34,14 @@ def compare(
         One row for each image and method, with linear (whether the method is linear in the cotangent) and
         similarity (cosine).
     """
-    methods = {name: (each.linear, each.function) for name, each in select(needs=needs).items()}
+    chosen = select(needs=needs, contrast=True)
+    methods = {name: (each.linear, each.function) for name, each in chosen.items()}
     if needs == "tokens pass":
         record = vit_forward(model, images, once=True)
     else:
         layer = default_layer(model, images)
         record = forward(model, images, [INPUT, layer], once=True)
-        for name, each in select(needs=needs).items():
+        for name, each in chosen.items():
             at = INPUT if each.space == "pixels" else layer
             methods[name] = each.linear, partial(each.function, layer=at)
     target = record.logits.argmax(dim=1)

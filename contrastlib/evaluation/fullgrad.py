@@ -87,6 +87,8 @@ def top_two(logits: Tensor, contrasts: Sequence[str] = ("original", "weighted"))
 def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
     """Difference between the sum of all FullGrad terms and <w, y>, for every contrast of the predicted class.
 
+    The contrasts of a group of classes and those of a layer are left out.
+
     Args:
         model: A piecewise linear network. A copy of it computes in float64.
         images: Images (B, K, H, W).
@@ -100,12 +102,10 @@ def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
     target, foil = logits.topk(2, dim=1).indices.T
     foils = nn.functional.one_hot(foil, logits.shape[1]).bool()
     rows = []
-    for name in schemes.CONTRASTS:
-        w = (
-            schemes.among(logits, target, foils)
-            if name == "among"
-            else schemes.cotangent(name, logits, target)
-        )
+    for name, record in schemes.CONTRASTS.items():
+        if not record.is_of_one_class:
+            continue
+        w = schemes.cotangent(name, logits, target, foils if record.needs_foils else None)
         parts = terms(exact, pixels, lambda y, w=w: w)
         phi = combine(parts, pixels.shape[-2:])
         size = sum(part.abs().flatten(1).sum(1) if part.ndim > 1 else part.abs() for part in parts.values())

@@ -42,21 +42,18 @@ def bootstrap(
     _, member = np.unique(groups, return_inverse=True)
     sizes = np.bincount(member).astype(np.float64)
     sums = np.stack([np.bincount(member, weights=column) for column in values.T], axis=1)
-    draws = _draws(len(sizes), resamples, seed)
+    draws = _draws(len(sizes), resamples, seed).astype(np.float64)
     return (draws @ sums) / (draws @ sizes)[:, None]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)  # the claims of a notebook need up to 8 numbers of groups in turn
 def _draws(groups: int, resamples: int, seed: int) -> np.ndarray:
     """Number of times that each group is drawn in each sample, (resamples, groups).
 
-    A bootstrap spends most of its time here.
+    A bootstrap spends most of its time here. The smallest type of integers that fits is kept.
     """
-    return (
-        np.random.default_rng(seed)
-        .multinomial(groups, np.full(groups, 1 / groups), resamples)
-        .astype(np.float64)
-    )
+    drawn = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
+    return drawn.astype(np.min_scalar_type(groups))
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:

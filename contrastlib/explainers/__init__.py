@@ -15,6 +15,7 @@ with N in front for N cotangents.
 
 from contrastlib.explainers.all_classes import class_maps
 from contrastlib.explainers.cam import gradcam, linear_approximation, xgradcam
+from contrastlib.explainers.class_competition import class_competition
 from contrastlib.explainers.deeplift import deeplift
 from contrastlib.explainers.explainer import CHANNELS, Explainer
 from contrastlib.explainers.fullgrad import fullgrad
@@ -27,8 +28,8 @@ from contrastlib.explainers.upsampling import upsample
 from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam
 
 __all__ = [
-    "CHANNELS", "EXPLAINERS", "Explainer", "attention_x_gradient", "class_maps", "contrastive_lrp",
-    "deeplift", "fullgrad", "gradcam", "gradient", "gradient_attention_rollout", "guided_backpropagation",
-    "input_x_gradient", "integrated_gradients", "linear_approximation", "select", "upsample", "vit_gradcam",
-    "xgradcam",
+    "CHANNELS", "EXPLAINERS", "Explainer", "attention_x_gradient", "class_competition", "class_maps",
+    "contrastive_lrp", "deeplift", "fullgrad", "gradcam", "gradient", "gradient_attention_rollout",
+    "guided_backpropagation", "input_x_gradient", "integrated_gradients", "linear_approximation", "select",
+    "upsample", "vit_gradcam", "xgradcam",
 ]  # fmt: skip

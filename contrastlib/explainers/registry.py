@@ -41,7 +41,7 @@ def select(**fields: Any) -> dict[str, Explainer]:
     Returns:
         Name -> record, in the order of ``EXPLAINERS``.
 
-    >>> list(select(space="layer")), list(select(needs="pass", space="pixels"))
+    >>> list(select(space="layer", contrast=True)), list(select(needs="pass", space="pixels"))
     (['gradcam', 'linear_approximation', 'xgradcam'], ['gradient', 'input_x_gradient'])
     """
     return {name: explainer for name, explainer in EXPLAINERS.items()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from contrastlib import contrasts, models, plotting
+from contrastlib import assets, contrasts, models, plotting
 from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, packing, snippets
 from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, probes
@@ -169,6 +169,6 @@ def _stack(rows: maps.Rows, weights: list[np.ndarray]) -> packing.Stack:
 
 def _loading(network: Classifier) -> str:
     """Return the line of code that loads a network."""
-    if network.name in models.MODELS or "/" in network.name:
+    if assets.network(network.name) or "/" in network.name:
         return f"network = contrastlib.models.load({network.name!r})"
     return f"# network: your own classifier, {network.name}"

@@ -29,15 +29,17 @@ class NoRanking(ValueError):
 def fixed_contrasts() -> dict[str, contrasts.Contrast]:
     """Return the contrasts whose weights the explorer stores, by name.
 
-    Contrasts that take foils are not among them, because the browser computes their weights. Contrasts that
-    scale another contrast are not offered at all: the colours of a map follow its own scale, so a map of a
-    linear method would look like that of the other contrast.
+    Contrasts that take foils are not among them: the browser computes the weights of "among". Contrasts of a
+    group of classes are not offered, because a pane has one target class. Contrasts that scale another
+    contrast are not offered either: the colours of a map follow its own scale, so a map of a linear method
+    would look like that of the other contrast.
 
     >>> list(fixed_contrasts())
-    ['original', 'mean', 'maximum', 'weighted']
+    ['original', 'mean', 'maximum', 'weighted', 'rest']
     """
     known = contrasts.CONTRASTS.items()
-    return {name: each for name, each in known if not each.takes_foils and each.scales is None}
+    return {name: each for name, each in known
+            if each.is_of_one_class and not each.takes_foils and each.scales is None}
 
 
 class Ranking:

@@ -28,7 +28,8 @@ def load(name: str) -> Classifier:
     """Load a trained classifier, in evaluation mode.
 
     Args:
-        name: A name in ``MODELS``; "torchvision/" and the name of a classifier of torchvision, such as
+        name: A name in ``MODELS``, for networks that the project trains also with another seed of training,
+            such as "birds_vgg-seed1"; "torchvision/" and the name of a classifier of torchvision, such as
             "torchvision/vgg16_bn"; or the name of a classifier of torchvision and of the data set that it was
             fine-tuned on, such as "vgg16_bn/cub200".
 
@@ -51,9 +52,10 @@ def load(name: str) -> Classifier:
         return torchvision_hub.load(name)
     if "/" in name:
         return torchvision_hub.load_finetuned(name)
-    if name not in MODELS:
+    record = assets.network(name)
+    if record is None:
         raise assets.unknown("network", name, [*MODELS, *torchvision_hub.names()])
-    return pretrained.load(MODELS[name])
+    return pretrained.load(record)
 
 
 def as_classifier(network: str | Classifier) -> Classifier:
@@ -101,7 +103,8 @@ def title(name: str) -> str:
     >>> title("birds_vgg"), title("torchvision/vgg16_bn")
     ('small VGG', 'torchvision/vgg16_bn')
     """
-    return MODELS[name].title if name in MODELS else name
+    record = assets.network(name)
+    return record.title if record else name
 
 
 def knows(network: Classifier) -> str:
@@ -110,7 +113,7 @@ def knows(network: Classifier) -> str:
     >>> knows(load("birds_vgg")).split("; ")[0]
     'small VGG knows the 30 species that contrastlib draws itself and nothing else'
     """
-    record = MODELS.get(network.name)
+    record = assets.network(network.name)
     classes = record.classes.what if record else f"the {len(network.class_names)} classes of its weights"
     trained = assets.datasets()[record.training.images].title if record and record.training else None
     learned = f"; it learned them from {trained}" if trained else ""

@@ -32,13 +32,13 @@ def build(name: str, num_classes: int) -> nn.Module:
     >>> sum(weights.numel() for weights in build("birds_resnet", 30).parameters())
     342486
     """
-    known = assets.networks()
-    if name not in known:
-        raise assets.unknown("network", name, known)
+    record = assets.network(name)
+    if record is None:
+        raise assets.unknown("network", name, assets.networks())
     if not isinstance(num_classes, int) or num_classes < 1:
         raise ValueError(
             f"num_classes is {num_classes!r}: a network has a whole number of classes, 1 or more")
-    return _built(known[name], num_classes)
+    return _built(record, num_classes)
 
 
 def load(network: assets.Network) -> Classifier:

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from contrastlib import datasets, models
+from contrastlib import assets, datasets, models
 from contrastlib.assets import records
 from contrastlib.report.code_digest import code_digest
 from contrastlib.report.shards import joined
@@ -141,8 +141,8 @@ def registered(*names: str | None) -> str:
     >>> registered("birds_vit") == registered("birds_vit", "torchvision/vgg16", None)
     True
     """
-    known = {**models.MODELS, **datasets.DATASETS}
-    entries = [known[name].decisive() for name in names if name in known]
+    known = [assets.network(name) or datasets.DATASETS.get(name) for name in names if name]
+    entries = [record.decisive() for record in known if record]
     code = [code_digest(module) for module in sorted(set().union(*map(records.modules, entries)))]
     return hashlib.sha256(json.dumps([entries, code], sort_keys=True).encode()).hexdigest()[:16]
 

@@ -65,11 +65,13 @@ def cite_this_page(page: str, source: str, year: str, url: str) -> str:
     """Folded section in Markdown with the entry of a page, whose title is the first heading of its source.
 
     >>> print(cite_this_page("book/claims", "# Claims", "2026", ""))
-    ```{dropdown} Cite this page
-    ~~~bibtex
+    <details class="cite"><summary>Cite this page</summary>
+    <BLANKLINE>
+    ```bibtex
     @misc{contrastlib-claims,
     ...
     """
     heading = re.search(r"^# (.+)$", source, re.MULTILINE)
     title = re.sub(r"[`*{}$]", "", heading[1]) if heading else page
-    return f"```{{dropdown}} Cite this page\n~~~bibtex\n{entry(page, title, year, url)}\n~~~\n```\n"
+    own = entry(page, title, year, url)
+    return f'<details class="cite"><summary>Cite this page</summary>\n\n```bibtex\n{own}\n```\n\n</details>\n'

@@ -243,6 +243,7 @@ def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: M
         name: _judged(evidence, table, parameters) for name, evidence in claim.variants.items()
         if _leaves_out_rows(evidence, claim.evidence, table)
     }
+    variants = {name: found for name, found in variants.items() if found.word != NOTHING}
     return replace(_judged(claim.evidence, table, parameters), variants=variants)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib import contrasts
@@ -23,14 +25,34 @@ def contrast_table() -> str:
     >>> print(contrast_table())
     | `contrast=` | weights $w$ | the question | their sum | source |
     ...
-    | `"maximum"` | $e_t - e_{s^*}, ...$ | Why $t$ and not $s^*$? | 0 | {cite:t}`wang2022`, sec. 3.3, ... |
+    | `"maximum"` | $e_t - e_{s^*}$<br>... | Why $t$ and not $s^*$? | 0 | {cite:t}`wang2022`, sec. 3.3, ... |
     ...
     """
     words = {"target": "$t$", "rival": "$s^*$", "others": "$1 - p_t$", "foils": "$S$"}
     lines = ["| `contrast=` | weights $w$ | the question | their sum | source |", "|---|---|---|---|---|"]
     for each in contrasts.CONTRASTS.values():
-        formula = each.formula.replace("|", r"\vert ")  # a bar would end the cell
-        cells = (f'`"{each.name}"`', f"${formula}$", each.question.format(**words),
-                 "0" if each.sums_to_zero else "not 0", f"{{cite:t}}`{each.paper}`, {each.equation}")
+        cells = (f'`"{each.name}"`', formula_cell(each.formula), each.question.format(**words),
+                 sum_of_weights(each), f"{{cite:t}}`{each.paper}`, {each.equation}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def formula_cell(formula: str) -> str:
+    """A formula for a cell of a table in Markdown, with what follows a comma and a space on its own line.
+
+    >>> formula_cell("a b, c")
+    '$a b, c$'
+    """
+    bare = formula.replace("|", r"\vert ")  # a bar would end the cell
+    return "<br>".join(f"${part}$" for part in re.split(r", \\; *", bare))
+
+
+def sum_of_weights(contrast: contrasts.Contrast) -> str:
+    """The sum of the weights of an image, in Markdown.
+
+    >>> sum_of_weights(contrasts.CONTRASTS["mean"]), sum_of_weights(contrasts.CONTRASTS["rfxg"])
+    ('0', '$1 - K$')
+    """
+    if not contrast.total:
+        return "0" if contrast.sums_to_zero else "not 0"
+    return f"${contrast.total}$" + (", 0 by default" if contrast.sums_to_zero else "")

@@ -117,7 +117,8 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
         kind, name, other = match.groups()
         _, found = best_scale(records[name])
         if kind == "variant":
-            return "; ".join(f"{key}: {shown(each)}" for key, each in found.variants.items()).capitalize()
+            said = "; ".join(f"{key}: {shown(each)}" for key, each in found.variants.items())
+            return f"{said[0].upper()}{said[1:]}"
         values, form = dict(found.effects), records[name]["format"]
         if kind == "share":
             _, whole = best_scale(records[other])
@@ -139,7 +140,7 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
     form = record["format"]
     paper = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
     has_interval = len(found.middle) > 1
-    interval = f"{middle(found, form)} in the middle cell" if has_interval else "none, all images count"
+    interval = f"{middle(found, form)} in the middle cell" if has_interval else "a bound decides, no interval"
     cells = f"{found.supporting} of {found.cells} cells" + f", {found.opposing} against" * bool(
         found.intervals and found.opposing
     )
@@ -159,13 +160,16 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 {badge(found.word)} {POPULATIONS[scale]}, {cells}.{late}
 
 - Claim: {record["text"]} [{paper}]{{.where}}
-- Effect: {filled(f"{{range {record['id']}}}", records)} by network, 95 % interval {interval}.
+- Effect: {filled(f"{{range {record['id']}}}", records)} by network; {interval}.
 - Judge: {question.judge}. [How it was measured](executed/{record["page"]}.ipynb)
 :::
 
+:::{{div}} finding-plot
 ```{{raw}} html
 {plot}
 ```
+[{record["measure"][0].upper()}{record["measure"][1:]}]{{.where}}
+:::
 ::::
 """
 

@@ -83,7 +83,8 @@ class GlossaryTerms(SphinxDirective):
 
 def mark_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Make the first mention of each term on a page a link that has its meaning. Called by Sphinx."""
-    if app.builder.format != "html" or docname == PAGE or docname.startswith("book/reference"):
+    unmarked = docname == PAGE or docname.startswith("book/reference")
+    if app.builder.format != "html" or unmarked or PAGE not in app.env.found_docs:
         return
     address = app.builder.get_relative_uri(docname, PAGE)
     left = [each for each in terms() if not each.pages or docname.startswith(each.pages)]

@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from contrastlib import contrasts
 from contrastlib.explainers import Explainer, registry
-from contrastlib.report.figures.words import words
+from contrastlib.report.contrast_table import sum_of_weights
 
 PAGES = {
     "gradcam": "03_maps", "linear_approximation": "03_maps", "xgradcam": "03_maps",
@@ -21,6 +21,7 @@ PAGES = {
     "deeplift": "10_lrp", "fullgrad": "08_fullgrad", "guided_backpropagation": "10_lrp", "lrp": "10_lrp",
     "sglrp": "10_lrp", "clrp1": "10_lrp", "clrp2": "10_lrp", "vit_gradcam": "09_transformers",
     "gradient_attention_rollout": "09_transformers", "attention_x_gradient": "09_transformers",
+    "class_competition": "15_one_family",
 }
 """Method -> notebook that measures it."""
 
@@ -58,7 +59,7 @@ def method(record: Explainer) -> str:
     function = f"{{py:func}}`{record.function.__module__}.{record.function.__name__}`"
     notebook = PAGES[record.name]
     page = f"[{notebook[3:].replace('_', ' ')}](executed/{notebook}.ipynb)"
-    return f"""## {words(record.name)}
+    return f"""## {record.title}
 
 `method="{record.name}"`: {record.about[0].lower()}{record.about[1:]}
 
@@ -82,8 +83,9 @@ def contrast(record: contrasts.Contrast) -> str:
     ...
     """
     symbols = {"target": "$t$", "rival": "$s^*$", "others": "together $1 - p_t$", "foils": "$S$"}
-    total = "sum to 0, so what raises all logits alike is left out" if record.sums_to_zero else "sum to 1"
-    return f"""## {words(record.name)}
+    total = sum_of_weights(record)
+    left_out = ", so what raises all logits alike is left out" if total == "0" else ""
+    return f"""## {record.title}
 
 `contrast="{record.name}"`: {record.about}. It answers: *{record.question.format(**symbols)}*
 
@@ -92,6 +94,6 @@ w = {record.formula}
 $$
 
 - Source: {{cite:t}}`{record.paper}`, {record.equation}.
-- The weights {total}.
+- The sum of the weights is {total}{left_out}.
 - Reference: {{py:func}}`{record.function.__module__}.{record.function.__name__}`.
 """

@@ -18,6 +18,8 @@ RANGES = {
     "scenes": (10, 1500), "classes": (2, None),
 }
 """Smallest and greatest value of the counts that do not begin at 1."""
+SHARES = {"share": (0.01, 0.5)}
+"""Smallest and greatest value of the shares."""
 NAMES = {"methods": EXPLAINERS, "slow_methods": EXPLAINERS, "contrasts": CONTRASTS}
 """Known names of the parameters that are lists of names."""
 SPECIES = "contrastlib.datasets.birds:species_names"
@@ -33,8 +35,9 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             do not have. "tokens" are those of Vision Transformers. "any" accepts both.
         rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
         **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``mask_rule`` a known one, ``dataset`` a
-            known set that fits ``network`` if both are given, ``methods``, ``slow_methods`` and ``contrasts``
-            lists of known names, and ``layers`` modules of ``network``, or network -> modules of it. Others
+            known set that fits ``network`` if both are given, ``share`` in [0.01, 0.5], ``methods``,
+            ``slow_methods`` and ``contrasts`` lists of known names, and ``layers`` modules of ``network``, or
+            network -> modules of it. Others
             are checked by their type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
@@ -64,6 +67,8 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
         elif name in NAMES:
             for each in value:
                 check_choice(name, each, NAMES[name])
+        elif name in SHARES:
+            _share(name, value)
         elif name == "layers":
             _layers(value if isinstance(value, Mapping) else {given["network"]: value})
         else:
@@ -109,6 +114,12 @@ def _threshold(value: Any, rank: int) -> None:
             f"threshold = {value!r}: choose 0 or more and less than {1 / rank:.3g}; "
             f"the probability of rank {rank} is never higher"
         )
+
+
+def _share(name: str, value: Any) -> None:
+    least, greatest = SHARES[name]
+    if not (_is_number(value) and least <= value <= greatest):
+        raise ValueError(f"{name} = {value!r}: choose a share from {least} to {greatest}")
 
 
 def _whole(name: str, value: Any, least: int = 1, greatest: int | None = None) -> None:
@@ -173,12 +184,12 @@ def _is_known(network: str) -> bool:
     architecture, _, dataset = network.partition("/")
     folder = dataset in datasets.DATASETS and datasets.DATASETS[dataset].folder
     finetuned = folder and torchvision_hub.PREFIX + architecture in torchvision_hub.names()
-    return bool(finetuned) or network in models.MODELS or network in torchvision_hub.names()
+    return bool(finetuned) or bool(assets.network(network)) or network in torchvision_hub.names()
 
 
 def _has_feature_maps(network: str) -> bool:
-    if network in models.MODELS:
-        return models.MODELS[network].layer is not None
+    if record := assets.network(network):
+        return record.layer is not None
     architecture = network.removeprefix(torchvision_hub.PREFIX)
     return not any(
         architecture.startswith(name) for name, layer in torchvision_hub.LAYERS.items() if layer is None
@@ -192,7 +203,7 @@ def _dataset(entry: str, dataset: str, network: str | None) -> None:
     """
     if not isinstance(dataset, str) or dataset not in datasets.DATASETS:
         raise ValueError(f"{entry}: {assets.unknown('data set', str(dataset), datasets.DATASETS)}")
-    images, known = datasets.DATASETS[dataset], isinstance(network, str) and models.MODELS.get(network)
+    images, known = datasets.DATASETS[dataset], isinstance(network, str) and assets.network(network)
     labels = SPECIES if images.drawn else images.classes and images.classes.names
     if known and labels and labels != known.classes.names and OWN_IMAGES & {labels, known.classes.names}:
         raise ValueError(f"{entry}: {network} knows {known.classes.what}, and {dataset} holds {images.what}")

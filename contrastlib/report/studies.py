@@ -24,7 +24,9 @@ from contrastlib.evaluation import (
     dominance,
     explained_probability,
     fullgrad,
+    grid_pointing,
     homogeneity,
+    later_methods,
     masking,
     overwritten,
     path_contrasts,
@@ -39,7 +41,7 @@ from contrastlib.evaluation import (
     three_classes,
     transformers,
 )
-from contrastlib.report import batches, dataset_evaluations
+from contrastlib.report import batches, bird_interventions, dataset_evaluations
 from contrastlib.report.kept_results import path_of, reusable
 from contrastlib.report.provenance import summary
 from contrastlib.report.shards import RESULTS, joined, load, save, sharded
@@ -98,6 +100,18 @@ ABLATED = [
     "gradcam/weighted",
 ]
 POINTING = [*ABLATED[1:-1], "gradcam/original", "gradcam/weighted", "centre"]
+LATER_BIRDS = {"loading": {"start": 300}}  # a trial with the first 150 suggested the claims
+ACTIVATIONS = {"methods": ["gradcam", "vit_gradcam"]}
+INTERVENTION_CHOICES = {
+    "as planned": {},
+    "one repainting": {"repaintings": 1},
+    "eight repaintings": {"repaintings": 8},
+    "parts from 1 pixel on": {"smallest": 1},
+    "parts from 50 pixels on": {"smallest": 50},
+    "mean over the mask": {"measure": "mean"},
+    "corners aligned": {"upsampling": "corners"},
+    "not interpolated": {"upsampling": "nearest"},
+}
 SOFTMAX = {"contrasts": ["weighted", "softmax"]}  # weighted contrast: exact, and through the softmax
 
 sign_perturbation = Study("sign_perturbation", perturbation.changes, f"{WANG}, sec. 5.1 and Fig. 3", 4)
@@ -178,7 +192,18 @@ mean_and_clrp1 = Study("mean_and_clrp1", statements.mean_contrast_and_clrp1, "er
 overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 4 and 15", 16)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16, version=2)
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
+later_drops = Study(
+    "later_drops", later_methods.drops, "Zhang et al. 2025; Williamson et al. 2025", 8)
+shared_evidence = Study("shared_evidence", later_methods.shared_evidence, "ours", 8)
+mosaic_pointing = Study("mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
+part_interventions = Study("part_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS)
+slow_interventions = Study(  # with explainers that take several passes
+    "slow_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS)
+trial_interventions = Study("trial_interventions", bird_interventions.on_parts, "ours", 16)
+intervention_choices = Study(
+    "intervention_choices", bird_interventions.on_parts, "ours", 16, LATER_BIRDS | ACTIVATIONS,
+    INTERVENTION_CHOICES)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """All studies by name."""
@@ -288,6 +313,26 @@ def measure(
     """
     tables = {profile: run(study, networks, profile, **options)} if networks else {}
     return tables | ({"real": recorded(study)} if beside and profile == "quick" else {})
+
+
+def measure_or_recall(
+    study: Study, networks: Mapping[str, Sequence], profile: str = "quick", **options: Any
+) -> dict[str, pd.DataFrame]:
+    """:func:`measure`, with recorded results only if there are any; without both, no table.
+
+    Args:
+        study: As in :func:`measure`.
+        networks: As in :func:`measure`.
+        profile: As in :func:`measure`.
+        **options: As in :func:`measure`.
+
+    Returns:
+        Scale -> table.
+    """
+    folder = RESULTS / "real"
+    sys.audit("contrastlib.file", folder)
+    found = any(folder.glob(path_of(study.name, "*", folder).name))
+    return measure(study, networks, profile, beside=found, **options)
 
 
 def _compute(

@@ -22,6 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.claims import Finding, claims
 from contrastlib.report.claims_page import EXECUTED, claims_in, finding
+from contrastlib.report.page_parts import for_the_book
 from contrastlib.report.verdict_tables import LEGEND, PAPERS, SIGNS, extent, how_judged, middle, shown
 
 POPULATIONS = {"paper": "The papers' data", "real": "Photographs", "quick": "Drawn birds"}
@@ -77,7 +78,7 @@ def box(records: list[Mapping]) -> str:
         LEGEND,
         "::::\n:::::",
     ]
-    return "\n\n".join(parts) + "\n"
+    return for_the_book("\n\n".join(parts) + "\n")
 
 
 def counts(records: Iterable[Mapping]) -> str:

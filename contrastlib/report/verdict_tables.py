@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from contrastlib.assets import networks
+from contrastlib import assets
 from contrastlib.report.claims import Claim, Finding, as_records, claims, judge, scales_of
 
 KEY = "contrastlib_claims"
@@ -20,6 +20,9 @@ PAPERS = {
     "wang2022": "Wang & Wang 2022",
     "eriksson2025": "Eriksson et al. 2025",
     "gu2018": "Gu et al. 2018",
+    "zhang2025": "Zhang et al. 2025",
+    "williamson2025": "Williamson et al. 2025",
+    "walter2026": "Walter et al. 2026",
     "ours": "ours",
 }
 LEGEND = (
@@ -181,7 +184,8 @@ def spread(values: Mapping[str, float], form: str) -> str:
 
 def title(network: str) -> str:
     """Title of a network of the registry. Other names remain."""
-    return networks()[network].title if network in networks() else network
+    record = assets.network(network)
+    return record.title if record else network
 
 
 def stated(claim: Claim) -> str:

@@ -34,8 +34,10 @@ def recipe_of(name: str) -> FromScratchRecipe:
 
     >>> recipe_of("birds_vit").shift, recipe_of("birds_vgg") == FromScratchRecipe()
     (8, True)
+    >>> recipe_of("birds_vgg-seed1") == FromScratchRecipe(seed=1, stored_as="float16")
+    True
     """
-    return FromScratchRecipe(**assets.networks()[name].training.recipe)
+    return FromScratchRecipe(**assets.network(name).training.recipe)
 
 
 class LabelledImages(NamedTuple):
@@ -242,7 +244,7 @@ def _card(
     test: ImageSet,
 ) -> dict:
     """What is kept of a network beside its weights."""
-    record = assets.networks()[name]
+    record = assets.network(name)
     side = record.input_size
     return {
         "network": name,

@@ -94,7 +94,7 @@ def test_the_cards_of_the_shipped_weights_are_complete():
     assert assets.trained_names() == sorted(file.stem for file in assets.WEIGHTS.glob("*.safetensors"))
     for name in assets.trained_names():
         card = assets.trained(name)[1]
-        network = assets.networks()[name]
+        network = assets.network(name)
         assert (card["licence"], card["source"]) == (network.licence, network.source)
         assert card["class_names"] == network.classes.listed()
         side = models.load(name).input_size
@@ -104,8 +104,29 @@ def test_the_cards_of_the_shipped_weights_are_complete():
 def test_all_that_can_be_loaded_is_described_and_nothing_else():
     uses = {use for file in assets.files().values() for use in file.needed_by}
     drawn_or_kept = {name for name, record in datasets.DATASETS.items() if not record.files}
-    assert {*uses, *drawn_or_kept, *assets.trained_names()} == {*datasets.DATASETS, *models.MODELS}
-    assert assets.trained_names() == sorted(name for name, network in models.MODELS.items() if network.training)
+    trained = [name for name, network in models.MODELS.items() if network.training]
+    assert {*uses, *drawn_or_kept, *trained} == {*datasets.DATASETS, *models.MODELS}
+    assert assets.trained_names() == sorted(each for name in trained for each in assets.training_seeds(name))
+
+
+def test_further_seeds_of_training(monkeypatch, tmp_path):
+    known = assets.networks()
+    for name, seeds in {name: network.training.seeds for name, network in known.items() if network.training}.items():
+        for seed in seeds:
+            record = assets.network(f"{name}-seed{seed}")
+            assert record == known[name].seeded(seed) and record.title == f"{known[name].title}, seed {seed}"
+            assert record.training.recipe == {
+                **known[name].training.recipe, "seed": seed, "stored_as": "float16"} and record.decisive() == known[name].decisive()
+    for unknown in ("birds_vgg-seed0", "birds_vgg-seed01", "birds_vgg-seed", "squeezenet1_1-seed1", "birds-seed1"):
+        assert assets.network(unknown) is None
+    with pytest.raises(ValueError, match="unknown network that the project trains 'mobilenet_v2'"):
+        assets.training_seeds("mobilenet_v2")
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    for name in ("birds_vgg", "birds_vgg-seed3", "birds_vgg-seed1", "birds_vgg-seed9"):
+        (tmp_path / f"{name}.json").touch()
+    assert assets.training_seeds("birds_vgg") == ["birds_vgg", "birds_vgg-seed1", "birds_vgg-seed3"]
+    with pytest.raises(assets.MissingFile, match="train birds_vgg --seed 2` trains it"):
+        models.load("birds_vgg-seed2")
 
 
 def test_the_pages_on_data_have_all_there_is():

@@ -98,7 +98,7 @@ def test_hidden_sigmoids_are_served():
     assert contrastlib.explain(squeeze, torch.rand(2, 3, 16, 16)).any()
 
 
-@pytest.mark.parametrize("method", [*select(needs="pass"), "integrated_gradients"])
+@pytest.mark.parametrize("method", [*select(needs="pass", contrast=True), "integrated_gradients"])
 @pytest.mark.parametrize("contrast", ["weighted", "mean", "maximum", "probability"])
 def test_log_probabilities_are_logits_up_to_a_constant(method, contrast):
     """Where the weights sum to 0, the constant has no part in the map."""

@@ -126,7 +126,7 @@ def test_explainers_of_one_cotangent_share_one_backward_pass(network, images, mo
     calls, backward = [], torch.autograd.grad
     monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: calls.append(1) or backward(*a, **k))
     record, cotangent = forward(network, images, "0"), torch.ones(3, 6, dtype=torch.float64)
-    for method in [each.function for each in explainers.select(space="layer").values()]:
+    for method in [each.function for each in explainers.select(space="layer", contrast=True).values()]:
         method(record, cotangent)
     assert len(calls) == 1
 
@@ -178,7 +178,7 @@ def test_memory_formats_give_the_same(network, images):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("method", explainers.select(needs="pass"))
+@pytest.mark.parametrize("method", explainers.select(needs="pass", contrast=True))
 def test_another_device(network, images, method):
     expected = contrastlib.explain(network, images, [0, 1, 2], method)
     maps = contrastlib.explain(network.cuda(), images.cuda(), [0, 1, 2], method)
@@ -410,7 +410,7 @@ def test_bad_methods_and_contrasts(network, images):
 
 def test_explain_is_the_chain_of_its_parts(network, images):
     target = torch.tensor([5, 0, 2])
-    for name, method in explainers.select(needs="pass").items():
+    for name, method in explainers.select(needs="pass", contrast=True).items():
         of_pixels = method.space == "pixels"
         record = forward(network, images, INPUT if of_pixels else network.layers[-1])
         expected = method.function(record, contrasts.weighted(record.logits, target))
@@ -470,7 +470,7 @@ def test_a_checkpointed_network_in_training_is_left_as_found(images, method):
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-@pytest.mark.parametrize("method", [*explainers.select(needs="pass"), *explainers.select(needs="network")])
+@pytest.mark.parametrize("method", [*explainers.select(needs="pass", contrast=True), *explainers.select(needs="network")])
 def test_every_method_inside_no_grad_and_inference_mode(network, images, mode, method):
     expected = contrastlib.explain(network, images, 1, method)
     with mode():
@@ -480,7 +480,7 @@ def test_every_method_inside_no_grad_and_inference_mode(network, images, mode, m
 
 
 @pytest.mark.parametrize("method, options", [
-    *((method, {}) for method in (*explainers.select(needs="pass"), *explainers.select(needs="network"))),
+    *((method, {}) for method in (*explainers.select(needs="pass", contrast=True), *explainers.select(needs="network"))),
     ("lrp", {"rules": "epsilon"}), ("lrp", {"average_pooling": "proportional"}),
 ])
 def test_nothing_of_an_explanation_stays(network, images, method, options, tensors_alive):
@@ -529,7 +529,7 @@ class InPlace(nn.Module):
         return self.relu(self.convolution(x)).mean(dim=(2, 3))
 
 
-@pytest.mark.parametrize("method", [*explainers.select(needs="pass"), "integrated_gradients", "guided_backpropagation"])
+@pytest.mark.parametrize("method", [*explainers.select(needs="pass", contrast=True), "integrated_gradients", "guided_backpropagation"])
 def test_a_network_that_changes_its_images_in_place(images, method):
     network, before = InPlace().to(images), images.clone()
     contrastlib.explain(network, images, 1, method)

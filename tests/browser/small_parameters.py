@@ -31,4 +31,5 @@ SMALL = {
     "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
     "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "methods": ["gradcam"], "slow_methods": [], "repaintings": 1},
+    "15_one_family": {"networks": BIRDS},
 }

@@ -46,11 +46,19 @@ def wider_than_its_box(page) -> list[str]:
     return page.evaluate(
         """() => [...document.querySelectorAll(".bd-article :is(table, img, svg, canvas)")].filter(each => {
           const box = each.closest(".table-scroll") ?? each.parentElement;
-          if (!each.checkVisibility() || each.closest("mjx-container, .math")) return false;
+          if (!each.checkVisibility() || each.closest("mjx-container, .math, summary")) return false;
           if (each.getBoundingClientRect().width <= box.clientWidth + 1 || getComputedStyle(box).display === "inline") return false;
           const cued = box.closest(".table-frame.more-right, .table-frame.more-left");
           return innerWidth <= 600 || !cued || getComputedStyle(box).overflowX !== "auto" || box.tabIndex !== 0;
         }).map(each => `${each.tagName} ${each.id || each.className || each.src?.slice(-60)} in ${each.parentElement.className}`)"""
+    )
+
+
+def small_figures(page) -> list[str]:
+    """Figures that are narrower than their file and than the text with its margin: their labels would be too small."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".figure-frame img")].filter(each => each.checkVisibility() &&
+            each.getBoundingClientRect().width < Math.min(each.naturalWidth, 900) - 1).map(each => each.alt)"""
     )
 
 
@@ -61,6 +69,7 @@ def test_page(visit, address):
     assert_complete(page)
     assert_says_how_it_is_made(page, address)
     assert_accessible(page)
+    assert not small_figures(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
     page.evaluate("() => Promise.allSettled(document.getAnimations().map(each => each.finished))")  # colours fade over

@@ -17,7 +17,7 @@ from contrastlib.explainers import upsample
 from contrastlib.explorer import Explorer, bird, bird_scene
 
 NAME = "tried"
-FIXED = ("original", "mean", "maximum", "weighted")
+FIXED = ("original", "mean", "maximum", "weighted", "rest")
 CONTRASTS = (*FIXED, "among", "own")
 
 

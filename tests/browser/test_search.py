@@ -5,11 +5,10 @@ from built import HTML
 
 from contrastlib import contrasts
 from contrastlib.explainers import registry
-from contrastlib.report.figures.words import words
 
 QUERIES = {"install": "book/library.html", "cite": "book/cite.html", "glossary": "book/glossary.html", "license": "book/cite.html"}
-QUERIES |= {words(name).replace(" × ", " "): "book/methods.html" for name in registry.EXPLAINERS}
-QUERIES |= {name: "book/contrasts.html" for name in contrasts.CONTRASTS}
+QUERIES |= {record.title: "book/methods.html" for record in registry.EXPLAINERS.values()}
+QUERIES |= {record.title: "book/contrasts.html" for record in contrasts.CONTRASTS.values()}
 
 
 @pytest.fixture(scope="module")

@@ -140,8 +140,8 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
     (["--target", "-1"], "-1 is not a class"),
     (["--target", "0", "--foil", "0"], "the target is among its own foils"),
     (["--foil", "owl"], "no class is called 'owl'"),
-    (["--contrast", "mean", "--foil", "0"], "foils belong to the contrast \"among\", not to 'mean'"),
-    (["--contrast", "probability", "--foil", "0", "1"], "foils belong to the contrast \"among\", not to 'probability'"),
+    (["--contrast", "mean", "--foil", "0"], "foils belong to the contrast \"among\" or .*, not to 'mean'"),
+    (["--contrast", "probability", "--foil", "0", "1"], "foils belong to the contrast \"among\" or .*, not to 'probability'"),
     (["--contrast", "among"], "\"among\" needs foils"),
     (["--contrast", "best"], "unknown contrast 'best'; choose one of original"),
     (["--method", "lime"], "unknown method 'lime'; choose one of gradcam"),
@@ -324,3 +324,25 @@ def test_from_the_shell(tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"Why {target} (" in done.stdout and done.stderr == ""
     assert Image.open(tmp_path / "why.png").width > 500
+
+
+@pytest.mark.parametrize("words, wanted, asked", [
+    (["--foil", "similar", "--strength", "0.6", "--foil-count", "2"],
+     {"target": 1, "contrast": "among", "foils": "similar", "strength": 0.6, "foil_count": 2}, "Why House Finch"),
+    (["--contrast", "finer_cam"], {"target": 1, "contrast": "finer_cam"}, "What speaks for House Finch .* more than for "),
+    (["--target", "0", "--contrast", "group"], {"target": [1, 0], "contrast": "group"}, "Why one of House Finch .* or Raven"),
+])
+def test_similar_foils_a_strength_and_a_group(here, maps, capsys, words, wanted, asked):
+    assert run("--target", "house finch", *words, "-o", "why.png") == 0
+    assert maps[0][0] == {"method": "gradcam", **wanted}
+    assert re.search(asked, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--target", "0", "1"], "2 target classes are a group: name one, or add --contrast rfxg_group or group"),
+    (["--foil", "similar", "--foil-count", "99"], "foil_count is 99"),
+    (["--strength", "0.6"], "strength belongs to the contrast \"among\" or"),
+    (["--foil", "0", "--strength", "nan"], "strength must be a finite number"),
+])
+def test_bad_groups_and_strengths(here, capsys, words, says):
+    assert_refused(here, capsys, says, *words)

@@ -88,7 +88,7 @@ def test_mean_over_all_classes_is_the_mean_contrast(network, images):
 def test_maps_of_all_classes(network, images, chunk):
     for layer in network.layers:
         record = forward(network, images, layer)
-        for method in [each.function for each in explainers.select(space="layer").values()]:
+        for method in [each.function for each in explainers.select(space="layer", contrast=True).values()]:
             maps = class_maps(record, method, layer, chunk)
             one = torch.stack([method(record, torch.eye(6, dtype=torch.float64)[[s] * 3]) for s in range(6)])
             torch.testing.assert_close(maps, one, rtol=1e-10, atol=1e-10)

@@ -98,7 +98,7 @@ def test_of_several_recorded_layers_one_is_named(network, images):
     first, second = network.layers[:2]
     both = forward(network, images, [first, second])
     weights = contrasts.maximum(both.logits, 0)
-    for method in [explainer.function for explainer in select(space="layer").values()]:
+    for method in [explainer.function for explainer in select(space="layer", contrast=True).values()]:
         alone = method(forward(network, images, second), weights)
         torch.testing.assert_close(method(both, weights, layer=second), alone, **EXACT)
         with pytest.raises(ValueError, match="not recorded"):
@@ -108,7 +108,7 @@ def test_of_several_recorded_layers_one_is_named(network, images):
 def test_activation_maps_need_places(network, images):
     flat = next(name for name, module in network.named_modules() if isinstance(module, nn.Linear))
     record = forward(network, images, flat)
-    for method in [explainer.function for explainer in select(space="layer").values()]:
+    for method in [explainer.function for explainer in select(space="layer", contrast=True).values()]:
         with pytest.raises(ValueError, match=r"not \(B, K, h, w\)"):
             method(record, contrasts.weighted(record.logits, 0))
 

@@ -154,7 +154,7 @@ def test_options_of_the_relevance_methods(convolutional, images):
         torch.testing.assert_close(contrastlib.explain(convolutional, images, 1, "clrp1", **options), expected, **EXACT)
 
 
-@pytest.mark.parametrize("method", select(contrast=False))
+@pytest.mark.parametrize("method", select(contrast=False, space="pixels"))
 @pytest.mark.parametrize("asked", [{"contrast": "mean"}, {"contrast": "original"}, {"contrast": torch.ones(2, CLASSES)},
                                    {"contrast": "among", "foils": [0]}, {"foils": [0]}])
 def test_a_method_with_its_own_initial_relevance_takes_no_contrast(method, asked, convolutional, images):

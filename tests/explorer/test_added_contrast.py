@@ -85,6 +85,6 @@ def test_the_browser(explorer, added_contrast, tmp_path):
         found = json.loads(done.stdout)
         assert found["pane"] == pane
         interactive = [] if entry["kind"] == "table" else ["among", "own"]
-        assert found["menu"] == ["original", "mean", "maximum", "weighted", added_contrast.name, *interactive]
+        assert found["menu"] == ["original", "mean", "maximum", "weighted", "rest", added_contrast.name, *interactive]
         heat = explorer.map()
         np.testing.assert_allclose(np.reshape(found["map"], heat.shape), heat, rtol=0, atol=1e-9 * abs(heat).max())

@@ -8,7 +8,7 @@ from contrastlib.contrasts import CONTRASTS
 from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE
 from contrastlib.explorer.initial_state import FIELDS, KNOWN
 
-FIXED = [name for name, record in CONTRASTS.items() if not record.takes_foils]
+FIXED = [name for name, record in CONTRASTS.items() if record.is_of_one_class and not record.takes_foils]
 names = st.one_of(st.sampled_from(["birds_vgg", "torchvision/vgg16_bn", "my, net", "%2C", "a&b=c", "#?", "100%", "ü🐦", "__proto__", "constructor", "0"]),
                   st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4))
 

@@ -1,6 +1,5 @@
 """The end of each page: commands that work as they stand, and links of the form that Binder and Colab take."""
 
-import os
 import re
 import shlex
 import shutil
@@ -59,7 +58,7 @@ def test_commands_in_a_shell(repository, tmp_path):
 
 
 @pytest.fixture
-def build(tmp_path):
+def build(tmp_path, monkeypatch, sphinx_build):
     """``build(repository, branch, address)`` a book of two texts and a notebook, without warnings: its pages as HTML."""
 
     def call(repository="", branch="", address=""):
@@ -74,9 +73,9 @@ def build(tmp_path):
         nbformat.write(notebook, source / "book/executed/01_tiny.ipynb")
         options = ("extensions=myst_nb,contrastlib.report.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off",
                    f"html_baseurl={address}")
-        sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "-C", *(f"-D{option}" for option in options)]
-        environment = os.environ | {"REPOSITORY": repository, "BRANCH": branch}
-        subprocess.run([*sphinx, source, output], env=environment, check=True)
+        monkeypatch.setenv("REPOSITORY", repository)
+        monkeypatch.setenv("BRANCH", branch)
+        sphinx_build("-C", *(f"-D{option}" for option in options), source, output)
         names = ("index", "book/rerun", "book/executed/01_tiny")
         return [(output / f"{name}.html").read_text() for name in names]
 
@@ -130,17 +129,21 @@ def test_on_gitlab(build):
     assert "colab" not in notebook.lower()
 
 
-def test_a_clone_without_executed_notebooks(tmp_path):
+def test_a_clone_without_executed_notebooks(tmp_path, forked):
     """A plain `jupyter-book build .` says what to run, before it reads a page."""
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(notebooks.CODE / name, tmp_path)
     (tmp_path / "book").mkdir()
     (tmp_path / "book/index.md").write_text("# Index\n")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env=os.environ | {"PYTHONPATH": str(notebooks.CODE)})  # fmt: skip
-    assert done.returncode != 0
-    said = " ".join((done.stdout + done.stderr).split())
+
+    def build():
+        from jupyter_book.cli.main import main
+
+        main(["build", "."])
+
+    status, said = forked(build, tmp_path)
+    assert status != 0
+    said = " ".join(said.split())
     assert f"{len(STORED)} of the {len(STORED)} notebooks in _toc.yml are not executed yet" in said
     assert "book/executed/01_theory.ipynb is not there" in said and "Run `make book`" in said
 

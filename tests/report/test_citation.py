@@ -24,4 +24,4 @@ def test_entries_are_valid():
 def test_every_page_ends_with_its_entry():
     source = ["# The `title` of $x$\n\nText."]
     add_section(App, "book/claims", source)
-    assert re.search(r"(?s)\{dropdown\} Cite this page.*title   = \{The title of x. In: Why not", source[0])
+    assert re.search(r"(?s)<summary>Cite this page</summary>.*title   = \{The title of x. In: Why not", source[0])

@@ -26,3 +26,9 @@ def test_nothing_is_judged_where_all_networks_are_left_out():
     with pytest.raises(ValueError, match="no row of s has"):
         missing = Evidence(**MAIN, select={"network": "another"})
         judge(Claim("a", "p", "ours", "", "…", "ours", evidence=missing), {"quick": table})
+
+
+def test_a_variant_that_leaves_out_everything_is_not_given():
+    claim = Claim("a", "p", "ours", "", "…", "ours", evidence=Evidence(**MAIN),
+                  variants={"others alone": Evidence(**MAIN, leave_out={"network": ["lossy"]})})
+    assert judge(claim, {"quick": pd.DataFrame({"network": ["lossy"], "v": [1.0]})})["quick"].variants == {}

@@ -1,8 +1,6 @@
 """The page on faults: its rows name tests that exist."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,11 +28,11 @@ def test_no_test_stands_for_two_faults():
 
 
 @pytest.mark.slow
-def test_the_page_shows_every_fault(tmp_path):
+def test_the_page_shows_every_fault(sphinx_build, tmp_path):
     page = (REPOSITORY / "book" / "faults.md").read_text(encoding="utf-8")
     (tmp_path / "conf.py").write_text('extensions = ["myst_nb", "contrastlib.report.sphinx_ext"]')
     (tmp_path / "index.md").write_text(page)
-    subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", tmp_path, tmp_path / "html"], check=True)
+    sphinx_build(tmp_path, tmp_path / "html")
     html = Path(tmp_path / "html" / "index.html").read_text(encoding="utf-8")
     assert html.count("<tr") == len(ROWS) + len(GROUPS)
     assert all(f"{each['group']}<" in html for each in GROUPS) and all(row["test"] in html for row in ROWS)

@@ -13,7 +13,7 @@ from contrastlib.report.figures import legible, shared
 
 FOLDER = legible.__file__.rpartition("/")[0]
 MODULES = sorted(Path(FOLDER).glob("*.py"))
-CLOSES = {"finished", "_page_figure", "figure_5"}
+CLOSES = {"finished", "_page_figure", "_panels", "figure_5"}
 
 
 def texts(figure):
@@ -58,6 +58,7 @@ def test_every_figure_of_a_page_has_a_caption(path):
     cells = {cell.id: cell for cell in notebooks.read(path).cells}
     drawn = {name for name, cell in cells.items() for output in cell.get("outputs", [])
              if any(kind.startswith("image/") for kind in output.get("data", {}))}
+    drawn |= {name for name, cell in cells.items() if "image" in cell.metadata.get("mystnb", {})}  # of others' photographs
     own = captions.captions().get(path.stem, {})
     assert set(own) == drawn
     for name, caption in own.items():

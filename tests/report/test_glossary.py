@@ -40,7 +40,7 @@ def test_every_method_has_a_section(record):
 
 @pytest.mark.parametrize("record", contrasts.CONTRASTS.values(), ids=contrasts.CONTRASTS)
 def test_every_contrast_has_a_section(record):
-    assert one_by_one.contrast(record).startswith(f"## {record.name}\n")
+    assert one_by_one.contrast(record).startswith(f"## {record.title}\n")
 
 
 def test_papers_are_cited_with_links():

@@ -2,7 +2,6 @@
 
 import pkgutil
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -121,14 +120,13 @@ def test_every_module_of_every_package_has_a_page():
 
 
 @pytest.mark.slow
-def test_the_page_of_a_package(toy_package):
+def test_the_page_of_a_package(toy_package, sphinx_build):
     """Sections in order: the package with what it defines itself, then its modules."""
     (toy_package / "conf.py").write_text(CONFIGURATION)
     (toy_package / "index.md").write_text(
         "# Title\n\n```{toctree}\ninner\n```\n\n```{package-reference} toy_package\n```\n\n## After\n")
     (toy_package / "inner.md").write_text("# Inner\n\n```{package-reference} toy_package.inner\n```\n")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", toy_package, toy_package / "html"]
-    subprocess.run(command, check=True)
+    sphinx_build("-n", toy_package, toy_package / "html")
     html = (toy_package / "html/index.html").read_text(encoding="utf-8")
     titles = re.findall(r"<h[12]>(.*?)<a", html)
     assert titles == ["Title", "toy_package", "first", "second", "After"]

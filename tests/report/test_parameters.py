@@ -62,6 +62,12 @@ def test_a_type_without_a_rule():
         parameters.check(photo=None)
 
 
+@pytest.mark.parametrize("share", [0, 0.9, "a", True])
+def test_shares_that_are_none(share):
+    with pytest.raises(ValueError, match="share = .*: choose a share from 0.01 to 0.5"):
+        parameters.check(share=share)
+
+
 def test_a_key_of_another_parameter():
     parameters.check_key("network", "birds_vgg", "networks", {"birds_vgg": ["birds", 3]})
 

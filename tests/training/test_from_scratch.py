@@ -105,6 +105,7 @@ def parse(*words):
 def test_the_command_writes_weights_log_and_card(tmp_path, monkeypatch, capsys):
     known = assets.networks()
     smaller = {**known, "birds_alexnet": replace(known["birds_alexnet"], input_size=32)}
+    monkeypatch.setattr(assets.registry, "networks", lambda: smaller)
     monkeypatch.setattr(assets, "networks", lambda: smaller)
     monkeypatch.setattr("contrastlib.datasets.birds.sets.SPLITS", {"train": 30, "validation": 30, "test": 30})
     arguments = parse("birds_alexnet", "--epochs", "1", "--pictures", "40", "--output", str(tmp_path))
@@ -119,6 +120,27 @@ def test_the_command_writes_weights_log_and_card(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
     assert assets.trained("birds_alexnet") == (tmp_path / "birds_alexnet.safetensors", card)
     assert card["train_pictures"] == 40 and 0 <= card["test"]["accuracy"] <= 1
+
+
+def test_another_seed_gets_files_of_its_own_in_16_bits(tmp_path, monkeypatch):
+    known = assets.networks()
+    smaller = {**known, "birds_alexnet": replace(known["birds_alexnet"], input_size=32)}
+    monkeypatch.setattr(assets.registry, "networks", lambda: smaller)
+    monkeypatch.setattr(assets, "networks", lambda: smaller)
+    monkeypatch.setattr("contrastlib.datasets.birds.sets.SPLITS", {"train": 30, "validation": 30, "test": 30})
+    for seed in ("0", "2"):
+        arguments = parse("birds_alexnet", "--epochs", "1", "--pictures", "40", "--output", str(tmp_path), "--seed", seed)
+        assert arguments.func(arguments) == 0
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    card = assets.card("birds_alexnet-seed2")
+    assert card["recipe"] == {**assets.card("birds_alexnet")["recipe"], "seed": 2, "stored_as": "float16"}
+    assert card["network"] == "birds_alexnet-seed2" and card["source"].endswith("train birds_alexnet --seed 2")
+    stored = load_file(tmp_path / "birds_alexnet-seed2.safetensors")
+    assert {value.dtype for value in stored.values()} <= {torch.float16, torch.int64}
+    first, second = (models.load(name) for name in ("birds_alexnet", "birds_alexnet-seed2"))
+    assert second.name == "birds_alexnet-seed2" and second.checksum == card["sha256"]
+    for a, b in zip(first.network.parameters(), second.network.parameters()):
+        assert a.dtype == b.dtype == torch.float32 and (a.ndim < 2 or not torch.equal(a, b))
 
 
 def test_the_command_names_what_it_does_not_know():

@@ -228,7 +228,17 @@ class _Painter:
         layer.commit()
 
 
-def draw(canvas: Canvas, species: Species, pose: Pose, x: float, y: float, number: int = 0) -> None:
+STEPS = (
+    ("tail",), ("legs",), ("belly", "breast", "back"), ("beak",),
+    ("crest", "crown", "face", "eye stripe", "eye ring", "eye", "throat"), ("wing", "wing bar"),
+)  # fmt: skip
+"""The parts that are drawn together, in the order in which a bird is drawn."""
+
+
+def draw(
+    canvas: Canvas, species: Species, pose: Pose, x: float, y: float, number: int = 0,
+    steps: slice = slice(None),
+) -> None:  # fmt: skip
     """Draw a bird on a canvas.
 
     Args:
@@ -238,16 +248,17 @@ def draw(canvas: Canvas, species: Species, pose: Pose, x: float, y: float, numbe
         x: Horizontal position of the centre of its trunk, in canvas units.
         y: Vertical position of the centre of its trunk, in canvas units.
         number: Number of the bird in the image, from 0. It determines the codes of its parts.
+        steps: Which of ``STEPS`` to draw.
     """
     painter = _Painter(canvas, species, pose, number)
     body = pose.frame(x, y)
-    head = pose.head(body)
-    painter.tail(body.child(-0.95, -0.02, 1, pose.tail))
-    painter.legs(body)
-    painter.trunk(body)
-    painter.beak(head)
-    painter.head(head)
-    painter.wing(body)
+    head, tail = pose.head(body), body.child(-0.95, -0.02, 1, pose.tail)
+    drawing = (
+        (painter.tail, tail), (painter.legs, body), (painter.trunk, body), (painter.beak, head),
+        (painter.head, head), (painter.wing, body),
+    )  # fmt: skip
+    for paint, frame in drawing[steps]:
+        paint(frame)
 
 
 def _strip(start: np.ndarray, end: np.ndarray, width: float) -> np.ndarray:

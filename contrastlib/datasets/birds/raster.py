@@ -125,6 +125,30 @@ class Canvas:
         self.size = size
         self.pixels = np.zeros((3, size, size), np.float32)
         self.owners = np.zeros((size, size), np.uint8)
+        self._shapes: dict[tuple, np.ndarray] = {}
+
+    def copy(self) -> Canvas:
+        """Return a canvas with the same image; polygons that are drawn on both are rasterised once."""
+        other = Canvas(self.size)
+        other.pixels, other.owners, other._shapes = self.pixels.copy(), self.owners.copy(), self._shapes
+        return other
+
+    def coverage(self, polygon: np.ndarray, box: Box, radius: int = 0) -> np.ndarray:
+        """Return :func:`coverage` of the pixels of a box, blurred by :func:`soften`. Do not change it."""
+        key = polygon.tobytes(), box, radius
+        if key not in self._shapes:
+            self._shapes[key] = soften(coverage(polygon, self.size, box), radius)
+        return self._shapes[key]
+
+    def slope(self, polygon: np.ndarray, box: Box, radius: int) -> np.ndarray:
+        """Return how much more of a polygon lies below each pixel of a box than above. Do not change it."""
+        key = polygon.tobytes(), box, radius, "slope"
+        if key not in self._shapes:
+            alpha = np.pad(self.coverage(polygon, box), ((2 * radius, 2 * radius), (0, 0)))
+            blurred = soften(alpha, radius)
+            rows = len(blurred)
+            self._shapes[key] = blurred[3 * radius : rows - radius] - blurred[radius : rows - 3 * radius]
+        return self._shapes[key]
 
     def fill(self, polygon: np.ndarray, colour: Colour, owner: int = 0) -> None:
         """Draw one polygon in one colour; arguments as of :class:`Layer`."""
@@ -146,9 +170,9 @@ class Layer:
 
     def __init__(self, canvas: Canvas, polygon: np.ndarray, colour: Colour, owner: int = 0) -> None:
         """Fill the outline."""
-        self.canvas = canvas
+        self.canvas, self.polygon = canvas, polygon
         self.box = bounds(polygon, canvas.size)
-        self.alpha = coverage(polygon, canvas.size, self.box)
+        self.alpha = canvas.coverage(polygon, self.box)
         self.colours = np.empty((3, *self.alpha.shape), np.float32)
         self.colours[:] = np.asarray(colour, np.float32)[:, None, None]
         self.owners = np.full(self.alpha.shape, owner, np.uint8)
@@ -172,7 +196,7 @@ class Layer:
         top, left = self.box[0], self.box[2]
         inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
         wider = (y0 - radius, y1 + radius, x0 - radius, x1 + radius)
-        alpha = soften(coverage(polygon, self.canvas.size, wider), radius)
+        alpha = self.canvas.coverage(polygon, wider, radius)
         alpha = alpha[radius : radius + y1 - y0, radius : radius + x1 - x0]
         if colour is not None:
             alpha_of_colour = alpha * np.float32(opacity)
@@ -197,9 +221,7 @@ class Layer:
             strength: Relative change of the colours.
         """
         radius = max(int(depth * self.canvas.size + 0.5), 1)
-        blurred = soften(np.pad(self.alpha, ((2 * radius, 2 * radius), (0, 0))), radius)
-        slope = blurred[3 * radius : len(blurred) - radius] - blurred[radius : len(blurred) - 3 * radius]
-        self.colours *= 1 + np.float32(strength) * slope
+        self.colours *= 1 + np.float32(strength) * self.canvas.slope(self.polygon, self.box, radius)
 
     def commit(self) -> None:
         """Composite the layer onto the canvas."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,16 +46,36 @@ class Scene:
             ValueError: The number of species differs from that of the birds.
         """
         canvas = Canvas(size)
+        self.paint_background(canvas)
+        for number, (kind, (pose, x, y)) in enumerate(zip(species, self.birds, strict=True)):
+            bird.draw(canvas, kind, pose, x, y, number)
+        return self.finished(canvas)
+
+    def paint_background(self, canvas: Canvas) -> None:
+        """Draw what is behind the birds."""
         self.backdrop.paint(canvas)
         for each in self.behind:
             each.paint(canvas)
-        for number, (kind, (pose, x, y)) in enumerate(zip(species, self.birds, strict=True)):
-            bird.draw(canvas, kind, pose, x, y, number)
+
+    def finished(self, canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
+        """Draw what is in front of the birds and apply the illumination; the results of :meth:`render`."""
         for each in self.before:
             each.paint(canvas)
         self.light.apply(canvas)
         pixels = np.rint(np.clip(canvas.pixels, 0, 255)).astype(np.uint8)
         return np.ascontiguousarray(pixels.transpose(1, 2, 0)), canvas.owners
+
+    def with_background_of(self, other: Scene) -> Scene:
+        """Return this scene in front of the background of another one.
+
+        Birds, their perches, what is in front of them and the illumination remain.
+
+        Args:
+            other: A scene; its perches are left out.
+        """
+        perches = len(self.birds)
+        behind = other.behind[: len(other.behind) - len(other.birds)] + self.behind[-perches:]
+        return replace(self, backdrop=other.backdrop, behind=behind)
 
 
 def sample_scene(seed: int, key: tuple[int, ...]) -> Scene:

@@ -42,7 +42,7 @@ class _Synthetic(ImageSet):
     key = 0  # gives each data set its own streams of random numbers
 
     def __init__(
-        self, split: str = "train", size: int = 128, seed: int = 0, length: int | None = None
+        self, split: str = "train", size: int = 128, seed: int = 0, length: int | None = None, start: int = 0
     ) -> None:
         """Check the arguments."""
         if split not in SPLITS:
@@ -53,6 +53,9 @@ class _Synthetic(ImageSet):
             raise ValueError(f"seed is {seed}: it must not be negative")
         self.split, self.size, self.seed = split, size, seed
         self.length = SPLITS[split] if length is None else length
+        if not 0 <= start < max(self.length, 1):
+            raise ValueError(f"start is {start}: it must be an index of the {self.length} images")
+        self.start = start
         self.class_names = species_names()
         self.checksum = f"{self.name} version {VERSION}, {split}, seed {seed}, {size} px"
 
@@ -67,11 +70,11 @@ class _Synthetic(ImageSet):
         return Example(image, self.labels(index)[0], index, f"{self.split}-{index:06d}")
 
     def sample(self, count: int | None) -> list[int]:
-        """Return the first ``count`` indices, or all for None.
+        """Return the first ``count`` indices from ``start`` on, or all of these for None.
 
         The species alternate, so they are equally frequent among these.
         """
-        return list(range(len(self) if count is None else min(count, len(self))))
+        return list(range(self.start, len(self)))[:count]
 
     def labels(self, index: int) -> tuple[int, ...]:
         """Return the species of each bird of an image."""
@@ -131,15 +134,17 @@ class SyntheticBirds(_Synthetic):
         size: Side of the images in pixels, 32 to 1024.
         seed: Seed of the random numbers.
         length: Number of images. The default is 9,000, 900 and 1,500 for the three splits.
+        start: Index of the first image of a sample.
 
     Attributes:
         split: As given.
         size: As given.
         seed: As given.
         length: Number of images.
+        start: As given.
 
     Raises:
-        ValueError: The split is unknown, the size is out of range, or the seed is negative.
+        ValueError: The split is unknown, the size or the start is out of range, or the seed is negative.
 
     >>> birds = SyntheticBirds("test", size=64)
     >>> image, label, group, name = birds[31]

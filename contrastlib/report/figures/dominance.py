@@ -21,7 +21,7 @@ from contrastlib.evaluation import dominance, masking_effects, statistics
 from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.report import batches
 from contrastlib.report.figures.shared import finished, intervals, masking_table, mean_lines, published
-from contrastlib.report.verdict_tables import spread, title
+from contrastlib.report.verdict_tables import PAPERS, spread, title
 
 METHODS = {"gradcam": "GradCAM", "gradient": "gradient of the pixels"}
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
@@ -229,7 +229,8 @@ def table_2(masked: Mapping[str, pd.DataFrame]) -> Styler:
     table = pd.concat(tables, names=["scale", "counted"]).rename(
         index=lambda rule: rule.removeprefix("equal_").replace("_", " "), level="counted"
     )
-    return table.style.format("{:.3f}").format("{:.1%}", subset=["masked"]).set_uuid("table-2")
+    shown = table.style.format("{:.3f}", na_rep="–")
+    return shown.format("{:.1%}", subset=["masked"], na_rep="–").set_uuid("table-2")
 
 
 def published_table_2() -> Styler:
@@ -239,9 +240,8 @@ def published_table_2() -> Styler:
         columns={"kept_features": "kept_sign", "scheme": "contrast"}
     )
     names = {"gaussian_blur": "Gaussian blur", "zeros": "Zeros", "channel_mean": "Channel-wise mean"}
-    table = table.assign(
-        dataset=table["paper"] + ", " + table["dataset"], baseline=table["baseline"].replace(names)
-    )
+    table["dataset"] = table["paper"].map(PAPERS) + ", " + table["dataset"]
+    table["baseline"] = table["baseline"].replace(names)
     return masking_table(table).style.format("{:.3f}").set_uuid("published-2")
 
 

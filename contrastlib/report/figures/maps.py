@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from contrastlib import models
+from contrastlib import assets
 from contrastlib.evaluation import statistics
 from contrastlib.report.figures import shared
 from contrastlib.report.figures.map_images import TwoMaps
@@ -182,4 +182,5 @@ def _together(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _classes(network: str) -> str:
     """Description of the classes of a network. For a network that is not in the registry, it is its name."""
-    return models.MODELS[network].classes.what if network in models.MODELS else network
+    record = assets.network(network)
+    return record.classes.what if record else network

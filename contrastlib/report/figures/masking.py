@@ -23,7 +23,7 @@ from contrastlib.evaluation import masking, masking_effects
 from contrastlib.evaluation.statistics import distinct_methods
 from contrastlib.report.figures.shared import SHORT, finished, masking_table, published
 from contrastlib.report.figures.words import readable
-from contrastlib.report.verdict_tables import spread, title
+from contrastlib.report.verdict_tables import PAPERS, spread, title
 
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
 RULES = {
@@ -52,7 +52,7 @@ def published_table_1() -> Styler:
     table = published("blurring_masking")
     table = table[table["table"] == "Table 1"].replace({"baseline": baselines}).rename(columns={
         "kept_features": "kept_sign", "scheme": "contrast", "unmodified_relative_probability": "before"})
-    table["dataset"] = table["paper"] + ", " + table["dataset"]
+    table["dataset"] = table["paper"].map(PAPERS) + ", " + table["dataset"]
     return masking_table(table).style.format("{:.3f}").set_uuid("published-1")
 
 

@@ -61,7 +61,7 @@ def image():
 def test_explainers_of_a_kept_pass(network, image, contrast):
     record = forward(network, image, ["input", network.layer])
     w = contrasts.cotangent(contrast, record.logits, [3])
-    for name, method in explainers.select(needs="pass").items():
+    for name, method in explainers.select(needs="pass", contrast=True).items():
         of_pixels = method.space == "pixels"
         maps = method.function(record, w, "input" if of_pixels else network.layer)
         assert maps.shape == (INPUT if of_pixels else NETWORKS[network.name]), name
