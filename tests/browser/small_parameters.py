@@ -18,7 +18,7 @@ SMALL = {
     },
     "07_dominance": {
         "networks": {"birds_resnet": ["birds", 60]}, "slopes_of": {"birds_resnet": ["birds", 6, {"ends": 30, "step": 10}]},
-        "dominated": {"birds_resnet": ["birds", 20, {"baselines": ["blur"], "mask_rules": ["equal_as_coded"]}]},
+        "dominated": {"birds_resnet": ["birds", 20, {"baselines": ["blur"], "mask_rules": ["equal_as_coded", "equal_as_described"]}]},
         "threshold": 0.2,
     },
     "08_fullgrad": {"network": "birds_resnet", "pictures": 1, "networks": {"birds_resnet": ["birds", 6]}},

@@ -8,7 +8,7 @@ import pytest
 from lab_server import served
 
 from contrastlib.report import kernel_provisioner, notebooks
-from contrastlib.report.lab import prepare
+from contrastlib.report import lab as working_copy
 
 pytestmark = pytest.mark.lab
 
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.lab
 def notebook7(browser, tmp_path_factory):
     """``page = notebook7(path)``: a notebook of a working copy, on a page of its own."""
     folder, server = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("server")
-    prepare(folder)
+    working_copy.prepare(folder)
     command = [sys.executable, "-m", "notebook", f"--ServerApp.root_dir={folder}", "--allow-root", "--expose-app-in-browser"]
-    environment = notebooks.QUICK_ENVIRONMENT | {
-        "PYTHONPATH": str(notebooks.CODE), "CONTRASTLIB_DATA": str(server / "no-data"),
-        "JUPYTER_DEFAULT_PROVISIONER_NAME": kernel_provisioner.NAME}
+    # with the settings of `make lab`, by which cells out of sight are in the page too
+    environment = notebooks.QUICK_ENVIRONMENT | working_copy.environment(folder) | {
+        "CONTRASTLIB_DATA": str(server / "no-data"), "JUPYTER_DEFAULT_PROVISIONER_NAME": kernel_provisioner.NAME}
     pages = []
     with served(command, server, environment) as address:
 

@@ -20,7 +20,7 @@ myst_enable_extensions, bibtex_bibfiles = ["dollarmath"], ["references.bib"]
 def toy(logits, target):
     return logits
 """
-REFERENCES = "\n".join(f"@misc{{{key}, author={{Doe, Jo}}, title={{Any}}, year={{2020}}}}" for key in ("toy2020", "wang2022"))
+REFERENCES = "\n".join(f"@misc{{{key}, author={{Doe, Jo}}, title={{Any}}, year={{2020}}}}" for key in ("toy2020", *{record.paper for record in CONTRASTS.values()}))
 
 
 def test_a_row_for_each(added_contrast):

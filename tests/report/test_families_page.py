@@ -50,7 +50,7 @@ def test_cells_and_reasons():
     found = dict(zip(head[1:], rows[0][1:]))
     reasons = dict(re.findall(r"^(\d+)\. (.*)$", text, re.MULTILINE))
     assert reasons == {"1": "KeyError", "2": r"no \*biases\*", "3": "the network mixes … of …"}
-    assert found["layer"] == "2/3 {sup}`3`" and found["FullGrad"] == "– {sup}`2`" and found["LRP"] == "✗ 3/4 {sup}`1`"
+    assert found["layer"] == "3/4 {sup}`3`" and found["FullGrad"] == "– {sup}`2`" and found["LRP"] == "✗ 3/4 {sup}`1`"
     assert set(rows[1][1:]) == {"✓"}
     assert rows[0][0] == "**Mixer** `mixer_s`<br>`stem`" and rows[1][0] == '**Mixer** `mixer_b`<br>`layer="blocks.3"`'
 

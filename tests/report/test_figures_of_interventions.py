@@ -51,12 +51,12 @@ def test_the_forest_has_a_row_for_each_network_and_scale():
 def test_tables():
     measured = {"quick": table()}
     own = interventions.own_question(measured, 100).data
-    assert own.loc[("VGG (quick)", "gradcam"), "weighted: log-odds"].startswith("+0.60 [+0.")
-    assert own.loc[("VGG (quick)", "clrp1"), "own: log-odds"].startswith("+0.20") and "vit_gradcam" in own.index.get_level_values(1)
+    assert own.loc[("VGG (quick)", "GradCAM"), "weighted: log-odds"].startswith("+0.60 [+0.")
+    assert own.loc[("VGG (quick)", "CLRP1"), "own: log-odds"].startswith("+0.20") and "GradCAM of tokens" in own.index.get_level_values(1)
     top = interventions.top_parts(measured, 100).data
-    assert (top["original: y_t"] == "100% [100%,\N{NO-BREAK SPACE}100%]").all() and (top["chance"] == "10%").all()
+    assert (top["original: yₜ"] == "100% [100%,\N{NO-BREAK SPACE}100%]").all() and (top["chance"] == "10%").all()
     outside = interventions.outside(measured, 100).data
-    assert outside.loc[("quick", "small ViT"), "effect: y_t"].startswith("25%")
+    assert outside.loc[("quick", "small ViT"), "effect: yₜ"].startswith("25%")
     assert outside.loc[("quick", "small VGG"), "map: original"].startswith("40%")
     choices = interventions.choices({"real": pd.concat([table().assign(choice=each) for each in ("as planned", "corners")])}, 100)
     assert list(choices.data.index) == [("real", "as planned"), ("real", "corners")]

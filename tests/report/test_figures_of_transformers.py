@@ -49,7 +49,7 @@ def test_numbers_are_ranges_of_blocks_and_means_of_the_rest():
 def test_what_the_contrast_changes():
     shown = transformers.change_table(measured(), 0.1).data.iloc[0]
     assert shown.to_dict() == pytest.approx({
-        "rollout from the log-odds": 0.6, "rollout from p_t": 0.3, "GradCAM of t_1 and t_2, original": 0.4})
+        "rollout from the log-odds": 0.6, "rollout from pₜ": 0.3, "GradCAM of t₁ and t₂, original": 0.4})
 
 
 def test_repairs_and_classes_less_alike():

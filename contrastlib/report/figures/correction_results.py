@@ -11,6 +11,7 @@ from contrastlib.evaluation import choices, dominance, masking, masking_effects
 from contrastlib.explainers import EXPLAINERS
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals
+from contrastlib.report.figures.words import words
 from contrastlib.report.verdict_tables import spread, title
 
 ROLLOUTS = {"review": "as in the code", "review, gradients aligned": "with aligned gradients alone",
@@ -216,9 +217,8 @@ def choices_table(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
     """Advantage of weighted maps with each choice by scale, beginning with the published choice."""
     parts = {scale: choices.masking_advantages(table, resamples) for scale, table in measured.items()}
     table = _published_first(pd.concat(parts, names=["scale"]).reset_index("scale"))
-    return _by_rule(
-        table.assign(cell=intervals(table)), ["scale", "network", "choice", "images"]
-    ).style.set_uuid("choices")
+    table = table.assign(cell=intervals(table), choice=table["choice"].map(words))
+    return _by_rule(table, ["scale", "network", "choice", "images"]).style.set_uuid("choices")
 
 
 def gains_table(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:

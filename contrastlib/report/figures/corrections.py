@@ -20,7 +20,7 @@ from contrastlib.evaluation.precision import lost_by_network
 from contrastlib.report import batches
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals, published
-from contrastlib.report.figures.words import words
+from contrastlib.report.figures.words import readable, words
 from contrastlib.report.verdict_tables import spread, title
 
 SCALED_MEAN = (
@@ -107,7 +107,7 @@ def epsilon_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
             else each["mean"].map("{:.2f}".format)
             for quantity, each in rows.items()
         }
-        parts[source] = pd.DataFrame(cells).rename(index=title)
+        parts[source] = pd.DataFrame(cells).rename(index=words)
     return pd.concat(parts, names=["source", "network"]).style.set_uuid("epsilon")
 
 
@@ -171,7 +171,8 @@ def product_table(compared: pd.DataFrame) -> Styler:
         .agg(["mean", "min", "max"])
         .rename(index=names, level="biases")
     )
-    return table.rename_axis(index=["explained", "network"]).style.format("{:.4f}").set_uuid("homogeneous")
+    table = readable(table.rename_axis(index=["explained", "network"]))
+    return table.style.format("{:.4f}").set_uuid("homogeneous")
 
 
 def lost_table(measured: Mapping[str, pd.DataFrame]) -> Styler:

@@ -229,7 +229,8 @@ def table_2(masked: Mapping[str, pd.DataFrame]) -> Styler:
     table = pd.concat(tables, names=["scale", "counted"]).rename(
         index=lambda rule: rule.removeprefix("equal_").replace("_", " "), level="counted"
     )
-    return table.style.format("{:.3f}").format("{:.1%}", subset=["masked"]).set_uuid("table-2")
+    shown = table.style.format("{:.3f}", na_rep="–")
+    return shown.format("{:.1%}", subset=["masked"], na_rep="–").set_uuid("table-2")
 
 
 def published_table_2() -> Styler:

@@ -139,7 +139,7 @@ def agreement(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
     names = list(dict.fromkeys(zip(table["scale"], table["network"])))
     wide = table.pivot(index=["scale", "network"], columns="correlation", values="cell")
     wide = wide.loc[names, list(CORRELATIONS)]
-    return wide.rename(columns=CORRELATIONS).rename(index=title, level="network").style.set_uuid("agreement")
+    return readable(wide.rename(columns=CORRELATIONS)).style.set_uuid("agreement")
 
 
 def repeat_in_words(first: pd.DataFrame, second: pd.DataFrame) -> str:

@@ -21,6 +21,7 @@ from contrastlib.evaluation import statistics
 from contrastlib.evaluation.interventions import OWN_QUESTION, QUESTIONS
 from contrastlib.evaluation.maps_of_contrasts import OWN
 from contrastlib.report.figures.shared import finished, intervals
+from contrastlib.report.figures.words import readable
 from contrastlib.report.provenance import cards
 from contrastlib.report.verdict_tables import title
 
@@ -29,7 +30,7 @@ ASKED = {
     "probability": "$p_t$",
 }  # fmt: skip
 """Question -> its quantity, for figures and text."""
-PLAIN = ASKED | {"logit": "y_t", "pair": "y_t − y_s", "mean": "y_t − mean", "probability": "p_t"}
+PLAIN = ASKED | {"logit": "yₜ", "pair": "yₜ − yₛ", "mean": "yₜ − mean", "probability": "pₜ"}
 """The same for tables, which show no formulas."""
 ACTIVATIONS = ("gradcam", "vit_gradcam")
 SMALLEST_EFFECT = 0.05
@@ -113,7 +114,7 @@ def own_question(
         parts.append(pd.concat({f"{family} ({scale})": wide.loc[own["method"].unique()]}, names=["networks"]))
     columns = {name: f"{name}: {PLAIN[question]}" for name, question in asked.items()}
     found = pd.concat(parts).dropna(axis=1, how="all").fillna("")
-    return found.rename(columns=columns).style.set_uuid(uuid)
+    return readable(found.rename(columns=columns)).style.set_uuid(uuid)
 
 
 def top_parts(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:

@@ -15,10 +15,10 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from contrastlib import assets, models
+from contrastlib import assets
 from contrastlib.plotting import clipped, overlay
 from contrastlib.report.figures.legible import legible
-from contrastlib.report.figures.words import readable
+from contrastlib.report.figures.words import readable, words
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
@@ -68,7 +68,7 @@ def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None
     )
     for index, (ax, network) in enumerate(zip(axes.flat, networks)):
         right = _perturbation_panel(ax, changes[changes["network"] == network])
-        ax.set_title(models.title(network), fontsize=10, parse_math=False)
+        ax.set_title(words(network), fontsize=10, parse_math=False)
         if index % columns == 0:
             ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
         if index % columns == columns - 1 or network == networks[-1]:

@@ -237,7 +237,7 @@ def change_table(measured: Mapping[str, pd.DataFrame], threshold: float) -> Styl
                 "network": title(network),
                 "rollout from the log-odds": cosines[network, "weighted"],
                 "rollout from pₜ": cosines[network, "probability"],
-                "GradCAM of t_1 and t_2, original": value,
+                "GradCAM of t₁ and t₂, original": value,
             }
             for network, value in alike.items()
         ]

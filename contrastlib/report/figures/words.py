@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import pandas as pd
 
 from contrastlib import models
+from contrastlib.contrasts import CONTRASTS
 from contrastlib.explainers.registry import EXPLAINERS
 
 WORDS = {
@@ -16,25 +17,36 @@ WORDS = {
     "p_t": "pₜ",
     "y_t": "yₜ",
     "p_2": "p₂",
+    "align_corners=False": "corners not aligned",
+    "vgg16": "VGG-16",
+    "alexnet": "AlexNet",
+    "resnet18": "ResNet-18",
+    "densenet161": "DenseNet-161",
+    "googlenet": "GoogLeNet",
+    "mobilenet_v3_large": "MobileNet V3 large",
+    "mobilenet_v3_small": "MobileNet V3 small",
+    "mnasnet1_0": "MNASNet 1.0",
+    "efficientnet_b1": "EfficientNet-B1",
 }
 
 
 def words(name: Hashable) -> Hashable:
-    """What readers see for a name: the title of a network or method, a word of ``WORDS``, or the name itself.
+    """What readers see for a name: the title of a network, method or contrast, or a word of ``WORDS``.
 
     Args:
         name: A name of the code. Anything but text is returned as it is.
 
     Returns:
-        The words. Underscores become spaces.
+        The words. Of other names, underscores become spaces.
 
     >>> words("birds_vgg"), words("xgradcam"), words("kept_sign"), words("relevance_duals"), words(3)
     ('small VGG', 'XGradCAM', 'pixels kept', 'relevance duals', 3)
     """
     if not isinstance(name, str):
         return name
-    if name in EXPLAINERS:
-        return EXPLAINERS[name].title
+    record = EXPLAINERS.get(name) or CONTRASTS.get(name)
+    if record:
+        return record.title
     return WORDS.get(name) or models.title(name).replace("_", " ")
 
 
