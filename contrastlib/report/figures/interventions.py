@@ -50,7 +50,7 @@ def at_a_glance(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
     contrast asks.
     """
     tables = _largest(measured)
-    few = max(table["contrast"].nunique() for _, table in tables.values()) <= 7  # with that of some methods
+    few = max(table["contrast"].nunique() for _, table in tables.values()) <= 7
     columns = min(len(tables), 2) if few else 1
     rows = -(-len(tables) // columns)
     figure, axes = plt.subplots(
