@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ def class_competition(
         Class activation maps (B, h, w), in the unit of a logit.
 
     Raises:
-        TypeError: The target classes are not integers.
+        TypeError: The target classes are not integers, or an option is no number.
         ValueError: The method is unknown, ``count`` is below 1, the threshold is not in [0, 1), the
             temperature is not above 0, or the explainer raises it.
         IndexError: A target is not a class.
@@ -58,6 +59,12 @@ def class_competition(
     """
     known = [name for name, each in RECORDS.items() if each.space == "layer" and each.contrast]
     check_choice("method of the classes", method_of_classes, known)
+    for name, value, kind in (
+        ("count", count, Integral), ("threshold", threshold, Real), ("temperature", temperature, Real)
+    ):
+        if not isinstance(value, kind) or isinstance(value, bool):
+            what = "a whole number" if kind is Integral else "a number"
+            raise TypeError(f"{name} must be {what}, got {value!r}")
     if count < 1:
         raise ValueError(f"count is {count}: at least one class competes with the least probable one")
     if not 0 <= threshold < 1:

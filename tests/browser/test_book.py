@@ -46,7 +46,7 @@ def wider_than_its_box(page) -> list[str]:
     return page.evaluate(
         """() => [...document.querySelectorAll(".bd-article :is(table, img, svg, canvas)")].filter(each => {
           const box = each.closest(".table-scroll") ?? each.parentElement;
-          if (!each.checkVisibility() || each.closest("mjx-container, .math")) return false;
+          if (!each.checkVisibility() || each.closest("mjx-container, .math, summary")) return false;
           if (each.getBoundingClientRect().width <= box.clientWidth + 1 || getComputedStyle(box).display === "inline") return false;
           const cued = box.closest(".table-frame.more-right, .table-frame.more-left");
           return innerWidth <= 600 || !cued || getComputedStyle(box).overflowX !== "auto" || box.tabIndex !== 0;

@@ -81,3 +81,12 @@ def test_of_equal_maps_none_wins():
 def test_bad_options(record, options, says):
     with pytest.raises(ValueError, match=says):
         class_competition(record, 1, **options)
+
+
+@pytest.mark.parametrize("options, says", [
+    ({"count": None}, "count must be a whole number, got None"), ({"count": 2.5}, "count must be a whole number, got 2.5"),
+    ({"threshold": "0.1"}, "threshold must be a number, got '0.1'"), ({"temperature": True}, "temperature must be a number, got True"),
+])
+def test_options_of_a_wrong_type(record, options, says):
+    with pytest.raises(TypeError, match=says):
+        class_competition(record, 1, **options)
