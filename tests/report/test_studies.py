@@ -216,3 +216,13 @@ def test_a_study_that_draws_says_from_which_seed(tmp_path):
     assert not first.equals(other) and len(list(tmp_path.iterdir())) == 2
     drawn_nothing = of_net(studies.precision_table, count=6, cache=tmp_path)
     assert drawn_nothing.attrs["provenance"]["seed"] is None
+
+
+def test_recorded_results_are_added_only_if_there_are_any(tmp_path):
+    study, options = studies.sign_perturbation, OPTIONS | {"cache": tmp_path}
+    assert studies.measure_or_recall(study, {}, "quick", **options) == {}
+    assert list(studies.measure_or_recall(study, {"net": ["noise", 2]}, "quick", **options)) == ["quick"]
+    studies.run(study, {"net": ["noise", 4]}, "real", **options)
+    found = studies.measure_or_recall(study, {"net": ["noise", 2]}, "quick", **options)
+    assert {scale: table["image"].nunique() for scale, table in found.items()} == {"quick": 2, "real": 4}
+    assert list(studies.measure_or_recall(study, {}, "quick", **options)) == ["real"]
