@@ -225,7 +225,7 @@ def sphinx_build(forked):
 
     def build(*arguments):
         status, said = forked(lambda: main(["-q", "-W", *map(str, arguments)]))
-        assert status == 0, said
+        assert status == 0, f"{status}: {said}"
 
     return build
 

@@ -87,7 +87,7 @@ def compare(
     classes: Tensor,
     methods: Sequence[str] | None = None,
     contrasts: Sequence[str] = CONTRASTS,
-    foils: int = 3,
+    foils: int | None = None,
     layer: str | None = None,
     upsampling: str = "centres",
     measure: str = "sum",

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.functional import one_hot
 
 from contrastlib import contrasts as schemes
 from contrastlib.autograd import INPUT, forward
 from contrastlib.explainers import EXPLAINERS, Explainer, upsample, vit
 
-CONTRASTS = ("original", "mean", "maximum", "weighted", "probability", "among")
+CONTRASTS = tuple(name for name, record in schemes.CONTRASTS.items() if not record.takes_group)
+"""All contrasts of a class; those of a group are that of the logit or of the log-odds for a single class."""
 OWN = "own"
 """Contrast of the methods that define it themselves."""
 PIECEWISE_LINEAR = ("deeplift", "fullgrad", "lrp", "sglrp", "clrp1", "clrp2")
@@ -72,7 +74,7 @@ def applicable(model: nn.Module, methods: Sequence[str] | None = None) -> list[s
 
 def explanations(
     model: nn.Module, images: Tensor, target: Tensor, methods: Sequence[str] | None = None,
-    contrasts: Sequence[str] = CONTRASTS, foils: int = 3, layer: str | None = None,
+    contrasts: Sequence[str] = CONTRASTS, foils: int | None = None, layer: str | None = None,
 ) -> Iterator[tuple[list[tuple[str, str]], Tensor]]:
     """Maps of a class by several methods and contrasts; methods that need the gradient share one pass.
 
@@ -82,61 +84,82 @@ def explanations(
         target: Class of each image (B,).
         methods: Names of explainers, see :func:`applicable`.
         contrasts: Names of contrasts. Methods that define their contrast have one map, of contrast ``OWN``.
+            A contrast that depends on a layer is left out for methods without a convolutional layer.
         foils: Number of foils, see :func:`weights_of`.
         layer: Layer of the methods that explain one. None stands for their default.
 
     Yields:
         For each method (method, contrast) of each map, and the maps (N, B, h, w).
     """
-    def weights(logits: Tensor) -> Tensor:
-        return torch.stack([weights_of(name, logits, target, foils) for name in contrasts])
-
     names = applicable(model, methods)
     passes = [name for name in names if EXPLAINERS[name].needs == "pass"]
     spaces = {EXPLAINERS[name].space: None for name in passes}
     layers = {"layer": layer or getattr(model, "layer", None), "pixels": INPUT}
     recorded = [layers[space] for space in spaces]
-    record = forward(model, images, recorded, once=True) if passes else None
+    free = [name for name in contrasts if not schemes.by_name(name).needs_gradients]
+    many = len(free) < len(contrasts) or any(not EXPLAINERS[name].contrast for name in passes)
+    record = forward(model, images, recorded, once=not many) if passes else None
     tokens = None
     for name in names:
         explainer = EXPLAINERS[name]
-        options = OPTIONS.get(name, {})
+        asked = contrasts if explainer.needs == "pass" and explainer.space == "layer" else free
+        if not explainer.contrast:
+            made = (explainer.function(record, target, layer=layers[explainer.space])
+                    if explainer.needs == "pass" else explainer.function(model, images, lambda _: target))
+            yield [(name, OWN)], explainer.map(made)[None]
+            continue
         if explainer.needs == "pass":
-            made = explainer.function(record, weights(record.logits), layer=layers[explainer.space])
+            w = _stacked(asked, record.logits, target, foils, lambda v: record.pull_back(v)[layers["layer"]])
+            made = explainer.function(record, w, layer=layers[explainer.space])
         elif explainer.needs == "tokens pass":
             tokens = tokens or vit.vit_forward(model, images, once=True)
-            made = explainer.function(tokens, weights(tokens.logits), **_named_layer(explainer, layer))
-        elif explainer.contrast:
-            made = explainer.function(model, images, weights, **options)
+            w = _stacked(asked, tokens.logits, target, foils)
+            made = explainer.function(tokens, w, **_named_layer(explainer, layer))
         else:
-            yield [(name, OWN)], explainer.map(explainer.function(model, images, lambda _: target))[None]
-            continue
-        yield [(name, contrast) for contrast in contrasts], explainer.map(made)
+            def weights(logits: Tensor, asked: Sequence[str] = asked) -> Tensor:
+                return _stacked(asked, logits, target, foils)
+
+            made = explainer.function(model, images, weights, **OPTIONS.get(name, {}))
+        yield [(name, contrast) for contrast in asked], explainer.map(made)
 
 
-def weights_of(contrast: str, logits: Tensor, target: Tensor, foils: int = 3) -> Tensor:
+def weights_of(
+    contrast: str, logits: Tensor, target: Tensor, foils: int | None = None,
+    gradients_of: schemes.Gradients | None = None,
+) -> Tensor:
     """Compute the cotangent (B, C) of a contrast; its foils, if it takes any, are the nearest classes.
 
     Args:
-        contrast: Name of a contrast.
+        contrast: Name of a contrast. One of a group of classes gets the target class alone.
         logits: Logits (B, C).
         target: Class of each image (B,).
-        foils: Number of foils: the classes whose logits are nearest to that of the target.
+        foils: Number of foils: the classes whose logits are nearest to that of the target. None stands for
+            the number that the contrast has by default.
+        gradients_of: The gradients of a layer, for a contrast that needs them.
 
     Returns:
         The cotangent.
 
     Raises:
-        ValueError: The contrast is unknown.
+        ValueError: The contrast is unknown, or needs gradients and gets none.
 
     >>> weights_of("among", torch.tensor([[3., 2., 2., -9.]]), torch.tensor([0]), foils=2)
     tensor([[ 1.0000, -0.5000, -0.5000,  0.0000]])
     """
-    if not schemes.by_name(contrast).takes_foils:
+    record = schemes.by_name(contrast)
+    if record.takes_group:
+        return schemes.cotangent(contrast, logits, one_hot(target, logits.shape[1]).bool())
+    if not record.takes_foils:
         return schemes.cotangent(contrast, logits, target)
-    distance = (logits - logits.gather(1, target[:, None])).abs().scatter(1, target[:, None], torch.inf)
-    nearest = distance.topk(foils, dim=1, largest=False).indices
-    return schemes.cotangent(contrast, logits, target, torch.zeros_like(logits).scatter(1, nearest, 1).bool())
+    count = {} if foils is None else {"foil_count": foils}
+    return schemes.cotangent(contrast, logits, target, "similar", gradients_of, **count)
+
+
+def _stacked(
+    contrasts: Sequence[str], logits: Tensor, target: Tensor, foils: int | None,
+    gradients_of: schemes.Gradients | None = None,
+) -> Tensor:
+    return torch.stack([weights_of(name, logits, target, foils, gradients_of) for name in contrasts])
 
 
 def _named_layer(explainer: Explainer, layer: str | None) -> dict[str, str]:

@@ -152,8 +152,15 @@ def test_methods_of_the_other_architecture_are_left_out():
 
 def test_every_contrast_that_is_registered_can_be_asked_by_name():
     y = torch.tensor([[2.0, 1.5, -1.0, 1.9]])
-    for name in contrasts.CONTRASTS:
-        assert maps_of_contrasts.weights_of(name, y, torch.tensor([0]), foils=2).shape == y.shape
+    for name, record in contrasts.CONTRASTS.items():
+        if record.needs_gradients:
+            with pytest.raises(ValueError, match="depends on a layer"):
+                maps_of_contrasts.weights_of(name, y, torch.tensor([0]), foils=2)
+        else:
+            assert maps_of_contrasts.weights_of(name, y, torch.tensor([0]), foils=2).shape == y.shape
+    for group, single in (("rfxg_group", "original"), ("group", "weighted")):
+        pair = [maps_of_contrasts.weights_of(name, y, torch.tensor([3])) for name in (group, single)]
+        assert group not in maps_of_contrasts.CONTRASTS and torch.allclose(*pair)
     w = maps_of_contrasts.weights_of("among", y, torch.tensor([1]), foils=2)
     assert (w != 0).tolist() == [[True, True, False, True]]
 
@@ -189,12 +196,13 @@ def test_maps_of_all_methods_are_those_of_explain():
     network.layer = "1"
     images, target = torch.rand(2, 3, 16, 16), torch.tensor([1, 3])
     found = {}
-    for keys, maps in maps_of_contrasts.explanations(network, images, target, contrasts=("original", "weighted")):
+    for keys, maps in maps_of_contrasts.explanations(network, images, target, contrasts=("original", "case", "weighted")):
         for key, phi in zip(keys, maps):
             found[key] = phi
     assert {method for method, _ in found} == {n for n, e in EXPLAINERS.items() if e.space != "tokens"}
+    assert {method for method, contrast in found if contrast == "case"} == {"gradcam", "linear_approximation", "xgradcam"}
     for (method, contrast), phi in found.items():
-        asked = {} if contrast == "own" else {"contrast": contrast}
+        asked = {} if contrast == "own" else {"contrast": contrast} | ({"foils": "similar"} if contrast == "case" else {})
         options = maps_of_contrasts.OPTIONS.get(method, {})
         expected = explain(network, images, target, method, upsample=False, **asked, **options)
         assert torch.allclose(phi, expected, atol=1e-5 * expected.abs().max().item() + 1e-7), (method, contrast)

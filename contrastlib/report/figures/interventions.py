@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from pandas.io.formats.style import Styler
 
 from contrastlib import assets, plotting
+from contrastlib.contrasts import CONTRASTS
 from contrastlib.evaluation import intervention_effects as effects
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.interventions import OWN_QUESTION, QUESTIONS
@@ -50,7 +51,7 @@ def at_a_glance(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
     contrast asks.
     """
     tables = _largest(measured)
-    few = max(table["contrast"].nunique() for _, table in tables.values()) <= 7  # with that of some methods
+    few = max(table["contrast"].nunique() for _, table in tables.values()) <= 7
     columns = min(len(tables), 2) if few else 1
     rows = -(-len(tables) // columns)
     figure, axes = plt.subplots(
@@ -244,7 +245,8 @@ def _heat(ax: plt.Axes, cells: pd.DataFrame, limit: float) -> plt.cm.ScalarMappa
                     color="white" if abs(mean) > 0.7 * limit else "black")
             if OWN_QUESTION.get(contrast) == question:
                 ax.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fill=False, linewidth=1.8))
-    ax.set_xticks(range(len(contrasts)), contrasts, rotation=35, ha="right", rotation_mode="anchor")
+    names = [CONTRASTS[name].title for name in contrasts]
+    ax.set_xticks(range(len(contrasts)), names, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(QUESTIONS)), [ASKED[each] for each in QUESTIONS], fontsize=9)
     return picture
 
