@@ -38,7 +38,7 @@ def compress(data: dict) -> dict:
 
 
 def smaller(png: bytes) -> tuple[str, bytes]:
-    """Compress a PNG to 256 colours or to a JPEG of quality 88, whichever is smaller.
+    """Compress a PNG to 256 colours or to a JPEG of quality 84, whichever is smaller.
 
     Drawings are smaller as PNG and photographs as JPEG. The palette is not used if it changes a colour by
     more than ``TOLERANCE``, because a small blue region in a red map would change its meaning. Images of up
@@ -58,7 +58,7 @@ def smaller(png: bytes) -> tuple[str, bytes]:
     image = image.convert("RGBA")
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     palette, photograph = io.BytesIO(), io.BytesIO()
-    opaque.save(photograph, "JPEG", quality=88, subsampling=0)
+    opaque.save(photograph, "JPEG", quality=84, subsampling=0)
     forms = [("image/png", png), ("image/jpeg", photograph.getvalue())]
     few = opaque.quantize(256)
     if np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(opaque, dtype=int)).max() <= TOLERANCE:
