@@ -62,6 +62,7 @@ def test_tables():
     assert list(choices.data.index) == [("real", "as planned"), ("real", "corners")]
     assert (choices.data == choices.data.iloc[0]).all(axis=None) and choices.data.iloc[0, 0].startswith("+0.4")
     trial = interventions.trial(measured, 100).data
+    assert list(trial) == ["original: yₜ over yₜ − yₛ", "weighted: log-odds over yₜ", "maximum: yₜ − yₛ over yₜ"]
     assert list(trial.index) == [("quick", "small VGG"), ("quick", "small ViT")] and trial.iloc[0, 0].startswith("+0.4")
 
 

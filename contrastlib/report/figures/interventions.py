@@ -169,7 +169,7 @@ def choices(tables: Mapping[str, pd.DataFrame], resamples: int) -> Styler | Mark
             low, high = found.groupby("name")["mean"].min(), found.groupby("name")["mean"].max()
             parts[scale, choice] = {name: f"{low[name]:+.2f} to {high[name]:+.2f}" for name in PAIRS}
     table = pd.DataFrame(parts).T
-    return table.rename_axis(index=["scale", "choice"]).style.set_uuid("choices")
+    return table.rename(columns=_plain).rename_axis(index=["scale", "choice"]).style.set_uuid("choices")
 
 
 def trial(tables: Mapping[str, pd.DataFrame], resamples: int) -> Styler | Markdown:
@@ -182,7 +182,7 @@ def trial(tables: Mapping[str, pd.DataFrame], resamples: int) -> Styler | Markdo
         found["name"], found["cell"] = list(PAIRS) * found["network"].nunique(), intervals(found, "+.2f")
         wide = found.pivot(index="network", columns="name", values="cell")[list(PAIRS)]
         rows.append(pd.concat({scale: wide.rename(index=title)}, names=["scale"]))
-    return pd.concat(rows).style.set_uuid("trial")
+    return pd.concat(rows).rename(columns=_plain).rename_axis(columns=None).style.set_uuid("trial")
 
 
 def in_words(measured: Mapping[str, pd.DataFrame]) -> str:
@@ -211,6 +211,11 @@ def provenance(tables: Mapping[str, Mapping[str, pd.DataFrame]], scale: str) -> 
     """Provenance of the tables (name -> scale -> table) of a scale."""
     found = {name: table[scale] for name, table in tables.items() if scale in table}
     return cards(found).style.set_uuid("provenance") if found else NOT_YET
+
+
+def _plain(name: str) -> str:
+    """A title of ``PAIRS`` without formulas, for tables."""
+    return name.replace("$y_t - y_s$", PLAIN["pair"]).replace("$y_t$", PLAIN["logit"])
 
 
 def _of_activations(table: pd.DataFrame) -> pd.DataFrame:
