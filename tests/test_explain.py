@@ -207,7 +207,7 @@ def test_the_examples_of_the_page_run(monkeypatch, tmp_path, small_clip):
     monkeypatch.setattr(models, "load", lambda name: network)
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (300, 200), "tan").save("photo.jpg")
-    small = torchvision.models.resnet18(weights=None, num_classes=9)
+    small = torchvision.models.resnet18(weights=None, num_classes=300)
     monkeypatch.setattr(torchvision.models, "resnet50", lambda weights: small)
     page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
     blocks = re.findall("```python\n(.*?)```", page, re.DOTALL)
@@ -218,7 +218,7 @@ def test_the_examples_of_the_page_run(monkeypatch, tmp_path, small_clip):
         exec(block, space)
         shapes.append(tuple(space["maps"].shape) if "maps" in space else None)
     of_images = (1, 224, 224)
-    assert shapes == [(2, 64, 64), (2, 64, 64), (2, 64, 64), *[of_images] * 4, (1, 2, 224, 224), (1, 2, 224, 224),
+    assert shapes == [(2, 64, 64), (2, 64, 64), (2, 64, 64), *[of_images] * 6, (1, 2, 224, 224), (1, 2, 224, 224),
                       (2, *of_images)]
     clip, inputs = small_clip
     with torch.no_grad():
