@@ -13,6 +13,8 @@ SMALL = 40_000
 """Size in bytes up to which images are not compressed."""
 TOLERANCE = 32
 """Largest change of a channel, of 255, that a palette may cause at any pixel."""
+PALETTES = (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)
+"""Ways to choose the 256 colours. The second one keeps rare colours, such as those of text in a heat map."""
 EMBEDDED = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
@@ -57,13 +59,15 @@ def smaller(png: bytes) -> tuple[str, bytes]:
         return "image/png", png
     image = image.convert("RGBA")
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    palette, photograph = io.BytesIO(), io.BytesIO()
+    photograph = io.BytesIO()
     opaque.save(photograph, "JPEG", quality=84, subsampling=0)
     forms = [("image/png", png), ("image/jpeg", photograph.getvalue())]
-    few = opaque.quantize(256)
-    if np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(opaque, dtype=int)).max() <= TOLERANCE:
-        few.save(palette, "PNG", optimize=True)
-        forms.append(("image/png", palette.getvalue()))
+    for method in PALETTES:
+        few, palette = opaque.quantize(256, method=method), io.BytesIO()
+        change = np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(opaque, dtype=int))
+        if change.max() <= TOLERANCE:
+            few.save(palette, "PNG", optimize=True)
+            forms.append(("image/png", palette.getvalue()))
     return min(forms, key=lambda form: len(form[1]))
 
 

@@ -3,12 +3,13 @@
 import base64
 import io
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
 
 from contrastlib import datasets
-from contrastlib.report.compression import SMALL, compress, smaller
+from contrastlib.report.compression import SMALL, TOLERANCE, compress, smaller
 
 
 def png(pixels):
@@ -46,6 +47,22 @@ def test_a_drawing():
     assert mime == "image/png"
     assert len(after) < len(before)
     assert difference(after, pixels) == 0
+
+
+def test_a_heat_map_with_numbers():
+    """Text in cells of many colours: rare colours have to stay as well, and a JPEG would be larger."""
+    figure, ax = plt.subplots(figsize=(9, 9))
+    values = np.linspace(-1, 1, 144).reshape(12, 12)
+    ax.imshow(values, cmap="RdBu_r")
+    for (row, column), value in np.ndenumerate(values):
+        ax.text(column, row, f"{value:+.2f}", ha="center", va="center", color="white" if abs(value) > 0.6 else "black")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    mime, after = smaller(buffer.getvalue())
+    before = np.asarray(Image.open(buffer).convert("RGB"), dtype=int)
+    assert mime == "image/png" and len(after) < len(buffer.getvalue())
+    assert np.abs(np.asarray(Image.open(io.BytesIO(after)).convert("RGB"), dtype=int) - before).max() <= TOLERANCE
 
 
 def test_a_second_time_changes_nothing():
