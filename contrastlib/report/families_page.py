@@ -93,7 +93,7 @@ def listed_columns() -> str:
     """Return a list in Markdown of the methods of each column.
 
     >>> print(listed_columns())
-    - layer: `gradcam`, `linear_approximation`, `xgradcam`
+    - layer: `gradcam`, `linear_approximation`, `xgradcam`, `class_competition`
     - gradient: `gradient`, `input_x_gradient`
     ...
     """

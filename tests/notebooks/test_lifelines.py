@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -38,6 +39,12 @@ subprocess.Popen(["sleep", "600"])
 pathlib.Path(f"../running{n}").touch()
 time.sleep(600)
 """
+
+
+def answers(port):
+    """Whether a server listens; its file is there before it does."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def until(condition, seconds):
@@ -80,6 +87,7 @@ def test_jupyterlab_ends_with_the_command_that_was_killed(tmp_path, number):
     try:
         until(lambda: list(tmp_path.glob("runtime/jpserver-*.json")) or started.poll() is not None, 120)
         server = json.loads(next(tmp_path.glob("runtime/jpserver-*.json")).read_text())
+        until(lambda: answers(server["port"]), 120)
         request = urllib.request.Request(f"{server['url']}api/kernels", method="POST", headers={"Authorization": "token secret"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 201
