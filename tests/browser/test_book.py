@@ -2,6 +2,7 @@
 
 import functools
 import os
+import time
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -77,10 +78,18 @@ def test_page(visit, address):
     page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        assert not overflow(page), f"sideways scrolling at {width} px"
-        assert not cut_off(page), f"formulas that are cut off at {width} px"
-        assert not wider_than_its_box(page), f"at {width} px"
+        assert not settled(overflow, page), f"sideways scrolling at {width} px"
+        assert not settled(cut_off, page), f"formulas that are cut off at {width} px"
+        assert not settled(wider_than_its_box, page), f"at {width} px"
     assert not problems
+
+
+def settled(measure, page, seconds=5):
+    """What a measure finds once scripts and layout have followed a new size of the window, in these seconds."""
+    deadline = time.monotonic() + seconds
+    while (found := measure(page)) and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    return found
 
 
 def assert_complete(page):
