@@ -30,6 +30,6 @@ SMALL = {
     },
     "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
-    "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "methods": ["gradcam"], "slow_methods": [], "repaintings": 1},
+    "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "repaintings": 1, "resamples": 100},
     "15_one_family": {"networks": BIRDS},
 }
