@@ -53,20 +53,7 @@ def foil_mask(
         return torch.zeros_like(logits, dtype=torch.bool).scatter_(1, nearest, True)
     if count is not None:
         raise ValueError(f'foil_count is the number of foils="{SIMILAR}": leave it out if foils are named')
-    foils = as_tensor(foils, logits, "foils")
-    if foils.dtype == torch.bool:
-        if foils.shape != logits.shape:
-            raise ValueError(
-                f"a foil mask must have the logits' shape {tuple(logits.shape)}, got {tuple(foils.shape)}"
-            )
-        mask = foils
-    else:
-        if foils.ndim > 1:
-            raise ValueError("foils must be class indices common to all images, or a boolean mask (B, C)")
-        foils = foils.reshape(-1)
-        check_range(foils, logits.shape[1], "foil")
-        mask = torch.zeros_like(logits, dtype=torch.bool)
-        mask[:, foils] = True
+    mask, _ = _mask_and_indices(as_tensor(foils, logits, "foils"), logits, "foils", "foil")
     if not mask.any(dim=1).all():
         raise ValueError("foils are empty: name at least one class to contrast the target with")
     if mask.gather(1, target[:, None]).any():
@@ -122,24 +109,10 @@ def group_mask(logits: Tensor, group: Classes) -> Tensor:
     >>> group_mask(torch.zeros(1, 3), [0, 2])
     tensor([[ True, False,  True]])
     """
-    group = as_tensor(group, logits, "a group")
-    if group.dtype == torch.bool:
-        if group.shape != logits.shape:
-            raise ValueError(
-                f"the mask of a group must have the logits' shape {tuple(logits.shape)}, "
-                f"got {tuple(group.shape)}"
-            )
-        mask = group
-    else:
-        if group.ndim > 1:
-            raise ValueError("a group is class indices common to all images, or a boolean mask (B, C)")
-        group = group.reshape(-1)
-        check_range(group, logits.shape[1], "class")
-        twice = group.unique(return_counts=True)
-        if (twice[1] > 1).any():
-            raise ValueError(f"class {twice[0][twice[1] > 1][0].item()} is in the group twice: name it once")
-        mask = torch.zeros_like(logits, dtype=torch.bool)
-        mask[:, group] = True
+    mask, indices = _mask_and_indices(as_tensor(group, logits, "a group"), logits, "a group", "class")
+    classes, times = indices.unique(return_counts=True)
+    if (times > 1).any():
+        raise ValueError(f"class {classes[times > 1][0].item()} is in the group twice: name it once")
     if not mask.any(dim=1).all():
         raise ValueError("the group is empty: name at least one class")
     if mask.all(dim=1).any():
@@ -165,3 +138,27 @@ def check_strength(strength: float) -> None:
         raise TypeError(f"strength must be a finite number, such as 0.6; got {strength!r}")
     if not math.isfinite(strength):
         raise ValueError(f"strength must be a finite number, such as 0.6; got {strength}")
+
+
+def _mask_and_indices(classes: Tensor, logits: Tensor, name: str, each: str) -> tuple[Tensor, Tensor]:
+    """A set of classes as a mask (B, C), and the indices that were given, none for a mask.
+
+    ``name`` is what an error calls the set, and ``each`` what it calls one of its classes.
+    """
+    if classes.dtype == torch.bool:
+        if classes.shape != logits.shape:
+            raise ValueError(
+                f"the mask of {name} must have the logits' shape {tuple(logits.shape)}, "
+                f"got {tuple(classes.shape)}"
+            )
+        return classes, torch.empty(0, dtype=torch.long)
+    if classes.ndim > 1:
+        raise ValueError(
+            f"for {name}, give class indices common to all images, or a boolean mask (B, C); "
+            f"got indices of shape {tuple(classes.shape)}"
+        )
+    indices = classes.reshape(-1)
+    check_range(indices, logits.shape[1], each)
+    mask = torch.zeros_like(logits, dtype=torch.bool)
+    mask[:, indices] = True
+    return mask, indices

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
@@ -169,8 +169,7 @@ def softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
     >>> softmax_gradient(torch.tensor([[20., 0.]]), torch.tensor([0]))[0, 0].item()
     0.0
     """
-    logits = logits.detach().requires_grad_()
-    return torch.autograd.grad(logits.softmax(dim=1).gather(1, target[:, None]).sum(), logits)[0]
+    return _gradient_of(torch.softmax, logits, target)
 
 
 def log_softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
@@ -188,8 +187,7 @@ def log_softmax_gradient(logits: Tensor, target: Tensor) -> Tensor:
     >>> log_softmax_gradient(torch.tensor([[20., 0.]]), torch.tensor([0]))[0, 0].item()
     0.0
     """
-    logits = logits.detach().requires_grad_()
-    return torch.autograd.grad(logits.log_softmax(dim=1).gather(1, target[:, None]).sum(), logits)[0]
+    return _gradient_of(torch.log_softmax, logits, target)
 
 
 def cotangent(gradient: str, logits: Tensor, target: Tensor) -> Tensor:
@@ -213,6 +211,12 @@ def cotangent(gradient: str, logits: Tensor, target: Tensor) -> Tensor:
     if gradient == "log_softmax":
         return log_softmax_gradient(logits, target)
     return contrasts.cotangent(gradient, logits, target)
+
+
+def _gradient_of(function: Callable[..., Tensor], logits: Tensor, target: Tensor) -> Tensor:
+    """Gradient (B, C) of a function of the logits at the target classes, by automatic differentiation."""
+    logits = logits.detach().requires_grad_()
+    return torch.autograd.grad(function(logits, dim=1).gather(1, target[:, None]).sum(), logits)[0]
 
 
 def _cosine_with_exact(computed: Tensor, logits: Tensor, target: Tensor) -> Tensor:

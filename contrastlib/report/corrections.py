@@ -250,15 +250,15 @@ def entry(number: int) -> Markdown:
 
 
 def listed() -> Markdown:
-    """All corrections as sections in a section that opens, for display in a notebook.
+    """All corrections, for display in a notebook: a list that opens each, with the target of links above it.
 
-    The targets of links to them stand before it, where they can be seen while it is closed.
+    The list itself is open, because JupyterLab cannot scroll to what is inside a closed one.
     """
     every = corrections().values()
-    targets = "".join(f'<span id="{each.anchor}"></span>' for each in every)
-    sections = "\n\n".join(_section(each, SHOWN | FOLLOWS) for each in every)
-    head = f"<details><summary>All {len(every)} entries</summary>"
-    return Markdown(f"{targets}\n\n{head}\n\n{sections}\n\n</details>\n")
+    sections = "\n\n".join(
+        f'<span id="{each.anchor}"></span>\n\n{_section(each, SHOWN | FOLLOWS)}' for each in every)
+    head = f"<details open><summary>All {len(every)} entries</summary>"
+    return Markdown(f"{head}\n\n{sections}\n\n</details>\n")
 
 
 def _section(found: Correction, names: Mapping[str, str], *more: str) -> str:

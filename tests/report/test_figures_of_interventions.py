@@ -9,7 +9,7 @@ import pytest
 from contrastlib import models
 from contrastlib.evaluation.interventions import OWN_QUESTION, QUESTIONS
 from contrastlib.report.bird_interventions import with_seeds
-from contrastlib.report.figures import interventions, one_intervention
+from contrastlib.report.figures import interventions, one_intervention, shared
 
 CONTRASTS = (*OWN_QUESTION, "among")
 
@@ -75,7 +75,7 @@ def test_what_was_not_measured_is_said():
 def test_words():
     measured = {"quick": table()}
     assert interventions.in_words(measured).splitlines()[0].startswith("- VGG (quick): the *original* map has +0.60 with")
-    assert interventions.counts(measured) == "quick: 6 (small VGG), 6 (small ViT)"
+    assert shared.counts(measured) == "quick: 6 (small VGG), 6 (small ViT)"
 
 
 def test_networks_with_their_seeds():

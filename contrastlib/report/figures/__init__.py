@@ -32,6 +32,7 @@ from contrastlib.report.figures import (
     transformers,
 )
 from contrastlib.report.figures.shared import (
+    counts,
     credits,
     finished,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "correction_results",
     "corrections",
     "cost",
+    "counts",
     "credits",
     "dominance",
     "explore",

@@ -53,15 +53,6 @@ def published_means() -> pd.DataFrame:
     return published("sign_perturbation").replace({"contrast": {"max": "maximum"}})
 
 
-def counts(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Number of images of each network, by scale, in words."""
-    parts = []
-    for scale, table in measured.items():
-        images = table.groupby("network", sort=False)["image"].nunique()
-        parts.append(f"{scale}: " + ", ".join(f"{n} ({title(name)})" for name, n in images.items()))
-    return "; ".join(parts)
-
-
 def one_image(
     networks: Mapping[str, Sequence], iterations: Sequence[int], epsilons: Sequence[float]
 ) -> Callable[..., Figure]:

@@ -198,15 +198,6 @@ def in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     return "\n".join(lines)
 
 
-def counts(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Number of pictures of each network at each scale, in words."""
-    parts = []
-    for scale, table in measured.items():
-        images = table.groupby("network", sort=False)["image"].nunique()
-        parts.append(f"{scale}: " + ", ".join(f"{n} ({title(name)})" for name, n in images.items()))
-    return "; ".join(parts)
-
-
 def provenance(tables: Mapping[str, Mapping[str, pd.DataFrame]], scale: str) -> Styler | Markdown:
     """Provenance of the tables (name -> scale -> table) of a scale."""
     found = {name: table[scale] for name, table in tables.items() if scale in table}

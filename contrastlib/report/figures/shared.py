@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from contrastlib import assets
 from contrastlib.plotting import clipped, overlay
 from contrastlib.report.figures.legible import legible
 from contrastlib.report.figures.words import readable, words
+from contrastlib.report.verdict_tables import title
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
@@ -43,6 +44,25 @@ def published(table: str) -> pd.DataFrame:
     9
     """
     return pd.read_csv(PUBLISHED / f"{table}.csv")
+
+
+def counts(measured: Mapping[str, pd.DataFrame]) -> str:
+    """Number of images of each network at each scale, in words.
+
+    Args:
+        measured: Scale -> table with network and image.
+
+    Returns:
+        The words.
+
+    >>> counts({"quick": pd.DataFrame({"network": ["birds_vgg", "birds_vgg"], "image": [0, 1]})})
+    'quick: 2 (small VGG)'
+    """
+    parts = []
+    for scale, table in measured.items():
+        images = table.groupby("network", sort=False)["image"].nunique()
+        parts.append(f"{scale}: " + ", ".join(f"{n} ({title(name)})" for name, n in images.items()))
+    return "; ".join(parts)
 
 
 def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
