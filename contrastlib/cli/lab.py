@@ -9,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+EXTENSIONS = Path(__file__).resolve().parents[1] / "report" / "lab_extensions"
+"""Extensions of JupyterLab for the working copy."""
+
 
 def add_parser(subparsers) -> None:
     """Add the command ``lab``."""
@@ -57,5 +60,6 @@ def command(folder: Path, options: Sequence[str]) -> list[str]:
     """The command that opens JupyterLab on a working copy, with further options of JupyterLab."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
     return [sys.executable, "-m", "contrastlib.report.lab_server", f"--ServerApp.root_dir={folder}", *root,
-            "--LabApp.default_url=/lab/tree/start.ipynb", "--ContentsManager.allow_hidden=False",
+            "--LabApp.default_url=/lab/tree/start.ipynb", f"--LabApp.extra_labextensions_path={EXTENSIONS}",
+            "--ContentsManager.allow_hidden=False",
             "--ContentsManager.pre_save_hook=contrastlib.report.saved_widgets.keep_stills", *options]

@@ -39,12 +39,14 @@ def test_it_reads_as_stored(lab_page, path):
 
 
 def test_links_lead_to_other_notebooks_and_to_the_data_cards(lab_page):
-    """A link to an entry opens the notebook with the list of entries; the cards are drawn, not shown as their source."""
+    """A link to an entry opens the notebook and scrolls to the entry; the cards are drawn, not shown as their source."""
     page = lab_page
     lab.opened(page, "notebooks/04_masking.ipynb")
     page.locator(f"{lab.PANEL} a", has_text=re.compile("^erratum 13$")).first.click()
     page.wait_for_function("() => window.jupyterapp.shell.currentWidget?.context?.path === 'notebooks/05_corrections.ipynb'")
-    page.wait_for_selector(f"{lab.PANEL} summary:has-text('All 44 entries')")
+    page.wait_for_function(f"() => {{ const top = document.querySelector('{lab.PANEL} [data-jupyter-id=erratum-13]')"
+                           "?.getBoundingClientRect().top; return top > 0 && top < 200; }")
+    assert page.locator(f"{lab.PANEL} summary:has-text('13. What equal masking keeps')").is_visible()
     lab.close(page)
     lab.close(page)
 
