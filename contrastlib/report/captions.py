@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import yaml
 
 from contrastlib.report.provenance import REPOSITORY
 
+WITHOUT_CODE = {"tags": ["remove-input"]}
+"""Metadata of a cell of which the book shows the outputs only."""
 FILE = REPOSITORY / "book" / "captions.yaml"
 
 
@@ -24,7 +27,10 @@ def captions(path: Path = FILE) -> dict[str, dict[str, str]]:
 
 
 def with_captions(cells: Iterable[dict], own: dict[str, str]) -> Iterator[dict]:
-    """Cells of a notebook, those with figures with a caption for MyST-NB.
+    """Cells of an executed notebook, those with figures with a caption for MyST-NB.
+
+    MyST-NB captions every output of a cell. What a cell shows beside its figures, such as who took a
+    photograph, therefore moves to a cell without code.
 
     Args:
         cells: The cells.
@@ -33,14 +39,28 @@ def with_captions(cells: Iterable[dict], own: dict[str, str]) -> Iterator[dict]:
     Yields:
         The cells.
 
-    >>> cells = [{"id": "a", "metadata": {"mystnb": {"image": {"alt": "A line."}}}}, {"id": "b"}]
-    >>> next(with_captions(cells, {"a": "Growth."}))["metadata"]["mystnb"]
-    {'image': {'alt': 'A line.'}, 'figure': {'caption': 'Growth.'}}
+    >>> figure, credit = {"data": {"image/png": ""}}, {"data": {"text/html": "By Ann."}}
+    >>> cells = [{"id": "a", "metadata": {"mystnb": {"image": {"alt": "A line."}}}, "outputs": [figure, credit]}]
+    >>> first, second = with_captions(cells, {"a": "Growth."})
+    >>> first["metadata"]["mystnb"], first["outputs"] == [figure]
+    ({'image': {'alt': 'A line.'}, 'figure': {'caption': 'Growth.'}}, True)
+    >>> second["metadata"], second["outputs"] == [credit]
+    ({'tags': ['remove-input']}, True)
     """
     for cell in cells:
         if cell.get("id") not in own:
             yield cell
             continue
-        metadata = cell["metadata"]
-        figure = {"figure": {"caption": own[cell["id"]].strip()}}
-        yield {**cell, "metadata": {**metadata, "mystnb": {**metadata.get("mystnb", {}), **figure}}}
+        parts = [(images, list(outputs)) for images, outputs in groupby(cell["outputs"], _is_image)]
+        for n, (images, outputs) in enumerate(parts):
+            part = cell if n == 0 else {**cell, "id": f"{cell['id']}-{n + 1}", "source": "", "metadata": WITHOUT_CODE}
+            metadata = part["metadata"]
+            if images:
+                figure = {"figure": {"caption": own[cell["id"]].strip()}}
+                metadata = {**metadata, "mystnb": {**metadata.get("mystnb", {}), **figure}}
+            yield {**part, "outputs": outputs, "metadata": metadata}
+
+
+def _is_image(output: dict) -> bool:
+    """Whether an output of a cell is an image."""
+    return any(form.startswith("image/") for form in output.get("data", {}))

@@ -48,11 +48,14 @@ def write_page(executed: Path, target: Path) -> None:
 def links_to_pages(text: str) -> str:
     """Replace links to notebooks and to book/ in Markdown by links to the pages made from them.
 
-    >>> links_to_pages("[one](05_corrections.ipynb#erratum-1), [how](../book/rerun.md)")
-    '[one](05_corrections.html#erratum-1), [how](../rerun.html)'
+    Those to an erratum lead to the page of corrections, which has the whole entry.
+
+    >>> links_to_pages("[one](05_corrections.ipynb#erratum-1), [two](#erratum-2), [how](../book/rerun.md)")
+    '[one](../corrections.html#erratum-1), [two](../corrections.html#erratum-2), [how](../rerun.html)'
     >>> links_to_pages("[cards](../data/README.md)")
     '[cards](../data.html)'
     """
+    text = re.sub(r"\]\((?:05_corrections\.ipynb)?(#erratum-\d+)\)", r"](../corrections.html\1)", text)
     text = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", text)
     text = text.replace("](../data/README.md", "](../book/data.md")
     return re.sub(r"\]\(\.\./book/([\w/-]+)\.md", r"](../\1.html", text)

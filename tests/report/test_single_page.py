@@ -27,7 +27,7 @@ def test_page(tmp_path):
     assert "hidden = 2" not in text
     assert "gone = 3" not in text
     assert "This notebook needs" not in text
-    assert html.count('href="05_corrections.html#erratum-1"') == 2
+    assert html.count('href="../corrections.html#erratum-1"') == 2
     assert 'href="../rerun.html"' in html
     assert "<strong>0.7</strong>" in html
     assert re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]+)"', html) == ["../../_static/offline/mathjax/tex-mml-chtml.js"]
