@@ -40,25 +40,31 @@ def with_captions(cells: Iterable[dict], own: dict[str, str]) -> Iterator[dict]:
         The cells.
 
     >>> figure, credit = {"data": {"image/png": ""}}, {"data": {"text/html": "By Ann."}}
-    >>> cells = [{"id": "a", "metadata": {"mystnb": {"image": {"alt": "A line."}}}, "outputs": [figure, credit]}]
-    >>> first, second = with_captions(cells, {"a": "Growth."})
+    >>> cell = {"id": "a", "metadata": {"mystnb": {"image": {"alt": "A line."}}}, "outputs": [figure, credit]}
+    >>> first, second = with_captions([cell], {"a": "Growth."})
     >>> first["metadata"]["mystnb"], first["outputs"] == [figure]
     ({'image': {'alt': 'A line.'}, 'figure': {'caption': 'Growth.'}}, True)
     >>> second["metadata"], second["outputs"] == [credit]
     ({'tags': ['remove-input']}, True)
     """
     for cell in cells:
-        if cell.get("id") not in own:
+        if cell.get("id") in own:
+            yield from _captioned(cell, own[cell["id"]].strip())
+        else:
             yield cell
-            continue
-        parts = [(images, list(outputs)) for images, outputs in groupby(cell["outputs"], _is_image)]
-        for n, (images, outputs) in enumerate(parts):
-            part = cell if n == 0 else {**cell, "id": f"{cell['id']}-{n + 1}", "source": "", "metadata": WITHOUT_CODE}
-            metadata = part["metadata"]
-            if images:
-                figure = {"figure": {"caption": own[cell["id"]].strip()}}
-                metadata = {**metadata, "mystnb": {**metadata.get("mystnb", {}), **figure}}
-            yield {**part, "outputs": outputs, "metadata": metadata}
+
+
+def _captioned(cell: dict, caption: str) -> Iterator[dict]:
+    """A cell in parts, by whether its outputs are images, and those with a caption. The first has the code."""
+    for n, (images, outputs) in enumerate(groupby(cell["outputs"], _is_image)):
+        part = cell if n == 0 else cell | {"id": f"{cell['id']}-{n}", "source": "", "metadata": WITHOUT_CODE}
+        metadata = part["metadata"]
+        if images:
+            figure = {"figure": {"caption": caption}}
+            metadata = metadata | {"mystnb": metadata.get("mystnb", {}) | figure}
+        yield part | {"outputs": list(outputs), "metadata": metadata}
+    if not cell["outputs"]:
+        yield cell
 
 
 def _is_image(output: dict) -> bool:
