@@ -55,7 +55,7 @@ def with_captions(cells: Iterable[dict], own: dict[str, str]) -> Iterator[dict]:
 
 
 def _captioned(cell: dict, caption: str) -> Iterator[dict]:
-    """A cell in parts, by whether its outputs are images, which get a caption. The first part has the code."""
+    """A cell in parts, by whether its outputs are images, which get it. The first part has the code."""
     for n, (images, outputs) in enumerate(groupby(cell["outputs"], _is_image)):
         part = cell if n == 0 else cell | {"id": f"{cell['id']}-{n}", "source": "", "metadata": WITHOUT_CODE}
         metadata = part["metadata"]
