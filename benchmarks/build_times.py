@@ -1,4 +1,4 @@
-"""``python -m benchmarks.build_times``: save the duration of each step of the last `make`, for page 13.
+"""``python -m benchmarks.build_times``: save time and memory of each step of the last `make`, for the pages.
 
 `make` and `.ci/run` write a line for each step to ``_build/times``. If a step ran several times, its last run
 counts.
@@ -19,35 +19,38 @@ KEPT = RESULTS / "benchmarks" / "build_times.json"
 """File of the saved durations."""
 
 
-def read(times: Path = TIMES) -> dict[str, int]:
-    r"""Read the duration of each step, in the order in which the steps first ran.
+def read(times: Path = TIMES) -> dict[str, dict[str, int]]:
+    r"""Read what each step took, in the order in which the steps first ran.
 
     Steps that took less than a second are left out.
 
     Args:
-        times: File with a line for each step.
+        times: File with a line for each step: name, seconds and, for a notebook, the largest memory in MiB.
 
     Returns:
-        Seconds of each step.
+        "seconds" and "memory" -> step -> number.
 
     Raises:
         FileNotFoundError: Nothing has been built.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile("w+") as file:
-    ...     print("pages\t30", "tests\t400", "pages\t28", sep="\n", file=file, flush=True)
+    ...     print("pages\t30", "notebook 01\t4\t512", "pages\t28", sep="\n", file=file, flush=True)
     ...     read(Path(file.name))
-    {'pages': 28, 'tests': 400}
+    {'seconds': {'pages': 28, 'notebook 01': 4}, 'memory': {'notebook 01': 512}}
     """
-    lines = (line.split("\t") for line in times.read_text().splitlines())
-    return {step: int(seconds) for step, seconds in lines if int(seconds)}
+    lines = [line.split("\t") for line in times.read_text().splitlines()]
+    return {
+        "seconds": {step: int(seconds) for step, seconds, *_ in lines if int(seconds)},
+        "memory": {step: int(memory[0]) for step, _, *memory in lines if memory},
+    }
 
 
 def main() -> None:
     """Save the durations with their provenance, and print them."""
     made = provenance(0)
     record = {key: made[key] for key in ("commit", "dirty", "python", "machine", "date")}
-    record |= {"processors": os.cpu_count(), "seconds": read()}
+    record |= {"processors": os.cpu_count()} | read()
     KEPT.write_text(json.dumps(record, indent=1) + "\n")
     print(f"{KEPT}: {', '.join(f'{step} {seconds} s' for step, seconds in record['seconds'].items())}")
 

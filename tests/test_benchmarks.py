@@ -144,8 +144,9 @@ def test_every_memory_job_runs(jobs, network, size):
 def test_times_of_steps_that_ran_twice_are_the_last_ones(tmp_path):
     from benchmarks import build_times
 
-    (tmp_path / "times").write_text("pages\t30\ntests\t400\npages\t28\n")
-    assert build_times.read(tmp_path / "times") == {"pages": 28, "tests": 400}
+    (tmp_path / "times").write_text("pages\t30\nnotebook 01\t4\t900\npages\t28\nnotebook 01\t3\t800\n")
+    read = build_times.read(tmp_path / "times")
+    assert read == {"seconds": {"pages": 28, "notebook 01": 3}, "memory": {"notebook 01": 800}}
 
 
 def test_numbers_that_moved_are_found_by_image_and_setting(tmp_path):

@@ -141,10 +141,10 @@ def _update_one(
     said = f"{source.stem}: up to date"
     if reason:
         began = time.monotonic()
-        notebooks.execute(source, output, own)
+        peak = notebooks.execute(source, output, own)
         seconds = round(time.monotonic() - began)
         if folder == notebooks.EXECUTED:
-            notebooks.keep_time(source.stem, seconds)
+            notebooks.keep_cost(source.stem, seconds, peak)
         said = f"{source.stem}: executed in {seconds} s ({reason})"
     paths = [output] if show or page else []
     if page:

@@ -1,22 +1,35 @@
 """First code of every kernel that ``contrastlib run`` starts. It imports the standard library only."""
 
 import os
+import resource
 import sys
 from collections.abc import Iterable
 
+PEAK = ".peak"
+"""Ending of the file beside the log that holds the largest memory of the kernel so far, in MiB."""
+
 
 def prepare(log: str, folders: Iterable[str]) -> None:
-    """Record the files that this process reads, and let progress bars write to the terminal.
+    """Record the files and the memory that this process uses, and let progress bars write to the terminal.
 
     Args:
-        log: Path of the log, see :func:`watch`.
+        log: Path of the log, see :func:`watch`. Beside it the memory is written after each cell.
         folders: Folders to observe, see :func:`watch`.
     """
     watch(log, folders)
     import tqdm
     import tqdm.auto
+    from IPython import get_ipython
 
+    get_ipython().events.register("post_run_cell", lambda result: _write_peak(log + PEAK))
     tqdm.auto.tqdm = tqdm.tqdm
+
+
+def _write_peak(path: str) -> None:
+    """Write the largest resident memory of this process so far, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, KiB elsewhere
+    with open(path, "w") as file:
+        file.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20))
 
 
 def watch(log: str, folders: Iterable[str]) -> None:

@@ -212,7 +212,7 @@ def kernel_environment(values: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def execute(source: Path, output: Path, values: dict, stored: bool = False) -> None:
+def execute(source: Path, output: Path, values: dict, stored: bool = False) -> int:
     """Run a notebook with papermill, normalise it, and write it if all cells succeed.
 
     The kernel has the environment of this process, see :func:`kernel_environment`.
@@ -225,6 +225,9 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
         stored: Whether the result is stored in the repository. If True, the scripts of its outputs, which can
             be megabytes, are removed. If False, a stamp for :func:`contrastlib.report.staleness.why_stale` is
             written.
+
+    Returns:
+        The largest memory of the kernel, in MiB.
 
     Raises:
         NotebookFailed: A cell raised an error, or the kernel ended.
@@ -269,7 +272,9 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> N
         _write(output, without_scripts(text) if stored else text)
         if not stored:
             staleness.write_stamp(source, output, values, log, started)
+        peak = int(Path(f"{log}{kernel_startup.PEAK}").read_text())
     failed.unlink(missing_ok=True)
+    return peak
 
 
 def _dead(source: Path) -> str:
@@ -278,15 +283,15 @@ def _dead(source: Path) -> str:
             f"run it alone with `python -m contrastlib run {source.stem}`")
 
 
-def keep_time(name: str, seconds: int) -> None:
-    """Add a line to ``_build/times``: how long the notebook took.
+def keep_cost(name: str, seconds: int, peak: int) -> None:
+    """Add a line to ``_build/times``: how long the notebook took, and its largest memory in MiB.
 
-    ``python -m benchmarks.build_times`` keeps these times.
+    ``python -m benchmarks.build_times`` keeps both.
     """
     times = REPOSITORY / "_build" / "times"
     times.parent.mkdir(exist_ok=True)
     with times.open("a", encoding="utf-8") as lines:
-        lines.write(f"notebook {name}\t{seconds}\n")
+        lines.write(f"notebook {name}\t{seconds}\t{peak}\n")
 
 
 def normalise(text: str) -> str:

@@ -27,7 +27,7 @@ NOTEBOOK = """{title}
 {command}
 ```
 
-{example}What can be changed: {names}. Other scales: [](../rerun.md).{time}
+{example}What can be changed: {names}. Other scales: [](../rerun.md).{cost}
 """
 EXAMPLE = """With another value of a parameter:
 
@@ -124,23 +124,26 @@ def section(name: str, notebook: dict) -> str:
         command=command(name, given),
         example=EXAMPLE.format(command=command(name, given | other)) if other else "",
         names=", ".join(f"`{key}`" for key in own),
-        time=time_taken(name),
+        cost=cost(name),
     )
 
 
-def time_taken(name: str) -> str:
-    """A sentence on how long a notebook took at the scale quick, if that was measured.
+def cost(name: str) -> str:
+    """A sentence on the time and the memory that a notebook took at the scale quick, if they were measured.
 
-    >>> time_taken("03_maps")
-    ' At the scale *quick* it took ... seconds on 2 processors.'
-    >>> time_taken("99_none")
+    >>> cost("03_maps")
+    ' At the scale *quick* it took ... seconds... on 2 processors.'
+    >>> cost("99_none")
     ''
     """
     record = json.loads(TIMES.read_text(encoding="utf-8"))
-    seconds = record["seconds"].get(f"notebook {name}")
-    if seconds is None:
+    step = f"notebook {name}"
+    if step not in record["seconds"]:
         return ""
-    return f" At the scale *quick* it took {seconds} seconds on {record['processors']} processors."
+    took = f"{record['seconds'][step]} seconds"
+    if step in record.get("memory", {}):
+        took += f" and {record['memory'][step] / 1024:.1f} GiB of memory"
+    return f" At the scale *quick* it took {took} on {record['processors']} processors."
 
 
 def command(name: str, values: dict) -> str:
