@@ -1,0 +1,72 @@
+"""What is written for readers is in short sentences and standard terms: pages, notebooks, captions, claims."""
+
+import re
+
+import pytest
+import yaml
+
+from contrastlib.report import notebooks
+from contrastlib.report.captions import captions
+from contrastlib.report.claims import claims
+
+BOOK = notebooks.REPOSITORY / "book"
+# code, formulas of their own lines, headings, tables, directives, front matter
+NO_PROSE = re.compile(r"(?sm)```.*?```|\$\$.*?\$\$|\\begin\{.*?\\end\{[a-z*]+\}|<[^>]*>|^\|.*?$|^#+ .*?$|^:::.*?$|\A---.*?^---$")
+# words that stood here once for what the field has terms for, and what the papers' authors could call unfair
+BANNED = re.compile(
+    r"\b(way back|what enters|judge is the accused|wrong on both counts|refuted as stated|"
+    r"pictures? to be moved|places? of a map|behind the softmax|(lies|stands|comes|kept) behind)\b", re.IGNORECASE)
+LONGEST, MEAN, LONGEST_CAPTION = 45, 16, 30
+
+
+def pages():
+    found = {path.name: path.read_text(encoding="utf-8") for path in BOOK.glob("*.md")}
+    for path in notebooks.find([]):
+        cells = [cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown"]
+        found[path.name] = "\n\n".join(cells)
+    return found
+
+
+PAGES = pages()
+
+
+def sentences(text):
+    """Sentences of the prose in Markdown, in which a formula or a piece of code is one word."""
+    text = re.sub(r"`[^`]*`|\$[^$]*\$", "x", NO_PROSE.sub("\n\n", text))
+    text = re.sub(r"\{[\w:-]+\}", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text))
+    for block in re.split(r"(?m)\n\s*\n|^\s*(?:[-*]|\d+\.) ", text):
+        for sentence in re.split(r"(?<=[.!?:;])[\"”*)]*\s+", block.strip()):
+            if sentence:
+                yield " ".join(sentence.split())
+
+
+def count(sentence):
+    return len(re.findall(r"[A-Za-z][\w’'-]*", sentence))
+
+
+def test_sentences():
+    text = "# Title\n\nA map of $x$ is *red*. It says `why`: see [this page](a.md).\n\n- one item\n- another"
+    assert list(sentences(text)) == ["A map of x is *red*.", "It says x:", "see this page.", "one item", "another"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_sentences_are_short(name):
+    lengths = {sentence: count(sentence) for sentence in sentences(PAGES[name])}
+    assert not {sentence: length for sentence, length in lengths.items() if length > LONGEST}
+    prose = [length for length in lengths.values() if length > 2]
+    assert sum(prose) / max(len(prose), 1) <= MEAN
+
+
+def test_captions_have_short_sentences():
+    said = [caption for own in captions().values() for caption in own.values()]
+    assert not [each for caption in said for each in sentences(caption) if count(each) > LONGEST_CAPTION]
+
+
+def test_claims_are_short():
+    assert not [claim.text for claim in claims().values() if any(count(each) > LONGEST for each in sentences(claim.text))]
+
+
+@pytest.mark.parametrize("name", [*PAGES, *sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.yaml"))])
+def test_no_dialect(name):
+    text = PAGES.get(name) or yaml.safe_dump(yaml.safe_load((BOOK / name).read_text(encoding="utf-8")), width=10**6, allow_unicode=True)
+    assert not [found.group() for found in BANNED.finditer(text)]
