@@ -23,9 +23,10 @@ PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/resu
 
 .DEFAULT_GOAL := help
 .PHONY: help install book run test test-fast test-data test-lab fuzz lab real paper bench screenshots clean
+.PHONY: metadata crate pdf zip paper.pdf release lock audit
 
 help:            ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(VENV)/.peers $(VENDOR)/.complete  ## the virtual environment and the JavaScript, without running anything
 
@@ -70,6 +71,9 @@ bench: $(VENV)/.peers  ## speed and memory beside those of peers
 
 screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in _build/screenshots
 	$(PYTHON) tests/browser/screenshots.py
+
+metadata: $(VENV)/.installed  ## write version and date of CHANGELOG.md into CITATION.cff and what is made of it
+	@$(PYTHON) -m contrastlib release metadata
 
 clean:           ## remove what was built; keep the environment, the data and cached results
 	rm -rf _build book/executed book/vendor .pytest_cache .hypothesis

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.release.metadata import full_name
 
 ENTRY = """@misc{{{key},
   title   = {{{title}}},
-  author  = {{{{{authors}}}}},
+  author  = {{{authors}}},
   year    = {{{year}}},
   note    = {{Version {version}{page}}}{url}
 }}"""
@@ -53,12 +55,21 @@ def entry(page: str = "", title: str = "", year: str = "", url: str = "") -> str
     return ENTRY.format(
         key="-".join(["contrastlib", *([page.rpartition("/")[2]] if page else [])]),
         title=f"{title}. In: {record['title']}" if page else record["title"],
-        authors=" and ".join(each.get("name") or each["family-names"] for each in record["authors"]),
+        authors=" and ".join(map(_author, record["authors"])),
         year=year,
         version=record["version"],
         page=f", page {page}.html" if page else "",
         url=f",\n  url     = {{{where}}}" if url else "",
     )
+
+
+def _author(author: Mapping) -> str:
+    """An author in BibTeX, where braces keep the name of a group whole.
+
+    >>> _author({"name": "The authors"}), _author({"given-names": "Ann", "family-names": "Lee"})
+    ('{The authors}', 'Lee, Ann')
+    """
+    return full_name(author) if "family-names" in author else f"{{{author['name']}}}"
 
 
 def cite_this_page(page: str, source: str, year: str, url: str) -> str:

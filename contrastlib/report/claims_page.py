@@ -1,4 +1,4 @@
-"""Claims in the book: tables of the claims page, verdicts in sentences, and ``claims.json``.
+"""Claims in the book: tables of the claims page, and verdicts in sentences.
 
 Notebooks judge their claims when they run (:mod:`contrastlib.report.verdict_tables`), and their outputs
 contain the findings. The book reads the findings from these outputs, so that a page and the notebook it links
@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Finding, claims
@@ -175,15 +174,6 @@ class VerdictRole(SphinxRole):
         name, scale = self.text.split()
         found = finding(executed_claims(Path(self.env.srcdir) / EXECUTED)[name], scale)
         return [nodes.inline("", shown(found), classes=["verdict"])], []
-
-
-def write_claims(app: Sphinx, error: Exception | None) -> None:
-    """Write ``claims.json`` to the folder of the pages of the book."""
-    of_the_book = (Path(app.srcdir) / "book" / "claims").exists()
-    if error is None and app.builder.format == "html" and of_the_book:
-        records = list(executed_claims(Path(app.srcdir) / EXECUTED).values())
-        text = json.dumps(records, indent=1, ensure_ascii=False)
-        (Path(app.outdir) / "claims.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _stated(record: Mapping) -> str:

@@ -16,7 +16,7 @@ from sphinx.config import Config
 
 from contrastlib.report.captions import captions, with_captions
 from contrastlib.report.citation import Citation, cite_this_page
-from contrastlib.report.claims_page import ClaimsDirective, VerdictRole, write_claims
+from contrastlib.report.claims_page import ClaimsDirective, VerdictRole
 from contrastlib.report.contrast_table import ContrastTable
 from contrastlib.report.corrections_page import CorrectionsDirective, LetterDirective, write_corrections
 from contrastlib.report.decision_table import DecisionTable
@@ -41,6 +41,7 @@ from contrastlib.report.page_parts import (
     verdicts_on_top,
 )
 from contrastlib.report.page_values import ValueRole
+from contrastlib.report.release.claim_records import write_claims
 from contrastlib.report.verdict_box import VerdictBox
 
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")

@@ -1,0 +1,76 @@
+"""Claims as they are released in ``claims.json``: each with its verdict at the scale nearest to the papers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from contrastlib import assets
+from contrastlib.report.claims_page import EXECUTED, executed_claims, finding
+from contrastlib.report.verdict_box import POPULATIONS
+from contrastlib.report.verdict_tables import SIGNS
+
+
+def write_claims(app: Sphinx, error: Exception | None) -> None:
+    """Write ``claims.json`` to the folder of the pages of the book. Called by Sphinx at the end."""
+    of_the_book = (Path(app.srcdir) / "book" / "claims").exists()
+    if error is None and app.builder.format == "html" and of_the_book:
+        records = [released(record) for record in executed_claims(Path(app.srcdir) / EXECUTED).values()]
+        text = json.dumps(records, indent=1, ensure_ascii=False)
+        (Path(app.outdir) / "claims.json").write_text(text + "\n", encoding="utf-8")
+
+
+def released(record: Mapping) -> dict:
+    """Return the record of a claim with five more fields.
+
+    - ``scale``: the scale nearest to the papers at which there is a verdict, or None
+    - ``verdict``: the word of the verdict at this scale, or None
+    - ``effect``: the mean of the cell in the middle, or None
+    - ``interval``: the 95 % interval of that cell, lower end first, or None if it has none
+    - ``toy``: whether all verdicts rest on networks that were trained on drawn birds
+
+    Args:
+        record: As from :func:`contrastlib.report.claims_page.executed_claims`.
+
+    >>> found = {"word": "supported", "middle": [0.3, 0.1, 0.4], "effects": {"birds_vgg": 0.3}, "variants": {}}
+    >>> record = released({"id": "a", "findings": {"quick": found, "real": {"word": "a theorem"}}})
+    >>> record["scale"], record["verdict"], record["effect"], record["interval"], record["toy"]
+    ('quick', 'supported', 0.3, [0.1, 0.4], True)
+    """
+    judged = judged_scales(record)
+    scale = judged[0] if judged else None
+    found = finding(record, scale) if scale else None
+    middle = list(found.middle) if found else []
+    return {
+        **record,
+        "scale": scale,
+        "verdict": found.word if found else None,
+        "effect": middle[0] if middle else None,
+        "interval": middle[1:] or None,
+        "toy": bool(judged) and all(map(is_drawn, networks(record))),
+    }
+
+
+def judged_scales(record: Mapping) -> list[str]:
+    """Scales at which there is a verdict on a claim, the one nearest to the papers first."""
+    words = {scale: kept["word"] for scale, kept in record["findings"].items()}
+    return [scale for scale in POPULATIONS if words.get(scale) in SIGNS]
+
+
+def networks(record: Mapping, scale: str = "") -> list[str]:
+    """Names of the networks on which a claim is judged, at one scale or at all of them."""
+    scales = [scale] if scale else judged_scales(record)
+    return list(dict.fromkeys(name for each in scales for name in record["findings"][each]["effects"]))
+
+
+def is_drawn(network: str) -> bool:
+    """Whether a network was trained on images that are drawn.
+
+    >>> is_drawn("birds_vgg"), is_drawn("efficientnet_lite0"), is_drawn("linear classifier")
+    (True, False, False)
+    """
+    known = assets.network(network)
+    return bool(known and known.training and assets.datasets()[known.training.images].drawn)
