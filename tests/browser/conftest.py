@@ -8,11 +8,12 @@ import subprocess
 import threading
 
 import pytest
-from built import ARGUMENTS, CHROMIUM, HTML
+from built import HTML
 from lab_server import served
 
 from contrastlib.cli.lab import command
 from contrastlib.report import kernel_provisioner, lab, notebooks
+from contrastlib.report.release.chromium import CHROMIUM, chromium
 
 
 def _cannot(why):
@@ -40,12 +41,8 @@ def site():
 def browser():
     if CHROMIUM is None:
         _cannot("no Chromium on this machine: install Debian's package chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

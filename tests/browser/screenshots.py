@@ -1,8 +1,9 @@
 """Pictures of every page of the built book, wide, narrow and dark, in _build/screenshots: to be looked at."""
 
-from built import ARGUMENTS, CHROMIUM, HTML, ROOT, pages
-from playwright.sync_api import sync_playwright
+from built import HTML, ROOT, pages
 from tqdm import tqdm
+
+from contrastlib.report.release.chromium import chromium
 
 VIEWS = {"desktop": (1280, "light"), "phone": (390, "light"), "dark": (1280, "dark")}
 
@@ -10,8 +11,7 @@ VIEWS = {"desktop": (1280, "light"), "phone": (390, "light"), "dark": (1280, "da
 def main() -> None:
     folder = ROOT / "_build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as browser:
         for address in tqdm(pages(), unit="page"):
             for name, (width, scheme) in VIEWS.items():
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -25,7 +25,6 @@ def main() -> None:
         page.goto((HTML / "book/index.html").as_uri(), wait_until="load")
         page.evaluate("() => window.MathJax?.startup?.promise")
         page.screenshot(path=folder / "first-page.png")
-        browser.close()
     print(folder)
 
 

@@ -1,4 +1,4 @@
-"""Claims as they are released in ``claims.json``: each with its verdict at the scale nearest to the papers."""
+"""Claims as released in ``claims.json``: each with its verdict at the scale nearest to the papers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def released(record: Mapping) -> dict:
     Args:
         record: As from :func:`contrastlib.report.claims_page.executed_claims`.
 
-    >>> found = {"word": "supported", "middle": [0.3, 0.1, 0.4], "effects": {"birds_vgg": 0.3}, "variants": {}}
-    >>> record = released({"id": "a", "findings": {"quick": found, "real": {"word": "a theorem"}}})
+    >>> found = {"word": "supported", "middle": [0.3, 0.1, 0.4], "effects": {"birds_vgg": 0.3}}
+    >>> findings = {"quick": {**found, "variants": {}}, "real": {"word": "a theorem"}}
+    >>> record = released({"id": "a", "findings": findings})
     >>> record["scale"], record["verdict"], record["effect"], record["interval"], record["toy"]
     ('quick', 'supported', 0.3, [0.1, 0.4], True)
     """

@@ -1,0 +1,184 @@
+"""Skeleton of a manuscript in the form of a submission to TMLR or MLRC, in LaTeX.
+
+Claims, verdicts, effects, networks, data sets, times and figures come from the records. What only a person can
+write is marked, and so is the document as a whole. The style file of TMLR is used if it lies beside the
+document, otherwise the document is set as a plain article.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from contrastlib import assets
+from contrastlib.assets.writing import write
+from contrastlib.report.captions import captions
+from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
+from contrastlib.report.release.latex import escaped, latex
+from contrastlib.report.release.metadata import titles
+from contrastlib.report.verdict_tables import PAPERS, SIGNS
+
+TEMPLATE = REPOSITORY / "book" / "manuscript.tex"
+ENDINGS = {"image/png": "png", "image/jpeg": "jpg"}
+IMAGES_OF = {"paper": "the papers' own", "real": "photographs", "quick": "small scale", None: "--"}
+"""Scale of a verdict -> images on which it rests."""
+
+
+def write_manuscript(
+    folder: Path, records: Sequence[Mapping], executed: Path, tables: Sequence[KeptTable]
+) -> Path:
+    """Write the document, its figures and its bibliography.
+
+    Args:
+        folder: Folder of the document.
+        records: Content of ``claims.json``, see :mod:`contrastlib.report.release.claim_records`.
+        executed: Folder of the executed notebooks.
+        tables: Tables of the scale ``real``.
+
+    Returns:
+        Path of the document, ``paper.tex``.
+    """
+    figures = {name: first_figure(executed / f"{name}.ipynb", folder) for name in titles()}
+    write(folder / "references.bib", (REPOSITORY / "book" / "references.bib").read_bytes())
+    write(folder / "paper.tex", manuscript(records, figures, tables).encode())
+    return folder / "paper.tex"
+
+
+def manuscript(
+    records: Sequence[Mapping], figures: Mapping[str, tuple[str, str] | None], tables: Sequence[KeptTable]
+) -> str:
+    """The document.
+
+    Args:
+        records: As for :func:`write_manuscript`.
+        figures: Notebook -> name of a file and caption of a figure, or None.
+        tables: As for :func:`write_manuscript`.
+    """
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    main = [record for record in records if record["main"]]
+    stated = [record for record in main if record["paper"] != "ours"]
+    parts = {
+        "title": escaped(citation["title"]),
+        "version": escaped(citation["version"]),
+        "counts": latex(counts(records)),
+        "scope": items(f"{latex(each['text'])} {_source(each)}" for each in stated),
+        "networks": _assets_table(tables, "networks"),
+        "datasets": _assets_table(tables, "data sets"),
+        "computing": computing(tables),
+        "results": "\n".join(
+            _section(title, [each for each in main if each["page"] == name], figures.get(name))
+            for name, title in titles().items()
+        ),
+    }
+    return re.sub(r"<<(\w+)>>", lambda name: parts[name[1]], TEMPLATE.read_text(encoding="utf-8"))
+
+
+def counts(records: Iterable[Mapping]) -> str:
+    """Number of claims by verdict, in a sentence.
+
+    >>> verdicts = ("supported", "supported", "refuted", None)
+    >>> counts([{"verdict": each} for each in verdicts])
+    'Of 4 claims, 2 are supported, 1 refuted, 1 not tested.'
+    """
+    words = Counter(record["verdict"] or "not tested" for record in records)
+    found = [f"{words[word]} {word}" for word in (*SIGNS, "not tested") if words[word]]
+    return f"Of {words.total()} claims, {', '.join(found)}.".replace(" supported", " are supported", 1)
+
+
+def items(lines: Iterable[str]) -> str:
+    r"""A list in LaTeX.
+
+    >>> print(items(["one"]))
+    \begin{itemize}
+    \item one
+    \end{itemize}
+    """
+    return "\n".join([r"\begin{itemize}", *(rf"\item {line}" for line in lines), r"\end{itemize}"])
+
+
+def computing(tables: Iterable[KeptTable]) -> str:
+    """Computing time of the tables and the machines, in a sentence."""
+    tables = list(tables)
+    hours = sum(table.provenance["seconds"] for table in tables) / 3600
+    machines = sorted({str(table.provenance["machine"]) for table in tables})
+    devices = sorted({str(table.provenance["device"]) for table in tables})
+    return escaped(
+        f"The {len(tables)} tables at the scale of photographs took {hours:.1f} hours of computing "
+        f"({', '.join(devices)}; {', '.join(machines)})."
+    )
+
+
+def images(record: Mapping) -> str:
+    """What the networks of a claim are for.
+
+    >>> images({"scale": "real", "toy": True}), images({"scale": None, "toy": False})
+    ('drawn birds (toy)', '--')
+    """
+    return "drawn birds (toy)" if record["toy"] else IMAGES_OF[record["scale"]]
+
+
+def first_figure(notebook: Path, folder: Path) -> tuple[str, str] | None:
+    """Write the first figure of an executed notebook that has a caption.
+
+    Args:
+        notebook: Path of the notebook.
+        folder: Folder of the figure.
+
+    Returns:
+        Name of the file, and caption. None if there is no such figure.
+    """
+    own = captions().get(notebook.stem, {})
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []) if cell.get("id") in own else []:
+            for kind, ending in ENDINGS.items():
+                if kind in output.get("data", {}):
+                    name = f"{notebook.stem}.{ending}"
+                    write(folder / name, base64.b64decode("".join(output["data"][kind])))
+                    return name, own[cell["id"]].strip()
+    return None
+
+
+def _source(record: Mapping) -> str:
+    r"""Where a claim is made, such as "\citep[§5.2]{wang2022}". Nothing for claims of this report."""
+    section = f"[{escaped(record['section'])}]" if record["section"] else ""
+    return rf"\citep{section}{{{record['paper']}}}" if record["paper"] != "ours" else ""
+
+
+def _section(title: str, records: Sequence[Mapping], figure: tuple[str, str] | None) -> str:
+    """A section of results: its main claims with their verdicts, and a figure."""
+    rows = [
+        " & ".join([
+            f"{latex(each['text'])} {_source(each)}",
+            images(each),
+            (each["verdict"] or "not tested") + r"$^\dagger$" * (each["set_before"] is not True),
+            _effect(each),
+        ]) + r" \\"
+        for each in records
+    ]
+    table = [r"\begin{claims}", *rows, r"\end{claims}"] if rows else []
+    picture = [rf"\result{{{figure[0]}}}{{{latex(figure[1])}}}"] if figure else []
+    return "\n".join([rf"\subsection{{{latex(title)}}}", *table, *picture, r"\towrite{what follows from it}", ""])
+
+
+def _effect(record: Mapping) -> str:
+    """Effect of the cell in the middle with its interval."""
+    if record["effect"] is None:
+        return "--"
+    form = record["format"]
+    interval = record["interval"]
+    ends = f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""
+    return escaped(f"{record['effect']:{form}}{ends}")
+
+
+def _assets_table(tables: Iterable[KeptTable], kind: str) -> str:
+    """Rows of the networks or of the data sets that the tables were computed from, with their licences."""
+    known = {name: asset(name) for name in inputs(tables)}
+    wanted = [each for each in known.values() if each and isinstance(each, assets.Network) == (kind == "networks")]
+    return "\n".join(rf"{escaped(each.title)} & {escaped(each.licence)} \\" for each in wanted)
