@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml"}  # where it has another name than its module
-EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel")
+EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel", "playwright", "pypdf", "rocrate")
 WITHOUT = f"""
 import sys
 
@@ -59,7 +59,7 @@ def test_all_that_is_imported_is_named():
     needed = {DISTRIBUTIONS.get(name, name) for name in modules}
     report = names(PROJECT["optional-dependencies"]["report"])
     assert needed <= names(PROJECT["dependencies"]) | report
-    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab"}
+    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate"}
 
 
 def alone(code, folder):

@@ -29,7 +29,8 @@ PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 PARQUET = "application/vnd.apache.parquet"
 RESULTS = "results"
 """Folder of the tables in the crate."""
-Entities = Mapping[str, "ContextEntity"]
+REVIEWED = ("scale", "effect", "interval", "toy", "criterion")
+"""Fields of a claim that its review has."""
 
 
 def write_crate(folder: Path, claims: Path, tables: Sequence[KeptTable]) -> None:
@@ -100,13 +101,9 @@ def _describe(crate: ROCrate, date: str) -> None:
 def _author(crate: ROCrate, number: int, author: Mapping) -> ContextEntity:
     record = schema_author(author)
     if "affiliation" in record:
-        organisation = _entity(crate, f"#affiliation-{number}", "Organization", **_named(record["affiliation"]))
-        record["affiliation"] = organisation
+        name = record["affiliation"]["name"]
+        record["affiliation"] = _entity(crate, f"#affiliation-{number}", "Organization", name=name)
     return _entity(crate, record.pop("@id", f"#author-{number}"), record.pop("@type"), **record)
-
-
-def _named(record: Mapping) -> dict:
-    return {"name": record["name"]}
 
 
 def _input(crate: ROCrate, name: str, checksum: str) -> ContextEntity:
@@ -121,12 +118,10 @@ def _input(crate: ROCrate, name: str, checksum: str) -> ContextEntity:
     )
 
 
-def _result(crate: ROCrate, table: KeptTable, given: Entities) -> ContextEntity:
+def _result(crate: ROCrate, table: KeptTable, given: Mapping[str, ContextEntity]) -> ContextEntity:
     """A table, and the action that made it."""
-    file = crate.add_file(
-        table.path, f"{RESULTS}/{table.path.name}",
-        properties={"name": f"{table.study}, {table.network}", "encodingFormat": PARQUET, **_about(table.path)},
-    )
+    about = {"name": f"{table.study}, {table.network}", "encodingFormat": PARQUET, **_about(table.path)}
+    file = crate.add_file(table.path, f"{RESULTS}/{table.path.name}", properties=about)
     start, end = _times(table)
     parameters = _entity(
         crate, f"#parameters-{table.path.stem}", "PropertyValue", name="parameters", value=settings(table)
@@ -159,37 +154,37 @@ def settings(table: KeptTable) -> str:
 
 
 def _software(crate: ROCrate, commit: str) -> ContextEntity:
-    return crate.get(f"#contrastlib-{commit[:10]}") or _entity(
-        crate, f"#contrastlib-{commit[:10]}", "SoftwareApplication", name="contrastlib", version=commit
-    )
+    identifier = f"#contrastlib-{commit[:10]}"
+    return _entity(crate, identifier, "SoftwareApplication", name="contrastlib", version=commit)
 
 
 def _claim(crate: ROCrate, record: Mapping, based_on: Iterable[ContextEntity]) -> None:
     """A claim and its verdict. A claim without a verdict has no review."""
     found = {"text": record["text"], "name": record["id"], "about": record["population"]}
-    if record["paper"] in papers():
-        address = papers()[record["paper"]]
-        found["appearance"] = crate.get(address) or _entity(crate, address, "ScholarlyArticle", name=record["paper"])
+    paper = papers().get(record["paper"])
+    if paper:
+        found["appearance"] = _entity(crate, paper, "ScholarlyArticle", name=record["paper"])
     claim = _entity(crate, f"#claim-{record['id']}", "Claim", **found)
     if record["verdict"] is None:
         return
-    rating = f"#{record['verdict'].replace(' ', '-')}"
+    word = record["verdict"]
     review = _entity(
         crate, f"#verdict-{record['id']}", "ClaimReview",
         claimReviewed=record["text"],
-        reviewBody=json.dumps({key: record[key] for key in ("scale", "effect", "interval", "toy", "criterion")}),
+        itemReviewed=claim,
+        reviewRating=_entity(crate, f"#{word.replace(' ', '-')}", "Rating", alternateName=word),
+        reviewBody=json.dumps({key: record[key] for key in REVIEWED}),
+        isBasedOn=list(based_on),
     )
-    review["itemReviewed"] = claim
-    review["reviewRating"] = crate.get(rating) or _entity(
-        crate, rating, "Rating", alternateName=record["verdict"]
-    )
-    review["isBasedOn"] = list(based_on)
     crate.root_dataset.append_to("mentions", review)
 
 
 def _entity(crate: ROCrate, identifier: str, kind: str, **properties: object) -> ContextEntity:
+    """The entity with an identifier, which is added with its properties if there is none."""
     from rocrate.model.contextentity import ContextEntity
 
+    if entity := crate.get(identifier):
+        return entity
     entity = crate.add(ContextEntity(crate, identifier, {"@type": kind}))
     for key, value in properties.items():
         entity[key] = value

@@ -9,9 +9,10 @@ from pathlib import Path
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
-    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "×": r"$\times$", "ε": r"$\epsilon$", "−": "$-$", "±": r"$\pm$", "≤": r"$\le$",
-    "≥": r"$\ge$", "·": r"$\cdot$", "“": "``", "”": "''", "…": r"\ldots{}", "–": "--", "—": "---", "\u00a0": "~", "\u202f": r"\,",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "×": r"$\times$", "ε": r"$\epsilon$", "−": "$-$", "±": r"$\pm$", "≤": r"$\le$",
+    "≥": r"$\ge$", "·": r"$\cdot$", "“": "``", "”": "''", "…": r"\ldots{}", "–": "--", "—": "---",
+    "\u00a0": "~", "\u202f": r"\,",
 }  # fmt: skip
 """Characters that LaTeX reads otherwise, or not at all."""
 TOKEN = re.compile(

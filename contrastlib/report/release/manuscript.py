@@ -1,8 +1,8 @@
 """Skeleton of a manuscript in the form of a submission to TMLR or MLRC, in LaTeX.
 
-Claims, verdicts, effects, networks, data sets, times and figures come from the records. What only a person can
-write is marked, and so is the document as a whole. The style file of TMLR is used if it lies beside the
-document, otherwise the document is set as a plain article.
+Claims, verdicts, effects, networks, data sets, times and figures come from the records. What only a person
+can write is marked, and the document says that it is a skeleton. The style file of TMLR is used if it lies
+beside the document, otherwise the document is set as a plain article.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
 from contrastlib.report.release.latex import escaped, latex
 from contrastlib.report.release.metadata import titles
-from contrastlib.report.verdict_tables import PAPERS, SIGNS
+from contrastlib.report.verdict_tables import SIGNS
 
 TEMPLATE = REPOSITORY / "book" / "manuscript.tex"
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg"}
@@ -69,8 +69,8 @@ def manuscript(
         "version": escaped(citation["version"]),
         "counts": latex(counts(records)),
         "scope": items(f"{latex(each['text'])} {_source(each)}" for each in stated),
-        "networks": _assets_table(tables, "networks"),
-        "datasets": _assets_table(tables, "data sets"),
+        "networks": _licences(tables, assets.Network),
+        "datasets": _licences(tables, assets.DataSet),
         "computing": computing(tables),
         "results": "\n".join(
             _section(title, [each for each in main if each["page"] == name], figures.get(name))
@@ -164,7 +164,8 @@ def _section(title: str, records: Sequence[Mapping], figure: tuple[str, str] | N
     ]
     table = [r"\begin{claims}", *rows, r"\end{claims}"] if rows else []
     picture = [rf"\result{{{figure[0]}}}{{{latex(figure[1])}}}"] if figure else []
-    return "\n".join([rf"\subsection{{{latex(title)}}}", *table, *picture, r"\towrite{what follows from it}", ""])
+    head, end = rf"\subsection{{{latex(title)}}}", r"\towrite{what follows from it}"
+    return "\n".join([head, *table, *picture, end, ""])
 
 
 def _effect(record: Mapping) -> str:
@@ -177,8 +178,8 @@ def _effect(record: Mapping) -> str:
     return escaped(f"{record['effect']:{form}}{ends}")
 
 
-def _assets_table(tables: Iterable[KeptTable], kind: str) -> str:
+def _licences(tables: Iterable[KeptTable], kind: type) -> str:
     """Rows of the networks or of the data sets that the tables were computed from, with their licences."""
-    known = {name: asset(name) for name in inputs(tables)}
-    wanted = [each for each in known.values() if each and isinstance(each, assets.Network) == (kind == "networks")]
-    return "\n".join(rf"{escaped(each.title)} & {escaped(each.licence)} \\" for each in wanted)
+    rows = [rf"{escaped(each.title)} & {escaped(each.licence)} \\"
+            for each in map(asset, inputs(tables)) if isinstance(each, kind)]
+    return "\n".join(rows)

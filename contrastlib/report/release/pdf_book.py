@@ -35,7 +35,8 @@ def bind(printed: Mapping[str, Path], chapters: Sequence[Chapter], path: Path, *
         if chapter.part:
             above = [writer.add_outline_item(chapter.part, number, bold=True)]
         above.append(writer.add_outline_item(_title(reader), number, above[-1] if above else None))
-    _relink(writer, lambda name: _inside(writer, first[name]) if name in first else None)
+    pages = {f"{name}.html": number for name, number in first.items()}
+    _relink(writer, lambda place: _inside(writer, pages[place]) if place in pages else None)
     _write(writer, path, metadata)
 
 
@@ -50,7 +51,7 @@ def loosen(path: Path, address: str = "", **metadata: str) -> None:
     from pypdf import PdfWriter
 
     writer = PdfWriter(clone_from=path)
-    _relink(writer, lambda name: _outside(f"{address.rstrip('/')}/{name}.html") if address else None)
+    _relink(writer, lambda place: _outside(f"{address.rstrip('/')}/{place}") if address else None)
     _write(writer, path, metadata)
 
 
@@ -60,7 +61,7 @@ def _title(reader: PdfReader) -> str:
 
 
 def _relink(writer: PdfWriter, target: Callable[[str], Mapping[str, PdfObject] | None]) -> None:
-    """Replace the marked links. ``target`` returns the entries of the link to a page, None to remove it."""
+    """Replace the marked links. ``target`` returns the entries of the link to a file, None to remove it."""
     from pypdf.generic import ArrayObject, NameObject
 
     for page in writer.pages:
@@ -69,7 +70,7 @@ def _relink(writer: PdfWriter, target: Callable[[str], Mapping[str, PdfObject] |
             link = reference.get_object()
             address = str(link.get("/A", {}).get("/URI", ""))
             if address.startswith(MARKER):
-                entries = target(address.removeprefix(MARKER).partition("#")[0].removesuffix(".html"))
+                entries = target(address.removeprefix(MARKER).partition("#")[0])
                 if entries is None:
                     continue
                 del link["/A"]

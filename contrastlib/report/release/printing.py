@@ -32,13 +32,15 @@ PREPARE = """async ([root, marker]) => {
   await Promise.all([...document.images].map(each => each.decode().catch(() => {})));
   const here = location.href.split("#")[0];
   for (const link of document.querySelectorAll("a[href]")) {
-    const other = link.href.startsWith(root) && link.href.split("#")[0] !== here;
-    if (other) link.href = marker + link.href.slice(root.length);
+    const [page, place] = link.href.split("#");
+    if (page !== here) link.href = link.href.replace(root, marker);
+    else if (!document.getElementById(decodeURIComponent(place ?? ""))) link.removeAttribute("href");
   }
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   dispatchEvent(new Event("beforeprint"));
 }"""
-"""Opens what is folded, waits for formulas and images, and marks links to other pages with ``MARKER``."""
+"""Opens what is folded, waits for formulas and images, and marks links to other pages with ``MARKER``. Links to
+a place that is not there would have the address of the file."""
 
 
 @dataclass(frozen=True)
