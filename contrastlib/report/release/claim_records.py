@@ -9,9 +9,8 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 from contrastlib import assets
-from contrastlib.report.claims_page import EXECUTED, executed_claims, finding
+from contrastlib.report.claims_page import EXECUTED, executed_claims
 from contrastlib.report.verdict_box import POPULATIONS
-from contrastlib.report.verdict_tables import SIGNS
 
 
 def write_claims(app: Sphinx, error: Exception | None) -> None:
@@ -41,24 +40,22 @@ def released(record: Mapping) -> dict:
     >>> record["scale"], record["verdict"], record["effect"], record["interval"], record["toy"]
     ('quick', 'supported', 0.3, [0.1, 0.4], True)
     """
-    judged = judged_scales(record)
-    scale = judged[0] if judged else None
-    found = finding(record, scale) if scale else None
-    middle = list(found.middle) if found else []
+    scale = next(iter(judged_scales(record)), None)
+    found = record["findings"].get(scale, {})
+    effect, *interval = found.get("middle") or [None]
     return {
         **record,
         "scale": scale,
-        "verdict": found.word if found else None,
-        "effect": middle[0] if middle else None,
-        "interval": middle[1:] or None,
-        "toy": bool(judged) and all(map(is_drawn, networks(record))),
+        "verdict": found.get("word"),
+        "effect": effect,
+        "interval": interval or None,
+        "toy": scale is not None and all(map(is_drawn, networks(record))),
     }
 
 
 def judged_scales(record: Mapping) -> list[str]:
     """Scales at which there is a verdict on a claim, the one nearest to the papers first."""
-    words = {scale: kept["word"] for scale, kept in record["findings"].items()}
-    return [scale for scale in POPULATIONS if words.get(scale) in SIGNS]
+    return [scale for scale in POPULATIONS if record["findings"].get(scale, {}).get("effects")]
 
 
 def networks(record: Mapping, scale: str = "") -> list[str]:

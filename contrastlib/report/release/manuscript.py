@@ -23,7 +23,6 @@ from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
 from contrastlib.report.release.latex import escaped, latex
 from contrastlib.report.release.metadata import titles
-from contrastlib.report.verdict_tables import SIGNS
 
 TEMPLATE = REPOSITORY / "book" / "manuscript.tex"
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg"}
@@ -85,11 +84,11 @@ def counts(records: Iterable[Mapping]) -> str:
 
     >>> verdicts = ("supported", "supported", "refuted", None)
     >>> counts([{"verdict": each} for each in verdicts])
-    'Of 4 claims, 2 are supported, 1 refuted, 1 not tested.'
+    'Verdicts on 4 claims: 2 supported, 1 refuted, 1 not tested.'
     """
     words = Counter(record["verdict"] or "not tested" for record in records)
-    found = [f"{words[word]} {word}" for word in (*SIGNS, "not tested") if words[word]]
-    return f"Of {words.total()} claims, {', '.join(found)}.".replace(" supported", " are supported", 1)
+    found = ", ".join(f"{count} {word}" for word, count in words.most_common())
+    return f"Verdicts on {words.total()} claims: {found}."
 
 
 def items(lines: Iterable[str]) -> str:
@@ -158,7 +157,7 @@ def _section(title: str, records: Sequence[Mapping], figure: tuple[str, str] | N
             f"{latex(each['text'])} {_source(each)}",
             images(each),
             (each["verdict"] or "not tested") + r"$^\dagger$" * (each["set_before"] is not True),
-            _effect(each),
+            effect(each),
         ]) + r" \\"
         for each in records
     ]
@@ -168,14 +167,25 @@ def _section(title: str, records: Sequence[Mapping], figure: tuple[str, str] | N
     return "\n".join([head, *table, *picture, end, ""])
 
 
-def _effect(record: Mapping) -> str:
-    """Effect of the cell in the middle with its interval."""
-    if record["effect"] is None:
+def effect(record: Mapping) -> str:
+    r"""Effect with its interval, or the effects of all networks if there is no effect of all of them.
+
+    >>> record = {"effect": 0.25, "interval": [0.125, 0.5], "format": ".0%"}
+    >>> print(effect(record))
+    25\% [12\%, 50\%]
+    >>> record |= {"effect": None, "scale": "real", "findings": {"real": {"effects": {"a": 0.5, "b": 0.25}}}}
+    >>> print(effect(record))
+    25\% to 50\%
+    """
+    if record["scale"] is None:
         return "--"
     form = record["format"]
-    interval = record["interval"]
-    ends = f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""
-    return escaped(f"{record['effect']:{form}}{ends}")
+    if record["effect"] is None:
+        by_network = record["findings"][record["scale"]]["effects"].values()
+        ends = dict.fromkeys(f"{end(by_network):{form}}" for end in (min, max))
+        return escaped(" to ".join(ends))
+    interval = ", ".join(f"{end:{form}}" for end in record["interval"] or ())
+    return escaped(f"{record['effect']:{form}}" + f" [{interval}]" * bool(interval))
 
 
 def _licences(tables: Iterable[KeptTable], kind: type) -> str:
