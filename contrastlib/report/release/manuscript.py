@@ -170,10 +170,10 @@ def _section(title: str, records: Sequence[Mapping], figure: tuple[str, str] | N
 def effect(record: Mapping) -> str:
     r"""Effect with its interval, or the effects of all networks if there is no effect of all of them.
 
-    >>> record = {"effect": 0.25, "interval": [0.125, 0.5], "format": ".0%"}
+    >>> record = {"scale": "real", "effect": 0.25, "interval": [0.125, 0.5], "format": ".0%"}
     >>> print(effect(record))
     25\% [12\%, 50\%]
-    >>> record |= {"effect": None, "scale": "real", "findings": {"real": {"effects": {"a": 0.5, "b": 0.25}}}}
+    >>> record |= {"effect": None, "findings": {"real": {"effects": {"a": 0.5, "b": 0.25}}}}
     >>> print(effect(record))
     25\% to 50\%
     """

@@ -39,8 +39,8 @@ PREPARE = """async ([root, marker]) => {
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   dispatchEvent(new Event("beforeprint"));
 }"""
-"""Opens what is folded, waits for formulas and images, and marks links to other pages with ``MARKER``. Links to
-a place that is not there would have the address of the file."""
+"""Opens what is folded, waits for formulas and images, and marks links to other pages with ``MARKER``. A link
+to a place that is not there would have the address of the file, and is removed."""
 
 
 @dataclass(frozen=True)
