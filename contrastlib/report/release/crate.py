@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def write_crate(folder: Path, claims: Path, tables: Sequence[KeptTable]) -> None
     """Write the crate: ``ro-crate-metadata.json``, the tables, ``claims.json`` and the licence.
 
     Args:
-        folder: Folder of the crate.
+        folder: Folder of the crate. An earlier crate is replaced.
         claims: Path of ``claims.json`` of the built book.
         tables: The tables.
 
@@ -56,6 +57,7 @@ def write_crate(folder: Path, claims: Path, tables: Sequence[KeptTable]) -> None
     crate.add_file(REPOSITORY / "LICENSE", properties={"name": "MIT licence"})
     for record in json.loads(claims.read_text(encoding="utf-8")):
         _claim(crate, record, [files[table.path.name] for table in tables if rests_on(record, table)])
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier crate, whose tables may have other names
     crate.write(folder)
 
 

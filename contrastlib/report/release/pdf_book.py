@@ -29,6 +29,7 @@ def bind(printed: Mapping[str, Path], chapters: Sequence[Chapter], path: Path, *
     writer, first, above = PdfWriter(), {}, []
     for chapter in chapters:
         reader = PdfReader(printed[chapter.name])
+        _name_sheets(reader)
         number = first[chapter.name] = len(writer.pages)
         writer.append(reader, import_outline=False)
         above = above[: chapter.level]
@@ -58,6 +59,18 @@ def loosen(path: Path, address: str = "", **metadata: str) -> None:
 def _title(reader: PdfReader) -> str:
     """Title of a page without that of the book."""
     return reader.metadata.title.rpartition(" — ")[0] or reader.metadata.title
+
+
+def _name_sheets(reader: PdfReader) -> None:
+    """Let links within a page lead to a sheet instead of a name, which other pages have too."""
+    from pypdf.generic import NameObject
+
+    places = reader.named_destinations
+    for page in reader.pages:
+        for reference in page.get("/Annots", ()):
+            link = reference.get_object()
+            if place := places.get(str(link.get("/Dest"))):
+                link[NameObject("/Dest")] = place.dest_array
 
 
 def _relink(writer: PdfWriter, target: Callable[[str], Mapping[str, PdfObject] | None]) -> None:
