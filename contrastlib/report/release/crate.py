@@ -51,7 +51,7 @@ def write_crate(folder: Path, claims: Path, tables: Sequence[KeptTable]) -> None
         raise FileNotFoundError(f"there is no {claims}: run `make book`")
     crate = ROCrate()
     _describe(crate, max(_times(table)[1] for table in tables))
-    given = {name: _input(crate, name, checksum) for name, checksum in inputs(tables).items()}
+    given = {each: _input(crate, *each) for each in inputs(tables)}
     files = {table.path.name: _result(crate, table, given) for table in tables}
     crate.add_file(claims, properties={"name": "Claims with their verdicts", **_about(claims)})
     crate.add_file(REPOSITORY / "LICENSE", properties={"name": "MIT licence"})
@@ -113,14 +113,14 @@ def _input(crate: ROCrate, name: str, checksum: str) -> ContextEntity:
     known = asset(name)
     about = {"source": known.source, "licence": known.licence} if known else {}
     return _entity(
-        crate, f"#{name}", "CreativeWork",
+        crate, re.sub(r"[^\w#-]+", "-", f"#{name}-{checksum[:40]}"), "CreativeWork",
         name=known.title if known else name,
         identifier=checksum,
         description=", ".join(f"{key}: {value}" for key, value in about.items()) or name,
     )
 
 
-def _result(crate: ROCrate, table: KeptTable, given: Mapping[str, ContextEntity]) -> ContextEntity:
+def _result(crate: ROCrate, table: KeptTable, given: Mapping[tuple, ContextEntity]) -> ContextEntity:
     """A table, and the action that made it."""
     about = {"name": f"{table.study}, {table.network}", "encodingFormat": PARQUET, **_about(table.path)}
     file = crate.add_file(table.path, f"{RESULTS}/{table.path.name}", properties=about)
@@ -131,7 +131,7 @@ def _result(crate: ROCrate, table: KeptTable, given: Mapping[str, ContextEntity]
     crate.add_action(
         instrument=[_software(crate, commit) for commit in as_list(table.provenance["commit"])],
         identifier=f"#run-{table.path.stem}",
-        object=[*(given[name] for name in table.inputs), parameters],
+        object=[*(given[each] for each in table.inputs.items()), parameters],
         result=file,
         properties={
             "name": f"Study {table.study} of {table.network}",

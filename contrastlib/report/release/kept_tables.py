@@ -73,6 +73,6 @@ def asset(name: str) -> assets.Network | assets.DataSet | None:
     return assets.network(name) or assets.datasets().get(name)
 
 
-def inputs(tables: Iterable[KeptTable]) -> dict[str, str]:
-    """Name -> checksum of all networks and data sets that these tables were computed from, by name."""
-    return dict(sorted({name: value for table in tables for name, value in table.inputs.items()}.items()))
+def inputs(tables: Iterable[KeptTable]) -> list[tuple[str, str]]:
+    """Name and checksum of each network and data set that these tables were computed from, in order."""
+    return sorted({each for table in tables for each in table.inputs.items()})

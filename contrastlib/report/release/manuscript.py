@@ -190,6 +190,6 @@ def effect(record: Mapping) -> str:
 
 def _licences(tables: Iterable[KeptTable], kind: type) -> str:
     """Rows of the networks or of the data sets that the tables were computed from, with their licences."""
-    rows = [rf"{escaped(each.title)} & {escaped(each.licence)} \\"
-            for each in map(asset, inputs(tables)) if isinstance(each, kind)]
-    return "\n".join(rows)
+    known = map(asset, dict.fromkeys(name for name, _ in inputs(tables)))
+    wanted = [each for each in known if isinstance(each, kind)]
+    return "\n".join(rf"{escaped(each.title)} & {escaped(each.licence)} \\" for each in wanted)
