@@ -32,7 +32,7 @@ def test_the_versions_are_those_of_the_constraints():
     constraints = pins("constraints.txt")
     for each in locked():
         name = canonicalize_name(each.name)
-        if needed(each, "3.11"):
+        if needed(each, "3.11") and name != "wheel":  # which the constraints leave out, as pip
             assert constraints[name] == each.specifier, f"{name}: run `make lock`"
 
 

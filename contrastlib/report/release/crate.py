@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rocrate.model.contextentity import ContextEntity
     from rocrate.rocrate import ROCrate
 
+VERSION = "1.1"
+"""Version of RO-Crate, the one on which the profile is based."""
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 PARQUET = "application/vnd.apache.parquet"
 RESULTS = "results"
@@ -49,7 +51,7 @@ def write_crate(folder: Path, claims: Path, tables: Sequence[KeptTable]) -> None
 
     if not claims.exists():
         raise FileNotFoundError(f"there is no {claims}: run `make book`")
-    crate = ROCrate()
+    crate = ROCrate(version=VERSION)
     _describe(crate, max(_times(table)[1] for table in tables))
     given = {each: _input(crate, *each) for each in inputs(tables)}
     files = {table.path.name: _result(crate, table, given) for table in tables}
@@ -181,7 +183,7 @@ def _claim(crate: ROCrate, record: Mapping, based_on: Iterable[ContextEntity]) -
     crate.root_dataset.append_to("mentions", review)
 
 
-def _entity(crate: ROCrate, identifier: str, kind: str, **properties: object) -> ContextEntity:
+def _entity(crate: ROCrate, identifier: str, kind: str, /, **properties: object) -> ContextEntity:
     """The entity with an identifier, which is added with its properties if there is none."""
     from rocrate.model.contextentity import ContextEntity
 

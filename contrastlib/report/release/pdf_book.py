@@ -34,8 +34,9 @@ def bind(printed: Mapping[str, Path], chapters: Sequence[Chapter], path: Path, *
         writer.append(reader, import_outline=False)
         above = above[: chapter.level]
         if chapter.part:
-            above = [writer.add_outline_item(chapter.part, number, bold=True)]
-        above.append(writer.add_outline_item(_title(reader), number, above[-1] if above else None))
+            above = [writer.add_outline_item(title=chapter.part, page_number=number, bold=True)]
+        parent = above[-1] if above else None
+        above.append(writer.add_outline_item(title=_title(reader), page_number=number, parent=parent))
     pages = {f"{name}.html": number for name, number in first.items()}
     _relink(writer, lambda place: _inside(writer, pages[place]) if place in pages else None)
     _write(writer, path, metadata)
