@@ -98,7 +98,7 @@ lock: $(TOOLS)/.installed  ## requirements.lock anew, with the hashes of all fil
 	  --no-header --no-annotate -c constraints.txt -o requirements.lock requirements.txt requirements-peers.txt
 
 audit: $(TOOLS)/.installed  ## known vulnerabilities of what is locked; asks the advisory services of PyPI and npm
-	$(TOOLS)/bin/pip-audit --disable-pip -r requirements.lock
+	$(TOOLS)/bin/pip-audit --strict --disable-pip -r requirements.lock
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm audit --package-lock-only
 
 clean:           ## remove what was built; keep the environment, the data and cached results

@@ -129,8 +129,8 @@ def print_page(page: Page, source: Path, root: Path, target: Path) -> None:
         root: Folder of the built book.
         target: Path of the PDF.
     """
-    page.goto(source.as_uri(), wait_until="load")
-    page.evaluate(PREPARE, [f"{root.resolve().as_uri()}/", MARKER])
+    page.goto(source.absolute().as_uri(), wait_until="load")
+    page.evaluate(PREPARE, [f"{root.absolute().as_uri()}/", MARKER])
     page.pdf(
         path=target,
         format="A4",
