@@ -12,6 +12,9 @@ from contrastlib import assets
 from contrastlib.report.claims_page import EXECUTED, executed_claims
 from contrastlib.report.verdict_box import POPULATIONS
 
+EFFECT = "the mean of the cell in the middle"
+"""What the effect of a claim is."""
+
 
 def write_claims(app: Sphinx, error: Exception | None) -> None:
     """Write ``claims.json`` to the folder of the pages of the book. Called by Sphinx at the end."""
@@ -27,8 +30,8 @@ def released(record: Mapping) -> dict:
 
     - ``scale``: the scale nearest to the papers at which there is a verdict, or None
     - ``verdict``: the word of the verdict at this scale, or None
-    - ``effect``: the mean of the cell in the middle, or None
-    - ``interval``: the 95 % interval of that cell, lower end first, or None if it has none
+    - ``effect``: what ``EFFECT`` says, or None
+    - ``interval``: its 95 % interval, lower end first, or None if it has none
     - ``toy``: whether all verdicts rest on networks that were trained on drawn birds
 
     Args:

@@ -20,6 +20,7 @@ from contrastlib import assets
 from contrastlib.assets.writing import write
 from contrastlib.report.captions import captions
 from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.release.claim_records import EFFECT
 from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
 from contrastlib.report.release.latex import escaped, latex
 from contrastlib.report.release.metadata import titles
@@ -71,6 +72,7 @@ def manuscript(
         "networks": _licences(tables, assets.Network),
         "datasets": _licences(tables, assets.DataSet),
         "computing": computing(tables),
+        "effect": EFFECT,
         "results": "\n".join(
             _section(title, [each for each in main if each["page"] == name], figures.get(name))
             for name, title in titles().items()
