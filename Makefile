@@ -97,7 +97,7 @@ lock: $(TOOLS)/.installed  ## requirements.lock anew, with the hashes of all fil
 	$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate -c constraints.txt -o requirements.lock requirements.txt requirements-peers.txt
 
-audit: $(TOOLS)/.installed  ## known vulnerabilities of what is locked; asks the advisory services of PyPI and npm
+audit: $(TOOLS)/.installed $(VENV)/.installed  ## known vulnerabilities of what is locked; asks the advisory services of PyPI and npm
 	$(TOOLS)/bin/pip-audit --strict --disable-pip -r requirements.lock
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm audit --package-lock-only
 
