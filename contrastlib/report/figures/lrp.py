@@ -1,4 +1,4 @@
-"""Tables of 10_lrp about maps: of several classes, of two objects, the pointing game, ablation, neurons."""
+"""Tables of 10_lrp and 19_pointing: several classes, two objects, the pointing game, ablation, neurons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Titles of methods, and functions for tables by scale, for the tables and figures of 10_lrp."""
+"""Titles of methods, and functions for tables by scale, for the tables and figures about LRP."""
 
 from __future__ import annotations
 
