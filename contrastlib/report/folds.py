@@ -1,7 +1,8 @@
 """Folded parts of the pages of notebooks: the code, and what a reader may skip.
 
-In the book each cell of code is a bar that opens, but for those that the reader is to try. ``book/folds.yaml``
-names what else is folded, such as tables whose result stands in a sentence. In JupyterLab all is open.
+In the book each cell of code is a bar that opens, but for those that the reader is to try.
+``book/folds.yaml`` names what else is folded, such as tables whose result stands in a sentence. In JupyterLab
+all is open.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ HEADING = re.compile(r"(\(\S+\)=\n)?#")
 def folds(path: Path = FILE) -> dict[str, dict[str, str]]:
     """Notebook -> identifier of a cell, or of the first and last of several -> what the bar says."""
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def folded(says: str, text: str) -> str:
+    r"""A text in Markdown below a bar.
+
+    >>> folded("Details", "Because.")
+    '<details class="fold"><summary>Details</summary>\n\nBecause.\n\n</details>'
+    """
+    return f"{OPENING.format(html.escape(says))}\n\n{text}\n\n{CLOSING}"
 
 
 def with_folded_code(cells: Iterable[dict]) -> Iterator[dict]:

@@ -1,4 +1,4 @@
-"""Sentences of the pages about LRP with the measured effects of corrections of Gu et al. 2018. Tables are by scale."""
+"""Sentences with the measured effects of corrections of Gu et al. 2018. Tables are by scale."""
 
 from __future__ import annotations
 
