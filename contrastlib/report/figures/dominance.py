@@ -80,7 +80,7 @@ def likeness_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float, r
     """Number of networks whose maps are more similar if a class dominates, and their cosines, in Markdown."""
     lines = []
     for scale, table in agreement.items():
-        gaps = dominance.more_alikewhere_dominated(table[table["method"] == "gradcam"], threshold, resamples)
+        gaps = dominance.more_alike_where_dominated(table[table["method"] == "gradcam"], threshold, resamples)
         pixels = (
             table[table["method"] == "gradient"]
             .groupby(["network", table["p_2"] <= threshold])["weighted"]
