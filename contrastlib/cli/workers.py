@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="use the workers of a Dask scheduler, such as tcp://10.0.0.2:8786")
     group.add_argument(
         "--on", choices=KINDS, default="local", help=(
-            "where workers start: as processes of this machine (default), one process for each of its GPUs, or "
+            "where workers start: processes of this machine (default), one process for each of its GPUs, or "
             "jobs of SLURM"))
     group.add_argument(
         "--time-limit", type=types.positive, metavar="SECONDS", help=(

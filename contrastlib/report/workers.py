@@ -106,8 +106,8 @@ def versions() -> dict[str, str]:
     """Versions that have to be the same in all processes that compute shards of one table.
 
     Returns:
-        Name -> version: Python, the libraries that affect numbers, and contrastlib with a hash of the versions
-        and the accepted code of its studies (:mod:`contrastlib.report.versions`).
+        Name -> version: Python, the libraries that affect numbers, and contrastlib with a hash of the
+        versions and the accepted code of its studies (:mod:`contrastlib.report.versions`).
 
     >>> sorted(versions())[:3]
     ['Python', 'contrastlib', 'numpy']
