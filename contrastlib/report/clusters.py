@@ -23,6 +23,7 @@ LOCALHOST = "127.0.0.1"
 PATIENCE = 20
 """Seconds in which a cluster ends by itself."""
 SETTINGS = {
+    "DASK_LOGGING__DISTRIBUTED": "warning",
     "DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "False",  # results are small: there is nothing to spill
     "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
     "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",  # networks stay: a worker would pause for good

@@ -17,6 +17,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -26,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from distributed import Client, Future, KilledWorker, get_worker
 from distributed import wait as wait_for
-from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from tqdm import tqdm
 
@@ -155,7 +155,8 @@ class _Pool:
         """Wait until a shard is finished, and yield it and all others that are."""
         while True:
             try:
-                done = wait_for(list(self.running), timeout=ALONE, return_when="FIRST_COMPLETED").done
+                with self.client.as_current():
+                    done = wait_for(list(self.running), timeout=ALONE, return_when="FIRST_COMPLETED").done
                 break
             except TimeoutError:
                 self._mention_missing_workers()
@@ -179,7 +180,7 @@ def _connected(address: str) -> Iterator[Client]:
         ) from error
     try:
         yield client
-    except (FutureCancelledError, CommClosedError) as error:
+    except (CancelledError, CommClosedError) as error:
         raise ClusterError(
             f"the Dask scheduler at {address} ended: finished shards are kept, start it and run this again"
         ) from error
@@ -218,7 +219,7 @@ def refuse_other_versions(client: Mapping[str, str], worker: Mapping[str, str], 
                            "versions, and start the worker again")
 
 
-def _limited(work: Any, seconds: float, **parameters: Any) -> pd.DataFrame:
+def _limited(work: Any, seconds: float, /, **parameters: Any) -> pd.DataFrame:
     """Call a function. If it takes too long, the process ends, with the stack of each thread in its log."""
     faulthandler.dump_traceback_later(seconds, exit=True)
     try:
