@@ -310,7 +310,7 @@ def test_a_disk_that_refuses(run, disk, tmp_path, kind, says):
 def test_each_gpu_has_a_worker(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     with clusters.started("gpus") as address, Client(address, set_as_default=False) as client:
-        assert sorted(client.run(os.environ.get, "CUDA_VISIBLE_DEVICES").values()) == ["4", "7"]
+        assert sorted(client.run(os.getenv, "CUDA_VISIBLE_DEVICES").values()) == ["4", "7"]
 
 
 def test_more_workers_than_gpus(monkeypatch):
