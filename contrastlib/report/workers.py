@@ -209,7 +209,7 @@ def refuse_other_versions(client: Mapping[str, str], worker: Mapping[str, str], 
     >>> refuse_other_versions({"torch": "2.6.0"}, {"torch": "2.5.1"}, "tcp://10.0.0.2:4000")
     Traceback (most recent call last):
     ...
-    contrastlib.report.workers.ClusterError: the worker tcp://10.0.0.2:4000 has torch 2.5.1, and this process
+    contrastlib.report.clusters.ClusterError: the worker tcp://10.0.0.2:4000 has torch 2.5.1, and this process
     has torch 2.6.0: install the same versions, and start the worker again
     """
     names = [name for name in client if client[name] != worker.get(name)]
