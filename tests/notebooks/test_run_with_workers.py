@@ -43,7 +43,8 @@ print(table["place"].tolist())
 @pytest.fixture
 def start(repository):
     """``start(*words)``: the command in the small repository, until the end of the test."""
-    program = repository.root / "program.py"
+    program = repository.root / "program" / "program.py"  # not beside the small repository's own contrastlib
+    program.parent.mkdir()
     program.write_text(textwrap.dedent(RUN))
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "report")])
     started = []
