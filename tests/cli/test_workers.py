@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from contrastlib.__main__ import main
+from contrastlib.cli import failures
 from contrastlib.cli import run as command
 from contrastlib.cli import workers as options
 from contrastlib.report import batches, clusters, notebooks, shards, workers
@@ -85,3 +86,23 @@ sys.exit(any(name in sys.modules for name in ("dask", "distributed")))
 """
     environment = {name: value for name, value in os.environ.items() if name != shards.SCHEDULER}
     assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan"])
+def test_a_time_limit_that_is_none(monkeypatch, text):
+    monkeypatch.setenv(workers.TIME_LIMIT, text)
+    with pytest.raises(clusters.ClusterError, match=f"CONTRASTLIB_TIME_LIMIT is '{text}': give a positive number of seconds"):
+        workers.time_limit()
+
+
+@pytest.mark.parametrize("module, extra", [("distributed", "cluster"), ("dask_jobqueue", "cluster"), ("papermill", "report")])
+def test_what_to_install(module, extra):
+    error = ModuleNotFoundError(f"No module named {module!r}", name=module)
+    assert failures.described(error) == (2, f"{module} is not installed: run `pip install -e .[{extra}]` in a clone of the repository")
+
+
+def test_a_cluster_that_cannot_be_started(monkeypatch, tmp_path):
+    """Here SLURM, whose commands are not found."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(clusters.ClusterError, match="the workers cannot be started: there is no SLURM here"), clusters.started("slurm", 2):
+        pass
