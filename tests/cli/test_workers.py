@@ -79,7 +79,7 @@ def test_one_process_does_without_dask():
 import sys, tempfile
 from pathlib import Path
 import pandas as pd
-from contrastlib.report import shards, studies
+from contrastlib.report import shards
 with tempfile.TemporaryDirectory() as folder:
     shards.sharded("one", 1, lambda: pd.DataFrame({"a": [1]}), [{}], {}, Path(folder))
 sys.exit(any(name in sys.modules for name in ("dask", "distributed")))
