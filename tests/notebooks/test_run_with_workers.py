@@ -58,7 +58,8 @@ def start(repository):
     yield call
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
 
 def pids(repository):

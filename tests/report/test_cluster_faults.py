@@ -63,9 +63,11 @@ def start():
 
     yield call
     for process in started:
-        for each in [*psutil.Process(process.pid).children(recursive=True), process] if process.poll() is None else []:
-            each.kill()
-        process.communicate()
+        if process.poll() is None:
+            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+                each.kill()
+        process.wait()
+        process.stdout.close()
 
 
 @pytest.fixture
