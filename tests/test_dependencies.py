@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml"}  # where it has another name than its module
-EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel", "playwright", "pypdf", "rocrate")
+EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "jupyter_book", "ipykernel", "playwright", "pypdf", "rocrate")
 WITHOUT = f"""
 import sys
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from contrastlib.report.claims import Finding, claims
+from contrastlib.report.claims import Claim, claims
 from contrastlib.report.corrections import of_claims
-from contrastlib.report.verdict_tables import KEY, PAPERS, SIGNS, effects, shown, title
+from contrastlib.report.judging import Finding
+from contrastlib.report.verdict_tables import KEY, PAPERS, effects, overall, shown, title
+from contrastlib.report.verdicts import WORDS
 
 EXECUTED = Path("book") / "executed"
 SCALES = ("quick", "real")
@@ -92,29 +94,70 @@ def summary(records: Iterable[Mapping]) -> str:
     """Table in Markdown with the number of claims of each paper by verdict, quick · real.
 
     >>> finding = {"word": "supported"}
-    >>> print(summary([{"paper": "ours", "findings": {"quick": finding, "real": {"word": "no boxes"}}}]))
-    | claims of | ✓ supported | ✓ mostly | ? undecided | ≈ mixed | ✗ refuted | – not tested |
-    | --- | --- | --- | --- | --- | --- | --- |
+    >>> text = summary([{"paper": "ours", "findings": {"quick": finding, "real": {"word": "no boxes"}}}])
+    >>> print(text.splitlines()[-1])
     | ours | 1 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 1 |
     """
-    words = ["supported", "mostly supported", "undecided", "mixed", "refuted", "not tested"]
+    heads = {word: f"{each.sign} {word}" for word, each in WORDS.items()} | {"not tested": "– not tested"}
     found = [
         (record["paper"], scale, record["findings"].get(scale, {}).get("word"))
         for record in records
         for scale in SCALES
     ]
-    counts = Counter((paper, scale, word if word in words else "not tested") for paper, scale, word in found)
+    counts = Counter((paper, scale, word if word in heads else "not tested") for paper, scale, word in found)
     papers = [paper for paper in PAPERS if any(paper == each for each, _, _ in found)]
     rows = [
-        [PAPERS[paper], *(" · ".join(str(counts[paper, scale, word]) for scale in SCALES) for word in words)]
+        [PAPERS[paper], *(" · ".join(str(counts[paper, scale, word]) for scale in SCALES) for word in heads)]
         for paper in papers
     ]
-    heads = [f"{SIGNS.get(word, '–')} {word.removesuffix(' supported')}" for word in words]
-    return markdown_table(["claims of", *heads], rows)
+    return markdown_table(["claims of", *heads.values()], rows)
+
+
+def words() -> str:
+    """Table in Markdown of the verdicts and when each is given."""
+    return markdown_table(
+        ["sign", "verdict", "given if"], [[each.sign, word, each.meaning] for word, each in WORDS.items()])
+
+
+def smallest_effects(every: Iterable[Claim]) -> str:
+    """Table in Markdown of the smallest effects of interest, each with the number of claims.
+
+    >>> claim = Claim("a", "p", "ours", "", "…", "ours", smallest_effect="0.05 of the cosine")
+    >>> print(smallest_effects([claim, claim]))
+    | smallest effect of interest | claims |
+    | --- | --- |
+    | 0.05 of the cosine | 2 |
+    """
+    counts = Counter(each.smallest_effect for each in every if each.smallest is not None)
+    rows = [[effect, str(count)] for effect, count in counts.most_common()]
+    return markdown_table(["smallest effect of interest", "claims"], rows)
+
+
+def compared(records: Iterable[Mapping], folder: str) -> str:
+    """Table in Markdown with the verdicts by the rule used before and by the present one, where they differ.
+
+    Args:
+        records: As in :func:`table`.
+        folder: As in :func:`table`.
+
+    Returns:
+        The table, with what would have refuted the claim by the rule used before.
+    """
+    rows = []
+    for record in records:
+        for scale in SCALES:
+            found = finding(record, scale)
+            if found and found.before and found.before.split(" (")[0] != found.word:
+                parts = [shown(replace(found, variants={})), overall(found, record["format"])]
+                now, page = ", ".join(filter(None, parts)), _page(record, folder)
+                rows.append([_stated(record), scale, found.before, now, record["refuted"], page])
+    return markdown_table(["claim", "scale", "before", "now", "refuted, as stated before", "page"], rows)
 
 
 def depending(records: Iterable[Mapping], folder: str) -> str:
     """Table in Markdown with the verdicts that change if one network is left out.
+
+    Not those that only become undecided.
 
     Args:
         records: As in :func:`table`.
@@ -146,7 +189,8 @@ class ClaimsDirective(SphinxDirective):
     """Claims as a table.
 
     The argument selects the claims: the key of a paper or "ours" for all of its claims, "summary" for counts
-    of verdicts, and "depending" for verdicts that depend on one network.
+    of verdicts, "depending" for verdicts that depend on one network, "compared" for those of the rule used
+    before, "words" for the verdicts, and "smallest" for the smallest effects of interest.
     """
 
     required_arguments = 1
@@ -154,13 +198,14 @@ class ClaimsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Parse the table. Called by Sphinx."""
         which, every = self.arguments[0], executed_claims(Path(self.env.srcdir) / EXECUTED).values()
-        if which == "summary":
-            text = summary(every)
-        elif which == "depending":
-            text = depending(every, "executed")
-        else:
-            text = table([record for record in every if record["paper"] == which], "executed")
-        return self.parse_text_to_nodes(text)
+        tables = {
+            "summary": lambda: summary(every), "depending": lambda: depending(every, "executed"),
+            "compared": lambda: compared(every, "executed"), "words": words,
+            "smallest": lambda: smallest_effects(claims().values()),
+        }
+        own = tables.get(
+            which, lambda: table([record for record in every if record["paper"] == which], "executed"))
+        return self.parse_text_to_nodes(own())
 
 
 class VerdictRole(SphinxRole):
@@ -199,5 +244,5 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _finding(kept: Mapping) -> Finding:
-    values = {key: value for key, value in kept.items() if key not in ("counted", "variants")}
+    values = {key: value for key, value in kept.items() if key not in ("said", "variants")}
     return Finding(**values, variants={name: _finding(each) for name, each in kept["variants"].items()})
