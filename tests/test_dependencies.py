@@ -59,7 +59,7 @@ def test_all_that_is_imported_is_named():
     needed = {DISTRIBUTIONS.get(name, name) for name in modules}
     report = names(PROJECT["optional-dependencies"]["report"])
     assert needed <= names(PROJECT["dependencies"]) | report
-    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate"}
+    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate"}
 
 
 def alone(code, folder):
