@@ -77,7 +77,7 @@ def variance_shares(cells: pd.DataFrame, choices: Sequence[str]) -> pd.Series:
         choices: Columns of the choices.
 
     Returns:
-        Choice -> share, from the largest to the smallest, then :data:`REST`. All are 0 if the means are equal.
+        Choice -> share, from the largest to the smallest, then :data:`REST`. All are 0 if means are equal.
 
     >>> cells = pd.DataFrame({"a": [0, 0, 1, 1], "b": [0, 1, 0, 1], "mean": [0.0, 1.0, 2.0, 3.0]})
     >>> variance_shares(cells, ["b", "a"]).round(2).to_dict()

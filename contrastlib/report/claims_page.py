@@ -83,7 +83,7 @@ def table(records: Iterable[Mapping], folder: str) -> str:
     rows = []
     for record in records:
         found = {scale: each for scale in SCALES if (each := finding(record, scale))}
-        verdicts = [shown(found[scale]) if scale in found else "not run" for scale in SCALES]
+        verdicts = [_said(found[scale], record) if scale in found else "not run" for scale in SCALES]
         rows.append(
             [_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)]
         )
@@ -148,8 +148,7 @@ def compared(records: Iterable[Mapping], folder: str) -> str:
         for scale in SCALES:
             found = finding(record, scale)
             if found and found.before and found.before.split(" (")[0] != found.word:
-                parts = [shown(replace(found, variants={})), overall(found, record["format"])]
-                now, page = ", ".join(filter(None, parts)), _page(record, folder)
+                now, page = _said(replace(found, variants={}), record), _page(record, folder)
                 rows.append([_stated(record), scale, found.before, now, record["refuted"], page])
     return markdown_table(["claim", "scale", "before", "now", "refuted, as stated before", "page"], rows)
 
@@ -219,6 +218,16 @@ class VerdictRole(SphinxRole):
         name, scale = self.text.split()
         found = finding(executed_claims(Path(self.env.srcdir) / EXECUTED)[name], scale)
         return [nodes.inline("", shown(found), classes=["verdict"])], []
+
+
+def _said(found: Finding, record: Mapping) -> str:
+    """A verdict with the mean effect and its interval, if there is one."""
+    effect = overall(found, record["format"]) if found.overall else ""
+    return ", ".join(filter(None, [shown(replace(found, variants={})), effect, _variants(found)]))
+
+
+def _variants(found: Finding) -> str:
+    return "; ".join(f"{name}: {shown(variant)}" for name, variant in found.variants.items())
 
 
 def _stated(record: Mapping) -> str:

@@ -38,6 +38,7 @@ class Finding:
         intervals: Network -> ends of its 95 % interval. Empty if a bound decides.
         overall: Mean over families of networks, and the ends of its interval. Empty if a bound decides.
         families: Number of families.
+        networks: Number of networks, also of those without a value.
         supporting: Number of networks whose own interval or value supports the claim.
         opposing: Number of networks whose own interval or value is against it, or that have no value.
         p: p-value of the hypothesis that the verdict rejects, 1 for "undecided". None if a bound decides.
@@ -55,6 +56,7 @@ class Finding:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     overall: tuple[float, ...] = ()
     families: int = 0
+    networks: int = 0
     supporting: int = 0
     opposing: int = 0
     p: float | None = None
@@ -69,16 +71,15 @@ class Finding:
     def said(self) -> str:
         """The verdict, and of several networks how many support the claim and how many are against it.
 
-        >>> Finding("undecided", {"a": 0.1, "b": 0.0}, supporting=1).said
+        >>> Finding("undecided", networks=2, supporting=1).said
         'undecided (1 of 2 networks for it)'
-        >>> Finding("supported", {"a": 0.1}, supporting=1).said
+        >>> Finding("supported", networks=1, supporting=1).said
         'supported'
         """
-        networks = max(len(self.effects), self.supporting + self.opposing)
-        if networks < 2:
+        if self.networks < 2:
             return self.word
         against = f", {self.opposing} against" * bool(self.opposing)
-        return f"{self.word} ({self.supporting} of {networks} networks for it{against})"
+        return f"{self.word} ({self.supporting} of {self.networks} networks for it{against})"
 
 
 def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters: Any) -> dict[str, Finding]:
@@ -238,6 +239,7 @@ def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest
         {name: each.ends for name, each in known.items()} if overall else {},
         (overall.mean, *overall.ends) if overall else (),
         overall.families if overall else 0,
+        len(networks),
         sides.count("supported"),
         sum(side in AGAINST for side in sides) + len(networks) - len(known),
         p,

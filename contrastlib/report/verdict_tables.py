@@ -33,6 +33,9 @@ LEGEND = (
     "are corrected for the number of claims of the page (Holm). † The criterion was set, or changed, after "
     "results had been seen."
 )
+PHOTOGRAPHS = (
+    "Photographs are stored as JPEG. Those of ImageNet are very probably training images of these networks."
+)
 
 
 class VerdictTable:
@@ -120,8 +123,8 @@ def filled_in(claim: Claim, parameters: Mapping) -> Claim:
 def shown(finding: Finding) -> str:
     """A verdict with its sign, and those of its variants.
 
-    >>> variants = {"each method counted": Finding("undecided", {"a": 0.1, "b": 0.2}, supporting=1)}
-    >>> shown(Finding("refuted", {"a": -0.1}, opposing=1, variants=variants))
+    >>> variants = {"each method counted": Finding("undecided", networks=2, supporting=1)}
+    >>> shown(Finding("refuted", networks=1, opposing=1, variants=variants))
     '✗ refuted; each method counted: ? undecided (1 of 2 networks for it)'
     """
     sign = WORDS[finding.word].sign if finding.word in WORDS else "–"
@@ -209,23 +212,25 @@ def title(network: str) -> str:
 
 
 def weights(networks: Sequence[str]) -> str:
-    """What was done to the weights of networks on the way here, in Markdown.
+    """State of the weights of networks, and of the photographs that they see, in Markdown.
 
-    Networks with the same remark are named together. Those without a remark have their weights as published,
-    or were trained by this project.
-
-    >>> print(weights(["efficientnet_lite0", "birds_vgg"]))
+    >>> print(weights(["mobilenet_v2", "birds_vgg"]))
     State of the weights:
     <BLANKLINE>
-    - EfficientNet-Lite0: the file unchanged
+    - MobileNet V2: quantised to 8 bits in training, here turned back into real numbers
     - small VGG: trained by this project
+    <BLANKLINE>
+    Photographs are stored as JPEG. Those of ImageNet are very probably training images of these networks.
     """
     states: dict[str, list[str]] = {}
-    for name in networks:
-        if record := assets.network(name):
-            states.setdefault(_state(record), []).append(record.title)
+    records = [record for name in networks if (record := assets.network(name))]
+    for record in records:
+        states.setdefault(_state(record), []).append(record.title)
+    if not states:
+        return ""
     lines = [f"- {', '.join(titles)}: {state}" for state, titles in states.items()]
-    return "\n".join(["State of the weights:", "", *lines]) if lines else ""
+    photographs = ["", PHOTOGRAPHS] if any(record.files for record in records) else []
+    return "\n".join(["State of the weights:", "", *lines, *photographs])
 
 
 def stated(claim: Claim) -> str:
@@ -260,4 +265,4 @@ def _rule(claim: Claim) -> str:
 
 
 def _state(record: assets.Network) -> str:
-    return "trained by this project" if record.training else record.made or "as published"
+    return "trained by this project" if record.training else record.state or "as published"

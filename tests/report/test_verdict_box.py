@@ -50,9 +50,9 @@ def test_verdicts_are_in_the_box_only(path):
 
 
 def test_an_effect_has_its_interval_population_and_variants():
-    found = {"word": "differs between networks", "supporting": 1, "opposing": 1, "effects": {"birds_vgg": 0.2, "birds_resnet": 0.4},
+    found = {"word": "differs between networks", "networks": 2, "supporting": 1, "opposing": 1, "effects": {"birds_vgg": 0.2, "birds_resnet": 0.4},
              "overall": [0.3, 0.1, 0.5], "families": 2, "uncorrected": "supported",
-             "variants": {"each counted": {"word": "refuted", "opposing": 1, "effects": {"birds_vgg": 0.1}, "variants": {}}}}
+             "variants": {"each counted": {"word": "refuted", "networks": 1, "opposing": 1, "effects": {"birds_vgg": 0.1}, "variants": {}}}}
     record = {"paper": "ours", "section": "", "text": "Maps are small.", "set_before": True, "population": "all images", "format": "+.1f",
               "findings": {"real": found, "quick": {"word": "no ground truth", "variants": {}}}}
     text = verdict_box.item(1, record).replace("\N{NO-BREAK SPACE}", " ")

@@ -141,7 +141,7 @@ def _draw_choices(
             height += 1
             own = ordered.index[ordered[choice] == value]
             ax.scatter(own, [height] * len(own), c=colours[own], s=6, marker="|", linewidths=0.5)
-            labels[height] = words(str(value))
+            labels[height] = words(value) if isinstance(value, str) else f"{value:g}"
         height += 1
     ax.set_yticks(list(labels), list(labels.values()), fontsize=7)
     for place, label in zip(labels, ax.get_yticklabels()):
