@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from statsmodels.stats.meta_analysis import combine_effects
 
 from contrastlib import assets
 from contrastlib.evaluation.statistics import interval
 
 LEVEL = 0.95
-NORMAL = stats.norm.ppf((1 + LEVEL) / 2)
+TAIL = (1 - LEVEL) / 2
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,10 @@ class Estimate:
         half = self.mean - self.ends[0] if value < self.mean else self.ends[1] - self.mean
         if half == 0:
             return float(value == self.mean)
-        return float(2 * self._t.sf(abs(self.mean - value) / half * self._t.ppf((1 + LEVEL) / 2)))
-
-    @property
-    def _t(self) -> object:
-        return stats.t(self.families - 1) if self.families > 1 else stats.norm()
+        halves, freedom = abs(self.mean - value) / half, self.families - 1
+        if freedom:
+            return float(2 * stdtr(freedom, halves * stdtrit(freedom, TAIL)))
+        return float(2 * ndtr(halves * ndtri(TAIL)))
 
 
 def of_networks(
@@ -108,15 +107,14 @@ def over_families(estimates: Mapping[str, Estimate], family: Callable[[str], str
     >>> over_families({"a": Estimate(1, 0, 2), "b": Estimate(2, 1, 3)}, family=lambda name: "ResNet")
     Estimate(mean=1.5, low=0.5, high=2.5, families=1)
     """
-    rows = pd.DataFrame(
-        {name: (each.mean, *each.ends) for name, each in estimates.items()}, index=["mean", "low", "high"]
-    ).T
-    means = rows.groupby([(family or family_of)(name) for name in rows.index], sort=False).mean()
-    if len(means) == 1:
-        return Estimate(*map(float, means.iloc[0]))
-    half = ((means["high"] - means["low"]) / 2).to_numpy()
-    mean, width = _random_effects(means["mean"].to_numpy(), half)
-    return Estimate(mean, mean - width, mean + width, len(means))
+    members: dict[str, list[tuple[float, ...]]] = {}
+    for name, each in estimates.items():
+        members.setdefault((family or family_of)(name), []).append((each.mean, *each.ends))
+    rows = np.array([np.mean(values, axis=0) for values in members.values()])
+    if len(rows) == 1:
+        return Estimate(*rows[0].tolist())
+    mean, half = _random_effects(rows[:, 0], (rows[:, 2] - rows[:, 1]) / 2)
+    return Estimate(mean, mean - half, mean + half, len(rows))
 
 
 def family_of(network: str) -> str:
@@ -163,7 +161,8 @@ def _random_effects(means: np.ndarray, halves: np.ndarray) -> tuple[float, float
     scale = max(np.abs(means).max(), halves.max())
     if scale == 0:
         return 0.0, 0.0
-    variances = np.maximum(halves / NORMAL, 1e-6 * scale) ** 2
-    found = combine_effects(means / scale, variances / scale**2, method_re="iterated", use_t=True)
-    spread = stats.t.ppf((1 + LEVEL) / 2, len(means) - 1) * found.sd_eff_w_re_hksj * scale
+    variances = np.maximum(halves / -ndtri(TAIL), 1e-6 * scale) ** 2
+    with np.errstate(divide="ignore"):  # of its measure of heterogeneity, where all means are equal
+        found = combine_effects(means / scale, variances / scale**2, method_re="iterated", use_t=True)
+    spread = -stdtrit(len(means) - 1, TAIL) * found.sd_eff_w_re_hksj * scale
     return float(found.mean_effect_re * scale), float(np.hypot(spread, found.weights_rel_re @ halves))

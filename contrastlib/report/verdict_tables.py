@@ -24,7 +24,6 @@ PAPERS = {
     "walter2026": "Walter et al. 2026",
     "ours": "ours",
 }
-LATE = "†"
 LEGEND = (
     " ".join(f"{each.sign} *{word}*: {each.meaning}." for word, each in WORDS.items())
     + " The effect is the mean over families of networks with its 95 % interval. A family has the mean of "
@@ -236,7 +235,7 @@ def weights(networks: Sequence[str]) -> str:
 def stated(claim: Claim) -> str:
     """The claim with its section and paper, and a dagger if its criterion was set late."""
     where = ", ".join(filter(None, [PAPERS[claim.paper], claim.section]))
-    return f"{claim.text} <small>({where})</small>{f' {LATE}' * (claim.set_before is not True)}"
+    return f"{claim.text} <small>({where})</small>{' †' * (claim.set_before is not True)}"
 
 
 def how_judged(page: Sequence[Claim]) -> str:

@@ -16,10 +16,6 @@ def images(rng, cells, count=60, shared=1.0, noise=0.5, network="a"):
         for image in range(count) for cell in range(cells)])
 
 
-def estimate(table, **options):
-    return of_networks(means(table, "v", ["network", "cell"], resamples=400, samples=True), **options)
-
-
 def covers(each, truth=0.0):
     return each.low <= truth <= each.high
 
@@ -27,9 +23,12 @@ def covers(each, truth=0.0):
 @pytest.mark.parametrize("shared, noise", [(1.0, 0.0), (0.0, 1.0), (1.0, 0.5)])
 def test_intervals_of_networks_cover(shared, noise):
     """Whether the cells of an image are alike, independent, or in between."""
-    rng = np.random.default_rng(0)
-    found = [covers(estimate(images(rng, 3, shared=shared, noise=noise))["a"]) for _ in range(150)]
-    assert 0.89 <= np.mean(found) <= 0.99
+    rng, count = np.random.default_rng(0), 100
+    values = shared * rng.normal(size=(count, 1, 300)) + noise * rng.normal(size=(count, 3, 300))
+    index = pd.MultiIndex.from_product([range(count), range(3), range(300)], names=["image", "cell", "network"])
+    table = pd.DataFrame({"v": values.ravel()}, index).reset_index()
+    found = of_networks(means(table.assign(group=table["image"]), "v", ["network", "cell"], samples=True))
+    assert 0.91 <= np.mean([covers(each) for each in found.values()]) <= 0.98
 
 
 def test_cells_of_the_same_images_are_paired():
@@ -54,7 +53,8 @@ def test_cells_of_other_images_are_not():
 def test_one_cell_keeps_its_interval():
     cells = paired_differences(
         images(np.random.default_rng(0), 2), "v", ["network"], "cell", 0, 1, resamples=200, samples=True)
-    assert of_networks(cells)["a"] == Estimate(*cells[["mean", "low", "high"]].iloc[0])
+    found = of_networks(cells)["a"]
+    assert (found.mean, *found.ends) == pytest.approx(tuple(cells[["mean", "low", "high"]].iloc[0]))
 
 
 @pytest.mark.parametrize("ends", [{}, {"low": [0.1, 0.3], "high": [0.1, 0.3]}])
