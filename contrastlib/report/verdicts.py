@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
-from statsmodels.stats.multitest import multipletests
+import numpy as np
 
 from contrastlib.report.estimates import LEVEL, Estimate
 
@@ -192,7 +192,11 @@ def holm(values: Sequence[float]) -> list[float]:
     >>> [round(value, 2) for value in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
-    return multipletests(values, method="holm")[1].tolist() if len(values) else []
+    order = np.argsort(values, kind="stable").astype(int)
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * np.asarray(values, dtype=float)[order]), 1)
+    return adjusted.tolist()
 
 
 def _within(estimate: Estimate, bound: float) -> tuple[str, float]:
