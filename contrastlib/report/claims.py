@@ -186,7 +186,7 @@ def _claim(path: Path, entry: dict, shared: Mapping) -> Claim:
 
 
 def _check_smallest_effect(name: str, claim: Claim, given: bool) -> None:
-    if not given or not re.match(rf"{THE_BOUND}\b|\d\S* \D", claim.smallest_effect):
+    if not given or not re.match(rf"{THE_BOUND}\b|\d[\d.e-]* \D", claim.smallest_effect):
         raise ValueError(
             f"{name}: smallest_effect is a number with its unit, such as '0.05 of the cosine', or "
             f"'{THE_BOUND}'; got {claim.smallest_effect if given else 'none'!r}"

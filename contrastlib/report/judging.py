@@ -47,7 +47,7 @@ class Finding:
         images: Number of images of all networks. None if the table has no images.
         variants: Name of a variant -> its finding.
         without: Network -> verdict without that network, if it is another one than before the correction.
-            That fewer networks leave a claim undecided is no such case.
+            That fewer networks leave a claim undecided, or a single family, is no such case.
         before: Verdict and counts by the rule of :mod:`contrastlib.report.cell_counts`.
     """
 
@@ -230,9 +230,6 @@ def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest
     word, p, overall = _verdict(networks, evidence, smallest)
     known = {name: each for name, each in networks.items() if each}
     sides = [verdict_on(each, evidence.criterion, smallest)[0] for each in known.values()]
-    rest = {left_out: {name: each for name, each in networks.items() if name != left_out}
-            for left_out in networks if len(networks) > 1}
-    others = {left_out: _verdict(part, evidence, smallest)[0] for left_out, part in rest.items()}
     return Finding(
         word,
         {name: each.mean for name, each in known.items()},
@@ -243,8 +240,23 @@ def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest
         sides.count("supported"),
         sum(side in AGAINST for side in sides) + len(networks) - len(known),
         p,
-        without={name: other for name, other in others.items() if other not in (word, "undecided")},
+        without=_without_one(networks, evidence, smallest),
     )
+
+
+def _without_one(
+    networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None
+) -> dict[str, str]:
+    """Network -> verdict without it, if it is another one, not "undecided", and not that of the last family."""
+    word, _, overall = _verdict(networks, evidence, smallest)
+    found = {}
+    for left_out in networks if len(networks) > 1 else ():
+        rest = {name: each for name, each in networks.items() if name != left_out}
+        other, _, remaining = _verdict(rest, evidence, smallest)
+        last = overall and remaining and remaining.families == 1 < overall.families
+        if other not in (word, "undecided") and not last:
+            found[left_out] = other
+    return found
 
 
 def _verdict(
