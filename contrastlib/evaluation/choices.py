@@ -106,5 +106,5 @@ def perturbation_turned(table: pd.DataFrame, resamples: int = 500) -> pd.DataFra
 
 
 def _as_cells(compared: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose mean is whether the interval turned. The interval itself, which is of the effect, is left out."""
+    """Rows whose mean is whether the interval turned, without the interval, which is of the effect."""
     return compared.assign(mean=compared["turned"].astype(float)).drop(columns=["low", "high"])

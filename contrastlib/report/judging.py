@@ -247,7 +247,7 @@ def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest
 def _without_one(
     networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None
 ) -> dict[str, str]:
-    """Network -> verdict without it, if it is another one, not "undecided", and not that of the last family."""
+    """Network -> verdict without it, if it is another one, not "undecided", and not of one family left."""
     word, _, overall = _verdict(networks, evidence, smallest)
     found = {}
     for left_out in networks if len(networks) > 1 else ():

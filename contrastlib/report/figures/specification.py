@@ -21,6 +21,7 @@ MASKING = {
 }
 PERTURBATION = {"network": "network", "epsilon": "ε", "iterations": "number of steps"}
 """Columns of choices -> their names, of two measurements."""
+FEWEST = 10
 
 
 def specification_curve(
@@ -78,7 +79,8 @@ def masking_cells(
 ) -> pd.DataFrame:
     """Gain of *weighted* in the relative probability under every combination of ``MASKING``, at all scales.
 
-    Of explainers that give one and the same map, the first counts.
+    Of explainers that give one and the same map, the first counts. Combinations that rest on fewer than
+    ``FEWEST`` photographs are left out.
 
     Args:
         measured: Scale -> table of :func:`contrastlib.evaluation.masking.relative_probabilities`.
@@ -92,6 +94,7 @@ def masking_cells(
     def gains(table: pd.DataFrame) -> pd.DataFrame:
         cells = masking_effects.advantages(table, [*MASKING][:-1], resamples=resamples)
         keys = ["rank", "baseline", "kept_sign", "mask_rule", "contrast", "image"]
+        cells = cells[cells["groups"] >= FEWEST]
         return cells.merge(statistics.distinct_methods(table, "relative_probability", keys))
 
     parts = [specifications(_of_papers(table), gains, thresholds) for table in measured.values()]
