@@ -24,7 +24,7 @@ from contrastlib.assets.writing import check_writable, writing
 from contrastlib.cli import arguments as types
 from contrastlib.cli import failures
 
-LONGEST = ("10_lrp", "02_input_space")
+LONGEST = ("02_input_space", "07_dominance")
 """Started first if several notebooks run at a time, so that none of them runs alone at the end."""
 
 PATIENCE = 10
