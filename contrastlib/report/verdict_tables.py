@@ -11,7 +11,7 @@ import pandas as pd
 from contrastlib import assets
 from contrastlib.report.claims import Claim, claims
 from contrastlib.report.judging import Finding, as_records, corrected, judge, scales_of
-from contrastlib.report.verdicts import WORDS
+from contrastlib.report.verdicts import WORDS, sign_of
 
 KEY = "contrastlib_claims"
 """Key of the records in the metadata of an output."""
@@ -126,9 +126,8 @@ def shown(finding: Finding) -> str:
     >>> shown(Finding("refuted", networks=1, opposing=1, variants=variants))
     '✗ refuted; each method counted: ? undecided (1 of 2 networks for it)'
     """
-    sign = WORDS[finding.word].sign if finding.word in WORDS else "–"
     variants = "".join(f"; {name}: {shown(variant)}" for name, variant in finding.variants.items())
-    return f"{sign} {finding.said}{variants}"
+    return f"{sign_of(finding.word)} {finding.said}{variants}"
 
 
 def _cell(claim: Claim, finding: Finding) -> str:

@@ -114,6 +114,15 @@ class Criterion:
         return f"the effect is {IN_WORDS[self.comparison]} {_number(self.bound)}"
 
 
+def sign_of(word: str | None) -> str:
+    """Sign of a verdict, and a dash for the reason for the lack of one.
+
+    >>> sign_of("refuted"), sign_of("no boxes")
+    ('✗', '–')
+    """
+    return WORDS[word].sign if word in WORDS else "–"
+
+
 def verdict_on(estimate: Estimate, criterion: Criterion, smallest: float | None) -> tuple[str, float]:
     """Verdict on a claim by one estimate, with the p-value of the hypothesis that it rejects.
 
