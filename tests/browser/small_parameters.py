@@ -43,4 +43,9 @@ SMALL = {
     "20_conservation": {
         "networks": {"birds_resnet": ["birds", 2]}, "homogeneous": {}, "entering": {}, "random_networks": 1,
     },
+    "16_controls": {
+        "networks": {"birds_resnet": ["birds", 30]}, "drawn": {"birds_resnet": ["birds", 60]}, "shares": [0.5], "steps": 2,
+        "removed": {"birds_resnet": ["birds", 8, {"scoring_model": "birds_alexnet", "controls": ["noise"]}]},
+        "forgetful": BIRDS, "repaintings": 1, "resamples": 100,
+    },
 }
