@@ -91,8 +91,8 @@ def test_every_number_comes_from_a_record(records):
 
 
 def test_a_share_is_of_the_same_network():
-    one = {"id": "a", "page": "03_maps", "format": "+.2f", "findings": {"real": {"word": "mixed", "effects": {"x": 1.0, "y": 3.0}, "variants": {}}}}
-    whole = one | {"id": "b", "findings": {"real": {"word": "mixed", "effects": {"y": 4.0, "x": 10.0}, "variants": {}}}}
+    one = {"id": "a", "page": "03_maps", "format": "+.2f", "findings": {"real": {"word": "undecided", "effects": {"x": 1.0, "y": 3.0}, "variants": {}}}}
+    whole = one | {"id": "b", "findings": {"real": {"word": "undecided", "effects": {"y": 4.0, "x": 10.0}, "variants": {}}}}
     assert findings.filled("{share a b}", {"a": one, "b": whole}) == "[10% to 75%](executed/03_maps.ipynb)"
     with pytest.raises(ValueError, match="a number is a range"):
         findings.filled("{mean a}", {"a": one})
