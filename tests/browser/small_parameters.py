@@ -28,6 +28,11 @@ SMALL = {
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
     "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "repaintings": 1, "resamples": 100},
     "15_one_family": {"networks": BIRDS},
+    "16_controls": {
+        "networks": {"birds_resnet": ["birds", 30]}, "drawn": {"birds_resnet": ["birds", 60]}, "shares": [0.5], "steps": 2,
+        "removed": {"birds_resnet": ["birds", 8, {"scoring_model": "birds_alexnet", "controls": ["noise"]}]},
+        "forgetful": BIRDS, "repaintings": 1, "resamples": 100,
+    },
     "17_masking_errata": {
         "network": "birds_alexnet", "images": 3, "blur_draws": 2, "choosing": BIRDS,
         "scoring_models": {"birds_resnet": ["birds", 12, {"scoring_model": "birds_alexnet"}]},
@@ -42,10 +47,5 @@ SMALL = {
     },
     "20_conservation": {
         "networks": {"birds_resnet": ["birds", 2]}, "homogeneous": {}, "entering": {}, "random_networks": 1,
-    },
-    "16_controls": {
-        "networks": {"birds_resnet": ["birds", 30]}, "drawn": {"birds_resnet": ["birds", 60]}, "shares": [0.5], "steps": 2,
-        "removed": {"birds_resnet": ["birds", 8, {"scoring_model": "birds_alexnet", "controls": ["noise"]}]},
-        "forgetful": BIRDS, "repaintings": 1, "resamples": 100,
     },
 }

@@ -74,3 +74,8 @@ def test_print_has_all_rows_and_columns(visit, address):
             .map(each => each.id || each.className)"""
     )
     assert not cut
+    covered = page.evaluate(  # by what follows: tables that are higher than their box; and lines of code that are longer
+        """() => [...document.querySelectorAll(".bd-article :is(.table-scroll, pre)")].filter(each => each.checkVisibility() &&
+            (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 2)).map(each => each.outerHTML.slice(0, 200))"""
+    )
+    assert not covered
