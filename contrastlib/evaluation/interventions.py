@@ -122,14 +122,9 @@ def compare(
     Raises:
         ValueError: A name is unknown, or shapes do not fit.
     """
-    masks, of = repainted.masks, repainted.of
+    masks = repainted.masks
     target, rival = classes.unbind(dim=1)
     fall = falls(model, repainted, target, rival).numpy(force=True)
-    seen = masks.flatten(2).sum(dim=2).numpy(force=True) >= smallest
-    counted = np.zeros_like(seen)
-    counted[tuple(of.T.numpy(force=True))] = True
-    counted &= seen
-    counted[:, repainted.ranked:] = False
     keys, values, shares = [], [], []
     for key, maps in explanations(model, repainted.images, target, methods, contrasts, foils, layer):
         full = enlarged(maps, masks.shape[-2:], upsampling)
@@ -142,9 +137,26 @@ def compare(
     tables = [
         _rows(keys, values[:, b, ranked], fall[b][ranked], names[ranked]).assign(
             image=b, **_unranked(repainted, fall[b], shares[:, b]))
-        for b, ranked in enumerate(counted) if ranked.sum() >= FEWEST
+        for b, ranked in ranked_parts(repainted, smallest).items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["image"])
+
+
+def ranked_parts(repainted: Repainted, smallest: int = 10) -> dict[int, np.ndarray]:
+    """Select the parts of each image that can be ranked: those that are large enough and have a version.
+
+    Args:
+        repainted: The images and their versions.
+        smallest: Fewest pixels of a part.
+
+    Returns:
+        Image -> boolean mask (P,) of its parts, for images with at least ``FEWEST`` such parts.
+    """
+    counted = np.zeros(repainted.masks.shape[:2], dtype=bool)
+    counted[tuple(repainted.of.T.numpy(force=True))] = True
+    counted &= repainted.masks.flatten(2).sum(dim=2).numpy(force=True) >= smallest
+    counted[:, repainted.ranked:] = False
+    return {b: parts for b, parts in enumerate(counted) if parts.sum() >= FEWEST}
 
 
 def quantities(logits: Tensor, target: Tensor, rival: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from contrastlib import assets
 from contrastlib.autograd import predict
 from contrastlib.datasets.birds import PARTS, SPECIES, SyntheticBirds
 from contrastlib.datasets.birds.repainting import BACKGROUND, WHOLE_BIRD, Repainter, repainted_versions
-from contrastlib.evaluation import interventions
+from contrastlib.evaluation import control_scores, interventions
 from contrastlib.report.batches import load_dataset
 
 NAMES = (*PARTS, WHOLE_BIRD, BACKGROUND)
@@ -44,13 +44,46 @@ def on_parts(
     Returns:
         Its table, with p_2; the parts that are not ranked are "bird" and "background".
     """
+    return _with_rivals(
+        interventions.compare, model, images, dataset, indices, repaintings, threshold, seed, options)
+
+
+def controls_on_parts(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int],
+    repaintings: int = 4, threshold: float = 0.1, seed: int = 0, **options: Any,
+) -> pd.DataFrame:
+    """:func:`contrastlib.evaluation.control_scores.ranking` on drawn birds whose species has a rival.
+
+    Args:
+        model: As in :func:`on_parts`.
+        images: As there.
+        labels: Not used.
+        dataset: As there.
+        indices: As there.
+        repaintings: As there.
+        threshold: As there.
+        seed: As there, and seed of the controls.
+        **options: Options of :func:`contrastlib.evaluation.control_scores.ranking`.
+
+    Returns:
+        Its table, with p_2.
+    """
+    ranking = partial(control_scores.ranking, seed=seed)
+    return _with_rivals(ranking, model, images, dataset, indices, repaintings, threshold, seed, options)
+
+
+def _with_rivals(
+    evaluation: Callable[..., pd.DataFrame], model: nn.Module, images: Tensor, dataset: str,
+    indices: Sequence[int], repaintings: int, threshold: float, seed: int, options: Mapping,
+) -> pd.DataFrame:
+    """Evaluate a network on those birds, repainted, that have a second probability above the threshold."""
     probabilities, classes = predict(model, images).softmax(dim=1).topk(2, dim=1)
     chosen = (probabilities[:, 1] > threshold).nonzero().flatten().tolist()
     if not chosen:
         return pd.DataFrame(columns=["image"])
     birds = load_dataset(dataset, images.shape[-1])
     repainted = repainted_birds(birds, images[chosen], [indices[b] for b in chosen], repaintings, seed)
-    table = interventions.compare(model, repainted, classes[chosen], **options)
+    table = evaluation(model, repainted, classes[chosen], **options)
     index = np.array(chosen)[table["image"].to_numpy(dtype=int)]
     return table.assign(image=index, p_2=probabilities[:, 1].numpy(force=True)[index])
 

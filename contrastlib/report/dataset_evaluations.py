@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import predict
 from contrastlib.datasets.birds import Annotations, differing_parts
-from contrastlib.evaluation import transformers
+from contrastlib.evaluation import control_scores, transformers
 from contrastlib.evaluation.ablation import ablation, mean_image, neuron_ablation
 from contrastlib.evaluation.energy import energy_in_regions
 from contrastlib.report.batches import load_dataset
@@ -87,15 +87,46 @@ def energy_in_differing_parts(
     Returns:
         The table of :func:`~contrastlib.evaluation.energy.energy_in_regions`.
     """
+    chosen, masks = _differing_regions(model, images, labels, dataset, indices)
+    if not chosen:
+        return pd.DataFrame(columns=["image", "method", "contrast", "energy", "area", "p_1", "p_2"])
+    table = energy_in_regions(model, images[chosen], masks, **options)
+    return table.assign(image=np.array(chosen)[table["image"]])
+
+
+def controls_in_differing_parts(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], seed: int = 0,
+    **options: Any,
+) -> pd.DataFrame:
+    """:func:`contrastlib.evaluation.control_scores.in_regions` for those parts.
+
+    Args:
+        model: As in :func:`energy_in_differing_parts`.
+        images: As there.
+        labels: As there.
+        dataset: As there.
+        indices: As there.
+        seed: Seed of the controls.
+        **options: Options of :func:`~contrastlib.evaluation.control_scores.in_regions`.
+
+    Returns:
+        The table of :func:`~contrastlib.evaluation.control_scores.in_regions`.
+    """
+    chosen, masks = _differing_regions(model, images, labels, dataset, indices)
+    table = control_scores.in_regions(model, images[chosen], masks, seed=seed, **options)
+    return table.assign(image=np.array(chosen, dtype=int)[table["image"].to_numpy(dtype=int)])
+
+
+def _differing_regions(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int]
+) -> tuple[list[int], Tensor]:
+    """Indices of the images that count, and the regions (B, H, W) in which their two species differ."""
     birds = load_dataset(dataset, images.shape[-1])
     pairs = predict(model, images).topk(2, dim=1).indices.tolist()
     regions = [differing_region(birds.annotations(i), *pair) for i, pair in zip(indices, pairs)]
     chosen = [b for b, region in enumerate(regions) if labels[b].item() in pairs[b] and region.any()]
-    if not chosen:
-        return pd.DataFrame(columns=["image", "method", "contrast", "energy", "area", "p_1", "p_2"])
-    masks = torch.from_numpy(np.stack([regions[b] for b in chosen])).to(images.device)
-    table = energy_in_regions(model, images[chosen], masks, **options)
-    return table.assign(image=np.array(chosen)[table["image"]])
+    masks = np.stack([regions[b] for b in chosen]) if chosen else np.zeros((0, *images.shape[-2:]), bool)
+    return chosen, torch.from_numpy(masks).to(images.device)
 
 
 def differing_region(bird: Annotations, first: int, second: int) -> np.ndarray:

@@ -20,7 +20,9 @@ import pandas as pd
 
 from contrastlib.evaluation import (
     conservation,
+    control_scores,
     corrections,
+    deletion,
     dominance,
     explained_probability,
     fullgrad,
@@ -33,6 +35,7 @@ from contrastlib.evaluation import (
     perturbation,
     pointing_game,
     precision,
+    randomisation,
     relevance_entering,
     relevance_flow,
     relevance_mass,
@@ -204,6 +207,13 @@ trial_interventions = Study("trial_interventions", bird_interventions.on_parts, 
 intervention_choices = Study(
     "intervention_choices", bird_interventions.on_parts, "ours", 16, LATER_BIRDS | ACTIVATIONS,
     INTERVENTION_CHOICES)
+control_masking = Study("control_masking", control_scores.masking, f"{WANG}, sec. 5.2.2", 16)
+control_parts = Study("control_parts", dataset_evaluations.controls_in_differing_parts, "ours", 32)
+control_interventions = Study(
+    "control_interventions", bird_interventions.controls_on_parts, "ours", 32, LATER_BIRDS)
+deletion_curves = Study("deletion_curves", deletion.curves, "Petsiuk et al. 2018; Rong et al. 2022", 16)
+parameter_randomisation = Study(
+    "parameter_randomisation", randomisation.cascade, "Adebayo et al. 2018; Hedström et al. 2024", 16)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """All studies by name."""

@@ -1,0 +1,202 @@
+"""Control maps: maps that know less than an explanation should, to be scored beside it.
+
+A measure says something about a map only if maps that cannot know the answer score lower. The records are in
+``CONTROLS``. The first three do not look at the network. The last two are maps of the same method and
+contrast, of another picture and of another class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from contrastlib._choices import check_choice
+from contrastlib.evaluation.maps_of_contrasts import enlarged, explanations
+from contrastlib.evaluation.seeding import image_seed
+
+OURS = "map"
+"""Name in the place of a control for the map itself."""
+CONTRASTS = ("original", "maximum", "weighted")
+METHODS = ("gradcam", "vit_gradcam")
+Row = tuple[str, str, str]
+"""Method, contrast and control of a map."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What controls are made from."""
+
+    images: Tensor
+    """(B, K, H, W)"""
+    maps: Tensor
+    """maps (N, B, h, w) of the target class of each image, by N contrasts"""
+    random_class: Tensor
+    """maps (N, B, h, w) of a random other class"""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control map.
+
+    Attributes:
+        name: Its name.
+        title: The name for tables and figures.
+        question: What is learned if a map scores no higher.
+        function: Function of the material that returns maps (B, h, w), or (N, B, h, w) if they depend on the
+            contrast, of any resolution.
+    """
+
+    name: str
+    title: str
+    question: str
+    function: Callable[[Material], Tensor]
+
+
+def noise(given: Material) -> Tensor:
+    """Normal random numbers at the resolution of the map, so that they are as smooth when enlarged.
+
+    Args:
+        given: The material. The seed of an image also depends on its pixels, but not on its batch.
+
+    Returns:
+        Maps (B, h, w).
+    """
+    def drawn(image: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(image_seed(image, given.seed))
+        return torch.randn(given.maps.shape[-2:], generator=generator, dtype=given.maps.dtype)
+
+    return torch.stack([drawn(image) for image in given.images]).to(given.maps.device)
+
+
+def centre(given: Material, width: float = 0.25) -> Tensor:
+    """A Gaussian blob at the centre, whose standard deviation is ``width`` times each side.
+
+    Args:
+        given: The material.
+        width: Standard deviation over the side.
+
+    Returns:
+        Maps (B, H, W).
+
+    >>> images = torch.zeros(1, 3, 5, 5)
+    >>> blob = centre(Material(images, images[:, :1], images[:, :1]))
+    >>> blob[0, 2, 2].item(), (blob[0] == blob[0].T).all().item()
+    (1.0, True)
+    """
+    rows, columns = (
+        torch.exp(-(torch.linspace(-0.5, 0.5, side) / width) ** 2 / 2) for side in given.images.shape[-2:]
+    )
+    return (rows[:, None] * columns).to(given.maps).expand(len(given.images), -1, -1)
+
+
+def edges(given: Material) -> Tensor:
+    """Size of the Sobel gradient of the grey image, sqrt((g_x^2 + g_y^2) / 2), as in scikit-image.
+
+    Args:
+        given: The material. The grey image is the mean of the channels.
+
+    Returns:
+        Maps (B, H, W).
+    """
+    grey = F.pad(given.images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    slope = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1.0, 0.0, -1.0])) / 4
+    kernels = torch.stack([slope, slope.T])[:, None].to(grey)
+    return (F.conv2d(grey, kernels).square().sum(dim=1) / 2).sqrt()
+
+
+def other_picture(given: Material) -> Tensor:
+    """The map of the next image of the batch, and of the first one for the last; (N, B, h, w)."""
+    return given.maps.roll(-1, dims=1)
+
+
+def random_class(given: Material) -> Tensor:
+    """The map of a random other class of the same image; (N, B, h, w)."""
+    return given.random_class
+
+
+CONTROLS = {
+    control.name: control
+    for control in (
+        Control("noise", "smooth noise", "Is the map better than chance?", noise),
+        Control("centre", "blob at the centre", "Is it more than that objects are in the middle?", centre),
+        Control("edges", "edge detector", "Is it more than that objects have edges?", edges),
+        Control("other_picture", "map of another picture", "Does it depend on the picture?", other_picture),
+        Control("random_class", "map of a random class", "Does it depend on the class?", random_class),
+    )
+}
+"""All controls by name."""
+
+
+def with_controls(
+    model: nn.Module,
+    images: Tensor,
+    logits: Tensor,
+    target: Tensor,
+    methods: Sequence[str] = METHODS,
+    contrasts: Sequence[str] = CONTRASTS,
+    controls: Sequence[str] = tuple(CONTROLS),
+    layer: str | None = None,
+    seed: int = 0,
+) -> Iterator[tuple[list[Row], Tensor]]:
+    """Maps of a class by several methods and contrasts, and their controls, enlarged to the images.
+
+    Args:
+        model: The network.
+        images: Images (B, K, H, W), at least two.
+        logits: Their logits (B, C).
+        target: Class of each image (B,).
+        methods: Names of explainers; those for another architecture are left out.
+        contrasts: Names of contrasts.
+        controls: Names of controls.
+        layer: Layer of the methods that explain one. None stands for their default.
+        seed: Seed of the noise and of the random class.
+
+    Yields:
+        Rows (method, contrast, control) that share a map, and the maps (B, H, W). The control of the map
+        itself is ``OURS``.
+
+    Raises:
+        ValueError: A name is unknown, or there is a single image, which has no other picture.
+    """
+    for name in controls:
+        check_choice("control", name, CONTROLS)
+    if len(images) < 2:
+        raise ValueError("a control is the map of another picture: give two images or more")
+    other = random_classes(images, target, logits.shape[1], seed)
+    asked = {"methods": methods, "contrasts": contrasts, "layer": layer}
+    pairs = zip(explanations(model, images, target, **asked), explanations(model, images, other, **asked))
+    for (keys, maps), (_, foreign) in pairs:
+        made = {OURS: maps} | {
+            name: CONTROLS[name].function(Material(images, maps, foreign, seed)) for name in controls
+        }
+        for control, each in made.items():
+            rows = [(*key, control) for key in keys]
+            shared = each.ndim == images.ndim - 1
+            full = enlarged(each[None] if shared else each, images.shape[-2:])
+            yield from [(rows, full[0])] if shared else [([row], phi) for row, phi in zip(rows, full)]
+
+
+def random_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) -> Tensor:
+    """Draw a class of each image other than its target.
+
+    Args:
+        images: Images (B, K, H, W). The draw depends on their pixels, but not on their batch.
+        target: Class of each image (B,).
+        classes: Number of classes, C.
+        seed: Seed of the draw.
+
+    Returns:
+        Classes (B,).
+
+    >>> target = torch.tensor([0, 1, 2])
+    >>> (random_classes(torch.rand(3, 1, 2, 2), target, classes=3) == target).any().item()
+    False
+    """
+    generators = [torch.Generator().manual_seed(image_seed(image, seed + 1)) for image in images]
+    steps = torch.stack([torch.randint(1, classes, (), generator=each) for each in generators])
+    return (target + steps.to(target.device)) % classes
