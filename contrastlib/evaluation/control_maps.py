@@ -47,14 +47,15 @@ class Control:
         name: Its name.
         title: The name for tables and figures.
         question: What is learned if a map scores no higher.
-        function: Function of the material that returns maps (B, h, w), or (N, B, h, w) if they depend on the
-            contrast, of any resolution.
+        function: Function of the material that returns maps (B, h, w) of any resolution.
+        per_contrast: Whether it returns maps (N, B, h, w) of each contrast instead.
     """
 
     name: str
     title: str
     question: str
     function: Callable[[Material], Tensor]
+    per_contrast: bool = False
 
 
 def noise(given: Material) -> Tensor:
@@ -125,8 +126,9 @@ CONTROLS = {
         Control("noise", "smooth noise", "Is the map better than chance?", noise),
         Control("centre", "blob at the centre", "Is it more than that objects are in the middle?", centre),
         Control("edges", "edge detector", "Is it more than that objects have edges?", edges),
-        Control("other_picture", "map of another picture", "Does it depend on the picture?", other_picture),
-        Control("random_class", "map of a random class", "Does it depend on the class?", random_class),
+        Control("other_picture", "map of another picture", "Does it depend on the picture?", other_picture,
+                True),
+        Control("random_class", "map of a random class", "Does it depend on the class?", random_class, True),
     )
 }
 """All controls by name."""
@@ -176,9 +178,10 @@ def with_controls(
         }
         for control, each in made.items():
             rows = [(*key, control) for key in keys]
-            shared = each.ndim == images.ndim - 1
-            full = enlarged(each[None] if shared else each, images.shape[-2:])
-            yield from [(rows, full[0])] if shared else [([row], phi) for row, phi in zip(rows, full)]
+            if control == OURS or CONTROLS[control].per_contrast:
+                yield from zip([[row] for row in rows], enlarged(each, images.shape[-2:]))
+            else:
+                yield rows, enlarged(each[None], images.shape[-2:])[0]
 
 
 def random_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) -> Tensor:

@@ -32,4 +32,9 @@ SMALL = {
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
     "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "repaintings": 1, "resamples": 100},
     "15_one_family": {"networks": BIRDS},
+    "16_controls": {
+        "networks": {"birds_resnet": ["birds", 30]}, "drawn": {"birds_resnet": ["birds", 60]}, "shares": [0.5], "steps": 2,
+        "removed": {"birds_resnet": ["birds", 8, {"scoring_model": "birds_alexnet", "controls": ["noise"]}]},
+        "forgetful": BIRDS, "repaintings": 1, "resamples": 100,
+    },
 }

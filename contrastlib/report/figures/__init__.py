@@ -5,6 +5,7 @@ page.
 """
 
 from contrastlib.report.figures import (
+    control_maps,
     correction_effects,
     correction_results,
     corrections,
@@ -38,6 +39,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "control_maps",
     "correction_effects",
     "correction_results",
     "corrections",

@@ -1,0 +1,84 @@
+"""Figures and tables of the controls page, from tables with known numbers."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contrastlib.evaluation.control_maps import CONTROLS, OURS
+from contrastlib.report.figures import control_maps
+
+CONTRASTS = ("original", "weighted")
+
+
+def scores(networks=("birds_vgg", "birds_vit"), images=6):
+    """A map has 0.7, each control 0.5, and an image adds the same to all."""
+    rows = [
+        {"network": network, "method": "vit_gradcam" if "vit" in network else "gradcam", "contrast": contrast, "control": control,
+         "image": image, "group": image, "v": (0.7 if control == OURS else 0.5) + 0.01 * image}
+        for network, contrast, control, image in product(networks, CONTRASTS, (OURS, *CONTROLS), range(images))
+    ]
+    return pd.DataFrame(rows)
+
+
+def curves():
+    table = scores(("efficientnet_lite0",)).drop(columns="v").merge(pd.DataFrame({"share": [0.1, 0.5, 0.9]}), how="cross")
+    table = table.merge(pd.DataFrame({"removal": ["blur", "imputation"]}), how="cross").assign(judge="itself", deletion=1.0)
+    return table.assign(insertion=np.where(table["control"] == OURS, 3.0, 1.0))
+
+
+def cascade():
+    rows = [(network, "gradcam", contrast, image, step, 1 - step / 4, 1 - step / 4, step / 4, 2.0 + step)
+            for network, contrast, image, step in product(("birds_vgg", "birds_resnet"), CONTRASTS, range(3), range(5))]
+    names = ["network", "method", "contrast", "image", "step", "spearman", "ssim", "lost", "entropy"]
+    table = pd.DataFrame(rows, columns=names)
+    return table.assign(group=table["image"])
+
+
+def test_records_name_each_control():
+    text = control_maps.records().data
+    assert all(f"| {each.title} | {each.question} |" in text for each in CONTROLS.values())
+
+
+def test_a_map_stands_beside_its_controls_and_differences_are_paired():
+    found = control_maps.beside({"quick": scores(), "real": scores(["birds_vgg"])}, "v", 50, "+.2f", "id").data
+    assert list(found)[:2] == ["pictures", "the map"] and len(found.columns) == 2 + len(CONTROLS) and len(found) == 6
+    assert (found["the map minus smooth noise"] == "+0.20 [+0.20,\N{NO-BREAK SPACE}+0.20]").all()
+    assert found["the map"].str.startswith("0.7").all() and (found["pictures"] == 6).all()
+    assert ("quick", "small ViT", "GradCAM of tokens", "weighted") in found.index
+
+
+def test_curves_have_a_panel_for_each_way_of_removing_and_a_row_for_each_scale():
+    figure = control_maps.curves({"quick": curves(), "real": curves()})
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["blur, judge: itself", "imputation, judge: itself"] and len(figure.axes) == 4
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
+    assert len(lines) == 2 * (2 + len(CONTROLS)) and {line.get_linestyle() for line in lines} == {"-", ":"}
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == 2 + len(CONTROLS)
+
+
+def test_gaps_name_each_map_once():
+    found = control_maps.gaps({"quick": curves()}, 50).data
+    assert list(found.index)[:2] == ["original", "smooth noise"] and len(found) == 2 + 3 + 2 * 2
+    assert found.loc["weighted"].str.startswith("+2.00").all() and found.loc["smooth noise"].str.startswith("+0.00").all()
+
+
+@pytest.mark.parametrize("value", ["spearman", "ssim"])
+def test_cascades_have_a_panel_for_each_network(value):
+    figure = control_maps.cascades({"quick": cascade()}, value)
+    assert [ax.get_title() for ax in figure.axes] == ["small VGG (quick)\nGradCAM", "small ResNet (quick)\nGradCAM"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(CONTRASTS)
+    assert np.allclose(figure.axes[0].lines[0].get_ydata(), [1, 0.75, 0.5, 0.25, 0])
+
+
+def test_sensitivities():
+    found = control_maps.sensitivities({"quick": cascade()}, 50).data
+    row = found.loc[("quick", "small VGG", "GradCAM", "original")]
+    assert row["rank correlation"].startswith("+0.38") and row["rise of the entropy"].startswith("+200%")
+
+
+@pytest.mark.parametrize("network", ["birds_alexnet", "birds_vit"])
+def test_the_gallery_shows_the_picture_the_map_and_five_controls(network):
+    figure = control_maps.gallery({network: ["birds", 10]})(network, 3, "weighted")
+    assert [ax.get_title() for ax in figure.axes] == ["", "weighted map", *(each.title for each in CONTROLS.values())]
