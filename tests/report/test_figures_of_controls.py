@@ -8,6 +8,7 @@ import pytest
 
 from contrastlib.evaluation.control_maps import CONTROLS, OURS
 from contrastlib.report.figures import control_maps
+from contrastlib.report.shards import save
 
 CONTRASTS = ("original", "weighted")
 
@@ -76,6 +77,17 @@ def test_sensitivities():
     found = control_maps.sensitivities({"quick": cascade()}, 50).data
     row = found.loc[("quick", "small VGG", "GradCAM", "original")]
     assert row["rank correlation"].startswith("+0.38") and row["rise of the entropy"].startswith("+200%")
+
+
+def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
+    assert "Not measured yet" in control_maps.second_opinion(50, tmp_path / "none.parquet").data
+    rows = [(family, name, "higher", contrast, image, value, 0.5) for family, name, value in (("robustness", "B", 0.25), ("axioms", "A", 1.0))
+            for contrast in CONTRASTS for image in range(3)]
+    names = ["family", "metric", "better", "contrast", "image", "value", "seconds"]
+    save(pd.DataFrame(rows, columns=names).assign(group=lambda t: t["image"]), tmp_path / "kept.parquet")
+    found = control_maps.second_opinion(50, tmp_path / "kept.parquet").data
+    assert list(found.index) == [("robustness", "B", "higher"), ("axioms", "A", "higher")]
+    assert list(found) == [*CONTRASTS, "seconds per image"] and found.iloc[0, 0].startswith("+0.250") and found.iloc[0, 2] == "0.5"
 
 
 @pytest.mark.parametrize("network", ["birds_alexnet", "birds_vit"])

@@ -6,7 +6,9 @@ They show tables by scale of :mod:`contrastlib.evaluation.control_scores`,
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -25,9 +27,12 @@ from contrastlib.evaluation.control_scores import against_controls
 from contrastlib.report.batches import load_dataset
 from contrastlib.report.figures.shared import finished, intervals, mean_lines
 from contrastlib.report.figures.words import readable, words
+from contrastlib.report.shards import RESULTS, load
 from contrastlib.report.verdict_tables import title
 
 ALT = "Picture {image} for {network}, the {contrast} map of its most probable class, and five controls."
+SECOND_OPINION = RESULTS / "second_opinion.parquet"
+"""Results of ``python -m benchmarks.second_opinion``."""
 SETTING = ["network", "method", "contrast"]
 MEAN, CHANGE = "the map", "the map minus "
 
@@ -168,6 +173,22 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
         parts[scale] = pd.DataFrame({name: _means(*column, resamples) for name, column in columns.items()})
     found = pd.concat(parts, names=["scale"]).rename(index=title, level="network")
     return readable(found).style.set_uuid("sensitivities")
+
+
+def second_opinion(resamples: int, path: Path = SECOND_OPINION) -> Styler | Markdown:
+    """Measures of Quantus for each contrast, with the time that each takes, from kept results."""
+    sys.audit("contrastlib.file", path)  # which may not exist, see contrastlib.report.staleness
+    if not path.exists():
+        return Markdown("*Not measured yet; `python -m benchmarks.second_opinion` does so.*")
+    table = load(path)
+    by = ["family", "metric", "better", "contrast"]
+    rows = statistics.means(table, "value", by, resamples=resamples)
+    rows["cell"] = intervals(rows, "+.3f")
+    wide = rows.pivot(index=by[:3], columns="contrast", values="cell")[list(table["contrast"].unique())]
+    seconds = table.groupby(by[:3])["seconds"].mean()
+    wide["seconds per image"] = seconds.map("{:.2g}".format)
+    order = pd.MultiIndex.from_frame(table[by[:3]].drop_duplicates())
+    return wide.loc[order].style.set_uuid("second-opinion")
 
 
 def _means(rows: pd.DataFrame, value: str, form: str, resamples: int) -> pd.Series:
