@@ -1,7 +1,7 @@
 """``python -m benchmarks.second_opinion``: measures of Quantus on maps of contrasts, for page 16.
 
-One measure of each of its families judges the GradCAM maps of drawn birds, as Quantus computes it. The results
-are kept in ``data/results/second_opinion.parquet``, so that the page does not need the package.
+One measure of each of its families judges the GradCAM maps of drawn birds, as Quantus computes it. The
+results are kept in ``data/results/second_opinion.parquet``, so that the page does not need the package.
 """
 
 from __future__ import annotations
