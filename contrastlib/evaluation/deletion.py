@@ -127,7 +127,15 @@ def areas(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps_against_controls(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
-    """Gap of each map minus that of each control; see :func:`areas` and :func:`against_controls`."""
+    """Gap of each map minus that of each control, with intervals paired by image.
+
+    Args:
+        table: A table of :func:`curves`, with network and group.
+        **options: Options of :func:`~contrastlib.evaluation.statistics.paired_differences`.
+
+    Returns:
+        One row for each network, method, contrast, removal, judge and control, with mean, low and high.
+    """
     return against_controls(areas(table), "gap", KEYS[:3] + KEYS[4:6], **options)
 
 
