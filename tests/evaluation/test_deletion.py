@@ -110,9 +110,9 @@ def smooth_masks(side, count, seed=0):
 def test_the_imputation_is_that_of_pytorch_grad_cam(share):
     road = pytest.importorskip("pytorch_grad_cam.metrics.road")
     side = 48
-    image = nn.functional.interpolate(torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(2)), side, mode="bicubic").double()
+    image = nn.functional.interpolate(torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(2)), side, mode="bicubic")
     gone = highest(smooth_masks(side, 1), share)
-    theirs = road.NoisyLinearImputer(noise=0)(image[0], (~gone[0]).double())
+    theirs = road.NoisyLinearImputer(noise=0)(image[0], (~gone[0]).float())
     ours = imputed(image, gone, noise=0)[0]
     assert (ours - theirs).abs().mean() < 0.005 and torch.equal(ours[:, ~gone[0]], image[0][:, ~gone[0]])
     exact = imputed(image, gone, noise=0, iterations=3000)[0]
