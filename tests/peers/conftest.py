@@ -1,10 +1,13 @@
 """What peers are asked to explain: each contrast as a score of the logits, written for autograd."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
+collect_ignore = [] if find_spec("quantus") else ["test_quantus.py"]  # not required: see benchmarks/second_opinion.py
 TARGET, FOILS = [4, 0], [1, 3]
 
 

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+import quantus
 import torch
 
 from contrastlib import models
 from contrastlib.report.provenance import REPOSITORY
-
-quantus = pytest.importorskip("quantus", reason="pip install --no-deps quantus==0.6.0 cachetools==8.0.2")
 
 
 @pytest.fixture(autouse=True)
