@@ -40,20 +40,23 @@ class Metric:
         name: Name of its class.
         better: "higher" or "lower".
         options: Options that differ from its defaults.
+        softmax: Whether it reads probabilities instead of logits.
     """
 
     family: str
     name: str
     better: str
     options: dict[str, Any]
+    softmax: bool = False
 
 
 METRICS = (
     Metric("faithfulness", "FaithfulnessCorrelation", "higher",
            {"nr_runs": 50, "subset_size": 4096, "perturb_baseline": "mean"}),
-    Metric("robustness", "MaxSensitivity", "lower", {"nr_samples": 10, "lower_bound": 0.05}),
+    Metric("robustness", "MaxSensitivity", "lower",
+           {"nr_samples": 10, "lower_bound": 0.05, "normalise": True}),
     Metric("complexity", "Sparseness", "higher", {}),
-    Metric("randomisation", "EfficientMPRT", "higher", {}),
+    Metric("randomisation", "EfficientMPRT", "higher", {}, softmax=True),
     Metric("localisation", "RelevanceMassAccuracy", "higher", {"abs": True}),
 )
 
@@ -97,7 +100,7 @@ def table(network: str, count: int, metrics: tuple[Metric, ...] = METRICS) -> pd
             found = judge(
                 model=model, x_batch=images.numpy(), y_batch=target, s_batch=seen[:, None],
                 a_batch=explain(model, images.numpy(), target), explain_func=explain, device="cpu",
-                channel_first=True, softmax=False)
+                channel_first=True, softmax=metric.softmax)
             seconds = (time.perf_counter() - began) / count
             tables.append(pd.DataFrame({
                 "image": range(count), "group": range(count), "family": metric.family, "metric": metric.name,
@@ -110,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, save and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.second_opinion")
     parser.add_argument("--network", default="birds_vgg", help="a network that knows the birds")
-    parser.add_argument("--images", type=int, default=32, help="number of images")
+    parser.add_argument("--images", type=int, default=24, help="number of images")
     options = parser.parse_args(arguments)
     began = time.perf_counter()
     found = table(options.network, options.images)
