@@ -10,6 +10,7 @@ INPUTS ?= 10000
 # LOCK=requirements.lock: only files with known hashes are installed, those of the peers with the others
 LOCK ?=
 REQUIREMENTS = $(if $(LOCK),--require-hashes -r $(LOCK),-r requirements.txt -c constraints.txt)
+WORKERS ?= 0
 # tests side by side; those of one file in one process, which share what they load; long files stand first
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
@@ -26,7 +27,7 @@ VENDOR := book/vendor/offline
 PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install book run test test-fast test-data test-lab fuzz lab real paper bench screenshots clean
+.PHONY: help install book run test test-fast test-data test-lab test-cluster fuzz lab real paper bench screenshots clean
 .PHONY: metadata crate pdf zip paper.pdf release lock audit
 
 help:            ## this list
@@ -45,11 +46,11 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab" tests/browser notebooks tests contrastlib
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser notebooks tests contrastlib
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) "fast tests" $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data" tests contrastlib \
+	@$(TIMED) "fast tests" $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data and not cluster" tests contrastlib \
 	  --ignore tests/browser --ignore tests/notebooks --ignore tests/peers
 
 test-data: $(VENV)/.peers book  ## what needs the photographs and weights of others, and the pages that show them
@@ -61,14 +62,17 @@ fuzz: $(VENV)/.peers  ## random inputs, INPUTS=10000 of them; the counts go to d
 test-lab: $(VENV)/.peers book  ## every notebook run in JupyterLab by a browser, as it is and with other parameters
 	@$(TIMED) "notebooks in JupyterLab" $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m lab tests/browser
 
+test-cluster: $(VENV)/.peers  ## workers, schedulers and runs that are killed, and SLURM where it can be started: minutes
+	@$(TIMED) "tests of clusters" $(PYTHON) -m pytest -q -m cluster tests
+
 lab: $(VENV)/.installed  ## JupyterLab on a working copy of the notebooks
 	@$(PYTHON) -m contrastlib lab
 
-real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (hours); results go to data/results/real
-	$(PYTHON) -m contrastlib run --profile real
+real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (hours, WORKERS=2); results go to data/results/real
+	$(PYTHON) -m contrastlib run --profile real --workers $(WORKERS)
 
 paper: $(VENV)/.installed  ## rerun everything at the papers' own scale (days on a large GPU); results go to data/results/paper
-	$(PYTHON) -m contrastlib run --profile paper
+	$(PYTHON) -m contrastlib run --profile paper --workers $(WORKERS)
 
 bench: $(VENV)/.peers  ## speed and memory beside those of peers
 	$(PYTHON) -m benchmarks

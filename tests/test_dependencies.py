@@ -13,8 +13,8 @@ from PIL import Image
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml"}  # where it has another name than its module
-EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel", "playwright", "pypdf", "rocrate")
+DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml", "dask_jobqueue": "dask-jobqueue"}  # where it has another name than its module
+EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "jupyter_book", "ipykernel", "dask", "distributed", "playwright", "pypdf", "rocrate")
 WITHOUT = f"""
 import sys
 
@@ -57,8 +57,9 @@ def test_all_that_is_imported_is_named():
                 imported.add(node.module)
     modules = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names) - {"contrastlib"}
     needed = {DISTRIBUTIONS.get(name, name) for name in modules}
-    report = names(PROJECT["optional-dependencies"]["report"])
-    assert needed <= names(PROJECT["dependencies"]) | report
+    report, cluster = (names(PROJECT["optional-dependencies"][extra]) for extra in ("report", "cluster"))
+    assert needed <= names(PROJECT["dependencies"]) | report | cluster
+    assert needed & cluster == {"distributed", "dask-jobqueue"}
     assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate"}
 
 

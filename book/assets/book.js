@@ -9,6 +9,17 @@ document.addEventListener("DOMContentLoaded", () => {
   window.addEventListener("resize", mark);
   window.addEventListener("load", () => window.MathJax?.startup?.promise.then(mark) ?? mark());
 
+  // What is folded opens for the address that names a part of it, and all of it for print.
+  const openNamed = () => {
+    const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const closed = [...document.querySelectorAll("details.fold:not([open])")].filter(each => each.contains(named));
+    closed.forEach(each => { each.open = true; });
+    if (closed.length) named.scrollIntoView();
+  };
+  openNamed();
+  window.addEventListener("hashchange", openNamed);
+  window.addEventListener("beforeprint", () => document.querySelectorAll("details.fold").forEach(each => { each.open = true; }));
+
   // The list of contents on the right makes room for what takes the full width, while that is on the screen.
   const contents = document.querySelector(".bd-sidebar-secondary"), seen = new Set();
   const watcher = new IntersectionObserver(entries => {

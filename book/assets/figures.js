@@ -33,5 +33,6 @@ document.addEventListener("DOMContentLoaded", () => {
     if (image.complete) fit();
     image.addEventListener("load", fit);
     window.addEventListener("resize", fit);
+    document.addEventListener("toggle", fit, true);  // a figure in a fold has room once it is open
   }
 });

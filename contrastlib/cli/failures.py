@@ -58,7 +58,8 @@ def described(error: BaseException) -> tuple[int, str]:
         return FAILED, ("memory ran out: close other programs, or ask for less at a time, such as a smaller "
                         f"network, batch or number of images ({_one_line(error) or 'MemoryError'})")
     if isinstance(error, ModuleNotFoundError) and not (error.name or "contrastlib").startswith("contrastlib"):
-        return WRONG, (f"{error.name} is not installed: run `pip install -e .[report]` in a clone of the "
+        extra = "cluster" if error.name.startswith(("dask", "distributed")) else "report"
+        return WRONG, (f"{error.name} is not installed: run `pip install -e .[{extra}]` in a clone of the "
                        "repository")
     if isinstance(error, OSError) and error.strerror:
         names = " -> ".join(os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else str(name)

@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from contrastlib.assets.writing import check_writable, writing
 from contrastlib.cli import arguments as types
-from contrastlib.cli import failures
+from contrastlib.cli import failures, workers
 
-LONGEST = ("10_lrp", "02_input_space")
+LONGEST = ("02_input_space", "07_dominance")
 """Started first if several notebooks run at a time, so that none of them runs alone at the end."""
 
 PATIENCE = 10
@@ -63,6 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="write the outputs of the quick profile into notebooks/ itself, computed without downloaded "
         "data, and without their scripts",
     )
+    workers.add_options(parser)
     parser.set_defaults(func=run)
 
 
@@ -76,9 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
         NotebookFailed: A notebook failed.
         ValueError: There is no such notebook, profile or parameter, or a value is no YAML.
         DataError: A file cannot be written.
+        ClusterError: The workers cannot be started, or no scheduler answers.
     """
     plan = _plan(arguments)
-    (_save if arguments.save else _update)(plan, arguments)
+    with workers.cluster(arguments):
+        (_save if arguments.save else _update)(plan, arguments)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,12 +16,15 @@ import torch
 from torch import Tensor
 
 from contrastlib import assets, datasets, models
-from contrastlib.assets import records
+from contrastlib.assets import CorruptFile, records
+from contrastlib.datasets.base import Example
 from contrastlib.report.code_digest import code_digest
 from contrastlib.report.shards import joined
 
 SHARD = 64
 """Number of images in a shard."""
+SKIP_UNREADABLE = "CONTRASTLIB_SKIP_UNREADABLE"
+"""Environment variable that is 1 if images that cannot be read are skipped."""
 SMALL = 64
 """Size in pixels. Batches of images up to this size have sixteen times as many images."""
 
@@ -34,6 +38,7 @@ def evaluate(
     batch: int,
     seed: int | None = None,
     loading: Mapping | None = None,
+    skip_unreadable: bool = False,
 ) -> pd.DataFrame:
     """Evaluate a network on images of a data set, in batches.
 
@@ -49,9 +54,16 @@ def evaluate(
         batch: Number of images in a batch.
         seed: Seed of the evaluation. None if it does not draw random numbers.
         loading: Options of the set that replace those of all studies.
+        skip_unreadable: Whether images that cannot be read are skipped. The other images remain in their
+            batches.
 
     Returns:
-        The tables of all batches, with image (index in the set), group (unit of resampling) and label.
+        The tables of all batches, with image (index in the set), group (unit of resampling) and label. The
+        messages about skipped images, if any, are in ``table.attrs["skipped"]``.
+
+    Raises:
+        CorruptFile: An image cannot be read, and is not skipped, or none can be read. The message has its
+            name.
     """
     model = load_network(network)
     if seed is not None:
@@ -61,10 +73,11 @@ def evaluate(
     examples = load_dataset(dataset, model.input_size, **(loading or {}))
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
     wanted = {"objects", "indices"} & set(inspect.signature(evaluation).parameters)
-    tables = []
+    tables, skipped = [], []
     for i in range(0, len(images), size):
-        chosen = list(images[i : i + size])
-        part = [examples[index] for index in chosen]
+        chosen, part = _read(examples, images[i : i + size], skipped if skip_unreadable else None)
+        if not part:
+            continue
         pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
         labels = torch.tensor([example.label for example in part], device=pixels.device)
         own = {"indices": chosen} if "indices" in wanted else {}
@@ -77,7 +90,27 @@ def evaluate(
             group=np.array([example.group for example in part])[index],
             label=labels.numpy(force=True)[index],
         ))
-    return joined(tables)
+    if not tables and skipped:
+        raise CorruptFile(f"none of {len(images)} images can be read: {skipped[0]}")
+    table = joined(tables)
+    if skipped:
+        table.attrs["skipped"] = skipped
+    return table
+
+
+def _read(
+    examples: datasets.ImageSet, indices: Sequence[int], skipped: list[str] | None
+) -> tuple[list[int], list[Example]]:
+    """Read images. Messages about those that cannot be read are appended to a list, if there is one."""
+    read = {}
+    for index in indices:
+        try:
+            read[index] = examples[index]
+        except CorruptFile as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
+    return list(read), list(read.values())
 
 
 def shards(
@@ -89,6 +122,8 @@ def shards(
     batch: int,
 ) -> list[dict]:
     """Parameters of :func:`evaluate` for shards of 64 images that represent a set.
+
+    If the environment variable ``CONTRASTLIB_SKIP_UNREADABLE`` is 1, images that cannot be read are skipped.
 
     Args:
         evaluation: Function as in :func:`evaluate`. If it has a parameter ``dataset``, it gets the name of
@@ -106,7 +141,9 @@ def shards(
     asked = {"dataset": dataset, **options} if "dataset" in own else dict(options)
     loading = asked.pop("loading", None)
     seed = asked.pop("seed", own["seed"].default if "seed" in own else None)
-    apart = {key: value for key, value in (("seed", seed), ("loading", loading)) if value is not None}
+    skip = os.environ.get(SKIP_UNREADABLE) == "1" or None
+    apart = {"seed": seed, "loading": loading, "skip_unreadable": skip}
+    apart = {key: value for key, value in apart.items() if value is not None}
     images = load_dataset(dataset, load_network(network).input_size, **(loading or {})).sample(count)
     return [
         {

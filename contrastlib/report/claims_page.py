@@ -18,6 +18,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Finding, claims
 from contrastlib.report.corrections import of_claims
+from contrastlib.report.folds import folded
 from contrastlib.report.verdict_tables import KEY, PAPERS, SIGNS, effects, shown, title
 
 EXECUTED = Path("book") / "executed"
@@ -88,6 +89,22 @@ def table(records: Iterable[Mapping], folder: str) -> str:
     return markdown_table(["claim", "quick", "real", "effect, by network", "page"], rows)
 
 
+def by_page(records: Iterable[Mapping], folder: str) -> str:
+    """Tables in Markdown of the claims that each page tests, folded below a line that counts the verdicts.
+
+    Args:
+        records: As in :func:`table`.
+        folder: As in :func:`table`.
+
+    Returns:
+        A section that opens for each page.
+    """
+    pages: dict[str, list[Mapping]] = {}
+    for record in records:
+        pages.setdefault(record["page"], []).append(record)
+    return "\n\n".join(folded(_counted(page, found), table(found, folder)) for page, found in pages.items())
+
+
 def summary(records: Iterable[Mapping]) -> str:
     """Table in Markdown with the number of claims of each paper by verdict, quick · real.
 
@@ -143,10 +160,10 @@ def depending(records: Iterable[Mapping], folder: str) -> str:
 
 
 class ClaimsDirective(SphinxDirective):
-    """Claims as a table.
+    """Claims as tables.
 
-    The argument selects the claims: the key of a paper or "ours" for all of its claims, "summary" for counts
-    of verdicts, and "depending" for verdicts that depend on one network.
+    The argument selects the claims: the key of a paper or "ours" for all of its claims by page, "summary" for
+    counts of verdicts, and "depending" for verdicts that depend on one network.
     """
 
     required_arguments = 1
@@ -159,7 +176,7 @@ class ClaimsDirective(SphinxDirective):
         elif which == "depending":
             text = depending(every, "executed")
         else:
-            text = table([record for record in every if record["paper"] == which], "executed")
+            text = by_page([record for record in every if record["paper"] == which], "executed")
         return self.parse_text_to_nodes(text)
 
 
@@ -176,13 +193,34 @@ class VerdictRole(SphinxRole):
         return [nodes.inline("", shown(found), classes=["verdict"])], []
 
 
+def _counted(page: str, records: Sequence[Mapping]) -> str:
+    """Name of a page, and how many of the claims that it tests have which verdict at each scale.
+
+    >>> record = {"findings": {"quick": {"word": "supported"}, "real": {"word": "no boxes"}}}
+    >>> _counted("10_lrp", [record, record]), _counted("03_maps", [record])
+    ('lrp: 2 claims (quick ✓ 2; real – 2)', 'maps: 1 claim (quick ✓ 1; real – 1)')
+    """
+    words = {scale: [record["findings"].get(scale, {}).get("word") for record in records] for scale in SCALES}
+    signs = {scale: Counter(SIGNS.get(word, "–") for word in words[scale]) for scale in SCALES}
+    counts = "; ".join(
+        f"{scale} {', '.join(f'{sign} {number}' for sign, number in found.items())}"
+        for scale, found in signs.items()
+    )
+    return f"{_words(page)}: {len(records)} claim{'s' * (len(records) > 1)} ({counts})"
+
+
+def _words(page: str) -> str:
+    """Name of a notebook in words."""
+    return page[3:].replace("_", " ")
+
+
 def _stated(record: Mapping) -> str:
     return f"{record['text']} ({record['section']})" if record["section"] else record["text"]
 
 
 def _page(record: Mapping, folder: str) -> str:
     """Links to the page that tests a claim, and to the corrections that name it."""
-    page = f"[{record['page'][3:].replace('_', ' ')}]({folder}/{record['page']}.ipynb)"
+    page = f"[{_words(record['page'])}]({folder}/{record['page']}.ipynb)"
     errata = [f"[erratum {number}](#erratum-{number})" for number in of_claims().get(record["id"], ())]
     return ", ".join([page, *errata])
 

@@ -32,6 +32,8 @@ STATUSES = {
     "our reading": "No error. A limit or a remark that a reader of the paper should know.",
     "holds": "We suspected an error. There is none.",
 }
+LIST = "05_corrections.ipynb"
+"""Notebook that lists all corrections."""
 SHOWN = {"Printed": "printed", "Corrected": "corrected", "Why": "derivation"}
 FOLLOWS = {
     "Published numbers": "published", "Consequence": "consequence", "Not measured": "unmeasured",
@@ -244,9 +246,13 @@ def in_html(title: str) -> str:
 
 
 def entry(number: int) -> Markdown:
-    """The correction with a number, for display in a notebook: a section that opens, in Markdown."""
+    """The correction with a number, for display in a notebook: a section that opens, in Markdown.
+
+    Its links to corrections lead to the notebook that lists all of them.
+    """
     found = correction(number)
-    return Markdown(_section(found, SHOWN, f"[The whole entry](#{found.anchor})") + "\n")
+    text = _section(found, SHOWN, f"[The whole entry](#{found.anchor})") + "\n"
+    return Markdown(text.replace("](#erratum-", f"]({LIST}#erratum-"))
 
 
 def listed() -> Markdown:

@@ -66,6 +66,7 @@ def _settings(shards: Iterable[Mapping]) -> dict[str, list[int]]:
     """Settings -> images, independent of their division into shards."""
     images: dict[str, list[int]] = {}
     for shard in shards:
-        asked = {key: shard.get(key) for key in ("network", "dataset", "options", "seed", "loading")}
+        keys = ("network", "dataset", "options", "seed", "loading", "skip_unreadable")
+        asked = {key: shard.get(key) for key in keys}
         images.setdefault(json.dumps(asked, sort_keys=True), []).extend(shard["images"])
     return {asked: sorted(of) for asked, of in images.items()}

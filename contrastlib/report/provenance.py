@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def summary(records: Iterable[dict]) -> Provenance:
     """Summarise the provenances of many shards. Values that differ are listed.
 
     Seconds are added, and dates are given from first to last. Records may be summaries themselves, whose
-    lists contain distinct values.
+    lists contain distinct values. Entries that only some records have are those of these records.
 
     Args:
         records: Provenances.
@@ -108,11 +109,13 @@ def summary(records: Iterable[dict]) -> Provenance:
     ['a', 'b']
     >>> summary([{"date": "2026-01-02 to 2026-01-04"}, {"date": "2026-01-03"}])["date"]
     '2026-01-02 to 2026-01-04'
+    >>> summary([{}, {"skipped": ["cat.jpg"]}])["skipped"]
+    'cat.jpg'
     """
     records = list(records)
     result = {}
-    for key in records[0] if records else ():
-        values = [record.get(key) for record in records]
+    for key in dict.fromkeys(chain.from_iterable(records)):
+        values = [record[key] for record in records if key in record]
         distinct = sorted({json.dumps(each, sort_keys=True) for value in values for each in as_list(value)})
         if key in ("seconds", "shards"):
             result[key] = round(sum(values), 3)
@@ -144,6 +147,8 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         "date (UTC)": record.get("date"),
         "seed": record.get("seed"),
         "shards": record.get("shards"),
+        "images that cannot be read, skipped": len(as_list(record.get("skipped", []))) or None,
+        "batches after memory ran out": record.get("batch"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
         "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, "
         f"threads: {_listed(map(str, as_list(record.get('threads'))))}",

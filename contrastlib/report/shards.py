@@ -6,6 +6,9 @@ numbers. Files are written atomically, so that an interrupted run continues with
 that share a cache share the work: none computes what another one is computing. The version represents the
 code, and a test relates the two (:mod:`contrastlib.report.versions`). The provenance of each shard is part of
 its file, and so is the SHA-256 of the file (:mod:`contrastlib.report.sealing`).
+
+Shards are computed in this process, or by the workers of a Dask cluster if the environment variable
+``CONTRASTLIB_SCHEDULER`` has the address of its scheduler (:mod:`contrastlib.report.workers`).
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -24,15 +30,102 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from contrastlib.assets.locks import locked
-from contrastlib.assets.writing import replacing, sweep
+from contrastlib.assets.writing import replacing, sweep, writable
 from contrastlib.report import sealing
-from contrastlib.report.provenance import REPOSITORY, Provenance, deciding_releases, provenance, summary
+from contrastlib.report.provenance import (
+    REPOSITORY,
+    Provenance,
+    as_list,
+    deciding_releases,
+    provenance,
+    summary,
+)
 
+SCHEDULER = "CONTRASTLIB_SCHEDULER"
+"""Environment variable with the address of the Dask scheduler whose workers compute the shards."""
 RESULTS = REPOSITORY / "data" / "results"
 
 
 class DamagedResult(ValueError):
     """A file of a result has another content than the one that was written. The message names the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """One call of a function with plain parameters. Its table is kept in a file.
+
+    Attributes:
+        study: Name of the computation.
+        version: Version of the code.
+        work: Function that is called as ``work(**parameters)``.
+        parameters: Parameters, as JSON values.
+        data: Name -> checksum of all data that ``work`` reads.
+        registry: Hash of the registry entries that ``work`` loads by name.
+        cache: Folder of the file.
+        batch: Value of the parameter "batch" with which it is computed if memory does not suffice for that of
+            the parameters. The name of the file remains, and the provenance has this value.
+    """
+
+    study: str
+    version: int
+    work: Callable[..., pd.DataFrame]
+    parameters: Mapping
+    data: Mapping[str, str]
+    registry: str
+    cache: Path
+    batch: int | None = None
+
+    @cached_property
+    def path(self) -> Path:
+        """Path of the file. Its name identifies all that the table depends on."""
+        identity = {"study": self.study, "version": self.version, "parameters": self.parameters,
+                    "data": self.data, "registry": self.registry, "libraries": deciding_releases()}
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return self.cache / f"{self.study}-{digest[:20]}.parquet"
+
+    def kept(self) -> pd.DataFrame | None:
+        """Load the table. None if there is no file, or a damaged one."""
+        try:
+            return load(self.path)
+        except (FileNotFoundError, DamagedResult):
+            return None
+
+    def table(self, wait: bool) -> pd.DataFrame | None:
+        """Load the table, or compute and keep it.
+
+        Args:
+            wait: Whether to wait while another process computes it.
+
+        Returns:
+            The table. None if another process computes it, and this one does not wait.
+
+        Raises:
+            CannotWrite: Nothing can be written in the folder.
+            Exception: Any exception of ``work``.
+        """
+        writable(self.cache)
+        with locked(self.path.with_suffix(".lock"), wait) as mine:
+            if not mine:
+                return None
+            table = self.kept()  # the process that had the lock may have finished it
+            if table is None:
+                table = self._computed()
+                save(table, self.path)
+                _give_back()
+        return table
+
+    def _computed(self) -> pd.DataFrame:
+        """Compute the table, with its provenance in ``attrs``."""
+        halved = {} if self.batch is None else {"batch": self.batch}
+        began = time.perf_counter()
+        table = self.work(**{**self.parameters, **halved})
+        seconds = time.perf_counter() - began
+        skipped = table.attrs.pop("skipped", [])
+        table.attrs["provenance"] = provenance(
+            seconds, parameters=dict(self.parameters), seed=self.parameters.get("seed"), study=self.study,
+            version=self.version, data=dict(self.data), registry=self.registry, **halved,
+            **({"skipped": skipped} if skipped else {}))
+        return table
 
 
 def sharded(
@@ -48,12 +141,13 @@ def sharded(
     """Tables of all shards in one. Only the shards that are not in the cache are computed.
 
     A damaged shard is computed again, with a message. Shards that another process is computing come last:
-    this process waits for them, and computes those that the other one does not finish.
+    this run waits for them, and computes those that the other one does not finish.
 
     Args:
         study: Name of the computation.
         version: Version of the code.
-        work: Function that is called as ``work(**shard)``.
+        work: Function that is called as ``work(**shard)``. It may name images that it skipped in
+            ``table.attrs["skipped"]``.
         shards: Parameters of each shard, as JSON values. They include "seed" if random numbers are drawn.
         data: Name -> checksum of all data that ``work`` reads.
         cache: Folder of the files. If None, it is data/results/cache.
@@ -68,20 +162,21 @@ def sharded(
         Exception: Any exception of ``work``. Finished shards remain in the cache.
     """
     cache = cache or RESULTS / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
     sweep(cache)
-    found: dict[int, pd.DataFrame] = {}
-    with tqdm(total=len(shards), desc=title, unit="shard") as bar:
-        for wait in (False, True):
-            for number, shard in enumerate(shards):
-                if number not in found:
-                    table = _shard(study, version, work, shard, data, registry, cache, wait)
-                    if table is not None:
-                        found[number] = table
-                        bar.update()
-    tables = [found[number] for number in range(len(shards))]
+    wanted = [Shard(study, version, work, shard, data, registry, cache) for shard in shards]
+    found = {shard.path: _found(shard) for shard in wanted}
+    missing = {shard.path: shard for shard in wanted if found[shard.path] is None}
+    with tqdm(total=len(found), initial=len(found) - len(missing), desc=title, unit="shard") as bar:
+        for shard, table in _computed(list(missing.values())):
+            if shard.kept() is None:  # a worker keeps it on a disk of its own
+                save(table, shard.path)
+            found[shard.path] = table
+            bar.update()
+    tables = [found[shard.path] for shard in wanted]
     together = joined(tables)
     together.attrs["provenance"] = summary(table.attrs["provenance"] for table in tables)
+    if skipped := as_list(together.attrs["provenance"].get("skipped", [])):
+        _say(f"{study}: {len(skipped)} images are skipped:", *skipped)
     return together
 
 
@@ -157,55 +252,41 @@ def load(path: Path) -> pd.DataFrame:
     return table
 
 
-def _shard(
-    study: str,
-    version: int,
-    work: Callable,
-    shard: Mapping,
-    data: Mapping,
-    registry: str,
-    cache: Path,
-    wait: bool,
-) -> pd.DataFrame | None:
-    """Load or compute a shard. None if another process is computing it, and this one shall not wait."""
-    identity = {"study": study, "version": version, "parameters": shard, "data": data, "registry": registry,
-                "libraries": deciding_releases()}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    path = cache / f"{study}-{digest[:20]}.parquet"
-    table = _whole(path)
-    if table is not None:
-        return table
-    with locked(path.with_suffix(".lock"), wait) as mine:
-        if not mine:
-            return None
-        table = _whole(path)  # the process that had the lock may have finished it
+def _found(shard: Shard) -> pd.DataFrame | None:
+    """Load a shard. None if there is none, or a damaged one, which is said."""
+    there = shard.path.exists()
+    table = shard.kept()
+    if there and table is None:
+        _say(f"{shard.path} is damaged, computed again")
+    return table
+
+
+def _computed(shards: Sequence[Shard]) -> Iterator[tuple[Shard, pd.DataFrame]]:
+    """Compute shards, by workers if there are any, and yield each when it is finished."""
+    address = os.environ.get(SCHEDULER)
+    if not (address and shards):
+        return _computed_here(shards)
+    from contrastlib.report import workers  # imports Dask, which runs in one process do without
+
+    return workers.compute(shards, address)
+
+
+def _computed_here(shards: Sequence[Shard]) -> Iterator[tuple[Shard, pd.DataFrame]]:
+    """Compute shards in this process. Those that another one is computing come last."""
+    busy = []
+    for shard in shards:
+        table = shard.table(wait=False)
         if table is None:
-            if path.exists():
-                tqdm.write(f"{path} is damaged, computed again", file=sys.stderr)
-            details = {"study": study, "version": version, "data": dict(data), "registry": registry}
-            table = _computed(work, shard, details)
-            save(table, path)
-            _give_back()
-    return table
+            busy.append(shard)
+        else:
+            yield shard, table
+    for shard in busy:
+        yield shard, shard.table(wait=True)
 
 
-def _whole(path: Path) -> pd.DataFrame | None:
-    """Load a shard. None if there is none, or a damaged one."""
-    try:
-        return load(path)
-    except (FileNotFoundError, DamagedResult):
-        return None
-
-
-def _computed(work: Callable, shard: Mapping, details: Mapping) -> pd.DataFrame:
-    """Compute a shard, with its provenance in ``attrs``."""
-    began = time.perf_counter()
-    table = work(**shard)
-    seconds = time.perf_counter() - began
-    table.attrs["provenance"] = provenance(
-        seconds, parameters=dict(shard), seed=shard.get("seed"), **details
-    )
-    return table
+def _say(*lines: str) -> None:
+    """Write lines beside the progress bar."""
+    tqdm.write("\n  ".join(lines), file=sys.stderr)
 
 
 def _give_back() -> None:

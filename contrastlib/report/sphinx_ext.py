@@ -25,6 +25,7 @@ from contrastlib.report.explainer_table import ExplainerTable
 from contrastlib.report.families_page import FamiliesTable
 from contrastlib.report.fault_table import FaultTable
 from contrastlib.report.findings import FindingsDirective
+from contrastlib.report.folds import folds, with_folded_code, with_folds
 from contrastlib.report.fuzz_page import RandomInputs
 from contrastlib.report.glossary import GlossaryTerms, mark_terms
 from contrastlib.report.install_lines import Install
@@ -142,7 +143,8 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     notebook = json.loads(for_the_book(source[0]))
     first = notebook["cells"][0]
     first["source"] = without_note("".join(first["source"]))
-    cells = with_captions(notebook["cells"], captions().get(page.name, {}))
+    cells = with_folds(with_folded_code(notebook["cells"]), folds().get(page.name, {}))
+    cells = with_captions(cells, captions().get(page.name, {}))
     notebook["cells"] = verdicts_on_top(list(cells), page.name)
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)

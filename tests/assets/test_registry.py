@@ -130,7 +130,7 @@ def test_further_seeds_of_training(monkeypatch, tmp_path):
 
 
 def test_the_pages_on_data_have_all_there_is():
-    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("data/README.md", "book/data.md")]
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("data/README.md", "book/papers_data.md")]
     words = set(re.findall(r"[\w-]+", " ".join(pages)))
     assert {*models.MODELS, *datasets.DATASETS} <= words
     for name, record in datasets.DATASETS.items():

@@ -8,9 +8,7 @@ SMALL = {
     "04_masking": {"networks": {"birds_resnet": ["birds", 40]}, "threshold": 0.2},
     "05_corrections": {
         "network": "birds_alexnet", "layers": ["network.features.10", "network.features.11"],
-        "images": 3, "blur_draws": 2, "path_images": 1, "choosing": BIRDS, "sure": BIRDS, "plain": {},
-        "hooked": {"birds_resnet": ["birds", 30, {"layers": ["network.layer3.1.bn2", "network.layer3.1"]}]},
-        "scoring_models": {"birds_resnet": ["birds", 12, {"scoring_model": "birds_alexnet"}]},
+        "images": 3, "path_images": 1, "choosing": BIRDS, "sure": BIRDS,
     },
     "06_three_classes": {
         "network": "birds_resnet", "pictures": 1, "networks": {"birds_resnet": ["birds", 60]},
@@ -25,8 +23,6 @@ SMALL = {
     "09_transformers": {"pictures": 1, "networks": {"birds_vit": ["birds", 30]}, "drawn_birds": 4, "threshold": 0.05},
     "10_lrp": {
         "network": "birds_resnet", "pictures": 1, "networks": {"birds_resnet": ["birds", 2]}, "scenes": 10, "units": {},
-        "ablated": {"birds_resnet": ["birds", 4, {"sizes": [9]}]}, "homogeneous": {}, "neurons": {},
-        "entering": {}, "random_networks": 1,
     },
     "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
@@ -36,5 +32,20 @@ SMALL = {
         "networks": {"birds_resnet": ["birds", 30]}, "drawn": {"birds_resnet": ["birds", 60]}, "shares": [0.5], "steps": 2,
         "removed": {"birds_resnet": ["birds", 8, {"scoring_model": "birds_alexnet", "controls": ["noise"]}]},
         "forgetful": BIRDS, "repaintings": 1, "resamples": 100,
+    },
+    "17_masking_errata": {
+        "network": "birds_alexnet", "images": 3, "blur_draws": 2, "choosing": BIRDS,
+        "scoring_models": {"birds_resnet": ["birds", 12, {"scoring_model": "birds_alexnet"}]},
+    },
+    "18_layers": {
+        "network": "birds_alexnet", "layers": ["network.features.10", "network.features.11"], "images": 3, "plain": {},
+        "hooked": {"birds_resnet": ["birds", 30, {"layers": ["network.layer3.1.bn2", "network.layer3.1"]}]},
+    },
+    "19_pointing": {
+        "networks": {"birds_resnet": ["birds", 2]}, "scenes": 10, "neurons": {},
+        "ablated": {"birds_resnet": ["birds", 4, {"sizes": [9]}]},
+    },
+    "20_conservation": {
+        "networks": {"birds_resnet": ["birds", 2]}, "homogeneous": {}, "entering": {}, "random_networks": 1,
     },
 }

@@ -11,6 +11,8 @@ from built import AXE, HTML, differs_with_data, pages
 
 WIDTHS = (1280, 768, 390, 360)
 HOSTS = ("https://mybinder.org", "https://colab.research.google.com")
+SCREENS = 12  # of 800 pixels at a width of 1280: no page is longer
+LONG = ("genindex.html", "book/reference/")  # what is looked up, not read: the index, and the functions of a package
 BUTTONS = ".fa-rocket, .fa-github, .fa-gitlab, [class*=launch-], [class*=repository-button]"
 every_page = pytest.mark.parametrize(
     "address", [pytest.param(page, marks=[pytest.mark.data] if differs_with_data(page) else []) for page in pages() or ["book/index.html"]])
@@ -67,6 +69,7 @@ def small_figures(page) -> list[str]:
 def test_page(visit, address):
     """Nothing fails, nothing is asked of another host; it fits, says how it is made, and everybody can read it."""
     page, problems = visit(address)
+    assert_short(page, address)
     assert_complete(page)
     assert_says_how_it_is_made(page, address)
     assert_accessible(page)
@@ -90,6 +93,12 @@ def settled(measure, page, seconds=5):
     while (found := measure(page)) and time.monotonic() < deadline:
         page.wait_for_timeout(100)
     return found
+
+
+def assert_short(page, address):
+    """As it opens, with its folds closed. What is longer is to be folded, or split: see book/folds.yaml."""
+    screens = page.evaluate("() => document.documentElement.scrollHeight") / 800
+    assert screens <= SCREENS or address.startswith(LONG), f"{screens:.1f} screens"
 
 
 def assert_complete(page):

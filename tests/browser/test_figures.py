@@ -5,6 +5,7 @@ PAGE = "book/executed/03_maps.html"
 
 def test_numbers_and_captions(visit):
     page, _ = visit(PAGE)
+    page.evaluate("() => document.querySelectorAll('details.fold').forEach(each => { each.open = true; })")
     captions = page.locator(".cell_output figure:not(.controls) figcaption").all_inner_texts()
     numbers = [int(caption.split()[1]) for caption in captions]
     assert len(numbers) >= 5 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -8,6 +8,13 @@ WIDE = "book/executed/04_masking.html"
 TABLE = "#T_shares"  # 48 rows, and wider than the page
 
 
+def opened(visit, **options):
+    """The page with the table, which is in a fold."""
+    page, problems = visit(WIDE, **options)
+    page.locator("details.fold", has=page.locator(TABLE)).locator("summary").first.click()
+    return page, problems
+
+
 def frame(page):
     return page.locator(".table-frame", has=page.locator(TABLE))
 
@@ -17,7 +24,7 @@ def left(locator):
 
 
 def test_headings_stay_and_a_cue_says_where_there_is_more(visit):
-    page, problems = visit(WIDE)
+    page, problems = opened(visit)
     box, heading = frame(page).locator(".table-scroll"), page.locator(f"{TABLE} tbody th").first
     assert set(frame(page).get_attribute("class").split()) == {"table-frame", "full-width", "wide", "more-right"}
     before = left(heading)
@@ -32,7 +39,7 @@ def test_headings_stay_and_a_cue_says_where_there_is_more(visit):
 
 
 def test_a_long_table_shows_rows_of_each_group_until_it_is_opened(visit):
-    page, _ = visit(WIDE)
+    page, _ = opened(visit)
     rows, button = page.locator(f"{TABLE} tbody tr"), frame(page).locator("button.table-fold")
     shown = [row.is_visible() for row in rows.all()]
     groups = page.locator(f"{TABLE} tbody th.level0").evaluate_all("all => all.filter(e => e.checkVisibility()).map(e => e.textContent.trim())")
@@ -48,7 +55,7 @@ def test_a_long_table_shows_rows_of_each_group_until_it_is_opened(visit):
 
 def test_rows_become_cards(visit):
     """Each card has the headings of its row, and each of its values those of its column."""
-    page, problems = visit(WIDE, width=390)
+    page, problems = opened(visit, width=390)
     assert "cards" in frame(page).get_attribute("class")
     row = page.locator(f"{TABLE} tbody tr").nth(1)
     said = re.sub(r"\s+", " ", row.inner_text())
@@ -67,3 +74,8 @@ def test_print_has_all_rows_and_columns(visit, address):
             .map(each => each.id || each.className)"""
     )
     assert not cut
+    covered = page.evaluate(  # by what follows: tables that are higher than their box; and lines of code that are longer
+        """() => [...document.querySelectorAll(".bd-article :is(.table-scroll, pre)")].filter(each => each.checkVisibility() &&
+            (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 2)).map(each => each.outerHTML.slice(0, 200))"""
+    )
+    assert not covered

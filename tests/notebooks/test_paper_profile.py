@@ -47,6 +47,6 @@ def test_numbers_of_the_papers():
     _, images, options = PROFILE["07_dominance"]["slopes_of"]["torchvision/vgg16"]
     ends, step = options["ends"], options["step"]
     assert images == 1000 and len(np.unique(np.r_[:ends, ends:1000:step, 1000 - ends : 1000])) == 145
-    assert all(count is None for _, count in PROFILE["10_lrp"]["boxed"].values()), "the pointing game takes all images"
+    assert all(count is None for _, count in PROFILE["19_pointing"]["boxed"].values()), "the pointing game takes all images"
     *_, last = PROFILE["03_maps"]["networks"]["vgg16_bn/cub200"][2]["layers"]
     assert last == "network.features.40"

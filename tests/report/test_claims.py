@@ -46,6 +46,8 @@ def test_one_file_adds_a_claim(tmp_path, monkeypatch):
     record = claims_page.executed_claims(tmp_path)["toy"]
     assert record["findings"]["quick"]["counted"] == "supported (4 of 4)"
     assert "| Maps are small. | ✓ supported (4 of 4) | not run |" in claims_page.table([record], "executed")
+    pages = claims_page.by_page([record, record | {"page": "99_other"}], "executed")
+    assert pages.count("<details") == pages.count("</details>") == 2 and ": 1 claim (quick ✓ 1; real – 1)</summary>" in pages
 
 
 def test_claims_without_verdicts_are_named(tmp_path, monkeypatch):

@@ -115,6 +115,7 @@ def test_formulas_lists_and_code_begin_their_own_line():
 
 def test_a_notebook_shows_an_entry_and_the_list_with_targets():
     assert "**Corrected.**\n\n$$" in corrections.entry(1).data and "<details>" in corrections.entry(1).data
+    assert "](05_corrections.ipynb#erratum-15)" in corrections.entry(15).data and "](#" not in corrections.entry(15).data
     text = corrections.listed().data
     assert text.startswith("<details open>") and text.count("<details>") == len(corrections.corrections())
     for number, each in corrections.corrections().items():  # a target can be seen, and so be scrolled to

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contrastlib import models
-from contrastlib.report.figures import lrp, lrp_conservation
+from contrastlib.report.figures import lrp, lrp_conservation, lrp_pointing
 
 
 def of_rules(arrived):
@@ -77,7 +77,8 @@ def test_what_is_still_alike_is_said_where_it_is(random, said):
 
 @pytest.mark.parametrize(
     "show",
-    [lrp.received, lrp.initial_relevance, lrp.pointing_curves, lrp.energy, lrp.neurons, lrp_conservation.homogeneity],
+    [lrp.received, lrp.initial_relevance, lrp_pointing.pointing_curves, lrp_pointing.energy, lrp_pointing.neurons,
+     lrp_conservation.homogeneity],
 )
 def test_what_was_not_measured_is_said(show):
     assert show({}).data == "*Not measured at this scale.*"
@@ -98,7 +99,7 @@ def test_published_rows_stand_below():
             for method in ("random", "gradient", "guided_backpropagation", "lrp", "clrp1", "clrp2", "sglrp")
         ]
     )
-    html = lrp.drops({"quick": table}).to_html()
+    html = lrp_pointing.drops({"quick": table}).to_html()
     assert "+1.50 (+0.250)" in html and "+0.3844" in html and html.index("+1.50") < html.index("+0.3844")
 
 

@@ -1,4 +1,4 @@
-"""Tables and sentences of page 05 that depend on the order or the presence of rows."""
+"""Tables and sentences of the pages on corrections that depend on the order or the presence of rows."""
 
 import pandas as pd
 import pytest
@@ -7,8 +7,9 @@ from contrastlib.evaluation import choices, correction_tables
 from contrastlib.report.figures import (
     correction_effects,
     correction_results,
-    corrections,
+    layers,
     lrp_effects,
+    masking_errata,
 )
 
 
@@ -23,7 +24,7 @@ def masked(networks=("birds_vgg", "birds_resnet"), **columns):
 
 def test_the_published_choice_comes_first_and_rules_keep_their_order():
     table = pd.concat([masked(choice="another"), masked(choice=choices.PUBLISHED)])
-    shown = correction_results.choices_table({"quick": table}, resamples=10).data
+    shown = masking_errata.choices_table({"quick": table}, resamples=10).data
     assert shown.index.get_level_values("choice").tolist() == [choices.PUBLISHED, "another"] * 2
     assert shown.index.get_level_values("network").tolist() == ["small ResNet"] * 2 + ["small VGG"] * 2
     assert shown.columns.tolist() == [("positive", "by sign"), ("positive", "equal, of the right sign")]
@@ -32,33 +33,34 @@ def test_the_published_choice_comes_first_and_rules_keep_their_order():
 
 def test_words_count_what_the_tables_hold():
     found = correction_tables.at_thresholds(masked(), (0.1,), resamples=10)
-    words = correction_results.threshold_in_words(found)
+    words = masking_errata.threshold_in_words(found)
     assert "thresholds of 0.1" in words and "8 of 8 at 0.1" in words
-    shown = correction_results.threshold_table(found).data
+    shown = masking_errata.threshold_table(found).data
     assert shown["images", "of a network"].tolist() == ["12 to 12"] and shown.iloc[0, 0] == "+0.200\xa0(4\xa0of\xa04)"
-    assert "smaller at equal counts in 2 of 2 networks" in correction_results.confound_in_words({"real": masked()}, 10)
+    assert "smaller at equal counts in 2 of 2 networks" in masking_errata.confound_in_words({"real": masked()}, 10)
     table = pd.concat([masked(choice="another"), masked(choice=choices.PUBLISHED)])
     gains = pd.DataFrame([
         {"network": "birds_vgg", "choice": choice, "contrast": contrast, "group": i, "image": i, "epsilon": 0.003, "iterations": 1,
          "correct": True, "p_t": p, "y_t": 1.0, "correct_before": True, "p_t_before": 0.5, "y_t_before": 1.0}
         for choice in (choices.PUBLISHED, "towards") for i in range(4) for contrast, p in (("weighted", 0.6), ("original", 0.5))])
-    words = correction_results.choices_in_words({"quick": table}, {"quick": gains}, 10)
-    assert "Of 5 intervals 0 change sides and 0 come to contain 0" in words
+    assert "Of 4 intervals 0 change sides and 0 come to contain 0. A mean moves by" in masking_errata.choices_in_words({"quick": table}, 10)
+    words = correction_results.choices_in_words({"quick": gains}, 10)
+    assert words.endswith("Of 1 intervals 0 change sides and 0 come to contain 0.")
 
 
 def test_no_drawing_above_the_threshold():
     draws = pd.DataFrame(columns=["image", "draw", "sigma", "relative_probability"])
-    assert "take more" in corrections.blur_in_words(draws)
+    assert "take more" in masking_errata.blur_in_words(draws)
 
 
 @pytest.mark.parametrize("low, apart", [(0.1, "1 of 1"), (-0.1, "0 of 1")])
 def test_intervals_that_leave_out_zero(low, apart):
     rows = pd.DataFrame([{"network": "birds_vgg", "baseline": "zeros − black", "mean": 0.2, "low": low, "high": 0.3}])
-    assert f"leaves out 0 in {apart} networks" in corrections.baseline_in_words({"real": rows})
+    assert f"leaves out 0 in {apart} networks" in masking_errata.baseline_in_words({"real": rows})
 
 
 def test_sides_and_cosines_in_words():
-    words = correction_results.receptive_fields_in_words(pd.Series({"0": 3, "28": 196}))
+    words = layers.receptive_fields_in_words(pd.Series({"0": 3, "28": 196}))
     assert words.endswith("`features.0` 3, `features.28` 196.")
     rows = pd.DataFrame([
         {"image": i, "method": name, "linear": name == "gradcam", "similarity": 1.0 if name == "gradcam" else 0.5 + i / 4}
@@ -69,7 +71,7 @@ def test_sides_and_cosines_in_words():
 
 def test_the_sum_that_is_kept_stands_beside_the_cosine():
     rows = pd.DataFrame({"layer": ["a", "a", "b"], "similarity": [0.5, 0.7, 1.0], "negative_sums": [0.5, 0.5, 0.0], "kept": [0.2, 0.6, 1.0]})
-    assert corrections.normaliser_table(rows, ["b", "a"]).data.iloc[:, 2].tolist() == pytest.approx([1.0, 0.4])
+    assert layers.normaliser_table(rows, ["b", "a"]).data.iloc[:, 2].tolist() == pytest.approx([1.0, 0.4])
     assert "`a` 0.600, +0.40; `b` 1.000, +1.00" in correction_effects.normalisers_in_words(rows)
 
 

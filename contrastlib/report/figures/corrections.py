@@ -1,4 +1,4 @@
-"""Tables and figures of 05_corrections for the errata 1 to 16.
+"""Tables and figures of 05_corrections for the errata 1 to 12.
 
 Those of the other errata are in :mod:`contrastlib.report.figures.correction_results`.
 """
@@ -15,10 +15,9 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import contrasts, explainers, models, plotting
 from contrastlib.autograd import forward
-from contrastlib.evaluation import correction_tables, masking, perturbation, statistics
+from contrastlib.evaluation import correction_tables, perturbation, statistics
 from contrastlib.evaluation.precision import lost_by_network
 from contrastlib.report import batches
-from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals, published
 from contrastlib.report.figures.words import readable, words
 from contrastlib.report.verdict_tables import spread, title
@@ -27,7 +26,6 @@ SCALED_MEAN = (
     "Image {image} and its GradCAM maps under the mean contrast at {layer}, "
     "correct and with {factor} times the factor."
 )
-IN_PRINT = {"wang2022": "Wang & Wang", "eriksson2025": "the review"}
 
 
 def clamp_table(steps: pd.DataFrame, resamples: int) -> Styler:
@@ -122,28 +120,6 @@ def epsilon_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     return (
         "Tripling $\\epsilon$ multiplies the gain in $p_t$ as follows: "
         f"{between('p_t')}. For the gain in $y_t$, which has no bound, the ratios are: {between('y_t')}."
-    )
-
-
-def header_table(masked: pd.DataFrame) -> Styler:
-    """Erratum 5: p_1 and the relative probability of t_1 before masking."""
-    table = correction_tables.headers(masked).rename(index=title, columns={
-        "p_1": "mean p of t₁", "relative_probability_before": "relative probability of t₁"})
-    return table.style.format("{:.3f}").set_uuid("header")
-
-
-def blur_in_words(draws: pd.DataFrame) -> str:
-    """Effect of erratum 6 in Markdown: standard deviations caused by the blur and by sampling."""
-    if draws.empty:
-        return "None of these drawings has $p_2 > 0.1$: take more of them."
-    errors = correction_tables.blur_errors(draws)
-    return (
-        f"On the {errors['images']:.0f} drawings with $p_2 > 0.1$: a fresh $\\sigma$ for each "
-        f"image, as in the code, moves the cell by {errors['own_sigma']:.4f} (standard deviation), one "
-        f"$\\sigma$ for the whole table by {errors['one_sigma']:.4f}, and the choice of images by "
-        f"{errors['sampling']:.4f} (standard error). The last is "
-        f"{errors['sampling'] / errors['own_sigma']:.0f} times the first, and both fall with the square root "
-        "of the number of images."
     )
 
 
@@ -269,108 +245,6 @@ def scaled_mean(model: models.Classifier, dataset: str, images: int) -> Callable
         return figure
 
     return draw
-
-
-def wrong_sign_table(counted: pd.DataFrame) -> Styler:
-    """Erratum 13: share of masked pixels, and share of those that have the kept sign."""
-    keys = ["kept_sign", "mask_rule", "contrast"]
-    table = counted.groupby(keys)[["masked", "wrong"]].mean().unstack("contrast")
-    order = pd.MultiIndex.from_product([masking.KEPT_SIGNS, masking.MASK_RULES], names=keys[:2])
-    table = (
-        table.reindex(order)
-        .rename(index=RULES, level="mask_rule")
-        .rename(columns={"wrong": "of these, of the sign to keep"}, level=0)
-    )
-    return table.rename_axis(index=["pixels kept", "counted"]).style.format("{:.1%}").set_uuid("mask-rule")
-
-
-def baseline_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
-    """Erratum 14: advantage of weighted maps with each baseline.
-
-    Args:
-        measured: Scale -> table of :func:`~contrastlib.evaluation.correction_tables.advantages_by_baseline`.
-
-    Returns:
-        The formatted table.
-    """
-    names = {
-        "black": "black",
-        "zeros": 'ImageNet mean ("zeros")',
-        "mean": "image's own mean",
-        "zeros − black": "ImageNet mean − black",
-    }
-    table = pd.concat(measured, names=["scale"]).reset_index("scale")
-    table = table.assign(cell=intervals(table), network=table["network"].map(title))
-    wide = table.pivot(index=["scale", "network"], columns="baseline", values="cell")[list(names)].rename(
-        columns=names
-    )
-    return wide.style.set_uuid("zeros-advantage")
-
-
-def baseline_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
-    """Difference of the advantages with the mean colour and with black, in Markdown."""
-    parts = []
-    for scale, table in measured.items():
-        shift = table[table["baseline"] == "zeros − black"]
-        apart = int(((shift["low"] > 0) | (shift["high"] < 0)).sum())
-        most = shift.loc[[shift["mean"].abs().idxmax()]]
-        parts.append(
-            f"{scale}, the interval of the difference leaves out 0 in {apart} of {len(shift)} networks; the "
-            f"largest is {intervals(most).item()} ({title(most['network'].item())})"
-        )
-    return f"On the advantage of *weighted*: {'; '.join(parts)}."
-
-
-def area_table(areas: Mapping[str, pd.DataFrame]) -> Styler:
-    """Erratum 15: tables of :func:`contrastlib.evaluation.correction_tables.negative_area` by scale."""
-    return (
-        pd.concat(areas, names=["scale"])
-        .rename(index=title, level="network")
-        .style.format("{:.1%}")
-        .set_uuid("layer")
-    )
-
-
-def area_in_words(areas: Mapping[str, pd.DataFrame]) -> str:
-    """Negative share of the original maps before and after the non-linearity, in Markdown."""
-    original = pd.concat(areas.values())["original"]
-    stages = {
-        stage: original.xs(stage, level="stage")
-        for stage in correction_tables.STAGES
-        if stage in original.index.get_level_values("stage")
-    }
-    words = "; ".join(
-        f"{stage.removeprefix('+ ')} {spread(each.to_dict(), '.1%')}" for stage, each in stages.items()
-    )
-    return (
-        f"Negative area of *original* maps: {words}. More than half is negative in "
-        f"{int((original > 0.5).sum())} of the {len(original)} rows."
-    )
-
-
-def normaliser_table(normalisers: pd.DataFrame, layers: list[str]) -> Styler:
-    """Erratum 16: XGradCAM with both normalisers, layer by layer: cosine, negative sums, and what is kept."""
-    by_layer = normalisers.groupby("layer")
-    table = by_layer[["similarity", "negative_sums"]].mean().join(by_layer["kept"].median()).loc[layers]
-    columns = {
-        "similarity": ("cosine of the two maps", "{:.3f}"),
-        "negative_sums": ("channels with a negative sum", "{:.1%}"),
-        "kept": ("sum of the map with ‖a‖₁ / Σ a ∂y, median", "{:+.2f}"),
-    }
-    formats = dict(columns.values())
-    return table.rename(columns={key: words for key, (words, _) in columns.items()}).style.format(
-        formats
-    ).set_uuid("normaliser")
-
-
-def threshold_bounds() -> str:
-    """Bound on the threshold in Markdown, from the published means before masking (erratum 26)."""
-    table = published("blurring_masking").query("table == 'Table 1' and target == 't1'")
-    most = table.groupby("paper")["unmodified_relative_probability"].max()
-    return "; ".join(
-        f"{IN_PRINT[paper]}: up to {value:.3f}, so that $\\tau$ was below {1 - value:.3f}"
-        for paper, value in most.items()
-    )
 
 
 def _epsilon_ratios(measured: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:

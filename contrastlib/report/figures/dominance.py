@@ -17,14 +17,17 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import contrasts, explainers, models, plotting
 from contrastlib.autograd import forward
-from contrastlib.evaluation import dominance, masking_effects, statistics
+from contrastlib.evaluation import dominance, statistics
 from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.report import batches
-from contrastlib.report.figures.shared import finished, intervals, masking_table, mean_lines, published
-from contrastlib.report.verdict_tables import PAPERS, spread, title
+from contrastlib.report.figures.shared import (
+    finished,
+    intervals,
+    mean_lines,
+)
+from contrastlib.report.verdict_tables import spread, title
 
 METHODS = {"gradcam": "GradCAM", "gradient": "gradient of the pixels"}
-BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
 VALUES = {"weighted": "cosine of weighted and original", "foils": "norm of the foils' term over that of φᵗ"}
 RAISED = (
     "Image {image} and the GradCAM maps of its most probable class after {added} was added to that logit: "
@@ -88,7 +91,7 @@ def likeness_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float, r
         lines.append(
             f"- {scale}: in {(gaps['low'] > 0).sum()} of {len(gaps)} networks GradCAM's weighted map is "
             "nearer to the original one where a class dominates. The mean cosine is "
-            f"{spread(_where_dominated(table, threshold, 'weighted'), '.2f')} there. For the gradient of the "
+            f"{spread(where_dominated(table, threshold, 'weighted'), '.2f')} there. For the gradient of the "
             f"pixels it differs from that of split decisions by {spread(changes, '+.2f')}."
         )
     return "\n".join(lines)
@@ -97,7 +100,7 @@ def likeness_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float, r
 def foils_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float) -> str:
     """Size of the subtracted term if a class dominates, in Markdown."""
     sizes = "; ".join(
-        f"{scale} {spread(_where_dominated(table, threshold, 'foils'), '.2f')}"
+        f"{scale} {spread(where_dominated(table, threshold, 'foils'), '.2f')}"
         for scale, table in agreement.items()
     )
     return (
@@ -141,7 +144,7 @@ def slopes_table(
     found = {key: dominance.slopes(part, resamples=resamples) for key, part in parts.items()}
     rows = pd.concat(found, names=["scale", "network", "estimate"])
     rows["slope [95 % interval]"] = intervals(rows.rename(columns={"slope": "mean"}), "+.3g")
-    alike = {scale: _where_dominated(table, threshold, "weighted") for scale, table in agreement.items()}
+    alike = {scale: where_dominated(table, threshold, "weighted") for scale, table in agreement.items()}
     rows["cosine where dominated"] = [alike.get(scale, {}).get(name, np.nan) for scale, name, _ in rows.index]
     rows = rows.rename(index=title, level="network")[
         ["slope [95 % interval]", "relative", "cosine where dominated"]
@@ -216,72 +219,6 @@ def raised_logit(model: models.Classifier, dataset: str) -> Callable[..., Figure
     return draw
 
 
-def table_2(masked: Mapping[str, pd.DataFrame]) -> Styler:
-    """Table 2 of Eriksson et al. 2025 for each scale, with the masked shares.
-
-    Pixels are counted as coded and as described.
-    """
-    tables = {
-        (scale, rule): _table_2(part)
-        for scale, table in masked.items()
-        for rule, part in _first_class(table).groupby("mask_rule", sort=False)
-    }
-    table = pd.concat(tables, names=["scale", "counted"]).rename(
-        index=lambda rule: rule.removeprefix("equal_").replace("_", " "), level="counted"
-    )
-    shown = table.style.format("{:.3f}", na_rep="–")
-    return shown.format("{:.1%}", subset=["masked"], na_rep="–").set_uuid("table-2")
-
-
-def published_table_2() -> Styler:
-    """The published Table 2."""
-    table = published("blurring_masking")
-    table = table[table["table"].str.startswith("Table 2")].rename(
-        columns={"kept_features": "kept_sign", "scheme": "contrast"}
-    )
-    names = {"gaussian_blur": "Gaussian blur", "zeros": "Zeros", "channel_mean": "Channel-wise mean"}
-    table["dataset"] = table["paper"].map(PAPERS) + ", " + table["dataset"]
-    table["baseline"] = table["baseline"].replace(names)
-    return masking_table(table).style.format("{:.3f}").set_uuid("published-2")
-
-
-def masking_in_words(
-    masked: Mapping[str, pd.DataFrame], agreement: Mapping[str, pd.DataFrame], threshold: float
-) -> str:
-    """Masked shares, and differences of masking by the similarity of the maps, in Markdown."""
-    lines = []
-    for scale, table in masked.items():
-        part = _first_class(table)
-        described = part[(part["mask_rule"] == "equal_as_described") & (part["kept_sign"] == "positive")]
-        share = spread(described.groupby("network")["masked"].mean().to_dict(), ".1%")
-        lines.append(
-            f"- {scale}: with the positive pixels kept and counted as described, {share} of the pixels are "
-            "masked."
-        )
-        pairs = _lower_by_cosine(part, _where_dominated(agreement[scale], threshold, "weighted"))
-        if pairs:
-            lines[-1] += (
-                " With the negative ones kept and counted as coded, *original* leaves $t_1$ more than "
-                f"*weighted* by {'; '.join(pairs)} (means of the baselines)."
-            )
-    return "\n".join(lines)
-
-
-def _lower_by_cosine(part: pd.DataFrame, alike: Mapping[str, float]) -> list[str]:
-    """Difference of the relative probability of t_1, original minus weighted, in the order of the cosines.
-
-    Only networks whose maps were compared are included.
-    """
-    coded = part[(part["mask_rule"] == "equal_as_coded") & (part["kept_sign"] == "negative")]
-    lower = (
-        masking_effects.advantages(coded, ["network", "baseline", "kept_sign"], resamples=1)
-        .groupby("network")["mean"]
-        .mean()
-    )
-    order = sorted(set(lower.index) & set(alike), key=lambda name: alike[name])
-    return [f"{lower[name]:+.3f} at a cosine of {alike[name]:.2f} ({title(name)})" for name in order]
-
-
 def _decided(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Rows of GradCAM with a column that tells whether the decision is split."""
     part = table[table["method"] == "gradcam"]
@@ -289,7 +226,8 @@ def _decided(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return part.assign(decision=np.where(part["p_2"] > threshold, *labels))
 
 
-def _where_dominated(table: pd.DataFrame, threshold: float, value: str) -> dict[str, float]:
+def where_dominated(table: pd.DataFrame, threshold: float, value: str) -> dict[str, float]:
+    """Network -> mean of a value of GradCAM over its images whose second probability is not above it."""
     part = table[(table["method"] == "gradcam") & (table["p_2"] <= threshold)]
     return part.groupby("network", sort=False)[value].mean().to_dict()
 
@@ -326,30 +264,3 @@ def _side_by_side(pixels: np.ndarray, heat: torch.Tensor, titles: Sequence[str],
         plotting.overlay(ax, pixels, phi)
         ax.set_title(f"{label}\ncosine with original {cosine:.2f}", fontsize=8)
     return figure
-
-
-def _first_class(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of GradCAM of the most probable class."""
-    return table[(table["method"] == "gradcam") & (table["rank"] == 1)]
-
-
-def _table_2(part: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 for one mask rule, with a row for each network."""
-    cells = (
-        part.groupby(["network", "method", "baseline", "kept_sign", "contrast"], sort=False)[
-            "relative_probability"
-        ]
-        .mean()
-        .reset_index()
-    )
-    cells = cells.assign(target="t1", baseline=cells["baseline"].map(BASELINES)).rename(
-        columns={"network": "dataset"}
-    )
-    table = masking_table(cells).droplevel(["method", "target"]).rename_axis(index="network")
-    share = part.groupby(["network", "kept_sign"])["masked"].mean().unstack()
-    table.insert(0, ("before", "", ""), part.groupby("network")["relative_probability_before"].mean())
-    for position, (sign, label) in enumerate(
-        {"positive": "Pos. features", "negative": "Neg. features"}.items(), 1
-    ):
-        table.insert(position, ("masked", label, ""), share[sign])
-    return table.rename(index=title)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from pandas.io.formats.style import Styler
 
 from contrastlib import models
@@ -15,14 +18,14 @@ from contrastlib.evaluation import perturbation, rank_agreement
 from contrastlib.report import batches
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
+    beside,
     finished,
     intervals,
-    perturbation_bars,
     published,
 )
-from contrastlib.report.figures.words import readable
+from contrastlib.report.figures.words import readable, words
 from contrastlib.report.provenance import as_list
-from contrastlib.report.verdict_tables import title
+from contrastlib.report.verdict_tables import PAPERS, title
 
 ONE_IMAGE = (
     "Image {image} and two line charts of its target probability and target logit after the sign "
@@ -32,6 +35,8 @@ ONE_IMAGE = (
 PAIRS = [("weighted", "original"), ("weighted", "maximum"), ("weighted", "mean"), ("maximum", "original")]
 CORRELATIONS = {"p_t": "accuracy ~ pₜ", "y_t": "accuracy ~ yₜ", "difference": "difference"}
 ROWS = ["scale", "network", "quantity"]
+_ITERATION_COLOURS = {1: ("#d9d9d9", "#969696", "#525252"), 2: ("#fcd0c0", "#fb7050", "#a50f15"),
+                      10: ("#cfe1f2", "#5ba3cf", "#08468b")}
 
 
 def bars(means: pd.DataFrame, title: str) -> Figure:
@@ -46,6 +51,47 @@ def bars(means: pd.DataFrame, title: str) -> Figure:
     """
     largest = means["epsilon"].max()
     return finished(perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
+
+
+def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
+    """Figure 3 of Wang & Wang 2022: a panel for each network, with the contrasts next to each other.
+
+    In each group the wide light bars are changes of y_t (right axis), and the narrow bars those of p_t and of
+    accuracy (left axis). Grey, red and blue are 1, 2 and more iterations.
+
+    Args:
+        changes: A table with network (a name, whose title is shown, or any text), contrast, iterations,
+            quantity ("accuracy", "p_t" or "y_t"), change, and ``low`` and ``high`` if there is an interval.
+        columns: Number of columns of panels.
+        title: Title of the figure.
+
+    Returns:
+        The figure.
+    """
+    networks = list(changes["network"].unique())
+    columns = min(columns, len(networks))
+    rows = -(-len(networks) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained"
+    )
+    for index, (ax, network) in enumerate(zip(axes.flat, networks)):
+        right = _perturbation_panel(ax, changes[changes["network"] == network])
+        ax.set_title(words(network), fontsize=10, parse_math=False)
+        if index % columns == 0:
+            ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
+        if index % columns == columns - 1 or network == networks[-1]:
+            right.set_ylabel("change of $y_t$", fontsize=8)
+    for ax in axes.flat[len(networks):]:
+        ax.set_axis_off()
+    handles = [
+        Patch(color=_colours(n)[i], label=f"{name}, N = {n}")
+        for i, name in enumerate(("$y_t$", "$p_t$", "accuracy"))
+        for n in sorted(changes["iterations"].unique())
+    ]
+    figure.legend(handles=handles, ncols=3, loc="outside lower center", fontsize=8, frameon=False)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
 
 
 def published_means() -> pd.DataFrame:
@@ -87,6 +133,20 @@ def side_by_side(means: Mapping[str, pd.DataFrame]) -> Styler:
     parts = {scale: _last(table).assign(cell=_cells) for scale, table in means.items()}
     table = pd.concat(parts, names=["scale"])
     return _wide(table.reset_index("scale"), "contrast")[list(CONTRAST_ORDER)].style.set_uuid("side-by-side")
+
+
+def beside_published(means: Mapping[str, pd.DataFrame]) -> Styler:
+    """Numbers of Figure 3: published means over networks, ours of the scale nearest to them, and differences.
+
+    They are of the largest epsilon and number of iterations.
+    """
+    def mean(table: pd.DataFrame) -> pd.DataFrame:
+        wide = _last(table).pivot_table(index="quantity", columns="contrast", values="change", sort=False)
+        return readable(wide.loc[list(perturbation.QUANTITIES), list(CONTRAST_ORDER)])
+
+    scale, table = list(means.items())[-1]
+    theirs = {PAPERS["eriksson2025"]: mean(published_means())}
+    return beside(mean(table), theirs, scale).set_uuid("beside-published")
 
 
 def differences(measured: Mapping[str, pd.DataFrame], resamples: int) -> pd.DataFrame:
@@ -178,3 +238,50 @@ def _threads(table: pd.DataFrame) -> str:
     threads = table.attrs["provenance"]["threads"]
     threads = as_list(threads if isinstance(threads, list) else [threads])
     return " or ".join(f"{n} thread{'s' if n > 1 else ''}" for n in threads)
+
+
+def _colours(iterations: int) -> tuple[str, str, str]:
+    """Light, middle and dark colour for a number of iterations.
+
+    Numbers that the papers do not have share their colours.
+    """
+    return _ITERATION_COLOURS.get(iterations, _ITERATION_COLOURS[10])
+
+
+def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
+    """Draw the bars of a network, and return the right axis."""
+    right = ax.twinx()
+    ax.set_zorder(right.get_zorder() + 1)
+    ax.patch.set_visible(False)
+    iterations = sorted(changes["iterations"].unique())
+    contrasts = [c for c in CONTRAST_ORDER if c in set(changes["contrast"])]
+    cells = changes.set_index(["contrast", "iterations", "quantity"])
+    for i, contrast in enumerate(contrasts):
+        for j, n in enumerate(iterations):
+            light, middle, dark = _colours(n)
+            x = i + (j - (len(iterations) - 1) / 2) * 0.28
+            # wider than the other two together, and with an edge, to be visible next to higher ones
+            _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light, edgecolor=middle, linewidth=0.6)
+            _bar(ax, x - 0.035, cells.loc[(contrast, n, "p_t")], 0.06, middle)
+            _bar(ax, x + 0.035, cells.loc[(contrast, n, "accuracy")], 0.06, dark)
+    ax.set_xticks(range(len(contrasts)), contrasts, fontsize=8)
+    for axis in (ax, right):
+        axis.tick_params(axis="y", labelsize=7)
+        axis.spines["top"].set_visible(False)
+        axis.axhline(0, color="#333333", linewidth=0.5)
+    _align_zeros(ax, right)
+    return right
+
+
+def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str, **edge: Any) -> None:
+    ax.bar(x, cell["change"], width, color=colour, **({"linewidth": 0} | edge))
+    if pd.notna(cell.get("low", np.nan)):
+        ax.plot([x, x], [cell["low"], cell["high"]], color="#222222", linewidth=0.7)
+
+
+def _align_zeros(left: plt.Axes, right: plt.Axes) -> None:
+    """Give 0 the same height on both axes."""
+    below = max((-ax.get_ylim()[0] / ax.get_ylim()[1] if ax.get_ylim()[1] > 0 else 0) for ax in (left, right))
+    for ax in (left, right):
+        top = ax.get_ylim()[1]
+        ax.set_ylim(-max(below, 0) * top, top)

@@ -1,22 +1,24 @@
-"""Tables of 10_lrp about maps: of several classes, of two objects, the pointing game, ablation, neurons."""
+"""Tables of 10_lrp about maps of several classes and of two objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from contrastlib.evaluation import ablation, pointing_game, relevance_mass, statistics
-from contrastlib.report.figures.lrp_shared import METHODS, Tables, named, together, where_measured
-from contrastlib.report.figures.shared import finished, intervals, published
+from contrastlib.evaluation import relevance_mass, statistics
+from contrastlib.report.figures.lrp_shared import (
+    CLRP,
+    METHODS,
+    Tables,
+    against,
+    cells,
+    named,
+    together,
+    where_measured,
+)
 from contrastlib.report.verdict_tables import spread, title
 from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
 
-CLRP = ("clrp1", "clrp2")
 PAIRS = {"1, 2": "first, second", "1, 3": "first, third", "1, random": "first, ten random"}
 
 
@@ -144,107 +146,6 @@ def certainty(table: pd.DataFrame) -> Styler:
     )
 
 
-@where_measured
-def pointing_curves(measured: Tables) -> Figure:
-    """Figure 4 of Gu et al. 2018: pointing accuracy against the share of energy, a panel for each network."""
-    hits = (
-        together(measured)
-        .groupby(["network", "method", "threshold"], sort=False)["hit"]
-        .mean()
-        .reset_index()
-    )
-    networks = list(hits["network"].unique())
-    figure, axes = plt.subplots(
-        1, len(networks), figsize=(3 * len(networks), 3.6), sharey=True, layout="constrained", squeeze=False
-    )
-    for ax, name in zip(axes[0], networks):
-        part = hits[hits["network"] == name].assign(method=lambda t: t["method"].map(METHODS))
-        sns.lineplot(
-            part,
-            x="threshold",
-            y="hit",
-            hue="method",
-            style="method",
-            markers=True,
-            dashes=False,
-            markersize=4,
-            ax=ax,
-            palette="colorblind",
-        )
-        ax.set(title=title(name), xlabel="share of energy kept", ylabel="pointing accuracy")
-        sns.despine(ax=ax)
-        handles, labels = ax.get_legend_handles_labels()
-        ax.get_legend().remove()
-    figure.legend(handles, labels, ncols=4, loc="outside lower center", fontsize=8, frameon=False)
-    return finished(figure)
-
-
-@where_measured
-def energy(measured: Tables) -> Styler:
-    """Positive energy in the box of the object for each method, and area of the box."""
-    table = together(measured)
-    maximum = table[table["threshold"] == table["threshold"].min()]
-    shares = (
-        maximum.groupby(["method", "scale", "network"], sort=False)["energy"]
-        .mean()
-        .unstack(["scale", "network"])
-    )
-    box = maximum.groupby(["scale", "network"], sort=False)["box"].mean()
-    shares.loc["the box's share of the image"] = box[shares.columns]
-    return named(shares).style.format("{:.0%}").set_uuid("energy")
-
-
-def drops(measured: Tables) -> Styler:
-    """Table 1 of Gu et al. 2018: loss of activation, and of probability in brackets.
-
-    The published numbers are included.
-    """
-    table = (
-        ablation.drops(together(measured))
-        .groupby(["scale", "network", "size", "method"], sort=False)[["activation", "probability"]]
-        .mean()
-    )
-    text = table["activation"].map("{:+.2f}".format) + " (" + table["probability"].map("{:+.3f}".format) + ")"
-    own = text.unstack("method").rename(columns=METHODS)
-    theirs = published("clrp_ablation").assign(
-        scale="published", size="?", cell=lambda t: t["dropped_activation"].map("{:+.4f}".format)
-    )
-    theirs["method"] = theirs["method"].replace(
-        {
-            "Random": METHODS["random"],
-            "Gradient": METHODS["gradient"],
-            "Guided backpropagation": METHODS["guided_backpropagation"],
-        }
-    )
-    both = pd.concat(
-        [own, theirs.pivot(index=["scale", "network", "size"], columns="method", values="cell")]
-    )[list(own.columns)]
-    return named(both.rename_axis(index={"size": "pixels"}), 0).style.format(na_rep="–").set_uuid("ablation")
-
-
-@where_measured
-def neurons(measured: Tables) -> Styler:
-    """Similarity of the maps of two neurons, and shares of largest losses due to the own patch."""
-    rows = {}
-    for scale, table in measured.items():
-        for name, part in table.groupby("method", sort=False):
-            for row in ablation.neuron_similarities(part).itertuples():
-                rows[scale, row.network, f"cosine of two neurons' maps, {METHODS[name]}"] = (
-                    row.mean,
-                    float("nan"),
-                )
-        contrastive = table[table["method"] == "clrp2"]
-        for over, what in (
-            ("neuron", "largest loss of a neuron, over patches"),
-            ("ablated", "largest loss by a patch, over neurons"),
-        ):
-            for row in ablation.own_patches(contrastive, over).itertuples():
-                rows[scale, row.network, f"{what}: share by its own"] = (row.mean, row.chance)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "by chance"])
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["scale", "network", "measure"])
-    return named(table, 0).style.format("{:.2f}", na_rep="–").set_uuid("neurons")
-
-
 def differences(similar: Tables, objects: Tables, resamples: int) -> Styler:
     """Effects of the claims on the discrimination of classes and objects, with intervals."""
 
@@ -258,35 +159,8 @@ def differences(similar: Tables, objects: Tables, resamples: int) -> Styler:
         return relevance_mass.differences(table, name, "lrp", resamples=resamples)
 
     parts = {
-        "cosine of the top two, LRP minus it": _against(similar, of_classes),
-        "energy in the right region, minus LRP's": _against(objects, of_objects),
+        "cosine of the top two, LRP minus it": against(similar, of_classes),
+        "energy in the right region, minus LRP's": against(objects, of_objects),
     }
-    cells = {name: _cells(table, ["scale", "network"]) for name, table in parts.items()}
-    return named(pd.concat(cells, axis=1), 0).style.format(na_rep="–").set_uuid("differences")
-
-
-def drop_differences(measured: Tables, resamples: int) -> Styler:
-    """Loss of activation with CLRP1 and CLRP2 minus that with LRP, with intervals."""
-    table = _against(measured, lambda t, name: ablation.differences(t, name, "lrp", resamples=resamples))
-    cells = _cells(table, ["scale", "network", "images", "size"]).rename_axis(index={"size": "pixels"})
-    return named(cells, 0).style.set_uuid("differences-ablation")
-
-
-@where_measured
-def pointing_differences(measured: Tables, resamples: int) -> Styler:
-    """Pointing accuracy of CLRP1 and CLRP2 minus that of LRP at each share of energy, with intervals."""
-    table = _against(measured, lambda t, name: pointing_game.differences(t, name, "lrp", resamples=resamples))
-    cells = _cells(table, ["threshold", "scale", "network"]).unstack(["scale", "network"])
-    return named(cells).style.format_index("{:.0%}").set_uuid("differences-pointing")
-
-
-def _against(measured: Tables, difference: Callable[[pd.DataFrame, str], pd.DataFrame]) -> pd.DataFrame:
-    """Differences of CLRP1 and CLRP2 from LRP at each scale, with the columns scale and method."""
-    parts = {
-        (scale, METHODS[name]): difference(table, name) for scale, table in measured.items() for name in CLRP
-    }
-    return pd.concat(parts, names=["scale", "method"]).reset_index(["scale", "method"])
-
-
-def _cells(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
-    return table.assign(cell=intervals(table, "+.2f")).pivot(index=index, columns="method", values="cell")
+    columns = {name: cells(table, ["scale", "network"]) for name, table in parts.items()}
+    return named(pd.concat(columns, axis=1), 0).style.format(na_rep="–").set_uuid("differences")

@@ -1,4 +1,4 @@
-"""Tables of 10_lrp about conservation of relevance, networks without biases, and the two duals of CLRP1."""
+"""Tables of 20_conservation: conservation of relevance, networks without biases, the two duals of CLRP1."""
 
 from __future__ import annotations
 

@@ -1,14 +1,12 @@
-"""Sentences of 10_lrp with the measured effects of corrections of Gu et al. 2018. Tables are by scale."""
+"""Sentences with the measured effects of corrections of Gu et al. 2018. Tables are by scale."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from contrastlib.evaluation import ablation, pointing_game
-from contrastlib.report.figures.lrp_shared import METHODS, Tables
+from contrastlib.report.figures.lrp_shared import CLRP, METHODS, Tables
 from contrastlib.report.verdict_tables import spread
-
-CLRP = ("clrp1", "clrp2")
 
 
 def guided_in_words(ablated: Tables, resamples: int) -> str:

@@ -1,4 +1,4 @@
-"""Tables of 10_lrp about the relevance that enters LRP."""
+"""Tables of 20_conservation about the relevance that enters LRP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relevance maps of 10_lrp as figures: of several classes, of two objects, of neurons."""
+"""Relevance maps of 10_lrp and 19_pointing as figures: of several classes, of two objects, of neurons."""
 
 from __future__ import annotations
 

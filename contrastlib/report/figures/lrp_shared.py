@@ -1,16 +1,18 @@
-"""Titles of methods, and functions for tables by scale, for the tables and figures of 10_lrp."""
+"""Titles of methods, and functions for tables by scale, for the tables and figures about LRP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
 import pandas as pd
 from IPython.display import Markdown
 
+from contrastlib.report.figures.shared import intervals
 from contrastlib.report.verdict_tables import title
 
+CLRP = ("clrp1", "clrp2")
 METHODS = {
     "lrp": "LRP",
     "clrp1": "CLRP1",
@@ -49,3 +51,16 @@ def named(table: pd.DataFrame, axis: int = 1) -> pd.DataFrame:
     """Replace names of networks on one axis, and of methods on the other, by titles."""
     table = table.rename(title, axis=axis, level="network")
     return table.rename(METHODS, axis=1 - axis) if axis == 1 else table
+
+
+def against(measured: Tables, difference: Callable[[pd.DataFrame, str], pd.DataFrame]) -> pd.DataFrame:
+    """Differences of CLRP1 and CLRP2 from LRP at each scale, with the columns scale and method."""
+    parts = {
+        (scale, METHODS[name]): difference(table, name) for scale, table in measured.items() for name in CLRP
+    }
+    return pd.concat(parts, names=["scale", "method"]).reset_index(["scale", "method"])
+
+
+def cells(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
+    """Means with their intervals, with a row for each value of these columns and a column for each method."""
+    return table.assign(cell=intervals(table, "+.2f")).pivot(index=index, columns="method", values="cell")

@@ -21,7 +21,7 @@ from contrastlib.autograd import forward, predict
 from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import masking, masking_effects
 from contrastlib.evaluation.statistics import distinct_methods
-from contrastlib.report.figures.shared import SHORT, finished, masking_table, published
+from contrastlib.report.figures.shared import SHORT, beside, finished, masking_table, published
 from contrastlib.report.figures.words import readable
 from contrastlib.report.verdict_tables import PAPERS, spread, title
 
@@ -48,12 +48,32 @@ def table_1(measured: Mapping[str, pd.DataFrame], mask_rule: str) -> Styler:
 
 def published_table_1() -> Styler:
     """The published Table 1 of both papers."""
+    return _published_1().style.format("{:.3f}").set_uuid("published-1")
+
+
+def table_1_beside_published(measured: Mapping[str, pd.DataFrame], mask_rule: str) -> Styler:
+    """Table 1: means over the data sets of each paper, over our networks, and the differences.
+
+    Ours are of the scale that is nearest to the papers.
+    """
+    scale, table = list(measured.items())[-1]
+    by_paper = _published_1().groupby(lambda row: row[0].rpartition(", ")[0], sort=False)
+    theirs = {paper: _means(rows) for paper, rows in by_paper}
+    return beside(_means(_table_1(table, mask_rule)), theirs, scale).set_uuid("beside-published")
+
+
+def _means(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over data sets or networks."""
+    return table.groupby(level=["method", "target"], sort=False).mean()
+
+
+def _published_1() -> pd.DataFrame:
     baselines = {"gaussian_blur": "Gaussian blur", "zeros": "Zeros", "channel_mean": "Channel-wise mean"}
     table = published("blurring_masking")
     table = table[table["table"] == "Table 1"].replace({"baseline": baselines}).rename(columns={
         "kept_features": "kept_sign", "scheme": "contrast", "unmodified_relative_probability": "before"})
     table["dataset"] = table["paper"].map(PAPERS) + ", " + table["dataset"]
-    return masking_table(table).style.format("{:.3f}").set_uuid("published-1")
+    return masking_table(table)
 
 
 def counts(measured: Mapping[str, pd.DataFrame]) -> str:

@@ -1,4 +1,4 @@
-"""Tables of 05_corrections about the tensor that an in-place ReLU overwrites."""
+"""Tables of 18_layers about the tensor that an in-place ReLU overwrites."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,12 +12,12 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import HTML
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from pandas.io.formats.style import Styler
 
 from contrastlib import assets
 from contrastlib.plotting import clipped, overlay
 from contrastlib.report.figures.legible import legible
-from contrastlib.report.figures.words import readable, words
+from contrastlib.report.figures.words import readable
 from contrastlib.report.verdict_tables import title
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
@@ -27,8 +26,6 @@ SHORT = {
     "original": "ori.", "mean": "mean", "maximum": "max", "weighted": "wtd.",
     "linear_approximation": "LA", "gradcam": "GC", "xgradcam": "XC",
 }
-_ITERATION_COLOURS = {1: ("#d9d9d9", "#969696", "#525252"), 2: ("#fcd0c0", "#fb7050", "#a50f15"),
-                      10: ("#cfe1f2", "#5ba3cf", "#08468b")}
 
 
 def published(table: str) -> pd.DataFrame:
@@ -44,6 +41,35 @@ def published(table: str) -> pd.DataFrame:
     9
     """
     return pd.read_csv(PUBLISHED / f"{table}.csv")
+
+
+def beside(
+    ours: pd.DataFrame, published: Mapping[str, pd.DataFrame], scale: str, form: str = ".3f"
+) -> Styler:
+    """Published values, ours, and the differences, one below the other in the layout of the published table.
+
+    Args:
+        ours: Values in the rows and columns of the published table.
+        published: Title of a paper -> its values.
+        scale: Name of the scale of ours.
+        form: Format of a value.
+
+    Returns:
+        The table. A cell that is not in both has no difference.
+
+    >>> ours, theirs = (pd.DataFrame({"ori.": [value]}, ["GC"]) for value in (0.5, 0.75))
+    >>> beside(ours, {"Gu et al. 2018": theirs}, "real").data["ori."].to_dict()
+    {('GC', 'Gu et al. 2018'): 0.75, ('GC', 'ours, real'): 0.5, ('GC', 'ours − Gu et al. 2018'): -0.25}
+    """
+    differences = {f"ours − {paper}": ours - table for paper, table in published.items()}
+    parts = {**published, f"ours, {scale}": ours, **differences}
+    table = pd.concat(parts, names=["numbers of"])[list(ours)].dropna(how="all")
+    table = table.reorder_levels([*range(1, table.index.nlevels), 0])
+    keys = [key if isinstance(key, tuple) else (key,) for key in ours.index]
+    table = table.loc[[row for key in keys for name in parts if (row := (*key, name)) in table.index]]
+    signed = [row for row in table.index if row[-1] in differences]
+    shown = table.style.format(f"{{:{form}}}", na_rep="–")
+    return shown.format(f"{{:+{form}}}", subset=pd.IndexSlice[signed, :], na_rep="–")
 
 
 def counts(measured: Mapping[str, pd.DataFrame]) -> str:
@@ -63,47 +89,6 @@ def counts(measured: Mapping[str, pd.DataFrame]) -> str:
         images = table.groupby("network", sort=False)["image"].nunique()
         parts.append(f"{scale}: " + ", ".join(f"{n} ({title(name)})" for name, n in images.items()))
     return "; ".join(parts)
-
-
-def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
-    """Figure 3 of Wang & Wang 2022: a panel for each network, with the contrasts next to each other.
-
-    In each group the wide light bars are changes of y_t (right axis), and the narrow bars those of p_t and of
-    accuracy (left axis). Grey, red and blue are 1, 2 and more iterations.
-
-    Args:
-        changes: A table with network (a name, whose title is shown, or any text), contrast, iterations,
-            quantity ("accuracy", "p_t" or "y_t"), change, and ``low`` and ``high`` if there is an interval.
-        columns: Number of columns of panels.
-        title: Title of the figure.
-
-    Returns:
-        The figure.
-    """
-    networks = list(changes["network"].unique())
-    columns = min(columns, len(networks))
-    rows = -(-len(networks) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False, layout="constrained"
-    )
-    for index, (ax, network) in enumerate(zip(axes.flat, networks)):
-        right = _perturbation_panel(ax, changes[changes["network"] == network])
-        ax.set_title(words(network), fontsize=10, parse_math=False)
-        if index % columns == 0:
-            ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
-        if index % columns == columns - 1 or network == networks[-1]:
-            right.set_ylabel("change of $y_t$", fontsize=8)
-    for ax in axes.flat[len(networks):]:
-        ax.set_axis_off()
-    handles = [
-        Patch(color=_colours(n)[i], label=f"{name}, N = {n}")
-        for i, name in enumerate(("$y_t$", "$p_t$", "accuracy"))
-        for n in sorted(changes["iterations"].unique())
-    ]
-    figure.legend(handles=handles, ncols=3, loc="outside lower center", fontsize=8, frameon=False)
-    if title:
-        figure.suptitle(title, fontsize=11)
-    return figure
 
 
 def map_blocks(
@@ -283,50 +268,3 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     if "before" in cells:
         table.insert(0, ("Unmasked", "", "p"), cells.groupby(row)["before"].first())
     return readable(table)
-
-
-def _colours(iterations: int) -> tuple[str, str, str]:
-    """Light, middle and dark colour for a number of iterations.
-
-    Numbers that the papers do not have share their colours.
-    """
-    return _ITERATION_COLOURS.get(iterations, _ITERATION_COLOURS[10])
-
-
-def _perturbation_panel(ax: plt.Axes, changes: pd.DataFrame) -> plt.Axes:
-    """Draw the bars of a network, and return the right axis."""
-    right = ax.twinx()
-    ax.set_zorder(right.get_zorder() + 1)
-    ax.patch.set_visible(False)
-    iterations = sorted(changes["iterations"].unique())
-    contrasts = [c for c in CONTRAST_ORDER if c in set(changes["contrast"])]
-    cells = changes.set_index(["contrast", "iterations", "quantity"])
-    for i, contrast in enumerate(contrasts):
-        for j, n in enumerate(iterations):
-            light, middle, dark = _colours(n)
-            x = i + (j - (len(iterations) - 1) / 2) * 0.28
-            # wider than the other two together, and with an edge, to be visible next to higher ones
-            _bar(right, x, cells.loc[(contrast, n, "y_t")], 0.26, light, edgecolor=middle, linewidth=0.6)
-            _bar(ax, x - 0.035, cells.loc[(contrast, n, "p_t")], 0.06, middle)
-            _bar(ax, x + 0.035, cells.loc[(contrast, n, "accuracy")], 0.06, dark)
-    ax.set_xticks(range(len(contrasts)), contrasts, fontsize=8)
-    for axis in (ax, right):
-        axis.tick_params(axis="y", labelsize=7)
-        axis.spines["top"].set_visible(False)
-        axis.axhline(0, color="#333333", linewidth=0.5)
-    _align_zeros(ax, right)
-    return right
-
-
-def _bar(ax: plt.Axes, x: float, cell: pd.Series, width: float, colour: str, **edge: Any) -> None:
-    ax.bar(x, cell["change"], width, color=colour, **({"linewidth": 0} | edge))
-    if pd.notna(cell.get("low", np.nan)):
-        ax.plot([x, x], [cell["low"], cell["high"]], color="#222222", linewidth=0.7)
-
-
-def _align_zeros(left: plt.Axes, right: plt.Axes) -> None:
-    """Give 0 the same height on both axes."""
-    below = max((-ax.get_ylim()[0] / ax.get_ylim()[1] if ax.get_ylim()[1] > 0 else 0) for ax in (left, right))
-    for ax in (left, right):
-        top = ax.get_ylim()[1]
-        ax.set_ylim(-max(below, 0) * top, top)

@@ -12,8 +12,8 @@ from contrastlib import assets
 from contrastlib.report.claims_page import EXECUTED, executed_claims
 from contrastlib.report.verdict_box import POPULATIONS
 
-EFFECT = "the mean of the cell in the middle"
-"""What the effect of a claim is."""
+FIELD, EFFECT = "middle", "the mean of the cell in the middle"
+"""Field of a finding that has the effect of a claim and its interval, and what it is in words."""
 
 
 def write_claims(app: Sphinx, error: Exception | None) -> None:
@@ -37,7 +37,7 @@ def released(record: Mapping) -> dict:
     Args:
         record: As from :func:`contrastlib.report.claims_page.executed_claims`.
 
-    >>> found = {"word": "supported", "middle": [0.3, 0.1, 0.4], "effects": {"birds_vgg": 0.3}}
+    >>> found = {"word": "supported", FIELD: [0.3, 0.1, 0.4], "effects": {"birds_vgg": 0.3}}
     >>> findings = {"quick": {**found, "variants": {}}, "real": {"word": "a theorem"}}
     >>> record = released({"id": "a", "findings": findings})
     >>> record["scale"], record["verdict"], record["effect"], record["interval"], record["toy"]
@@ -45,7 +45,7 @@ def released(record: Mapping) -> dict:
     """
     scale = next(iter(judged_scales(record)), None)
     found = record["findings"].get(scale, {})
-    effect, *interval = found.get("middle") or [None]
+    effect, *interval = found.get(FIELD) or [None]
     return {
         **record,
         "scale": scale,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from contrastlib.report.release.printing import MARKER, Chapter
 if TYPE_CHECKING:
     from pypdf import PdfReader, PdfWriter
     from pypdf.generic import PdfObject
+
+logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns of each PDF of Chromium
 
 
 def bind(printed: Mapping[str, Path], chapters: Sequence[Chapter], path: Path, **metadata: str) -> None:

@@ -1,0 +1,67 @@
+"""Functions of shards that tests compute in other processes: they note each call, and some of them fail."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+MEMORY_PER_IMAGE = 100 << 20
+
+
+def noted(folder, start, batch=8, seconds=0.0):
+    """Note the call, and return a table of 3 rows."""
+    with open(Path(folder) / "calls", "a") as calls:
+        calls.write(f"{start} {batch} {os.getpid()}\n")
+    time.sleep(seconds)
+    return pd.DataFrame({"place": range(start, start + 3), "value": [np.sqrt(start + i) for i in range(3)]})
+
+
+def hanging_once(folder, start, batch=8):
+    """Hang in the first call with start 10."""
+    first = Path(folder) / "first"
+    if start == 10 and not first.exists():
+        first.touch()
+        time.sleep(10_000)
+    return noted(folder, start, batch)
+
+
+def refusing_memory(folder, start, batch=8, least=2):
+    """Raise PyTorch's error for memory if the batch is larger than that."""
+    if start == 10 and batch > least:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    return noted(folder, start, batch)
+
+
+def killed_for_memory(folder, start, batch=8, least=4):
+    """Be killed, as by the system when memory is short, if the batch is larger than that."""
+    if start == 10 and batch > least:
+        noted(folder, start, batch)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return noted(folder, start, batch)
+
+
+def greedy(folder, start, batch=8):
+    """Take memory for each image of a batch with start 10."""
+    if start == 10:
+        taken = np.ones(batch * MEMORY_PER_IMAGE, dtype=np.uint8)
+        time.sleep(1)
+        del taken
+    return noted(folder, start, batch)
+
+
+def failing(folder, start, batch=8):
+    """Raise an error for start 10."""
+    if start == 10:
+        raise ValueError("the image cat.jpg is no image")
+    return noted(folder, start, batch)
+
+
+def calls(folder):
+    """The (start, batch) of all calls since the last time one asked."""
+    path = Path(folder) / "calls"
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return [tuple(map(int, line.split()[:2])) for line in lines]

@@ -1,0 +1,321 @@
+"""What machines do to long runs: processes that are killed, hang or take all memory, and disks that refuse."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import shard_work
+import torch
+from distributed import Client
+
+from contrastlib.assets.writing import CannotWrite
+from contrastlib.report import batches, clusters, shards, studies, workers
+from contrastlib.report.clusters import ClusterError
+
+pytestmark = pytest.mark.cluster
+STARTS = tuple(range(0, 80, 10))
+PLACES = [start + i for start in STARTS for i in range(3)]
+PATHS = os.pathsep.join([str(shards.REPOSITORY), str(Path(__file__).parent)])
+RANDOM = random.Random(0)
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch):
+    """Processes that are started find contrastlib and the modules of this folder."""
+    monkeypatch.setenv("PYTHONPATH", PATHS)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """``run(address, work, **parameters)``: the table, computed by the workers of a scheduler."""
+    def call(address="", work=shard_work.noted, cache=tmp_path / "cache", **parameters):
+        monkeypatch.setenv(shards.SCHEDULER, address)
+        return shards.sharded("work", 1, work, wanted(tmp_path, **parameters), {"images": "1"}, cache)
+
+    return call
+
+
+def wanted(folder, **parameters):
+    return [{"folder": str(folder), "start": start, "batch": 8, **parameters} for start in STARTS]
+
+
+@pytest.fixture
+def start():
+    """``start(*words)``: a process of Python, with what it prints, until the end of the test."""
+    started = []
+
+    def call(*words, **variables):
+        started.append(subprocess.Popen(
+            [sys.executable, *map(str, words)], env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True))
+        return started[-1]
+
+    yield call
+    for process in started:
+        if process.poll() is None:
+            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+                each.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def scheduler(start, tmp_path):
+    """A Dask scheduler as users start it; ``scheduler.worker()`` adds a worker."""
+    file = tmp_path / "scheduler.json"
+    process = start("-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file)
+    until(file.exists, process)
+    process.address = json.loads(file.read_text())["address"]
+    process.worker = lambda *words, **variables: start(
+        "-m", "distributed.cli.dask_worker", process.address, "--nthreads", "1", "--no-dashboard", *words, **variables)
+    return process
+
+
+def until(condition, *processes, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline and all(process.poll() is None for process in processes)
+        time.sleep(0.02)
+
+
+def calls(folder):
+    path = folder / "calls"
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def same(first, second):
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def whole(table, folder, doubled=0):
+    """Every shard is there, once, and none was computed twice but those that a process took with it."""
+    assert table["place"].tolist() == PLACES
+    assert sorted(path.suffix for path in (folder / "cache").iterdir() if path.suffix != ".lock") == [".parquet"] * len(STARTS)
+    assert {int(start) for start, *_ in calls(folder)} == set(STARTS)
+    assert len(calls(folder)) <= len(STARTS) + doubled
+
+
+# --- workers ---------------------------------------------------------------------------------
+
+def test_a_worker_that_hangs_is_ended_and_its_shard_computed_elsewhere(run, tmp_path, monkeypatch):
+    monkeypatch.setenv(workers.TIME_LIMIT, "20")  # the first shard of a worker imports torch
+    with clusters.started("local", 2) as address:
+        whole(run(address, shard_work.hanging_once), tmp_path)
+    assert (tmp_path / "first").exists()
+
+
+def test_a_worker_that_is_killed_for_its_memory(run, tmp_path, capsys):
+    """Each time at the same shard: after some workers its batch is halved."""
+    with clusters.started("local", 2) as address:
+        table = run(address, shard_work.killed_for_memory)
+    assert table["place"].tolist() == PLACES and table.attrs["provenance"]["batch"] == 4
+    said = capsys.readouterr().err
+    assert "several workers ended during a shard of work" in said and "batches of 4 instead of 8" in said
+    assert ["10", "4"] in [call[:2] for call in calls(tmp_path)]
+
+
+def test_a_worker_that_takes_too_much_memory(run, scheduler, capsys):
+    """Dask ends it: 3.2 GB for a batch of 32, of 2 GB."""
+    scheduler.worker("--memory-limit", "2GB", **clusters.SETTINGS)
+    table = run(scheduler.address, shard_work.greedy, batch=32)
+    assert table["place"].tolist() == PLACES
+    assert "batches of 16 instead of 32" in capsys.readouterr().err
+
+
+def test_a_shard_at_which_every_worker_ends(run):
+    with clusters.started("local", 2) as address, pytest.raises(ClusterError, match=(
+            r"several workers ended during a shard of work \(.*'start': 10.*their logs say why\. A worker ends when its memory")):
+        run(address, shard_work.killed_for_memory, batch=1, least=0)
+
+
+def test_a_worker_with_other_versions_is_refused(run, scheduler, tmp_path):
+    other = tmp_path / "other" / "zennit-0.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: zennit\nVersion: 0.0.1\n")
+    scheduler.worker(PYTHONPATH=f"{other.parent}{os.pathsep}{PATHS}")
+    here = workers.versions()["zennit"]
+    with pytest.raises(ClusterError, match=rf"the worker tcp://.* has zennit 0\.0\.1, and this process has zennit {here}: install"):
+        run(scheduler.address)
+    assert not calls(tmp_path) and not list(tmp_path.glob("cache/*.parquet"))
+
+
+@pytest.fixture
+def one_thread():
+    """As many threads as a worker has: the last bits of a sum depend on their number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class killing:
+    """Kill one of the workers again and again, until the end of the context."""
+
+    def __init__(self, address, shortest, longest):
+        self.address, self.seconds, self.ended, self.killed = address, (shortest, longest), threading.Event(), []
+        self.thread = threading.Thread(target=self.kill)
+
+    def kill(self):
+        with Client(self.address, set_as_default=False) as client:
+            while not self.ended.wait(RANDOM.uniform(*self.seconds)):
+                self.killed.append(RANDOM.choice(sorted(client.run(os.getpid).values())))
+                os.kill(self.killed[-1], signal.SIGKILL)
+
+    def __enter__(self):
+        self.thread.start()
+        return self.killed
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+
+def test_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch, one_thread):
+    monkeypatch.setattr(batches, "SHARD", 16)
+
+    def table(cache):
+        return studies.run(studies.masking_table, {"birds_vgg": ["birds", 96]}, cache=tmp_path / cache, threshold=0.0)
+
+    here = table("here")
+    with clusters.started("local", 2) as address, killing(address, 4, 12) as killed:
+        monkeypatch.setenv(shards.SCHEDULER, address)
+        same(table("workers"), here)
+    assert killed
+
+
+@pytest.mark.data("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
+def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch):
+    """Another machine may have computed it, with another number of threads: to the last digits."""
+    monkeypatch.setattr(batches, "SHARD", 16)
+    name = "mobilenet_v2_birds"
+    committed = shards.load(shards.RESULTS / "real" / f"masking_table-{name}.parquet")
+    with clusters.started("local", 2) as address, killing(address, 10, 30) as killed:
+        monkeypatch.setenv(shards.SCHEDULER, address)
+        table = studies.run(studies.masking_table, {name: ["imagenet-birds", None]}, cache=tmp_path)
+    assert killed
+    pd.testing.assert_frame_equal(table, committed, check_exact=False, rtol=1e-4, atol=1e-6)
+
+
+# --- clients and schedulers ----------------------------------------------------------------------
+
+PROGRAM = """
+    import json, os, sys
+    from pathlib import Path
+    import shard_work
+    from contrastlib.report import clusters, shards
+
+    if __name__ == "__main__":
+        folder, wanted = Path(sys.argv[1]), json.loads(sys.argv[2])
+        def run():
+            table = shards.sharded("work", 1, shard_work.noted, wanted, {"images": "1"}, folder / "cache")
+            print("places", table["place"].tolist(), flush=True)
+        if os.environ.get(shards.SCHEDULER):
+            run()
+        else:
+            with clusters.started("local", 2) as os.environ[shards.SCHEDULER]:
+                run()
+"""
+
+
+@pytest.fixture
+def program(start, tmp_path):
+    """``program(seconds)``: a process that computes the shards, with two workers of its own or with a scheduler."""
+    file = tmp_path / "program.py"
+    file.write_text(textwrap.dedent(PROGRAM))
+    return lambda seconds, **variables: start(file, tmp_path, json.dumps(wanted(tmp_path, seconds=seconds)), **variables)
+
+
+def test_a_client_that_is_killed(run, program, tmp_path):
+    with clusters.started("local", 2) as address:
+        client = program(0.5, **{shards.SCHEDULER: address})
+        until(lambda: len(list(tmp_path.glob("cache/*.parquet"))) >= 3, client)
+        client.kill()
+        whole(run(address, seconds=0.5), tmp_path)
+
+
+def test_a_scheduler_that_is_killed(run, scheduler, tmp_path):
+    scheduler.worker()
+
+    def kill():
+        until(lambda: len(list(tmp_path.glob("cache/*.parquet"))) >= 3)
+        scheduler.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ClusterError, match=rf"the Dask scheduler at {re.escape(scheduler.address)} ended: finished shards are kept"):
+        run(scheduler.address, seconds=0.5)
+    killer.join()
+    assert len(list(tmp_path.glob("cache/*.parquet"))) >= 3
+    whole(run(seconds=0.5), tmp_path, doubled=1)
+
+
+def test_a_run_that_is_killed_at_20_random_moments(program, tmp_path):
+    """With its scheduler and its workers, of which none is left."""
+    for _ in range(20):
+        process = program(0.3)
+        time.sleep(RANDOM.uniform(0.5, 9))
+        started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.kill()
+        assert psutil.wait_procs(started, timeout=30)[1] == []
+    said = program(0.3).communicate()[0]
+    assert f"places {PLACES}" in said, said
+    assert len(list(tmp_path.glob("cache/*.parquet"))) == len(STARTS)
+
+
+def test_two_runs_with_workers_of_their_own_on_one_cache(program, tmp_path):
+    first, second = program(0.5), program(0.5)
+    for process in (first, second):
+        said = process.communicate(timeout=180)[0]
+        assert process.returncode == 0 and f"places {PLACES}" in said, said
+    assert sorted(int(start) for start, *_ in calls(tmp_path)) == list(STARTS)
+
+
+def test_workers_that_come_late_are_waited_for(run, scheduler, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(workers, "ALONE", 1)
+    late = threading.Timer(4, scheduler.worker)
+    late.start()
+    whole(run(scheduler.address), tmp_path)
+    assert capsys.readouterr().err.count("no worker is connected to the scheduler: shards wait for one") == 1
+
+
+# --- disks ---------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind, says", [
+    ("full", "No space left on device: free some space"), ("read-only", "Read-only file system: its disk is read-only"),
+])
+def test_a_disk_that_refuses(run, disk, tmp_path, kind, says):
+    place = disk(kind)
+    if place is None:
+        pytest.skip("needs permission to mount a disk")
+    with clusters.started("local", 2) as address:
+        with pytest.raises(CannotWrite, match=rf"{place}.*{says}"):
+            run(address, cache=place)
+        assert not list(place.glob("*.parquet")) and not list(place.glob("*.part"))
+        if kind == "full":
+            (place / "filler").unlink()
+            assert run(address, cache=place)["place"].tolist() == PLACES
+
+
+# --- GPUs and SLURM ------------------------------------------------------------------------------
+
+def test_each_gpu_has_a_worker(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    with clusters.started("gpus") as address, Client(address, set_as_default=False) as client:
+        assert sorted(client.run(os.getenv, "CUDA_VISIBLE_DEVICES").values()) == ["4", "7"]
+
+
+def test_more_workers_than_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    with pytest.raises(ClusterError, match="there are 2 GPUs here"), clusters.started("gpus", 3):
+        pass

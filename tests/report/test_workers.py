@@ -1,0 +1,138 @@
+"""Shards on the workers of a real Dask cluster: the same tables, none lost, none computed twice."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import shard_work
+import torch
+
+from contrastlib.report import batches, clusters, shards, studies
+
+pytestmark = pytest.mark.slow
+STARTS = (0, 10, 20, 30)
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Address of a cluster with two processes, which find the modules of this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(shards.REPOSITORY), str(HERE)]))
+        with clusters.started("local", 2) as address:
+            yield address
+
+
+@pytest.fixture
+def run(address, tmp_path, monkeypatch):
+    """``run(work, cache, starts, **parameters)``: the table, computed by the workers; or in this process, with ``here=True``."""
+    def call(work=shard_work.noted, cache="cache", starts=STARTS, here=False, **parameters):
+        monkeypatch.setenv(shards.SCHEDULER, "" if here else address)
+        wanted = [{"folder": str(tmp_path), "start": start, "batch": 8, **parameters} for start in starts]
+        return shards.sharded("work", 1, work, wanted, {"images": "1"}, tmp_path / cache)
+
+    return call
+
+
+def same(first, second):
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+# --- the same table -------------------------------------------------------------------------------
+
+def test_the_same_table_in_any_order_and_no_shard_twice(run, tmp_path):
+    here = run(cache="here", here=True)
+    assert shard_work.calls(tmp_path) == [(start, 8) for start in STARTS]
+    same(run(), here)
+    assert sorted(shard_work.calls(tmp_path)) == [(start, 8) for start in STARTS]
+    same(run(), here)
+    same(run(here=True), here)
+    assert run(starts=STARTS[::-1])["place"].tolist()[:3] == [30, 31, 32]
+    assert shard_work.calls(tmp_path) == []
+    same(run(cache="reversed", starts=STARTS[::-1]).sort_values("place", ignore_index=True), here)
+
+
+def test_shards_of_workers_say_where_they_come_from(run):
+    record = run().attrs["provenance"]
+    assert record["shards"] == 4 and record["threads"] == 1 and record["study"] == "work"
+    assert "batch" not in record and "skipped" not in record
+
+
+STUDIES = {  # section 5.1, Table 1, interventions
+    "sign_perturbation": {"iterations": [1], "epsilons": [0.003]},
+    "masking_table": {"methods": ["gradcam"], "baselines": ["blur"], "threshold": 0.0},
+    "part_interventions": {"methods": ["gradcam"], "contrasts": ["weighted"], "threshold": 0.0, "repaintings": 1},
+}
+
+
+@pytest.fixture
+def one_thread():
+    """As many threads as a worker has: the last bits of a sum depend on their number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_same_table_of_a_study(address, tmp_path, monkeypatch, one_thread, name):
+    """By one process in one shard, and by two workers in two shards: bit for bit."""
+    study = replace(studies.STUDIES[name], batch=4)
+
+    def table(cache):
+        return studies.run(study, {"birds_alexnet": ["birds", 6]}, cache=tmp_path / cache, **STUDIES[name])
+
+    monkeypatch.setenv(shards.SCHEDULER, "")
+    here = table("here")
+    monkeypatch.setenv(shards.SCHEDULER, address)
+    monkeypatch.setattr(batches, "SHARD", 4)
+    there = table("workers")
+    same(there, here)
+    assert [each.attrs["provenance"]["shards"] for each in (here, there)] == [1, 2]
+
+
+# --- faults that take seconds -----------------------------------------------------------------
+
+def test_an_error_keeps_the_other_shards(run, tmp_path):
+    with pytest.raises(ValueError, match=r"the image cat\.jpg is no image"):
+        run(shard_work.failing)
+    run(here=True)
+    assert (10, 8) in shard_work.calls(tmp_path)
+
+
+def test_a_batch_that_does_not_fit_memory_is_halved(run, tmp_path, capsys):
+    table = run(shard_work.refusing_memory)
+    assert table["place"].tolist() == [start + i for start in STARTS for i in range(3)]
+    assert sorted(shard_work.calls(tmp_path)) == [(0, 8), (10, 2), (20, 8), (30, 8)]
+    said = capsys.readouterr().err
+    assert "memory ran out during a shard of work" in said and "batches of 2 instead of 4" in said
+    assert table.attrs["provenance"]["batch"] == 2
+    same(run(shard_work.refusing_memory), table)
+
+
+def test_a_shard_that_never_fits_memory(run):
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        run(shard_work.refusing_memory, starts=[10, 10], least=0)
+
+
+def test_the_shard_of_a_killed_worker_is_computed_by_another(run, address, tmp_path):
+    def kill_one():
+        calls = tmp_path / "calls"
+        deadline = time.monotonic() + 60
+        while not calls.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(int(calls.read_text().split()[2]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    table = run(seconds=0.5)
+    killer.join()
+    assert table["place"].tolist() == [start + i for start in STARTS for i in range(3)]
+    done = [start for start, _ in shard_work.calls(tmp_path)]
+    assert sorted(set(done)) == list(STARTS) and len(done) == 5
+    assert len(list((tmp_path / "cache").iterdir())) == 4
