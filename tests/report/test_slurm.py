@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -33,12 +34,13 @@ def jobs():
 
 
 def test_table_1_by_jobs_of_which_some_are_cancelled(slurm, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "SHARD", 16)
+    monkeypatch.setattr(batches, "SHARD", 4)
+    table_1 = replace(studies.masking_table, batch=4)
     for name, value in {"CORES": "1", "MEMORY": "2GB", "WALLTIME": "00:10:00", "INTERFACE": "lo", "LOG_DIRECTORY": str(tmp_path)}.items():
         monkeypatch.setenv(f"DASK_JOBQUEUE__SLURM__{name}", value)
 
     def table(cache):
-        return studies.run(studies.masking_table, {"birds_vgg": ["birds", 96]}, cache=tmp_path / cache, threshold=0.0)
+        return studies.run(table_1, {"birds_alexnet": ["birds", 24]}, cache=tmp_path / cache, threshold=0.0)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
