@@ -52,9 +52,10 @@ def test_table_1_by_jobs_of_which_some_are_cancelled(slurm, tmp_path, monkeypatc
             assert time.monotonic() < deadline
             time.sleep(0.2)
         monkeypatch.setenv(shards.SCHEDULER, address)
-        cancelling = subprocess.Popen(["bash", "-c", f"sleep 8; scancel --signal=KILL {jobs()[0]}"])
+        first = f"until compgen -G '{tmp_path}/slurm/*.parquet'; do sleep 0.1; done; scancel {jobs()[0]}"
+        cancelling = subprocess.Popen(["bash", "-c", first], stdout=subprocess.DEVNULL)
         there = table("slurm")
-        cancelling.wait()
+        assert cancelling.wait(timeout=10) == 0
     pd.testing.assert_frame_equal(there, here, check_exact=True)
     deadline = time.monotonic() + 60
     while jobs():
