@@ -102,6 +102,7 @@ class Network:
     std: tuple[float, ...] = IMAGENET_STD
     preferred: bool = False
     made: str = ""
+    state: str = ""
     renamed_by: str | None = None
     files: dict[str, File] = field(default_factory=dict)
     training: Training | None = None

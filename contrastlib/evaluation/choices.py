@@ -88,7 +88,7 @@ def masking_turned(table: pd.DataFrame, resamples: int = 500) -> pd.DataFrame:
         A row for each setting and choice. ``mean`` is 1 if the interval changes sides, and 0 otherwise.
     """
     compared = beside_published(masking_advantages(table, resamples), SETTING)
-    return compared.assign(mean=compared["turned"].astype(float))
+    return _as_cells(compared)
 
 
 def perturbation_turned(table: pd.DataFrame, resamples: int = 500) -> pd.DataFrame:
@@ -102,4 +102,9 @@ def perturbation_turned(table: pd.DataFrame, resamples: int = 500) -> pd.DataFra
         A row for each network and choice. ``mean`` is 1 if the interval changes sides, and 0 otherwise.
     """
     compared = beside_published(perturbation_gains(table, resamples), ["network"])
-    return compared.assign(mean=compared["turned"].astype(float))
+    return _as_cells(compared)
+
+
+def _as_cells(compared: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose mean is whether the interval turned, without the interval, which is of the effect."""
+    return compared.assign(mean=compared["turned"].astype(float)).drop(columns=["low", "high"])

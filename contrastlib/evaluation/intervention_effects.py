@@ -19,7 +19,7 @@ Cell = Sequence[str]
 
 def differences(
     table: pd.DataFrame, pairs: Sequence[tuple[Cell, Cell]], value: str = "correlation",
-    absolute: bool = False, resamples: int = 2000,
+    absolute: bool = False, resamples: int = 2000, samples: bool = False,
 ) -> pd.DataFrame:
     """Mean over images of a value in one cell minus that in another, with its interval.
 
@@ -30,6 +30,8 @@ def differences(
         absolute: Whether the absolute value of the mean is taken. Its interval lies below a bound only if
             that of the difference lies inside the band of that bound around 0.
         resamples: Number of bootstrap samples of the images.
+        samples: Whether the bootstrap samples are returned too, as by
+            :func:`contrastlib.evaluation.statistics.means`.
 
     Returns:
         One row for each network, method and pair, with pair, mean, low, high, images and groups. Methods
@@ -49,13 +51,13 @@ def differences(
         if absolute:
             means, draws = np.abs(means), np.abs(draws)
         names = [f"{' / '.join(a)} minus {' / '.join(b)}" for a, b in pairs]
-        rows.append(_summary(wide, means, draws).assign(network=network, method=method, pair=names))
+        rows.append(_summary(wide, means, draws, samples).assign(network=network, method=method, pair=names))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["network", "mean"])
 
 
 def against_best_other(
     table: pd.DataFrame, contrasts: Sequence[str] = tuple(OWN_QUESTION), value: str = "correlation",
-    resamples: int = 2000,
+    resamples: int = 2000, samples: bool = False,
 ) -> pd.DataFrame:
     """Mean of a value for the question that a contrast asks, minus the highest mean for another question.
 
@@ -67,6 +69,7 @@ def against_best_other(
         contrasts: Contrasts with a question of their own.
         value: As in :func:`differences`.
         resamples: As in :func:`differences`.
+        samples: As in :func:`differences`.
 
     Returns:
         One row for each network, method and contrast, with mean, low, high, images and groups.
@@ -81,7 +84,8 @@ def against_best_other(
             values = wide[cells].to_numpy()
             best = [part[..., :1] - part[..., 1:].max(axis=-1, keepdims=True)
                     for part in (values.mean(axis=0), _draws(wide, values, resamples))]
-            rows.append(_summary(wide, *best).assign(network=network, method=method, contrast=contrast))
+            found = _summary(wide, *best, samples)
+            rows.append(found.assign(network=network, method=method, contrast=contrast))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["network", "mean"])
 
 
@@ -137,10 +141,12 @@ def _draws(wide: pd.DataFrame, values: np.ndarray, resamples: int) -> np.ndarray
     return bootstrap(values, wide.index.get_level_values("group").to_numpy(), resamples)
 
 
-def _summary(wide: pd.DataFrame, means: np.ndarray, draws: np.ndarray) -> pd.DataFrame:
+def _summary(wide: pd.DataFrame, means: np.ndarray, draws: np.ndarray, samples: bool) -> pd.DataFrame:
     low, high = interval(draws)
     groups = wide.index.get_level_values("group").nunique()
-    return pd.DataFrame({"mean": means, "low": low, "high": high, "images": len(wide), "groups": groups})
+    more = {"samples": list(draws.T), "draw": hash(tuple(wide.index))} if samples else {}
+    return pd.DataFrame(
+        {"mean": means, "low": low, "high": high, "images": len(wide), "groups": groups, **more})
 
 
 def _multinomial(count: int, resamples: int, seed: int) -> np.ndarray:

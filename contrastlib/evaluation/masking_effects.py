@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from contrastlib.evaluation import statistics
@@ -40,6 +41,8 @@ def advantages(table: pd.DataFrame, by: Sequence[str], **options: Any) -> pd.Dat
     found = statistics.paired_differences(table, "relative_probability", by, **options)
     turned = found["kept_sign"] == "negative"
     found.loc[turned, ["mean", "low", "high"]] = -found.loc[turned, ["mean", "high", "low"]].to_numpy()
+    if "samples" in found:
+        found["samples"] *= np.where(turned, -1, 1)
     return found
 
 

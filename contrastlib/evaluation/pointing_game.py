@@ -113,6 +113,8 @@ def distances(table: pd.DataFrame, first: str, second: str, **options: Any) -> p
     """
     found = differences(table, first, second, **options)
     nearest = found["low"].clip(lower=0) - found["high"].clip(upper=0)
+    if "samples" in found:
+        found["samples"] = found["samples"].map(np.abs)
     return found.assign(mean=found["mean"].abs(), low=nearest, high=found[["low", "high"]].abs().max(axis=1))
 
 

@@ -80,6 +80,7 @@ def means(
     unit: str = "group",
     level: float = 0.95,
     resamples: int = 2000,
+    samples: bool = False,
 ) -> pd.DataFrame:
     """Mean of ``value`` in each setting, with its bootstrap interval.
 
@@ -90,9 +91,12 @@ def means(
         unit: Column with the unit of resampling.
         level: Level of confidence.
         resamples: Number of bootstrap samples.
+        samples: Whether the bootstrap samples are returned too.
 
     Returns:
-        A row for each setting, with mean, low, high, images and groups.
+        A row for each setting, with mean, low, high, images and groups. With ``samples`` also samples
+        (resamples,), and draw, which is the same for settings with the same images: they share their draws,
+        so that a function of their samples is paired by image.
 
     Raises:
         ValueError: A value is NaN.
@@ -101,7 +105,7 @@ def means(
     >>> means(t, "v", ["n"], resamples=10)[["mean", "low", "high", "images"]].values.tolist()
     [[2.0, 2.0, 2.0, 2.0]]
     """
-    return _summaries(table, value, by, unit, level, resamples)
+    return _summaries(table, value, by, unit, level, resamples, samples)
 
 
 def each_row(table: pd.DataFrame, value: str) -> pd.DataFrame:
@@ -123,6 +127,7 @@ def paired_differences(
     unit: str = "group",
     level: float = 0.95,
     resamples: int = 2000,
+    samples: bool = False,
 ) -> pd.DataFrame:
     """Mean over images of ``value`` under ``first`` minus that under ``second``, with its interval.
 
@@ -136,9 +141,11 @@ def paired_differences(
         unit: Column with the unit of resampling.
         level: Level of confidence.
         resamples: Number of bootstrap samples.
+        samples: As in :func:`means`.
 
     Returns:
-        A row for each setting, with mean (of the difference), low, high, images and groups.
+        A row for each setting, with mean (of the difference), low, high, images and groups, and with
+        ``samples`` the further columns of :func:`means`.
 
     Raises:
         ValueError: An image has only one of the two.
@@ -153,7 +160,8 @@ def paired_differences(
     if pairs.isna().any(axis=None) or pairs.shape[1] != 2:
         raise ValueError(f"some images have {first!r} but not {second!r} (or the reverse): nothing to pair")
     difference = pairs[first].astype(float) - pairs[second].astype(float)
-    return _summaries(difference.rename("difference").reset_index(), "difference", by, unit, level, resamples)
+    table = difference.rename("difference").reset_index()
+    return _summaries(table, "difference", by, unit, level, resamples, samples)
 
 
 def objects_apart(table: pd.DataFrame) -> pd.DataFrame:
@@ -203,7 +211,7 @@ def distinct_methods(
 
 
 def _summaries(
-    table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int
+    table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int, samples: bool
 ) -> pd.DataFrame:
     """Mean of ``value`` in each setting with its bootstrap interval; see :func:`means`."""
     by = list(by)
@@ -217,9 +225,12 @@ def _summaries(
     for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
         part = columns.T.dropna()
         groups = part.index.get_level_values(unit).to_numpy()
-        low, high = interval(bootstrap(part.to_numpy(), groups, resamples), level)
+        drawn = bootstrap(part.to_numpy(), groups, resamples)
+        low, high = interval(drawn, level)
         summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
                    "images": len(part), "groups": len(np.unique(groups))}
+        if samples:
+            summary |= {"samples": list(drawn.T), "draw": hash(tuple(part.index))}
         parts.append(pd.DataFrame(summary, index=part.columns))
     return table[by].drop_duplicates().merge(pd.concat(parts).reset_index(), on=by)
 

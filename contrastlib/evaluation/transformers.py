@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -224,12 +225,12 @@ def at_the_last_block(table: pd.DataFrame, value: str) -> pd.DataFrame:
     return last.groupby("network", sort=False)[value].mean().rename("mean").reset_index()
 
 
-def ahead_of_gradcam(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
+def ahead_of_gradcam(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
     """Energy of the rollout as the review coded it minus that of GradCAM, paired by image.
 
     Args:
         table: A table of :func:`energy_on_regions`, with network and group.
-        resamples: Number of bootstrap samples.
+        **options: Options of :func:`contrastlib.evaluation.statistics.paired_differences`.
 
     Returns:
         One row for each network and map of GradCAM, with a 95 % interval, see
@@ -238,7 +239,7 @@ def ahead_of_gradcam(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame
     return pd.concat(
         [
             statistics.paired_differences(
-                part, "energy", ["network"], between="map", first="review", second=name, resamples=resamples
+                part, "energy", ["network"], between="map", first="review", second=name, **options
             ).assign(map=name)
             for _, part in table.groupby("network", sort=False)
             for name in gradcam(part)["map"].unique()

@@ -16,10 +16,12 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from contrastlib.report.claims import Finding, claims
+from contrastlib.report.claims import Claim, claims
 from contrastlib.report.corrections import of_claims
 from contrastlib.report.folds import folded
-from contrastlib.report.verdict_tables import KEY, PAPERS, SIGNS, effects, shown, title
+from contrastlib.report.judging import Finding
+from contrastlib.report.verdict_tables import KEY, PAPERS, effects, overall, shown, title
+from contrastlib.report.verdicts import WORDS, sign_of
 
 EXECUTED = Path("book") / "executed"
 SCALES = ("quick", "real")
@@ -82,7 +84,7 @@ def table(records: Iterable[Mapping], folder: str) -> str:
     rows = []
     for record in records:
         found = {scale: each for scale in SCALES if (each := finding(record, scale))}
-        verdicts = [shown(found[scale]) if scale in found else "not run" for scale in SCALES]
+        verdicts = [_said(found[scale], record) if scale in found else "not run" for scale in SCALES]
         rows.append(
             [_stated(record), *verdicts, effects(claims()[record["id"]], found), _page(record, folder)]
         )
@@ -109,29 +111,69 @@ def summary(records: Iterable[Mapping]) -> str:
     """Table in Markdown with the number of claims of each paper by verdict, quick · real.
 
     >>> finding = {"word": "supported"}
-    >>> print(summary([{"paper": "ours", "findings": {"quick": finding, "real": {"word": "no boxes"}}}]))
-    | claims of | ✓ supported | ✓ mostly | ? undecided | ≈ mixed | ✗ refuted | – not tested |
-    | --- | --- | --- | --- | --- | --- | --- |
+    >>> text = summary([{"paper": "ours", "findings": {"quick": finding, "real": {"word": "no boxes"}}}])
+    >>> print(text.splitlines()[-1])
     | ours | 1 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 0 | 0 · 1 |
     """
-    words = ["supported", "mostly supported", "undecided", "mixed", "refuted", "not tested"]
+    heads = {word: f"{each.sign} {word}" for word, each in WORDS.items()} | {"not tested": "– not tested"}
     found = [
         (record["paper"], scale, record["findings"].get(scale, {}).get("word"))
         for record in records
         for scale in SCALES
     ]
-    counts = Counter((paper, scale, word if word in words else "not tested") for paper, scale, word in found)
+    counts = Counter((paper, scale, word if word in heads else "not tested") for paper, scale, word in found)
     papers = [paper for paper in PAPERS if any(paper == each for each, _, _ in found)]
     rows = [
-        [PAPERS[paper], *(" · ".join(str(counts[paper, scale, word]) for scale in SCALES) for word in words)]
+        [PAPERS[paper], *(" · ".join(str(counts[paper, scale, word]) for scale in SCALES) for word in heads)]
         for paper in papers
     ]
-    heads = [f"{SIGNS.get(word, '–')} {word.removesuffix(' supported')}" for word in words]
-    return markdown_table(["claims of", *heads], rows)
+    return markdown_table(["claims of", *heads.values()], rows)
+
+
+def words() -> str:
+    """Table in Markdown of the verdicts and when each is given."""
+    return markdown_table(
+        ["sign", "verdict", "given if"], [[each.sign, word, each.meaning] for word, each in WORDS.items()])
+
+
+def smallest_effects(every: Iterable[Claim]) -> str:
+    """Table in Markdown of the smallest effects of interest, each with the number of claims.
+
+    >>> claim = Claim("a", "p", "ours", "", "…", "ours", smallest_effect="0.05 of the cosine")
+    >>> print(smallest_effects([claim, claim]))
+    | smallest effect of interest | claims |
+    | --- | --- |
+    | 0.05 of the cosine | 2 |
+    """
+    counts = Counter(each.smallest_effect for each in every if each.smallest is not None)
+    rows = [[effect, str(count)] for effect, count in counts.most_common()]
+    return markdown_table(["smallest effect of interest", "claims"], rows)
+
+
+def compared(records: Iterable[Mapping], folder: str) -> str:
+    """Table in Markdown with the verdicts by the rule used before and by the present one, where they differ.
+
+    Args:
+        records: As in :func:`table`.
+        folder: As in :func:`table`.
+
+    Returns:
+        The table, with what would have refuted the claim by the rule used before.
+    """
+    rows = []
+    for record in records:
+        for scale in SCALES:
+            found = finding(record, scale)
+            if found and found.before and found.before.split(" (")[0] != found.word:
+                now, page = _said(replace(found, variants={}), record), _page(record, folder)
+                rows.append([_stated(record), scale, found.before, now, record["refuted"], page])
+    return markdown_table(["claim", "scale", "before", "now", "refuted, as stated before", "page"], rows)
 
 
 def depending(records: Iterable[Mapping], folder: str) -> str:
     """Table in Markdown with the verdicts that change if one network is left out.
+
+    Not those that only become undecided.
 
     Args:
         records: As in :func:`table`.
@@ -163,7 +205,8 @@ class ClaimsDirective(SphinxDirective):
     """Claims as tables.
 
     The argument selects the claims: the key of a paper or "ours" for all of its claims by page, "summary" for
-    counts of verdicts, and "depending" for verdicts that depend on one network.
+    counts of verdicts, "depending" for verdicts that depend on one network, "compared" for those of the rule
+    used before, "words" for the verdicts, and "smallest" for the smallest effects of interest.
     """
 
     required_arguments = 1
@@ -171,13 +214,14 @@ class ClaimsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Parse the table. Called by Sphinx."""
         which, every = self.arguments[0], executed_claims(Path(self.env.srcdir) / EXECUTED).values()
-        if which == "summary":
-            text = summary(every)
-        elif which == "depending":
-            text = depending(every, "executed")
-        else:
-            text = by_page([record for record in every if record["paper"] == which], "executed")
-        return self.parse_text_to_nodes(text)
+        tables = {
+            "summary": lambda: summary(every), "depending": lambda: depending(every, "executed"),
+            "compared": lambda: compared(every, "executed"), "words": words,
+            "smallest": lambda: smallest_effects(claims().values()),
+        }
+        own = tables.get(
+            which, lambda: by_page([record for record in every if record["paper"] == which], "executed"))
+        return self.parse_text_to_nodes(own())
 
 
 class VerdictRole(SphinxRole):
@@ -193,6 +237,16 @@ class VerdictRole(SphinxRole):
         return [nodes.inline("", shown(found), classes=["verdict"])], []
 
 
+def _said(found: Finding, record: Mapping) -> str:
+    """A verdict with the mean effect and its interval, if there is one."""
+    effect = overall(found, record["format"]) if found.overall else ""
+    return ", ".join(filter(None, [shown(replace(found, variants={})), effect, _variants(found)]))
+
+
+def _variants(found: Finding) -> str:
+    return "; ".join(f"{name}: {shown(variant)}" for name, variant in found.variants.items())
+
+
 def _counted(page: str, records: Sequence[Mapping]) -> str:
     """Name of a page, and how many of the claims that it tests have which verdict at each scale.
 
@@ -201,7 +255,7 @@ def _counted(page: str, records: Sequence[Mapping]) -> str:
     ('lrp: 2 claims (quick ✓ 2; real – 2)', 'maps: 1 claim (quick ✓ 1; real – 1)')
     """
     words = {scale: [record["findings"].get(scale, {}).get("word") for record in records] for scale in SCALES}
-    signs = {scale: Counter(SIGNS.get(word, "–") for word in words[scale]) for scale in SCALES}
+    signs = {scale: Counter(sign_of(word) for word in words[scale]) for scale in SCALES}
     counts = "; ".join(
         f"{scale} {', '.join(f'{sign} {number}' for sign, number in found.items())}"
         for scale, found in signs.items()
@@ -237,5 +291,5 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _finding(kept: Mapping) -> Finding:
-    values = {key: value for key, value in kept.items() if key not in ("counted", "variants")}
+    values = {key: value for key, value in kept.items() if key not in ("said", "variants")}
     return Finding(**values, variants={name: _finding(each) for name, each in kept["variants"].items()})

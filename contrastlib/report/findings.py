@@ -15,12 +15,12 @@ import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.claims import Finding
 from contrastlib.report.claims_page import EXECUTED, executed_claims, finding
-from contrastlib.report.dot_plot import dot_plot
+from contrastlib.report.judging import Finding
 from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.verdict_box import LATE, POPULATIONS, badge
-from contrastlib.report.verdict_tables import PAPERS, SIGNS, middle, shown, title
+from contrastlib.report.verdict_box import LATE, POPULATIONS, badge, plot
+from contrastlib.report.verdict_tables import PAPERS, overall, shown
+from contrastlib.report.verdicts import WORDS
 
 FILE = REPOSITORY / "book" / "findings.yaml"
 GROUPS = {
@@ -63,13 +63,16 @@ def best_scale(record: Mapping) -> tuple[str, Finding]:
     """
     for scale in POPULATIONS:
         found = finding(record, scale)
-        if found and found.word in SIGNS:
+        if found and found.word in WORDS:
             return scale, found
     raise ValueError(f"claim {record['id']} has no verdict, so it is no finding")
 
 
 def chosen(question: Question, records: Mapping[str, Mapping]) -> Mapping:
-    """The record of the candidate that the smallest share of its cells supports, and most oppose.
+    """The record of the candidate with the worst verdict, in the order of ``WORDS``.
+
+    Of two with the same verdict, it is the one that the smaller share of its networks supports, then the one
+    that the larger share is against.
 
     Args:
         question: The question.
@@ -85,9 +88,10 @@ def chosen(question: Question, records: Mapping[str, Mapping]) -> Mapping:
     if minor:
         raise ValueError(f"{', '.join(minor)}: a finding is a main claim of its page")
 
-    def support(name: str) -> tuple[float, float]:
+    def support(name: str) -> tuple[float, float, float]:
         _, found = best_scale(records[name])
-        return found.supporting / found.cells, -found.opposing / found.cells
+        networks = len(found.effects)
+        return -list(WORDS).index(found.word), found.supporting / networks, -found.opposing / networks
 
     return records[min(question.candidates, key=support)]
 
@@ -139,17 +143,8 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
     scale, found = best_scale(record)
     form = record["format"]
     paper = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
-    has_interval = len(found.middle) > 1
-    interval = f"{middle(found, form)} in the middle cell" if has_interval else "a bound decides, no interval"
-    cells = f"{found.supporting} of {found.cells} cells" + f", {found.opposing} against" * bool(
-        found.intervals and found.opposing
-    )
-    plot = dot_plot(
-        {title(name): value for name, value in found.effects.items()},
-        {title(name): ends for name, ends in found.spans.items()},
-        form,
-        record["measure"],
-    )
+    interval = overall(found, form) or "a bound decides, no interval"
+    counts = found.said.removeprefix(found.word)
     late = f" {LATE}" if record["set_before"] is not True else ""
     return f"""::::{{div}} finding
 :::{{div}} finding-words
@@ -157,17 +152,15 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 
 {filled(question.text, records)}
 
-{badge(found.word)} {POPULATIONS[scale]}, {cells}.{late}
+{badge(found.word)} {POPULATIONS[scale]}{counts}.{late}
 
 - Claim: {record["text"]} [{paper}]{{.where}}
-- Effect: {filled(f"{{range {record['id']}}}", records)} by network; {interval}.
+- Effect: {interval}; {filled(f"{{range {record['id']}}}", records)} by network.
 - Judge: {question.judge}. [How it was measured](executed/{record["page"]}.ipynb)
 :::
 
 :::{{div}} finding-plot
-```{{raw}} html
-{plot}
-```
+{plot(record, found)}
 [{record["measure"][0].upper()}{record["measure"][1:]}]{{.where}}
 :::
 ::::

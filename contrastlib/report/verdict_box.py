@@ -5,8 +5,9 @@ In a page written in Markdown::
     ```{verdict-box} 04_masking
     ```
 
-The box shows the main claims of the page, and folded below them the others and the criteria of all. It reads
-the findings from the outputs of the executed notebook, see :mod:`contrastlib.report.claims_page`.
+The box shows the main claims of the page, and folded below them the others, the criteria of all, and a
+forest plot for each. It reads the findings from the outputs of the executed notebook, see
+:mod:`contrastlib.report.claims_page`.
 """
 
 from __future__ import annotations
@@ -20,17 +21,26 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.claims import Finding, claims
+from contrastlib.report.claims import claims
 from contrastlib.report.claims_page import EXECUTED, claims_in, finding
+from contrastlib.report.figures.forest import forest
+from contrastlib.report.judging import Finding
 from contrastlib.report.page_parts import for_the_book
-from contrastlib.report.verdict_tables import LEGEND, PAPERS, SIGNS, extent, how_judged, middle, shown
+from contrastlib.report.verdict_tables import (
+    LEGEND,
+    PAPERS,
+    before_holm,
+    extent,
+    how_judged,
+    overall,
+    shown,
+    title,
+    weights,
+)
+from contrastlib.report.verdicts import WORDS
 
 POPULATIONS = {"paper": "The papers' data", "real": "Photographs", "quick": "Drawn birds"}
 """Scale -> what its images are, in the order of a box: first what is nearest to the papers."""
-COLOURS = {
-    "supported": "holds", "mostly supported": "holds", "mixed": "partly", "undecided": "partly",
-    "refuted": "fails",
-}
 LATE = "[criterion set after results were seen]{.late}"
 
 
@@ -76,6 +86,8 @@ def box(records: list[Mapping]) -> str:
         *(item(number, record) for number, record in others),
         judged,
         LEGEND,
+        weights(_networks(records)),
+        *filter(None, (plots(number, record) for number, record in numbered)),
         "::::\n:::::",
     ]
     return for_the_book("\n\n".join(parts) + "\n")
@@ -91,7 +103,7 @@ def counts(records: Iterable[Mapping]) -> str:
     sentences = [f"**{len(records)} claim{'s' * (len(records) > 1)}.**"]
     for scale, population in POPULATIONS.items():
         words = Counter(record["findings"].get(scale, {}).get("word") for record in records)
-        found = [f"{sign} {words[word]} {word}" for word, sign in SIGNS.items() if words[word]]
+        found = [f"{each.sign} {words[word]} {word}" for word, each in WORDS.items() if words[word]]
         sentences += [f"{population}: {', '.join(found)}."] * bool(found)
     return " ".join(sentences)
 
@@ -110,13 +122,43 @@ def item(number: int, record: Mapping, with_population: bool = True) -> str:
     return "\n\n".join([*lines, ":::"])
 
 
+def plots(number: int, record: Mapping) -> str:
+    """A forest plot of the effects on a claim at each scale, in Markdown. Empty if it was not judged."""
+    parts = [f"{POPULATIONS[scale]}\n{plot(record, found)}" for scale in POPULATIONS
+             if (found := finding(record, scale)) and found.effects]
+    if not parts:
+        return ""
+    pictures = "\n\n".join(parts)
+    return f":::{{div}} verdict-plots\n**{number}.** {_measure(record)}\n\n{pictures}\n:::"
+
+
+def plot(record: Mapping, found: Finding) -> str:
+    """The forest plot of a finding, in Markdown."""
+    effects = {title(name): value for name, value in found.effects.items()}
+    intervals = {title(name): ends for name, ends in found.intervals.items()}
+    picture = forest(
+        effects, intervals, record["format"], record["measure"], found.overall, record["bound"],
+        record["smallest"])
+    return f"```{{raw}} html\n{picture}\n```"
+
+
 def badge(word: str) -> str:
     """A verdict with its sign, in the colour of what it says of the claim, in Markdown.
 
-    >>> badge("mixed")
-    '[≈ mixed]{.verdict-badge .partly}'
+    >>> badge("undecided")
+    '[? undecided]{.verdict-badge .open}'
     """
-    return f"[{SIGNS[word]} {word}]{{.verdict-badge .{COLOURS[word]}}}"
+    return f"[{WORDS[word].sign} {word}]{{.verdict-badge .{WORDS[word].colour}}}"
+
+
+def _networks(records: Iterable[Mapping]) -> list[str]:
+    """Networks of all findings, each once."""
+    found = [each for record in records for each in record["findings"].values()]
+    return list(dict.fromkeys(network for each in found for network in each.get("effects", ())))
+
+
+def _measure(record: Mapping) -> str:
+    return f"{record['measure'][0].upper()}{record['measure'][1:]}."
 
 
 def _population(text: str) -> str:
@@ -124,14 +166,11 @@ def _population(text: str) -> str:
 
 
 def _line(scale: str, found: Finding, form: str) -> str:
-    if found.word not in SIGNS:
+    if found.word not in WORDS:
         return f"[– {POPULATIONS[scale]}]{{.untested}}: {found.word}."
-    text = f"{badge(found.word)} {POPULATIONS[scale]}"
-    if found.cells > 1:
-        against = f", {found.opposing} against" if found.intervals and found.opposing else ""
-        text += f", {found.supporting} of {found.cells} cells{against}"
-    effects = [f"{middle(found, form)}{' in the middle cell' * (found.cells > 1)}"] if found.middle else []
-    effects += filter(None, [extent(found, form)])
-    text += f". Effect {', '.join(effects)}." if effects else "."
-    variants = "; ".join(f"{name}: {shown(variant)}" for name, variant in found.variants.items())
+    counts = found.said.removeprefix(found.word)
+    effects = ", ".join(filter(None, [overall(found, form), extent(found, form)]))
+    text = f"{badge(found.word)} {POPULATIONS[scale]}{counts}. Effect {effects}."
+    notes = [before_holm(found), *(f"{name}: {shown(variant)}" for name, variant in found.variants.items())]
+    variants = "; ".join(filter(None, notes))
     return f"{text} [{variants[0].upper()}{variants[1:]}.]{{.variants}}" if variants else text

@@ -9,13 +9,12 @@ from typing import Any
 import pandas as pd
 
 from contrastlib import assets
-from contrastlib.report.claims import Claim, Finding, as_records, claims, judge, scales_of
+from contrastlib.report.claims import Claim, claims
+from contrastlib.report.judging import Finding, as_records, corrected, judge, scales_of
+from contrastlib.report.verdicts import WORDS, sign_of
 
 KEY = "contrastlib_claims"
 """Key of the records in the metadata of an output."""
-SIGNS = {
-    "supported": "✓", "mostly supported": "✓", "mixed": "≈", "undecided": "?", "refuted": "✗",
-}
 PAPERS = {
     "wang2022": "Wang & Wang 2022",
     "eriksson2025": "Eriksson et al. 2025",
@@ -26,12 +25,15 @@ PAPERS = {
     "ours": "ours",
 }
 LEGEND = (
-    "✓ *supported*: every cell supports the claim; *mostly supported*: more than half do, and none opposes "
-    "it. ? *undecided*: half or fewer do, and none opposes it. ≈ *mixed*: some oppose it. ✗ *refuted*: more "
-    "than half oppose it, or, where a bound decides, none keeps it. In brackets: how many cells support the "
-    "claim, of how many; *against*: how many oppose it with their whole interval. Below stand the effect of "
-    "the cell in the middle with its 95 % interval, and the smallest and largest mean effect of a network. "
-    "† The criterion was set, or changed, after results had been seen."
+    " ".join(f"{each.sign} *{word}*: {each.meaning}." for word, each in WORDS.items())
+    + " The effect is the mean over families of networks with its 95 % interval. A family has the mean of "
+    "its networks, and a network the mean of its cells. In brackets: how many networks alone are for the "
+    "claim, and how many are against it. Below stand the smallest and largest effect of a network. Verdicts "
+    "are corrected for the number of claims of the page (Holm). † The criterion was set, or changed, after "
+    "results had been seen."
+)
+PHOTOGRAPHS = (
+    "Photographs are stored as JPEG. Those of ImageNet are very probably training images of these networks."
 )
 
 
@@ -61,12 +63,17 @@ class VerdictTable:
         table = "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
         return (
             f"{table}\n\n<details><summary>How each claim is judged, and what would refute it</summary>\n\n"
-            f"{how_judged(list(self.findings))}\n\n{LEGEND}\n\n</details>\n"
+            f"{how_judged(list(self.findings))}\n\n{LEGEND}\n\n{weights(self._networks())}\n\n</details>\n"
         )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         records = {claim.id: as_records(claim, found) for claim, found in self.findings.items()}
         return {"text/plain": repr(self), "text/markdown": self.markdown()}, {KEY: records}
+
+    def _networks(self) -> list[str]:
+        """Networks of all findings, each once."""
+        found = [finding for each in self.findings.values() for finding in each.values()]
+        return list(dict.fromkeys(network for finding in found for network in finding.effects))
 
     def _row(self, number: int, claim: Claim, found: Mapping[str, Finding]) -> list[str]:
         verdicts = [_cell(claim, found[scale]) if scale in found else "not run" for scale in self.scales]
@@ -81,7 +88,7 @@ def verdict_table(
     Args:
         page: Name of the notebook, such as "04_masking".
         tables: Study -> scale -> table, for all studies that the claims of the page name.
-        **parameters: Parameters of the notebook; see :func:`contrastlib.report.claims.judge`.
+        **parameters: Parameters of the notebook; see :func:`contrastlib.report.judging.judge`.
 
     Returns:
         The verdicts.
@@ -98,7 +105,7 @@ def verdict_table(
         findings[filled_in(claim, parameters)] = judge(
             claim, tables[claim.evidence.study] if claim.evidence else {}, **parameters
         )
-    return VerdictTable(findings, scales_of(tables))
+    return VerdictTable(corrected(findings), scales_of(tables))
 
 
 def filled_in(claim: Claim, parameters: Mapping) -> Claim:
@@ -115,13 +122,12 @@ def filled_in(claim: Claim, parameters: Mapping) -> Claim:
 def shown(finding: Finding) -> str:
     """A verdict with its sign, and those of its variants.
 
-    >>> variants = {"each method counted": Finding("mixed", 1, 1, 3, True)}
-    >>> shown(Finding("refuted", 0, 2, 2, True, variants=variants))
-    '✗ refuted (0 of 2, 2 against); each method counted: ≈ mixed (1 of 3, 1 against)'
+    >>> variants = {"each method counted": Finding("undecided", networks=2, supporting=1)}
+    >>> shown(Finding("refuted", networks=1, opposing=1, variants=variants))
+    '✗ refuted; each method counted: ? undecided (1 of 2 networks for it)'
     """
-    sign = SIGNS.get(finding.word, "–")
     variants = "".join(f"; {name}: {shown(variant)}" for name, variant in finding.variants.items())
-    return f"{sign} {finding.counted}{variants}"
+    return f"{sign_of(finding.word)} {finding.said}{variants}"
 
 
 def _cell(claim: Claim, finding: Finding) -> str:
@@ -129,33 +135,48 @@ def _cell(claim: Claim, finding: Finding) -> str:
     lines = [shown(replace(finding, variants={}))]
     if finding.effects:
         form = claim.evidence.format
-        lines += filter(None, [middle(finding, form), extent(finding, form)])
+        lines += filter(None, [overall(finding, form), extent(finding, form), before_holm(finding)])
     lines += [f"<small>{name}: {shown(variant)}</small>" for name, variant in finding.variants.items()]
     return "<br>".join(lines)
 
 
-def middle(finding: Finding, form: str) -> str:
-    """Effect of the cell in the middle, with its interval if it has one.
+def overall(finding: Finding, form: str) -> str:
+    """Mean effect with its interval, and the number of families if there are several.
 
-    >>> middle(Finding("supported", middle=(0.25, 0.125, 0.5)), "+.2f").replace("\N{NO-BREAK SPACE}", " ")
-    '+0.25 [+0.12, +0.50]'
+    >>> text = overall(Finding("supported", overall=(0.25, 0.125, 0.5), families=3), "+.2f")
+    >>> text.replace("\N{NO-BREAK SPACE}", " ")
+    '+0.25 [+0.12, +0.50] over 3 families of networks'
     """
-    if not finding.middle:
+    if not finding.overall:
         return ""
-    mean, *ends = (f"{value:{form}}" for value in finding.middle)
-    return f"{mean} [{ends[0]},\N{NO-BREAK SPACE}{ends[1]}]" if ends else mean
+    mean, low, high = (f"{value:{form}}" for value in finding.overall)
+    families = f" over {finding.families} families of networks" * (finding.families > 1)
+    return f"{mean} [{low},\N{NO-BREAK SPACE}{high}]{families}"
 
 
 def extent(finding: Finding, form: str) -> str:
-    """Smallest and largest mean effect of a network, if there are several networks.
+    """Smallest and largest mean effect of a network. None if the only network's effect is shown already.
 
     >>> extent(Finding("supported", effects={"birds_vgg": 0.25, "birds_resnet": 0.5}), ".0%")
     '25% to 50% by network'
+    >>> extent(Finding("supported", effects={"birds_vgg": 0.25}), ".0%")
+    '25%'
     """
     if len(finding.effects) < 2:
-        return ""
+        return "" if finding.overall else "".join(f"{value:{form}}" for value in finding.effects.values())
     ends = min(finding.effects.values()), max(finding.effects.values())
     return " to ".join(dict.fromkeys(f"{value:{form}}" for value in ends)) + " by network"
+
+
+def before_holm(finding: Finding) -> str:
+    """The verdict without Holm's correction, if it is another one.
+
+    >>> before_holm(Finding("undecided", uncorrected="supported"))
+    'without the correction for the number of claims: ✓ supported'
+    """
+    if not finding.uncorrected:
+        return ""
+    return f"without the correction for the number of claims: {shown(Finding(finding.uncorrected))}"
 
 
 def effects(claim: Claim, found: Mapping[str, Finding]) -> str:
@@ -188,6 +209,28 @@ def title(network: str) -> str:
     return record.title if record else network
 
 
+def weights(networks: Sequence[str]) -> str:
+    """State of the weights of networks, and of the photographs that they see, in Markdown.
+
+    >>> print(weights(["mobilenet_v2", "birds_vgg"]))
+    State of the weights:
+    <BLANKLINE>
+    - MobileNet V2: quantised to 8 bits in training, here turned back into real numbers
+    - small VGG: trained by this project
+    <BLANKLINE>
+    Photographs are stored as JPEG. Those of ImageNet are very probably training images of these networks.
+    """
+    states: dict[str, list[str]] = {}
+    records = [record for name in networks if (record := assets.network(name))]
+    for record in records:
+        states.setdefault(_state(record), []).append(record.title)
+    if not states:
+        return ""
+    lines = [f"- {', '.join(titles)}: {state}" for state, titles in states.items()]
+    photographs = ["", PHOTOGRAPHS] if any(record.files for record in records) else []
+    return "\n".join(["State of the weights:", "", *lines, *photographs])
+
+
 def stated(claim: Claim) -> str:
     """The claim with its section and paper, and a dagger if its criterion was set late."""
     where = ", ".join(filter(None, [PAPERS[claim.paper], claim.section]))
@@ -214,7 +257,10 @@ def _rule(claim: Claim) -> str:
     late = "" if claim.set_before is True else f" Set after results were seen: {claim.set_before}."
     population = f" Population: {claim.population}." if claim.population else ""
     return (
-        f"measured is the {claim.measure}.{population} A cell supports the claim if "
-        f"{claim.evidence.criterion.sentence()}. The claim is refuted if {claim.refuted}. Smallest effect of "
-        f"interest: {claim.smallest_effect}.{late}"
+        f"measured is the {claim.measure}.{population} The claim is that "
+        f"{claim.evidence.criterion.sentence()}. Smallest effect of interest: {claim.smallest_effect}.{late}"
     )
+
+
+def _state(record: assets.Network) -> str:
+    return "trained by this project" if record.training else record.state or "as published"

@@ -1,24 +1,21 @@
-"""Verdicts: the agreement of the cells of a measurement with a claim, in one word."""
+"""Verdicts: what the estimates of a measurement say of a claim, in one word."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
-import pandas as pd
+import numpy as np
 
+from contrastlib.report.estimates import LEVEL, Estimate
 
-def _within(values: pd.Series, bound: float) -> pd.Series:
-    return values.abs() < bound
-
-
-COMPARISONS: dict[str, Callable] = {
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "at_least": ge,
     "more_than": gt,
     "at_most": le,
     "less_than": lt,
-    "within": _within,
+    "within": lambda value, bound: abs(value) < bound,
 }
 IN_WORDS = {
     "at_least": "at least",
@@ -27,25 +24,62 @@ IN_WORDS = {
     "less_than": "less than",
     "within": "within ±",
 }
+SIDES = {"above": "more_than", "below": "less_than"}
+
+
+@dataclass(frozen=True)
+class Word:
+    """How a verdict is shown.
+
+    Attributes:
+        sign: One character.
+        colour: Class of the style sheet.
+        meaning: When it is given, as Markdown. *Effect* is the effect in the direction of the claim.
+    """
+
+    sign: str
+    colour: str
+    meaning: str
+
+
+WORDS = {
+    "supported": Word(
+        "✓", "holds",
+        "the interval lies on the claimed side of the bound, and the effect is at least the smallest one of "
+        "interest",
+    ),
+    "undecided": Word("?", "open", "none of the others: the interval is too wide"),
+    "differs between networks": Word(
+        "≠", "partly", "some networks support the claim, and some refute it or have no effect that matters"),
+    "no effect that matters": Word(
+        "=", "fails", "the interval lies between minus and plus the smallest effect of interest"),
+    "refuted": Word(
+        "✗", "fails",
+        "the interval lies below the smallest effect of interest: the effect goes the other way, or is too "
+        "small. Where the bound itself is the smallest effect: the interval lies on its other side",
+    ),
+}
+"""Verdict -> how it is shown, from the best for a claim to the worst."""
+AGAINST = ("refuted", "no effect that matters")
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """Condition for a cell to support a claim: its interval is on one side of a bound, or its value is.
+    """Condition for an effect to support a claim: it is on one side of a bound, or within ± of it.
 
     Attributes:
-        intervals: "above" or "below". None if values are judged.
+        intervals: "above" or "below". None if ``value`` is given.
         value: "at_least", "more_than", "at_most", "less_than", or "within" for an absolute value below the
-            bound. None if intervals are judged.
-        bound: Bound of the interval or value.
+            bound. None if ``intervals`` is given.
+        bound: The bound.
 
     Raises:
         ValueError: Both or none of ``intervals`` and ``value`` are given, or one of them is unknown.
 
     >>> Criterion(value="at_least", bound=0.8).sentence()
-    'the value is at least 0.8'
-    >>> Criterion(value="more_than", bound=0.9999999999).sentence()
-    'the value is more than 0.9999999999'
+    'the effect is at least 0.8'
+    >>> Criterion(intervals="above", bound=0.9999999999).sentence()
+    'the effect is more than 0.9999999999'
     """
 
     intervals: str | None = None
@@ -55,72 +89,135 @@ class Criterion:
     def __post_init__(self) -> None:
         if (self.intervals is None) == (self.value is None):
             raise ValueError("a criterion names one of intervals (above, below) and value")
-        if self.intervals not in (None, "above", "below") or self.value not in (None, *COMPARISONS):
+        if self.intervals not in (None, *SIDES) or self.value not in (None, *COMPARISONS):
             raise ValueError(
                 f"intervals lie above or below, values are {', '.join(COMPARISONS)}; got "
                 f"{self.intervals or self.value!r}"
             )
 
+    @property
+    def comparison(self) -> str:
+        """Key of ``COMPARISONS``."""
+        return self.value or SIDES[self.intervals]
+
+    @property
+    def direction(self) -> int:
+        """1 if large effects support the claim, -1 if small ones do, and 0 if those near 0 do."""
+        return {"at_least": 1, "more_than": 1, "within": 0}.get(self.comparison, -1)
+
+    def holds(self, value: float) -> bool:
+        """Whether a value meets the criterion."""
+        return bool(COMPARISONS[self.comparison](value, self.bound))
+
     def sentence(self) -> str:
-        """The criterion for one cell in words."""
-        if self.intervals:
-            return f"the 95 % interval lies {self.intervals} {_number(self.bound)}"
-        return f"the value is {IN_WORDS[self.value]} {_number(self.bound)}"
+        """The criterion in words."""
+        return f"the effect is {IN_WORDS[self.comparison]} {_number(self.bound)}"
+
+
+def sign_of(word: str | None) -> str:
+    """Sign of a verdict, and a dash for the reason for the lack of one.
+
+    >>> sign_of("refuted"), sign_of("no boxes")
+    ('✗', '–')
+    """
+    return WORDS[word].sign if word in WORDS else "–"
+
+
+def verdict_on(estimate: Estimate, criterion: Criterion, smallest: float | None) -> tuple[str, float]:
+    """Verdict on a claim by one estimate, with the p-value of the hypothesis that it rejects.
+
+    Without an interval, the mean stands for both of its ends, and an effect of interest is undecided: images
+    that all have the same value do not tell how many others have it.
+
+    Args:
+        estimate: The estimate.
+        criterion: The criterion.
+        smallest: Smallest effect of interest. None if it is the bound of the criterion.
+
+    Returns:
+        A key of ``WORDS``, and the two-sided p-value, which is below 0.05 if there is an interval. It is 1 if
+        the verdict is "undecided".
+
+    >>> above = Criterion(intervals="above", bound=0)
+    >>> [verdict_on(Estimate(mean, mean - 0.1, mean + 0.1), above, 0.2)[0] for mean in (0.3, 0.15, 0.0, -0.3)]
+    ['supported', 'undecided', 'no effect that matters', 'refuted']
+    """
+    if criterion.direction == 0:
+        return _within(estimate, criterion.bound)
+    if smallest is not None and estimate.low is None:
+        return "undecided", 1.0
+    low, high = sorted(estimate.ends, key=lambda end: criterion.direction * end)
+    threshold = criterion.bound if smallest is None else criterion.direction * smallest
+    large_enough = smallest is None or criterion.direction * (estimate.mean - threshold) >= 0
+    if criterion.holds(low) and large_enough:
+        return "supported", estimate.p(criterion.bound)
+    if smallest is None:
+        return ("undecided", 1.0) if criterion.holds(high) else ("refuted", estimate.p(threshold))
+    if max(map(abs, estimate.ends)) < smallest:
+        return "no effect that matters", max(estimate.p(smallest), estimate.p(-smallest))
+    too_small = criterion.direction * (threshold - high) > 0
+    return ("refuted", estimate.p(threshold)) if too_small else ("undecided", 1.0)
+
+
+def verdict(
+    networks: Mapping[str, Estimate | None], overall: Estimate | None, criterion: Criterion,
+    smallest: float | None,
+) -> tuple[str, float | None]:
+    """Verdict on a claim by the estimates of networks and their summary.
+
+    It is "differs between networks" if some networks support the claim and some are against it, by p-values
+    that are multiplied by the number of networks. Otherwise the summary decides. Where there are no intervals
+    and so no summary, all networks have to agree.
+
+    Args:
+        networks: Network -> its estimate. None if it has no value, which is against the claim.
+        overall: Summary over the families. None if a network has no interval.
+        criterion: The criterion.
+        smallest: As in :func:`verdict_on`.
+
+    Returns:
+        A key of ``WORDS``, and the p-value, or None if there are no intervals.
+
+    >>> two = {"a": Estimate(0.3, 0.2, 0.4), "b": Estimate(-0.3, -0.4, -0.2)}
+    >>> verdict(two, Estimate(0.0, -1.0, 1.0, 2), Criterion(intervals="above"), 0.01)[0]
+    'differs between networks'
+    """
+    found = {name: verdict_on(each, criterion, smallest) if each else ("refuted", 0.0)
+             for name, each in networks.items()}
+    words = {word for word, _ in found.values()}
+    if overall is None:
+        return (words.pop() if len(words) == 1 else "differs between networks"), None
+    least = [min((p for word, p in found.values() if word in side), default=1.0)
+             for side in (("supported",), AGAINST)]
+    apart = max(least) * len(found)
+    if apart < 1 - LEVEL:
+        return "differs between networks", apart
+    return verdict_on(overall, criterion, smallest)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values adjusted by Holm (1979), so that those below 0.05 err together in at most 5 % of the cases.
+
+    >>> [round(value, 2) for value in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(values, kind="stable").astype(int)
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * np.asarray(values, dtype=float)[order]), 1)
+    return adjusted.tolist()
+
+
+def _within(estimate: Estimate, bound: float) -> tuple[str, float]:
+    low, high = estimate.ends
+    if -bound < low and high < bound:
+        return "supported", max(estimate.p(bound), estimate.p(-bound))
+    if low >= bound or high <= -bound:
+        return "refuted", estimate.p(bound if low >= bound else -bound)
+    return "undecided", 1.0
 
 
 def _number(bound: float) -> str:
     """Six digits of a bound, or ten if six would be a whole number that it is not."""
     short = f"{bound:g}"
     return f"{bound:.10g}" if float(short).is_integer() and float(short) != bound else short
-
-
-def verdict(effects: pd.DataFrame, criterion: Criterion) -> tuple[str, int, int]:
-    """Verdict on a claim that all cells of a measurement support.
-
-    A cell supports the claim if it meets the criterion. It opposes the claim if its whole interval is on the
-    other side of the bound. If values are judged, each cell supports or opposes the claim.
-
-    - "supported": all cells support the claim.
-    - "mostly supported" (intervals only): more than half support it, and none opposes it.
-    - "undecided" (intervals only): half or fewer support it, and none opposes it.
-    - "mixed": some support and some oppose it. For intervals, some oppose it.
-    - "refuted": more than half oppose it. For values, all oppose it.
-
-    Args:
-        effects: A row for each cell, with ``low`` and ``high`` if intervals are judged, and ``mean``
-            otherwise.
-        criterion: Condition for a cell to support the claim.
-
-    Returns:
-        The verdict, the number of supporting cells, and the number of opposing cells.
-
-    Raises:
-        ValueError: There is no cell.
-
-    >>> table = pd.DataFrame({"low": [0.1, -0.1], "high": [0.3, 0.2]})
-    >>> verdict(table, Criterion(intervals="above"))
-    ('undecided', 1, 0)
-    >>> verdict(pd.DataFrame({"mean": [0.95, 0.99]}), Criterion(value="more_than", bound=0.9))
-    ('supported', 2, 0)
-    >>> verdict(pd.DataFrame({"mean": [-0.02, 0.001]}), Criterion(value="within", bound=0.01))
-    ('mixed', 1, 1)
-    """
-    if not len(effects):
-        raise ValueError("a verdict needs at least one cell, and this table has none")
-    if criterion.value:
-        holds = COMPARISONS[criterion.value](effects["mean"], criterion.bound)
-        word = "supported" if holds.all() else "mixed" if holds.any() else "refuted"
-        return word, int(holds.sum()), int((~holds).sum())
-    above, below = effects["low"] > criterion.bound, effects["high"] < criterion.bound
-    support, oppose = (above, below) if criterion.intervals == "above" else (below, above)
-    return _word_of_intervals(support.mean(), oppose.mean()), int(support.sum()), int(oppose.sum())
-
-
-def _word_of_intervals(support: float, oppose: float) -> str:
-    if support == 1:
-        return "supported"
-    if oppose > 0.5:
-        return "refuted"
-    if oppose > 0:
-        return "mixed"
-    return "mostly supported" if support > 0.5 else "undecided"

@@ -90,7 +90,7 @@ def verdicts(cells):
     for index, cell in enumerate(cells):
         for output in cell.get("outputs", []):
             if claims := output.get("metadata", {}).get(KEY):
-                return index, [{scale: finding["counted"] for scale, finding in claim["findings"].items()} for claim in claims.values()]
+                return index, [{scale: finding["said"] for scale, finding in claim["findings"].items()} for claim in claims.values()]
     return None, []
 
 

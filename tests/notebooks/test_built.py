@@ -21,7 +21,7 @@ def found(path):
     values = values_in(notebook)
     for name, record in claims_in(notebook).items():
         for scale, finding in record["findings"].items():
-            values[f"{name}, {scale}"] = finding["counted"]
+            values[f"{name}, {scale}"] = finding["said"]
             values |= {f"{name}, {scale}, {network}": effect for network, effect in finding["effects"].items()}
     return values
 

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from contrastlib.report.claims import Claim, Evidence, judge
+from contrastlib.report.claims import Claim, Evidence
+from contrastlib.report.judging import judge
 from contrastlib.report.verdicts import Criterion
 
 MAIN = {"study": "s", "effects": "conservation.medians", "criterion": Criterion(value="more_than", bound=0.5), "options": {"value": "v"}}
@@ -16,7 +17,7 @@ def test_a_variant_without_a_network_is_given_where_the_network_is(networks, var
     found = judge(claim, {"quick": pd.DataFrame({"network": networks, "v": [float(name == "whole") for name in networks]})})["quick"]
     assert set(found.variants) == variants
     assert all(variant.word == "supported" for variant in found.variants.values())
-    assert found.word == ("mixed" if "lossy" in networks else "supported")
+    assert found.word == ("differs between networks" if "lossy" in networks else "supported")
 
 
 def test_nothing_is_judged_where_all_networks_are_left_out():

@@ -8,11 +8,11 @@ import pytest
 from contrastlib.report import notebooks, page_parts, verdict_box
 from contrastlib.report.claims import claims
 from contrastlib.report.claims_page import claims_in
-from contrastlib.report.verdict_tables import SIGNS
+from contrastlib.report.verdicts import WORDS
 
 PAGES = [path for path in notebooks.find([]) if claims_in(notebooks.read(path))]
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-VERDICT = re.compile(rf"[{''.join(set(SIGNS.values()))}] ({'|'.join(SIGNS)})\b")
+VERDICT = re.compile(rf"[{''.join(each.sign for each in WORDS.values())}] ({'|'.join(WORDS)})\b")
 
 
 def records(path):
@@ -31,9 +31,10 @@ def test_box(path):
         assert text.count(line) == 1 and (line in above) == (record["main"] or not any(each["main"] for each in every))
         late = line in above and verdict_box.LATE in above.split(line)[1].split("\n\n")[0]
         assert line in below or late == (record["set_before"] is not True)
-    badges = re.findall(r"\[(.) ([a-z ]+)\]\{\.verdict-badge \.(holds|partly|fails)\}", text)
-    assert len(badges) == sum(found["word"] in SIGNS for record in every for found in record["findings"].values())
-    assert all(SIGNS[word] == sign and verdict_box.COLOURS[word] == colour for sign, word, colour in badges)
+    badges = re.findall(r"\[(.) ([a-z ]+)\]\{\.verdict-badge \.(holds|open|partly|fails)\}", text)
+    assert len(badges) == sum(found["word"] in WORDS for record in every for found in record["findings"].values())
+    assert all((WORDS[word].sign, WORDS[word].colour) == (sign, colour) for sign, word, colour in badges)
+    assert below.count("<svg") == sum(bool(found["effects"]) for record in every for found in record["findings"].values())
 
 
 @every_page
@@ -49,12 +50,13 @@ def test_verdicts_are_in_the_box_only(path):
 
 
 def test_an_effect_has_its_interval_population_and_variants():
-    found = {"word": "mixed", "supporting": 2, "opposing": 1, "cells": 3, "intervals": True, "effects": {"birds_vgg": 0.2, "birds_resnet": 0.4},
-             "middle": [0.3, 0.1, 0.5], "variants": {"each counted": {"word": "refuted", "opposing": 2, "cells": 2, "intervals": True, "variants": {}}}}
+    found = {"word": "differs between networks", "networks": 2, "supporting": 1, "opposing": 1, "effects": {"birds_vgg": 0.2, "birds_resnet": 0.4},
+             "overall": [0.3, 0.1, 0.5], "families": 2, "uncorrected": "supported",
+             "variants": {"each counted": {"word": "refuted", "networks": 1, "opposing": 1, "effects": {"birds_vgg": 0.1}, "variants": {}}}}
     record = {"paper": "ours", "section": "", "text": "Maps are small.", "set_before": True, "population": "all images", "format": "+.1f",
               "findings": {"real": found, "quick": {"word": "no ground truth", "variants": {}}}}
     text = verdict_box.item(1, record).replace("\N{NO-BREAK SPACE}", " ")
-    assert "[≈ mixed]{.verdict-badge .partly} Photographs, 2 of 3 cells, 1 against. " in text
-    assert "Effect +0.3 [+0.1, +0.5] in the middle cell, +0.2 to +0.4 by network." in text
-    assert "[Each counted: ✗ refuted (0 of 2, 2 against).]{.variants}" in text
+    assert "[≠ differs between networks]{.verdict-badge .partly} Photographs (1 of 2 networks for it, 1 against). " in text
+    assert "Effect +0.3 [+0.1, +0.5] over 2 families of networks, +0.2 to +0.4 by network." in text
+    assert "[Without the correction for the number of claims: ✓ supported; each counted: ✗ refuted.]{.variants}" in text
     assert "[– Drawn birds]{.untested}: no ground truth." in text and "[All images.]{.population}" in text

@@ -263,7 +263,7 @@ def energy_table(on_birds: Mapping[str, pd.DataFrame], resamples: int) -> Styler
     parts = {}
     for scale, table in on_birds.items():
         means = table.groupby(["network", "map"], sort=False)[["energy", "area"]].mean()
-        ahead = ahead_of_gradcam(table, resamples)
+        ahead = ahead_of_gradcam(table, resamples=resamples)
         parts[scale] = means.join(
             ahead.assign(ahead=intervals(ahead, "+.1%")).set_index(["network", "map"])["ahead"]
         )

@@ -12,7 +12,7 @@ from contrastlib import assets
 from contrastlib.report.claims_page import EXECUTED, executed_claims
 from contrastlib.report.verdict_box import POPULATIONS
 
-FIELD, EFFECT = "middle", "the mean of the cell in the middle"
+FIELD, EFFECT = "overall", "the mean over families of networks"
 """Field of a finding that has the effect of a claim and its interval, and what it is in words."""
 
 

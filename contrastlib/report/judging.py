@@ -1,0 +1,292 @@
+"""Verdicts on claims, computed from tables.
+
+:func:`judge` computes a :class:`Finding` for each scale from a claim and tables, and :func:`corrected`
+adjusts the findings of a page. They are the basis of the verdict tables of the notebooks
+(:mod:`contrastlib.report.verdict_tables`), of the claims page and of ``claims.json``
+(:mod:`contrastlib.report.claims_page`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from contrastlib.evaluation.statistics import distinct_methods
+from contrastlib.report.cell_counts import counted
+from contrastlib.report.claims import Claim, Evidence
+from contrastlib.report.estimates import LEVEL, Estimate, of_networks, over_families
+from contrastlib.report.verdicts import AGAINST, holm, verdict, verdict_on
+
+SCALES = ("quick", "real", "paper")
+NOTHING = "no cell to judge"
+_WORST = {1: min, -1: max, 0: lambda values: values.abs().max()}
+"""Direction of a criterion -> the value that is worst for it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Verdict on a claim from the tables of one scale.
+
+    Attributes:
+        word: Verdict, a key of :data:`contrastlib.report.verdicts.WORDS`, or the reason for the lack of one.
+        effects: Network -> its mean effect.
+        intervals: Network -> ends of its 95 % interval. Empty if a bound decides.
+        overall: Mean over families of networks, and the ends of its interval. Empty if a bound decides.
+        families: Number of families.
+        networks: Number of networks, also of those without a value.
+        supporting: Number of networks whose own interval or value supports the claim.
+        opposing: Number of networks whose own interval or value is against it, or that have no value.
+        p: p-value of the hypothesis that the verdict rejects, 1 for "undecided". None if a bound decides.
+        adjusted: The p-value after Holm's correction within the page.
+        uncorrected: Verdict without that correction, if it is another one.
+        images: Number of images of all networks. None if the table has no images.
+        variants: Name of a variant -> its finding.
+        without: Network -> verdict without that network, if it is another one than before the correction.
+            That fewer networks leave a claim undecided, or a single family, is no such case.
+        before: Verdict and counts by the rule of :mod:`contrastlib.report.cell_counts`.
+    """
+
+    word: str
+    effects: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    overall: tuple[float, ...] = ()
+    families: int = 0
+    networks: int = 0
+    supporting: int = 0
+    opposing: int = 0
+    p: float | None = None
+    adjusted: float | None = None
+    uncorrected: str = ""
+    images: int | None = None
+    variants: Mapping[str, Finding] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
+    before: str = ""
+
+    @property
+    def said(self) -> str:
+        """The verdict, and of several networks how many support the claim and how many are against it.
+
+        >>> Finding("undecided", networks=2, supporting=1).said
+        'undecided (1 of 2 networks for it)'
+        >>> Finding("supported", networks=1, supporting=1).said
+        'supported'
+        """
+        if self.networks < 2:
+            return self.word
+        against = f", {self.opposing} against" * bool(self.opposing)
+        return f"{self.word} ({self.supporting} of {self.networks} networks for it{against})"
+
+
+def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters: Any) -> dict[str, Finding]:
+    """Verdicts on a claim at each scale, without the correction for the other claims of the page.
+
+    Args:
+        claim: The record.
+        tables: Scale -> table of the study that the evidence of the claim names.
+        **parameters: Parameters of the notebook. They replace ``{name}`` in the values that the evidence
+            selects. Those that are options of the function of effects are passed to it.
+
+    Returns:
+        Scale -> finding.
+    """
+    scales = [scale for scale in SCALES if scale in tables or scale in claim.untested]
+    return {scale: _finding(claim, scale, tables.get(scale), parameters) for scale in scales}
+
+
+def corrected(findings: Mapping[Claim, Mapping[str, Finding]]) -> dict[Claim, dict[str, Finding]]:
+    """Findings of the claims of a page after Holm's correction for their number, at each scale.
+
+    A verdict whose adjusted p-value is not below 0.05 becomes "undecided". Claims that a bound decides do not
+    count, because no chance enters.
+
+    Args:
+        findings: Claim -> scale -> finding, as from :func:`judge`.
+
+    Returns:
+        The findings with ``adjusted``, and ``uncorrected`` where the verdict changes.
+    """
+    changed = {claim: dict(found) for claim, found in findings.items()}
+    for scale in SCALES:
+        tested = [claim for claim, found in findings.items() if scale in found and found[scale].p is not None]
+        values = holm([findings[claim][scale].p for claim in tested])
+        for claim, value in zip(tested, values):
+            changed[claim][scale] = _adjusted(findings[claim][scale], value)
+    return changed
+
+
+def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.DataFrame:
+    """Rows of a table that count. There are none if all selected rows are left out.
+
+    Args:
+        table: Table of a study.
+        evidence: Evidence that selects rows.
+        parameters: Parameters of the notebook.
+
+    Returns:
+        The selected rows.
+
+    Raises:
+        ValueError: The table lacks a column, or no row is selected.
+    """
+    for column, wanted in (*evidence.select.items(), *evidence.leave_out.items()):
+        if column not in table:
+            raise ValueError(
+                f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has "
+                f"{', '.join(table)}"
+            )
+    for column, wanted in evidence.select.items():
+        table = table[_matches(table, column, wanted, parameters)]
+    if table.empty:
+        raise ValueError(f"no row of {evidence.study} has {dict(evidence.select)}")
+    for column, unwanted in evidence.leave_out.items():
+        table = table[~table[column].isin(_list(unwanted))]
+    return table
+
+
+def as_records(claim: Claim, findings: Mapping[str, Finding]) -> dict:
+    """Convert a claim and its findings to plain values for ``claims.json``."""
+    record = {key: value for key, value in asdict(claim).items() if key not in ("evidence", "variants")}
+    record["findings"] = {
+        scale: asdict(finding) | {"said": finding.said} for scale, finding in findings.items()
+    }
+    if claim.evidence:
+        record["study"], record["format"] = claim.evidence.study, claim.evidence.format
+        record["criterion"] = claim.evidence.criterion.sentence()
+        record["bound"], record["smallest"] = claim.evidence.criterion.bound, claim.smallest
+    return record
+
+
+def scales_of(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[str]:
+    """Scales that occur in tables, in order.
+
+    >>> scales_of({"study": {"real": pd.DataFrame(), "quick": pd.DataFrame()}})
+    ['quick', 'real']
+    """
+    return [scale for scale in SCALES if any(scale in each for each in tables.values())]
+
+
+def _adjusted(finding: Finding, p: float) -> Finding:
+    if finding.word == "undecided" or p < 1 - LEVEL:
+        return replace(finding, adjusted=p)
+    return replace(finding, adjusted=p, word="undecided", uncorrected=finding.word)
+
+
+def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: Mapping) -> Finding:
+    if scale in claim.untested:
+        return Finding(claim.untested[scale])
+    variants = {
+        name: _judged(evidence, claim.smallest, table, parameters)
+        for name, evidence in claim.variants.items() if _leaves_out_rows(evidence, claim.evidence, table)
+    }
+    variants = {name: found for name, found in variants.items() if found.word != NOTHING}
+    return replace(_judged(claim.evidence, claim.smallest, table, parameters), variants=variants)
+
+
+def _leaves_out_rows(variant: Evidence, main: Evidence, table: pd.DataFrame) -> bool:
+    """Whether a variant leaves out other rows than the main evidence and the table has any of them.
+
+    A variant without a certain network applies only if the table has that network.
+    """
+    if variant.leave_out == main.leave_out:
+        return True
+    return any(table[column].isin(_list(unwanted)).any() for column, unwanted in variant.leave_out.items())
+
+
+def _judged(evidence: Evidence, smallest: float | None, table: pd.DataFrame, parameters: Mapping) -> Finding:
+    rows = selected(table, evidence, parameters)
+    if rows.empty:
+        return Finding(NOTHING)
+    cells = _cells(rows, evidence, parameters)
+    if evidence.fewest:
+        cells = cells[cells["groups"] >= evidence.fewest]
+        if cells.empty:
+            return Finding("too few photographs")
+    if cells.empty:
+        return Finding(NOTHING)
+    networks = of_networks(cells, _WORST[evidence.criterion.direction])
+    images = int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None
+    return replace(
+        _found(networks, evidence, smallest), images=images, before=counted(cells, evidence.criterion))
+
+
+def _cells(rows: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.DataFrame:
+    """Effects of all cells, of equal methods only the first."""
+    options = _accepted(evidence.function, {**parameters, "samples": True}) | dict(evidence.options)
+    cells = evidence.function(rows, **options)
+    if not evidence.count_once:
+        return cells
+    keys = dict.fromkeys([*evidence.options.get("by", ()), "contrast", "image"])
+    keys = [key for key in keys if key in rows and key not in ("network", "method")]
+    return cells.merge(distinct_methods(rows, evidence.count_once, keys))
+
+
+def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None) -> Finding:
+    """The finding of networks with their estimates, without its variants."""
+    word, p, overall = _verdict(networks, evidence, smallest)
+    known = {name: each for name, each in networks.items() if each}
+    sides = [verdict_on(each, evidence.criterion, smallest)[0] for each in known.values()]
+    return Finding(
+        word,
+        {name: each.mean for name, each in known.items()},
+        {name: each.ends for name, each in known.items()} if overall else {},
+        (overall.mean, *overall.ends) if overall else (),
+        overall.families if overall else 0,
+        len(networks),
+        sides.count("supported"),
+        sum(side in AGAINST for side in sides) + len(networks) - len(known),
+        p,
+        without=_without_one(networks, evidence, smallest),
+    )
+
+
+def _without_one(
+    networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None
+) -> dict[str, str]:
+    """Network -> verdict without it, if it is another one, not "undecided", and not of one family left."""
+    word, _, overall = _verdict(networks, evidence, smallest)
+    found = {}
+    for left_out in networks if len(networks) > 1 else ():
+        rest = {name: each for name, each in networks.items() if name != left_out}
+        other, _, remaining = _verdict(rest, evidence, smallest)
+        last = overall and remaining and remaining.families == 1 < overall.families
+        if other not in (word, "undecided") and not last:
+            found[left_out] = other
+    return found
+
+
+def _verdict(
+    networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None
+) -> tuple[str, float | None, Estimate | None]:
+    """Verdict, its p-value, and the summary over families, which is None if a bound decides."""
+    known = {name: each for name, each in networks.items() if each}
+    has_intervals = any(each.low is not None for each in known.values())
+    overall = over_families(known) if has_intervals else None
+    return *verdict(networks, overall, evidence.criterion, smallest), overall
+
+
+def _accepted(function: Callable, parameters: Mapping) -> dict:
+    """The parameters that a function has; options of the bootstrap if the function accepts any options."""
+    known = inspect.signature(function).parameters
+    any_option = any(each.kind is each.VAR_KEYWORD for each in known.values())
+    names = {*known, *(("resamples", "samples") if any_option else ())}
+    return {key: value for key, value in parameters.items() if key in names}
+
+
+def _matches(table: pd.DataFrame, column: str, wanted: Any, parameters: Mapping) -> pd.Series:
+    if wanted == "last":
+        return table[column] == table.groupby("network")[column].transform("last")
+    if isinstance(wanted, str):
+        wanted = wanted.format_map(parameters)
+        compared = re.fullmatch(r"([<>]=?)\s*([-+.\deE]+)", wanted)
+        if compared:
+            return table.eval(f"`{column}` {compared[1]} {float(compared[2])!r}")
+    return table[column].isin(_list(wanted))
+
+
+def _list(value: Any) -> Sequence:
+    return value if isinstance(value, (list, tuple)) else [value]
