@@ -17,9 +17,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_metadata_of_the_repository_are_up_to_date(capsys):
+@pytest.mark.parametrize("changed, said", [([], "up to date"), (["codemeta.json", "codecheck.yml"], "written: codemeta.json, codecheck.yml")])
+def test_it_says_which_metadata_changed(monkeypatch, capsys, changed, said):
+    monkeypatch.setattr("contrastlib.report.release.metadata.write_metadata", lambda: changed)
     assert main(["release", "metadata"]) == 0
-    assert capsys.readouterr().out == "up to date\n"
+    assert capsys.readouterr().out == f"{said}\n"
 
 
 @pytest.mark.parametrize("words", [["crate"], ["pdf"], ["pdf", "book/claims"], ["zip"], ["paper"]])
