@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -160,7 +161,7 @@ def one_thread():
 
 
 class killing:
-    """Kill one of the workers again and again, until the end of the context."""
+    """Kill one of the workers at random moments, three times at most: after four times, a batch is halved."""
 
     def __init__(self, address, shortest, longest):
         self.address, self.seconds, self.ended, self.killed = address, (shortest, longest), threading.Event(), []
@@ -168,7 +169,7 @@ class killing:
 
     def kill(self):
         with Client(self.address, set_as_default=False) as client:
-            while not self.ended.wait(RANDOM.uniform(*self.seconds)):
+            while len(self.killed) < 3 and not self.ended.wait(RANDOM.uniform(*self.seconds)):
                 self.killed.append(RANDOM.choice(sorted(client.run(os.getpid).values())))
                 os.kill(self.killed[-1], signal.SIGKILL)
 
@@ -182,13 +183,14 @@ class killing:
 
 
 def test_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch, one_thread):
-    monkeypatch.setattr(batches, "SHARD", 16)
+    monkeypatch.setattr(batches, "SHARD", 4)
+    table_1 = replace(studies.masking_table, batch=4)
 
     def table(cache):
-        return studies.run(studies.masking_table, {"birds_vgg": ["birds", 96]}, cache=tmp_path / cache, threshold=0.0)
+        return studies.run(table_1, {"birds_alexnet": ["birds", 24]}, cache=tmp_path / cache, threshold=0.0)
 
     here = table("here")
-    with clusters.started("local", 2) as address, killing(address, 4, 12) as killed:
+    with clusters.started("local", 2) as address, killing(address, 1, 5) as killed:
         monkeypatch.setenv(shards.SCHEDULER, address)
         same(table("workers"), here)
     assert killed

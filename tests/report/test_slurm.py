@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -33,12 +34,13 @@ def jobs():
 
 
 def test_table_1_by_jobs_of_which_some_are_cancelled(slurm, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "SHARD", 16)
+    monkeypatch.setattr(batches, "SHARD", 4)
+    table_1 = replace(studies.masking_table, batch=4)
     for name, value in {"CORES": "1", "MEMORY": "2GB", "WALLTIME": "00:10:00", "INTERFACE": "lo", "LOG_DIRECTORY": str(tmp_path)}.items():
         monkeypatch.setenv(f"DASK_JOBQUEUE__SLURM__{name}", value)
 
     def table(cache):
-        return studies.run(studies.masking_table, {"birds_vgg": ["birds", 96]}, cache=tmp_path / cache, threshold=0.0)
+        return studies.run(table_1, {"birds_alexnet": ["birds", 24]}, cache=tmp_path / cache, threshold=0.0)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -50,9 +52,10 @@ def test_table_1_by_jobs_of_which_some_are_cancelled(slurm, tmp_path, monkeypatc
             assert time.monotonic() < deadline
             time.sleep(0.2)
         monkeypatch.setenv(shards.SCHEDULER, address)
-        cancelling = subprocess.Popen(["bash", "-c", f"sleep 8; scancel --signal=KILL {jobs()[0]}"])
+        first = f"until compgen -G '{tmp_path}/slurm/*.parquet'; do sleep 0.1; done; scancel {jobs()[0]}"
+        cancelling = subprocess.Popen(["bash", "-c", first], stdout=subprocess.DEVNULL)
         there = table("slurm")
-        cancelling.wait()
+        assert cancelling.wait(timeout=10) == 0
     pd.testing.assert_frame_equal(there, here, check_exact=True)
     deadline = time.monotonic() + 60
     while jobs():

@@ -115,8 +115,8 @@ def curves(measured: Mapping[str, pd.DataFrame]) -> Figure:
             ax.set_title(f"{removal}, judge: {judge}", fontsize=8)
         row[0].set_ylabel(f"{scale}: $y_t - y_s$", fontsize=8)
     figure.supxlabel("share of the pixels removed (falling lines) or inserted (rising lines)", fontsize=8)
-    handles = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels())))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8,
+    handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, fontsize=8,
                   frameon=False)
     return finished(figure)
 
@@ -139,9 +139,11 @@ def gaps(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
 def cascades(measured: Mapping[str, pd.DataFrame], value: str = "spearman") -> Figure:
     """Likeness to the map of the intact network over the share of the layers that are random.
 
-    A panel for each scale, network and method.
+    A panel for each network, at the largest scale at which it was measured, and method.
     """
-    found = pd.concat(measured, names=["scale"]).reset_index("scale")
+    largest = {network: (scale, part) for scale, table in measured.items()
+               for network, part in table.groupby("network", sort=False)}
+    found = pd.concat([part.assign(scale=scale) for scale, part in largest.values()])
     panels = list(found.groupby(["scale", "network", "method"], sort=False))
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
@@ -158,7 +160,7 @@ def cascades(measured: Mapping[str, pd.DataFrame], value: str = "spearman") -> F
         ax.set_axis_off()
     figure.supxlabel("share of the layers that are random, from the top", fontsize=8)
     figure.supylabel("rank correlation with the intact map" if value == "spearman" else "SSIM", fontsize=8)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8,
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8,
                   frameon=False)
     return finished(figure)
 
@@ -170,7 +172,8 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
         columns = {"rank correlation": (randomisation.sensitivity(table, "spearman"), "spearman", "+.2f"),
                    "SSIM": (randomisation.sensitivity(table, "ssim"), "ssim", "+.2f"),
                    "rise of the entropy": (randomisation.rise_of_entropy(table), "rise", "+.0%")}
-        parts[scale] = pd.DataFrame({name: _means(*column, resamples) for name, column in columns.items()})
+        cells = {name: _means(*column, resamples) for name, column in columns.items()}
+        parts[scale] = pd.DataFrame(cells).loc[cells["SSIM"].index]
     found = pd.concat(parts, names=["scale"]).rename(index=title, level="network")
     return readable(found).style.set_uuid("sensitivities")
 
@@ -200,11 +203,12 @@ def _curves(ax: Axes, part: pd.DataFrame) -> None:
     """Mean curves of each contrast, and of each control of the first contrast."""
     first = part["contrast"].iloc[0]
     shown = part[(part["control"] == OURS) | (part["contrast"] == first)]
-    for number, ((contrast, control), rows) in enumerate(shown.groupby(["contrast", "control"], sort=False)):
-        style = "-" if control == OURS else ":"
+    colours = {name: f"C{number}" for number, name in enumerate([*part["contrast"].unique(), *CONTROLS])}
+    for (contrast, control), rows in shown.groupby(["contrast", "control"], sort=False):
+        style, colour = ("-", colours[contrast]) if control == OURS else (":", colours[control])
         for kind in ("deletion", "insertion"):
             mean = rows.groupby("share")[kind].mean()
-            ax.plot(mean.index, mean, style, color=f"C{number}", linewidth=1.3,
+            ax.plot(mean.index, mean, style, color=colour, linewidth=1.3,
                     label=_named(contrast, control) if kind == "deletion" else None)
     ax.axhline(0, color="#333333", linewidth=0.5)
     ax.tick_params(labelsize=7)

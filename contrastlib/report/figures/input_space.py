@@ -50,10 +50,10 @@ def bars(means: pd.DataFrame, title: str) -> Figure:
         The figure.
     """
     largest = means["epsilon"].max()
-    return finished(perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
+    return finished(_perturbation_bars(means[means["epsilon"] == largest], title=f"{title}: ε = {largest:g}"))
 
 
-def perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
+def _perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | None = None) -> Figure:
     """Figure 3 of Wang & Wang 2022: a panel for each network, with the contrasts next to each other.
 
     In each group the wide light bars are changes of y_t (right axis), and the narrow bars those of p_t and of

@@ -20,6 +20,8 @@ MARKER = "https://book.invalid/"
 """Beginning of the addresses of other pages of the book in a PDF. No host has this name (RFC 2606)."""
 WIDTH = 720
 """Pixels of a window in which tables are laid out as on a sheet of A4."""
+PATIENCE = 120_000
+"""Milliseconds for a page to load, also on a machine that has much else to do."""
 FOOTER = (
     '<div style="width: 100%; font-size: 8px; text-align: center">'
     '<span class="title"></span> · <span class="pageNumber"></span> of <span class="totalPages"></span></div>'
@@ -106,6 +108,7 @@ def print_pages(names: Iterable[str], html: Path, folder: Path) -> dict[str, Pat
     paths = {name: folder / f"{file_name(name)}.pdf" for name in names}
     with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, color_scheme="light")
+        page.set_default_timeout(PATIENCE)
         for name, path in tqdm(paths.items(), unit="page"):
             print_page(page, html / f"{name}.html", html, path)
     return paths

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from contrastlib.report.figures import dominance
+from contrastlib.report.figures import dominance, dominated_masking
 
 
 def agreement(name, cosine):
@@ -35,7 +35,7 @@ def test_likeness_and_size_of_the_subtracted_term():
 
 def test_differences_stand_in_the_order_of_the_cosines():
     tables = {"real": pd.concat([agreement("near", 0.9), agreement("far", 0.6)])}
-    text = dominance.masking_in_words({"real": pd.concat([masked("near", 0.01), masked("far", 0.2), masked("not compared", 0.5)])}, tables, 0.1)
+    text = dominated_masking.masking_in_words({"real": pd.concat([masked("near", 0.01), masked("far", 0.2), masked("not compared", 0.5)])}, tables, 0.1)
     assert "+0.200 at a cosine of 0.60 (far); +0.010 at a cosine of 0.90 (near) (means" in text and "2.0% (far) of the pixels" in text
-    alone = dominance.masking_in_words({"real": masked("not compared", 0.5)}, tables, 0.1)
+    alone = dominated_masking.masking_in_words({"real": masked("not compared", 0.5)}, tables, 0.1)
     assert "at a cosine of" not in alone and "2.0% (not compared)" in alone
