@@ -89,7 +89,8 @@ def assert_stills(page):
     for still in stills.all():
         assert still.locator("img").evaluate("image => image.naturalWidth") > 200
         assert len(still.locator("img").get_attribute("alt")) > 40
-        assert "A still. The controls (" in still.inner_text() and "make lab" in still.inner_text()
+        said = still.text_content()  # also where it is folded
+        assert "A still. The controls (" in said and "make lab" in said
         assert still.locator("input, select, button:not(.enlarge)").count() == 0
     assert page.locator(".jupyter-widgets, .widget-subarea").count() == 0
 

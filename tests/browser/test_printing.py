@@ -1,6 +1,7 @@
 """Pages in print: folded parts, tables and figures are whole, and no link leads to a folder of this machine."""
 
 import re
+import unicodedata
 
 import pytest
 from built import HTML
@@ -54,6 +55,6 @@ def test_all_columns_and_rows_of_a_wide_table_are_printed(browser, visit, tmp_pa
     cells = page.evaluate("""() => [...document.querySelectorAll(".bd-article table")].flatMap(table =>
         [...table.rows].flatMap(row => [row.cells[0], row.cells[row.cells.length - 1]].map(cell => cell.textContent)))""")
     printing.print_page(browser.new_page(viewport={"width": printing.WIDTH, "height": 1000}), HTML / f"{WIDE}.html", HTML, tmp_path / "a.pdf")
-    said = re.sub(r"\s", "", text(tmp_path / "a.pdf"))
+    said = re.sub(r"[\s\-\u00ad\u2010]", "", unicodedata.normalize("NFKC", text(tmp_path / "a.pdf")))  # ligatures; lines break at hyphens
     words = {word for cell in cells for word in re.findall(r"[A-Za-z]{3,}\d?|[+-]?\d+\.\d+", cell)}
-    assert len(words) > 100 and not {word for word in words if word not in said}
+    assert len(words) > 100 and not {word for word in words if word.lstrip("-") not in said}
