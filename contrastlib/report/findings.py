@@ -17,8 +17,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.claims_page import EXECUTED, executed_claims, finding
 from contrastlib.report.judging import Finding
+from contrastlib.report.populations import POPULATIONS, images_of
 from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.verdict_box import LATE, POPULATIONS, badge, plot
+from contrastlib.report.verdict_box import LATE, badge, plot
 from contrastlib.report.verdict_tables import PAPERS, overall, shown
 from contrastlib.report.verdicts import WORDS
 
@@ -152,7 +153,7 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 
 {filled(question.text, records)}
 
-{badge(found.word)} {POPULATIONS[scale]}{counts}.{late}
+{badge(found.word)} {images_of(scale, found.effects)}{counts}.{late}
 
 - Claim: {record["text"]} [{paper}]{{.where}}
 - Effect: {interval}; {filled(f"{{range {record['id']}}}", records)} by network.

@@ -26,6 +26,7 @@ from contrastlib.report.claims_page import EXECUTED, claims_in, finding
 from contrastlib.report.figures.forest import forest
 from contrastlib.report.judging import Finding
 from contrastlib.report.page_parts import for_the_book
+from contrastlib.report.populations import POPULATIONS, images_of, images_of_all
 from contrastlib.report.verdict_tables import (
     LEGEND,
     PAPERS,
@@ -39,8 +40,6 @@ from contrastlib.report.verdict_tables import (
 )
 from contrastlib.report.verdicts import WORDS
 
-POPULATIONS = {"paper": "The papers' data", "real": "Photographs", "quick": "Drawn birds"}
-"""Scale -> what its images are, in the order of a box: first what is nearest to the papers."""
 LATE = "[criterion set after results were seen]{.late}"
 
 
@@ -101,10 +100,10 @@ def counts(records: Iterable[Mapping]) -> str:
     """
     records = list(records)
     sentences = [f"**{len(records)} claim{'s' * (len(records) > 1)}.**"]
-    for scale, population in POPULATIONS.items():
+    for scale in POPULATIONS:
         words = Counter(record["findings"].get(scale, {}).get("word") for record in records)
         found = [f"{each.sign} {words[word]} {word}" for word, each in WORDS.items() if words[word]]
-        sentences += [f"{population}: {', '.join(found)}."] * bool(found)
+        sentences += [f"{images_of_all(scale, records)}: {', '.join(found)}."] * bool(found)
     return " ".join(sentences)
 
 
@@ -124,7 +123,7 @@ def item(number: int, record: Mapping, with_population: bool = True) -> str:
 
 def plots(number: int, record: Mapping) -> str:
     """A forest plot of the effects on a claim at each scale, in Markdown. Empty if it was not judged."""
-    parts = [f"{POPULATIONS[scale]}\n{plot(record, found)}" for scale in POPULATIONS
+    parts = [f"{images_of(scale, found.effects)}\n{plot(record, found)}" for scale in POPULATIONS
              if (found := finding(record, scale)) and found.effects]
     if not parts:
         return ""
@@ -166,11 +165,12 @@ def _population(text: str) -> str:
 
 
 def _line(scale: str, found: Finding, form: str) -> str:
+    images = images_of(scale, found.effects)
     if found.word not in WORDS:
-        return f"[– {POPULATIONS[scale]}]{{.untested}}: {found.word}."
+        return f"[– {images}]{{.untested}}: {found.word}."
     counts = found.said.removeprefix(found.word)
     effects = ", ".join(filter(None, [overall(found, form), extent(found, form)]))
-    text = f"{badge(found.word)} {POPULATIONS[scale]}{counts}. Effect {effects}."
+    text = f"{badge(found.word)} {images}{counts}. Effect {effects}."
     notes = [before_holm(found), *(f"{name}: {shown(variant)}" for name, variant in found.variants.items())]
     variants = "; ".join(filter(None, notes))
     return f"{text} [{variants[0].upper()}{variants[1:]}.]{{.variants}}" if variants else text

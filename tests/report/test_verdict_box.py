@@ -56,7 +56,7 @@ def test_an_effect_has_its_interval_population_and_variants():
     record = {"paper": "ours", "section": "", "text": "Maps are small.", "set_before": True, "population": "all images", "format": "+.1f",
               "findings": {"real": found, "quick": {"word": "no ground truth", "variants": {}}}}
     text = verdict_box.item(1, record).replace("\N{NO-BREAK SPACE}", " ")
-    assert "[≠ differs between networks]{.verdict-badge .partly} Photographs (1 of 2 networks for it, 1 against). " in text
+    assert "[≠ differs between networks]{.verdict-badge .partly} More drawn birds (1 of 2 networks for it, 1 against). " in text
     assert "Effect +0.3 [+0.1, +0.5] over 2 families of networks, +0.2 to +0.4 by network." in text
     assert "[Without the correction for the number of claims: ✓ supported; each counted: ✗ refuted.]{.variants}" in text
     assert "[– Drawn birds]{.untested}: no ground truth." in text and "[All images.]{.population}" in text

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from contrastlib import assets
 from contrastlib.report.claims_page import EXECUTED, executed_claims
-from contrastlib.report.verdict_box import POPULATIONS
+from contrastlib.report.populations import POPULATIONS, is_drawn
 
 FIELD, EFFECT = "overall", "the mean over families of networks"
 """Field of a finding that has the effect of a claim and its interval, and what it is in words."""
@@ -65,13 +64,3 @@ def networks(record: Mapping, scale: str = "") -> list[str]:
     """Names of the networks on which a claim is judged, at one scale or at all of them."""
     scales = [scale] if scale else judged_scales(record)
     return list(dict.fromkeys(name for each in scales for name in record["findings"][each]["effects"]))
-
-
-def is_drawn(network: str) -> bool:
-    """Whether a network was trained on images that are drawn.
-
-    >>> is_drawn("birds_vgg"), is_drawn("efficientnet_lite0"), is_drawn("linear classifier")
-    (True, False, False)
-    """
-    known = assets.network(network)
-    return bool(known and known.training and assets.datasets()[known.training.images].drawn)
