@@ -54,7 +54,7 @@ test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser
 	  --ignore tests/browser --ignore tests/notebooks --ignore tests/peers
 
 test-data: $(VENV)/.peers book  ## what needs the photographs and weights of others, and the pages that show them
-	@$(TIMED) "tests with the data" $(PYTHON) -m pytest -q $(PARALLEL) -m data contrastlib tests
+	@$(TIMED) "tests with the data" $(PYTHON) -m pytest -q $(PARALLEL) -m "data and not cluster" contrastlib tests
 
 fuzz: $(VENV)/.peers  ## random inputs, INPUTS=10000 of them; the counts go to data/results/fuzz.json and the book
 	@$(PYTHON) tests/fuzz --inputs $(INPUTS)
