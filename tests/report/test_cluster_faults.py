@@ -17,7 +17,6 @@ import pandas as pd
 import psutil
 import pytest
 import shard_work
-import torch
 from distributed import Client
 
 from contrastlib.assets.writing import CannotWrite
@@ -149,15 +148,6 @@ def test_a_worker_with_other_versions_is_refused(run, scheduler, tmp_path):
     with pytest.raises(ClusterError, match=rf"the worker tcp://.* has zennit 0\.0\.1, and this process has zennit {here}: install"):
         run(scheduler.address)
     assert not calls(tmp_path) and not list(tmp_path.glob("cache/*.parquet"))
-
-
-@pytest.fixture
-def one_thread():
-    """As many threads as a worker has: the last bits of a sum depend on their number."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class killing:

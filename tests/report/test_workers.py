@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import shard_work
-import torch
 
 from contrastlib.report import batches, clusters, shards, studies
 
@@ -68,15 +67,6 @@ STUDIES = {  # section 5.1, Table 1, interventions
     "masking_table": {"methods": ["gradcam"], "baselines": ["blur"], "threshold": 0.0},
     "part_interventions": {"methods": ["gradcam"], "contrasts": ["weighted"], "threshold": 0.0, "repaintings": 1},
 }
-
-
-@pytest.fixture
-def one_thread():
-    """As many threads as a worker has: the last bits of a sum depend on their number."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("name", STUDIES)
