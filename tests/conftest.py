@@ -19,6 +19,7 @@ from contrastlib.assets import writing
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that a test starts, too
 
 CLASSES, SIDE = 6, 32
 
