@@ -234,8 +234,7 @@ def sphinx_build(forked):
 @pytest.fixture
 def tensors_alive():
     """Counts the tensors made in this test that Python can reach; what a cycle through the graph keeps is among them."""
-    gc.collect()
-    gc.freeze()  # what was there before is not looked through again and again
+    gc.freeze()  # what was there before is not looked through: objects of all that is imported
 
     def count():
         gc.collect()
