@@ -19,8 +19,16 @@ MASKING = {
     "network": "network", "method": "explainer", "rank": "class rank", "baseline": "baseline",
     "kept_sign": "pixels kept", "mask_rule": "mask rule", "threshold": "threshold on $p_2$",
 }
+CROSSED_MASKING = {
+    "network": "network", "layer": "layer", "upsampling": "upsampling", "method": "explainer",
+    "first": "class $t_1$", "mask_rule": "mask rule", "kept_sign": "pixels kept", "filling": "filling",
+}
+CROSSED_INTERVENTIONS = {
+    "network": "network", "contrast": "contrast", "layer": "layer", "upsampling": "upsampling",
+    "measure": "measure", "smallest": "fewest pixels of a part", "repaintings": "number of repaintings",
+}
 PERTURBATION = {"network": "network", "epsilon": "ε", "iterations": "number of steps"}
-"""Columns of choices -> their names, of two measurements."""
+"""Columns of choices -> their names, of four measurements."""
 FEWEST = 10
 
 
@@ -113,6 +121,26 @@ def perturbation_cells(measured: Mapping[str, pd.DataFrame], resamples: int) -> 
     """
     parts = [perturbation.differences(table, "p_t", resamples=resamples) for table in measured.values()]
     return pd.concat(parts, ignore_index=True)
+
+
+def crossed_cells(
+    table: pd.DataFrame, value: str, choices: Mapping[str, str], resamples: int
+) -> pd.DataFrame:
+    """Mean of a value over images under every combination of choices.
+
+    Combinations that rest on fewer than ``FEWEST`` images are left out.
+
+    Args:
+        table: A table with a row for each image and combination of choices.
+        value: Name of the column that is averaged.
+        choices: Columns of the choices.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        A row for each combination, with the columns of :func:`contrastlib.evaluation.statistics.means`.
+    """
+    cells = statistics.means(table, value, list(choices), resamples=resamples)
+    return cells[cells["images"] >= FEWEST].reset_index(drop=True)
 
 
 def sides(cells: pd.DataFrame) -> pd.Series:

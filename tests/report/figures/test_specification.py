@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from contrastlib.report.figures.specification import (
+    CROSSED_INTERVENTIONS,
+    crossed_cells,
     in_words,
     masking_cells,
     perturbation_cells,
@@ -52,3 +54,13 @@ def test_steps_under_every_choice():
             for epsilon, p in ((0.001, 0.6), (0.003, 0.9)) for contrast, p in (("weighted", p), ("original", 0.5))]
     cells = perturbation_cells({"quick": pd.DataFrame(rows)}, resamples=10)
     assert cells["mean"].round(6).tolist() == [0.1, 0.4]
+
+
+def test_crossed_choices_on_enough_images():
+    choices = dict.fromkeys(CROSSED_INTERVENTIONS, "a")
+    table = pd.DataFrame([
+        choices | {"network": network, "repaintings": n, "image": image, "group": image, "difference": n * image}
+        for network, count in (("birds_vgg", 12), ("birds_vit", 9)) for n in (1, 2) for image in range(count)])
+    cells = crossed_cells(table, "difference", CROSSED_INTERVENTIONS, resamples=10)
+    assert set(cells["network"]) == {"birds_vgg"} and cells["mean"].tolist() == [5.5, 11.0]
+    assert "repaintings explains 100%" in in_words(cells, CROSSED_INTERVENTIONS, 0.05)
