@@ -30,7 +30,6 @@ from contrastlib.evaluation import (
     homogeneity,
     later_methods,
     masking,
-    masking_choices,
     overwritten,
     path_contrasts,
     perturbation,
@@ -45,6 +44,7 @@ from contrastlib.evaluation import (
     three_classes,
     transformers,
 )
+from contrastlib.evaluation.masking_choices import gains as masking_gains
 from contrastlib.report import batches, bird_interventions, dataset_evaluations
 from contrastlib.report.kept_results import path_of, reusable
 from contrastlib.report.provenance import summary
@@ -209,7 +209,7 @@ intervention_choices = Study(
     "intervention_choices", bird_interventions.on_parts, "ours", 16, LATER_BIRDS | ACTIVATIONS,
     INTERVENTION_CHOICES)
 crossed_masking = Study(
-    "crossed_masking", masking_choices.gains, f"{WANG}, sec. 5.2.2, every choice at once", 16)
+    "crossed_masking", masking_gains, f"{WANG}, sec. 5.2.2, every choice at once", 16)
 crossed_interventions = Study(
     "crossed_interventions", bird_interventions.choices_on_parts, "ours, every choice at once", 16,
     LATER_BIRDS)
