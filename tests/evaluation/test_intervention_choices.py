@@ -56,6 +56,6 @@ def test_fewer_versions_of_each_part(birds):
 
 def test_birds_with_rivals(birds):
     model, repainted, _ = birds
-    table = choices_on_parts(model, repainted.images, torch.zeros(4), "birds", INDICES, repaintings=(1,), threshold=0.05, smallest=(10,))
+    table = choices_on_parts(model, repainted.images, torch.zeros(4), "birds", INDICES, repaintings=(1,), threshold=0.005, smallest=(10,))
     p_2 = predict(model, repainted.images).softmax(1).topk(2).values[:, 1]
-    assert set(table["image"]) <= set((p_2 > 0.05).nonzero().flatten().tolist()) and len(table)
+    assert set(table["image"]) <= set((p_2 > 0.005).nonzero().flatten().tolist()) and len(table)

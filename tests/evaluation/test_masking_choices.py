@@ -21,7 +21,7 @@ def birds():
 
 @pytest.fixture(scope="module")
 def crossed(birds):
-    return masking_choices.gains(*birds, layers=LAYERS, threshold=0.02)
+    return masking_choices.gains(*birds, layers=LAYERS, threshold=0)
 
 
 def test_every_combination_once(crossed):
@@ -34,7 +34,7 @@ def test_every_combination_once(crossed):
 @pytest.mark.parametrize("layer, align_corners", [("last", True), ("earlier", False)])
 def test_it_is_the_gain_of_the_masking_table(birds, crossed, first, layer, align_corners):
     table = masking.relative_probabilities(
-        *birds, methods=["gradcam", "xgradcam"], baselines=["blur", "zeros"], threshold=0.02, first=first,
+        *birds, methods=["gradcam", "xgradcam"], baselines=["blur", "zeros"], threshold=0, first=first,
         mask_rules=["by_sign", "equal_as_described"], layer=LAYERS[layer], align_corners=align_corners)
     keys = ["method", "mask_rule", "kept_sign", "baseline", "image"]
     table = table[(table["rank"] == 1) & (table["method"] != "blank")]
