@@ -5,6 +5,7 @@ page.
 """
 
 from contrastlib.report.figures import (
+    control_effects,
     control_maps,
     correction_effects,
     correction_results,
@@ -44,6 +45,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "control_effects",
     "control_maps",
     "correction_effects",
     "correction_results",
