@@ -1,0 +1,192 @@
+// The page: a picture of the reader, what the network says of it, and the map that answers the reader's question.
+
+import { largest, upsampled } from "../arithmetic.js";
+import { composed, overlaid, paint, pixelsOf } from "../drawing.js";
+import { Painted } from "./brush.js";
+import { classList } from "./classes.js";
+import { CONTRASTS, mapOfWeights, numbers } from "./contrasts.js";
+import { button, element, menu, percent, signed, slider } from "./dom.js";
+import { loading } from "./loading.js";
+import { Network } from "./network.js";
+import { painting } from "./painting.js";
+import { pixelsOfFile } from "./picture.js";
+import { sources } from "./sources.js";
+import { contrastsFor, validState } from "./state.js";
+import { surer } from "./surer.js";
+import { codeOfFile, python, question } from "./words.js";
+
+const QUANTITIES = [["probability", "Probability p", percent], ["logOdds", "Log-odds", signed], ["relative", "Relative to the foils", percent]];
+
+export class Live {
+  // header: the page's data; base: address of the folder of the network; host: state, changed(state)
+  constructor(root, header, base, host) {
+    Object.assign(this, { root, header, host, size: header.network.size });
+    this.state = validState(host.state ?? {}, header);
+    this.network = new Network(base, header.network);
+    this.build();
+  }
+
+  build() {
+    const { header } = this;
+    this.loading = loading(this.network, () => this.explain({ first: true }));
+    this.painting = painting({ painted: () => this.painted, changed: () => this.repainted(),
+      keep: (sign, fill) => { this.painted.keep(this.fullMap(), sign, fill); this.repainted(); } });
+    this.classes = classList(header.network.classes, (list, others, kind) => this.change(
+      kind === "t" ? { targets: list, foils: others } : { foils: list, targets: others, contrast: list.length ? "among" : null }));
+    this.contrast = menu("Contrast", "contrast", contrast => this.change({ contrast }));
+    this.method = menu("Method", "method", method => this.change({ method }));
+    this.opacity = slider("Opacity", "opacity", [0, 100, 1], opacity => this.change({ opacity }));
+    this.surer = surer(step => this.change({ surer: step }));
+    this.surer.ontoggle(() => this.draw());
+    this.question = element("p", { class: "live-question", "aria-live": "polite" });
+    this.map = element("canvas", { class: "live-map", role: "img", width: 224, height: 224 });
+    this.cells = new Map();
+    this.code = element("pre", { class: "live-code", tabindex: 0 });
+    this.said = element("span", { class: "live-status", role: "status" });
+    this.view = element("div", { class: "live" }, this.loading.node,
+      sources(this.root, file => this.open(file), () => this.start()), this.question,
+      element("div", { class: "live-pair" },
+        element("figure", {}, this.painting.node, element("figcaption", {}, "Picture: paint on it")),
+        element("figure", {}, this.map, element("figcaption", {}, "Red speaks for, blue against"))),
+      this.table(), this.painting.tools,
+      element("div", { class: "live-menus" }, this.contrast.node, this.method.node, this.opacity.node), this.classes.node, this.surer.node,
+      element("div", { class: "live-actions" }, button("Save picture", () => this.save()),
+        button("Copy Python", () => this.copy(this.code.textContent, "The Python lines are copied.")),
+        button("Copy link", () => this.copy(location.href, "The link is copied. It keeps classes and menus, not a picture of yours.")), this.said),
+      element("details", { class: "live-python" }, element("summary", {}, "The same map in Python"), this.code));
+  }
+
+  table() {
+    const cell = key => { this.cells.set(key, element("td")); return this.cells.get(key); };
+    const rows = QUANTITIES.map(([key, title]) =>
+      element("tr", { "data-quantity": key }, element("th", { scope: "row" }, title), cell(`${key}-before`), cell(`${key}-now`)));
+    return element("table", { class: "live-numbers" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Of what is explained"),
+      element("th", { scope: "col" }, "Before"), element("th", { scope: "col" }, "Now"))), element("tbody", {}, ...rows));
+  }
+
+  // The first picture, with what the network said of it when the page was made.
+  async start() {
+    const { picture } = this.header;
+    const pixels = await pixelsOf(bytesOf(picture.image), picture.type, this.size, this.size);
+    const maps = picture.maps.map(({ scale, data }) => Float32Array.from(new Int16Array(bytesOf(data).buffer), value => scale * value));
+    const recorded = { logits: new Float32Array(bytesOf(picture.logits).buffer), maps, height: picture.height, width: picture.width };
+    this.take({ title: picture.title, code: picture.code }, pixels, recorded);
+  }
+
+  // A file of the reader.
+  async open(file) {
+    try {
+      const pixels = await pixelsOfFile(file, this.header.network);
+      const picture = { title: file.name || "Your picture", code: codeOfFile(file.name || "photo.png"), own: true };
+      if (this.network.ready) {
+        const result = await this.network.run(pixels, this.size);
+        if (result) this.take(picture, pixels, result, true);
+      } else {
+        this.waiting = { picture, pixels };
+        this.painted = new Painted(pixels, this.size);
+        this.painting.draw();
+        this.loading.say("Your picture is here. Load the network to see what it says.");
+        await this.loading.load();
+      }
+    } catch (error) {
+      this.loading.say(error.message);
+    }
+  }
+
+  // A new picture with the network's answer. The classes of the last question stay, unless it is a picture of the reader.
+  take(picture, pixels, result, ask = false) {
+    Object.assign(this, { picture, before: result, result, waiting: null });
+    this.painted = new Painted(pixels, this.size);
+    const [first, second] = [...result.logits.keys()].sort((one, other) => result.logits[other] - result.logits[one]);
+    if (ask) this.change({ targets: [first], foils: [second], contrast: "among" });
+    else this.draw();
+  }
+
+  change(requested) {
+    this.state = validState({ ...this.state, ...requested }, this.header);
+    this.host.changed(this.state);
+    this.draw();
+  }
+
+  repainted() {
+    this.painting.draw();
+    if (!this.waiting) this.explain();
+  }
+
+  // Asks the network. While it answers, the latest picture waits.
+  async explain({ first = false } = {}) {
+    if (!this.network.ready) return this.loading.say("Load the network to see what it says of the painted picture.");
+    try {
+      const { waiting, painted } = this;
+      const result = await this.network.run(waiting?.pixels ?? painted.pixels, this.size);
+      if (!result || painted !== this.painted) return;
+      if (waiting) return this.take(waiting.picture, waiting.pixels, result, true);
+      this.result = result;
+      if (first && !painted.changed) this.before = result;
+      this.root.dataset.milliseconds = result.milliseconds.toFixed(1);
+      this.draw();
+    } catch (error) {
+      this.loading.say(error.message);
+    }
+  }
+
+  get maps() { return this.result.maps[this.header.methods[this.state.method].output]; }
+
+  weights() {
+    const { contrast, targets, foils } = this.state;
+    return CONTRASTS[contrast](this.result.logits, targets, foils);
+  }
+
+  // The map at the size of the picture.
+  fullMap() {
+    const { height, width } = this.result;
+    return upsampled(mapOfWeights(this.weights(), this.maps, height * width), height, width, this.size, this.size);
+  }
+
+  draw() {
+    if (!this.result) return;
+    const { header, state, result, painted, size } = this, names = header.network.classes;
+    const map = this.fullMap(), limit = largest(map), text = question(header, state, result.logits);
+    this.painting.draw();
+    paint(this.map, overlaid(painted.pixels, map, limit, state.opacity / 100, header.colours), size, size);
+    this.map.setAttribute("aria-label", `Map: ${text}`);
+    this.question.textContent = text;
+    for (const [when, each] of [["before", this.before], ["now", result]]) {
+      const found = numbers(each.logits, state.targets, state.foils);
+      for (const [key, , written] of QUANTITIES) this.cells.get(`${key}-${when}`).textContent = written(found[key]);
+    }
+    this.contrast.update(contrastsFor(header, state.targets).map(key => [key, header.contrasts[key].title]), state.contrast);
+    this.contrast.node.querySelectorAll("option").forEach(option => {
+      option.disabled = header.contrasts[option.value].foils && !state.foils.length;
+    });
+    this.method.update(Object.entries(header.methods).map(([key, { title }]) => [key, title]), state.method);
+    this.opacity.control.value = state.opacity;
+    this.classes.update(state, result.logits);
+    this.surer.update({ state, result, maps: this.maps, pixels: painted.pixels, size, colours: header.colours });
+    this.code.textContent = python(header, state, { ...this.picture, painted: painted.changed });
+    this.root.dataset.explains = state.targets.map(s => names[s]).join(" or ");
+  }
+
+  async copy(text, done) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.said.textContent = done;
+    } catch {
+      this.said.textContent = "The clipboard is not available: select the text and copy it.";
+    }
+  }
+
+  async save() {
+    const { header, state, result } = this, { contrasts, methods, network } = header;
+    const found = numbers(result.logits, state.targets, state.foils);
+    const lines = [`${network.title}, ${methods[state.method].title}, contrast: ${contrasts[state.contrast].title}`,
+      `p = ${percent(found.probability)}, log-odds ${signed(found.logOdds)}`, ...this.code.textContent.split("\n")];
+    const picture = await composed(this.question.textContent, [{ canvas: this.painting.canvas, lines: [this.picture.title] }, { canvas: this.map, lines }]);
+    const link = element("a", { href: URL.createObjectURL(picture), download: "why.png" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    this.said.textContent = "The picture is saved.";
+  }
+}
+
+const bytesOf = text => Uint8Array.from(atob(text), character => character.charCodeAt(0));
