@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,8 @@ def export(classifier: Classifier, path: Path, bits: int = 16) -> dict:
     """
     if bits not in (16, 32):
         raise ValueError(f"bits is {bits}: weights have 16 or 32")
+    for needed in ("onnx", "onnxscript"):  # torch would say less
+        import_module(needed)
     network = WithMaps(classifier).eval()
     names = [LOGITS, *(maps_name(index) for index in range(len(network.methods)))]
     model = _traced(network, classifier.input_size, names)
@@ -121,7 +124,7 @@ def export(classifier: Classifier, path: Path, bits: int = 16) -> dict:
     entry.key, entry.value = "contrastlib", json.dumps(about)
     data = model.SerializeToString()
     path.write_bytes(data)
-    return about | {"bytes": len(data)}
+    return about | {"names": names, "bytes": len(data)}
 
 
 def _traced(network: nn.Module, side: int, names: list[str]) -> ModelProto:

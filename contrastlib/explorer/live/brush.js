@@ -12,7 +12,7 @@ export class Painted {
     this.blurred = null;
   }
 
-  get changed() { return this.history.length > 0; }
+  get changed() { return this.pixels.some((value, i) => value !== this.original[i]); }
 
   // What a tool puts in place of a pixel: (index of the pixel, channel) -> value.
   fill(tool, colour) {

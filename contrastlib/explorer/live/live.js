@@ -4,7 +4,7 @@ import { largest, upsampled } from "../arithmetic.js";
 import { composed, overlaid, paint, pixelsOf } from "../drawing.js";
 import { Painted } from "./brush.js";
 import { classList } from "./classes.js";
-import { CONTRASTS, mapOfWeights, numbers } from "./contrasts.js";
+import { CONTRASTS, mapOfWeights, numbers, rivalOf } from "./contrasts.js";
 import { button, element, menu, percent, signed, slider } from "./dom.js";
 import { loading } from "./loading.js";
 import { Network } from "./network.js";
@@ -28,9 +28,9 @@ export class Live {
 
   build() {
     const { header } = this;
-    this.loading = loading(this.network, () => this.explain({ first: true }));
+    this.loading = loading(this.network, () => this.explain());
     this.painting = painting({ painted: () => this.painted, changed: () => this.repainted(),
-      keep: (sign, fill) => { this.painted.keep(this.fullMap(), sign, fill); this.repainted(); } });
+      keep: (sign, fill) => { if (this.result) { this.painted.keep(this.fullMap(), sign, fill); this.repainted(); } } });
     this.classes = classList(header.network.classes, (list, others, kind) => this.change(
       kind === "t" ? { targets: list, foils: others } : { foils: list, targets: others, contrast: list.length ? "among" : null }));
     this.contrast = menu("Contrast", "contrast", contrast => this.change({ contrast }));
@@ -70,7 +70,9 @@ export class Live {
     const pixels = await pixelsOf(bytesOf(picture.image), picture.type, this.size, this.size);
     const maps = picture.maps.map(({ scale, data }) => Float32Array.from(new Int16Array(bytesOf(data).buffer), value => scale * value));
     const recorded = { logits: new Float32Array(bytesOf(picture.logits).buffer), maps, height: picture.height, width: picture.width };
-    this.take({ title: picture.title, code: picture.code }, pixels, recorded);
+    Object.assign(this, { picture: { title: picture.title, code: picture.code }, painted: new Painted(pixels, this.size),
+      before: recorded, result: recorded });
+    this.draw();
   }
 
   // A file of the reader.
@@ -78,28 +80,13 @@ export class Live {
     try {
       const pixels = await pixelsOfFile(file, this.header.network);
       const picture = { title: file.name || "Your picture", code: codeOfFile(file.name || "photo.png"), own: true };
-      if (this.network.ready) {
-        const result = await this.network.run(pixels, this.size);
-        if (result) this.take(picture, pixels, result, true);
-      } else {
-        this.waiting = { picture, pixels };
-        this.painted = new Painted(pixels, this.size);
-        this.painting.draw();
-        this.loading.say("Your picture is here. Load the network to see what it says.");
-        await this.loading.load();
-      }
+      Object.assign(this, { picture, painted: new Painted(pixels, this.size), before: null, result: null });
+      this.draw();
+      this.loading.say(this.network.ready ? "" : "Your picture is here, and only here. Load the network to see what it says.");
+      if (this.network.ready) await this.explain();
     } catch (error) {
       this.loading.say(error.message);
     }
-  }
-
-  // A new picture with the network's answer. The classes of the last question stay, unless it is a picture of the reader.
-  take(picture, pixels, result, ask = false) {
-    Object.assign(this, { picture, before: result, result, waiting: null });
-    this.painted = new Painted(pixels, this.size);
-    const [first, second] = [...result.logits.keys()].sort((one, other) => result.logits[other] - result.logits[one]);
-    if (ask) this.change({ targets: [first], foils: [second], contrast: "among" });
-    else this.draw();
   }
 
   change(requested) {
@@ -110,24 +97,35 @@ export class Live {
 
   repainted() {
     this.painting.draw();
-    if (!this.waiting) this.explain();
+    this.explain();
   }
 
-  // Asks the network. While it answers, the latest picture waits.
-  async explain({ first = false } = {}) {
-    if (!this.network.ready) return this.loading.say("Load the network to see what it says of the painted picture.");
+  // Asks the network about the picture as it is. While it answers, the latest picture waits.
+  async explain() {
+    if (!this.network.ready) return this.loading.say("Load the network to see what it says of the changed picture.");
     try {
-      const { waiting, painted } = this;
-      const result = await this.network.run(waiting?.pixels ?? painted.pixels, this.size);
-      if (!result || painted !== this.painted) return;
-      if (waiting) return this.take(waiting.picture, waiting.pixels, result, true);
-      this.result = result;
-      if (first && !painted.changed) this.before = result;
-      this.root.dataset.milliseconds = result.milliseconds.toFixed(1);
-      this.draw();
+      const { painted } = this, own = !this.before;
+      if (own) await this.ask(painted.original, result => Object.assign(this, { before: result, result }));
+      if (!own || painted.changed) await this.ask(painted.pixels, result => { this.result = result; });
+      if (own && painted === this.painted && this.result) this.askAnew();
+      else this.draw();
     } catch (error) {
       this.loading.say(error.message);
     }
+  }
+
+  // An answer counts if no other picture was given meanwhile.
+  async ask(pixels, take) {
+    const { painted } = this, result = await this.network.run(pixels, this.size);
+    if (!result || painted !== this.painted) return;
+    take(result);
+    this.root.dataset.milliseconds = result.milliseconds.toFixed(1);
+  }
+
+  // The question for a new picture: its most probable class against the second one.
+  askAnew() {
+    const { logits } = this.before, first = rivalOf(logits, []);
+    this.change({ targets: [first], foils: [rivalOf(logits, [first])], contrast: "among" });
   }
 
   get maps() { return this.result.maps[this.header.methods[this.state.method].output]; }
@@ -144,7 +142,7 @@ export class Live {
   }
 
   draw() {
-    if (!this.result) return;
+    if (!this.result) return this.drawUnanswered();
     const { header, state, result, painted, size } = this, names = header.network.classes;
     const map = this.fullMap(), limit = largest(map), text = question(header, state, result.logits);
     this.painting.draw();
@@ -167,6 +165,16 @@ export class Live {
     this.root.dataset.explains = state.targets.map(s => names[s]).join(" or ");
   }
 
+  // A picture that the network has not seen yet.
+  drawUnanswered() {
+    this.painting.draw();
+    paint(this.map, this.painted.pixels, this.size, this.size);
+    this.map.setAttribute("aria-label", "No map yet");
+    this.question.textContent = "What will the network say of your picture?";
+    this.cells.forEach(cell => { cell.textContent = "–"; });
+    delete this.root.dataset.explains;
+  }
+
   async copy(text, done) {
     try {
       await navigator.clipboard.writeText(text);
@@ -177,6 +185,7 @@ export class Live {
   }
 
   async save() {
+    if (!this.result) return;
     const { header, state, result } = this, { contrasts, methods, network } = header;
     const found = numbers(result.logits, state.targets, state.foils);
     const lines = [`${network.title}, ${methods[state.method].title}, contrast: ${contrasts[state.contrast].title}`,

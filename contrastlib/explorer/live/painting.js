@@ -76,9 +76,11 @@ export function painting(host) {
 
   function draw() {
     const painted = host.painted();
-    if (!painted.changed) shown = false;
+    const { changed } = painted;
+    if (!changed) shown = false;
     paint(canvas, shown ? painted.original : painted.pixels, painted.size, painted.size);
-    before.disabled = undo.disabled = reset.disabled = !painted.changed;
+    before.disabled = reset.disabled = !changed;
+    undo.disabled = !painted.history.length;
     before.setAttribute("aria-pressed", shown);
   }
 
