@@ -5,6 +5,6 @@ network only when the reader asks, and sends nothing anywhere. ``python -m contr
 """
 
 from contrastlib.explorer.live.content import header, offered_contrasts
-from contrastlib.explorer.live.site import element, page, read_header, write
+from contrastlib.explorer.live.site import HEADER, element, page, read_header, write
 
-__all__ = ["element", "header", "offered_contrasts", "page", "read_header", "write"]
+__all__ = ["HEADER", "element", "header", "offered_contrasts", "page", "read_header", "write"]
