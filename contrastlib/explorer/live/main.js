@@ -11,6 +11,7 @@ async function mount(root) {
       state: fromAddress(location.hash) ?? header.state,
       changed: state => history.replaceState(null, "", address(state)),
     });
+    root.live = live; // for scripts of the page
     await live.start();
     root.replaceChildren(live.view);
     root.dataset.ready = "";
