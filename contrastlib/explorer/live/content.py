@@ -75,8 +75,8 @@ def header(classifier: Classifier, about: Mapping, picture: Picture) -> dict:
             "maps": [_packed(maps) for maps in recorded["maps"]],
             "height": recorded["maps"][0].shape[-2], "width": recorded["maps"][0].shape[-1],
         },
-        "state": {"targets": order[:1], "foils": order[1:], "contrast": "among", "method": next(iter(methods)),
-                  "opacity": 60, "surer": 0},
+        "state": {"targets": order[:1], "foils": order[1:], "contrast": "among",
+                  "method": next(iter(methods)), "opacity": 60, "surer": 0},
     }
 
 
