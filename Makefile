@@ -24,7 +24,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 unexport PYTHONDONTWRITEBYTECODE
 VENDOR := book/vendor/offline
 LIVE := book/vendor/live
-LIVE_SOURCES = $(wildcard contrastlib/explorer/*.js contrastlib/explorer/live/* contrastlib/explorer/export.py contrastlib/explorer/heads.py)
+LIVE_SOURCES = $(wildcard contrastlib/explorer/*.js contrastlib/explorer/live/* contrastlib/explorer/export.py contrastlib/explorer/heads/*)
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
 PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 

@@ -11,7 +11,7 @@ import contrastlib
 from contrastlib import assets, contrasts, models
 from contrastlib.explorer import photograph
 from contrastlib.explorer.export import export
-from contrastlib.explorer.heads import PooledLinear, head_of
+from contrastlib.explorer.heads import Chain, PooledLinear, PooledScores, head_of
 from contrastlib.explorer.live import offered_contrasts
 from contrastlib.models.architectures.cifar_resnet import CifarResNet
 from contrastlib.models.architectures.efficientnet_lite import EfficientNetLite
@@ -24,8 +24,9 @@ OWN = {  # builder and layer of networks with random weights
     "mobilenet": (lambda: mobilenet_v2(7), "features.18"),
     "resnet18": (lambda: torchvision.models.resnet18(num_classes=7), "layer4"),
     "cifar_resnet": (lambda: CifarResNet(20, num_classes=7), "layer3"),
+    "squeezenet": (lambda: torchvision.models.squeezenet1_1(num_classes=7), "features.12"),
 }
-LOADED = ("efficientnet_lite0", "birds_resnet")
+LOADED = ("efficientnet_lite0", "birds_resnet", "birds_vgg", "birds_alexnet")
 
 
 def network(name):
@@ -111,10 +112,22 @@ def test_the_head_is_read_exactly():
     torch.testing.assert_close(head.bias, classifier.network.fc.bias.detach(), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["birds_vgg", "birds_alexnet"])
+@pytest.mark.parametrize("name", ["alexnet", "leaky"])
 def test_other_heads_are_refused(name):
-    with pytest.raises(ValueError, match="must be global average pooling and a linear layer"):
-        head_of(models.load(name))
+    if name == "leaky":  # a layer without a rule
+        head = torch.nn.Sequential(torch.nn.LeakyReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5))
+        built, layer = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), *head), "0"
+    else:  # overlapping pools
+        built, layer = torchvision.models.alexnet(num_classes=5), "features.11"
+    side = 8 if name == "leaky" else 64
+    classifier = models.Classifier(built, name="own", class_names="abcde", layer=f"network.{layer}", input_size=side, checksum="")
+    with pytest.raises(ValueError, match="cannot be exported: it must be global average pooling and a linear layer"):
+        head_of(classifier)
+
+
+@pytest.mark.parametrize("name, kind", [("birds_vgg", Chain), ("birds_alexnet", Chain), ("birds_resnet", PooledLinear), ("squeezenet", PooledScores)])
+def test_the_kind_of_head(name, kind):
+    assert type(head_of(network(name))) is kind
 
 
 def test_no_layer_and_no_such_precision(tmp_path):
