@@ -47,9 +47,10 @@ class PooledScores(nn.Module):
         scores = linear + self.bias[:, None, None]
         active = (scores > 0).to(scores)
         gradcam = active.mean(dim=(2, 3), keepdim=True) * linear / positions
-        norm = activation.abs().sum(dim=(2, 3))
+        norm = activation.abs().sum(dim=(2, 3))[:, None]
+        norm = torch.where(norm == 0, torch.ones_like(norm), norm)
         seen = active.flatten(2) @ activation.flatten(2).transpose(1, 2)  # (1, C, K)
-        weights = self.weight / positions * seen / torch.where(norm == 0, torch.ones_like(norm), norm)[:, None]
+        weights = self.weight / positions * seen / norm
         xgradcam = (weights @ activation.flatten(2)).unflatten(2, activation.shape[-2:])
         return Output(scores.relu().mean(dim=(2, 3)), (gradcam, active * linear / positions, xgradcam))
 
