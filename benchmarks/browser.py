@@ -10,8 +10,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contrastlib.report.release.chromium import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 FOLDER = Path("book/vendor/live")
 """The folder that ``make book`` writes by ``python -m contrastlib live``."""
@@ -33,7 +37,8 @@ MEASURED = """async frames => {
     times.push(performance.now() - before);
   }
   times.sort((one, other) => one - other);
-  return { "loading": loaded - start, "first map": first - loaded, "frame": times[frames >> 1], "slowest frame": times.at(-1) };
+  return { "loading": loaded - start, "first map": first - loaded, "frame": times[frames >> 1],
+    "slowest frame": times.at(-1) };
 }"""
 """Milliseconds to load from this machine, to the first map after that, and of the frames while one paints."""
 
@@ -45,12 +50,21 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def _served(folder: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    handler = functools.partial(_Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
+
+
+def _allow(route: Route, address: str) -> None:
+    """Let requests to one address pass, and no other."""
+    if route.request.url.startswith(address):
+        route.continue_()
+    else:
+        route.abort()
 
 
 def measure(folder: Path) -> dict[str, float]:
@@ -65,7 +79,7 @@ def measure(folder: Path) -> dict[str, float]:
     with _served(folder) as address, chromium() as browser:
         page = browser.new_page()
         page.set_default_timeout(120_000)
-        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort())
+        page.route("**/*", lambda route: _allow(route, address))
         page.goto(address)
         page.wait_for_selector(".contrast-live[data-ready]")
         return page.evaluate(MEASURED, FRAMES)
