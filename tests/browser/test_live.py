@@ -168,7 +168,7 @@ def test_a_picture_of_the_reader(opened, classifier, tmp_path, name):
     assert "only here" in said(page) and page.locator(".live-question").inner_text() == "What will the network say of your picture?"
     found = values(page, "live.painted.original").reshape(224, 224, 4)[..., :3]
     wanted = classifier.preprocess(open_photo(tmp_path / name)).mul(255).round().permute(1, 2, 0).numpy()
-    assert np.abs(found - wanted).max() <= (2 if kind == "JPEG" else 0)  # decoders of JPEG differ in rounding
+    assert np.abs(found - wanted).max() <= (4 if kind == "JPEG" else 0)  # decoders of JPEG differ in rounding
     load(page)
     page.wait_for_selector(".contrast-live[data-explains]")
     logits = contrastlib.autograd.predict(classifier, torch.tensor(found).permute(2, 0, 1)[None].float() / 255)
@@ -189,7 +189,7 @@ def test_rotation_and_transparency(opened, classifier, tmp_path):
         give(page, path.name, path.read_bytes(), "image/*")
         page.wait_for_function("name => document.querySelector('.contrast-live').live.picture.title === name", arg=path.name)
         wanted = classifier.preprocess(open_photo(path)).mul(255).round().permute(1, 2, 0).numpy()
-        assert np.abs(values(page, "live.painted.original").reshape(224, 224, 4)[..., :3] - wanted).max() <= 2, path.name
+        assert np.abs(values(page, "live.painted.original").reshape(224, 224, 4)[..., :3] - wanted).max() <= 4, path.name
 
 
 @pytest.mark.parametrize("name, content, kind, sentence", [

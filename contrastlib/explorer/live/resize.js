@@ -1,4 +1,5 @@
-// Bicubic resizing with antialiasing, to the integers that Pillow gives: first along rows, then along columns.
+// Bicubic resizing with antialiasing, to the integers that Pillow gives: first along rows, then along columns. Pillow 13
+// takes the other order for pictures that are much taller than wide, which changes a pixel by two levels at most.
 
 const BITS = 22; // of the fixed-point coefficients
 
