@@ -145,7 +145,7 @@ $(VENDOR)/.complete: node_modules/.complete
 # the network that runs in the reader's browser, made from the weights of a package, with its runtime and scripts
 $(LIVE)/.complete: node_modules/.complete $(LIVE_SOURCES)
 	rm -rf $(LIVE)
-	$(PYTHON) -m contrastlib live $(LIVE) >/dev/null
+	$(PYTHON) -m contrastlib live $(LIVE) --bird 31 >/dev/null
 	touch $@
 
 # where buttons lead to: written when it is another one than last time

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from contrastlib.cli import arguments as types
 
+BIRDS = "birds_vgg"
 RUNTIME = Path("node_modules/onnxruntime-web/dist")
 
 
@@ -23,6 +24,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help="default: efficientnet_lite0")
     parser.add_argument("--photo", type=types.path, metavar="PHOTO",
                         help="the picture that the page opens with; default: a cat of scikit-image")
+    parser.add_argument("--bird", type=types.whole, metavar="N", help=(
+        "add birds_vgg with the N-th drawn bird of the test set, whose parts can be repainted"))
     parser.add_argument("--runtime", type=types.path, metavar="FOLDER", default=RUNTIME,
                         help=f"the folder dist of the npm package onnxruntime-web; default: {RUNTIME}")
     parser.set_defaults(func=run)
@@ -39,12 +42,17 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: Weights are missing, or a file cannot be written.
         ModuleNotFoundError: What exports networks is not installed.
     """
-    from contrastlib import assets
-    from contrastlib.explorer import live, photograph
+    from contrastlib import assets, models
+    from contrastlib.explorer import bird, live, photograph
 
     photo = arguments.photo or assets.path("chelsea.png")
     title = None if arguments.photo else "A cat"
-    data = live.write(arguments.folder, arguments.runtime, arguments.network, photograph(photo, title))
-    print(f"{arguments.folder / 'index.html'}: the network, {data['network']['bytes'] / 1e6:.0f} MB with its "
-          f"runtime, is loaded when a reader asks.\nServe it: python -m http.server -d {arguments.folder}")
+    shown = [live.Shown(arguments.network, photograph(photo, title))]
+    if arguments.bird is not None:
+        network = models.load(BIRDS)
+        parts = live.repainted_parts(arguments.bird, network.input_size)
+        shown.append(live.Shown(network, bird(arguments.bird), parts))
+    for name, data in live.write(arguments.folder, arguments.runtime, shown).items():
+        print(f"{name}: {data['network']['bytes'] / 1e6:.0f} MB with its runtime, loaded when a reader asks")
+    print(f"Serve it: python -m http.server -d {arguments.folder}")
     return 0

@@ -19,7 +19,9 @@ SERVED = "_static/live/"
 
 
 class LiveNetwork(SphinxDirective):
-    """The live network of a page. Other formats than HTML leave it out."""
+    """The live network of a page, by its name. Other formats than HTML leave it out."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Make the element. Called by Sphinx."""
@@ -27,5 +29,8 @@ class LiveNetwork(SphinxDirective):
         if not (folder / live.HEADER).is_file():
             raise self.error(f"{FOLDER} is not there. Run `make book`: it makes the live network.")
         self.env.note_dependency(str(folder / live.HEADER))
+        headers = live.read_headers(folder)
+        if self.arguments[0] not in headers:
+            raise self.error(f"{self.arguments[0]!r} is not there: the networks are {', '.join(headers)}")
         base = "../" * (len(PurePosixPath(self.env.docname).parts) - 1) + SERVED
-        return [nodes.raw("", live.element(live.read_header(folder), base), format="html")]
+        return [nodes.raw("", live.element(headers[self.arguments[0]], base), format="html")]

@@ -30,7 +30,7 @@ def classifier():
 @pytest.fixture(scope="session")
 def folder(classifier, tmp_path_factory):
     made = tmp_path_factory.mktemp("live")
-    live.write(made, RUNTIME, classifier, photograph(assets.path("chelsea.png"), "A cat"))
+    live.write(made, RUNTIME, [live.Shown(classifier, photograph(assets.path("chelsea.png"), "A cat"))])
     return made
 
 
@@ -365,11 +365,11 @@ def test_addresses_that_mean_nothing(opened, hash):
 
 
 def test_names_with_markup_stay_text(opened, folder):
-    data = live.read_header(folder)
+    data = live.read_headers(folder)["efficientnet_lite0"]
     evil = "</script><img src=x onerror=alert(1)>"
     data["network"]["classes"] = [f"{evil} {name}" for name in data["network"]["classes"]]
     data["picture"]["title"] = data["network"]["title"] = evil
-    (folder / "evil.html").write_text(live.page(data), encoding="utf-8")
+    (folder / "evil.html").write_text(live.page([data]), encoding="utf-8")
     page = opened(path="evil.html")
     assert page.locator("img").count() == 0
     assert page.locator(".live-question").inner_text().startswith(f"Why {evil} tiger cat")

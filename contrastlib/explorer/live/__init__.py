@@ -5,7 +5,11 @@ loads the network only when the reader asks, and sends nothing anywhere. ``pytho
 the same.
 """
 
+from contrastlib.explorer.live.birds import repainted_parts
 from contrastlib.explorer.live.content import header, offered_contrasts
-from contrastlib.explorer.live.site import HEADER, element, page, read_header, write
+from contrastlib.explorer.live.site import HEADER, Shown, element, page, read_headers, write
 
-__all__ = ["HEADER", "element", "header", "offered_contrasts", "page", "read_header", "write"]
+__all__ = [
+    "HEADER", "Shown", "element", "header", "offered_contrasts", "page", "read_headers", "repainted_parts",
+    "write",
+]  # fmt: skip

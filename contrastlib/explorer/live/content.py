@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from contrastlib import contrasts, models, plotting
 from contrastlib.explainers import EXPLAINERS
 from contrastlib.explorer import snippets
-from contrastlib.explorer.export import LARGEST, WithMaps
+from contrastlib.explorer.export import WithMaps
+from contrastlib.explorer.live import encoding
 from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.ranking import fixed_contrasts
 from contrastlib.models import Classifier
@@ -34,14 +31,18 @@ def offered_contrasts() -> dict[str, contrasts.Contrast]:
     return {name: each for name, each in contrasts.CONTRASTS.items() if name in fixed or name in CHOSEN}
 
 
-def header(classifier: Classifier, about: Mapping, picture: Picture) -> dict:
+def header(
+    name: str, classifier: Classifier, about: Mapping, picture: Picture, parts: Sequence[dict] | None = None
+) -> dict:
     """Assemble the data of a page.
 
     Args:
+        name: Name of the element, which the address of the page begins with.
         classifier: The network.
         about: What :func:`contrastlib.explorer.export.export` returned for it, with the fields files (file by
             role, see :func:`contrastlib.explorer.live.site.write`) and bytes (of all files that are loaded).
         picture: The first picture.
+        parts: For a drawn bird, what :func:`contrastlib.explorer.live.birds.repainted_parts` returns.
 
     Returns:
         The data, of which everything can be written as JSON.
@@ -49,7 +50,9 @@ def header(classifier: Classifier, about: Mapping, picture: Picture) -> dict:
     recorded = _recorded(classifier, picture)
     order = np.argsort(-recorded["logits"], kind="stable")[:2].tolist()
     methods = {method: index for index, group in enumerate(about["outputs"]) for method in group}
+    image = (picture.tensor(classifier).permute(1, 2, 0) * 255).round().byte().numpy(force=True)
     return {
+        "name": name,
         "network": {
             "title": models.title(classifier.name), "size": about["size"], "resize": about["resize"],
             "layer": about["layer"], "classes": classifier.class_names, "bytes": about["bytes"],
@@ -68,13 +71,14 @@ def header(classifier: Classifier, about: Mapping, picture: Picture) -> dict:
         },
         "colours": matplotlib.colormaps[plotting.COLOURS](range(256), bytes=True)[:, :3].tolist(),
         "picture": {
-            "title": picture.title, "caption": picture.caption, "type": "image/webp",
+            "title": picture.title, "caption": picture.caption, "type": encoding.PICTURE,
             "code": picture.code.replace("{size}", str(about["size"])),
-            "image": _text(_lossless(picture.tensor(classifier))),
-            "logits": _text(recorded["logits"].astype("<f4").tobytes()),
-            "maps": [_packed(maps) for maps in recorded["maps"]],
+            "image": encoding.picture(image),
+            "logits": encoding.as_text(recorded["logits"].astype("<f4").tobytes()),
+            "maps": [encoding.maps(maps) for maps in recorded["maps"]],
             "height": recorded["maps"][0].shape[-2], "width": recorded["maps"][0].shape[-1],
         },
+        "parts": parts,
         "state": {"targets": order[:1], "foils": order[1:], "contrast": "among",
                   "method": next(iter(methods)), "opacity": 60, "surer": 0},
     }
@@ -85,21 +89,3 @@ def _recorded(classifier: Classifier, picture: Picture) -> dict:
     with torch.no_grad():
         logits, *maps = WithMaps(classifier)(picture.tensor(classifier)[None] * 255)
     return {"logits": logits[0].numpy(), "maps": [each[0].numpy() for each in maps]}
-
-
-def _lossless(image: Tensor) -> bytes:
-    """Encode an image (3, H, W) in [0, 1] as WebP without loss."""
-    pixels = (image.permute(1, 2, 0) * 255).round().byte().numpy(force=True)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, quality=100, method=6)
-    return buffer.getvalue()
-
-
-def _packed(maps: np.ndarray) -> dict:
-    """Round maps (C, h, w) to 16-bit integers with one scale for all."""
-    scale = float(np.abs(maps).max()) / LARGEST or 1.0
-    return {"scale": scale, "data": _text(np.rint(maps / scale).astype("<i2").tobytes())}
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()

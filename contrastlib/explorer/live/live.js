@@ -9,6 +9,7 @@ import { button, element, menu, percent, signed, slider } from "./dom.js";
 import { loading } from "./loading.js";
 import { Network } from "./network.js";
 import { painting } from "./painting.js";
+import { parts } from "./parts.js";
 import { pixelsOfFile } from "./picture.js";
 import { sources } from "./sources.js";
 import { contrastsFor, validState } from "./state.js";
@@ -38,13 +39,14 @@ export class Live {
     this.opacity = slider("Opacity", "opacity", [0, 100, 1], opacity => this.change({ opacity }));
     this.surer = surer(step => this.change({ surer: step }));
     this.surer.ontoggle(() => this.draw());
+    this.parts = header.parts && parts(header, image => this.repaint(image));
     this.question = element("p", { class: "live-question", "aria-live": "polite" });
     this.map = element("canvas", { class: "live-map", role: "img", width: 224, height: 224 });
     this.cells = new Map();
     this.code = element("pre", { class: "live-code", tabindex: 0 });
     this.said = element("span", { class: "live-status", role: "status" });
     this.view = element("div", { class: "live" }, this.loading.node,
-      sources(this.root, file => this.open(file), () => this.start()), this.question,
+      this.parts?.node ?? sources(this.root, file => this.open(file), () => this.start()), this.question,
       element("div", { class: "live-pair" },
         element("figure", {}, this.painting.node, element("figcaption", {}, "Picture: paint on it")),
         element("figure", {}, this.map, element("figcaption", {}, "Red speaks for, blue against"))),
@@ -67,13 +69,22 @@ export class Live {
   // The first picture, with what the network said of it when the page was made.
   async start() {
     const { picture } = this.header;
-    const pixels = await pixelsOf(bytesOf(picture.image), picture.type, this.size, this.size);
+    const pixels = await this.decoded(picture.image);
     const maps = picture.maps.map(({ scale, data }) => Float32Array.from(new Int16Array(bytesOf(data).buffer), value => scale * value));
     const recorded = { logits: new Float32Array(bytesOf(picture.logits).buffer), maps, height: picture.height, width: picture.width };
     Object.assign(this, { picture: { title: picture.title, code: picture.code }, painted: new Painted(pixels, this.size),
       before: recorded, result: recorded });
     this.draw();
   }
+
+  // The picture with another trait of a part, or as it was.
+  async repaint(image) {
+    this.painted.begin();
+    this.painted.pixels = image ? await this.decoded(image) : this.painted.original.slice();
+    this.repainted();
+  }
+
+  decoded(image) { return pixelsOf(bytesOf(image), this.header.picture.type, this.size, this.size); }
 
   // A file of the reader.
   async open(file) {
@@ -128,17 +139,14 @@ export class Live {
     this.change({ targets: [first], foils: [rivalOf(logits, [first])], contrast: "among" });
   }
 
-  get maps() { return this.result.maps[this.header.methods[this.state.method].output]; }
+  // The maps of all classes by the chosen method.
+  mapsOf(result) { return result.maps[this.header.methods[this.state.method].output]; }
 
-  weights() {
-    const { contrast, targets, foils } = this.state;
-    return CONTRASTS[contrast](this.result.logits, targets, foils);
-  }
-
-  // The map at the size of the picture.
-  fullMap() {
-    const { height, width } = this.result;
-    return upsampled(mapOfWeights(this.weights(), this.maps, height * width), height, width, this.size, this.size);
+  // The map of an answer, at the size of the picture.
+  fullMap(result = this.result) {
+    const { contrast, targets, foils } = this.state, { logits, height, width } = result;
+    const weights = CONTRASTS[contrast](logits, targets, foils);
+    return upsampled(mapOfWeights(weights, this.mapsOf(result), height * width), height, width, this.size, this.size);
   }
 
   draw() {
@@ -160,7 +168,8 @@ export class Live {
     this.method.update(Object.entries(header.methods).map(([key, { title }]) => [key, title]), state.method);
     this.opacity.control.value = state.opacity;
     this.classes.update(state, result.logits);
-    this.surer.update({ state, result, maps: this.maps, pixels: painted.pixels, size, colours: header.colours });
+    this.surer.update({ state, result, maps: this.mapsOf(result), pixels: painted.pixels, size, colours: header.colours });
+    this.parts?.update({ state, before: this.before, now: result, map: this.fullMap(this.before) });
     this.code.textContent = python(header, state, { ...this.picture, painted: painted.changed });
     this.root.dataset.explains = state.targets.map(s => names[s]).join(" or ");
   }

@@ -8,16 +8,16 @@ async function mount(root) {
   try {
     const header = JSON.parse(root.querySelector("script[type='application/json']").textContent);
     const live = new Live(root, header, new URL(root.dataset.base, location.href), {
-      state: fromAddress(location.hash) ?? header.state,
-      changed: state => history.replaceState(null, "", address(state)),
+      state: fromAddress(root.id, location.hash) ?? header.state,
+      changed: state => history.replaceState(null, "", address(root.id, state)),
     });
     root.live = live; // for scripts of the page
     await live.start();
     root.replaceChildren(live.view);
     root.dataset.ready = "";
-    if (fromAddress(location.hash)) root.scrollIntoView();
+    if (fromAddress(root.id, location.hash)) root.scrollIntoView();
     addEventListener("hashchange", () => {
-      const requested = fromAddress(location.hash);
+      const requested = fromAddress(root.id, location.hash);
       if (requested) live.change(requested);
     });
   } catch (error) {

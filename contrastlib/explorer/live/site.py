@@ -1,11 +1,11 @@
 """The folder of a live network: scripts, runtime, network and page, for any web server.
 
 ======================  ===============================================================================
-``index.html``          a page with the live network and nothing else
-``live.json``           the data of the page, for pages of a book
+``index.html``          a page with the live networks and nothing else
+``live.json``           the data of each network, for pages of a book
 ``code/``               the scripts and the style sheet
 ``ort*``, ``onnx*``     onnxruntime-web and its licence
-``NAME.onnx``           the network, see :mod:`contrastlib.explorer.export`
+``NAME.onnx``           a network, see :mod:`contrastlib.explorer.export`
 ======================  ===============================================================================
 """
 
@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 from contrastlib import models
 from contrastlib.assets.writing import write as write_file
@@ -38,17 +41,27 @@ STILL = (
 )
 
 
-def write(folder: Path, runtime: Path, network: str | models.Classifier, picture: Picture) -> dict:
-    """Write the folder of a live network.
+class Shown(NamedTuple):
+    """A network and what its page opens with."""
+
+    network: str | models.Classifier
+    """A network whose head can be exported, or its name for :func:`contrastlib.models.load`."""
+    picture: Picture
+    """The first picture."""
+    parts: Sequence[dict] | None = None
+    """For a drawn bird, what :func:`contrastlib.explorer.live.birds.repainted_parts` returns."""
+
+
+def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict]:
+    """Write the folder of live networks.
 
     Args:
         folder: The folder, which is made.
         runtime: The folder ``dist`` of the npm package onnxruntime-web.
-        network: A network whose head can be exported, or its name for :func:`contrastlib.models.load`.
-        picture: The picture that the page opens with.
+        shown: The networks, each with its first picture.
 
     Returns:
-        The data of the page, see :func:`contrastlib.explorer.live.content.header`.
+        Name of a network -> its data, see :func:`contrastlib.explorer.live.content.header`.
 
     Raises:
         ValueError: The network cannot be exported, or the runtime is not there.
@@ -58,7 +71,6 @@ def write(folder: Path, runtime: Path, network: str | models.Classifier, picture
     if lacking:
         raise ValueError(f"{runtime / lacking[0]} is not there: run `npm ci` in a clone of the repository, "
                          "or name the folder dist of the npm package onnxruntime-web")
-    classifier = models.as_classifier(network)
     (folder / "code" / "live").mkdir(parents=True, exist_ok=True)
     for name in RUNTIME.values():
         shutil.copy(runtime / name, folder / name)
@@ -67,19 +79,29 @@ def write(folder: Path, runtime: Path, network: str | models.Classifier, picture
         shutil.copy(SCRIPTS.parent / name, folder / "code" / name)
     for script in [*SCRIPTS.glob("*.js"), *SCRIPTS.glob("*.css")]:
         shutil.copy(script, folder / "code" / "live" / script.name)
+    found = {}
+    for network, picture, parts in shown:
+        classifier = models.as_classifier(network)
+        about = _exported(classifier, folder)
+        name = f"live-{classifier.name}" if found else "live"
+        found[classifier.name] = header(re.sub(r"[^\w-]", "-", name), classifier, about, picture, parts)
+    write_file(folder / HEADER, json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
+    write_file(folder / "index.html", page(list(found.values())).encode())
+    return found
+
+
+def _exported(classifier: models.Classifier, folder: Path) -> dict:
+    """Export a network, and return what a page needs to know of its files."""
     path = folder / f"{Path(classifier.name).name}.onnx"
     about = export.export(classifier, path)
     roles = {**RUNTIME, "network": path.name}
     about["bytes"] = sum((folder / roles[role]).stat().st_size for role in ("wasm", "network"))
     about["files"] = {role: _versioned(folder / name) for role, name in roles.items()}
-    data = header(classifier, about, picture)
-    write_file(folder / HEADER, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
-    write_file(folder / "index.html", page(data).encode())
-    return data
+    return about
 
 
-def read_header(folder: Path) -> dict:
-    """Read the data of the page that :func:`write` has written into a folder."""
+def read_headers(folder: Path) -> dict[str, dict]:
+    """Read the data that :func:`write` has written into a folder, by name of the network."""
     return json.loads((folder / HEADER).read_text(encoding="utf-8"))
 
 
@@ -97,19 +119,20 @@ def element(data: dict, base: str) -> str:
     base = escape(base)
     return (
         f'<link rel="stylesheet" href="{base}code/live/live.css">\n'
-        f'<div class="contrast-live" id="live" data-base="{base}"><p>{STILL}</p>\n'
+        f'<div class="contrast-live" id="{data["name"]}" data-base="{base}"><p>{STILL}</p>\n'
         f'<script type="application/json">{text}</script></div>\n'
         f'<script type="module" src="{base}code/live/main.js"></script>'
     )
 
 
-def page(data: dict) -> str:
-    """Return a page with a live network and nothing else."""
-    title = escape(f"{data['network']['title']}, live")
+def page(headers: Sequence[dict]) -> str:
+    """Return a page with live networks and nothing else."""
+    title = escape(", ".join(data["network"]["title"] for data in headers) + ": live")
+    elements = "\n".join(element(data, "./") for data in headers)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + title + "</title>"
         '<meta name="viewport" content="width=device-width"></head>\n'
-        f"<body><main><h1>{title}</h1>\n{element(data, './')}\n</main></body></html>\n"
+        f"<body><main><h1>{title}</h1>\n{elements}\n</main></body></html>\n"
     )
 
 

@@ -27,18 +27,18 @@ export function validState(requested, header) {
   };
 }
 
-// "#live?explain=282&against=285&contrast=among&…"
-export function address(state) {
+// "#live?explain=282&against=285&contrast=among&…", which begins with the name of the page's element
+export function address(name, state) {
   const fields = new URLSearchParams({ explain: state.targets.join(","), contrast: state.contrast, method: state.method,
     opacity: state.opacity, surer: state.surer });
   if (state.foils.length) fields.set("against", state.foils.join(","));
-  return `#live?${fields.toString().replaceAll("%2C", ",")}`;
+  return `#${name}?${fields.toString().replaceAll("%2C", ",")}`;
 }
 
 // The state in an address, or null when the address is not this page's.
-export function fromAddress(hash) {
+export function fromAddress(name, hash) {
   const [owner, query] = hash.slice(1).split("?");
-  if (owner !== "live" || !query) return null;
+  if (owner !== name || !query) return null;
   const fields = new URLSearchParams(query);
   const list = key => (fields.get(key) ?? "").split(",").filter(Boolean).map(Number);
   const number = key => (fields.has(key) ? Number(fields.get(key)) : NaN);
