@@ -73,6 +73,7 @@ class Chain(nn.Module):
     def __init__(self, modules: list[nn.Module]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(modules)
+        self.rules = [BACKWARD[type(module)] for module in modules]
 
     def forward(self, activation: Tensor) -> Output:
         """Compute logits and maps from activations (1, K, h, w)."""
@@ -81,8 +82,8 @@ class Chain(nn.Module):
             inputs.append(x)
             x = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
         gradient = torch.eye(x.shape[1])
-        for layer, given in zip(reversed(self.layers), reversed(inputs)):
-            gradient = BACKWARD[type(layer)](layer, given, gradient)
+        for layer, rule, given in reversed(list(zip(self.layers, self.rules, inputs))):
+            gradient = rule(layer, given, gradient)
         product = gradient * activation
         norm = activation.abs().sum(dim=(2, 3))
         shares = product.sum(dim=(2, 3)) / torch.where(norm == 0, torch.ones_like(norm), norm)
