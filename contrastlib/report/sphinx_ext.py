@@ -30,6 +30,7 @@ from contrastlib.report.fuzz_page import RandomInputs
 from contrastlib.report.glossary import GlossaryTerms, mark_terms
 from contrastlib.report.install_lines import Install
 from contrastlib.report.licences import write_licences
+from contrastlib.report.live_page import LiveNetwork
 from contrastlib.report.one_by_one import OneByOne
 from contrastlib.report.package_reference import PackageReference
 from contrastlib.report.page_parts import (
@@ -64,6 +65,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("install", Install)
     app.add_directive("citation", Citation)
     app.add_directive("one-by-one", OneByOne)
+    app.add_directive("live-network", LiveNetwork)
     app.add_directive("glossary-terms", GlossaryTerms)
     app.connect("doctree-resolved", mark_terms)
     app.connect("build-finished", write_claims)
