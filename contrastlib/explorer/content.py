@@ -22,8 +22,6 @@ BATCH = 4
 """Number of pictures in one forward pass."""
 TITLES = {name: network.title for name, network in models.MODELS.items()}
 """Title of each registered network, by name."""
-AMONG = "among chosen classes"
-"""Title of the contrast whose foils the reader chooses."""
 OWN = {"title": "own weights", "about": "against the other classes, with weights that you set",
        "question": "Why {target} and not the other classes, with your weights?"}
 """Text for the contrast whose weights the reader sets."""
@@ -116,7 +114,6 @@ def _contrasts() -> dict[str, dict]:
     interactive = {name: each for name, each in contrasts.CONTRASTS.items() if name in INTERACTIVE}
     text = {name: {"title": each.title, "about": each.about, "question": each.question}
             for name, each in (fixed_contrasts() | interactive).items()}
-    text["among"]["title"] = AMONG
     return text | {"own": OWN}
 
 

@@ -46,6 +46,7 @@ export function pane(letter, act) {
       fill(target.control, classes.map((name, rank) => [rank, `${name}, ${percent(probability[rank])}`]), pane.rank);
       const { kind } = layers.find(map => map.layer === pane.layer);
       fill(contrast.control, contrastsOf(kind, view).map(key => [key, header.contrasts[key].title]), pane.contrast);
+      contrast.control.title = header.contrasts[pane.contrast].about;
       about.textContent = `${header.methods[pane.method].about} Contrast: ${header.contrasts[pane.contrast].about}.`;
       const others = [...classes, ...(view.rest ? [`all ${view.rest.count} others`] : [])];
       updateRival(rival, pane, others);

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-MASKED = "positive"
-"""Sign that the last step keeps."""
+ALONE, AGAINST = {"contrast": "original"}, {"contrast": "among", "foils": [1]}
+"""Choices of a pane: the logit of the first class, and the first class against the second."""
+TEXTS = {
+    "One logit":
+        "A shows what raises the logit of {target}, B what raises that of {rival}. Neither map knows the "
+        "other class. The cosine below the maps says how alike they are.",
+    "Against the rival":
+        "A is the logit of {target} as before. B asks: why {target} and not {rival}? Blue now marks what "
+        "speaks for {rival} instead.",
+    "Against a third class":
+        "The rival is part of the question. A sets {target} against {rival}, B sets it against {third}. "
+        "What changed?",
+    "Masking":
+        "Only red pixels are left, the others are blurred. If red speaks for {target}, its probability "
+        "should rise, alone or against the rival. The numbers say whether it does.",
+}
+"""Title and text of each step."""
+PANES = {
+    "One logit": (ALONE, {"contrast": "original", "rank": 1}),
+    "Against the rival": (ALONE, AGAINST),
+    "Against a third class": (AGAINST, {"contrast": "among", "foils": [2]}),
+    "Masking": (ALONE, AGAINST),
+}
+"""Choices of both panes in each step."""
 
 
 def steps(header: dict) -> list[dict]:
@@ -13,7 +35,7 @@ def steps(header: dict) -> list[dict]:
     out if only two classes are listed.
 
     Args:
-        header: The explorer's header, with its initial state.
+        header: The explorer's header.
 
     Returns:
         Fields title, text and state of each step.
@@ -24,33 +46,16 @@ def steps(header: dict) -> list[dict]:
     network, view = next(iter(header["pictures"][0]["views"].items()))
     linear = [entry for entry in view["maps"] if entry["kind"] != "table"]
     if not linear:
-        raise ValueError(f"the tour needs a method that is linear, and {network} has none here: leave it out")
-    names = [each["name"] for each in view["classes"]]
-
-    def step(title: str, text: str, one: dict, other: dict, keep: str = "all") -> dict:
-        panes = [_pane(network, linear[0], **one), _pane(network, linear[0], **other)]
-        common = {"other": None, "opacity": 0.6, "shared": False, "keep": keep, "fill": "blur"}
-        state = {"picture": 0, "panes": panes, **common, "difference": False}
-        return {"title": title, "text": text, "state": state}
-
-    target, rival, *third = names[:3]
-    alone, against = {"contrast": "original"}, {"foils": [1]}
-    found = [
-        step("One logit", f"A shows what raises the logit of {target}, B what raises that of {rival}. Neither "
-             "map knows the other class. The cosine below the maps says how alike they are.",
-             alone, {"contrast": "original", "rank": 1}),
-        step("Against the rival", f"A is the logit of {target} as before. B asks: why {target} and not {rival}? "
-             f"Blue now marks what speaks for {rival} instead.", alone, against),
-    ]  # fmt: skip
-    if third:
-        found.append(step("Against a third class", f"The rival is part of the question. A sets {target} against "
-                          f"{rival}, B sets it against {third[0]}. What changed?", against, {"foils": [2]}))
-    found.append(step("Masking", f"Only red pixels are left, the others are blurred. If red speaks for {target}, its "
-                      "probability should rise, alone or relative to the rival. The numbers below say whether it does.",
-                      alone, against, MASKED))
+        raise ValueError(f"the tour needs a linear method, and {network} has none here: leave the tour out")
+    names = dict(zip(("target", "rival", "third"), (each["name"] for each in view["classes"])))
+    fixed = {"network": network, "method": linear[0]["method"], "layer": linear[0]["layer"], "rank": 0,
+             "contrast": "original", "foils": [], "weights": None}
+    found = []
+    for title, text in TEXTS.items():
+        if "third" in names or "{third}" not in text:
+            common = {"other": None, "opacity": 0.6, "shared": False, "fill": "blur", "difference": False}
+            keep = "positive" if title == "Masking" else "all"
+            panes = [fixed | chosen for chosen in PANES[title]]
+            state = {"picture": 0, "panes": panes, "keep": keep, **common}
+            found.append({"title": title, "text": text.format_map(names), "state": state})
     return found
-
-
-def _pane(network: str, entry: dict, rank: int = 0, contrast: str = "among", foils: list[int] | None = None) -> dict:
-    return {"network": network, "method": entry["method"], "layer": entry["layer"], "rank": rank,
-            "contrast": contrast, "foils": foils or [], "weights": None}

@@ -166,7 +166,7 @@ class Explorer(anywidget.AnyWidget):
         return dict(zip(("probability", "relative"), zip(*both)))
 
     def _masked_logs(self, pane: int) -> list[float]:
-        """Return the logarithms of the probabilities of the listed classes and of all others, after masking."""
+        """Return the logarithms of the probabilities of listed and of all other classes, after masking."""
         if self.state["keep"] == "all":
             raise ValueError("the whole picture is kept: set keep to 'positive' or 'negative' in the state")
         chosen, view = self._chosen(pane)

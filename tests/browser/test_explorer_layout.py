@@ -8,7 +8,7 @@ TOUCH = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
 MAPS = ".cx-pane:not(.cx-difference) canvas[role=img]"
 SMALL = """least => [...document.querySelectorAll(".cx :is(a, button, select, input, summary, canvas[tabindex])")]
   .filter(each => each.checkVisibility({visibilityProperty: true}))
-  .map(each => [each.tagName, each.name || each.textContent.slice(0, 20), each.getBoundingClientRect()])
+  .map(each => [each.tagName, each.name || each.textContent.slice(0, 20), (each.closest("label:has([type=checkbox])") ?? each).getBoundingClientRect()])
   .filter(([, , box]) => Math.min(box.width, box.height) < least - 0.01).map(([tag, name, box]) => [tag, name, box.width, box.height])"""
 
 

@@ -67,5 +67,8 @@ def test_names_stand_beside_the_numbers(opened, explorer):
     classes = explorer.header["pictures"][0]["views"]["birds_vgg"]["classes"]
     explorer.state = explorer.header["tour"][3]["state"]
     text = page.locator(".cx-effect").nth(1).inner_text()
-    assert classes[0]["name"] in text and f"relative to {classes[1]['name']}" in text
+    assert "probability" in text and f"against {classes[1]['name']}" in text
+    assert page.locator(".cx-effect [title]").evaluate_all("all => all.map(each => each.title)")[:2] == [
+        f"Probability of {classes[0]['name']}",
+        f"Relative probability: of {classes[0]['name']}, among it and {classes[1]['name']}"]
     assert percent(explorer.effect(1)["relative"][0]) in text
