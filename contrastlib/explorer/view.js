@@ -57,8 +57,8 @@ export function pictureChoice(name, changed) {
   };
 }
 
-const INSTRUCTIONS = "Red speaks for the class, blue against it. Choose a class and what it is set against above each map. "
-  + "More: network, method, layer, another picture for B, weights of the other classes.";
+const INSTRUCTIONS = "Red speaks for the class, blue against it. Choose a class and a contrast above each map. "
+  + "More unfolds the rest: network, method, layer, other classes, another picture for B.";
 
 // The guided tour: its steps are links to states of the explorer. Without a step, the text says how to use it.
 export function tour(steps, go) {
