@@ -49,7 +49,13 @@ def descriptions(
 
     Returns:
         The description of each picture.
+
+    Raises:
+        ValueError: A method is unknown, or none applies to a network.
     """
+    unknown = [method for method in masked_methods or () if method not in offered()]
+    if unknown:
+        raise ValueError(f"unknown method {unknown[0]!r} in masked; the explorer has {', '.join(offered())}")
     described = [_description(picture, networks, chunks) for picture in pictures]
     jobs = [(network, start) for network in networks for start in range(0, len(pictures), BATCH)]
     with tqdm(total=len(pictures) * len(networks), desc="maps", disable=progress is not True) as bar:

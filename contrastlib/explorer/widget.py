@@ -93,7 +93,7 @@ class Explorer(anywidget.AnyWidget):
         progress: Progress = False,
     ) -> None:
         """Compute the maps."""
-        initial_state.check_lists(pictures=pictures, networks=networks)
+        initial_state.check_lists(pictures=pictures, networks=networks, masked=masked or ())
         pictures = [as_picture(picture) for picture in pictures]
         networks = [models.as_classifier(network) for network in networks]
         initial_state.check(pictures, [network.name for network in networks], layers or (), classes, name)
