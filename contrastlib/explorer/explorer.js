@@ -196,14 +196,18 @@ export class Explorer {
         : recordedLogs(await this.data.integers(entry.masked), this.viewOf(i), entry.kind, each, keep, fill);
     }));
     if (state !== this.state) return;
-    this.panes.forEach((each, i) => each.effect.update(keep === "all" ? null : this.effectRows(i, logs[i])));
+    this.showEffects(keep === "all" ? null : logs);
     if (keep !== "all" && logs.includes(null)) this.host.evaluate?.(state);
   }
 
   // A kernel has computed the logarithms of probabilities for both panes of a state.
   evaluated(state, logs) {
-    if (JSON.stringify(state) !== JSON.stringify(this.state)) return;
-    this.panes.forEach((each, i) => each.effect.update(this.effectRows(i, logs[i])));
+    if (JSON.stringify(state) === JSON.stringify(this.state)) this.showEffects(logs);
+  }
+
+  showEffects(logs) {
+    this.effects = TITLES.map((_, i) => logs && this.effectRows(i, logs[i]));
+    this.panes.forEach((each, i) => each.effect.update(this.effects[i]));
   }
 
   effectRows(i, logs) {
@@ -283,7 +287,10 @@ export class Explorer {
   }
 
   async save() {
-    const shown = [...this.panes.map((each, i) => ({ canvas: each.canvas, lines: [`${TITLES[i]}: ${this.question(i)}`, ...this.described(i)] })),
+    const numbers = i => (Array.isArray(this.effects?.[i]) ? this.effects[i] : [])
+      .map(([name, , before, after]) => `${name}: ${percent(before)} → ${percent(after)}`);
+    const lines = i => [`${TITLES[i]}: ${this.question(i)}`, ...this.described(i), ...numbers(i)];
+    const shown = [...this.panes.map((each, i) => ({ canvas: each.canvas, lines: lines(i) })),
       ...(this.state.difference ? [{ canvas: this.differenceCanvas, lines: ["A − B"] }] : [])];
     const blob = await composed(this.caption.textContent, shown);
     const link = element("a", { href: URL.createObjectURL(blob), download: `${this.header.name}.png` });
