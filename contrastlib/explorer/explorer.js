@@ -1,14 +1,15 @@
 // The explorer: it draws the maps that its state selects from its data.
 
-import { largest, logitsOf, mapOf, shares, softmax, upsampled, withShare } from "./arithmetic.js";
+import { largest, mapOf, shares, upsampled, withShare } from "./arithmetic.js";
 import { pane } from "./controls.js";
 import { Data } from "./data.js";
 import { composed, kept, overlaid, paint } from "./drawing.js";
-import { cosine, effect, recordedLogs, rivals } from "./masking.js";
+import { cosine, recordedLogs } from "./masking.js";
 import { pixelAt, placeCross, trackPointer } from "./pointer.js";
-import { filled, snippet } from "./snippets.js";
+import { snippet } from "./snippets.js";
 import { address, carried, picturesOf, validState } from "./state.js";
 import { element, percent, pictureChoice, showError, tabs, tools, tour } from "./view.js";
+import { described, effectRows, question } from "./words.js";
 
 const TITLES = ["A", "B"];
 const NOT_RECORDED = "The probabilities are recorded for the two most probable classes, each contrast, and one rival of the "
@@ -211,12 +212,8 @@ export class Explorer {
   }
 
   effectRows(i, logs) {
-    if (!logs) return this.host.evaluate ? "The kernel computes the probabilities …" : NOT_RECORDED;
-    const view = this.viewOf(i), own = this.state.panes[i];
-    const names = [...view.classes.map(each => each.name), "all others"], found = effect(view, own, logs);
-    const against = rivals(view, own).map(rank => names[rank]).join(" or ");
-    return [["probability", `Probability of ${names[own.rank]}`, ...found[0]],
-      [`against ${against}`, `Relative probability: of ${names[own.rank]}, among it and ${against}`, ...found[1]]];
+    if (logs) return effectRows(this.viewOf(i), this.state.panes[i], logs);
+    return this.host.evaluate ? "The kernel computes the probabilities …" : NOT_RECORDED;
   }
 
   updateControls() {
@@ -235,21 +232,8 @@ export class Explorer {
     return URL.createObjectURL(new Blob([this.host.bytes(image)], { type }));
   }
 
-  // The question that a map answers.
-  question(i) {
-    const { rank, contrast, foils } = this.state.panes[i], view = this.viewOf(i), probability = softmax(logitsOf(view));
-    const names = [...view.classes.map(each => each.name), "all others"];
-    const named = index => `${names[index]} (${percent(probability[index])})`;
-    return filled(this.header.contrasts[contrast].question, { target: named(rank), rival: named(rank === 0 ? 1 : 0),
-      others: percent(1 - probability[rank]), foils: foils.map(named).join(" or ") });
-  }
-
-  // The description of a map: method and contrast, class, network and layer.
-  described(i) {
-    const { network, method, layer, rank, contrast } = this.state.panes[i];
-    return [`${this.header.methods[method].title}, ${this.header.contrasts[contrast].title}`,
-      `${this.viewOf(i).classes[rank].name}`, `${this.header.networks[network].title}, ${layer.replace(/^network\./, "")}`];
-  }
+  question(i) { return question(this.header, this.viewOf(i), this.state.panes[i]); }
+  described(i) { return described(this.header, this.viewOf(i), this.state.panes[i]); }
 
   python() {
     return this.state.panes.map((each, i) => {
