@@ -30,6 +30,7 @@ from distributed import wait as wait_for
 from distributed.comm import CommClosedError
 from tqdm import tqdm
 
+from contrastlib.assets.writing import CannotWrite, writable
 from contrastlib.report.clusters import ClusterError
 from contrastlib.report.provenance import deciding_releases
 
@@ -189,10 +190,18 @@ def _connected(address: str) -> Iterator[Client]:
 
 
 def _work(shard: Shard, wait: bool, expected: Mapping[str, str], limit: float) -> pd.DataFrame | None:
-    """Compute a shard in a worker. See :meth:`contrastlib.report.shards.Shard.table`."""
+    """Compute a shard in a worker. See :meth:`contrastlib.report.shards.Shard.table`.
+
+    A worker that cannot write in the folder of the shard returns the table, and the client keeps it.
+    """
     refuse_other_versions(expected, versions(), get_worker().address)
+    limited = replace(shard, work=functools.partial(_limited, shard.work, limit))
     with _one_at_a_time:  # for the time limit, which is one of the process, and for memory
-        return replace(shard, work=functools.partial(_limited, shard.work, limit)).table(wait)
+        try:
+            writable(shard.cache)
+        except CannotWrite:
+            return limited.computed()
+        return limited.table(wait)
 
 
 def refuse_other_versions(client: Mapping[str, str], worker: Mapping[str, str], address: str) -> None:
