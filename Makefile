@@ -74,8 +74,9 @@ real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (
 paper: $(VENV)/.installed  ## rerun everything at the papers' own scale (days on a large GPU); results go to data/results/paper
 	$(PYTHON) -m contrastlib run --profile paper --workers $(WORKERS)
 
-bench: $(VENV)/.peers  ## speed and memory beside those of peers
+bench: $(VENV)/.peers  ## speed and memory beside those of peers, and the rate of a GPU where there is one
 	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks.devices
 
 screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in _build/screenshots
 	$(PYTHON) tests/browser/screenshots.py

@@ -1,0 +1,212 @@
+"""Measured runs of studies in one process and by workers, and seconds until a killed worker is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from distributed import Client
+
+from benchmarks.networks import as_studies_have_it
+from benchmarks.scaling.passes import operations, side_by_side
+from contrastlib.report import batches, clusters, shards, studies
+
+SHARD = 16
+"""Images in a shard of these runs, so that short runs have several."""
+TRIVIAL = 32
+"""Number of shards without work whose time is that of a shard."""
+KILLS = 12
+
+
+@dataclass(frozen=True)
+class Job:
+    """A study that is measured: Figure 3 and Table 1 of wang2022.
+
+    Attributes:
+        study: Its name.
+        network: A network that the repository has.
+        images: Numbers of drawn birds, of which the smallest calibrates the model.
+        options: Options of the evaluation.
+    """
+
+    study: str
+    network: str
+    images: tuple[int, ...]
+    options: dict[str, Any]
+
+
+JOBS = (
+    Job("sign_perturbation", "birds_resnet", (32, 64, 192), {}),
+    Job("masking_table", "birds_resnet", (32, 64, 192), {"threshold": 0.0}),
+)
+
+
+def table(rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure each job in one process, with one and with two threads, and by one and by two workers.
+
+    Args:
+        rounds: How often each run is measured, in turn with the others.
+
+    Returns:
+        A row for each run, with study, network, images, workers (0 in one process), threads, seconds, shards,
+        start (seconds until a worker computes), shard (seconds of a shard without work), forwards and
+        backwards (passes of an image), forward and backward (seconds of bare passes beside the run). And a
+        row for each shard of the runs with one thread, with study, workers and seconds.
+    """
+    rows, parts = [], []
+    for turn in range(rounds):
+        for job in JOBS:
+            passes = passes_of(job)
+            ways = [(images, 0, 1) for images in job.images]
+            ways += [(images, workers, 1) for images in job.images[1:] for workers in (1, 2)]
+            for images, workers, threads in [*ways, (job.images[-1], 0, 2)]:
+                row, spent = run(job, images, workers, threads)
+                rows.append({"round": turn, **row, **passes})
+                print(rows[-1], flush=True)
+                parts.append(pd.DataFrame({"study": job.study, "workers": workers, "seconds": spent}))
+    return pd.DataFrame(rows), pd.concat(parts, ignore_index=True)
+
+
+def run(job: Job, images: int, workers: int, threads: int) -> tuple[dict[str, Any], list[float]]:
+    """Measure a run. Workers are new, as in a command that starts them."""
+    torch.set_num_threads(threads)
+    batches.SHARD = SHARD
+    batches.load_network(job.network)
+    before = side_by_side(job.network, max(workers, 1), SHARD)
+    with _pool(workers):
+        start = _time(lambda cache: _without_work(warm, job, max(workers, 1), cache))
+        shard = _time(lambda cache: _without_work(idle, job, TRIVIAL, cache))
+    with _pool(workers), tempfile.TemporaryDirectory() as folder:
+        study, kept = studies.STUDIES[job.study], Path(folder)
+        began = time.perf_counter()
+        made = studies.run(study, {job.network: ["birds", images]}, cache=kept, **job.options)
+        seconds = time.perf_counter() - began
+        spent = [shards.load(path).attrs["provenance"]["seconds"] for path in sorted(kept.glob("*.parquet"))]
+    after = side_by_side(job.network, max(workers, 1), SHARD)
+    return {
+        "study": job.study, "network": job.network, "images": images, "workers": workers, "threads": threads,
+        "seconds": seconds, "shards": made.attrs["provenance"]["shards"], "start": start,
+        "shard": shard / TRIVIAL * max(workers, 1),
+        **{name: (before[name] + after[name]) / 2 for name in before},
+    }, spent if threads == 1 else []
+
+
+def passes_of(job: Job) -> dict[str, float]:
+    """Forward and backward passes of an image in a study, the latter in operations of a forward pass."""
+    model = batches.load_network(job.network).requires_grad_(False)
+    images = torch.stack([batches.load_dataset("birds", model.input_size)[i].image for i in range(2)])
+    return count_passes(model, images, studies.STUDIES[job.study], job.options)
+
+
+def count_passes(
+    model: torch.nn.Module, images: torch.Tensor, study: studies.Study, options: dict[str, Any], **given: Any
+) -> dict[str, float]:
+    """Count the passes of a study.
+
+    Args:
+        model: A network.
+        images: Images (B, 3, H, W).
+        study: The study.
+        options: Options of its evaluation.
+        **given: Further arguments, such as objects.
+
+    Returns:
+        forwards: images in forward passes; backwards: operations of all else in units of those of a forward
+        pass. Both are for one of the images.
+    """
+    model, images = as_studies_have_it(model, images)
+    with torch.no_grad():
+        unit = operations(lambda: model(images)) / len(images)
+    counted: list[int] = []
+    handle = model.register_forward_pre_hook(lambda _, inputs: counted.append(len(inputs[0])))
+    labels = torch.zeros(len(images), dtype=torch.long)
+    asked = {**study.options, **options, **given}
+    try:
+        spent = operations(lambda: study.evaluation(model, images, labels, **asked))
+    finally:
+        handle.remove()
+    forwards = sum(counted) / len(images)
+    return {"forwards": forwards, "backwards": max(0.0, spent / unit / len(images) - forwards)}
+
+
+def restarts(kills: int = KILLS) -> pd.DataFrame:
+    """Kill one of two workers again and again.
+
+    Args:
+        kills: How often.
+
+    Returns:
+        A row for each kill, with seconds until the new worker has loaded the network.
+    """
+    network, found = JOBS[0].network, []
+    with clusters.started("local", 2) as address, Client(address, set_as_default=False) as client:
+        client.run(warm, network)
+        for _ in range(kills):
+            pids = client.run(os.getpid)
+            worker, pid = min(pids.items())
+            os.kill(pid, signal.SIGKILL)
+            began = time.perf_counter()
+            while True:
+                with contextlib.suppress(Exception):  # the worker that ends answers in several ways
+                    now = client.run(os.getpid, on_error="ignore")
+                    if len(now) == 2 and pid not in now.values():
+                        break
+                time.sleep(0.02)
+            client.run(warm, network)
+            found.append({"seconds": time.perf_counter() - began})
+            print(worker, found[-1], flush=True)
+    return pd.DataFrame(found)
+
+
+def client_seconds(count: int = 200) -> float:
+    """Processor time of the client for a shard: to send it, and to read its table."""
+    with _pool(2):
+        began = time.process_time()
+        _time(lambda cache: _without_work(idle, JOBS[0], count, cache))
+        return (time.process_time() - began) / count
+
+
+def warm(network: str, number: int = 0) -> pd.DataFrame:
+    """Load what a worker needs."""
+    batches.load_dataset("birds", batches.load_network(network).input_size)
+    return pd.DataFrame({"number": [number]})
+
+
+def idle(network: str, number: int) -> pd.DataFrame:
+    """Compute nothing."""
+    return pd.DataFrame({"number": [number]})
+
+
+def _without_work(work: Callable[..., pd.DataFrame], job: Job, count: int, cache: Path) -> None:
+    wanted = [{"network": job.network, "number": number} for number in range(count)]
+    shards.sharded(work.__name__, 1, work, wanted, {}, cache)
+
+
+def _time(work: Callable[[Path], object]) -> float:
+    """Seconds of a call with a new cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        work(Path(folder))
+        return time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[None]:
+    """Let studies use new workers, or this process."""
+    if not workers:
+        os.environ[shards.SCHEDULER] = ""
+        yield
+        return
+    with clusters.started("local", workers) as address:
+        os.environ[shards.SCHEDULER] = address
+        yield
+    os.environ[shards.SCHEDULER] = ""
