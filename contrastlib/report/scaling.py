@@ -13,13 +13,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from contrastlib.report.batches import SHARD
 from contrastlib.report.benchmark_records import FOLDER
+from contrastlib.report.clusters import IN_FLIGHT
 from contrastlib.report.shards import load
-from contrastlib.report.workers import IN_FLIGHT
 
 RECORDS = FOLDER / "scaling"
 TABLES = ("passes", "runs", "shards", "restarts", "paper")
@@ -78,6 +80,58 @@ def _sizes(images: int, shards: int) -> list[int]:
     """Numbers of images in shards, of which the last one may be smaller."""
     size = math.ceil(images / shards)
     return [min(size, images - start) for start in range(0, images, size)]
+
+
+def paper_scale(paper: pd.DataFrame, teraflops: float, shard: int = SHARD) -> pd.DataFrame:
+    """Passes, shards, bytes and GPU time of the profile paper.
+
+    Args:
+        paper: Record of that name, see :func:`records`.
+        teraflops: Operations a second of a GPU in these networks, in units of 10^12. It is not measured.
+        shard: Images of a shard.
+
+    Returns:
+        The rows whose passes are counted, with passes, shards, read (bytes of image files) and hours (of a
+        GPU).
+    """
+    counted = paper.dropna(subset="forwards")
+    images = counted["images"] * counted["ways"]
+    passes = images * (counted["forwards"] + counted["backwards"])
+    return counted.assign(
+        passes=passes, shards=np.ceil(counted["images"] / shard) * counted["ways"],
+        read=images * counted["bytes"], hours=passes * counted["operations"] / (teraflops * 1e12) / 3600)
+
+
+def by_workers(
+    jobs: pd.DataFrame, factors: Sequence[float], workers: Sequence[int], **options: Any
+) -> pd.DataFrame:
+    """Simulate jobs one after the other, as a notebook computes them, for several numbers of workers.
+
+    Args:
+        jobs: A row for each table, with hours (of one worker) and shards.
+        factors: Seconds of measured shards over their mean. Each shard draws one of them.
+        workers: Numbers of workers.
+        **options: Options of :func:`simulate`.
+
+    Returns:
+        A row for each number of workers, with workers, hours, lost (hours of computation) and ends.
+    """
+    generator, rows = np.random.default_rng(options.get("seed", 0)), []
+    drawn = [
+        3600 * row.hours / row.shards * generator.choice(factors, size=int(row.shards))
+        for row in jobs.itertuples()
+    ]
+    for number in workers:
+        runs = [simulate(each, number, **options) for each in drawn]
+        rows.append({
+            "workers": number, "hours": sum(run.seconds for run in runs) / 3600,
+            "lost": sum(run.lost for run in runs) / 3600, "ends": sum(run.ends for run in runs)})
+    return pd.DataFrame(rows)
+
+
+def relative(shards: pd.DataFrame) -> np.ndarray:
+    """Seconds of measured shards over the mean of their study and number of workers."""
+    return (shards["seconds"] / shards.groupby(["study", "workers"])["seconds"].transform("mean")).to_numpy()
 
 
 @dataclass

@@ -31,7 +31,7 @@ from distributed.comm import CommClosedError
 from tqdm import tqdm
 
 from contrastlib.assets.writing import CannotWrite, writable
-from contrastlib.report.clusters import ClusterError
+from contrastlib.report.clusters import IN_FLIGHT, ClusterError
 from contrastlib.report.provenance import deciding_releases
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 TIME_LIMIT = "CONTRASTLIB_TIME_LIMIT"
 """Environment variable with the seconds after which a worker gives up a shard and ends."""
 FOUR_HOURS = 4 * 60 * 60
-IN_FLIGHT = 2
-"""Number of shards that a worker has or will have next."""
 CONNECTING = 30
 """Seconds in which a scheduler has to answer."""
 ALONE = 60
