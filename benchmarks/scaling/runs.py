@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import torch
 from distributed import Client
 
@@ -57,10 +58,11 @@ def table(rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         rounds: How often each run is measured, in turn with the others.
 
     Returns:
-        A row for each run, with study, network, images, workers (0 in one process), threads, seconds, shards,
-        start (seconds until a worker computes), shard (seconds of a shard without work), forwards and
-        backwards (passes of an image), forward and backward (seconds of bare passes beside the run). And a
-        row for each shard of the runs with one thread, with study, workers and seconds.
+        A row for each run, with study, network, images, workers (0 in one process), threads, shards, forwards
+        and backwards (passes of an image), others (processors that other programs used meanwhile), and
+        seconds of: the run (seconds), the start of a worker (start), a shard without work (shard), and bare
+        passes of an image beside the run (forward, backward). The same with ``_cpu`` are seconds of
+        processors. And a row for each shard of the runs with one thread, with study, workers and seconds.
     """
     rows, parts = [], []
     for turn in range(rounds):
@@ -82,22 +84,26 @@ def run(job: Job, images: int, workers: int, threads: int) -> tuple[dict[str, An
     batches.SHARD = SHARD
     batches.load_network(job.network)
     before = side_by_side(job.network, max(workers, 1), SHARD)
-    with _pool(workers):
-        start = _time(lambda cache: _without_work(warm, job, max(workers, 1), cache))
-        shard = _time(lambda cache: _without_work(idle, job, TRIVIAL, cache))
-    with _pool(workers), tempfile.TemporaryDirectory() as folder:
-        study, kept = studies.STUDIES[job.study], Path(folder)
-        began = time.perf_counter()
-        made = studies.run(study, {job.network: ["birds", images]}, cache=kept, **job.options)
-        seconds = time.perf_counter() - began
-        spent = [shards.load(path).attrs["provenance"]["seconds"] for path in sorted(kept.glob("*.parquet"))]
+    with _pool(workers) as clock:
+        start = _time(clock, lambda cache: _without_work(warm, job, max(workers, 1), cache))
+        shard = _time(clock, lambda cache: _without_work(idle, job, TRIVIAL, cache))
+    study, kept = studies.STUDIES[job.study], []
+
+    def measured(cache: Path) -> None:
+        studies.run(study, {job.network: ["birds", images]}, cache=cache, **job.options)
+        tables = map(shards.load, sorted(cache.glob("*.parquet")))
+        kept.extend(each.attrs["provenance"]["seconds"] for each in tables)
+
+    with _pool(workers) as clock:
+        spent = _time(clock, measured)
     after = side_by_side(job.network, max(workers, 1), SHARD)
+    count = max(workers, 1)
     return {
         "study": job.study, "network": job.network, "images": images, "workers": workers, "threads": threads,
-        "seconds": seconds, "shards": made.attrs["provenance"]["shards"], "start": start,
-        "shard": shard / TRIVIAL * max(workers, 1),
-        **{name: (before[name] + after[name]) / 2 for name in before},
-    }, spent if threads == 1 else []
+        "shards": len(kept), "others": spent.others, "seconds": spent.wall, "seconds_cpu": spent.cpu,
+        "start": start.wall, "start_cpu": start.cpu / count, "shard": shard.wall / TRIVIAL * count,
+        "shard_cpu": shard.cpu / TRIVIAL, **{name: (before[name] + after[name]) / 2 for name in before},
+    }, kept if threads == 1 else []
 
 
 def passes_of(job: Job) -> dict[str, float]:
@@ -169,9 +175,9 @@ def restarts(kills: int = KILLS) -> pd.DataFrame:
 
 def client_seconds(count: int = 200) -> float:
     """Processor time of the client for a shard: to send it, and to read its table."""
-    with _pool(2):
+    with _pool(2) as clock:
         began = time.process_time()
-        _time(lambda cache: _without_work(idle, JOBS[0], count, cache))
+        _time(clock, lambda cache: _without_work(idle, JOBS[0], count, cache))
         return (time.process_time() - began) / count
 
 
@@ -191,22 +197,42 @@ def _without_work(work: Callable[..., pd.DataFrame], job: Job, count: int, cache
     shards.sharded(work.__name__, 1, work, wanted, {}, cache)
 
 
-def _time(work: Callable[[Path], object]) -> float:
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of a call: elapsed, of processors, and the number of processors that other programs used."""
+
+    wall: float
+    cpu: float
+    others: float
+
+
+Clock = Callable[[], tuple[float, float, float]]
+"""Function that returns elapsed seconds, and those of processors: of this measurement and of all programs."""
+
+
+def _time(clock: Clock, work: Callable[[Path], object]) -> Spent:
     """Seconds of a call with a new cache."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        began = clock()
         work(Path(folder))
-        return time.perf_counter() - began
+        wall, cpu, every = (after - before for after, before in zip(clock(), began))
+    return Spent(wall, cpu, (every - cpu) / wall)
 
 
 @contextlib.contextmanager
-def _pool(workers: int) -> Iterator[None]:
+def _pool(workers: int) -> Iterator[Clock]:
     """Let studies use new workers, or this process."""
-    if not workers:
-        os.environ[shards.SCHEDULER] = ""
-        yield
-        return
-    with clusters.started("local", workers) as address:
-        os.environ[shards.SCHEDULER] = address
-        yield
-    os.environ[shards.SCHEDULER] = ""
+    with contextlib.ExitStack() as stack:
+        client = None
+        if workers:
+            address = stack.enter_context(clusters.started("local", workers))
+            client = stack.enter_context(Client(address, set_as_default=False))
+        os.environ[shards.SCHEDULER] = address if workers else ""
+        stack.callback(os.environ.pop, shards.SCHEDULER)
+
+        def clock() -> tuple[float, float, float]:
+            theirs = sum(client.run(time.process_time).values()) if client else 0
+            times = psutil.cpu_times()
+            return time.perf_counter(), time.process_time() + theirs, sum(times) - times.idle - times.iowait
+
+        yield clock

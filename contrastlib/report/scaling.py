@@ -48,7 +48,7 @@ def records(folder: str | Path | None = None) -> dict[str, pd.DataFrame]:
     return {name: load(folder / f"{name}.parquet") for name in TABLES}
 
 
-def predicted(runs: pd.DataFrame) -> pd.DataFrame:
+def predicted(runs: pd.DataFrame, clock: str = "") -> pd.DataFrame:
     """Predict the seconds of measured runs.
 
     The costs of passes come from bare passes that were measured beside each run, by as many processes as the
@@ -56,24 +56,31 @@ def predicted(runs: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         runs: Record of runs, see :func:`records`. Rows with 0 workers were computed in one process.
+        clock: "" for elapsed seconds, or "_cpu" for those of all processors together. Other programs of the
+            machine change the latter little.
 
     Returns:
-        The rows with predicted, error (predicted / seconds - 1) and calibrated, which is True for the runs
-        from which the rest of an image is taken.
+        The rows with measured, predicted, error (predicted / measured - 1) and calibrated, which is True for
+        the runs from which the rest of an image is taken.
     """
-    bare = runs["forwards"] * runs["forward"] + runs["backwards"] * runs["backward"]
-    own = (runs["seconds"] - runs["shards"] * runs["shard"]) / runs["images"] / bare
+    forward, backward, shard, start, measured = (
+        runs[name + clock] for name in ("forward", "backward", "shard", "start", "seconds"))
+    bare = runs["forwards"] * forward + runs["backwards"] * backward
+    own = (measured - runs["shards"] * shard) / runs["images"] / bare
     calibrated = (runs["workers"] == 0) & (runs["images"] == runs.groupby("study")["images"].transform("min"))
-    rest = runs["study"].map(own[calibrated].groupby(runs["study"]).mean())
-    image = bare * rest
-    sizes = [_sizes(images, shards) for images, shards in zip(runs["images"], runs["shards"])]
-    seconds = [
-        simulate([size * cost + shard for size in each], max(workers, 1), start if workers else 0).seconds
-        for each, cost, shard, workers, start in zip(
-            sizes, image, runs["shard"], runs["workers"], runs["start"])
-    ]
-    table = runs.assign(predicted=seconds, calibrated=calibrated)
-    return table.assign(error=table["predicted"] / table["seconds"] - 1)
+    image = bare * runs["study"].map(own[calibrated].groupby(runs["study"]).mean())
+    at_once = runs["workers"].clip(lower=1)
+    if clock:
+        seconds = runs["workers"] * start + runs["shards"] * shard + runs["images"] * image
+    else:
+        begins = start.where(runs["workers"] > 0, 0)
+        tasks = zip(map(_sizes, runs["images"], runs["shards"]), image, shard, at_once, begins)
+        seconds = [
+            simulate([size * cost + extra for size in sizes], count, begin).seconds
+            for sizes, cost, extra, count, begin in tasks
+        ]
+    table = runs.assign(measured=measured, predicted=seconds, calibrated=calibrated)
+    return table.assign(error=table["predicted"] / measured - 1)
 
 
 def _sizes(images: int, shards: int) -> list[int]:

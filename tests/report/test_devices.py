@@ -17,6 +17,7 @@ def test_provenance_names_the_gpu_its_driver_and_the_precision(monkeypatch):
     """As PyTorch and nvidia-smi would say it; no GPU is used."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 90100)
     monkeypatch.setattr(devices.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="550.54\n550.54\n"))
     found = devices.described()["gpu"]
     assert found["name"] == "a GPU" and found["driver"] == "550.54" and found["precision"] == devices.precision()

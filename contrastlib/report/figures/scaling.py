@@ -14,21 +14,26 @@ from contrastlib.report import scaling
 from contrastlib.report.figures.shared import finished
 from contrastlib.report.figures.words import words
 
+CLOCKS = {"": "elapsed", "_cpu": "of processors"}
+"""Clock of :func:`contrastlib.report.scaling.predicted` -> what its seconds are."""
+
 
 def in_short(records: Mapping[str, pd.DataFrame]) -> str:
     """Errors of the model and speed of two workers, in Markdown."""
-    tested = _tested(records["runs"])
-    within = (tested["error"].abs() <= scaling.LIMIT).sum()
-    return (
-        f"The model predicts {within} of {len(tested)} measured runs within {scaling.LIMIT:.0%}. The largest "
-        f"error is {tested['error'].abs().max():.0%}. {speed_in_words(records['runs'])}"
-    )
+    parts = []
+    for clock, name in CLOCKS.items():
+        error = _tested(records["runs"], clock)["error"].abs()
+        within = (error <= scaling.LIMIT).sum()
+        parts.append(
+            f"It predicts the seconds {name} of {within} of {len(error)} measured runs within "
+            f"{scaling.LIMIT:.0%}, with a largest error of {error.max():.0%}.")
+    return " ".join([*parts, speed_in_words(records["runs"])])
 
 
-def _tested(runs: pd.DataFrame) -> pd.DataFrame:
+def _tested(runs: pd.DataFrame, clock: str) -> pd.DataFrame:
     """Predicted runs with one thread a worker, without those from which the model has its numbers."""
-    table = scaling.predicted(runs[runs["threads"] == 1])
-    return table[~table["calibrated"]]
+    table = scaling.predicted(runs[runs["threads"] == 1], clock)
+    return table[~table["calibrated"]].sort_values(["study", "workers", "images"])
 
 
 def passes_table(passes: pd.DataFrame) -> Styler:
@@ -56,13 +61,18 @@ def passes_figure(passes: pd.DataFrame) -> Figure:
 
 def model_table(runs: pd.DataFrame) -> Styler:
     """Measured and predicted seconds of each run that does not calibrate the model."""
-    tested = _tested(runs).sort_values(["study", "workers", "images"])
+    tested = {clock: _tested(runs, clock) for clock in CLOCKS}
+    first = tested[""]
     shown = pd.DataFrame({
-        "study": tested["study"].map(words), "images": tested["images"],
-        "workers": tested["workers"].replace(0, "one process"), "measured, s": tested["seconds"],
-        "predicted, s": tested["predicted"], "error": tested["error"]})
-    return shown.style.format({"measured, s": "{:.1f}", "predicted, s": "{:.1f}", "error": "{:+.1%}"}) \
-        .hide(axis="index").set_uuid("model")
+        "study": first["study"].map(words), "images": first["images"],
+        "workers": first["workers"].replace(0, "one process"), "other programs": first["others"]})
+    for clock, name in CLOCKS.items():
+        for column in ("measured", "predicted", "error"):
+            shown[f"{name}, {column}"] = tested[clock][column]
+    errors = [name for name in shown if name.endswith("error")]
+    seconds = [f"{name}, {column}" for name in CLOCKS.values() for column in ("measured", "predicted")]
+    return shown.style.format("{:.1f}", subset=[*seconds, "other programs"]) \
+        .format("{:+.1%}", subset=errors).hide(axis="index").set_uuid("model")
 
 
 def speed_table(runs: pd.DataFrame) -> Styler:
