@@ -67,17 +67,24 @@ def test_a_worker_with_other_versions_is_refused(run, scheduler, tmp_path):
 
 
 class killing:
-    """Kill one of the workers at random moments, three times at most: after four times, a batch is halved."""
+    """Kill one of the workers at random moments, three times: after four times, a batch would be halved.
 
-    def __init__(self, address, shortest, longest):
-        self.address, self.seconds, self.ended, self.killed = address, (shortest, longest), threading.Event(), []
+    Each time after another shard is kept, so that runs on slow machines go on too.
+    """
+
+    def __init__(self, address, cache, longest):
+        self.address, self.cache, self.longest, self.killed = address, cache, longest, []
+        self.ended = threading.Event()
         self.thread = threading.Thread(target=self.kill)
 
     def kill(self):
+        kept = 0
         with Client(self.address, set_as_default=False) as client:
-            while len(self.killed) < 3 and not self.ended.wait(RANDOM.uniform(*self.seconds)):
-                self.killed.append(RANDOM.choice(sorted(client.run(os.getpid).values())))
-                os.kill(self.killed[-1], signal.SIGKILL)
+            while len(self.killed) < 3 and not self.ended.wait(0.1):
+                if len(list(self.cache.glob("*.parquet"))) > kept and not self.ended.wait(RANDOM.uniform(0, self.longest)):
+                    kept = len(list(self.cache.glob("*.parquet")))
+                    self.killed.append(RANDOM.choice(sorted(client.run(os.getpid).values())))
+                    os.kill(self.killed[-1], signal.SIGKILL)
 
     def __enter__(self):
         self.thread.start()
@@ -96,7 +103,7 @@ def test_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch, one
         return studies.run(table_1, {"birds_alexnet": ["birds", 24]}, cache=tmp_path / cache, threshold=0.0)
 
     here = table("here")
-    with clusters.started("local", 2) as address, killing(address, 1, 5) as killed:
+    with clusters.started("local", 2) as address, killing(address, tmp_path / "workers", 3) as killed:
         monkeypatch.setenv(shards.SCHEDULER, address)
         same(table("workers"), here)
     assert killed
@@ -106,9 +113,10 @@ def test_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch, one
 def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch):
     """Another machine may have computed it, with another number of threads: to the last digits."""
     monkeypatch.setattr(batches, "SHARD", 16)
+    monkeypatch.setenv(workers.TIME_LIMIT, "600")  # of a shard, which takes seconds: nothing hangs without end
     name = "mobilenet_v2_birds"
     committed = shards.load(shards.RESULTS / "real" / f"masking_table-{name}.parquet")
-    with clusters.started("local", 2) as address, killing(address, 10, 30) as killed:
+    with clusters.started("local", 2) as address, killing(address, tmp_path, 10) as killed:
         monkeypatch.setenv(shards.SCHEDULER, address)
         table = studies.run(studies.masking_table, {name: ["imagenet-birds", None]}, cache=tmp_path)
     assert killed
