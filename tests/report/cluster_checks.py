@@ -19,7 +19,7 @@ def wanted(folder, **parameters):
     return [{"folder": str(folder), "start": start, "batch": 8, **parameters} for start in STARTS]
 
 
-def until(condition, *processes, seconds=120):
+def until(condition, *processes, seconds=300):
     """Wait for a condition while processes run."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -165,7 +165,7 @@ def test_a_run_that_is_killed_at_20_random_moments(program, tmp_path):
 def test_two_runs_with_workers_of_their_own_on_one_cache(program, tmp_path):
     first, second = program(0.5), program(0.5)
     for process in (first, second):
-        said = process.communicate(timeout=180)[0]
+        said = process.communicate(timeout=600)[0]
         assert process.returncode == 0 and f"places {PLACES}" in said, said
     assert sorted(int(start) for start, *_ in calls(tmp_path)) == list(STARTS)
 
