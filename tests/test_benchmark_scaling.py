@@ -21,9 +21,9 @@ def importable(monkeypatch):
 
 def test_passes_of_figure_3():
     """1 + 4 (n - 1) + 4 forward passes for each n and epsilon, where the first one is shared by all."""
-    from benchmarks.scaling.runs import JOBS, passes_of
+    from benchmarks.scaling.runs import Job, passes_of
 
-    passes = passes_of(JOBS[0])
+    passes = passes_of(Job("sign_perturbation", "birds_resnet", (), {"iterations": (1, 2, 10)}))
     assert passes["forwards"] == 1 + 2 * sum(4 * (n - 1) + 4 for n in (1, 2, 10))
     backwards = 2 * sum(4 * (n - 1) for n in (1, 2, 10))
     assert backwards < passes["backwards"] <= backwards + 4
@@ -31,9 +31,9 @@ def test_passes_of_figure_3():
 
 def test_passes_of_table_1():
     from benchmarks.evaluations import masked_images
-    from benchmarks.scaling.runs import JOBS, passes_of
+    from benchmarks.scaling.runs import Job, passes_of
 
-    passes = passes_of(JOBS[1])
+    passes = passes_of(Job("masking_table", "birds_resnet", (), {"threshold": 0.0}))
     assert passes["forwards"] == 1 + masked_images(torch.zeros(1))
     assert passes["backwards"] < 1
 
@@ -54,7 +54,7 @@ def test_a_run_by_a_worker(monkeypatch):
     monkeypatch.setattr(runs, "TRIVIAL", 2)
     job = runs.Job("sign_perturbation", "birds_alexnet", (4,), {"iterations": [1], "epsilons": [0.01]})
     row, spent = runs.run(job, images=20, workers=1, threads=1)
-    assert row["shards"] == len(spent) == 2 and row["workers"] == 1 and row["images"] == 20
+    assert row["shards"] == len(spent) == 3 and row["workers"] == 1 and row["images"] == 20
     assert all(row[name] > 0 for name in ("seconds", "start", "shard", "forward", "backward"))
 
 
