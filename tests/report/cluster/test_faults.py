@@ -78,13 +78,16 @@ class killing:
         self.thread = threading.Thread(target=self.kill)
 
     def kill(self):
-        kept = 0
+        kept, before = 0, set()
         with Client(self.address, set_as_default=False) as client:
-            while len(self.killed) < 3 and not self.ended.wait(0.1):
-                if len(list(self.cache.glob("*.parquet"))) > kept and not self.ended.wait(RANDOM.uniform(0, self.longest)):
-                    kept = len(list(self.cache.glob("*.parquet")))
-                    self.killed.append(RANDOM.choice(sorted(client.run(os.getpid).values())))
+            while len(self.killed) < 3 and not self.ended.wait(RANDOM.uniform(0, self.longest)):
+                now = set(client.run(os.getpid).values())
+                found = len(list(self.cache.glob("*.parquet")))
+                if found > kept and now & before:  # Dask may miss the end of a worker that has just begun
+                    kept = found
+                    self.killed.append(RANDOM.choice(sorted(now & before)))
                     os.kill(self.killed[-1], signal.SIGKILL)
+                before = now
 
     def __enter__(self):
         self.thread.start()
