@@ -52,7 +52,8 @@ def predicted(runs: pd.DataFrame, clock: str = "") -> pd.DataFrame:
     """Predict the seconds of measured runs.
 
     The costs of passes come from bare passes that were measured beside each run, by as many processes as the
-    run has workers. The rest of an image comes from the smallest run of each study in one process.
+    run has workers. The rest of an image comes from the smallest run of each study in one process. The start
+    of workers is not part of a run.
 
     Args:
         runs: Record of runs, see :func:`records`. Rows with 0 workers were computed in one process.
@@ -63,21 +64,20 @@ def predicted(runs: pd.DataFrame, clock: str = "") -> pd.DataFrame:
         The rows with measured, predicted, error (predicted / measured - 1) and calibrated, which is True for
         the runs from which the rest of an image is taken.
     """
-    forward, backward, shard, start, measured = (
-        runs[name + clock] for name in ("forward", "backward", "shard", "start", "seconds"))
+    forward, backward, shard, measured = (
+        runs[name + clock] for name in ("forward", "backward", "shard", "seconds"))
     bare = runs["forwards"] * forward + runs["backwards"] * backward
     own = (measured - runs["shards"] * shard) / runs["images"] / bare
     calibrated = (runs["workers"] == 0) & (runs["images"] == runs.groupby("study")["images"].transform("min"))
     image = bare * runs["study"].map(own[calibrated].groupby(runs["study"]).mean())
     at_once = runs["workers"].clip(lower=1)
     if clock:
-        seconds = runs["workers"] * start + runs["shards"] * shard + runs["images"] * image
+        seconds = runs["shards"] * shard + runs["images"] * image
     else:
-        begins = start.where(runs["workers"] > 0, 0)
-        tasks = zip(map(_sizes, runs["images"], runs["shards"]), image, shard, at_once, begins)
+        tasks = zip(map(_sizes, runs["images"], runs["shards"]), image, shard, at_once)
         seconds = [
-            simulate([size * cost + extra for size in sizes], count, begin).seconds
-            for sizes, cost, extra, count, begin in tasks
+            simulate([size * cost + extra for size in sizes], count).seconds
+            for sizes, cost, extra, count in tasks
         ]
     table = runs.assign(measured=measured, predicted=seconds, calibrated=calibrated)
     return table.assign(error=table["predicted"] / measured - 1)
