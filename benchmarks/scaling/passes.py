@@ -41,13 +41,14 @@ def both_passes(network: nn.Module, images: Tensor) -> Tensor:
     return torch.autograd.grad(logits, leaf, torch.ones_like(logits))[0]
 
 
-def seconds(network: nn.Module, images: Tensor, enough: float = SECONDS) -> dict[str, float]:
+def seconds(network: nn.Module, images: Tensor) -> dict[str, float]:
     """Seconds of an image in a forward pass and in a backward pass, medians of passes in turn.
+
+    They are repeated for ``SECONDS``, and twice at least.
 
     Args:
         network: The network. Its parameters do not require gradients.
         images: Images (B, 3, H, W) of each pass.
-        enough: Seconds for which the passes are repeated, twice at least.
 
     Returns:
         forward and backward, elapsed, and forward_cpu and backward_cpu, of the processor.
@@ -61,7 +62,7 @@ def seconds(network: nn.Module, images: Tensor, enough: float = SECONDS) -> dict
         middle = _now()
         both_passes(network, images)
         if ends is None:  # the first passes warm up
-            ends = time.perf_counter() + enough
+            ends = time.perf_counter() + SECONDS
             continue
         spent.append(torch.stack([middle - began, _now() - middle]) / len(images))
     (forward, forward_cpu), (both, both_cpu) = torch.stack(spent).median(dim=0).values.tolist()

@@ -61,9 +61,10 @@ def table(rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns:
         A row for each run, with study, network, images, workers (0 in one process), threads, shards, forwards
         and backwards (passes of an image), others (processors that other programs used meanwhile), and
-        seconds of: the run by workers that have begun (seconds), their start (start), a shard without work (shard), and bare
-        passes of an image beside the run (forward, backward). The same with ``_cpu`` are seconds of
-        processors. And a row for each shard of the runs with one thread, with study, workers and seconds.
+        seconds: of the run by workers that have begun (seconds), of their start (start), of a shard without
+        work (shard), and of bare passes of an image beside the run (forward, backward). The same with
+        ``_cpu`` are seconds of processors. And a row for each shard of the runs with one thread, with study,
+        workers and seconds.
     """
     rows, parts = [], []
     for turn in range(rounds):
