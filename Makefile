@@ -78,9 +78,10 @@ real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (
 paper: $(VENV)/.installed  ## rerun everything at the papers' own scale (days on a large GPU); results go to data/results/paper
 	$(PYTHON) -m contrastlib run --profile paper --workers $(WORKERS)
 
-bench: $(VENV)/.peers $(LIVE)/.complete  ## speed and memory beside those of peers, and of the network in the browser
+bench: $(VENV)/.peers $(LIVE)/.complete  ## speed and memory beside those of peers, of the network in the browser, and of a GPU
 	$(PYTHON) -m benchmarks
 	$(PYTHON) -m benchmarks.browser
+	$(PYTHON) -m benchmarks.devices
 
 screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in _build/screenshots
 	$(PYTHON) tests/browser/screenshots.py
