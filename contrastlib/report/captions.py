@@ -1,7 +1,7 @@
 r"""Captions of the figures in notebooks.
 
 A figure has its number and its caption in the last paragraph of the text before it, such as
-``<a id="figure-3-1"></a>**Figure 3.1.** Drawn birds.`` So a reader of the notebook sees them too, and links to
+``<a id="figure-3-1"></a>**Figure 3.1.** Drawn birds.`` A reader of the notebook sees them, and links to
 ``#figure-3-1`` lead there. In the book the figure itself has caption and target. Figures are numbered within
 each notebook.
 """
@@ -56,7 +56,7 @@ def captions(cells: Iterable[dict]) -> dict[str, Caption]:
 
 
 def with_captions(cells: Iterable[dict]) -> Iterator[dict]:
-    """Cells of an executed notebook, in which captions have moved from the text to the figures.
+    r"""Cells of an executed notebook, in which captions have moved from the text to the figures.
 
     MyST-NB captions every output of a cell. What a cell shows beside a figure, such as who took a photograph,
     therefore moves to a cell without code. A figure that was left out has its target in the text.
@@ -68,7 +68,7 @@ def with_captions(cells: Iterable[dict]) -> Iterator[dict]:
         The cells.
 
     >>> figure, credit = {"data": {"image/png": ""}}, {"data": {"text/html": "By Ann."}}
-    >>> text = {"cell_type": "markdown", "source": 'Up.\\n\\n<a id="figure-3-1"></a>**Figure 3.1.** Growth.'}
+    >>> text = {"cell_type": "markdown", "source": 'Up.\n\n<a id="figure-3-1"></a>**Figure 3.1.** Growth.'}
     >>> cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [figure, credit]}
     >>> before, first, second = with_captions([text, cell])
     >>> before["source"], first["metadata"]["mystnb"]["figure"]["name"], first["outputs"] == [figure]
