@@ -105,6 +105,9 @@ def _compressed(outputs: list) -> list:
     for output in outputs:
         if "data" in output:
             output.data = nbformat.from_dict(compress(output.data))
+        sizes = output.get("metadata", {})
+        if "image/png" in sizes and "image/jpeg" in output.get("data", {}):  # the size at which it is shown
+            sizes["image/jpeg"] = sizes.pop("image/png")
     return outputs
 
 

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from contrastlib.report.captions import captions, with_captions
+from contrastlib.report.captions import with_captions
 from contrastlib.report.citation import Citation, cite_this_page
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole
 from contrastlib.report.contrast_table import ContrastTable
@@ -147,8 +147,7 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     first = notebook["cells"][0]
     first["source"] = without_note("".join(first["source"]))
     cells = with_folds(with_folded_code(notebook["cells"]), folds().get(page.name, {}))
-    cells = with_captions(cells, captions().get(page.name, {}))
-    notebook["cells"] = verdicts_on_top(list(cells), page.name)
+    notebook["cells"] = verdicts_on_top(list(with_captions(cells)), page.name)
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":

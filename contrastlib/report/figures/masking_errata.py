@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import matplotlib.pyplot as plt
 import pandas as pd
+import torch
+from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
+from contrastlib import explainers, models
+from contrastlib.autograd import forward
+from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import choices, correction_tables, masking, masking_effects
 from contrastlib.report.figures.correction_results import published_first, turned_in_words
 from contrastlib.report.figures.masking import RULES
@@ -14,7 +20,42 @@ from contrastlib.report.figures.shared import intervals, published
 from contrastlib.report.figures.words import words
 from contrastlib.report.verdict_tables import title
 
+CONTRASTS = ("original", "weighted")
+
+ONE_IMAGE = (
+    "What three rules of masking leave of image {image}, {kept_sign} pixels kept: the original map of the "
+    "most probable class above, the weighted one below."
+)
 IN_PRINT = {"wang2022": "Wang & Wang", "eriksson2025": "the review"}
+
+
+def three_rules(model: models.Classifier, images: ImageSet) -> Callable[..., Figure]:
+    """Function that draws one image of a set, with the pixels that each rule of masking leaves.
+
+    Args:
+        model: Network that is explained by GradCAM.
+        images: The set.
+
+    Returns:
+        The function.
+    """
+
+    def draw(image: int = 0, kept_sign: str = "positive") -> Figure:
+        pixels = images[image].image[None]
+        record = forward(model, pixels, model.layer)
+        first = record.logits.argmax(1, keepdim=True)
+        maps = masking.explanations(record, first, ("gradcam",), CONTRASTS)[0, :, 0, 0]
+        maps = explainers.upsample(maps, pixels.shape[-2:], align_corners=True)
+        figure, axes = plt.subplots(2, len(masking.MASK_RULES), figsize=(8.4, 6), layout="constrained")
+        for rule, column in zip(masking.MASK_RULES, axes.T):
+            masked = masking.masked_pixels(maps, kept_sign, rule)
+            column[0].set_title(RULES[rule], fontsize=9)
+            for ax, contrast, hidden in zip(column, CONTRASTS, masked):
+                ax.imshow(torch.where(hidden, 1.0, pixels[0]).permute(1, 2, 0))
+                ax.set(xticks=[], yticks=[], xlabel=f"{contrast}, {hidden.float().mean():.0%} masked")
+        return figure
+
+    return draw
 
 
 def header_table(masked: pd.DataFrame) -> Styler:
