@@ -12,7 +12,9 @@ LOCK ?=
 REQUIREMENTS = $(if $(LOCK),--require-hashes -r $(LOCK),-r requirements.txt -c constraints.txt)
 WORKERS ?= 0
 # tests side by side; those of one file in one process, which share what they load; long files stand first
-PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 10
+# rerun by nbval. `book` ran them all, and tests/notebooks/test_built.py compares that with what is stored
+RERUN = notebooks/12_your_picture.ipynb notebooks/13_cost.ipynb
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
 TIMED = $(SHELL) -c '"$${@:2}" || exit; echo "$$1: $$SECONDS s"; mkdir -p _build; printf "%s\t%s\n" "$$1" $$SECONDS >>_build/times' --
 REPOSITORY ?=
@@ -48,7 +50,7 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser notebooks tests contrastlib
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser $(RERUN) tests contrastlib
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
 	@$(BIN)/ruff check --quiet .
@@ -62,7 +64,7 @@ fuzz: $(VENV)/.peers  ## random inputs, INPUTS=10000 of them; the counts go to d
 	@$(PYTHON) tests/fuzz --inputs $(INPUTS)
 
 test-lab: $(VENV)/.peers book  ## every notebook run in JupyterLab by a browser, as it is and with other parameters
-	@$(TIMED) "notebooks in JupyterLab" $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m lab tests/browser
+	@$(TIMED) "notebooks in JupyterLab" $(PYTHON) -m pytest -q -n logical --maxprocesses 4 --dist worksteal -m lab tests/browser
 
 test-cluster: $(VENV)/.peers  ## workers, schedulers and runs that are killed, and SLURM where it can be started: minutes
 	@$(TIMED) "tests of clusters" $(PYTHON) -m pytest -q -m cluster tests
@@ -76,9 +78,10 @@ real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (
 paper: $(VENV)/.installed  ## rerun everything at the papers' own scale (days on a large GPU); results go to data/results/paper
 	$(PYTHON) -m contrastlib run --profile paper --workers $(WORKERS)
 
-bench: $(VENV)/.peers $(LIVE)/.complete  ## speed and memory beside those of peers, and of the network in the browser
+bench: $(VENV)/.peers $(LIVE)/.complete  ## speed and memory beside those of peers, of the network in the browser, and of a GPU
 	$(PYTHON) -m benchmarks
 	$(PYTHON) -m benchmarks.browser
+	$(PYTHON) -m benchmarks.devices
 
 screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in _build/screenshots
 	$(PYTHON) tests/browser/screenshots.py
