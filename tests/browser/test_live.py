@@ -11,11 +11,13 @@ from live_server import serving
 from PIL import Image
 
 import contrastlib
-from contrastlib import assets, models
+from contrastlib import assets, contrasts, models
+from contrastlib.autograd import forward
 from contrastlib.datasets.birds import SPECIES, SyntheticBirds
 from contrastlib.datasets.birds.repainting import Repainter, other_traits
 from contrastlib.datasets.pictures import open_photo
 from contrastlib.evaluation.masking import baseline
+from contrastlib.explainers import EXPLAINERS, upsample
 from contrastlib.explorer import bird, live, photograph
 from contrastlib.explorer.live import offered_contrasts
 
@@ -123,22 +125,26 @@ def test_every_method_and_contrast_equals_python(opened, classifier, loaded):
     page = opened(loaded=loaded)
     image = photograph(assets.path("chelsea.png")).tensor(classifier)[None]
     assert np.array_equal(values(page, "live.painted.pixels").reshape(224, 224, 4)[..., :3].transpose(2, 0, 1), image[0].mul(255).round().numpy())
-    logits = contrastlib.autograd.predict(classifier, image)
+    record = forward(classifier, image, classifier.layer)
+    logits = record.logits
     first, second, third = logits[0].argsort(descending=True)[:3].tolist()
     found = values(page, "live.result.logits")
     assert np.abs(found - logits[0].numpy()).max() <= 1e-3 * np.ptp(logits.numpy())
-    for name, record in offered_contrasts().items():
-        targets = [first, second] if record.takes_group else [first]
-        foils = [second, third] if record.takes_foils else []
+    for name, contrast in offered_contrasts().items():
+        targets = [first, second] if contrast.takes_group else [first]
+        foils = [second, third] if contrast.takes_foils else []
         for method in ("gradcam", "linear_approximation", "xgradcam"):
             state = {"targets": targets, "foils": foils, "contrast": name, "method": method}
             page.evaluate("state => document.querySelector('.contrast-live').live.change(state)", state)
             chosen = page.evaluate("() => document.querySelector('.contrast-live').live.state")
             assert (chosen["contrast"], chosen["method"]) == (name, method)
-            wanted = contrastlib.explain(classifier, image, targets if record.takes_group else first, method, name, foils=foils or None)
-            wanted = wanted[0].numpy()
+            target = targets if contrast.takes_group else first
+            w = contrasts.cotangent(name, logits, target, foils or None)
+            wanted = upsample(EXPLAINERS[method].function(record, w), (224, 224))[0].numpy()
             error = np.abs(values(page, "live.fullMap()").reshape(224, 224) - wanted).max() / np.ptp(wanted)
             assert error <= 1e-3, f"{method} {name}"
+    wanted = contrastlib.explain(classifier, image, targets, method, name)[0].numpy()
+    assert np.abs(values(page, "live.fullMap()").reshape(224, 224) - wanted).max() <= 1e-3 * np.ptp(wanted)
 
 
 def test_numbers_are_those_of_python(opened, classifier):
