@@ -121,7 +121,7 @@ def test_the_tour_moves_the_explorer(opened, explorer):
         assert page.locator(".cx-say").inner_text() == step["text"]
         assert links.nth(number).get_attribute("aria-current") == "step"
         assert page.evaluate("location.hash") == links.nth(number).get_attribute("href")
-        assert page.locator(".cx-effect").first.is_visible() == (step["state"]["keep"] != "all")
+        page.locator(".cx-effect").first.wait_for(state="hidden" if step["state"]["keep"] == "all" else "visible")
         cited = opened(page.evaluate("location.hash"))
         assert cited.locator(".cx-tour a[aria-current]").inner_text() == links.nth(number).inner_text()
     page.get_by_label("Class").first.select_option("2")
