@@ -100,5 +100,5 @@ def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_pa
     with notebooks.kernel_environment(notebooks.QUICK_ENVIRONMENT):
         notebooks.execute(path, path, {}, stored=True)
     saved = path.read_text()
-    assert saved == notebooks.without_scripts(book.read_text())
+    assert saved == notebooks.for_storage(book.read_text())
     assert all(text in saved for text in holds)
