@@ -42,8 +42,8 @@ def compress(data: dict) -> dict:
 def shrink(output: dict) -> None:
     """Reduce the pictures of an output to the size at which a page shows them.
 
-    Pictures have two pixels for each of a page (:mod:`contrastlib.report.figures.formats`). Stored notebooks are
-    kept small, and have one.
+    Pictures have two pixels for each of a page (:mod:`contrastlib.report.figures.formats`). Stored notebooks
+    are kept small, and have one.
 
     Args:
         output: An output, whose metadata has that size. It is changed.
