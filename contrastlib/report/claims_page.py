@@ -296,5 +296,6 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _finding(kept: Mapping) -> Finding:
-    values = {key: value for key, value in kept.items() if key not in ("said", "variants")}
+    properties = ("said", "generalisation", "variants")
+    values = {key: value for key, value in kept.items() if key not in properties}
     return Finding(**values, variants={name: _finding(each) for name, each in kept["variants"].items()})

@@ -30,6 +30,7 @@ from contrastlib.report.fuzz_page import RandomInputs
 from contrastlib.report.glossary import GlossaryTerms, mark_terms
 from contrastlib.report.install_lines import Install
 from contrastlib.report.licences import write_licences
+from contrastlib.report.live_page import LiveNetwork
 from contrastlib.report.one_by_one import OneByOne
 from contrastlib.report.package_reference import PackageReference
 from contrastlib.report.page_parts import (
@@ -50,6 +51,7 @@ ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the options, directives and event handlers. Called by Sphinx."""
+    app.parallel = os.cpu_count() or 1  # Jupyter Book's command line has no option for it
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
     app.connect("config-inited", check_notebooks)
@@ -64,6 +66,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("install", Install)
     app.add_directive("citation", Citation)
     app.add_directive("one-by-one", OneByOne)
+    app.add_directive("live-network", LiveNetwork)
     app.add_directive("glossary-terms", GlossaryTerms)
     app.connect("doctree-resolved", mark_terms)
     app.connect("build-finished", write_claims)

@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from contrastlib.report import notebooks
+from contrastlib.report import executed_form, notebooks
 from contrastlib.report.download_note import note
 
 STORED = notebooks.find([])
@@ -32,7 +32,7 @@ def test_stored(path):
     checked = [cell for cell in code if "nbval-check-output" in cell.metadata.get("tags", [])]
     assert re.search(r"\d", "".join(map(written, checked))), "no cell tagged nbval-check-output says a number"
     text = path.read_text(encoding="utf-8")
-    assert text == notebooks.normalise(text) == notebooks.for_storage(text)
+    assert text == executed_form.normalise(text) == executed_form.for_storage(text)
 
 
 @pytest.mark.parametrize("name", ["quick", "real", "paper"])

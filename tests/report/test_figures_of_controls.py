@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from contrastlib.evaluation.control_maps import CONTROLS, OURS
-from contrastlib.report.figures import control_maps
+from contrastlib.report.figures import control_effects, control_maps
 from contrastlib.report.shards import save
 
 CONTRASTS = ("original", "weighted")
@@ -79,6 +79,13 @@ def test_sensitivities():
     assert row["rank correlation"].startswith("+0.38") and row["rise of the entropy"].startswith("+200%")
 
 
+def test_likenesses_of_networks():
+    rows = [("birds_vgg", "gradcam", contrast, image, image, 0.5, 0.25) for contrast in CONTRASTS for image in range(3)]
+    table = pd.DataFrame(rows, columns=["network", "method", "contrast", "image", "group", "spearman", "ssim"])
+    row = control_maps.likenesses({"quick": table}, 50).data.loc[("quick", "small VGG", "GradCAM", "original")]
+    assert row["rank correlation"].startswith("+0.50") and row["SSIM"].startswith("+0.25")
+
+
 def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
     assert "Not measured yet" in control_maps.second_opinion(50, tmp_path / "none.parquet").data
     rows = [(family, name, "higher", contrast, image, value, 0.5) for family, name, value in (("robustness", "B", 0.25), ("axioms", "A", 1.0))
@@ -94,3 +101,16 @@ def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
 def test_the_gallery_shows_the_picture_the_map_and_five_controls(network):
     figure = control_maps.gallery({network: ["birds", 10]})(network, 3, "weighted")
     assert [ax.get_title() for ax in figure.axes] == ["", "weighted map", *(each.title for each in CONTROLS.values())]
+
+
+def test_what_a_map_has_more_than_its_nearest_control_in_words():
+    table = scores()
+    nearer = (table["control"] == "edges") & (table["network"] == "birds_vit") & (table["contrast"] == "weighted")
+    text = control_effects.over_controls_in_words({"quick": table.assign(v=table["v"] + 0.25 * nearer)}, "v", resamples=50)
+    assert text.splitlines()[2] == (
+        "- quick: *original* +0.20 (small VGG), *weighted* -0.05 (small ViT) to +0.20 (small VGG). 19 of 20 intervals lie above 0.")
+
+
+def test_likeness_along_the_cascade_in_words():
+    text = control_effects.forgetting_in_words({"real": cascade()})
+    assert text.splitlines()[2] == "- real: *original* +0.38 (small VGG), *weighted* +0.38 (small VGG)."

@@ -172,3 +172,22 @@ def test_batches_depend_on_seed_and_epoch_alone(images):
     assert 0 <= first.min() and first.max() <= 1
     assert torch.equal(first, drawn(recipe, 0))
     assert not torch.equal(first, drawn(recipe, 1)) and not torch.equal(first, drawn(replace(recipe, seed=1), 0))
+
+
+def test_the_network_of_shuffled_labels_is_trained_on_as_many_as_its_entry_says(tmp_path, monkeypatch):
+    entry = assets.networks()["birds_resnet_shuffled"]
+    entry = replace(entry, input_size=32, training=replace(entry.training, pictures=60))
+    smaller = {**assets.networks(), entry.name: entry}
+    monkeypatch.setattr(assets.registry, "networks", lambda: smaller)
+    monkeypatch.setattr(assets, "networks", lambda: smaller)
+    monkeypatch.setattr("contrastlib.datasets.birds.sets.SPLITS", {"train": 30, "validation": 30, "test": 30})
+    seen, fit = [], from_scratch.fit
+    monkeypatch.setattr(from_scratch, "fit", lambda network, data, *rest: seen.append(data) or fit(network, data, *rest))
+    arguments = parse(entry.name, "--epochs", "1", "--output", str(tmp_path))
+    assert arguments.func(arguments) == 0
+    birds = SyntheticBirds("train", 32, length=60)
+    labels = torch.tensor([birds.labels(index)[0] for index in range(60)])
+    given = seen[0].labels
+    assert sorted(given.tolist()) == sorted(labels.tolist()) and (given == labels).float().mean() < 0.3
+    card = assets.read_card(tmp_path / f"{entry.name}.json", ("recipe",))
+    assert card["train_pictures"] == 60 and card["recipe"]["shuffled_labels"]

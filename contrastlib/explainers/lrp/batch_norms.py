@@ -86,12 +86,25 @@ def merged(model: nn.Module, batch_norms: Mapping[str, str]) -> Iterator[None]:
             undo.callback(setattr, norm, "eps", norm.eps)
             norm.eps = 0.0  # so that it changes nothing
             if next(norm.children(), None) is None:
-                undo.callback(norm.register_forward_hook(_return_input).remove)
+                undo.enter_context(_replaced(norm, "forward", _same))
         yield
 
 
-def _return_input(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-    return inputs[0]
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+@contextmanager
+def _replaced(module: nn.Module, name: str, value: object) -> Iterator[None]:
+    """Replace an attribute of one module inside this context, if not one of its class."""
+    own = vars(module).get(name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        delattr(module, name)
+        if own is not None:
+            setattr(module, name, own)
 
 
 def check_plain(name: str, module: nn.Module) -> None:

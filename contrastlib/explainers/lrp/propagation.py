@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import Node
 from zennit.core import ParamMod
 
 from contrastlib._choices import check_choice
@@ -210,24 +210,20 @@ def propagation(
     named = {} if layer is None else {layer: find_layer(model, layer)}
     with as_found(model), ExitStack() as stack:
         first, low, high = first_layer(model, images, box if rules == "z_plus" else None)
-        pixels, linear, sums = zennit_rules(rules, biases, low, high)
+        made = zennit_rules(rules, biases, low, high)
         batch_norms = merged_batch_norms(model)
         recorded: dict[str, Tensor] = {}
         stack.enter_context(without_backward_hooks(model))
         stack.enter_context(merged(model, batch_norms))
-        stack.enter_context(ruled_layers(model, first, pixels, linear))
+        stack.enter_context(ruled_layers(model, first, made))
         stack.enter_context(recording(named, recorded))
         trace = stack.enter_context(tracing(model, first, named, batch_norms))
-        averages = average_pooling == "proportional"
 
-        def again(stacks: set[Node]) -> None:
-            functions = RuledFunctions(sums, averages)
-            functions.stacks = stacks
-            with functions:
-                run(model, images[:1].clone())
+        def ruled_run(images: Tensor) -> Any:
+            with RuledFunctions(made, averages=average_pooling == "proportional"):
+                return run(model, images.clone())
 
-        with RuledFunctions(sums, averages) as functions:
-            returned = run(model, images.clone())
+        returned = ruled_run(images)
         trace.done = True
         logits = read_logits(returned, len(images))
         outputs = recorded.get(layer, logits)
@@ -235,7 +231,7 @@ def propagation(
             raise ValueError(
                 f"layer {layer!r} does not run between the pixels and the logits; choose another"
             )
-        check_graph(model, outputs, functions.stacks, again)
+        check_graph(model, outputs, lambda: ruled_run(images[:1]))
         propagate = Propagation(outputs, rules, trace, images.shape)
         try:
             yield propagate

@@ -12,19 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, reduce
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
-from torch.autograd.graph import Node
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
-from zennit.core import BasicHook, Stabilizer
-from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
+from zennit.core import BasicHook, ParamMod, Stabilizer
+from zennit.rules import ClampMod, NoMod
 from zennit.types import Linear
 
 from contrastlib.explainers._functions import MASKING, function_name, is_in_place, relu_by_mask
@@ -40,10 +40,27 @@ IN_PLACE = {"add_", "__iadd__"}
 ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
 
 
-def zennit_rules(
-    rules: str, biases: bool, low: Tensor, high: Tensor
-) -> tuple[BasicHook, BasicHook, BasicHook]:
-    """Make the rules of the first layer, of the other linear layers, and of sums and averages.
+class Rules(NamedTuple):
+    """The rules of the operations of a network.
+
+    Attributes:
+        pixels: The rule of the first layer.
+        linear: The rule of the other linear layers.
+        sums: The rule of sums and averages of one tensor.
+        share: An activation, its sum with another one -> the share of relevance that the activation gets.
+    """
+
+    pixels: BasicHook
+    linear: BasicHook
+    sums: BasicHook
+    share: Callable[[Tensor, Tensor], Tensor]
+
+
+def zennit_rules(rules: str, biases: bool, low: Tensor, high: Tensor) -> Rules:
+    """Make the rules of the operations of a network.
+
+    The z^B rule of the first layer is written as (x_i - l) w_ij^+ + (x_i - h) w_ij^-. No contribution is then
+    negative, and two convolutions compute them instead of three.
 
     Args:
         rules: A name in ``RULES``.
@@ -52,36 +69,82 @@ def zennit_rules(
         high: The highest input of the first layer, for the z+ rule.
 
     Returns:
-        The three rules.
+        The rules.
 
-    >>> zennit_rules("z_plus", False, torch.zeros(1), torch.ones(1))[0].__class__.__name__
-    'ZBox'
+    >>> zennit_rules("z", False, None, None).share(torch.tensor([1.0]), torch.tensor([4.0]))
+    tensor([0.2500])
     """
-    zero = None if biases else ["bias"]
+    zero, no_weights = None if biases else "bias", NoMod(param_keys=[])
     if rules == "z_plus":
-        sums = BasicHook(
-            input_modifiers=[lambda x: x.clamp(min=0), lambda x: x.clamp(max=0)],
-            param_modifiers=[NoMod(param_keys=[])] * 2,
-            gradient_mapper=_to_same_sign,
+        signs = [lambda x: x.clamp(min=0), lambda x: x.clamp(max=0)]
+        return Rules(
+            Rule([lambda x: x - low, lambda x: x - high], _signs_of_weights("bias"), gradient_mapper=_evenly),
+            _ZPlus(signs, _signs_of_weights(zero), gradient_mapper=_evenly),
+            BasicHook(signs, [no_weights] * 2, gradient_mapper=_to_same_sign),
+            # Of two terms of different signs, the larger one has the sign of the sum.
+            lambda term, total: (term / total).clamp_(0, 1).nan_to_num_(0),
         )
-        return ZBox(low, high, stabilizer=divisor), _ZPlus(zero_params=zero), sums
-    stabilizer = partial(divisor, epsilon=EPSILON) if rules == "epsilon" else divisor
-    linear = Epsilon(stabilizer, zero_params=zero)
-    return linear, linear, Norm(stabilizer)
+    divided = partial(divisor, epsilon=EPSILON if rules == "epsilon" else 0.0)
+
+    def mapper(relevance: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
+        return [relevance / divided(outputs[0])]
+
+    linear = Rule([_itself], [NoMod(zero_params=zero)], gradient_mapper=mapper)
+    return Rules(linear, linear, BasicHook([_itself], [no_weights], gradient_mapper=mapper), lambda term, total: term / divided(total))
 
 
-class _ZPlus(ZPlus):
-    """Zennit's z+ rule, without its computation for negative inputs if there are none, as after a ReLU."""
+class Rule(BasicHook):
+    """A rule of a layer with weights, whose backward pass makes no copy that it does not need."""
 
-    def __init__(self, zero_params: list[str] | None) -> None:
-        super().__init__(zero_params=zero_params)
-        self.gradient_mapper = lambda relevance, parts: [relevance / divisor(sum(parts))] * len(parts)
-        self.reducer = self._default_reducer
+    def backward(self, module: nn.Module, inputs: tuple, relevance: tuple) -> tuple[Tensor]:
+        """Propagate relevance to the input of an operation.
+
+        For each pair of modifiers it takes one operation forward and one transposed.
+
+        Args:
+            module: The operation.
+            inputs: The input of the operation, detached, in a tuple.
+            relevance: The relevance of its output, in a tuple.
+
+        Returns:
+            The relevance of its input, in a tuple.
+        """
+        modified = [modifier(inputs[0]).detach().requires_grad_() for modifier in self.input_modifiers]
+        outputs = [self._output(module, *pair) for pair in zip(modified, self.param_modifiers)]
+        shares = self.gradient_mapper(relevance[0], [output.detach() for output in outputs])
+        gradients = torch.autograd.grad(outputs, modified, shares)
+        return (reduce(Tensor.add_, map(Tensor.mul_, gradients, modified)),)
+
+    @staticmethod
+    @torch.enable_grad()
+    def _output(module: nn.Module, x: Tensor, modifier: ParamMod) -> Tensor:
+        with modifier(module) as changed:
+            return changed.forward(x)
+
+
+class _ZPlus(Rule):
+    """The z+ rule, without its computation for negative inputs if there are none, as after a ReLU."""
 
     def forward(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         super().forward(module, inputs, output)
-        if not (inputs[0] < 0).any():
-            self.input_modifiers, self.param_modifiers = self.input_modifiers[:1], self.param_modifiers[:1]
+        if not inputs[0].min() < 0:
+            self.input_modifiers, self.param_modifiers = [_itself], self.param_modifiers[:1]
+
+
+def _signs_of_weights(zero: str | None) -> list[ParamMod]:
+    """Make the modifiers that keep the positive and the negative weights. The second has no bias."""
+    return [ClampMod(min=0, zero_params=zero), ClampMod(max=0, zero_params="bias")]
+
+
+def _itself(x: Tensor) -> Tensor:
+    return x
+
+
+def _evenly(relevance: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
+    """The rule of contributions that are not negative. It overwrites the outputs."""
+    sums = reduce(Tensor.add_, outputs)
+    share = relevance / functional.threshold_(sums, _smallest(sums), torch.inf)
+    return [share] * len(outputs)
 
 
 def _to_same_sign(relevance: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
@@ -109,7 +172,12 @@ def divisor(sums: Tensor, epsilon: float = 0.0) -> Tensor:
     tensor([[ 2.5000, -2.5000,  0.0000]])
     """
     moved = Stabilizer(epsilon, norm_scale=True)(sums) if epsilon else sums
-    return torch.where(moved.abs() < torch.finfo(moved.dtype).tiny ** 0.5, torch.inf, moved)
+    return torch.where(moved.abs() < _smallest(moved), torch.inf, moved)
+
+
+def _smallest(sums: Tensor) -> float:
+    """Return the smallest sum that counts as one."""
+    return torch.finfo(sums.dtype).tiny ** 0.5
 
 
 class Ruled(Function):
@@ -117,54 +185,72 @@ class Ruled(Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, x: Tensor, module: nn.Module, inputs: tuple, output: Tensor, rule: BasicHook
+        ctx: FunctionCtx, rule: Callable[[Tensor], Sequence[Tensor]], output: list[Tensor], in_place: bool,
+        *inputs: Tensor,
     ) -> Tensor:
         """Return the output of the operation.
 
         Args:
             ctx: The context of the function.
-            x: The input of the operation, with its graph.
-            module: The operation.
-            inputs: The input of the operation, detached, in a tuple.
-            output: The output of the operation, detached.
-            rule: The rule of the operation.
+            rule: Relevance of the output -> relevance of each input.
+            output: The output of the operation, detached, in a list: PyTorch would copy an argument.
+            in_place: Whether the first input receives the output.
+            *inputs: The inputs of the operation, with their graph.
 
         Returns:
             The output.
         """
-        rule.forward(module, inputs, output)
-        ctx.module, ctx.inputs, ctx.rule = module, inputs, rule
-        return output.clone()  # an input that is returned would be a view, which cannot be changed in place
+        ctx.rule = rule
+        if not in_place:
+            return output[0]
+        ctx.mark_dirty(inputs[0])
+        return inputs[0].copy_(output[0])
 
     @staticmethod
     def backward(ctx: FunctionCtx, relevance: Tensor) -> tuple[Tensor | None, ...]:
-        """Propagate relevance to the input of the operation by its rule."""
-        return *ctx.rule.backward(ctx.module, ctx.inputs, (relevance,)), None, None, None, None
+        """Propagate relevance to the inputs of the operation by its rule."""
+        return None, None, None, *ctx.rule(relevance)
+
+
+def _ruled(x: Tensor, module: nn.Module, inputs: tuple[Tensor], output: Tensor, rule: BasicHook) -> Tensor:
+    """Give the output of an operation the rule of its backward pass.
+
+    Args:
+        x: The input of the operation, with its graph.
+        module: The operation.
+        inputs: The input of the operation, detached, in a tuple.
+        output: The output of the operation, detached.
+        rule: The rule of the operation.
+
+    Returns:
+        The output, with its graph.
+    """
+    rule.forward(module, inputs, output)
+    return Ruled.apply(lambda relevance: rule.backward(module, inputs, (relevance,)), [output], False, x)
 
 
 @contextmanager
-def ruled_layers(model: nn.Module, first: nn.Module, pixels: BasicHook, linear: BasicHook) -> Iterator[None]:
+def ruled_layers(model: nn.Module, first: nn.Module, rules: Rules) -> Iterator[None]:
     """Give each linear layer and convolution a rule inside this context.
 
     Args:
         model: The network.
         first: The first layer, whose inputs are the pixels.
-        pixels: The rule of the first layer.
-        linear: The rule of the other layers.
+        rules: The rules.
 
     Yields:
         Nothing.
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
     >>> x = torch.ones(1, 2, requires_grad=True)
-    >>> with ruled_layers(net, net[0], *zennit_rules("z", True, None, None)[:2]):
+    >>> with ruled_layers(net, net[0], zennit_rules("z", True, None, None)):
     ...     output = net(x)
     >>> relevance, = torch.autograd.grad(output.sum(), x)
     """
     handles = []
     for module in model.modules():
         if isinstance(module, Linear):
-            handles += _attach(module, (pixels if module is first else linear).copy())
+            handles += _attach(module, (rules.pixels if module is first else rules.linear).copy())
     try:
         yield
     finally:
@@ -181,7 +267,7 @@ def _attach(module: nn.Module, rule: BasicHook) -> tuple[RemovableHandle, Remova
         return _copy(inputs[0])
 
     def after(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-        return Ruled.apply(waiting.pop(), module, inputs, output.detach(), rule)
+        return _ruled(waiting.pop(), module, inputs, output.detach(), rule)
 
     # These hooks are the closest to the layer, so that other hooks see the tensors that have a graph.
     return module.register_forward_pre_hook(before), module.register_forward_hook(after, prepend=True)
@@ -198,17 +284,13 @@ class RuledFunctions(TorchFunctionMode):
     Adding 0 changes nothing. A ReLU that is written with a mask becomes ``torch.relu``.
 
     Args:
-        rule: The rule.
+        rules: The rules.
         averages: Whether averages have the rule. If not, they pass relevance like their gradient, evenly.
-
-    Attributes:
-        stacks: The nodes of the graph that stack the two terms of an addition.
     """
 
-    def __init__(self, rule: BasicHook, averages: bool) -> None:
+    def __init__(self, rules: Rules, averages: bool) -> None:
         super().__init__()
-        self.rule, self.averages = rule, AVERAGES if averages else set()
-        self.stacks: set[Node] = set()
+        self.rules, self.averages = rules, AVERAGES if averages else set()
 
     def __torch_function__(
         self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
@@ -219,10 +301,7 @@ class RuledFunctions(TorchFunctionMode):
             if not kwargs and (x := _unchanged(args)) is not None:
                 return x if name in IN_PLACE else x.clone()
         if name in ADDITIONS and not kwargs and _are_activations(args):
-            terms = torch.stack(args, dim=-1)
-            self.stacks.add(terms.grad_fn)
-            total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), terms)
-            return args[0].copy_(total) if name in IN_PLACE else total
+            return self._added(*args, in_place=name in IN_PLACE)
         if name.strip("_") in MASKING | {"rmul", "imul"} and not is_in_place(func, kwargs):
             x = relu_by_mask(function_name(func), args, kwargs)
             if x is not None:
@@ -242,7 +321,13 @@ class RuledFunctions(TorchFunctionMode):
 
     def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
         inputs = (_copy(x),)
-        return Ruled.apply(x, module, inputs, module(*inputs), self.rule.copy())
+        return _ruled(x, module, inputs, module(*inputs), self.rules.sums.copy())
+
+    def _added(self, x: Tensor, y: Tensor, in_place: bool) -> Tensor:
+        """Add two activations, each of which gets its share of the relevance."""
+        total = x.detach() + y.detach()
+        shares = [self.rules.share(term.detach(), total) for term in (x, y)]
+        return Ruled.apply(lambda relevance: [relevance * share for share in shares], [total], in_place, x, y)
 
 
 class _Function(nn.Module):

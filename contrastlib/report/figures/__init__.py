@@ -5,6 +5,7 @@ page. In a notebook, figures are stored as :mod:`~contrastlib.report.figures.for
 """
 
 from contrastlib.report.figures import (
+    control_effects,
     control_maps,
     correction_effects,
     correction_results,
@@ -34,6 +35,7 @@ from contrastlib.report.figures import (
     one_family,
     one_intervention,
     overwritten,
+    scaling,
     specification,
     theory,
     three_classes,
@@ -46,6 +48,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "control_effects",
     "control_maps",
     "correction_effects",
     "correction_results",
@@ -78,6 +81,7 @@ __all__ = [
     "one_family",
     "one_intervention",
     "overwritten",
+    "scaling",
     "specification",
     "theory",
     "three_classes",

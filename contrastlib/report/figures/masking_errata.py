@@ -177,13 +177,13 @@ def confound_in_words(masked: Mapping[str, pd.DataFrame], resamples: int) -> str
 
 
 def threshold_bounds() -> str:
-    """Bound on the threshold in Markdown, from the published means before masking (erratum 26)."""
+    """Bounds on the threshold τ in Markdown, from the published means before masking (erratum 26)."""
     table = published("blurring_masking").query("table == 'Table 1' and target == 't1'")
     most = table.groupby("paper")["unmodified_relative_probability"].max()
-    return "; ".join(
-        f"{IN_PRINT[paper]}: up to {value:.3f}, so that $\\tau$ was below {1 - value:.3f}"
-        for paper, value in most.items()
+    bounds = " and ".join(
+        f"{value:.3f} in {IN_PRINT[paper]} ($\\tau$ below {1 - value:.3f})" for paper, value in most.items()
     )
+    return f"The published means before masking reach {bounds}."
 
 
 def threshold_table(found: pd.DataFrame) -> Styler:

@@ -155,7 +155,7 @@ def test_z_plus_is_that_of_zennit_and_has_a_half_for_negative_inputs_only_where_
     torch.manual_seed(0)
     layer = nn.Linear(6, 5).double().requires_grad_(False)
     x, relevance = torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1).requires_grad_(), torch.rand(3, 5, dtype=torch.float64)
-    with ruled_layers(layer, None, None, zennit_rules("z_plus", biases, None, None)[1]):
+    with ruled_layers(layer, None, zennit_rules("z_plus", biases, None, None)):
         output = layer(x)
         runs = []
         monkeypatch.setattr(layer, "forward", lambda x, run=layer.forward: runs.append(x) or run(x))
