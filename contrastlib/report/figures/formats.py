@@ -14,7 +14,10 @@ DENSITY = 2
 """Pixels of a picture for each pixel of a page."""
 MOST = 2000
 """Number of points up to which a figure is stored as SVG."""
-SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"|(?s:<metadata>.*?</metadata>\s*)')
+LARGEST = 80_000
+"""Length up to which an SVG is stored."""
+SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
+NEEDLESS = re.compile(r"(?s)<metadata>.*?</metadata>|<!--.*?-->|(?<=\n)\s+")
 LONG = re.compile(r"(\d\.\d\d)\d+")
 """A number with more than two decimals, as coordinates have."""
 PLACES = re.compile(r' (?:d|x|y|points)="[^"]*"|translate\([^)]*\)')
@@ -36,17 +39,18 @@ def is_drawing(figure: Figure) -> bool:
 
 
 def svg(figure: Figure) -> str | None:
-    """SVG of a drawing, in the size of its PNG; None for a figure with pictures."""
+    """SVG of a drawing, in the size of its PNG; None for a figure with pictures, or if the SVG is large."""
     if not is_drawing(figure):
         return None
-    drawn = print_figure(figure, "svg", metadata={"Date": None})
+    drawn = NEEDLESS.sub("", print_figure(figure, "svg", metadata={"Date": None}))
     drawn = PLACES.sub(lambda place: LONG.sub(r"\1", place[0]), drawn)
-    return SIZE.sub(lambda size: _in_pixels(size, figure.dpi) if size[1] else "", drawn)
+    drawn = SIZE.sub(lambda size: _in_pixels(size, figure.dpi), drawn, count=1)
+    return drawn if len(drawn) <= LARGEST else None
 
 
 def png(figure: Figure) -> tuple[bytes, dict[str, int]] | None:
-    """PNG of a figure with pictures, and the size at which it is shown; None for a drawing."""
-    return None if is_drawing(figure) else dense(figure)
+    """PNG of a figure that is not stored as SVG, and the size at which it is shown."""
+    return dense(figure) if svg(figure) is None else None
 
 
 def dense(figure: Figure) -> tuple[bytes, dict[str, int]]:
