@@ -9,7 +9,8 @@ from zennit.rules import ZPlus
 
 from contrastlib import contrasts
 from contrastlib.explainers.lrp import clrp1, clrp2, contrastive_lrp, lrp, propagation, relevance_maps
-from contrastlib.explainers.lrp.rules import RULES, divisor, ruled_layers, zennit_rules
+from contrastlib.explainers.lrp.operations import ruled_layers
+from contrastlib.explainers.lrp.rules import RULES, divisor, zennit_rules
 
 
 @pytest.fixture
