@@ -124,8 +124,8 @@ class _ZPlus(Rule):
     def backward(self, module: nn.Module, inputs: tuple, relevance: tuple) -> tuple[Tensor]:
         """Propagate relevance to the input of a layer.
 
-        A matrix is taken a part of its outputs at a time. A copy of the weights of VGG-16's classifier would
-        need as much memory as the network, and take longer than their products.
+        A large matrix is taken a part of its outputs at a time. A copy of the weights of VGG-16's classifier
+        would need as much memory as the network, and take longer than their products.
 
         Args:
             module: The layer.
@@ -136,7 +136,7 @@ class _ZPlus(Rule):
             The relevance of its input, in a tuple.
         """
         backward = super().backward
-        if type(module) is not nn.Linear:
+        if type(module) is not nn.Linear or "forward" in vars(module) or module.weight.numel() <= PART:
             return backward(module, inputs, relevance)
         parts = zip(*_parts(module, relevance[0]))
         return (reduce(Tensor.add_, (backward(part, inputs, (above,))[0] for part, above in parts)),)

@@ -70,8 +70,8 @@ def test_each_layer_runs_forward_twice_and_transposed_once_for_each_relevance(ne
 
 def test_what_is_written_beside_that_is_little(network, images):
     one = written(lambda: predict(network, images))
-    assert one.batch_norms > 5 and one.count > 1e6
+    assert one.batch_norms > 5 and one.count > 5e5
     found = written(lambda: lrp(network, images, lambda y: relevances(1)[0]))
-    assert found.batch_norms == 0 and found.count < 5 * one.count
+    assert found.batch_norms == 0 and found.count < 5.5 * one.count
     several = written(lambda: lrp(network, images, lambda y: relevances(4)))
     assert several.count < (1 + 0.6 * 4) * found.count
