@@ -9,9 +9,11 @@ import threading
 
 import pytest
 from built import HTML
+from explorer_page import NAME
 from lab_server import served
 
 from contrastlib.cli.lab import command
+from contrastlib.explorer import Explorer, bird, bird_scene
 from contrastlib.report import kernel_provisioner, lab, notebooks
 from contrastlib.report.release.chromium import CHROMIUM, chromium
 
@@ -130,3 +132,42 @@ def lab_page(browser, tmp_path_factory):
         yield page
         page.close()
     assert _state() == before
+
+
+@pytest.fixture(scope="session")
+def explorer():
+    """Drawn birds, one network of either kind, and the tour."""
+    return Explorer([bird(31), bird(4), bird_scene(7)], ["birds_vgg", "birds_vit"], classes=6, name=NAME, tour=True)
+
+
+@pytest.fixture(scope="session")
+def address(explorer, tmp_path_factory):
+    """A page that holds the explorer and nothing else, as a file."""
+    page = tmp_path_factory.mktemp("explorer") / "page.html"
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorer</title><meta name="viewport" content="width=device-width">'
+    page.write_text(f"{head}<main><h1>Explorer</h1><h2>One</h2>{explorer.static_html()}</main></html>", encoding="utf-8")
+    return page.as_uri()
+
+
+@pytest.fixture
+def opened(explorer, address, browser, request):
+    """The page in the browser, once the first picture is there; any error in it fails the test."""
+    pages = []
+
+    def show(hash="", **options):
+        page = browser.new_page(**{"viewport": {"width": 1000, "height": 900}} | options)
+        page.set_default_timeout(120_000)
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+        page.on("request", lambda asked: asked.url.startswith("http") and problems.append(asked.url))
+        page.goto(address + hash)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector(f"#{NAME}[data-ready]")
+        pages.append((page, problems))
+        return page
+
+    yield show
+    for page, problems in pages:
+        page.close()
+        assert not problems

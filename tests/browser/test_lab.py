@@ -7,7 +7,7 @@ import pytest
 from nbconvert import HTMLExporter
 from small_parameters import SMALL
 
-from contrastlib.report import notebooks
+from contrastlib.report import executed_form, notebooks
 
 STORED = notebooks.find([])
 # the numbers of formulas that are drawn, whose characters are named by classes such as mjx-c31; or what is in error
@@ -70,7 +70,7 @@ def test_it_follows_its_parameters(lab_page):
     assert lab.move_widgets(page, cells) == 2
 
     lab.execute(page, "docmanager:save")
-    assert notebooks.VIEW in (page.folder / path).read_text()  # saved are the live widgets and their stills
+    assert executed_form.VIEW in (page.folder / path).read_text()  # saved are the live widgets and their stills
     html = HTMLExporter().from_filename(page.folder / path)[0]
     assert "jupyter-widgets" not in html  # though JupyterLab was asked to save their state
     assert html.count('<figure class="controls">') == 1 and html.count('<div class="contrast-explorer"') == 1

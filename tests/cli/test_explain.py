@@ -15,7 +15,7 @@ from torch import nn
 import contrastlib
 from contrastlib import assets, explainers, models
 from contrastlib.__main__ import main
-from contrastlib.cli import explain as command
+from contrastlib.cli import map_picture
 from contrastlib.contrasts import CONTRASTS
 from contrastlib.datasets.birds import SyntheticBirds
 from contrastlib.models import torchvision_hub
@@ -281,7 +281,7 @@ def test_help_names_all_there_is(capsys):
 
 def test_every_contrast_has_its_question():
     logits = torch.tensor([3., 1., 0., 0., 0.])
-    questions = {command.question(logits, SPECIES, contrast, 0, foils=[2]) for contrast in CONTRASTS}
+    questions = {map_picture.question(logits, SPECIES, contrast, 0, foils=[2]) for contrast in CONTRASTS}
     assert len(questions) == len(CONTRASTS) and all("Raven (77.8 %)" in each for each in questions)
 
 
@@ -299,7 +299,7 @@ def test_drawing():
     image = network.preprocess(photo)
     heat = torch.linspace(-1, 3, 32 * 32).view(32, 32)
     for each in (heat, torch.zeros(32, 32)):
-        figure = command.draw(photo, image, each, network, "Why $x$ & not_y?", "$\\none$ of it")
+        figure = map_picture.draw(photo, image, each, network, "Why $x$ & not_y?", "$\\none$ of it")
         left, right, scale = figure.axes
         low, high = right.images[-1].get_clim()
         assert low == -high < 0 and right.images[-1].norm(0) == 0.5

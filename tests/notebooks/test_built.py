@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import kernel_provisioner, notebooks, staleness
+from contrastlib.report import executed_form, kernel_provisioner, notebooks, staleness
 from contrastlib.report.claims_page import claims_in
 from contrastlib.report.said import values_in
 from contrastlib.report.verdict_tables import KEY
@@ -100,5 +100,5 @@ def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_pa
     with notebooks.kernel_environment(notebooks.QUICK_ENVIRONMENT):
         notebooks.execute(path, path, {}, stored=True)
     saved = path.read_text()
-    assert saved == notebooks.without_scripts(book.read_text())
+    assert saved == executed_form.for_storage(book.read_text())
     assert all(text in saved for text in holds)

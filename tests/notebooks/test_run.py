@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from contrastlib.__main__ import main
-from contrastlib.report import notebooks, shards, staleness
+from contrastlib.report import executed_form, notebooks, shards, staleness
 
 READS = """
 import sys
@@ -185,11 +185,11 @@ def test_widgets_with_a_still(repository, run):
     still, both = (nbformat.read(repository.root / f"book/executed/{name}.ipynb", 4) for name in ("01_still", "02_both"))
     for notebook in (still, both):
         data = notebook.cells[1].outputs[0].data
-        assert notebooks.VIEW not in data
+        assert executed_form.VIEW not in data
         assert data["text/html"] == "<p>a still</p><Script type='x'>1 < 2\n</script>"
     assert "widgets" not in still.metadata
-    assert notebooks.VIEW in both.cells[2].outputs[0].data
-    assert both.metadata.widgets[notebooks.WIDGETS]["state"]
+    assert executed_form.VIEW in both.cells[2].outputs[0].data
+    assert both.metadata.widgets[executed_form.WIDGETS]["state"]
 
     assert run("--save")[0] == 0
     saved = nbformat.read(repository.root / "notebooks/01_still.ipynb", 4)
@@ -292,4 +292,4 @@ def test_a_home_that_is_the_root_folder_stays(monkeypatch):
     text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
     for home, said in (("/", "and/or <b>1</b> /home/me/picture.png"), ("/home/me", "and/or <b>1</b> ~/picture.png")):
         monkeypatch.setenv("HOME", home)
-        assert nbformat.reads(notebooks.normalise(text), 4).cells[0].outputs[0].text == said
+        assert nbformat.reads(executed_form.normalise(text), 4).cells[0].outputs[0].text == said
