@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml", "dask_jobqueue": "dask-jobqueue"}  # where it has another name than its module
-EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "jupyter_book", "ipykernel", "dask", "distributed", "playwright", "pypdf", "rocrate")
+EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "jupyter_book", "ipykernel", "dask", "distributed", "playwright", "pypdf", "rocrate", "onnx", "onnxscript")
 WITHOUT = f"""
 import sys
 
@@ -60,7 +60,7 @@ def test_all_that_is_imported_is_named():
     report, cluster = (names(PROJECT["optional-dependencies"][extra]) for extra in ("report", "cluster"))
     assert needed <= names(PROJECT["dependencies"]) | report | cluster
     assert needed & cluster == {"distributed", "dask-jobqueue"}
-    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate"}
+    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate", "onnx"}
 
 
 def alone(code, folder):
