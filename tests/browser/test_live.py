@@ -207,7 +207,7 @@ def test_rotation_and_transparency(opened, classifier, tmp_path):
     ("broken.png", b"\x89PNG no picture", "image/png", "broken.png is not a picture that this browser can read"),
     ("<img src=x onerror=alert(1)>.png", b"", "image/png", "<img src=x onerror=alert(1)>.png is not a picture that this browser can read"),
     ("line.png", encoded(Image.new("RGB", (900, 2))), "image/png", "line.png has 900 × 2 pixels: cut a wider part out of it."),
-])  # fmt: skip
+], ids=["text", "broken", "markup", "narrow"])  # fmt: skip
 def test_what_is_no_picture(opened, name, content, kind, sentence):
     page = opened()
     give(page, name, content, kind)
