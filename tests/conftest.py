@@ -19,11 +19,12 @@ from contrastlib.assets import writing
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that a test starts, too
 
 CLASSES, SIDE = 6, 32
 
 # The only reasons for which continuous integration may skip a test.
-MAY_SKIP = (r"needs a GPU", r"there is a GPU", r"needs SLURM: .*", r"needs permission to mount a disk", *([] if os.environ.get("CONTRASTLIB_DATA") else [r"needs the data: .*"]))
+MAY_SKIP = (r"needs a GPU", r"there is a GPU", r"needs SLURM: .*", r"needs permission to (mount a disk|make a namespace)", *([] if os.environ.get("CONTRASTLIB_DATA") else [r"needs the data: .*"]))
 
 
 def pytest_runtest_setup(item):
@@ -233,8 +234,7 @@ def sphinx_build(forked):
 @pytest.fixture
 def tensors_alive():
     """Counts the tensors made in this test that Python can reach; what a cycle through the graph keeps is among them."""
-    gc.collect()
-    gc.freeze()  # what was there before is not looked through again and again
+    gc.freeze()  # what was there before is not looked through: objects of all that is imported
 
     def count():
         gc.collect()
@@ -248,7 +248,7 @@ def tensors_alive():
 
 @pytest.fixture
 def disk(tmp_path):
-    """A disk of 1 MiB that is full, or a folder of such a disk that is mounted read-only."""
+    """``disk(kind)``: a disk of 1 MiB that is "full", "read-only" or "empty". None without the permission to mount it."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = []
@@ -261,7 +261,7 @@ def disk(tmp_path):
             with pytest.raises(OSError), open(place / "filler", "wb", buffering=0) as filler:
                 while True:
                     filler.write(bytes(4096))
-        else:
+        elif kind == "read-only":
             subprocess.run(["mount", "-o", "remount,ro", place], check=True)
         return place
 

@@ -71,7 +71,8 @@ def gradients(
         The gradient of each of the inputs.
 
     Raises:
-        ValueError: An operation of the network has overwritten values that the gradient needs.
+        ValueError: An operation of the network has overwritten values that the gradient needs, or cuDNN
+            refuses a recurrent layer in evaluation mode.
 
     >>> x = torch.ones(2, requires_grad=True)
     >>> gradients([x.tanh().mul_(2)], [x], torch.ones(2))
@@ -82,6 +83,11 @@ def gradients(
     try:
         return torch.autograd.grad(outputs, inputs, cotangents, **options)
     except RuntimeError as error:
+        if "RNN backward" in str(error):
+            raise ValueError(
+                "cuDNN computes gradients of an LSTM or a GRU in training mode only: explain this network "
+                "inside of `with torch.backends.cudnn.flags(enabled=False):`"
+            ) from error
         if "inplace operation" not in str(error):
             raise
         raise ValueError(

@@ -8,8 +8,10 @@ contrast.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -70,16 +72,20 @@ def changes(
     if towards == "predicted":
         target = start.logits.argmax(dim=1)
     first = gradient(start, torch.stack([cotangent(c, start.logits, target) for c in contrasts]))
-    before = _scores(start.logits, target).add_suffix("_before")
+    settings, scores = [], []
+    for epsilon, steps in product(epsilons, iterations):
+        ends = perturbed(model, images, target, first, contrasts, steps, epsilon, clamp, direction)
+        logits = predict(model, ends.flatten(0, 1)).unflatten(0, ends.shape[:2])
+        scores += [_scores(row, target) for row in logits]
+        settings += [{"contrast": name, "epsilon": epsilon, "iterations": steps} for name in contrasts]
+    scores.append(_scores(start.logits, target))
+    *after, before = torch.stack(scores).numpy(force=True)  # one copy from the device for all of them
+    unperturbed = _columns(before).add_suffix("_before")
     tables = []
-    for epsilon in epsilons:
-        for steps in iterations:
-            ends = perturbed(model, images, target, first, contrasts, steps, epsilon, clamp, direction)
-            logits = predict(model, ends.flatten(0, 1)).unflatten(0, ends.shape[:2])
-            for contrast, row in zip(contrasts, logits):
-                table = _scores(row, target).join(before)
-                table.insert(0, "image", range(len(images)))
-                tables.append(table.assign(contrast=contrast, epsilon=epsilon, iterations=steps))
+    for setting, row in zip(settings, after):
+        table = _columns(row).join(unperturbed)
+        table.insert(0, "image", range(len(images)))
+        tables.append(table.assign(**setting))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -226,9 +232,14 @@ def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequ
     return gradient(record, cotangents).unflatten(0, images.shape[:2])
 
 
-def _scores(logits: Tensor, target: Tensor) -> pd.DataFrame:
-    return pd.DataFrame({
-        "correct": (logits.argmax(dim=1) == target).numpy(force=True),
-        "p_t": log_odds(logits, target).sigmoid().numpy(force=True),
-        "y_t": logits.gather(1, target[:, None]).squeeze(1).numpy(force=True),
-    })
+def _scores(logits: Tensor, target: Tensor) -> Tensor:
+    """Whether the target is the predicted class, p_t and y_t (3, B), on the device of the logits."""
+    return torch.stack([
+        (logits.argmax(dim=1) == target).to(logits), log_odds(logits, target).sigmoid(),
+        logits.gather(1, target[:, None]).squeeze(1),
+    ])
+
+
+def _columns(scores: np.ndarray) -> pd.DataFrame:
+    correct, p_t, y_t = scores
+    return pd.DataFrame({"correct": correct.astype(bool), "p_t": p_t, "y_t": y_t})

@@ -7,8 +7,8 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from contrastlib import assets, datasets, models
 from contrastlib.assets import CorruptFile, records
-from contrastlib.datasets.base import Example
+from contrastlib.report import devices
 from contrastlib.report.code_digest import code_digest
 from contrastlib.report.shards import joined
 
@@ -73,22 +73,21 @@ def evaluate(
     examples = load_dataset(dataset, model.input_size, **(loading or {}))
     size = min(64, 16 * batch) if model.input_size <= SMALL else batch
     wanted = {"objects", "indices"} & set(inspect.signature(evaluation).parameters)
-    tables, skipped = [], []
-    for i in range(0, len(images), size):
-        chosen, part = _read(examples, images[i : i + size], skipped if skip_unreadable else None)
-        if not part:
+    device, tables, skipped = next(model.parameters()).device, [], []
+    read = partial(_read, examples, "objects" in wanted, skipped if skip_unreadable else None, device)
+    for part in devices.ahead(read, [images[i : i + size] for i in range(0, len(images), size)]):
+        if not part.chosen:
             continue
-        pixels = torch.stack([example.image for example in part]).to(next(model.parameters()).device)
-        labels = torch.tensor([example.label for example in part], device=pixels.device)
-        own = {"indices": chosen} if "indices" in wanted else {}
+        own = {"indices": part.chosen} if "indices" in wanted else {}
         if "objects" in wanted:
-            own["objects"] = [examples.objects(index) for index in chosen]
-        table = evaluation(model, _fast_layout(pixels), labels, **own, **options)
+            own["objects"] = part.objects
+        pixels, labels = part.pixels.to(device, non_blocking=True), part.labels.to(device, non_blocking=True)
+        table = evaluation(model, pixels, labels, **own, **options)
         index = table["image"].to_numpy(dtype=int)
         tables.append(table.assign(
-            image=np.asarray(chosen)[index],
-            group=np.array([example.group for example in part])[index],
-            label=labels.numpy(force=True)[index],
+            image=np.asarray(part.chosen)[index],
+            group=np.array(part.groups)[index],
+            label=part.labels.numpy()[index],
         ))
     if not tables and skipped:
         raise CorruptFile(f"none of {len(images)} images can be read: {skipped[0]}")
@@ -98,9 +97,20 @@ def evaluate(
     return table
 
 
+class _Batch(NamedTuple):
+    """Images that can be read, in the memory of the processor."""
+
+    chosen: list[int]
+    pixels: Tensor
+    labels: Tensor
+    groups: list[int]
+    objects: list | None
+
+
 def _read(
-    examples: datasets.ImageSet, indices: Sequence[int], skipped: list[str] | None
-) -> tuple[list[int], list[Example]]:
+    examples: datasets.ImageSet, objects: bool, skipped: list[str] | None, device: torch.device,
+    indices: Sequence[int],
+) -> _Batch:
     """Read images. Messages about those that cannot be read are appended to a list, if there is one."""
     read = {}
     for index in indices:
@@ -110,7 +120,10 @@ def _read(
             if skipped is None:
                 raise
             skipped.append(str(error))
-    return list(read), list(read.values())
+    images, labels, groups, _ = zip(*read.values()) if read else ((), (), (), ())
+    pixels = _fast_layout(torch.stack(images)) if images else torch.empty(0)
+    found = [examples.objects(index) for index in read] if objects else None
+    return _Batch(list(read), *devices.pinned(device, pixels, torch.tensor(labels)), list(groups), found)
 
 
 def shards(
@@ -186,11 +199,12 @@ def registered(*names: str | None) -> str:
 
 @lru_cache(maxsize=2)
 def load_network(name: str) -> models.Classifier:
-    """Load a network with the memory layout and on the device that are fastest."""
+    """Load a network with the memory layout and on the device that are fastest, and exact products."""
     model = models.load(name)
     if model.input_size > SMALL:  # twice as fast on a CPU, except for small images
         model = model.to(memory_format=torch.channels_last)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    devices.without_tf32()
+    return model.to(devices.fastest())
 
 
 @lru_cache(maxsize=4)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from distributed.deploy import Cluster
 
+IN_FLIGHT = 2
+"""Number of shards that a worker has or will have next."""
 LOCALHOST = "127.0.0.1"
 PATIENCE = 20
 """Seconds in which a cluster ends by itself."""

@@ -58,13 +58,16 @@ def provenance(seconds: float, **details: Any) -> Provenance:
     """
     import torch
 
+    from contrastlib.report import devices  # imports torch, which pages that only read do without
+
     commit, dirty = _commit()
     return Provenance({
         "commit": commit,
         "dirty": dirty,
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "device": devices.fastest().type,
+        **devices.described(),
         "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 3),
@@ -152,6 +155,11 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
         "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, "
         f"threads: {_listed(map(str, as_list(record.get('threads'))))}",
+        "GPU": "; ".join(
+            ", ".join(f"{name} {value}" for name, value in each.items())
+            for each in as_list(record.get("gpu", []))
+        )
+        or None,
         "libraries": ", ".join(
             sorted(
                 {

@@ -109,13 +109,13 @@ class Shard:
                 return None
             table = self.kept()  # the process that had the lock may have finished it
             if table is None:
-                table = self._computed()
+                table = self.computed()
                 save(table, self.path)
                 _give_back()
         return table
 
-    def _computed(self) -> pd.DataFrame:
-        """Compute the table, with its provenance in ``attrs``."""
+    def computed(self) -> pd.DataFrame:
+        """Compute the table, with its provenance in ``attrs``, and do not keep it."""
         halved = {} if self.batch is None else {"batch": self.batch}
         began = time.perf_counter()
         table = self.work(**{**self.parameters, **halved})
@@ -159,6 +159,7 @@ def sharded(
         provenances (see :func:`~contrastlib.report.provenance.summary`).
 
     Raises:
+        CannotWrite: Nothing can be written in the folder, or its disk is full.
         Exception: Any exception of ``work``. Finished shards remain in the cache.
     """
     cache = cache or RESULTS / "cache"
@@ -166,9 +167,11 @@ def sharded(
     wanted = [Shard(study, version, work, shard, data, registry, cache) for shard in shards]
     found = {shard.path: _found(shard) for shard in wanted}
     missing = {shard.path: shard for shard in wanted if found[shard.path] is None}
+    if missing:
+        writable(cache)
     with tqdm(total=len(found), initial=len(found) - len(missing), desc=title, unit="shard") as bar:
         for shard, table in _computed(list(missing.values())):
-            if shard.kept() is None:  # a worker keeps it on a disk of its own
+            if shard.kept() is None:  # the worker shares no disk with this process
                 save(table, shard.path)
             found[shard.path] = table
             bar.update()

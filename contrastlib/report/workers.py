@@ -30,7 +30,8 @@ from distributed import wait as wait_for
 from distributed.comm import CommClosedError
 from tqdm import tqdm
 
-from contrastlib.report.clusters import ClusterError
+from contrastlib.assets.writing import CannotWrite, writable
+from contrastlib.report.clusters import IN_FLIGHT, ClusterError
 from contrastlib.report.provenance import deciding_releases
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 TIME_LIMIT = "CONTRASTLIB_TIME_LIMIT"
 """Environment variable with the seconds after which a worker gives up a shard and ends."""
 FOUR_HOURS = 4 * 60 * 60
-IN_FLIGHT = 2
-"""Number of shards that a worker has or will have next."""
 CONNECTING = 30
 """Seconds in which a scheduler has to answer."""
 ALONE = 60
@@ -189,10 +188,18 @@ def _connected(address: str) -> Iterator[Client]:
 
 
 def _work(shard: Shard, wait: bool, expected: Mapping[str, str], limit: float) -> pd.DataFrame | None:
-    """Compute a shard in a worker. See :meth:`contrastlib.report.shards.Shard.table`."""
+    """Compute a shard in a worker. See :meth:`contrastlib.report.shards.Shard.table`.
+
+    A worker that cannot write in the folder of the shard returns the table, and the client keeps it.
+    """
     refuse_other_versions(expected, versions(), get_worker().address)
+    limited = replace(shard, work=functools.partial(_limited, shard.work, limit))
     with _one_at_a_time:  # for the time limit, which is one of the process, and for memory
-        return replace(shard, work=functools.partial(_limited, shard.work, limit)).table(wait)
+        try:
+            writable(shard.cache)
+        except CannotWrite:
+            return limited.computed()
+        return limited.table(wait)
 
 
 def refuse_other_versions(client: Mapping[str, str], worker: Mapping[str, str], address: str) -> None:

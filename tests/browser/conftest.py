@@ -47,33 +47,45 @@ def browser():
         yield started
 
 
+@pytest.fixture(scope="module")
+def context(browser):
+    """What pages that are visited share: files of the book that one of them has asked for, which lie in its cache."""
+    shared = browser.new_context()
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def visit(browser, site):
+def visit(context, site):
     """Open a page of the book: ``page, problems = visit(address, width=1280)``.
 
     ``problems`` collects console errors, uncaught exceptions, failed requests and attempts to reach
-    another host, from the first byte on.
+    another host, from the first byte on. The browser itself finds no other host; to route requests through
+    here would cost the cache.
     """
     opened = []
 
     def open_page(address: str, width: int = 1280, base: str = site, scheme: str = "light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
         page.set_default_timeout(120_000)
         opened.append(page)
         problems, pending = [], set()
 
-        def guard(route):
-            if route.request.url.startswith((base, "blob:", "data:")):
-                route.continue_()
-            else:
-                problems.append(f"asked another host: {route.request.url}")
-                route.abort()
+        def asked(request):
+            pending.add(request)
+            if not request.url.startswith((base, "blob:", "data:")):
+                problems.append(f"asked another host: {request.url}")
 
-        page.route("**/*", guard)
+        def said(message):  # the icon is the browser's own idea
+            if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+                problems.append(f"console: {message.text}")
+
         page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
-        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
+        page.on("console", said)
         page.on("requestfailed", lambda request: problems.append(f"failed: {request.url} {request.failure}"))
-        page.on("request", lambda request: pending.add(request))
+        page.on("request", asked)
         page.on("requestfinished", lambda request: pending.discard(request))
         page.on("requestfailed", lambda request: pending.discard(request))
         page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status} {answer.url}"))
@@ -86,6 +98,7 @@ def visit(browser, site):
 
     yield open_page
     for page in opened:
+        page.evaluate("() => localStorage.clear()")  # the theme that a reader has chosen
         page.close()
 
 

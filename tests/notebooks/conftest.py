@@ -1,14 +1,36 @@
 """A small repository of its own for each test: notebooks, a package called contrastlib, data."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import textwrap
 
 import nbformat
+import psutil
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import notebooks, staleness
+from contrastlib.report import notebooks, provenance, staleness
 
+# the command of contrastlib in a small repository, with two processors and kernels that need no torch
+COMMAND = """
+    import os, sys
+    from pathlib import Path
+    from contrastlib.__main__ import main
+    from contrastlib.report import kernel_provisioner, notebooks, staleness
+
+    if __name__ == "__main__":
+        root = Path(sys.argv[1])
+        kernel_provisioner.PRELOADED = ("ipykernel.kernelapp",)
+        notebooks.REPOSITORY = staleness.REPOSITORY = root
+        notebooks.NOTEBOOKS, notebooks.PROFILES = root / "notebooks", root / "notebooks" / "profiles"
+        notebooks.EXECUTED = root / "book" / "executed"
+        staleness.CACHE = root / "data" / "results" / "cache"
+        os.cpu_count = lambda: 2
+        sys.exit(main(sys.argv[2:]))
+"""
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -56,3 +78,30 @@ def repository(tmp_path, monkeypatch):
     # these cells need no torch
     monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", "local-provisioner")
     return made
+
+
+@pytest.fixture
+def start(repository):
+    """``start(*words)``: ``python -m contrastlib run`` in the small repository, until the end of the test.
+
+    Its processes find the modules of tests/report. ``start`` returns the process, with what it prints.
+    """
+    program = repository.root / "program" / "program.py"  # not beside the small repository's own contrastlib
+    program.parent.mkdir()
+    program.write_text(textwrap.dedent(COMMAND))
+    paths = os.pathsep.join([str(provenance.REPOSITORY), str(provenance.REPOSITORY / "tests" / "report")])
+    started = []
+
+    def call(*words):
+        started.append(subprocess.Popen(
+            [sys.executable, program, repository.root, "run", *words], text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": paths}))
+        return started[-1]
+
+    yield call
+    for process in started:
+        if process.poll() is None:
+            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+                each.kill()
+        process.wait()
+        process.stdout.close()

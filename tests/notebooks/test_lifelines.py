@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import time
 import urllib.request
 
@@ -17,22 +16,6 @@ from contrastlib.report.lifelines import end_with_parent
 
 pytestmark = pytest.mark.slow
 
-# `python -m contrastlib run` in the small repository of the test, with two workers and kernels that need no torch
-RUN = """
-    import os, sys
-    from pathlib import Path
-    from contrastlib.__main__ import main
-    from contrastlib.report import kernel_provisioner, notebooks, staleness
-
-    root = Path(sys.argv[1])
-    kernel_provisioner.PRELOADED = ("ipykernel.kernelapp",)
-    notebooks.REPOSITORY = staleness.REPOSITORY = root
-    notebooks.NOTEBOOKS, notebooks.PROFILES = root / "notebooks", root / "notebooks" / "profiles"
-    notebooks.EXECUTED = root / "book" / "executed"
-    staleness.CACHE = root / "data" / "results" / "cache"
-    os.cpu_count = lambda: 2
-    sys.exit(main(["run"]))
-"""
 CELL = """
 import pathlib, subprocess, time
 subprocess.Popen(["sleep", "600"])
@@ -55,12 +38,10 @@ def until(condition, seconds):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_lives_after_a_run_that_was_killed(repository, number):
+def test_nothing_lives_after_a_run_that_was_killed(repository, start, number):
     for n in (1, 2):
         repository.notebook(f"0{n}_waits", CELL, parameters=f"n = {n}")
-    run = subprocess.Popen([sys.executable, "-c", textwrap.dedent(RUN), repository.root], text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    started = []
+    run, started = start(), []
     try:
         until(lambda: all((repository.root / f"running{n}").exists() for n in (1, 2)) or run.poll() is not None, 300)
         assert run.poll() is None, run.stdout.read()
@@ -71,9 +52,8 @@ def test_nothing_lives_after_a_run_that_was_killed(repository, number):
         run.communicate(timeout=30)  # returns when no process holds the pipe
         assert psutil.wait_procs(started, timeout=20)[1] == []
     finally:
-        for process in [*psutil.wait_procs(started, timeout=0)[1], run]:
+        for process in psutil.wait_procs(started, timeout=0)[1]:
             process.kill()
-        run.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -1,35 +1,14 @@
 """``python -m contrastlib run --workers 2``: notebooks stay as they are, and nothing outlives the command."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from contrastlib.report.provenance import REPOSITORY
-
 pytestmark = pytest.mark.cluster
-RUN = """
-    import sys
-    from pathlib import Path
-    from contrastlib.__main__ import main
-    from contrastlib.report import kernel_provisioner, notebooks, staleness
-
-    if __name__ == "__main__":
-        root = Path(sys.argv[1])
-        kernel_provisioner.PRELOADED = ("ipykernel.kernelapp",)
-        notebooks.REPOSITORY = staleness.REPOSITORY = root
-        notebooks.NOTEBOOKS, notebooks.PROFILES = root / "notebooks", root / "notebooks" / "profiles"
-        notebooks.EXECUTED = root / "book" / "executed"
-        staleness.CACHE = root / "data" / "results" / "cache"
-        sys.exit(main(["run", *sys.argv[2:]]))
-"""
 CELL = """
 from pathlib import Path
 import shard_work
@@ -38,28 +17,6 @@ wanted = [{"folder": str(Path("..").resolve()), "start": start, "seconds": secon
 table = shards.sharded("work", 1, shard_work.noted, wanted, {"images": "1"}, Path("../cache"))
 print(table["place"].tolist())
 """
-
-
-@pytest.fixture
-def start(repository):
-    """``start(*words)``: the command in the small repository, until the end of the test."""
-    program = repository.root / "program" / "program.py"  # not beside the small repository's own contrastlib
-    program.parent.mkdir()
-    program.write_text(textwrap.dedent(RUN))
-    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "report")])
-    started = []
-
-    def call(*words):
-        started.append(subprocess.Popen(
-            [sys.executable, program, repository.root, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONPATH": paths}))
-        return started[-1]
-
-    yield call
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def pids(repository):

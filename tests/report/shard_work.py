@@ -52,11 +52,23 @@ def greedy(folder, start, batch=8):
     return noted(folder, start, batch)
 
 
+def large(folder, start, batch=8):
+    """Return a table of 300 kB, which cannot be compressed."""
+    noted(folder, start, batch)
+    values = np.random.default_rng(start).integers(1 << 62, size=37_500)
+    return pd.DataFrame({"place": start, "value": values})
+
+
 def failing(folder, start, batch=8):
     """Raise an error for start 10."""
     if start == 10:
         raise ValueError("the image cat.jpg is no image")
     return noted(folder, start, batch)
+
+
+def brightness(model, images, labels):
+    """Measure the mean of each image."""
+    return pd.DataFrame({"image": range(len(images)), "mean": images.mean(dim=(1, 2, 3)).numpy(force=True)})
 
 
 def calls(folder):

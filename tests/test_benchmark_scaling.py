@@ -1,0 +1,78 @@
+"""The measurements for the page on scaling run, and count what can be counted by hand."""
+
+import pandas as pd
+import pytest
+import torch
+
+from contrastlib.report import shards, studies
+from contrastlib.report.provenance import REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY)
+    threads, address = torch.get_num_threads(), shards.SCHEDULER
+    yield
+    torch.set_num_threads(threads)
+    monkeypatch.delenv(address, raising=False)
+
+
+def test_passes_of_figure_3():
+    """1 + 4 (n - 1) + 4 forward passes for each n and epsilon, where the first one is shared by all."""
+    from benchmarks.scaling.runs import Job, passes_of
+
+    passes = passes_of(Job("sign_perturbation", "birds_resnet", (), {"iterations": (1, 2, 10)}))
+    assert passes["forwards"] == 1 + 2 * sum(4 * (n - 1) + 4 for n in (1, 2, 10))
+    backwards = 2 * sum(4 * (n - 1) for n in (1, 2, 10))
+    assert backwards < passes["backwards"] <= backwards + 4
+
+
+def test_passes_of_table_1():
+    from benchmarks.evaluations import masked_images
+    from benchmarks.scaling.runs import Job, passes_of
+
+    passes = passes_of(Job("masking_table", "birds_resnet", (), {"threshold": 0.0}))
+    assert passes["forwards"] == 1 + masked_images(torch.zeros(1))
+    assert passes["backwards"] < 1
+
+
+def test_operations_of_the_paper():
+    from benchmarks.scaling import paper
+
+    assert paper._forward("vgg16_bn/cub200")["operations"] == pytest.approx(2 * 15.5e9, rel=0.02)
+    assert paper._ways("masking_choices") == len(studies.MASKING_CHOICES) + 1 and paper._ways("masking_table") == 1
+    names = {name for chosen in paper.PLAN.values() for named in chosen.values() for name in named}
+    assert names <= set(studies.STUDIES)
+
+
+def test_a_run_by_a_worker(monkeypatch):
+    from benchmarks.scaling import runs
+
+    monkeypatch.setattr(runs, "TRIVIAL", 2)
+    job = runs.Job("sign_perturbation", "birds_alexnet", (4,), {"iterations": [1], "epsilons": [0.01]})
+    row, spent = runs.run(job, images=20, workers=1, threads=1)
+    assert row["shards"] == len(spent) == 5 and row["workers"] == 1 and row["images"] == 20
+    assert all(row[name] > 0 for name in ("seconds", "start", "shard", "forward", "backward"))
+
+
+def test_the_gpu_part_runs_on_a_processor(tmp_path, capsys):
+    """The code of a GPU, with another device."""
+    from benchmarks import devices
+
+    assert devices.main(["--device", "cpu", "--size", "64", "--batch", "2", "--batches", "2", "--repetitions", "1",
+                         "--save", str(tmp_path)]) == 0
+    table = shards.load(next(tmp_path.glob("*.parquet")))
+    assert table["what"].tolist() == [f"{n}, {layout}" for n in ("resnet18", "vgg16") for layout in ("channels_last", "contiguous")]
+    assert (table[["images a second", "share"]] > 0).all(axis=None) and "goal on a GPU" in capsys.readouterr().out
+    assert isinstance(table, pd.DataFrame) and table.attrs["provenance"]["parameters"]["device"] == "cpu"
+
+
+def test_without_a_gpu_nothing_is_measured(capsys):
+    from benchmarks import devices
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert devices.main([]) == 0
+    assert "not run, since there is no GPU here" in capsys.readouterr().out
