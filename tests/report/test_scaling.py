@@ -68,7 +68,7 @@ def test_predictions_of_runs_that_the_model_fits():
 def test_a_slower_machine_beside_a_run_is_a_slower_run():
     runs = pd.DataFrame([run(32, 0), run(64, 2), run(64, 2, forward=0.8, backward=0.8)])
     first, second = scaling.predicted(runs)["predicted"].tolist()[1:]
-    assert second - first == pytest.approx(2 * 32 * 2.0)
+    assert second - first == pytest.approx(32 * 2.0)
 
 
 PAPER = pd.DataFrame([
