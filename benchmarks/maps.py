@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
+from functools import partial
 
 import pandas as pd
 import torch
@@ -16,10 +18,11 @@ from contrastlib import contrasts, explainers
 from contrastlib.autograd import INPUT, forward, last_convolution, predict
 from contrastlib.explainers import vit
 from contrastlib.explainers.all_classes import class_maps
+from contrastlib.explainers.lrp import lrp
 
 SCHEMES = ("original", "mean", "maximum", "weighted")
 METHODS = tuple(explainers.select(space="layer", contrast=True))
-RANKS = 2
+RANKS, RELEVANCES = 2, 4
 MAPS = len(METHODS) * len(SCHEMES) * RANKS
 
 
@@ -107,6 +110,56 @@ def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     peer = {"zennit: LRP": lambda: peers.zennit_lrp(network, images, relevance)}
     contestants = {bare: lambda: predict(network, images), **made, **peer}
     return side_by_side(contestants, bare, repetitions, "methods")
+
+
+def relevance_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
+    """Measure an LRP map, relative to a forward pass of the same batch, and the linear operations alone."""
+    bare, relevance = "a bare forward pass", _relevances(network, images)[0]
+    linear = "by hand: its linear operations alone"
+    calls = linear_operations(network, images)
+    return side_by_side({
+        bare: lambda: predict(network, images),
+        "contrastlib": lambda: lrp(network, images, lambda logits: relevance),
+        linear: lambda: [call() for call in calls],
+    }, bare, repetitions, "LRP")
+
+
+def relevances_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
+    """Measure LRP maps of several relevances together, relative to the map of one."""
+    relevances = _relevances(network, images)
+    one, several = "an LRP map of one relevance", f"contrastlib, {RELEVANCES} relevances at once"
+    return side_by_side({
+        one: lambda: lrp(network, images, lambda logits: relevances[0]),
+        several: lambda: lrp(network, images, lambda logits: relevances),
+    }, one, repetitions, "relevances")
+
+
+def _relevances(network: nn.Module, images: Tensor) -> Tensor:
+    """Return relevances (N, B, C) that have no basis of fewer vectors."""
+    logits = predict(network, images)
+    return torch.rand(RELEVANCES, *logits.shape, generator=torch.Generator().manual_seed(0))
+
+
+def linear_operations(network: nn.Module, images: Tensor) -> list[Callable[[], Tensor]]:
+    """Return the calls of convolutions and matrices that the z+ rule cannot do without.
+
+    For each layer these are the forward operation, that with positive weights, and the transposed one.
+    """
+    calls: list[Callable[[], Tensor]] = []
+
+    def keep(layer: nn.Module, inputs: tuple, output: Tensor) -> None:
+        x, result = inputs[0].clone().requires_grad_(), torch.rand_like(output)
+        with torch.enable_grad():
+            graph = layer.forward(x)
+        forward = partial(torch.no_grad()(layer.forward), x)
+        calls.extend([forward, forward, partial(torch.autograd.grad, graph, x, result, retain_graph=True)])
+
+    layers = [layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    handles = [layer.register_forward_hook(keep) for layer in layers]
+    predict(network, images)
+    for handle in handles:
+        handle.remove()
+    return calls
 
 
 def transformer_table(images: Tensor, repetitions: int) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from contrastlib.assets import writing
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that a test starts, too
 
 CLASSES, SIDE = 6, 32
 
@@ -233,8 +234,7 @@ def sphinx_build(forked):
 @pytest.fixture
 def tensors_alive():
     """Counts the tensors made in this test that Python can reach; what a cycle through the graph keeps is among them."""
-    gc.collect()
-    gc.freeze()  # what was there before is not looked through again and again
+    gc.freeze()  # what was there before is not looked through: objects of all that is imported
 
     def count():
         gc.collect()

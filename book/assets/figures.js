@@ -26,9 +26,10 @@ document.addEventListener("DOMContentLoaded", () => {
       dialog.replaceChildren(close, copy);
       dialog.showModal();
     });
+    const shown = () => parseFloat(image.style.width) || image.naturalWidth;  // a dense picture has a style
     const fit = () => {
       frame.classList.remove("full-width");
-      frame.classList.toggle("full-width", image.naturalWidth > frame.clientWidth + 1);
+      frame.classList.toggle("full-width", shown() > frame.clientWidth + 1);
     };
     if (image.complete) fit();
     image.addEventListener("load", fit);

@@ -78,6 +78,8 @@ class Training:
     images: str
     test: str | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
+    pictures: int | None = None
+    """how many drawn images it is trained on, if not as many as usual"""
     seeds: tuple[int, ...] = ()
     """seeds of training besides 0 whose weights belong to the repository"""
 

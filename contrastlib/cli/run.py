@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -23,9 +24,6 @@ from tqdm import tqdm
 from contrastlib.assets.writing import check_writable, writing
 from contrastlib.cli import arguments as types
 from contrastlib.cli import failures, workers
-
-LONGEST = ("02_input_space", "07_dominance")
-"""Started first if several notebooks run at a time, so that none of them runs alone at the end."""
 
 PATIENCE = 10
 """Seconds in which a process ends its kernel after Ctrl-C."""
@@ -236,7 +234,7 @@ def _work_through(
         The started notebooks that are not printed: after a failure, those from the first one that failed or
         was still running.
     """
-    waiting = sorted(plan, key=lambda each: _turn(each[0].stem) if jobs > 1 else 0)
+    waiting = _longest_first(plan) if jobs > 1 else list(plan)
     unprinted = [source for source, _ in plan]
     started: dict[Path, Future[str]] = {}
     running: set[Future[str]] = set()
@@ -258,9 +256,15 @@ def _work_through(
     return {source: started[source] for source in unprinted if source in started}
 
 
-def _turn(name: str) -> int:
-    """The rank of a notebook among those that wait to be started."""
-    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+def _longest_first(plan: Plan) -> Plan:
+    """The notebooks in the order in which they are started, so that none of them runs alone at the end.
+
+    Those whose time is not known are new, and come first.
+    """
+    from contrastlib.report.page_parts import TIMES
+
+    seconds = json.loads(TIMES.read_text(encoding="utf-8"))["seconds"] if TIMES.exists() else {}
+    return sorted(plan, key=lambda each: -seconds.get(f"notebook {each[0].stem}", float("inf")))
 
 
 def _begin(taken: Synchronized[int], lock: Any) -> None:

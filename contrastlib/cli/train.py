@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contrastlib.datasets.base import ImageSet
     from contrastlib.training.from_scratch import LabelledImages
 
+PICTURES = 9000
 DESCRIPTION = """\
 Train the small networks of the quick profile on synthetic birds that are drawn first, and cifar10_vit on
 the training images of CIFAR-10. Writes, for each, NAME.safetensors (weights), NAME.csv (training log) and
@@ -47,7 +48,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="passes through the images (default: as in the network's recipe)",
     )
     parser.add_argument(
-        "--pictures", type=types.positive, default=9000, help="how many birds to train on (default: 9000)"
+        "--pictures",
+        type=types.positive,
+        help=f"how many birds to train on (default: as in the network's entry, or {PICTURES})",
     )
     parser.add_argument(
         "--seed",
@@ -94,7 +97,7 @@ def _train(network: Network, arguments: argparse.Namespace) -> dict:
         recipe = replace(recipe, epochs=arguments.epochs)
     output = writable(arguments.output)
     if training.images == "birds":
-        data = _birds(network.input_size, arguments.pictures)
+        data = _birds(network.input_size, arguments.pictures or training.pictures or PICTURES)
     else:
         data = _whole(training.images, training.test)
     return from_scratch.train(network.name, output, recipe, *data)

@@ -17,6 +17,15 @@ DEFAULT = "weighted"
 """The default contrast."""
 
 
+def pictures_of(state: dict) -> list[int]:
+    """Return the indices of the pictures of the two maps: that of map B may be another one.
+
+    >>> pictures_of({"picture": 2, "other": None}), pictures_of({"picture": 2, "other": 0})
+    ([2, 2], [2, 0])
+    """
+    return [state["picture"], state["picture"] if state["other"] is None else state["other"]]
+
+
 def weights(view: dict, pane: dict) -> np.ndarray:
     """Return the weights (K + R,) of a contrast over the listed classes and the rests.
 

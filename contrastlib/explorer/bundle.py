@@ -7,7 +7,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 """Folder of the modules and the style sheet."""
-MODULES = ("arithmetic.js", "drawing.js", "state.js", "snippets.js", "view.js", "explorer.js", "main.js")
+MODULES = (
+    "arithmetic.js", "drawing.js", "masking.js", "state.js", "snippets.js", "data.js", "pointer.js",
+    "view.js", "words.js", "controls.js", "explorer.js", "main.js",
+)
 """The modules. Each imports only from those before it."""
 
 _IMPORT = re.compile(r"^import\s[^;]*?\sfrom\s+[\"']\./[\w.]+[\"'];[ \t]*\n", re.MULTILINE)

@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 
 from contrastlib import assets, contrasts, models, plotting
 from contrastlib.evaluation.masking import baseline
-from contrastlib.explorer import maps, packing, snippets
-from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, probes
+from contrastlib.explorer import maps, masked, packing, snippets
+from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, map_of, probes
 from contrastlib.explorer.methods import applicable, offered
 from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.ranking import fixed_contrasts
@@ -33,7 +33,7 @@ Progress = bool | Callable[[float], None]
 def descriptions(
     pictures: Sequence[Picture], networks: Sequence[Classifier], chunks: packing.Chunks,
     methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None, classes: int = 12,
-    progress: Progress = False,
+    masked_methods: Sequence[str] | None = None, progress: Progress = False,
 ) -> list[dict]:
     """Compute the maps of pictures, and describe the pictures for the header.
 
@@ -44,11 +44,18 @@ def descriptions(
         methods: Names of methods; the default methods of each network for None.
         layers: Layers by name of the network, for the methods that explain a layer.
         classes: Number of classes to list.
+        masked_methods: Methods whose effects of masking are recorded; the first map of each network for None.
         progress: See :class:`contrastlib.explorer.widget.Explorer`.
 
     Returns:
         The description of each picture.
+
+    Raises:
+        ValueError: A method is unknown, or none applies to a network.
     """
+    unknown = [method for method in masked_methods or () if method not in offered()]
+    if unknown:
+        raise ValueError(f"unknown method {unknown[0]!r} in masked; the explorer has {', '.join(offered())}")
     described = [_description(picture, networks, chunks) for picture in pictures]
     jobs = [(network, start) for network in networks for start in range(0, len(pictures), BATCH)]
     with tqdm(total=len(pictures) * len(networks), desc="maps", disable=progress is not True) as bar:
@@ -62,8 +69,9 @@ def descriptions(
 
             own = (layers or {}).get(network.name)
             views = _views(network, images, methods, own, classes, chunks, report)
-            for each, view in zip(described[some], views):
+            for each, image, view in zip(described[some], images, views):
                 each["views"][network.name] = view
+                _record_masking(network, image, view, chunks, masked_methods)
             bar.update(len(images))
     return described
 
@@ -101,6 +109,8 @@ def header(name: str, networks: Sequence[Classifier], described: list[dict]) -> 
         },
         "contrasts": _contrasts(),
         "default_contrast": DEFAULT,
+        "masking": snippets.MASKING,
+        "fills": masked.FILLS,
         "pictures": described,
     }
 
@@ -158,6 +168,20 @@ def _entries(found: list[maps.Rows], view: dict, chunks: packing.Chunks) -> list
         common |= {"pooled": rows.pooled} if rows.pooled else {}
         entries += [{"method": method, "kind": kind, **common} for method, kind in rows.kinds.items()]
     return entries
+
+
+def _record_masking(
+    network: Classifier, image: torch.Tensor, view: dict, chunks: packing.Chunks,
+    methods: Sequence[str] | None,
+) -> None:
+    """Record what masking does to the probabilities of an image, for some entries of its view."""
+    wanted = view["maps"][:1] if methods is None else [e for e in view["maps"] if e["method"] in methods]
+    indices = [each["index"] for each in view["classes"]]
+    image = image.to(next(network.parameters()))
+    for entry in wanted:
+        stack = packing.unpacked_stack(chunks.bytes, entry)
+        heat = np.stack([map_of(entry, stack, view, pane) for pane in masked.panes(view, entry["kind"])])
+        entry["masked"] = chunks.add(masked.recorded(network, image, heat, indices))
 
 
 def _stack(rows: maps.Rows, weights: list[np.ndarray]) -> packing.Stack:

@@ -1,13 +1,15 @@
 // Pixels of canvases: a map over its picture, or the picture masked by a map.
 
-// A map over the grey picture. The colour scale runs from -limit to limit.
+// A map over its picture. The colour scale runs from -limit to limit. The more opaque the map, the greyer the picture,
+// so that its own colours are not taken for the map's. At opacity 0 the picture has its colours.
 export function overlaid(pixels, map, limit, opacity, colours) {
   const result = new Uint8ClampedArray(pixels.length);
   for (let i = 0; i < map.length; i++) {
     const grey = (pixels[4 * i] + pixels[4 * i + 1] + pixels[4 * i + 2]) / 3;
     const colour = colours[colourIndex(map[i], limit, colours.length)];
     for (let channel = 0; channel < 3; channel++) {
-      result[4 * i + channel] = (1 - opacity) * grey + opacity * colour[channel];
+      const faded = (1 - opacity) * pixels[4 * i + channel] + opacity * grey;
+      result[4 * i + channel] = (1 - opacity) * faded + opacity * colour[channel];
     }
     result[4 * i + 3] = 255;
   }

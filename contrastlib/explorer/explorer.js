@@ -1,65 +1,101 @@
 // The explorer: it draws the maps that its state selects from its data.
 
-import { largest, logitsOf, mapOf, shares, softmax, upsampled, withShare } from "./arithmetic.js";
-import { composed, kept, overlaid, paint, pixelsOf } from "./drawing.js";
-import { filled, snippet } from "./snippets.js";
-import { validState } from "./state.js";
-import { element, pane, percent, pictureChoice, showError, tools } from "./view.js";
+import { largest, mapOf, shares, upsampled, withShare } from "./arithmetic.js";
+import { pane } from "./controls.js";
+import { Data } from "./data.js";
+import { composed, kept, overlaid, paint } from "./drawing.js";
+import { cosine, recordedLogs } from "./masking.js";
+import { pixelAt, placeCross, trackPointer } from "./pointer.js";
+import { snippet } from "./snippets.js";
+import { address, carried, picturesOf, validState } from "./state.js";
+import { element, percent, pictureChoice, showError, tabs, tools, tour } from "./view.js";
+import { described, effectRows, question } from "./words.js";
 
 const TITLES = ["A", "B"];
+const NOT_RECORDED = "The probabilities are recorded for the two most probable classes, each contrast, and one rival of the "
+  + "three most probable; not for this map. The lines of Python below compute them.";
 
-// host: header(), bytes(chunk) -> Uint8Array, state (the requested initial state), changed(state), live
+// host: header(), bytes(chunk) -> Uint8Array, state (the requested initial state), changed(state), live,
+// evaluate(state) where a kernel can compute what masking does
 export class Explorer {
   constructor(root, host) {
-    Object.assign(this, { root, host, cache: new Map(), cursor: null, turn: 0 });
+    Object.assign(this, { root, host, data: new Data(host.bytes), place: null, turn: 0 });
     this.header = host.header();
     this.state = validState(host.state, this.header);
+    this.steps = (this.header.tour ?? []).map(step => ({ ...step, state: validState(step.state, this.header) }));
     this.build();
   }
 
   build() {
     const { name } = this.header;
     this.pictures = pictureChoice(name, picture => this.change({ picture }));
-    this.panes = TITLES.map((title, i) => pane(`Map ${title}`, this.actions(i)));
+    this.tour = tour(this.steps.map(({ title, text, state }) => ({ title, text, address: address(name, state) })),
+      i => this.change(this.steps[i].state));
+    this.panes = TITLES.map((title, i) => pane(title, this.actions(i)));
     this.caption = element("p", { class: "cx-caption", "aria-live": "polite" });
-    this.tools = tools(requested => this.change(requested));
+    this.tools = tools(requested => this.change(requested), () => this.unfold(!("open" in this.view.dataset)));
     this.readout = element("output", { class: "cx-readout", "aria-live": "polite" });
     this.differenceCanvas = element("canvas", { tabindex: 0, role: "img", "aria-label": "Difference of the two maps" });
     this.differenceNote = element("p", { class: "cx-about" });
     this.difference = element("section", { class: "cx-pane cx-difference", "aria-label": "Difference", hidden: true },
-      element("h3", {}, "A − B"), this.differenceNote, element("div", { class: "cx-picture" }, this.differenceCanvas));
+      element("div", { class: "cx-head" }, element("h3", {}, "A − B"), this.differenceNote),
+      element("div", { class: "cx-picture" }, this.differenceCanvas));
+    const panes = element("div", { class: "cx-panes" }, ...this.panes.map(each => each.node), this.difference);
+    this.tabs = tabs([...TITLES, "A − B"], panes);
     this.status = element("span", { class: "cx-status", role: "status" });
     this.code = element("pre", { class: "cx-code", tabindex: 0 });
+    this.details = element("details", { class: "cx-python" }, element("summary", {}, "Show Python"), this.code);
+    this.view = element("div", { class: "cx", role: "group", "aria-label": "Contrast explorer" },
+      element("div", { class: "cx-top" }, this.pictures.node, this.caption), this.tour.node, this.tools.node, this.tabs.node,
+      panes, this.readout, this.buttons());
+    for (const canvas of this.canvases()) {
+      trackPointer(canvas, () => [this.picture().width, this.picture().height], () => this.place, place => this.point(place));
+    }
+  }
+
+  buttons() {
     const button = (title, action) => element("button", { type: "button", onclick: action }, title);
-    const link = this.host.live ? [] : [button("Copy link", () => this.copy(location.href, "The link is copied."))];
-    this.details = element("details", { class: "cx-python" }, element("summary", {}, "The same maps in Python"), this.code);
-    this.view = element("div", { class: "cx", role: "group", "aria-label": "Contrast explorer" }, this.pictures.node, this.caption,
-      element("div", { class: "cx-panes" }, ...this.panes.map(each => each.node), this.difference), this.readout, this.tools.node,
-      element("div", { class: "cx-actions" }, button("Save picture", () => this.save()),
-        button("Copy Python", () => this.copy(this.code.textContent, "The Python lines are copied.")), ...link,
-        button("Reset", () => this.change(this.header.state)), this.status), this.details);
-    for (const canvas of this.canvases()) this.trackPointer(canvas);
+    const link = () => `${location.href.split("#")[0]}${address(this.header.name, this.state)}`;
+    return element("div", { class: "cx-actions" }, button("Save picture", () => this.save()),
+      button("Copy Python", () => this.copy(this.code.textContent, "The Python lines are copied.")),
+      ...(this.host.live ? [] : [button("Copy link", () => this.copy(link(), "The link is copied."))]),
+      button("Reset", () => this.change(this.header.state)), this.details, this.status);
   }
 
   canvases() {
     return [...this.panes.map(each => each.canvas), this.differenceCanvas];
   }
 
+  // The choices of both panes are folded or not.
+  unfold(open) {
+    this.view.toggleAttribute("data-open", open);
+    this.tools.fold.setAttribute("aria-expanded", String(open));
+    this.tools.fold.textContent = open ? "Less" : "More";
+  }
+
   // The actions of the controls of pane i.
   actions(i) {
     const own = () => this.state.panes[i];
-    const choose = fields =>
-      this.change({ panes: this.state.panes.map((each, j) => (j === i ? { ...each, ...fields } : each)) });
+    const withPane = fields => this.state.panes.map((each, j) => (j === i ? { ...each, ...fields } : each));
+    const choose = fields => this.change({ panes: withPane(fields) });
     return {
       choose,
-      network: network => {  // the class stays the same if the other network lists it too
-        const views = this.picture().views;
-        const { index } = views[own().network].classes[own().rank];
-        const rank = views[network].classes.findIndex(each => each.index === index);
-        choose({ network, rank: Math.max(0, rank), foils: [], weights: null });
+      network: network => {
+        const { views } = this.picture(i);
+        choose({ ...carried(own(), views[own().network], views[network]), network });
+      },
+      picture: value => {
+        if (i === 0) return this.change({ picture: Number(value) });
+        const other = value === "" ? null : Number(value);
+        const to = this.header.pictures[other ?? this.state.picture].views[own().network];
+        return this.change({ other, panes: withPane(carried(own(), this.viewOf(i), to)) });
       },
       target: rank => choose({ rank, contrast: this.withoutWeights(own().contrast) }),
-      contrast: contrast => choose({ contrast, weights: contrast === "own" ? this.shares(i) : null }),
+      contrast: contrast => {
+        if (contrast === "own") this.unfold(true);
+        choose({ contrast, weights: contrast === "own" ? this.shares(i) : null });
+      },
+      rivals: foils => choose({ contrast: "among", foils }),
       foil: (rank, ticked) => {
         const foils = own().contrast === "among" ? own().foils.filter(each => each !== rank) : [];
         choose({ contrast: "among", foils: ticked ? [...foils, rank] : foils });
@@ -69,8 +105,8 @@ export class Explorer {
     };
   }
 
-  picture() { return this.header.pictures[this.state.picture]; }
-  viewOf(i) { return this.picture().views[this.state.panes[i].network]; }
+  picture(i = 0) { return this.header.pictures[picturesOf(this.state)[i]]; }
+  viewOf(i) { return this.picture(i).views[this.state.panes[i].network]; }
   shares(i) { return shares(this.viewOf(i), this.state.panes[i]); }
 
   // The contrast for another class or picture: weights that the reader has set belong to one class of one picture.
@@ -91,19 +127,6 @@ export class Explorer {
     return this.draw();
   }
 
-  // The unpacked content of a chunk, from the cache if it was unpacked before.
-  load(chunk, unpack) {
-    if (!this.cache.has(chunk)) this.cache.set(chunk, unpack(this.host.bytes(chunk)));
-    return this.cache.get(chunk);
-  }
-
-  stack(entry) {
-    return this.load(entry.stack, async bytes => ({
-      planes: integers(new Uint8Array(await inflated(bytes))),
-      coefficients: new Float32Array(this.host.bytes(entry.coefficients).slice().buffer),
-    }));
-  }
-
   // Draws the current state. Errors are shown in the page.
   async draw() {
     try {
@@ -115,58 +138,92 @@ export class Explorer {
     }
   }
 
+  // What one pane is drawn from: its picture and its map at the size of the picture.
+  async drawn(i) {
+    const picture = this.picture(i), { width, height } = picture, entry = this.entry(i), own = this.state.panes[i];
+    const view = this.viewOf(i), needsBlur = this.state.fill === "blur" && this.state.keep !== "all";
+    const [pixels, blurred, parts, stack] = await Promise.all([this.data.pixels(picture.image, picture),
+      needsBlur ? this.data.pixels(picture.blurred, picture) : null, picture.parts && this.data.labels(picture.parts.labels),
+      this.data.stack(entry)]);
+    const map = upsampled(mapOf(entry, stack, view, own), entry.height, entry.width, height, width);
+    return { picture, pixels, blurred, parts, map };
+  }
+
   // A drawing that finishes late must not replace a later one.
   async drawMaps() {
-    const turn = ++this.turn, picture = this.picture(), { width, height, type } = picture;
-    const image = chunk => this.load(chunk, bytes => pixelsOf(bytes, type, width, height));
+    const turn = ++this.turn;
     this.updateControls();
-    const [pixels, blurred, parts, ...stacks] = await Promise.all([
-      image(picture.image), this.state.fill === "blur" && this.state.keep !== "all" ? image(picture.blurred) : null,
-      picture.parts && this.load(picture.parts.labels, async bytes => new Uint8Array(await inflated(bytes))),
-      this.stack(this.entry(0)), this.stack(this.entry(1))]);
+    const drawn = await Promise.all(TITLES.map((_, i) => this.drawn(i)));
     if (turn !== this.turn) return;
-    this.maps = stacks.map((stack, i) => {
-      const entry = this.entry(i);
-      const map = mapOf(entry, stack, this.viewOf(i), this.state.panes[i]);
-      return upsampled(map, entry.height, entry.width, height, width);
-    });
-    this.parts = parts;
-    const own = this.maps.map(largest);
+    this.shown = drawn;
+    const own = drawn.map(each => largest(each.map));
     this.limits = this.state.shared ? own.map(() => Math.max(...own)) : own;
-    const fills = { blur: (pixel, channel) => blurred[4 * pixel + channel], zero: () => 0,
-      mean: (_, channel) => picture.mean[channel] };
-    this.panes.forEach((each, i) => {
-      const result = this.state.keep === "all"
-        ? overlaid(pixels, this.maps[i], this.limits[i], this.state.opacity, this.header.colours)
-        : kept(pixels, this.maps[i], this.state.keep, fills[this.state.fill]);
-      paint(each.canvas, result, width, height);
-      each.canvas.setAttribute("aria-label", `${this.described(i).join(", ")}. Arrow keys read out values.`);
-      each.scale.update(this.limits[i], this.header.colours);
-    });
-    if (this.state.difference) this.drawDifference(pixels, width, height, own);
+    drawn.forEach((each, i) => this.drawPane(i, each));
+    if (this.state.difference) this.drawDifference(drawn, own);
     this.updateReadout();
     this.ready?.();
+    await this.updateEffects();
+  }
+
+  drawPane(i, { picture, pixels, blurred, map }) {
+    const { keep, fill, opacity } = this.state, { canvas, scale } = this.panes[i];
+    const fills = { blur: (pixel, channel) => blurred[4 * pixel + channel], zero: () => 0,
+      mean: (_, channel) => picture.mean[channel] };
+    const result = keep === "all" ? overlaid(pixels, map, this.limits[i], opacity, this.header.colours)
+      : kept(pixels, map, keep, fills[fill]);
+    paint(canvas, result, picture.width, picture.height);
+    canvas.setAttribute("aria-label", `${this.described(i).join(", ")}. Arrow keys read out values.`);
+    scale.update(this.limits[i], this.header.colours);
   }
 
   // The difference of the maps if both have the same unit, otherwise of the maps divided by their largest values.
-  drawDifference(pixels, width, height, own) {
+  drawDifference([{ picture, pixels, map }, { map: other }], own) {
     const [a, b] = this.state.panes;
     const sameUnit = a.network === b.network && a.method === b.method && a.layer === b.layer;
-    const [first, second] = this.maps.map((map, i) => (sameUnit ? map : map.map(value => value / (own[i] || 1))));
+    const [first, second] = [map, other].map((each, i) => (sameUnit ? each : each.map(value => value / (own[i] || 1))));
     const difference = first.map((value, i) => value - second[i]);
-    this.differenceNote.textContent = sameUnit
-      ? "In the unit of the maps. Red: A is larger; blue: B is larger."
-      : "Each map is divided by its largest absolute value. Red: A is larger; blue: B is larger.";
+    this.differenceNote.textContent = sameUnit ? "Red: A is larger; blue: B is larger."
+      : "Each map is divided by its largest value. Red: A is larger; blue: B is larger.";
     const shown = overlaid(pixels, difference, largest(difference), this.state.opacity, this.header.colours);
-    paint(this.differenceCanvas, shown, width, height);
+    paint(this.differenceCanvas, shown, picture.width, picture.height);
+  }
+
+  // What masking does to the probabilities: as recorded, or as a kernel computes it.
+  async updateEffects() {
+    const { state } = this, { keep, fill } = state;
+    const logs = await Promise.all(state.panes.map(async (each, i) => {
+      const entry = this.entry(i);
+      return keep === "all" || !("masked" in entry) ? null
+        : recordedLogs(await this.data.integers(entry.masked), this.viewOf(i), entry.kind, each, keep, fill);
+    }));
+    if (state !== this.state) return;
+    this.showEffects(keep === "all" ? null : logs);
+    if (keep !== "all" && logs.includes(null)) this.host.evaluate?.(state);
+  }
+
+  // A kernel has computed the logarithms of probabilities for both panes of a state.
+  evaluated(state, logs) {
+    if (JSON.stringify(state) === JSON.stringify(this.state)) this.showEffects(logs);
+  }
+
+  showEffects(logs) {
+    this.effects = TITLES.map((_, i) => logs && this.effectRows(i, logs[i]));
+    this.panes.forEach((each, i) => each.effect.update(this.effects[i]));
+  }
+
+  effectRows(i, logs) {
+    if (logs) return effectRows(this.viewOf(i), this.state.panes[i], logs);
+    return this.host.evaluate ? "The kernel computes the probabilities …" : NOT_RECORDED;
   }
 
   updateControls() {
     this.pictures.update(this.header, this.state, index => this.thumbnail(index));
     this.panes.forEach((each, i) => each.update(this.header, this.state, this.state.panes[i], this.viewOf(i), this.shares(i), this.question(i)));
     this.tools.update(this.state);
+    this.tabs.update(this.state.difference);
+    this.tour.update(this.steps.findIndex(step => JSON.stringify(step.state) === JSON.stringify(this.state)));
     this.difference.hidden = !this.state.difference;
-    this.caption.textContent = this.picture().caption;
+    this.caption.textContent = [...new Set(TITLES.map((_, i) => this.picture(i).caption))].join(" B: ");
     this.code.textContent = this.python();
   }
 
@@ -175,80 +232,51 @@ export class Explorer {
     return URL.createObjectURL(new Blob([this.host.bytes(image)], { type }));
   }
 
-  // The question that a map answers.
-  question(i) {
-    const { rank, contrast, foils } = this.state.panes[i], view = this.viewOf(i), probability = softmax(logitsOf(view));
-    const names = [...view.classes.map(each => each.name), "all others"];
-    const named = index => `${names[index]} (${percent(probability[index])})`;
-    return filled(this.header.contrasts[contrast].question, { target: named(rank), rival: named(rank === 0 ? 1 : 0),
-      others: percent(1 - probability[rank]), foils: foils.map(named).join(" or ") });
-  }
-
-  // The description of a map: method and contrast, class, network and layer.
-  described(i) {
-    const { network, method, layer, rank, contrast } = this.state.panes[i];
-    return [`${this.header.methods[method].title}, ${this.header.contrasts[contrast].title}`,
-      `${this.viewOf(i).classes[rank].name}`, `${this.header.networks[network].title}, ${layer.replace(/^network\./, "")}`];
-  }
+  question(i) { return question(this.header, this.viewOf(i), this.state.panes[i]); }
+  described(i) { return described(this.header, this.viewOf(i), this.state.panes[i]); }
 
   python() {
     return this.state.panes.map((each, i) => {
-      const lines = snippet(this.header, this.picture(), each, this.shares(i));
+      const lines = snippet(this.header, this.picture(i), each, this.shares(i), this.state);
       return `# ${TITLES[i]}: ${this.question(i)}\n${lines}`;
     }).join("\n\n");
   }
 
-  // The pointer and the arrow keys move one marker over all maps.
-  trackPointer(canvas) {
-    const move = event => {
-      const box = canvas.getBoundingClientRect(), { width, height } = this.picture();
-      this.point(Math.floor(((event.clientX - box.left) / box.width) * width), Math.floor(((event.clientY - box.top) / box.height) * height));
-    };
-    canvas.addEventListener("pointermove", move);
-    canvas.addEventListener("pointerdown", move);
-    canvas.addEventListener("pointerleave", event => event.pointerType === "mouse" && this.point(null));
-    canvas.addEventListener("keydown", event => {
-      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (event.key === "Escape") this.point(null);
-      if (!step) return;
-      event.preventDefault();
-      const { width, height } = this.picture(), distance = event.shiftKey ? 1 : width / 32;
-      const [x, y] = this.cursor ?? [width / 2, height / 2];
-      this.point(x + step[0] * distance, y + step[1] * distance);
-    });
-  }
-
-  point(x, y) {
-    const { width, height } = this.picture();
-    const inside = (value, length) => Math.min(length - 1, Math.max(0, Math.round(value)));
-    this.cursor = x === null ? null : [inside(x, width), inside(y, height)];
+  point(place) {
+    this.place = place;
     this.updateReadout();
   }
 
   updateReadout() {
-    const { width, height, parts } = this.picture();
-    for (const { cross } of this.panes) {
-      cross.hidden = !this.cursor;
-      if (this.cursor) {
-        cross.style.left = `${(100 * (this.cursor[0] + 0.5)) / width}%`;
-        cross.style.top = `${(100 * (this.cursor[1] + 0.5)) / height}%`;
-      }
-    }
-    if (!this.cursor || !this.maps) {
-      this.readout.textContent = "Point at a map, or move over it with the arrow keys, to read its values.";
-      return;
-    }
-    const pixel = this.cursor[1] * width + this.cursor[0];
-    const values = this.maps.map((map, i) =>
-      `${TITLES[i]}: ${map[pixel].toPrecision(3)} (${Math.round((100 * map[pixel]) / (this.limits[i] || 1))} %)`);
-    const part = parts && (parts.names[this.parts[pixel]] || "no bird");
-    this.readout.textContent = [...values, ...(part ? [part] : []), `at ${this.cursor.join(", ")}`].join(" · ");
+    for (const { cross } of this.panes) placeCross(cross, this.place);
+    if (!this.shown) return;
+    this.readout.textContent = this.place ? this.valuesAt(this.place) : `${this.likeness()}Point at a map, or use the arrow keys, to read its values.`;
+  }
+
+  likeness() {
+    if (this.state.other !== null) return "";
+    const found = cosine(...this.shown.map(each => each.map));
+    return found === null ? "" : `Cosine of A and B: ${found.toFixed(2)} (1: the same pattern). `;
+  }
+
+  valuesAt(place) {
+    const read = this.shown.map(({ picture, map, parts }) => {
+      const [x, y] = pixelAt(place, picture), pixel = y * picture.width + x;
+      return { at: `at ${x}, ${y}`, value: map[pixel], part: parts && (picture.parts.names[parts[pixel]] || "no bird") };
+    });
+    const several = this.state.other !== null;
+    const texts = read.map(({ value, part }, i) => `${TITLES[i]}: ${value.toPrecision(3)} `
+      + `(${Math.round((100 * value) / (this.limits[i] || 1))} %)${several && part ? ` ${part}` : ""}`);
+    return [...texts, ...(read[0].part && !several ? [read[0].part] : []), read[0].at].join(" · ");
   }
 
   async save() {
-    const shown = [...this.panes.map((each, i) => ({ canvas: each.canvas, lines: [`${TITLES[i]}: ${this.question(i)}`, ...this.described(i)] })),
+    const numbers = i => (Array.isArray(this.effects?.[i]) ? this.effects[i] : [])
+      .map(([name, , before, after]) => `${name}: ${percent(before)} → ${percent(after)}`);
+    const lines = i => [`${TITLES[i]}: ${this.question(i)}`, ...this.described(i), ...numbers(i)];
+    const shown = [...this.panes.map((each, i) => ({ canvas: each.canvas, lines: lines(i) })),
       ...(this.state.difference ? [{ canvas: this.differenceCanvas, lines: ["A − B"] }] : [])];
-    const blob = await composed(this.picture().caption, shown);
+    const blob = await composed(this.caption.textContent, shown);
     const link = element("a", { href: URL.createObjectURL(blob), download: `${this.header.name}.png` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
@@ -264,15 +292,4 @@ export class Explorer {
       this.status.textContent = `Copying is not allowed here: ${text === this.code.textContent ? "the lines are below" : text}`;
     }
   }
-}
-
-async function inflated(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
-}
-
-// Signed 16-bit integers from bytes that hold all low bytes first, and then all high bytes.
-function integers(bytes) {
-  const count = bytes.length / 2;
-  return Int16Array.from({ length: count }, (_, i) => bytes[i] | (bytes[count + i] << 8));
 }

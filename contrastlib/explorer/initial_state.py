@@ -14,11 +14,11 @@ FIELDS = ("network", "method", "layer", "rank", "contrast", "foils", "weights")
 """Fields of a pane."""
 FIRST = ({"contrast": "original"}, {"contrast": DEFAULT})
 """Default presets of the two panes."""
-COMMON = {"opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
+COMMON = {"other": None, "opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
 """Default values of the fields that both panes have in common."""
 KNOWN = {"shared": (False, True), "keep": ("all", "positive", "negative"), "fill": ("blur", "zero", "mean"),
          "difference": (False, True)}
-"""Possible values of these fields, except of the opacity."""
+"""Possible values of these fields, except of the opacity and of the other picture."""
 
 
 def check_lists(**given: Any) -> None:
@@ -95,17 +95,22 @@ def state(panes: Sequence[dict] | None, view: dict | None, header: dict) -> dict
         raise ValueError(f"panes holds {len(panes)} presets: there are two maps, give a dictionary for each")
     if view is not None and not isinstance(view, Mapping):
         raise TypeError(f"view is {view!r}: give a dictionary, such as {{'opacity': 0.6}}")
-    views = header["pictures"][0]["views"]
-    return {"picture": 0, "panes": [_pane(pane, views) for pane in panes], **COMMON, **_view(view or {})}
+    common = COMMON | _view(view or {}, len(header["pictures"]))
+    if common["other"] is not None and common["difference"]:
+        raise ValueError("view has other and difference: there is no difference of maps of two pictures")
+    views = [header["pictures"][index]["views"] for index in (0, common["other"] or 0)]
+    return {"picture": 0, "panes": [_pane(*both) for both in zip(panes, views)], **common}
 
 
-def _view(preset: dict) -> dict:
+def _view(preset: dict, pictures: int) -> dict:
     for field in preset:
         _choice("field", field, list(COMMON), "view")
-    return {field: _common(field, value) for field, value in preset.items()}
+    return {field: _common(field, value, pictures) for field, value in preset.items()}
 
 
-def _common(field: str, value: Any) -> Any:
+def _common(field: str, value: Any, pictures: int) -> Any:
+    if field == "other":
+        return None if value is None else _choice("other", value, range(pictures), "view") or None
     if field != "opacity":
         return _choice(field, value, KNOWN[field], "view")
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:

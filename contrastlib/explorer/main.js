@@ -61,7 +61,7 @@ function connect(model, el) {
     const view = model.get("chunks")[chunk];
     return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   };
-  let sent = null;
+  let sent = null, waiting;
   const explorer = new Explorer(el, {
     header: () => model.get("header"), bytes, live: true, state: model.get("state"),
     changed: state => {
@@ -69,13 +69,23 @@ function connect(model, el) {
       model.set("state", state);
       model.save_changes();
     },
+    evaluate: state => {  // not for each step of a slider that moves
+      clearTimeout(waiting);
+      waiting = setTimeout(() => model.send({ evaluate: state }), 250);
+    },
   });
+  const answered = ({ evaluated, logs }) => evaluated && explorer.evaluated(evaluated, logs);
   const changed = () => {  // header and state change together when Python adds a picture
     explorer.header = model.get("header");
     if (JSON.stringify(model.get("state")) !== sent) explorer.change(model.get("state"));
   };
   el.append(explorer.view);
   model.on("change:state change:header", changed);
+  model.on("msg:custom", answered);
   explorer.draw();
-  return () => model.off("change:state change:header", changed);
+  return () => {
+    clearTimeout(waiting);
+    model.off("change:state change:header", changed);
+    model.off("msg:custom", answered);
+  };
 }

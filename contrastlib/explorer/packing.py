@@ -149,6 +149,18 @@ def unpacked_planes(data: bytes, height: int, width: int) -> np.ndarray:
     return low_and_high.T.copy().view("<i2").reshape(-1, height, width)
 
 
+def unpacked_stack(chunks: Sequence[bytes], entry: dict) -> Stack:
+    """Decompress the stack of an entry of a view.
+
+    Args:
+        chunks: All chunks.
+        entry: Fields kind, height, width, stack and coefficients of the entry.
+    """
+    planes = unpacked_planes(chunks[entry["stack"]], entry["height"], entry["width"])
+    coefficients = np.frombuffer(chunks[entry["coefficients"]], dtype="<f4")
+    return Stack(planes, coefficients if entry["kind"] == "table" else coefficients.reshape(-1, len(planes)))
+
+
 def packed_image(image: Tensor) -> bytes:
     """Encode an image (3, H, W) in [0, 1] as WebP, without loss if it is small."""
     buffer = io.BytesIO()

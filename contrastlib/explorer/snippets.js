@@ -4,13 +4,14 @@ import { INTERACTIVE } from "./arithmetic.js";
 
 const IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models";
 
-export function snippet(header, picture, pane, shares) {
+export function snippet(header, picture, pane, shares, { keep, fill }) {
   const view = picture.views[pane.network], network = header.networks[pane.network];
   const { pooled } = view.maps.find(map => map.method === pane.method && map.layer === pane.layer);
   const { lines, argument } = contrastCode(view, pane, shares);
   const call = filled(header.methods[pane.method].code,
     { target: view.classes[pane.rank].index, layer: pane.layer, pooled, contrast: argument });
-  return [IMPORTS, network.code, picture.code.replace("{size}", network.size), ...lines, call].join("\n");
+  const masking = keep === "all" ? [] : [filled(header.masking[keep], { fill: header.fills[fill], classes: network.classes })];
+  return [IMPORTS, network.code, picture.code.replace("{size}", network.size), ...lines, call, ...masking].join("\n");
 }
 
 // A text with its {fields} replaced by values, in one pass: fields in the values are not replaced.

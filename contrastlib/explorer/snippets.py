@@ -7,6 +7,14 @@ from contrastlib.explorer.arithmetic import INTERACTIVE, shares
 
 IMPORTS = "import torch, contrastlib, contrastlib.datasets, contrastlib.models"
 
+MASKING = {
+    sign: f"""\
+masks = contrastlib.explainers.upsample(maps, image.shape[-2:]) {cut} 0
+from contrastlib.evaluation.masking import relative_after
+p = relative_after(network, image[None], masks, range({{classes}}), '{{fill}}')  # before, after"""
+    for sign, cut in (("positive", "<="), ("negative", ">="))
+}
+"""Code for the probabilities of all classes before and after masking, by the sign that is kept."""
 _POOL = "maps = torch.nn.functional.avg_pool2d(maps, {pooled}, divisor_override=1)"
 _CLRP1 = f"""\
 from contrastlib.contrasts import cotangent
@@ -36,13 +44,16 @@ def template(method: str) -> str:
     return f"{call}\n{_POOL}" if of_pixels else call
 
 
-def snippet(header: dict, picture: dict, pane: dict) -> str:
+def snippet(header: dict, picture: dict, pane: dict, state: dict) -> str:
     """Return the code that computes the map of a pane as ``maps`` (1, H, W).
+
+    If the picture is masked, the code also computes the probabilities before and after as ``p``.
 
     Args:
         header: The explorer's header.
         picture: Account of the picture in the header.
         pane: The pane in the explorer's state.
+        state: The explorer's state.
     """
     view, network = picture["views"][pane["network"]], header["networks"][pane["network"]]
     entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (pane["method"], pane["layer"]))
@@ -52,7 +63,11 @@ def snippet(header: dict, picture: dict, pane: dict) -> str:
                          "pooled": entry.get("pooled"), "contrast": contrast}.items():
         call = call.replace(f"{{{field}}}", str(value))
     code = picture["code"].replace("{size}", str(network["size"]))
-    return "\n".join([IMPORTS, network["code"], code, *lines, call])
+    masking = []
+    if state["keep"] != "all":
+        fill = header["fills"][state["fill"]]
+        masking = [header["masking"][state["keep"]].format(fill=fill, classes=network["classes"])]
+    return "\n".join([IMPORTS, network["code"], code, *lines, call, *masking])
 
 
 def _contrast(view: dict, pane: dict) -> tuple[list[str], str]:

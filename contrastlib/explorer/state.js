@@ -1,10 +1,10 @@
 // The state, which holds the reader's choices: its validation, and its text in the address of the page.
 
 import { INTERACTIVE, sum } from "./arithmetic.js";
+import { FILL, SIGNS } from "./masking.js";
 
-const DEFAULTS = { picture: 0, opacity: 0.6, shared: false, keep: "all", fill: "blur", difference: false };
-export const KEEP = ["all", "positive", "negative"];
-export const FILL = ["blur", "zero", "mean"];
+const DEFAULTS = { picture: 0, other: null, opacity: 0.6, shared: false, keep: "all", fill: "blur", difference: false };
+export const KEEP = ["all", ...SIGNS];
 
 const among = (value, choices) => (choices.includes(value) ? value : choices[0]);
 const between = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -12,13 +12,19 @@ const between = (value, low, high) => Math.min(high, Math.max(low, value));
 // A valid state close to the requested one. Missing and invalid fields take their defaults.
 export function validState(requested, header) {
   const state = { ...DEFAULTS, ...requested };
-  const picture = between(Math.trunc(Number(state.picture)) || 0, 0, header.pictures.length - 1);
-  const { views } = header.pictures[picture];
-  const panes = [0, 1].map(i => validPane(requested.panes?.[i] ?? {}, views, header.default_contrast));
+  const last = header.pictures.length - 1;
+  const picture = between(Math.trunc(Number(state.picture)) || 0, 0, last);
+  const other = Number.isInteger(state.other) && state.other >= 0 && state.other <= last && state.other !== picture
+    ? state.other : null;
+  const panes = [picture, other ?? picture].map((index, i) =>
+    validPane(requested.panes?.[i] ?? {}, header.pictures[index].views, header.default_contrast));
   const opacity = Number.isFinite(state.opacity) ? between(state.opacity, 0, 1) : DEFAULTS.opacity;
-  return { picture, panes, opacity, shared: Boolean(state.shared), keep: among(state.keep, KEEP),
-    fill: among(state.fill, FILL), difference: Boolean(state.difference) };
+  return { picture, other, panes, opacity, shared: Boolean(state.shared), keep: among(state.keep, KEEP),
+    fill: among(state.fill, FILL), difference: Boolean(state.difference) && other === null };
 }
+
+// The pictures of the two maps: that of map B may be another one.
+export const picturesOf = state => [state.picture, state.other ?? state.picture];
 
 function validPane(requested, views, defaultContrast) {
   const network = among(requested.network, Object.keys(views));
@@ -38,6 +44,13 @@ function validPane(requested, views, defaultContrast) {
   return { network, method, layer, rank, contrast, foils, weights: contrast === "own" ? weights : null };
 }
 
+// A pane for another view: its class and its foils stay the same where the other view lists them too.
+export function carried(pane, from, to) {
+  const place = rank => to.classes.findIndex(each => each.index === from.classes[rank]?.index);
+  const foils = pane.foils.map(place).filter(rank => rank >= 0);
+  return { ...pane, rank: Math.max(0, place(pane.rank)), foils: pane.contrast === "among" ? foils : [], weights: null };
+}
+
 // The contrasts that a method offers. The maps of methods that are not linear are stored, so the reader cannot set weights.
 export const contrastsOf = (kind, view) => [...Object.keys(view.weights), ...(kind === "table" ? [] : INTERACTIVE)];
 
@@ -52,9 +65,9 @@ function validWeights(weights, rank, view) {
 const escaped = field => String(field).replace(/[%,]/g, sign => encodeURIComponent(sign));
 const unescaped = text => text.replace(/%25|%2C/g, sign => decodeURIComponent(sign));
 
-// "#name?picture=3&a=birds_vgg,gradcam,network.features.20,0,weighted&…"
+// "#name?picture=3&a=birds_vgg,gradcam,network.features.20,0,weighted&…", with "picture=3,5" for two pictures
 export function address(name, state) {
-  const fields = new URLSearchParams({ picture: state.picture });
+  const fields = new URLSearchParams({ picture: [state.picture, ...(state.other === null ? [] : [state.other])].join() });
   state.panes.forEach((pane, i) => {
     const extra = { among: pane.foils, own: pane.weights?.map(weight => Number(weight.toFixed(4))) }[pane.contrast] ?? [];
     fields.set("ab"[i], [pane.network, pane.method, pane.layer, pane.rank, pane.contrast, ...extra].map(escaped).join(","));
@@ -71,7 +84,8 @@ export function fromAddress(name, hash) {
   if (owner !== name || !query) return null;
   const fields = new URLSearchParams(query);
   const [keep, fill] = (fields.get("keep") ?? "all").split(",");
-  return { picture: Number(fields.get("picture")), keep, fill, shared: fields.has("shared"),
+  const [picture, other] = (fields.get("picture") ?? "0").split(",");
+  return { picture: Number(picture), other: other ? Number(other) : null, keep, fill, shared: fields.has("shared"),
     difference: fields.has("difference"), opacity: Number(fields.get("opacity") ?? 60) / 100,
     panes: ["a", "b"].map(key => paneFrom(fields.get(key) ?? "")) };
 }

@@ -1,7 +1,7 @@
-// The controls. They are built once and updated from the state.
+// The controls that both maps share. They are built once and updated from the state.
 
-import { logitsOf, softmax } from "./arithmetic.js";
-import { contrastsOf, FILL, KEEP } from "./state.js";
+import { FILL } from "./masking.js";
+import { KEEP } from "./state.js";
 
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -20,17 +20,17 @@ export function showError(root, error) {
   if (error) root.append(element("p", { class: "cx-problem", role: "alert" }, `The explorer cannot run here: ${error.message}`));
 }
 
-const labelled = (text, control, attributes = {}) =>
+export const labelled = (text, control, attributes = {}) =>
   element("label", attributes, element("span", { class: "cx-label" }, text), control);
 
 export const percent = share => (share > 0.9995 ? ">99.9 %" : share > 0 && share < 0.0005 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`);
 
-function choice(text, name, changed) {
+export function choice(text, name, changed) {
   const control = element("select", { name, onchange: () => changed(control.value) });
   return { node: labelled(text, control), control };
 }
 
-function fill(control, options, value) {
+export function fill(control, options, value) {
   const wanted = JSON.stringify(options);
   if (control.dataset.options !== wanted) {
     control.replaceChildren(...options.map(([key, title]) => element("option", { value: key }, title)));
@@ -46,6 +46,7 @@ export function pictureChoice(name, changed) {
   return {
     node,
     update(header, state, thumbnails) {
+      node.hidden = header.pictures.length === 1;
       while (node.childElementCount - 1 < header.pictures.length) {
         const index = node.childElementCount - 1, { title } = header.pictures[index];
         const button = element("input", { type: "radio", name: group, value: index, onchange: () => changed(index) });
@@ -56,77 +57,44 @@ export function pictureChoice(name, changed) {
   };
 }
 
-// One map with its controls: network, method, layer, class, contrast and the shares of the other classes.
-export function pane(title, act) {
-  const network = choice("Network", "network", value => act.network(value));
-  const method = choice("Method", "method", value => act.choose({ method: value }));
-  const layer = choice("Layer", "layer", value => act.choose({ layer: value }));
-  const target = choice("Class", "rank", value => act.target(Number(value)));
-  const contrast = choice("Contrast", "contrast", value => act.contrast(value));
-  const about = element("p", { class: "cx-about" });
-  const question = element("p", { class: "cx-question", "aria-live": "polite" });
-  const canvas = element("canvas", { tabindex: 0, role: "img", width: 256, height: 256 });
-  const cross = element("span", { class: "cx-cross", hidden: true });
-  const bars = element("div", { class: "cx-bars", role: "group" });
-  const scale = scaleBar();
-  const node = element("section", { class: "cx-pane", "aria-label": title }, element("h3", {}, title),
-    element("div", { class: "cx-choices" }, network.node, method.node, layer.node, target.node, contrast.node), about, question,
-    element("div", { class: "cx-picture" }, canvas, cross), scale.node, bars);
+const INSTRUCTIONS = "Red speaks for the class, blue against it. Choose a class and a contrast above each map. "
+  + "More unfolds the rest: network, method, layer, other classes, another picture for B.";
+
+// The guided tour: its steps are links to states of the explorer. Without a step, the text says how to use it.
+export function tour(steps, go) {
+  const links = steps.map(({ title, address }, i) => element("a", { href: address,
+    onclick: event => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;  // a new tab or window
+      event.preventDefault();
+      go(i);
+    } }, element("span", { class: "cx-number", "aria-hidden": "true" }, i + 1), title));
+  const text = element("p", { class: "cx-say", "aria-live": "polite" });
+  const list = element("ol", {}, ...links.map(link => element("li", {}, link)));
+  const nav = element("nav", { class: "cx-tour", "aria-label": "Tour", hidden: !steps.length }, list);
   return {
-    node, canvas, cross, scale,
-    update(header, state, pane, view, shares, text) {
-      question.textContent = text;
-      const views = header.pictures[state.picture].views;
-      fill(network.control, Object.keys(views).map(key => [key, header.networks[key].title]), pane.network);
-      const methods = [...new Set(view.maps.map(map => map.method))];
-      fill(method.control, methods.map(key => [key, header.methods[key].title]), pane.method);
-      const layers = view.maps.filter(map => map.method === pane.method);
-      fill(layer.control, layers.map(map => [map.layer, map.layer.replace(/^network\./, "")]), pane.layer);
-      layer.node.hidden = methods.length === view.maps.length; // the same in both panes, so that their maps are aligned
-      const probability = softmax(logitsOf(view));
-      fill(target.control, view.classes.map((each, rank) => [rank, `${each.name}, ${percent(probability[rank])}`]), pane.rank);
-      const { kind } = layers.find(map => map.layer === pane.layer);
-      fill(contrast.control, contrastsOf(kind, view).map(key => [key, header.contrasts[key].title]), pane.contrast);
-      about.textContent = `${header.methods[pane.method].about} Contrast: ${header.contrasts[pane.contrast].about}.`;
-      updateBars(bars, view, pane, shares, probability, kind === "table", act);
+    node: element("div", { class: "cx-guide" }, nav, text),
+    update(current) {
+      text.textContent = steps[current]?.text ?? INSTRUCTIONS;
+      links.forEach((link, i) => (i === current ? link.setAttribute("aria-current", "step") : link.removeAttribute("aria-current")));
     },
   };
 }
 
-// A row for each other class, with a checkbox, its probability, and a slider for its share.
-function updateBars(node, view, pane, shares, probability, fixed, act) {
-  const others = [...view.classes.map(each => each.name), ...(view.rest ? [`all ${view.rest.count} others`] : [])];
-  const wanted = JSON.stringify([others, pane.rank]);
-  if (node.dataset.rows !== wanted) {
-    node.dataset.rows = wanted;
-    node.setAttribute("aria-label", `Alternatives to ${others[pane.rank]}`);
-    node.replaceChildren(...others.flatMap((name, rank) => (rank === pane.rank ? [] : [barRow(name, rank, act)])));
-  }
-  // a scrolling list without enabled controls must itself be reachable with the keyboard
-  fixed ? node.setAttribute("tabindex", 0) : node.removeAttribute("tabindex");
-  for (const row of node.children) {
-    const rank = Number(row.dataset.rank);
-    const [tick, , chance, bar, share] = row.querySelectorAll("input[type=checkbox], .cx-name, .cx-chance, input[type=range], output");
-    tick.checked = pane.contrast === "among" && pane.foils.includes(rank);
-    chance.textContent = percent(probability[rank]);
-    bar.value = Math.round(1000 * shares[rank]);
-    bar.style.setProperty("--share", shares[rank]);
-    bar.setAttribute("aria-valuetext", percent(shares[rank]));
-    share.textContent = percent(shares[rank]);
-    tick.disabled = bar.disabled = fixed;
-  }
+// Tabs for narrow places, where one map is seen at a time. A swipe over the maps does the same.
+export function tabs(titles, panes) {
+  const buttons = titles.map((title, i) => element("button", { type: "button", "aria-pressed": String(i === 0),
+    onclick: () => panes.scrollTo({ left: i * panes.clientWidth }) }, title));
+  panes.addEventListener("scroll", () => {
+    const shown = Math.round(panes.scrollLeft / panes.clientWidth);
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === shown)));
+  });
+  return {
+    node: element("div", { class: "cx-tabs", role: "group", "aria-label": "Map" }, ...buttons),
+    update(difference) { buttons.at(-1).hidden = !difference; },
+  };
 }
 
-function barRow(name, rank, act) {
-  const tick = element("input", { type: "checkbox", onchange: () => act.foil(rank, tick.checked) });
-  const bar = element("input", { type: "range", min: 0, max: 1000, step: 1, "aria-label": `Share of ${name}`,
-    oninput: () => act.share(rank, bar.value / 1000) });
-  return element("div", { class: "cx-bar", "data-rank": rank },
-    element("label", {}, tick, element("span", { class: "cx-name" }, name), element("span", { class: "cx-chance" })),
-    bar, element("output", {}));
-}
-
-function scaleBar() {
+export function scaleBar() {
   const strip = element("canvas", { class: "cx-strip", width: 256, height: 1, "aria-hidden": "true" });
   const [low, high] = [element("span"), element("span")];
   const node = element("div", { class: "cx-scale" }, low, strip, high);
@@ -142,8 +110,8 @@ function scaleBar() {
   };
 }
 
-// The controls of both panes.
-export function tools(act) {
+// The bar of controls of both panes. Its last button folds out the choices of each pane.
+export function tools(act, unfold) {
   const opacity = element("input", { type: "range", min: 0, max: 100, name: "opacity",
     oninput: () => act({ opacity: opacity.value / 100 }) });
   const shared = element("input", { type: "checkbox", name: "shared", onchange: () => act({ shared: shared.checked }) });
@@ -151,18 +119,23 @@ export function tools(act) {
     onchange: () => act({ difference: difference.checked }) });
   const show = choice("Show", "keep", value => act({ keep: value }));
   const masked = choice("Masked by", "fill", value => act({ fill: value }));
-  const titles = { all: "the map", positive: "pixels with positive values", negative: "pixels with negative values",
-    blur: "a blurred picture", zero: "black", mean: "the mean colour" };
+  const titles = { all: "the map", positive: "red only", negative: "blue only",
+    blur: "blur", zero: "black", mean: "mean" };
   fill(show.control, KEEP.map(key => [key, titles[key]]), "all");
   fill(masked.control, FILL.map(key => [key, titles[key]]), "blur");
-  const opacityControl = labelled("Opacity", opacity);
+  const opacityControl = labelled("Opacity", opacity, { class: "cx-extra" });
+  const check = { class: "cx-check cx-extra" };
+  const differenceControl = labelled("Difference", difference, check);
+  const fold = element("button", { type: "button", class: "cx-fold", "aria-expanded": "false", onclick: unfold }, "More");
   return {
     node: element("div", { class: "cx-tools" }, show.node, masked.node, opacityControl,
-      labelled("Same scale for both", shared, { class: "cx-check" }), labelled("Difference", difference, { class: "cx-check" })),
+      labelled("Same scale", shared, check), differenceControl, fold),
+    fold,
     update(state) {
       opacity.value = Math.round(100 * state.opacity);
       shared.checked = state.shared;
       difference.checked = state.difference;
+      differenceControl.hidden = state.other !== null;
       show.control.value = state.keep;
       masked.control.value = state.fill;
       masked.node.hidden = state.keep === "all";

@@ -15,15 +15,19 @@ import traitlets
 from PIL import Image
 
 from contrastlib import models
-from contrastlib.explorer import content, initial_state, packing, snippets
-from contrastlib.explorer.arithmetic import map_of, probabilities
+from contrastlib.explorer import content, initial_state, masked, packing, snippets
+from contrastlib.explorer.arithmetic import map_of, pictures_of, probabilities
 from contrastlib.explorer.bundle import bundle, style
 from contrastlib.explorer.content import Progress
 from contrastlib.explorer.display import with_html
 from contrastlib.explorer.pictures import Picture, as_picture
 from contrastlib.explorer.static_fallback import sentence, still
+from contrastlib.explorer.tour import steps
 from contrastlib.models import Classifier
 from contrastlib.plotting import percent
+
+LOWEST = -1e9
+"""Logarithm of the probability 0 in a message, which cannot hold infinite numbers."""
 
 
 class Explorer(anywidget.AnyWidget):
@@ -45,11 +49,14 @@ class Explorer(anywidget.AnyWidget):
             rank (of the class, 0 for the most probable one), contrast, foils (ranks, where the number of
             listed classes stands for all other classes) and weights (for the contrast "own", one for each
             listed class and one for all other classes).
-        view: Preset of what both maps have in common, with any of the fields opacity (0 to 1), shared
-            (scale), keep ("all", "positive" or "negative" pixels), fill (of the other pixels, "blur", "zero"
-            or "mean") and difference.
+        view: Preset of what both maps have in common, with any of the fields other (index of the picture of
+            map B; None for that of map A), opacity (0 to 1), shared (scale), keep ("all", "positive" or
+            "negative" pixels), fill (of the other pixels, "blur", "zero" or "mean") and difference.
         name: Name in the address of the page. It should be unique on the page, because the state in the
             address applies to all explorers of that name.
+        masked: Methods for which the effects of masking are recorded, so that a page without a kernel shows
+            them; see :mod:`contrastlib.explorer.masked`. None stands for the first map of each network.
+        tour: Whether a tour of four steps stands above the maps of the first picture.
         progress: Whether to show a progress bar, or a function that is called with the finished fraction of
             the work. An exception that it raises stops the work.
 
@@ -82,22 +89,25 @@ class Explorer(anywidget.AnyWidget):
         self, pictures: Sequence[Picture | Image.Image | str | Path], networks: Sequence[str | Classifier],
         methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None,
         classes: int = 12, panes: Sequence[dict] | None = None, view: dict | None = None,
-        name: str = "explore", progress: Progress = False,
+        name: str = "explore", masked: Sequence[str] | None = None, tour: bool = False,
+        progress: Progress = False,
     ) -> None:
         """Compute the maps."""
-        initial_state.check_lists(pictures=pictures, networks=networks)
+        initial_state.check_lists(pictures=pictures, networks=networks, masked=masked or ())
         pictures = [as_picture(picture) for picture in pictures]
         networks = [models.as_classifier(network) for network in networks]
         initial_state.check(pictures, [network.name for network in networks], layers or (), classes, name)
         self.pictures, self.networks = list(pictures), networks
-        self._options = {"methods": methods, "layers": layers, "classes": classes}
+        self._options = {"methods": methods, "layers": layers, "classes": classes, "masked_methods": masked}
         chunks = packing.Chunks()
         described = content.descriptions(self.pictures, networks, chunks, **self._options, progress=progress)
         header = content.header(name, networks, described)
         header["state"] = initial_state.state(panes, view, header)
+        header["tour"] = steps(header) if tour else []
         super().__init__(
             _esm=bundle(export=True), _css=style(), header=header, chunks=chunks.bytes, state=header["state"],
         )
+        self.on_msg(self._answer)
 
     def add(self, picture: Picture | Image.Image | str | Path, progress: Progress = False) -> None:
         """Explain another picture and show it, also in widgets that are displayed already.
@@ -124,11 +134,7 @@ class Explorer(anywidget.AnyWidget):
         chosen, view = self._chosen(pane)
         wanted = chosen["method"], chosen["layer"]
         entry = next(each for each in view["maps"] if (each["method"], each["layer"]) == wanted)
-        planes = packing.unpacked_planes(self.chunks[entry["stack"]], entry["height"], entry["width"])
-        coefficients = np.frombuffer(self.chunks[entry["coefficients"]], dtype="<f4")
-        if entry["kind"] != "table":
-            coefficients = coefficients.reshape(-1, len(planes))
-        return map_of(entry, packing.Stack(planes, coefficients), view, chosen)
+        return map_of(entry, packing.unpacked_stack(self.chunks, entry), view, chosen)
 
     def code(self, pane: int = 0) -> str:
         """Return Python code that computes the map of a pane.
@@ -136,8 +142,47 @@ class Explorer(anywidget.AnyWidget):
         Args:
             pane: 0 or 1.
         """
-        picture = self.header["pictures"][self.state["picture"]]
-        return snippets.snippet(self.header, picture, self._chosen(pane)[0])
+        picture = self.header["pictures"][pictures_of(self.state)[pane]]
+        return snippets.snippet(self.header, picture, self._chosen(pane)[0], self.state)
+
+    def effect(self, pane: int = 0) -> dict[str, tuple[float, float]]:
+        """Compute what masking by the map of a pane does, with the network.
+
+        Args:
+            pane: 0 or 1.
+
+        Returns:
+            The probability of the target class before and after masking ("probability"), and its probability
+            among itself and its rivals ("relative"). The rivals are the foils of the contrast "among",
+            otherwise the most probable other class.
+
+        Raises:
+            ValueError: The whole picture is kept.
+        """
+        chosen, view = self._chosen(pane)
+        before = [each["logit"] for each in [*view["classes"], view["rest"] or {"logit": -np.inf}]]
+        foils = chosen["foils"] if chosen["contrast"] == "among" else [int(chosen["rank"] == 0)]
+        both = [masked.chances(logs, chosen["rank"], foils) for logs in (before, self._masked_logs(pane))]
+        return dict(zip(("probability", "relative"), zip(*both)))
+
+    def _masked_logs(self, pane: int) -> list[float]:
+        """Return the logarithms of the probabilities of listed and of all other classes, after masking."""
+        if self.state["keep"] == "all":
+            raise ValueError("the whole picture is kept: set keep to 'positive' or 'negative' in the state")
+        chosen, view = self._chosen(pane)
+        network = next(each for each in self.networks if each.name == chosen["network"])
+        image = self.pictures[pictures_of(self.state)[pane]].tensor(network)
+        image = image.to(next(network.parameters()))
+        signs = masked.kept(self.map(pane)[None], tuple(image.shape[-2:]))[0]
+        mask = signs[masked.SIGNS.index(self.state["keep"])].to(image.device)
+        indices = [each["index"] for each in view["classes"]]
+        return masked.log_probabilities(network, image, mask[None], self.state["fill"], indices)[0].tolist()
+
+    def _answer(self, _: Any, content: dict, __: Any) -> None:
+        """Answer a browser that asks what masking does in its state."""
+        if content.get("evaluate") == self.state:
+            logs = [[max(each, LOWEST) for each in self._masked_logs(pane)] for pane in (0, 1)]
+            self.send({"evaluated": self.state, "logs": logs})
 
     def question(self, pane: int = 0) -> str:
         """Return the question that the map of a pane answers, with the probabilities of the classes.
@@ -181,4 +226,5 @@ class Explorer(anywidget.AnyWidget):
     def _chosen(self, pane: int) -> tuple[dict, dict]:
         """Return the state of a pane, and the view that it shows."""
         chosen = self.state["panes"][pane]
-        return chosen, self.header["pictures"][self.state["picture"]]["views"][chosen["network"]]
+        index = pictures_of(self.state)[pane]
+        return chosen, self.header["pictures"][index]["views"][chosen["network"]]

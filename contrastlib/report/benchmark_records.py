@@ -21,6 +21,9 @@ KINDS = {
 JOBS = {
     "activation": "24 maps of a layer, in forward passes",
     "input": "4 maps of the pixels",
+    "relevance": "an LRP map of VGG-16, in forward passes",
+    "residual-relevance": "an LRP map of ResNet-50, in forward passes",
+    "relevances": "LRP maps of 4 relevances at once, in maps of one",
     "perturbation": "section 5.1, all n and ε",
     "masking": "section 5.2.2, all of Table 1",
     "classes": "maps of {classes} classes, VGG-16",
@@ -42,6 +45,8 @@ STEP_LIMITS = {
 def measured(folder: str | Path | None = None) -> pd.DataFrame:
     """Ratios of all records of a folder. Each is the median over the records.
 
+    Of a table that was measured at several commits, the records of the last one count.
+
     Args:
         folder: Folder of the records. If None, it is data/results/benchmarks of this repository.
 
@@ -58,10 +63,14 @@ def measured(folder: str | Path | None = None) -> pd.DataFrame:
     records = [load(path) for path in sorted(folder.glob("*.parquet"))]
     if not records:
         raise FileNotFoundError(f"no record in {folder}: `python -m benchmarks --save FOLDER` makes one")
-    rows = joined(records).groupby(["table", "what", "quantity"], sort=False)["ratio"]
-    ratios = rows.agg(ratio="median", min="min", max="max").reset_index()
-    table = ratios.merge(records[-1].drop(columns="ratio"))
     provenances = [record.attrs["provenance"] for record in records]
+    rows = joined([
+        record.assign(commit=provenance["commit"]) for record, provenance in zip(records, provenances)
+    ])  # fmt: skip
+    rows = rows[rows["commit"] == rows.groupby("table")["commit"].transform("last")]
+    table = rows.groupby(["table", "what", "quantity"], sort=False).agg(
+        ratio=("ratio", "median"), min=("ratio", "min"), max=("ratio", "max"), limit=("limit", "last")
+    ).reset_index()  # fmt: skip
     table.attrs = {
         "provenance": summary(provenances),
         "records": len(records),

@@ -15,7 +15,7 @@ from contrastlib import assets
 from contrastlib.autograd import predict
 from contrastlib.datasets.birds import PARTS, SPECIES, SyntheticBirds
 from contrastlib.datasets.birds.repainting import BACKGROUND, WHOLE_BIRD, Repainter, repainted_versions
-from contrastlib.evaluation import control_scores, interventions
+from contrastlib.evaluation import control_scores, intervention_choices, interventions
 from contrastlib.report.batches import load_dataset
 
 NAMES = (*PARTS, WHOLE_BIRD, BACKGROUND)
@@ -70,6 +70,30 @@ def controls_on_parts(
     """
     ranking = partial(control_scores.ranking, seed=seed)
     return _with_rivals(ranking, model, images, dataset, indices, repaintings, threshold, seed, options)
+
+
+def choices_on_parts(
+    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int],
+    repaintings: Sequence[int] = (1, 2, 4), threshold: float = 0.1, seed: int = 0, **options: Any,
+) -> pd.DataFrame:
+    """:func:`contrastlib.evaluation.intervention_choices.differences` on birds whose species has a rival.
+
+    Args:
+        model: As in :func:`on_parts`.
+        images: As there.
+        labels: Not used.
+        dataset: As there.
+        indices: As there.
+        repaintings: Numbers of other traits that each part is repainted with.
+        threshold: As there.
+        seed: As there.
+        **options: Options of :func:`contrastlib.evaluation.intervention_choices.differences`.
+
+    Returns:
+        Its table, with p_2.
+    """
+    crossed = partial(intervention_choices.differences, repaintings=repaintings)
+    return _with_rivals(crossed, model, images, dataset, indices, max(repaintings), threshold, seed, options)
 
 
 def _with_rivals(

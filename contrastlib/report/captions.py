@@ -1,70 +1,109 @@
-"""Captions of the figures in notebooks.
+r"""Captions of the figures in notebooks.
 
-``book/captions.yaml`` has them by notebook and cell. In the book each figure is numbered. A notebook in
-JupyterLab has its figures without captions, next to the text that introduces them.
+A figure has its number and its caption in the last paragraph of the text before it, such as
+``<a id="figure-3-1"></a>**Figure 3.1.** Drawn birds.`` A reader of the notebook sees them, and links to
+``#figure-3-1`` lead there. In the book the figure itself has caption and target. Figures are numbered within
+each notebook.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from itertools import groupby
-from pathlib import Path
-
-import yaml
-
-from contrastlib.report.provenance import REPOSITORY
+from dataclasses import dataclass
 
 WITHOUT_CODE = {"tags": ["remove-input"]}
 """Metadata of a cell of which the book shows the outputs only."""
-FILE = REPOSITORY / "book" / "captions.yaml"
+MARK = re.compile(
+    r'(?:\A|\n\n)<a id="(?P<name>figure-[\d-]+)"></a>\*\*Figure (?P<number>[\d.]+)\.\*\* (?P<text>[^\n]+)\Z'
+)
 
 
-@lru_cache
-def captions(path: Path = FILE) -> dict[str, dict[str, str]]:
-    """Notebook -> identifier of a cell -> caption of its figures."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Caption:
+    """The caption of a figure.
+
+    Attributes:
+        name: Target of links to the figure, such as "figure-3-1".
+        number: Its number, such as "3.1".
+        text: What stands below the figure.
+    """
+
+    name: str
+    number: str
+    text: str
+
+    def at(self, n: int) -> dict:
+        """Options of MyST-NB for the n-th image of a cell, counted from 0. Links lead to the first."""
+        says = f"[Figure {self.number}.]{{.caption-number}} {self.text}"
+        return {"caption": says} | ({} if n else {"name": self.name})
 
 
-def with_captions(cells: Iterable[dict], own: dict[str, str]) -> Iterator[dict]:
-    """Cells of an executed notebook, those with figures with a caption for MyST-NB.
+def captions(cells: Iterable[dict]) -> dict[str, Caption]:
+    """Identifier of a cell with a figure -> its caption, in the order of a notebook.
 
-    MyST-NB captions every output of a cell. What a cell shows beside its figures, such as who took a
-    photograph, therefore moves to a cell without code.
+    >>> text = {"cell_type": "markdown", "source": '<a id="figure-3-1"></a>**Figure 3.1.** Growth.'}
+    >>> captions([text, {"cell_type": "code", "id": "curves"}])
+    {'curves': Caption(name='figure-3-1', number='3.1', text='Growth.')}
+    """
+    found, waiting = {}, None
+    for cell in cells:
+        if cell["cell_type"] == "code" and waiting:
+            found[cell["id"]], waiting = waiting, None
+        elif mark := _mark(cell):
+            waiting = Caption(**mark.groupdict())
+    return found
+
+
+def with_captions(cells: Iterable[dict]) -> Iterator[dict]:
+    r"""Cells of an executed notebook, in which captions have moved from the text to the figures.
+
+    MyST-NB captions every output of a cell. What a cell shows beside a figure, such as who took a photograph,
+    therefore moves to a cell without code. A figure that was left out has its target in the text.
 
     Args:
         cells: The cells.
-        own: Identifier of a cell -> caption.
 
     Yields:
         The cells.
 
     >>> figure, credit = {"data": {"image/png": ""}}, {"data": {"text/html": "By Ann."}}
-    >>> cell = {"id": "a", "metadata": {"mystnb": {"image": {"alt": "A line."}}}, "outputs": [figure, credit]}
-    >>> first, second = with_captions([cell], {"a": "Growth."})
-    >>> first["metadata"]["mystnb"], first["outputs"] == [figure]
-    ({'image': {'alt': 'A line.'}, 'figure': {'caption': 'Growth.'}}, True)
+    >>> text = {"cell_type": "markdown", "source": 'Up.\n\n<a id="figure-3-1"></a>**Figure 3.1.** Growth.'}
+    >>> cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [figure, credit]}
+    >>> before, first, second = with_captions([text, cell])
+    >>> before["source"], first["metadata"]["mystnb"]["figure"]["name"], first["outputs"] == [figure]
+    ('Up.', 'figure-3-1', True)
     >>> second["metadata"], second["outputs"] == [credit]
     ({'tags': ['remove-input']}, True)
     """
+    cells = list(cells)
+    own = captions(cells)
+    drawn = {cell["id"] for cell in cells if any(map(_is_image, cell.get("outputs", [])))}
+    absent = {caption.name for name, caption in own.items() if name not in drawn}
     for cell in cells:
-        if cell.get("id") in own:
-            yield from _captioned(cell, own[cell["id"]].strip())
+        if mark := _mark(cell):
+            target = f"\n\n[]{{#{mark['name']}}}" if mark["name"] in absent else ""
+            yield cell | {"source": "".join(cell["source"])[: mark.start()] + target}
+        elif cell.get("id") in own and cell["id"] in drawn:
+            yield from _captioned(cell, own[cell["id"]])
         else:
             yield cell
 
 
-def _captioned(cell: dict, caption: str) -> Iterator[dict]:
-    """A cell in parts, by whether its outputs are images, which get it. The first part has the code."""
-    for n, (images, outputs) in enumerate(groupby(cell["outputs"], _is_image)):
+def _captioned(cell: dict, caption: Caption) -> Iterator[dict]:
+    """A cell in parts, one for each output. The first has the code, and images have the caption."""
+    images = 0
+    for n, output in enumerate(cell["outputs"]):
         part = cell if n == 0 else cell | {"id": f"{cell['id']}-{n}", "source": "", "metadata": WITHOUT_CODE}
-        metadata = part["metadata"]
-        if images:
-            figure = {"figure": {"caption": caption}}
-            metadata = metadata | {"mystnb": metadata.get("mystnb", {}) | figure}
-        yield part | {"outputs": list(outputs), "metadata": metadata}
-    if not cell["outputs"]:
-        yield cell
+        if _is_image(output):
+            shown = cell["metadata"].get("mystnb", {}) | {"figure": caption.at(images)}
+            part = part | {"metadata": part["metadata"] | {"mystnb": shown}}
+            images += 1
+        yield part | {"outputs": [output]}
+
+
+def _mark(cell: dict) -> re.Match | None:
+    return MARK.search("".join(cell["source"])) if cell["cell_type"] == "markdown" else None
 
 
 def _is_image(output: dict) -> bool:

@@ -20,6 +20,7 @@ from contrastlib.report.claims import Claim, claims
 from contrastlib.report.corrections import of_claims
 from contrastlib.report.folds import folded
 from contrastlib.report.judging import Finding
+from contrastlib.report.release.metadata import titles
 from contrastlib.report.verdict_tables import KEY, PAPERS, effects, overall, shown, title
 from contrastlib.report.verdicts import WORDS, sign_of
 
@@ -251,8 +252,8 @@ def _counted(page: str, records: Sequence[Mapping]) -> str:
     """Name of a page, and how many of the claims that it tests have which verdict at each scale.
 
     >>> record = {"findings": {"quick": {"word": "supported"}, "real": {"word": "no boxes"}}}
-    >>> _counted("10_lrp", [record, record]), _counted("03_maps", [record])
-    ('lrp: 2 claims (quick ✓ 2; real – 2)', 'maps: 1 claim (quick ✓ 1; real – 1)')
+    >>> _counted("08_fullgrad", [record, record]), _counted("03_maps", [record])
+    ('FullGrad: 2 claims (quick ✓ 2; real – 2)', 'Activation maps: 1 claim (quick ✓ 1; real – 1)')
     """
     words = {scale: [record["findings"].get(scale, {}).get("word") for record in records] for scale in SCALES}
     signs = {scale: Counter(sign_of(word) for word in words[scale]) for scale in SCALES}
@@ -264,8 +265,12 @@ def _counted(page: str, records: Sequence[Mapping]) -> str:
 
 
 def _words(page: str) -> str:
-    """Name of a notebook in words."""
-    return page[3:].replace("_", " ")
+    """Title of the page of a notebook, without what follows a colon; its name where there is no such page.
+
+    >>> _words("03_maps")
+    'Activation maps'
+    """
+    return titles().get(page, page).partition(":")[0]
 
 
 def _stated(record: Mapping) -> str:
@@ -291,5 +296,6 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _finding(kept: Mapping) -> Finding:
-    values = {key: value for key, value in kept.items() if key not in ("said", "variants")}
+    properties = ("said", "generalisation", "variants")
+    values = {key: value for key, value in kept.items() if key not in properties}
     return Finding(**values, variants={name: _finding(each) for name, each in kept["variants"].items()})

@@ -39,6 +39,38 @@ def compress(data: dict) -> dict:
     return changed
 
 
+def shrink(output: dict) -> None:
+    """Reduce the pictures of an output to the size at which a page shows them.
+
+    Pictures have two pixels for each of a page (:mod:`contrastlib.report.figures.formats`). Stored notebooks
+    are kept small, and have one.
+
+    Args:
+        output: An output, whose metadata has that size. It is changed.
+
+    >>> content = io.BytesIO()
+    >>> Image.new("RGB", (20, 10)).save(content, "PNG")
+    >>> data = {"image/png": base64.b64encode(content.getvalue()).decode()}
+    >>> output = {"data": data, "metadata": {"image/png": {"width": 10, "height": 5}}}
+    >>> shrink(output)
+    >>> Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"]))).size
+    (10, 5)
+    """
+    for mime in ("image/png", "image/jpeg"):
+        size = output.get("metadata", {}).get(mime)
+        if not size or mime not in output["data"]:
+            continue
+        image = Image.open(io.BytesIO(base64.b64decode(output["data"][mime]))).convert("RGB")
+        if image.width > size["width"]:
+            content = io.BytesIO()
+            image.resize((size["width"], size["height"]), Image.Resampling.LANCZOS).save(content, "PNG")
+            output["data"].pop(mime)
+            found, stored = smaller(content.getvalue())
+            output["data"] = {found: base64.b64encode(stored).decode(), **output["data"]}
+            output["metadata"][found] = output["metadata"].pop(mime)
+        return
+
+
 def smaller(png: bytes) -> tuple[str, bytes]:
     """Compress a PNG to 256 colours or to a JPEG of quality 84, whichever is smaller.
 

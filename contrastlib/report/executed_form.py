@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 
 from contrastlib import assets
 from contrastlib.report import staleness
-from contrastlib.report.compression import compress
+from contrastlib.report.compression import compress, shrink
 
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -43,25 +43,28 @@ def normalise(text: str) -> str:
             cell.id = f"cell-{index}"
         if cell.cell_type == "code":
             cell.outputs = _compressed(_stills(_replaced(_streams(cell.outputs))))
-    if not any(VIEW in data for data in _data(notebook)):
+    if not any(VIEW in output.data for output in _shown(notebook)):
         notebook.metadata.pop("widgets", None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return _canonical(_stable_models(notebook))
 
 
-def without_scripts(text: str) -> str:
-    """Remove scripts, and the data in them, from the HTML outputs of a notebook.
+def for_storage(text: str) -> str:
+    """Remove scripts, and the data in them, from the HTML outputs of a notebook, and shrink its pictures.
 
     >>> cell = nbformat.v4.new_code_cell("map", id="a")
     >>> cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "still<script>[0, 1]</script>"})]
-    >>> text = without_scripts(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
+    >>> text = for_storage(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
     >>> nbformat.reads(text, 4).cells[0].outputs[0].data
     {'text/html': 'still'}
     """
     notebook = nbformat.reads(text, as_version=4)
-    for data in _data(notebook):
-        if "text/html" in data:
-            data["text/html"] = re.sub(r"(?is)<script\b.*?</script\s*>", "", data["text/html"])
+    for output in _shown(notebook):
+        if "text/html" in output.data:
+            output.data["text/html"] = re.sub(
+                r"(?is)<script\b.*?</script\s*>", "", output.data["text/html"]
+            )
+        shrink(output)
     return _canonical(notebook)
 
 
@@ -70,9 +73,9 @@ def _canonical(notebook: NotebookNode) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def _data(notebook: NotebookNode) -> list[dict]:
-    """Content of each output by MIME type."""
-    return [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+def _shown(notebook: NotebookNode) -> list[NotebookNode]:
+    """Outputs that have contents by MIME type."""
+    return [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
 
 
 def _streams(outputs: list) -> list:
@@ -105,6 +108,9 @@ def _compressed(outputs: list) -> list:
     for output in outputs:
         if "data" in output:
             output.data = nbformat.from_dict(compress(output.data))
+        sizes = output.get("metadata", {})
+        if "image/png" in sizes and "image/jpeg" in output.get("data", {}):  # the size at which it is shown
+            sizes["image/jpeg"] = sizes.pop("image/png")
     return outputs
 
 

@@ -20,7 +20,7 @@ from contrastlib.report.judging import Finding
 from contrastlib.report.populations import POPULATIONS, images_of
 from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.verdict_box import LATE, badge, plot
-from contrastlib.report.verdict_tables import PAPERS, overall, shown
+from contrastlib.report.verdict_tables import PAPERS, extent, overall, shown
 from contrastlib.report.verdicts import WORDS
 
 FILE = REPOSITORY / "book" / "findings.yaml"
@@ -144,7 +144,9 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
     scale, found = best_scale(record)
     form = record["format"]
     paper = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
-    interval = overall(found, form) or "a bound decides, no interval"
+    _, *intervals = extent(found, form).partition(", ")
+    effect = filled(f"{{range {record['id']}}}", records) + " by network" + "".join(intervals)
+    others = overall(found, form) or "a bound decides, no interval"
     counts = found.said.removeprefix(found.word)
     late = f" {LATE}" if record["set_before"] is not True else ""
     return f"""::::{{div}} finding
@@ -156,7 +158,8 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 {badge(found.word)} {images_of(scale, found.effects)}{counts}.{late}
 
 - Claim: {record["text"]} [{paper}]{{.where}}
-- Effect: {interval}; {filled(f"{{range {record['id']}}}", records)} by network.
+- Effect: {effect}.
+- Other networks: {others}.
 - Judge: {question.judge}. [How it was measured](executed/{record["page"]}.ipynb)
 :::
 

@@ -1,9 +1,9 @@
 """Verdicts on claims, computed from tables.
 
-:func:`judge` computes a :class:`Finding` for each scale from a claim and tables, and :func:`corrected`
-adjusts the findings of a page. They are the basis of the verdict tables of the notebooks
-(:mod:`contrastlib.report.verdict_tables`), of the claims page and of ``claims.json``
-(:mod:`contrastlib.report.claims_page`).
+:func:`judge` computes a :class:`Finding` for each scale from a claim and tables, and
+:func:`contrastlib.report.multiplicity.corrected` adjusts the findings of a page. They are the basis of the
+verdict tables of the notebooks (:mod:`contrastlib.report.verdict_tables`), of the claims page and of
+``claims.json`` (:mod:`contrastlib.report.claims_page`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import pandas as pd
 from contrastlib.evaluation.statistics import distinct_methods
 from contrastlib.report.cell_counts import counted
 from contrastlib.report.claims import Claim, Evidence
-from contrastlib.report.estimates import LEVEL, Estimate, of_networks, over_families
-from contrastlib.report.verdicts import AGAINST, holm, verdict, verdict_on
+from contrastlib.report.estimates import Estimate, of_networks, over_families
+from contrastlib.report.verdicts import AGAINST, verdict, verdict_on
 
 SCALES = ("quick", "real", "paper")
 NOTHING = "no cell to judge"
+ENOUGH_FAMILIES = 5
+"""From so many families on, the t-distribution makes the interval less than 1.5 times as wide."""
 _WORST = {1: min, -1: max, 0: lambda values: values.abs().max()}
 """Direction of a criterion -> the value that is worst for it."""
 
@@ -33,11 +35,15 @@ class Finding:
     """Verdict on a claim from the tables of one scale.
 
     Attributes:
-        word: Verdict, a key of :data:`contrastlib.report.verdicts.WORDS`, or the reason for the lack of one.
+        word: Verdict about the networks that were run, a key of
+            :data:`contrastlib.report.verdicts.WORDS`, or the reason for the lack of one.
         effects: Network -> its mean effect.
         intervals: Network -> ends of its 95 % interval. Empty if a bound decides.
         overall: Mean over families of networks, and the ends of its interval. Empty if a bound decides.
         families: Number of families.
+        general: Verdict by the mean over families, a key of ``WORDS``. Empty if there is one family only, or
+            if a bound decides.
+        general_p: Its p-value, or the one adjusted for the claims of the page. None without such a verdict.
         networks: Number of networks, also of those without a value.
         supporting: Number of networks whose own interval or value supports the claim.
         opposing: Number of networks whose own interval or value is against it, or that have no value.
@@ -47,7 +53,7 @@ class Finding:
         images: Number of images of all networks. None if the table has no images.
         variants: Name of a variant -> its finding.
         without: Network -> verdict without that network, if it is another one than before the correction.
-            That fewer networks leave a claim undecided, or a single family, is no such case.
+            That fewer networks leave a claim undecided is no such case.
         before: Verdict and counts by the rule of :mod:`contrastlib.report.cell_counts`.
     """
 
@@ -56,6 +62,8 @@ class Finding:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     overall: tuple[float, ...] = ()
     families: int = 0
+    general: str = ""
+    general_p: float | None = None
     networks: int = 0
     supporting: int = 0
     opposing: int = 0
@@ -81,6 +89,22 @@ class Finding:
         against = f", {self.opposing} against" * bool(self.opposing)
         return f"{self.word} ({self.supporting} of {self.networks} networks for it{against})"
 
+    @property
+    def generalisation(self) -> str:
+        """What the mean over families says of other networks, in a phrase.
+
+        >>> Finding("supported", families=3, general="undecided").generalisation
+        'over 3 families of networks: undecided, too few families'
+        >>> Finding("supported", families=6, general="supported").generalisation
+        'over 6 families of networks: supported'
+        >>> Finding("supported", families=1).generalisation
+        'one family of networks'
+        """
+        if not self.general:
+            return "one family of networks" * (self.families == 1)
+        few = ", too few families" * (self.general == "undecided" and self.families < ENOUGH_FAMILIES)
+        return f"over {self.families} families of networks: {self.general}{few}"
+
 
 def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters: Any) -> dict[str, Finding]:
     """Verdicts on a claim at each scale, without the correction for the other claims of the page.
@@ -96,27 +120,6 @@ def judge(claim: Claim, tables: Mapping[str, pd.DataFrame], **parameters: Any) -
     """
     scales = [scale for scale in SCALES if scale in tables or scale in claim.untested]
     return {scale: _finding(claim, scale, tables.get(scale), parameters) for scale in scales}
-
-
-def corrected(findings: Mapping[Claim, Mapping[str, Finding]]) -> dict[Claim, dict[str, Finding]]:
-    """Findings of the claims of a page after Holm's correction for their number, at each scale.
-
-    A verdict whose adjusted p-value is not below 0.05 becomes "undecided". Claims that a bound decides do not
-    count, because no chance enters.
-
-    Args:
-        findings: Claim -> scale -> finding, as from :func:`judge`.
-
-    Returns:
-        The findings with ``adjusted``, and ``uncorrected`` where the verdict changes.
-    """
-    changed = {claim: dict(found) for claim, found in findings.items()}
-    for scale in SCALES:
-        tested = [claim for claim, found in findings.items() if scale in found and found[scale].p is not None]
-        values = holm([findings[claim][scale].p for claim in tested])
-        for claim, value in zip(tested, values):
-            changed[claim][scale] = _adjusted(findings[claim][scale], value)
-    return changed
 
 
 def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.DataFrame:
@@ -152,7 +155,8 @@ def as_records(claim: Claim, findings: Mapping[str, Finding]) -> dict:
     """Convert a claim and its findings to plain values for ``claims.json``."""
     record = {key: value for key, value in asdict(claim).items() if key not in ("evidence", "variants")}
     record["findings"] = {
-        scale: asdict(finding) | {"said": finding.said} for scale, finding in findings.items()
+        scale: asdict(finding) | {"said": finding.said, "generalisation": finding.generalisation}
+        for scale, finding in findings.items()
     }
     if claim.evidence:
         record["study"], record["format"] = claim.evidence.study, claim.evidence.format
@@ -168,12 +172,6 @@ def scales_of(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[str]:
     ['quick', 'real']
     """
     return [scale for scale in SCALES if any(scale in each for each in tables.values())]
-
-
-def _adjusted(finding: Finding, p: float) -> Finding:
-    if finding.word == "undecided" or p < 1 - LEVEL:
-        return replace(finding, adjusted=p)
-    return replace(finding, adjusted=p, word="undecided", uncorrected=finding.word)
 
 
 def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: Mapping) -> Finding:
@@ -227,46 +225,40 @@ def _cells(rows: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.Da
 
 def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None) -> Finding:
     """The finding of networks with their estimates, without its variants."""
-    word, p, overall = _verdict(networks, evidence, smallest)
+    criterion = evidence.criterion
+    word, p = verdict(networks, criterion, smallest)
     known = {name: each for name, each in networks.items() if each}
-    sides = [verdict_on(each, evidence.criterion, smallest)[0] for each in known.values()]
+    sides = [verdict_on(each, criterion, smallest)[0] for each in known.values()]
+    overall = None if p is None else over_families(known)
+    several = overall and overall.families > 1
+    general, general_p = verdict_on(overall, criterion, smallest) if several else ("", None)
     return Finding(
         word,
         {name: each.mean for name, each in known.items()},
         {name: each.ends for name, each in known.items()} if overall else {},
         (overall.mean, *overall.ends) if overall else (),
         overall.families if overall else 0,
+        general,
+        general_p,
         len(networks),
         sides.count("supported"),
         sum(side in AGAINST for side in sides) + len(networks) - len(known),
         p,
-        without=_without_one(networks, evidence, smallest),
+        without=_without_one(networks, word, evidence, smallest),
     )
 
 
 def _without_one(
-    networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None
+    networks: Mapping[str, Estimate | None], word: str, evidence: Evidence, smallest: float | None
 ) -> dict[str, str]:
-    """Network -> verdict without it, if it is another one, not "undecided", and not of one family left."""
-    word, _, overall = _verdict(networks, evidence, smallest)
+    """Network -> verdict without it, if it is another one and not "undecided"."""
     found = {}
     for left_out in networks if len(networks) > 1 else ():
         rest = {name: each for name, each in networks.items() if name != left_out}
-        other, _, remaining = _verdict(rest, evidence, smallest)
-        last = overall and remaining and remaining.families == 1 < overall.families
-        if other not in (word, "undecided") and not last:
+        other, _ = verdict(rest, evidence.criterion, smallest)
+        if other not in (word, "undecided"):
             found[left_out] = other
     return found
-
-
-def _verdict(
-    networks: Mapping[str, Estimate | None], evidence: Evidence, smallest: float | None
-) -> tuple[str, float | None, Estimate | None]:
-    """Verdict, its p-value, and the summary over families, which is None if a bound decides."""
-    known = {name: each for name, each in networks.items() if each}
-    has_intervals = any(each.low is not None for each in known.values())
-    overall = over_families(known) if has_intervals else None
-    return *verdict(networks, overall, evidence.criterion, smallest), overall
 
 
 def _accepted(function: Callable, parameters: Mapping) -> dict:

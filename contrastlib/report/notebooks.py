@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from contrastlib import assets
 from contrastlib.assets.writing import check_writable, replacing, sweep
 from contrastlib.report import kernel_provisioner, kernel_startup, parameter_values, staleness
-from contrastlib.report.executed_form import normalise, without_scripts
+from contrastlib.report.executed_form import for_storage, normalise
 
 REPOSITORY = staleness.REPOSITORY
 CODE = REPOSITORY
@@ -265,7 +265,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
                 raise
             raise NotebookFailed(_dead(source)) from error
         text = normalise(raw.read_text())
-        _write(output, without_scripts(text) if stored else text)
+        _write(output, for_storage(text) if stored else text)
         if not stored:
             staleness.write_stamp(source, output, values, log, started)
         peak = int(Path(f"{log}{kernel_startup.PEAK}").read_text())

@@ -16,6 +16,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import ClassVar
@@ -127,6 +128,7 @@ def divided(modules: list[str], parts: int) -> list[list[str]]:
     return [[module for module, each in zip(modules, numbers) if each == number] for number in range(parts)]
 
 
+@cache
 def docstring_lines(module: str) -> int:
     """Return the number of lines of all docstrings of a module, which estimates the length of its reference.
 

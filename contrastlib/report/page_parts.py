@@ -92,7 +92,7 @@ def for_the_book(text: str) -> str:
     """
     text = text.replace("](../book/", "](../").replace("](../data/README.md", "](../data.md")
     text = re.sub(r"\]\((?:\d\d_\w+\.ipynb)?#([\w-]+)\)", r"](#\1)", text)
-    return re.sub(r'<a id=\\?"([\w-]+)\\?"></a>', r"(\1)=", text)
+    return re.sub(r'<a id=\\?"(?!figure-)([\w-]+)\\?"></a>', r"(\1)=", text)  # figures have their own
 
 
 def section(name: str, notebook: dict) -> str:

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from contrastlib.report.captions import captions, with_captions
+from contrastlib.report.captions import with_captions
 from contrastlib.report.citation import Citation, cite_this_page
 from contrastlib.report.claims_page import ClaimsDirective, VerdictRole
 from contrastlib.report.contrast_table import ContrastTable
@@ -30,6 +30,7 @@ from contrastlib.report.fuzz_page import RandomInputs
 from contrastlib.report.glossary import GlossaryTerms, mark_terms
 from contrastlib.report.install_lines import Install
 from contrastlib.report.licences import write_licences
+from contrastlib.report.live_page import LiveNetwork
 from contrastlib.report.one_by_one import OneByOne
 from contrastlib.report.package_reference import PackageReference
 from contrastlib.report.page_parts import (
@@ -50,6 +51,7 @@ ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the options, directives and event handlers. Called by Sphinx."""
+    app.parallel = os.cpu_count() or 1  # Jupyter Book's command line has no option for it
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
     app.connect("config-inited", check_notebooks)
@@ -64,6 +66,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("install", Install)
     app.add_directive("citation", Citation)
     app.add_directive("one-by-one", OneByOne)
+    app.add_directive("live-network", LiveNetwork)
     app.add_directive("glossary-terms", GlossaryTerms)
     app.connect("doctree-resolved", mark_terms)
     app.connect("build-finished", write_claims)
@@ -144,8 +147,7 @@ def add_section(app: Sphinx, docname: str, source: list[str]) -> None:
     first = notebook["cells"][0]
     first["source"] = without_note("".join(first["source"]))
     cells = with_folds(with_folded_code(notebook["cells"]), folds().get(page.name, {}))
-    cells = with_captions(cells, captions().get(page.name, {}))
-    notebook["cells"] = verdicts_on_top(list(cells), page.name)
+    notebook["cells"] = verdicts_on_top(list(with_captions(cells)), page.name)
     text = section(page.name, notebook)
     found = ADDRESS.fullmatch(app.config.rerun_repository)
     if found and found["host"] == "github":

@@ -16,6 +16,7 @@ import importlib.util
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -184,12 +185,16 @@ def _state(key: str, started: float = float("inf")) -> str:
 
 def _contents(path: Path) -> str:
     content = path.read_bytes()
-    if path.suffix == ".py":
-        try:
-            content = ast.dump(ast.parse(content)).encode()
-        except SyntaxError:
-            pass  # hash the bytes
-    return _hash(content)
+    return _syntax(content) if path.suffix == ".py" else _hash(content)
+
+
+@cache
+def _syntax(content: bytes) -> str:
+    """Hash of the syntax tree of Python code. Each notebook has the same modules among its inputs."""
+    try:
+        return _hash(ast.dump(ast.parse(content)).encode())
+    except SyntaxError:
+        return _hash(content)
 
 
 def _hash(content: bytes) -> str:

@@ -44,6 +44,7 @@ from contrastlib.evaluation import (
     three_classes,
     transformers,
 )
+from contrastlib.evaluation.masking_choices import gains as masking_gains
 from contrastlib.report import batches, bird_interventions, dataset_evaluations
 from contrastlib.report.kept_results import path_of, reusable
 from contrastlib.report.provenance import summary
@@ -207,6 +208,11 @@ trial_interventions = Study("trial_interventions", bird_interventions.on_parts, 
 intervention_choices = Study(
     "intervention_choices", bird_interventions.on_parts, "ours", 16, LATER_BIRDS | ACTIVATIONS,
     INTERVENTION_CHOICES)
+crossed_masking = Study(
+    "crossed_masking", masking_gains, f"{WANG}, sec. 5.2.2, every choice at once", 16)
+crossed_interventions = Study(
+    "crossed_interventions", bird_interventions.choices_on_parts, "ours, every choice at once", 16,
+    LATER_BIRDS)
 control_masking = Study("control_masking", control_scores.masking, f"{WANG}, sec. 5.2.2", 16)
 control_parts = Study("control_parts", dataset_evaluations.controls_in_differing_parts, "ours", 32)
 control_interventions = Study(

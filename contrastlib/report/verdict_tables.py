@@ -10,7 +10,8 @@ import pandas as pd
 
 from contrastlib import assets
 from contrastlib.report.claims import Claim, claims
-from contrastlib.report.judging import Finding, as_records, corrected, judge, scales_of
+from contrastlib.report.judging import Finding, as_records, judge, scales_of
+from contrastlib.report.multiplicity import corrected
 from contrastlib.report.verdicts import WORDS, sign_of
 
 KEY = "contrastlib_claims"
@@ -26,11 +27,12 @@ PAPERS = {
 }
 LEGEND = (
     " ".join(f"{each.sign} *{word}*: {each.meaning}." for word, each in WORDS.items())
-    + " The effect is the mean over families of networks with its 95 % interval. A family has the mean of "
-    "its networks, and a network the mean of its cells. In brackets: how many networks alone are for the "
-    "claim, and how many are against it. Below stand the smallest and largest effect of a network. Verdicts "
-    "are corrected for the number of claims of the page (Holm). † The criterion was set, or changed, after "
-    "results had been seen."
+    + " The verdict is about the networks that were run. In brackets: how many of them alone are for the "
+    "claim, and how many are against it. Then come the smallest and largest effect of a network, the mean of "
+    "its cells, and the range of all 95 % intervals. The same words over families of networks are about "
+    "other networks: they rest on the mean over families with its interval. A family has the mean of its "
+    "networks. Both are corrected for the number of claims of the page (Holm). † The criterion was set, or "
+    "changed, after results had been seen."
 )
 PHOTOGRAPHS = (
     "Photographs are stored as JPEG. Those of ImageNet are very probably training images of these networks."
@@ -135,37 +137,50 @@ def _cell(claim: Claim, finding: Finding) -> str:
     lines = [shown(replace(finding, variants={}))]
     if finding.effects:
         form = claim.evidence.format
-        lines += filter(None, [overall(finding, form), extent(finding, form), before_holm(finding)])
+        lines += filter(None, [extent(finding, form), before_holm(finding), overall(finding, form)])
     lines += [f"<small>{name}: {shown(variant)}</small>" for name, variant in finding.variants.items()]
     return "<br>".join(lines)
 
 
 def overall(finding: Finding, form: str) -> str:
-    """Mean effect with its interval, and the number of families if there are several.
+    """What is said of other networks, and the mean over families with its interval.
 
-    >>> text = overall(Finding("supported", overall=(0.25, 0.125, 0.5), families=3), "+.2f")
-    >>> text.replace("\N{NO-BREAK SPACE}", " ")
-    '+0.25 [+0.12, +0.50] over 3 families of networks'
+    >>> found = Finding("supported", overall=(0.25, 0.125, 0.5), families=3, general="supported")
+    >>> overall(found, "+.2f").replace("\N{NO-BREAK SPACE}", " ")
+    'over 3 families of networks: supported, +0.25 [+0.12, +0.50]'
     """
     if not finding.overall:
         return ""
-    mean, low, high = (f"{value:{form}}" for value in finding.overall)
-    families = f" over {finding.families} families of networks" * (finding.families > 1)
-    return f"{mean} [{low},\N{NO-BREAK SPACE}{high}]{families}"
+    mean, *ends = finding.overall
+    effect = f"{mean:{form}} {_between(ends, form)}"
+    parts = [finding.generalisation, effect] if finding.general else [effect, finding.generalisation]
+    return ", ".join(filter(None, parts))
 
 
 def extent(finding: Finding, form: str) -> str:
-    """Smallest and largest mean effect of a network. None if the only network's effect is shown already.
+    """Smallest and largest mean effect of a network, and the range of the intervals of all networks.
 
-    >>> extent(Finding("supported", effects={"birds_vgg": 0.25, "birds_resnet": 0.5}), ".0%")
-    '25% to 50% by network'
-    >>> extent(Finding("supported", effects={"birds_vgg": 0.25}), ".0%")
+    None if the only network's effect is shown already.
+
+    >>> intervals = {"birds_vgg": (0.125, 0.375), "birds_resnet": (0.25, 0.75)}
+    >>> found = Finding("supported", {"birds_vgg": 0.25, "birds_resnet": 0.5}, intervals)
+    >>> extent(found, ".1f").replace("\N{NO-BREAK SPACE}", " ")
+    '0.2 to 0.5 by network, all intervals within [0.1, 0.8]'
+    >>> extent(Finding("supported", {"birds_vgg": 0.25}), ".0%")
     '25%'
     """
-    if len(finding.effects) < 2:
-        return "" if finding.overall else "".join(f"{value:{form}}" for value in finding.effects.values())
-    ends = min(finding.effects.values()), max(finding.effects.values())
-    return " to ".join(dict.fromkeys(f"{value:{form}}" for value in ends)) + " by network"
+    values = finding.effects.values()
+    if len(values) < 2:
+        return "" if finding.overall else "".join(f"{value:{form}}" for value in values)
+    effects = " to ".join(dict.fromkeys(f"{value:{form}}" for value in (min(values), max(values))))
+    ends = [end for interval in finding.intervals.values() for end in interval]
+    intervals = f", all intervals within {_between([min(ends), max(ends)], form)}" if ends else ""
+    return f"{effects} by network{intervals}"
+
+
+def _between(ends: Sequence[float], form: str) -> str:
+    """Ends of an interval, which stay on one line."""
+    return "[" + ",\N{NO-BREAK SPACE}".join(f"{end:{form}}" for end in ends) + "]"
 
 
 def before_holm(finding: Finding) -> str:

@@ -82,6 +82,20 @@ def held_out(data: LabelledImages, every: int = 50) -> tuple[LabelledImages, Lab
     return tuple(LabelledImages(data.images[part], data.labels[part]) for part in (kept, ~kept))
 
 
+def shuffled(data: LabelledImages, seed: int) -> LabelledImages:
+    """A data set whose labels are permuted at random: a network can only learn them by heart.
+
+    Source: Adebayo et al. 2018, "Sanity checks for saliency maps", sec. 4.
+
+    >>> labels = torch.arange(100)
+    >>> changed = shuffled(LabelledImages(torch.zeros(100, 3, 1, 1), labels), seed=0).labels
+    >>> changed.equal(labels), changed.sort().values.equal(labels)
+    (False, True)
+    """
+    order = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(seed))
+    return data._replace(labels=data.labels[order])
+
+
 @dataclass(frozen=True)
 class RandomBatches:
     """The batches of one epoch: all images in random order, mirrored and shifted at random.
@@ -224,6 +238,8 @@ def train(
     checkpoint, weights = (output / f"{name}.{ending}" for ending in ("checkpoint", "safetensors"))
     torch.manual_seed(recipe.seed)
     network = build(name, len(test.class_names))
+    if recipe.shuffled_labels:
+        data = shuffled(data, recipe.seed)
     log = fit(network, data, validation, recipe, checkpoint)
     network.to(getattr(torch, recipe.stored_as)).float()
     stored = {key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}

@@ -27,6 +27,8 @@ class FromScratchRecipe(Recipe):
     shift: int = 0
     """largest random shift of an image in pixels, in each direction"""
     label_smoothing: float = 0.0
+    shuffled_labels: bool = False
+    """whether the labels are permuted at random before training, so that they say nothing of the images"""
     stored_as: str = "float32"
     """precision that the finished weights are rounded to"""
 

@@ -9,9 +9,11 @@ import threading
 
 import pytest
 from built import HTML
+from explorer_page import NAME
 from lab_server import served
 
 from contrastlib.cli.lab import command
+from contrastlib.explorer import Explorer, bird, bird_scene
 from contrastlib.report import kernel_provisioner, lab, notebooks
 from contrastlib.report.release.chromium import CHROMIUM, chromium
 
@@ -45,33 +47,45 @@ def browser():
         yield started
 
 
+@pytest.fixture(scope="module")
+def context(browser):
+    """What pages that are visited share: files of the book that one of them has asked for, which lie in its cache."""
+    shared = browser.new_context()
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def visit(browser, site):
+def visit(context, site):
     """Open a page of the book: ``page, problems = visit(address, width=1280)``.
 
     ``problems`` collects console errors, uncaught exceptions, failed requests and attempts to reach
-    another host, from the first byte on.
+    another host, from the first byte on. The browser itself finds no other host; to route requests through
+    here would cost the cache.
     """
     opened = []
 
     def open_page(address: str, width: int = 1280, base: str = site, scheme: str = "light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
         page.set_default_timeout(120_000)
         opened.append(page)
         problems, pending = [], set()
 
-        def guard(route):
-            if route.request.url.startswith((base, "blob:", "data:")):
-                route.continue_()
-            else:
-                problems.append(f"asked another host: {route.request.url}")
-                route.abort()
+        def asked(request):
+            pending.add(request)
+            if not request.url.startswith((base, "blob:", "data:")):
+                problems.append(f"asked another host: {request.url}")
 
-        page.route("**/*", guard)
+        def said(message):  # the icon is the browser's own idea
+            if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+                problems.append(f"console: {message.text}")
+
         page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
-        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
+        page.on("console", said)
         page.on("requestfailed", lambda request: problems.append(f"failed: {request.url} {request.failure}"))
-        page.on("request", lambda request: pending.add(request))
+        page.on("request", asked)
         page.on("requestfinished", lambda request: pending.discard(request))
         page.on("requestfailed", lambda request: pending.discard(request))
         page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status} {answer.url}"))
@@ -84,6 +98,7 @@ def visit(browser, site):
 
     yield open_page
     for page in opened:
+        page.evaluate("() => localStorage.clear()")  # the theme that a reader has chosen
         page.close()
 
 
@@ -117,3 +132,42 @@ def lab_page(browser, tmp_path_factory):
         yield page
         page.close()
     assert _state() == before
+
+
+@pytest.fixture(scope="session")
+def explorer():
+    """Drawn birds, one network of either kind, and the tour."""
+    return Explorer([bird(31), bird(4), bird_scene(7)], ["birds_vgg", "birds_vit"], classes=6, name=NAME, tour=True)
+
+
+@pytest.fixture(scope="session")
+def address(explorer, tmp_path_factory):
+    """A page that holds the explorer and nothing else, as a file."""
+    page = tmp_path_factory.mktemp("explorer") / "page.html"
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorer</title><meta name="viewport" content="width=device-width">'
+    page.write_text(f"{head}<main><h1>Explorer</h1><h2>One</h2>{explorer.static_html()}</main></html>", encoding="utf-8")
+    return page.as_uri()
+
+
+@pytest.fixture
+def opened(explorer, address, browser, request):
+    """The page in the browser, once the first picture is there; any error in it fails the test."""
+    pages = []
+
+    def show(hash="", **options):
+        page = browser.new_page(**{"viewport": {"width": 1000, "height": 900}} | options)
+        page.set_default_timeout(120_000)
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+        page.on("request", lambda asked: asked.url.startswith("http") and problems.append(asked.url))
+        page.goto(address + hash)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector(f"#{NAME}[data-ready]")
+        pages.append((page, problems))
+        return page
+
+    yield show
+    for page, problems in pages:
+        page.close()
+        assert not problems

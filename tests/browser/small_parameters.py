@@ -5,7 +5,7 @@ SMALL = {
     "01_theory": {"images": 2, "steps": 4, "path_networks": {"birds_resnet": ["birds", 2]}, "precision_networks": BIRDS},
     "02_input_space": {"networks": {"birds_resnet": ["birds", 3]}, "iterations": [1, 2], "epsilons": [0.002]},
     "03_maps": {"networks": {"birds_resnet": ["birds", 40]}, "pictures": 1, "threshold": 0.2},
-    "04_masking": {"networks": {"birds_resnet": ["birds", 40]}, "threshold": 0.2},
+    "04_masking": {"networks": {"birds_resnet": ["birds", 40]}, "crossed": {}, "threshold": 0.2},
     "05_corrections": {
         "network": "birds_alexnet", "layers": ["network.features.10", "network.features.11"],
         "images": 3, "path_images": 1, "choosing": BIRDS, "sure": BIRDS,
@@ -26,7 +26,7 @@ SMALL = {
     },
     "11_explore": {"networks": ["birds_resnet"], "layers": {}, "classes": 4, "searched": 200},
     "12_your_picture": {"network": "birds_resnet", "classes": 3},
-    "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "repaintings": 1, "resamples": 100},
+    "14_interventions": {"networks": {"birds_resnet": ["birds", 60]}, "crossed": {}, "repaintings": 1, "resamples": 100},
     "15_one_family": {"networks": BIRDS},
     "16_controls": {
         "networks": {"birds_resnet": ["birds", 30]}, "drawn": {"birds_resnet": ["birds", 60]}, "shares": [0.5], "steps": 2,

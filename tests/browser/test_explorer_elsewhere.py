@@ -6,10 +6,12 @@ import re
 
 import pytest
 import torch
+from explorer_page import unfold
 from torch import nn
 
 from contrastlib import models
 from contrastlib.explorer import Explorer, bird, bundle
+from contrastlib.plotting import percent
 
 HEAD = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorers</title>'
 # a notebook whose output is put in by a script: scripts in it do not run, copies do, appended and removed
@@ -22,14 +24,15 @@ APPENDED = """for (const script of document.querySelectorAll("section > script")
 # the model of a widget, as anywidget hands it over
 LIVE = """<main></main><script type="module">
 const { render } = (await import("data:text/javascript;base64,MODULE")).default;
-const data = DATA, listeners = new Map();
+const data = DATA, listeners = new Map(), asked = [];
 const unpacked = text => new DataView(Uint8Array.from(atob(text), sign => sign.charCodeAt(0)).buffer);
 const traits = { header: data.header, state: data.header.state, chunks: data.chunks.map(unpacked) };
 const model = {
-  get: name => traits[name], set: (name, value) => { traits[name] = value; }, save_changes() {},
+  get: name => traits[name], set: (name, value) => { traits[name] = value; }, save_changes() {}, send(message) { asked.push(message); },
   on: (events, act) => listeners.set(act, events), off: (events, act) => listeners.delete(act),
 };
-Object.assign(window, { traits, listeners, changed: () => listeners.forEach((_, act) => act()) });
+const tell = (event, ...message) => listeners.forEach((events, act) => events.includes(event) && act(...message));
+Object.assign(window, { traits, listeners, asked, tell, changed: () => tell("change:state") });
 try {
   window.finish = render({ model, el: document.querySelector("main") });
 } finally {
@@ -129,6 +132,7 @@ def test_a_link_to_a_network_of_any_name(opened, name):
     several = Explorer(other.pictures, [network("100A"), *other.networks], methods=["gradcam"])
     page = opened(several.static_html())
     captions(page, 1)
+    unfold(page)
     page.locator("select[name=network]").nth(1).select_option(name)
     page.locator("select[name=contrast]").nth(1).select_option("mean")
     again = opened(several.static_html(), page.evaluate("location.hash"))
@@ -178,9 +182,31 @@ def test_live_it_follows_python_until_it_is_closed(opened):
     assert page.locator(".cx-caption").inner_text() == shown.header["pictures"][1]["caption"]
     page.locator(".cx-pictures input").nth(0).check(force=True)
     assert page.evaluate("traits.state.picture") == 0
-    assert page.evaluate("listeners.size") == 1
+    assert page.evaluate("listeners.size") == 2
     page.evaluate("finish()")
     assert page.evaluate("listeners.size") == 0 and not page.problems
+
+
+def test_live_the_kernel_computes_what_masking_does(opened):
+    """For a map that is not recorded too; an answer for another state is not shown."""
+    shown = explorer(panes=[{"rank": 2}, {"rank": 2}])
+    page = opened(live(shown))
+    page.wait_for_selector("body[data-done]")
+    page.get_by_label("Show").select_option("negative")
+    page.wait_for_function("asked.length === 1")
+    message, answers = page.evaluate("asked[0]"), []
+    shown.state = message["evaluate"]
+    shown.send = answers.append
+    shown._answer(shown, {"evaluate": {**message["evaluate"], "fill": "zero"}}, [])
+    assert not answers
+    shown._answer(shown, message, [])
+    tell = "answer => tell('msg:custom', answer)"
+    page.evaluate(tell, answers[0] | {"evaluated": {**message["evaluate"], "fill": "zero"}})
+    assert "The kernel computes" in page.locator(".cx-effect").first.inner_text()
+    page.evaluate(tell, answers[0])
+    wanted = shown.effect(0)["probability"]
+    assert [percent(each) for each in wanted] == page.locator(".cx-numbers").first.inner_text().split(" → ")
+    assert not page.problems
 
 
 def test_live_what_goes_wrong_is_told(opened):

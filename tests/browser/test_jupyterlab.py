@@ -2,9 +2,9 @@
 
 import sys
 
+import explorer_page as static
 import nbformat
 import pytest
-import test_explorer as static
 from lab_server import served
 from PIL import Image
 

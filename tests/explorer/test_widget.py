@@ -39,7 +39,7 @@ def test_the_header_describes_all(explorer):
     used = {picture[key] for picture in header["pictures"] for key in ("image", "blurred")}
     used |= {picture["parts"]["labels"] for picture in header["pictures"]}
     entries = [entry for picture in header["pictures"] for view in picture["views"].values() for entry in view["maps"]]
-    used |= {entry[key] for entry in entries for key in ("stack", "coefficients")}
+    used |= {entry[key] for entry in entries for key in ("stack", "coefficients", "masked") if key in entry}
     assert used == set(range(len(explorer.chunks)))
     assert json.loads(json.dumps(header)) == header
 
@@ -72,6 +72,19 @@ def test_what_both_maps_share_can_be_preset(networks):
     part = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, view={"keep": "negative"})
     assert part.state == explorer.state | {"opacity": 0.6, "shared": False, "keep": "negative", "fill": "blur",
                                            "difference": False}
+
+
+def test_map_b_may_be_of_another_picture(networks):
+    panes = [{"contrast": "original"}, {"contrast": "among", "foils": [1]}]
+    explorer = Explorer([bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, panes=panes, view={"other": 1})
+    alone = Explorer([bird(40)], networks[:1], methods=["gradcam"], classes=3, panes=panes)
+    np.testing.assert_array_equal(explorer.map(1), alone.map(1))
+    assert explorer.question(1) == alone.question(1) and explorer.code(1) == alone.code(1)
+    assert explorer.question(0) != alone.question(0)
+    same = Explorer([bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, view={"other": 0})
+    assert same.state["other"] is None
+    with pytest.raises(ValueError, match="no difference of maps of two pictures"):
+        Explorer([bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, view={"other": 1, "difference": True})
 
 
 def test_weights_of_a_preset_leave_the_target_out_and_add_up(networks):
@@ -207,6 +220,8 @@ def test_a_network_is_left_as_it_was_found(make_network):
     ({"view": {"picture": 1}}, "unknown field 'picture' in view; choose one of opacity, shared"),
     ({"view": {"keep": "some"}}, "unknown keep 'some' in view; choose one of all, positive, negative"),
     ({"view": {"opacity": 60}}, "opacity is 60 in view: choose one from 0 to 1"),
+    ({"view": {"other": 1}}, "unknown other 1 in view; choose one of 0"),
+    ({"masked": ["lime"]}, "unknown method 'lime' in masked; the explorer has"),
 ])
 def test_bad_arguments_are_told_the_remedy(networks, options, says):
     given = {"pictures": [bird(31)], "networks": networks[:1], "methods": ["gradcam"], "classes": 3, **options}

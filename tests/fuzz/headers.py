@@ -5,7 +5,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 
 from contrastlib.contrasts import CONTRASTS
-from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE
+from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, pictures_of
 from contrastlib.explorer.initial_state import FIELDS, KNOWN
 
 FIXED = [name for name, record in CONTRASTS.items() if record.is_of_one_class and not record.takes_foils]
@@ -65,7 +65,7 @@ def presets(draw, header):
 
 view_presets = st.one_of(
     st.none(), st.fixed_dictionaries({}, optional={
-        "opacity": st.floats(0, 1) | anything, **{field: st.sampled_from(known) | anything for field, known in KNOWN.items()}, "x": anything,
+        "opacity": st.floats(0, 1) | anything, "other": st.sampled_from([None, 0, 1, 2]) | anything, **{field: st.sampled_from(known) | anything for field, known in KNOWN.items()}, "x": anything,
     }),
 )  # fmt: skip
 
@@ -77,7 +77,7 @@ def hashes(draw, header):
     words = st.one_of(
         st.sampled_from([*header["pictures"][0]["views"], *(entry["layer"] for entry in view["maps"]), *(entry["method"] for entry in view["maps"]),
                          *view["weights"], *INTERACTIVE]), st.integers(-2, 9).map(str), st.floats().map(str), st.text(max_size=3),
-        st.sampled_from(["%", "%zz", "%E0%A4%A", "Infinity", "NaN", "1e999", "-0", "0x10", "", " ", "null", "__proto__", "constructor", "%2C"]),
+        st.sampled_from(["%", "%zz", "%E0%A4%A", "Infinity", "NaN", "1e999", "-0", "0x10", "", " ", "null", "__proto__", "constructor", "%2C", "0,1", "1,0", "1,1", "0,"]),
     )  # fmt: skip
     numbers = st.one_of(st.floats(0, 1).map(str), st.integers(0, 4).map(str), st.sampled_from(["1e308", "5e-324", "Infinity", "-1", "NaN", "", "1e400"]))
     right = st.tuples(st.sampled_from(list(header["pictures"][0]["views"])), st.sampled_from([entry["method"] for entry in view["maps"]]),
@@ -94,13 +94,15 @@ def hashes(draw, header):
 
 def assert_state(state, header):
     """Fail unless every field of a state is one that the header has."""
-    assert set(state) == {"picture", "panes", "opacity", *KNOWN} and len(state["panes"]) == 2
+    assert set(state) == {"picture", "other", "panes", "opacity", *KNOWN} and len(state["panes"]) == 2
     assert state["picture"] in range(len(header["pictures"])) and 0 <= state["opacity"] <= 1
+    assert state["other"] is None or state["other"] in {*range(len(header["pictures"]))} - {state["picture"]}
+    assert state["other"] is None or not state["difference"]
     for field, known in KNOWN.items():
         assert state[field] in known and type(state[field]) is type(known[0]), field
-    for pane in state["panes"]:
+    for pane, index in zip(state["panes"], pictures_of(state)):
         assert set(pane) == set(FIELDS)
-        assert_pane(pane, header["pictures"][state["picture"]]["views"])
+        assert_pane(pane, header["pictures"][index]["views"])
 
 
 def assert_pane(pane, views):

@@ -67,7 +67,7 @@ def assert_shown(said, header):
 def assert_alike(one, other, tolerance, kept):
     """The same state, but for digits of weights and the opacity."""
     assert other["opacity"] == pytest.approx(one["opacity"], abs=tolerance)
-    assert [one[field] for field in ("picture", *kept)] == [other[field] for field in ("picture", *kept)]
+    assert [one[field] for field in ("picture", "other", *kept)] == [other[field] for field in ("picture", "other", *kept)]
     for pane, back in zip(one["panes"], other["panes"]):
         assert back == {**pane, "weights": pane["weights"] and pytest.approx(pane["weights"], abs=tolerance)}
 

@@ -100,5 +100,5 @@ def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_pa
     with notebooks.kernel_environment(notebooks.QUICK_ENVIRONMENT):
         notebooks.execute(path, path, {}, stored=True)
     saved = path.read_text()
-    assert saved == executed_form.without_scripts(book.read_text())
+    assert saved == executed_form.for_storage(book.read_text())
     assert all(text in saved for text in holds)

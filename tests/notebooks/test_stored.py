@@ -1,5 +1,6 @@
 """The notebooks as they are stored: parameters, checked cells, canonical text, and profiles that fit them."""
 
+import json
 import re
 
 import nbformat
@@ -31,7 +32,7 @@ def test_stored(path):
     checked = [cell for cell in code if "nbval-check-output" in cell.metadata.get("tags", [])]
     assert re.search(r"\d", "".join(map(written, checked))), "no cell tagged nbval-check-output says a number"
     text = path.read_text(encoding="utf-8")
-    assert text == executed_form.normalise(text) == executed_form.without_scripts(text)
+    assert text == executed_form.normalise(text) == executed_form.for_storage(text)
 
 
 @pytest.mark.parametrize("name", ["quick", "real", "paper"])
@@ -90,3 +91,9 @@ def test_ends_with_something_to_try(path):
     """Every notebook of results has a few lines for the reader, and what to change in them."""
     headings = [cell.source.splitlines()[0] for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
     assert "## Try this" in headings
+
+
+def test_outputs_are_small():
+    """Of all notebooks together under 6 MB: more is slow to clone and to open."""
+    outputs = [output for path in STORED for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    assert sum(len(json.dumps(output)) for output in outputs) < 6e6

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from contrastlib.report import claims, claims_page, judging, verdict_tables
+from contrastlib.report import claims, claims_page, judging, multiplicity, verdict_tables
 from contrastlib.report.estimates import family_of
 
 ENTRY = {
@@ -171,7 +171,7 @@ DIFFERENCE = ENTRY | {"smallest_effect": "0.2 of the size", "evidence": {
 @pytest.mark.parametrize("shift, word", [(1.0, "supported"), (0.0, "no effect that matters"), (-1.0, "refuted")])
 def test_data_with_a_known_effect(tmp_path, shift, word):
     found = judging.judge(read(tmp_path, DIFFERENCE)["toy"], {"quick": differences(shift)}, resamples=500)["quick"]
-    assert found.word == word and found.families == 3 and found.p < 0.05
+    assert found.word == word == found.general and found.families == 3 and found.p < 0.05
     low, high = found.overall[1:]
     assert low < shift < high and all(ends[0] < found.effects[name] < ends[1] for name, ends in found.intervals.items())
 
@@ -183,6 +183,18 @@ def test_networks_of_a_family_and_seeds_are_one(tmp_path):
     claim = read(tmp_path, DIFFERENCE)["toy"]
     one = judging.judge(claim, {"quick": differences(1.0, names)}, resamples=500)["quick"]
     assert one.families == 1 and one.said == "supported (4 of 4 networks for it)"
+    assert one.general == "" and one.generalisation == "one family of networks"
+
+
+def test_what_is_said_of_other_networks_is_corrected_on_its_own(tmp_path):
+    records = list(read(tmp_path, *({**ENTRY, "id": f"toy-{i}"} for i in range(3))).values())
+    each = judging.Finding("supported", {"a": 1.0}, families=3, general="supported", general_p=0.02, p=0.001)
+    page = multiplicity.corrected({record: {"real": each} for record in records})
+    found = page[records[0]]["real"]
+    assert (found.word, found.adjusted, found.uncorrected) == ("supported", 0.003, "")
+    assert (found.general, found.general_p) == ("undecided", pytest.approx(0.06))
+    assert judging.as_records(records[0], {"real": found})["findings"]["real"]["generalisation"] == (
+        "over 3 families of networks: undecided, too few families")
 
 
 def test_the_number_of_claims_is_corrected_for(tmp_path):
@@ -190,12 +202,12 @@ def test_the_number_of_claims_is_corrected_for(tmp_path):
     each = judging.Finding("supported", {"a": 1.0}, p=0.01)
     noise = judging.Finding("undecided", {"a": 0.0}, p=1.0)
     records = list(read(tmp_path, *({**ENTRY, "id": f"toy-{i}"} for i in range(10))).values())
-    alone = judging.corrected({records[0]: {"quick": each}})[records[0]]["quick"]
+    alone = multiplicity.corrected({records[0]: {"quick": each}})[records[0]]["quick"]
     assert (alone.word, alone.adjusted, alone.uncorrected) == ("supported", 0.01, "")
-    page = judging.corrected({record: {"quick": noise if i else each} for i, record in enumerate(records)})
+    page = multiplicity.corrected({record: {"quick": noise if i else each} for i, record in enumerate(records)})
     found = page[records[0]]["quick"]
     assert (found.word, found.uncorrected) == ("undecided", "supported") and found.adjusted == pytest.approx(0.1)
-    exact = judging.corrected({records[0]: {"quick": each}, records[1]: {"quick": judging.Finding("supported")}})
+    exact = multiplicity.corrected({records[0]: {"quick": each}, records[1]: {"quick": judging.Finding("supported")}})
     assert exact[records[0]]["quick"].adjusted == 0.01  # a bound that decides is no test
 
 
@@ -203,7 +215,7 @@ def test_verdicts_by_the_rule_used_before_are_beside_the_present_ones(tmp_path, 
     claim = read(tmp_path, DIFFERENCE)["toy"]
     found = judging.judge(claim, {"quick": differences(0.05)}, resamples=500)
     record = judging.as_records(claim, found)
-    assert "| supported (3 of 3) | = no effect that matters (0 of 3 networks for it, 3 against), +0.0" in claims_page.compared([record], "executed")
+    assert "| supported (3 of 3) | = no effect that matters (0 of 3 networks for it, 3 against), over 3 families of networks: no effect that matters, +0.0" in claims_page.compared([record], "executed")
     assert len(claims_page.compared([], "executed").splitlines()) == 2
 
 

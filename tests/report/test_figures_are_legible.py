@@ -52,15 +52,47 @@ def test_every_figure_of_a_page_is_finished(path):
             assert called & CLOSES or function.name in ("answer", "figure_5", "of_two_objects", "top_two"), function.name
 
 
-@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+every_notebook = pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+
+
+@every_notebook
 def test_every_figure_of_a_page_has_a_caption(path):
     """One or two sentences beside the alternative text, and no caption without a figure."""
     cells = {cell.id: cell for cell in notebooks.read(path).cells}
     drawn = {name for name, cell in cells.items() for output in cell.get("outputs", [])
              if any(kind.startswith("image/") for kind in output.get("data", {}))}
     drawn |= {name for name, cell in cells.items() if "image" in cell.metadata.get("mystnb", {})}  # of others' photographs
-    own = captions.captions().get(path.stem, {})
+    own = captions.captions(cells.values())
     assert set(own) == drawn
     for name, caption in own.items():
         assert cells[name].metadata.get("mystnb", {}).get("image", {}).get("alt"), name
-        assert 1 <= len(re.findall(r"\.(\s|$)", caption.strip())) <= 2 and len(caption) < 160, caption
+        assert 1 <= len(re.findall(r"\.(\s|$)", caption.text)) <= 2 and len(caption.text) < 160, caption
+
+
+@every_notebook
+def test_figures_are_numbered_and_referred_to(path):
+    """In the order of the notebook, and each by a link with its number in the text or in a claim."""
+    cells = notebooks.read(path).cells
+    found = list(captions.captions(cells).values())
+    chapter = int(path.stem[:2])
+    assert [caption.number for caption in found] == [f"{chapter}.{n + 1}" for n in range(len(found))]
+    links = re.findall(r"\[Figure ([\d.]+)\]\(#(figure-[\d-]+)\)", "".join(cell.source for cell in cells if cell.cell_type == "markdown"))
+    assert set(links) == {(caption.number, caption.name) for caption in found}
+    assert all(name == f"figure-{number.replace('.', '-')}" for number, name in links)
+
+
+def test_a_figure_that_is_left_out_keeps_its_target():
+    text = {"cell_type": "markdown", "source": '[Figure 3.1](#figure-3-1)\n\n<a id="figure-3-1"></a>**Figure 3.1.** Zebras.'}
+    note = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [{"data": {"text/html": "left out"}}]}
+    before, after = captions.with_captions([text, note])
+    assert before["source"] == "[Figure 3.1](#figure-3-1)\n\n[]{#figure-3-1}" and after == note
+
+
+def test_two_images_of_one_figure_have_one_target():
+    text = {"cell_type": "markdown", "source": '<a id="figure-3-1"></a>**Figure 3.1.** Bars.'}
+    image = {"data": {"image/svg+xml": "<svg/>"}}
+    cell = {"cell_type": "code", "id": "a", "source": "draw()", "metadata": {}, "outputs": [image, image]}
+    _, first, second = captions.with_captions([text, cell])
+    figures = [part["metadata"]["mystnb"]["figure"] for part in (first, second)]
+    assert [figure.pop("name", None) for figure in figures] == ["figure-3-1", None] and figures[0] == figures[1]
+    assert (first["source"], second["source"]) == ("draw()", "") and second["metadata"]["tags"] == ["remove-input"]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from contrastlib.evaluation.control_maps import CONTROLS, OURS
-from contrastlib.report.figures import control_maps
+from contrastlib.report.figures import control_effects, control_maps
 from contrastlib.report.shards import save
 
 CONTRASTS = ("original", "weighted")
@@ -94,3 +94,16 @@ def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
 def test_the_gallery_shows_the_picture_the_map_and_five_controls(network):
     figure = control_maps.gallery({network: ["birds", 10]})(network, 3, "weighted")
     assert [ax.get_title() for ax in figure.axes] == ["", "weighted map", *(each.title for each in CONTROLS.values())]
+
+
+def test_what_a_map_has_more_than_its_nearest_control_in_words():
+    table = scores()
+    nearer = (table["control"] == "edges") & (table["network"] == "birds_vit") & (table["contrast"] == "weighted")
+    text = control_effects.over_controls_in_words({"quick": table.assign(v=table["v"] + 0.25 * nearer)}, "v", resamples=50)
+    assert text.splitlines()[2] == (
+        "- quick: *original* +0.20 (small VGG), *weighted* -0.05 (small ViT) to +0.20 (small VGG). 19 of 20 intervals lie above 0.")
+
+
+def test_likeness_along_the_cascade_in_words():
+    text = control_effects.forgetting_in_words({"real": cascade()})
+    assert text.splitlines()[2] == "- real: *original* +0.38 (small VGG), *weighted* +0.38 (small VGG)."

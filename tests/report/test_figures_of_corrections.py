@@ -102,8 +102,8 @@ def test_effects_of_wang_and_wang_say_what_the_tables_hold():
     assert "0.229 at equal rates; 0.0011" in correction_effects.path_in_words(training)
     rules = pd.DataFrame([{"network": "birds_vgg", "rules": rule, "biases": biases, "input_x_gradient": value - 0.5 * (not biases)}
                           for rule, value in (("z", 1.0), ("epsilon", 0.3), ("z_plus", 0.01)) for biases in (True, False)])
-    words = correction_effects.rules_in_words({"real": rules})
-    assert "LRP-0 ($z$ rule) real 1.00 (small VGG); ε rule real 0.30" in words
+    words = correction_effects.rules_in_words({"real": rules}, ["z", "epsilon"])
+    assert "LRP-0 ($z$ rule) real 1.00 (small VGG); ε rule real 0.30" in words and "z^+" not in words
     ranges = pd.DataFrame([{"contrast": "original", "range": name, "similarity": value, "size": value}
                            for name, value in (("0 < i, j < d'", 0.9), ("0 < i, j < d'", 0.7), ("all positions", 1.0))])
     assert "*original* mean cosine 0.800 (least 0.700), size 0.80" in correction_effects.ranges_in_words(ranges)

@@ -58,7 +58,7 @@ def test_sentences_are_short(name):
 
 
 def test_captions_have_short_sentences():
-    said = [caption for own in captions().values() for caption in own.values()]
+    said = [caption.text for path in notebooks.find([]) for caption in captions(notebooks.read(path).cells).values()]
     assert not [each for caption in said for each in sentences(caption) if count(each) > LONGEST_CAPTION]
 
 

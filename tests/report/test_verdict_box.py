@@ -51,12 +51,14 @@ def test_verdicts_are_in_the_box_only(path):
 
 def test_an_effect_has_its_interval_population_and_variants():
     found = {"word": "differs between networks", "networks": 2, "supporting": 1, "opposing": 1, "effects": {"birds_vgg": 0.2, "birds_resnet": 0.4},
-             "overall": [0.3, 0.1, 0.5], "families": 2, "uncorrected": "supported",
+             "intervals": {"birds_vgg": [0.1, 0.3], "birds_resnet": [0.3, 0.5]},
+             "overall": [0.3, 0.1, 0.5], "families": 2, "general": "undecided", "uncorrected": "supported",
              "variants": {"each counted": {"word": "refuted", "networks": 1, "opposing": 1, "effects": {"birds_vgg": 0.1}, "variants": {}}}}
     record = {"paper": "ours", "section": "", "text": "Maps are small.", "set_before": True, "population": "all images", "format": "+.1f",
               "findings": {"real": found, "quick": {"word": "no ground truth", "variants": {}}}}
     text = verdict_box.item(1, record).replace("\N{NO-BREAK SPACE}", " ")
     assert "[≠ differs between networks]{.verdict-badge .partly} More drawn birds (1 of 2 networks for it, 1 against). " in text
-    assert "Effect +0.3 [+0.1, +0.5] over 2 families of networks, +0.2 to +0.4 by network." in text
+    assert ("Effect +0.2 to +0.4 by network, all intervals within [+0.1, +0.5]. "
+            "Over 2 families of networks: undecided, too few families, +0.3 [+0.1, +0.5].") in text
     assert "[Without the correction for the number of claims: ✓ supported; each counted: ✗ refuted.]{.variants}" in text
     assert "[– Drawn birds]{.untested}: no ground truth." in text and "[All images.]{.population}" in text

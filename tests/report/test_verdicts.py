@@ -51,63 +51,127 @@ def test_a_value_without_an_interval(value, bound, word):
     assert verdict_on(Estimate(0.0), ABOVE, 0.01)[0] == "undecided"  # no image differs: how many others do?
 
 
-def judged(*means, half=0.1, smallest=0.05):
-    networks = {str(i): around(mean, half) for i, mean in enumerate(means)}
-    return verdict(networks, over_families(networks, family=str), ABOVE, smallest)
+def judged(*means, half=0.1, smallest=0.05, criterion=ABOVE):
+    return verdict({str(i): around(mean, half) for i, mean in enumerate(means)}, criterion, smallest)
+
+
+def test_every_network_has_to_say_it():
+    assert judged(0.5, 0.55, 0.6)[0] == "supported" and judged(-0.5, -0.55, -0.6)[0] == "refuted"
+    assert judged(0.5, 0.55, 0.08)[0] == "undecided"  # the third one's interval holds 0
+    assert judged(0.0, 0.01, half=0.02)[0] == "no effect that matters"
+    assert judged(0.0, -0.5, half=0.02)[0] == "refuted"  # both are against it, for two reasons
+
+
+def test_the_p_value_is_that_of_the_network_that_says_it_least():
+    word, p = judged(0.5, 0.12)
+    assert word == "supported" and p == around(0.12).p(0.0) < 0.05
 
 
 def test_networks_that_contradict_each_other():
     assert judged(0.5, 0.6, -0.5)[0] == "differs between networks"
     assert judged(0.5, 0.5, 0.0, half=0.02)[0] == "differs between networks"  # one has no effect that matters
     assert judged(0.5, 0.5, 0.0, half=0.2)[0] == "undecided"
-    assert judged(0.5, 0.55, 0.6)[0] == "supported" and judged(-0.5, -0.55, -0.6)[0] == "refuted"
+    within = Criterion(value="within", bound=0.3)
+    assert judged(0.0, 0.6, smallest=None, criterion=within)[0] == "differs between networks"
+
+
+def test_networks_whose_intervals_overlap_do_not_differ():
+    """One supports the claim and one is against it, but both may have the same effect of 0.19."""
+    assert judged(0.21, 0.1, half=0.09, smallest=0.2)[0] == "undecided"
+    assert [judged(mean, half=0.09, smallest=0.2)[0] for mean in (0.21, 0.1)] == ["supported", "refuted"]
 
 
 def test_many_networks_are_no_chance_to_differ():
     """One of twenty networks that lies just on the other side is expected by chance."""
-    apart = judged(*[0.3] * 19, -0.09, half=0.1)
-    assert apart[0] == "supported"
-    assert judged(*[0.3] * 19, -0.3, half=0.1)[0] == "differs between networks"
+    assert judged(*[0.3] * 19, -0.09)[0] == "undecided"
+    assert judged(*[0.3] * 19, -0.3)[0] == "differs between networks"
 
 
 def test_a_network_without_a_value_is_against_the_claim():
-    assert verdict({"a": around(0.5), "b": None}, around(0.5), ABOVE, 0.05)[0] == "differs between networks"
+    assert verdict({"a": around(0.5), "b": None}, ABOVE, 0.05)[0] == "differs between networks"
+    assert verdict({"a": around(-0.5), "b": None}, ABOVE, 0.05)[0] == "refuted"
 
 
 def test_bounds_ask_all_networks():
     exact = Criterion(value="at_most", bound=1e-10)
     for values, word in (((0, 0), "supported"), ((0, 1), "differs between networks"), ((1, 1), "refuted")):
-        assert verdict({str(i): Estimate(v) for i, v in enumerate(values)}, None, exact, None) == (word, None)
+        assert verdict({str(i): Estimate(v) for i, v in enumerate(values)}, exact, None) == (word, None)
 
 
-# --- error rates ------------------------------------------------------------------------------------------
+# --- error rates of the word about the networks that were run ---------------------------------------------
 
-def simulated(effect, smallest, between=0.05, error=0.05, families=5, claims=200, seed=0):
-    """Words on claims whose effect is ``effect`` on average over families."""
+def simulated(effects, smallest, error=0.05, shared=0.0, claims=1000, seed=0):
+    """Words on claims about networks with these true effects; ``shared`` is the error of shared photographs."""
     rng = np.random.default_rng(seed)
-    words = []
-    for _ in range(claims):
-        values = effect + between * rng.normal(size=families) + error * rng.normal(size=families)
-        words.append(judged(*values, half=1.96 * error, smallest=smallest)[0])
+    half = 1.96 * np.hypot(error, shared)
+    values = rng.normal(effects, error, size=(claims, len(effects))) + shared * rng.normal(size=(claims, 1))
+    words = [judged(*each, half=half, smallest=smallest)[0] for each in values]
     return pd.Series(words).value_counts(normalize=True).reindex(list(WORDS), fill_value=0.0)
 
 
-def test_no_effect_is_seldom_called_one():
-    found = simulated(0.0, smallest=0.2)
-    assert found["supported"] <= 0.05 and found["no effect that matters"] > 0.6
+@pytest.mark.parametrize("shared", [0.0, 0.1])
+@pytest.mark.parametrize("effects", [[0.0], [0.0] * 4, [0.0, 0.8, 0.8, 0.8], [0.0] * 20])
+def test_a_network_without_effect_seldom_lets_a_claim_be_supported(effects, shared):
+    assert simulated(effects, smallest=0.01, shared=shared)["supported"] <= 0.04
 
 
-def test_a_large_effect_is_found():
-    found = simulated(0.5, smallest=0.1)
+@pytest.mark.parametrize("shared", [0.0, 0.1])
+@pytest.mark.parametrize("effects", [[0.2], [0.2] * 4, [0.2, -0.8, -0.8], [-0.2] * 4])
+def test_an_effect_at_the_edge_is_seldom_refuted(effects, shared):
+    """Its true size is the smallest one of interest, so that *no effect that matters* is an error of each."""
+    found = simulated(effects, smallest=0.2, shared=shared)
+    assert found["no effect that matters"] <= 0.04
+    assert min(effects) == -0.2 or found["refuted"] + found["no effect that matters"] <= 0.04
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.05, 0.1, 0.15, 0.2])
+@pytest.mark.parametrize("count", [2, 5, 20])
+def test_equal_networks_seldom_differ(effect, count):
+    """Also between 0 and the smallest effect of interest, where one may support and one refute the claim."""
+    assert simulated([effect] * count, smallest=0.2)["differs between networks"] <= 0.05
+
+
+def test_what_is_there_is_found():
+    assert simulated([0.5, 0.4, 0.6], smallest=0.1)["supported"] > 0.95
+    assert simulated([-0.5, -0.4, -0.6], smallest=0.1)["refuted"] > 0.95
+    assert simulated([0.0, 0.0, 0.0], smallest=0.3)["no effect that matters"] > 0.95
+    assert simulated([0.5, 0.5, -0.5], smallest=0.1)["differs between networks"] > 0.95
+
+
+# --- error rates of the word over families of networks ----------------------------------------------------
+
+def over(effect, smallest, between=0.05, error=0.05, families=5, claims=200, seed=0):
+    """Words by the mean over families whose effect is ``effect`` on average."""
+    rng, words = np.random.default_rng(seed), []
+    for _ in range(claims):
+        values = effect + between * rng.normal(size=families) + error * rng.normal(size=families)
+        networks = {str(i): around(value, 1.96 * error) for i, value in enumerate(values)}
+        words.append(verdict_on(over_families(networks, family=str), ABOVE, smallest)[0])
+    return pd.Series(words).value_counts(normalize=True).reindex(list(WORDS), fill_value=0.0)
+
+
+@pytest.mark.parametrize("families", [2, 3, 5])
+def test_families_without_an_effect_on_average_are_seldom_called_to_have_one(families):
+    assert over(0.0, smallest=0.01, between=0.3, families=families)["supported"] <= 0.05
+
+
+def test_words_over_families():
+    none = over(0.0, smallest=0.2)
+    assert none["supported"] <= 0.05 and none["no effect that matters"] > 0.6
+    found = over(0.5, smallest=0.1)
     assert found["supported"] > 0.95 and found["refuted"] == found["no effect that matters"] == 0
-    assert simulated(-0.5, smallest=0.1)["refuted"] > 0.95
+    assert over(-0.5, smallest=0.1)["refuted"] > 0.95
+    edge = over(0.2, smallest=0.2)
+    assert edge["refuted"] + edge["no effect that matters"] <= 0.05
 
 
-def test_an_effect_at_the_edge_is_seldom_refuted():
-    """Its true size is the smallest one of interest, so that both words are errors."""
-    found = simulated(0.2, smallest=0.2)
-    assert found["refuted"] + found["no effect that matters"] <= 0.05
+def test_two_families_seldom_suffice():
+    """Clear effects in both leave it open whether other families have them; in the networks they are found."""
+    assert over(0.5, smallest=0.1, between=0.2, families=2)["undecided"] > 0.7
+    assert simulated([0.5, 0.4], smallest=0.1)["supported"] > 0.95
 
+
+# --- the number of claims ---------------------------------------------------------------------------------
 
 def test_a_page_of_claims_without_effects():
     """After Holm's correction about one page of twenty has a word for any of ten claims."""

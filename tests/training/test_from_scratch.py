@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from contrastlib import assets, models
+from contrastlib.assets.records import Training
 from contrastlib.cli import train as command
 from contrastlib.datasets.birds import SyntheticBirds
 from contrastlib.training import from_scratch, loop
@@ -172,3 +173,22 @@ def test_batches_depend_on_seed_and_epoch_alone(images):
     assert 0 <= first.min() and first.max() <= 1
     assert torch.equal(first, drawn(recipe, 0))
     assert not torch.equal(first, drawn(recipe, 1)) and not torch.equal(first, drawn(replace(recipe, seed=1), 0))
+
+
+def test_a_network_of_shuffled_labels_is_trained_on_as_many_as_its_entry_says(tmp_path, monkeypatch):
+    training = Training("birds", recipe={"shuffled_labels": True}, pictures=60)
+    entry = replace(assets.network("birds_resnet"), name="birds_shuffled", input_size=32, training=training)
+    smaller = {**assets.networks(), entry.name: entry}
+    monkeypatch.setattr(assets.registry, "networks", lambda: smaller)
+    monkeypatch.setattr(assets, "networks", lambda: smaller)
+    monkeypatch.setattr("contrastlib.datasets.birds.sets.SPLITS", {"train": 30, "validation": 30, "test": 30})
+    seen, fit = [], from_scratch.fit
+    monkeypatch.setattr(from_scratch, "fit", lambda network, data, *rest: seen.append(data) or fit(network, data, *rest))
+    arguments = parse(entry.name, "--epochs", "1", "--output", str(tmp_path))
+    assert arguments.func(arguments) == 0
+    birds = SyntheticBirds("train", 32, length=60)
+    labels = torch.tensor([birds.labels(index)[0] for index in range(60)])
+    given = seen[0].labels
+    assert sorted(given.tolist()) == sorted(labels.tolist()) and (given == labels).float().mean() < 0.3
+    card = assets.read_card(tmp_path / f"{entry.name}.json", ("recipe",))
+    assert card["train_pictures"] == 60 and card["recipe"]["shuffled_labels"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from numbers import Number
 
 from torch import Tensor, nn
@@ -13,10 +13,8 @@ from zennit.types import Linear
 from contrastlib.autograd.graph import node_kind
 from contrastlib.autograd.modes import CHECKPOINTS
 from contrastlib.explainers._functions import graph_nodes, is_relu
+from contrastlib.explainers.lrp.operations import Ruled
 from contrastlib.explainers.lrp.origins import origins
-from contrastlib.explainers.lrp.rules import Ruled
-
-Again = Callable[[set[Node]], object]
 
 RELUS = {"Relu", "Hardtanh"}
 # operations whose gradient moves relevance from outputs to inputs and keeps its sum
@@ -45,29 +43,26 @@ FAMILIAR = (
 )  # fmt: skip
 
 
-def check_graph(model: nn.Module, outputs: Tensor, stacks: Collection[Node], again: Again) -> None:
+def check_graph(model: nn.Module, outputs: Tensor, again: Callable[[], object]) -> None:
     """Check that each operation that gives the outputs has a rule, and make ReLUs pass relevance unchanged.
 
     Args:
         model: The network, for the message.
         outputs: The tensor from which relevance is propagated, with its graph.
-        stacks: The nodes that belong to the rule of a sum, from
-            :class:`contrastlib.explainers.lrp.rules.RuledFunctions`.
-        again: Runs the network once more with the same rules, for the message; its argument is a set, which
-            receives the ``stacks`` of that run.
+        again: Runs the network once more with the same rules, for the message.
 
     Raises:
         ValueError: An operation has no rule.
 
     >>> import torch
     >>> x, net = torch.rand(2, 3, requires_grad=True), nn.Sigmoid()
-    >>> check_graph(net, net(x), set(), lambda stacks: net(x))
+    >>> check_graph(net, net(x), lambda: net(x))
     Traceback (most recent call last):
     ...
     ValueError: relevance propagation has no rule for an operation of Sigmoid (Sigmoid in Sigmoid itself). ...
     """
     for node in graph_nodes(outputs.grad_fn):
-        if _passes_by_gradient(node, stacks):
+        if _passes_by_gradient(node):
             continue
         if _passes_unchanged(node):
             node.register_hook(_unchanged)
@@ -81,14 +76,12 @@ def check_graph(model: nn.Module, outputs: Tensor, stacks: Collection[Node], aga
         )
 
 
-def _cause(model: nn.Module, node: Node, again: Again) -> str:
+def _cause(model: nn.Module, node: Node, again: Callable[[], object]) -> str:
     """Name the first operation without a rule, what it comes from, and the module that runs it."""
-    stacks: set[Node] = set()
-
     def has_none(each: Node) -> bool:
-        return not _passes_by_gradient(each, stacks) and not _passes_unchanged(each)
+        return not _passes_by_gradient(each) and not _passes_unchanged(each)
 
-    found = origins(model, lambda: again(stacks), has_none) or [(node, "")]
+    found = origins(model, again, has_none) or [(node, "")]
     together = [each for each in found if each[1] == found[0][1]]
     # The last one whose cause is known says more than those before it, such as the sum in a quotient.
     node, place = next((each for each in reversed(together) if node_kind(each[0]) in CAUSES), found[0])
@@ -97,10 +90,10 @@ def _cause(model: nn.Module, node: Node, again: Again) -> str:
     return f"{cause} in {place}" if place else cause
 
 
-def _passes_by_gradient(node: Node, stacks: Collection[Node]) -> bool:
+def _passes_by_gradient(node: Node) -> bool:
     """Tell whether the gradient of a node is its rule."""
     kind = node_kind(node)
-    return node in stacks or kind == Ruled.__name__ or kind in MOVING
+    return kind == Ruled.__name__ or kind in MOVING
 
 
 def _passes_unchanged(node: Node) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import Node
 from zennit.core import ParamMod
 
 from contrastlib._choices import check_choice
@@ -29,7 +29,8 @@ from contrastlib.autograd import (
 )
 from contrastlib.explainers.lrp.batch_norms import merged, merged_batch_norms
 from contrastlib.explainers.lrp.graph import check_graph
-from contrastlib.explainers.lrp.rules import POOLING, RULES, RuledFunctions, ruled_layers, zennit_rules
+from contrastlib.explainers.lrp.operations import RuledFunctions, ruled_layers
+from contrastlib.explainers.lrp.rules import POOLING, RULES, zennit_rules
 from contrastlib.explainers.lrp.trace import Box, Trace, first_layer, tracing, without_backward_hooks
 
 CHUNK = 4  # relevances propagated together: more of them are faster and need more memory
@@ -210,24 +211,20 @@ def propagation(
     named = {} if layer is None else {layer: find_layer(model, layer)}
     with as_found(model), ExitStack() as stack:
         first, low, high = first_layer(model, images, box if rules == "z_plus" else None)
-        pixels, linear, sums = zennit_rules(rules, biases, low, high)
+        made = zennit_rules(rules, biases, low, high)
         batch_norms = merged_batch_norms(model)
         recorded: dict[str, Tensor] = {}
         stack.enter_context(without_backward_hooks(model))
         stack.enter_context(merged(model, batch_norms))
-        stack.enter_context(ruled_layers(model, first, pixels, linear))
+        stack.enter_context(ruled_layers(model, first, made))
         stack.enter_context(recording(named, recorded))
         trace = stack.enter_context(tracing(model, first, named, batch_norms))
-        averages = average_pooling == "proportional"
 
-        def again(stacks: set[Node]) -> None:
-            functions = RuledFunctions(sums, averages)
-            functions.stacks = stacks
-            with functions:
-                run(model, images[:1].clone())
+        def ruled_run(images: Tensor) -> Any:
+            with RuledFunctions(made, averages=average_pooling == "proportional"):
+                return run(model, images.clone())
 
-        with RuledFunctions(sums, averages) as functions:
-            returned = run(model, images.clone())
+        returned = ruled_run(images)
         trace.done = True
         logits = read_logits(returned, len(images))
         outputs = recorded.get(layer, logits)
@@ -235,7 +232,7 @@ def propagation(
             raise ValueError(
                 f"layer {layer!r} does not run between the pixels and the logits; choose another"
             )
-        check_graph(model, outputs, functions.stacks, again)
+        check_graph(model, outputs, lambda: ruled_run(images[:1]))
         propagate = Propagation(outputs, rules, trace, images.shape)
         try:
             yield propagate

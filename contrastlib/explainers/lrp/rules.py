@@ -6,44 +6,51 @@ Zennit has the rules. This module makes them hold for networks as they are usual
 - Additions (residual blocks) and average pooling have rules too, also if they are functions and not modules.
 
 ReLUs pass relevance unchanged, and maximum pooling passes all of it to the maximum.
+:mod:`contrastlib.explainers.lrp.operations` gives the rules to the operations of a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from numbers import Number
-from typing import Any
+from collections.abc import Callable, Sequence
+from copy import copy
+from functools import partial, reduce
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.autograd.function import FunctionCtx
-from torch.autograd.graph import Node
-from torch.overrides import TorchFunctionMode
-from torch.utils.hooks import RemovableHandle
-from zennit.core import BasicHook, Stabilizer
-from zennit.rules import Epsilon, NoMod, Norm, ZBox, ZPlus
-from zennit.types import Linear
-
-from contrastlib.explainers._functions import MASKING, function_name, is_in_place, relu_by_mask
+from torch.nn import functional
+from zennit.core import BasicHook, ParamMod, Stabilizer
+from zennit.rules import ClampMod, NoMod
 
 RULES = ("z_plus", "epsilon", "z")
 """Names of the rules; :func:`contrastlib.explainers.lrp.propagation.propagation` has their formulas."""
 POOLING = ("even", "proportional")
 """Rules of average pooling."""
 EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of the outputs of a layer
-
-AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
-IN_PLACE = {"add_", "__iadd__"}
-ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
+PART = 2**20  # weights of a matrix that are modified at once
 
 
-def zennit_rules(
-    rules: str, biases: bool, low: Tensor, high: Tensor
-) -> tuple[BasicHook, BasicHook, BasicHook]:
-    """Make the rules of the first layer, of the other linear layers, and of sums and averages.
+class Rules(NamedTuple):
+    """The rules of the operations of a network.
+
+    Attributes:
+        pixels: The rule of the first layer.
+        linear: The rule of the other linear layers.
+        sums: The rule of sums and averages of one tensor.
+        share: An activation, its sum with another one -> the share of relevance that the activation gets.
+    """
+
+    pixels: BasicHook
+    linear: BasicHook
+    sums: BasicHook
+    share: Callable[[Tensor, Tensor], Tensor]
+
+
+def zennit_rules(rules: str, biases: bool, low: Tensor, high: Tensor) -> Rules:
+    """Make the rules of the operations of a network.
+
+    The z^B rule of the first layer is written as (x_i - l) w_ij^+ + (x_i - h) w_ij^-. No contribution is then
+    negative, and two convolutions compute them instead of three.
 
     Args:
         rules: A name in ``RULES``.
@@ -52,36 +59,116 @@ def zennit_rules(
         high: The highest input of the first layer, for the z+ rule.
 
     Returns:
-        The three rules.
+        The rules.
 
-    >>> zennit_rules("z_plus", False, torch.zeros(1), torch.ones(1))[0].__class__.__name__
-    'ZBox'
+    >>> zennit_rules("z", False, None, None).share(torch.tensor([1.0]), torch.tensor([4.0]))
+    tensor([0.2500])
     """
-    zero = None if biases else ["bias"]
+    zero, no_weights = None if biases else "bias", NoMod(param_keys=[])
     if rules == "z_plus":
-        sums = BasicHook(
-            input_modifiers=[lambda x: x.clamp(min=0), lambda x: x.clamp(max=0)],
-            param_modifiers=[NoMod(param_keys=[])] * 2,
-            gradient_mapper=_to_same_sign,
+        signs = [lambda x: x.clamp(min=0), lambda x: x.clamp(max=0)]
+        return Rules(
+            Rule([lambda x: x - low, lambda x: x - high], _signs_of_weights("bias"), gradient_mapper=_evenly),
+            _ZPlus(signs, _signs_of_weights(zero), gradient_mapper=_evenly),
+            BasicHook(signs, [no_weights] * 2, gradient_mapper=_to_same_sign),
+            # Of two terms of different signs, the larger one has the sign of the sum.
+            lambda term, total: (term / total).clamp_(0, 1).nan_to_num_(0),
         )
-        return ZBox(low, high, stabilizer=divisor), _ZPlus(zero_params=zero), sums
-    stabilizer = partial(divisor, epsilon=EPSILON) if rules == "epsilon" else divisor
-    linear = Epsilon(stabilizer, zero_params=zero)
-    return linear, linear, Norm(stabilizer)
+    divided = partial(divisor, epsilon=EPSILON if rules == "epsilon" else 0.0)
+
+    def mapper(relevance: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
+        return [relevance / divided(outputs[0])]
+
+    linear = Rule([_itself], [NoMod(zero_params=zero)], gradient_mapper=mapper)
+    sums = BasicHook([_itself], [no_weights], gradient_mapper=mapper)
+    return Rules(linear, linear, sums, lambda term, total: term / divided(total))
 
 
-class _ZPlus(ZPlus):
-    """Zennit's z+ rule, without its computation for negative inputs if there are none, as after a ReLU."""
+class Rule(BasicHook):
+    """A rule of a layer with weights, whose backward pass makes no copy that it does not need."""
 
-    def __init__(self, zero_params: list[str] | None) -> None:
-        super().__init__(zero_params=zero_params)
-        self.gradient_mapper = lambda relevance, parts: [relevance / divisor(sum(parts))] * len(parts)
-        self.reducer = self._default_reducer
+    def backward(self, module: nn.Module, inputs: tuple, relevance: tuple) -> tuple[Tensor]:
+        """Propagate relevance to the input of an operation.
+
+        For each pair of modifiers it takes one operation forward and one transposed.
+
+        Args:
+            module: The operation.
+            inputs: The input of the operation, detached, in a tuple.
+            relevance: The relevance of its output, in a tuple.
+
+        Returns:
+            The relevance of its input, in a tuple.
+        """
+        modified = [modifier(inputs[0]).detach().requires_grad_() for modifier in self.input_modifiers]
+        outputs = [self._output(module, *pair) for pair in zip(modified, self.param_modifiers)]
+        shares = self.gradient_mapper(relevance[0], [output.detach() for output in outputs])
+        gradients = torch.autograd.grad(outputs, modified, shares)
+        return (reduce(Tensor.add_, map(Tensor.mul_, gradients, modified)),)
+
+    @staticmethod
+    @torch.enable_grad()
+    def _output(module: nn.Module, x: Tensor, modifier: ParamMod) -> Tensor:
+        with modifier(module) as changed:
+            return changed.forward(x)
+
+
+class _ZPlus(Rule):
+    """The z+ rule, without its computation for negative inputs if there are none, as after a ReLU."""
 
     def forward(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         super().forward(module, inputs, output)
-        if not (inputs[0] < 0).any():
-            self.input_modifiers, self.param_modifiers = self.input_modifiers[:1], self.param_modifiers[:1]
+        if not inputs[0].min() < 0:
+            self.input_modifiers, self.param_modifiers = [_itself], self.param_modifiers[:1]
+
+    def backward(self, module: nn.Module, inputs: tuple, relevance: tuple) -> tuple[Tensor]:
+        """Propagate relevance to the input of a layer.
+
+        A large matrix is taken a part of its outputs at a time. A copy of the weights of VGG-16's classifier
+        would need as much memory as the network, and take longer than their products.
+
+        Args:
+            module: The layer.
+            inputs: Its input, detached, in a tuple.
+            relevance: The relevance of its output, in a tuple.
+
+        Returns:
+            The relevance of its input, in a tuple.
+        """
+        backward = super().backward
+        if type(module) is not nn.Linear or "forward" in vars(module) or module.weight.numel() <= PART:
+            return backward(module, inputs, relevance)
+        parts = zip(*_parts(module, relevance[0]))
+        return (reduce(Tensor.add_, (backward(part, inputs, (above,))[0] for part, above in parts)),)
+
+
+def _parts(layer: nn.Linear, relevance: Tensor) -> tuple[list[nn.Linear], Sequence[Tensor]]:
+    """Split a linear layer, and the relevance of its outputs, into parts of at most ``PART`` weights."""
+    rows, parts = max(1, PART // layer.in_features), []
+    for first in range(0, layer.out_features, rows):
+        part = copy(layer)
+        part._parameters = {
+            name: whole if whole is None else nn.Parameter(whole.data[first : first + rows], False)
+            for name, whole in layer._parameters.items()
+        }
+        parts.append(part)
+    return parts, relevance.split(rows, dim=-1)
+
+
+def _signs_of_weights(zero: str | None) -> list[ParamMod]:
+    """Make the modifiers that keep the positive and the negative weights. The second has no bias."""
+    return [ClampMod(min=0, zero_params=zero), ClampMod(max=0, zero_params="bias")]
+
+
+def _itself(x: Tensor) -> Tensor:
+    return x
+
+
+def _evenly(relevance: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
+    """The rule of contributions that are not negative. It overwrites the outputs."""
+    sums = reduce(Tensor.add_, outputs)
+    share = relevance / functional.threshold_(sums, _smallest(sums), torch.inf)
+    return [share] * len(outputs)
 
 
 def _to_same_sign(relevance: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
@@ -109,168 +196,9 @@ def divisor(sums: Tensor, epsilon: float = 0.0) -> Tensor:
     tensor([[ 2.5000, -2.5000,  0.0000]])
     """
     moved = Stabilizer(epsilon, norm_scale=True)(sums) if epsilon else sums
-    return torch.where(moved.abs() < torch.finfo(moved.dtype).tiny ** 0.5, torch.inf, moved)
+    return torch.where(moved.abs() < _smallest(moved), torch.inf, moved)
 
 
-class Ruled(Function):
-    """An operation whose backward pass is a rule instead of its gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, x: Tensor, module: nn.Module, inputs: tuple, output: Tensor, rule: BasicHook
-    ) -> Tensor:
-        """Return the output of the operation.
-
-        Args:
-            ctx: The context of the function.
-            x: The input of the operation, with its graph.
-            module: The operation.
-            inputs: The input of the operation, detached, in a tuple.
-            output: The output of the operation, detached.
-            rule: The rule of the operation.
-
-        Returns:
-            The output.
-        """
-        rule.forward(module, inputs, output)
-        ctx.module, ctx.inputs, ctx.rule = module, inputs, rule
-        return output.clone()  # an input that is returned would be a view, which cannot be changed in place
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, relevance: Tensor) -> tuple[Tensor | None, ...]:
-        """Propagate relevance to the input of the operation by its rule."""
-        return *ctx.rule.backward(ctx.module, ctx.inputs, (relevance,)), None, None, None, None
-
-
-@contextmanager
-def ruled_layers(model: nn.Module, first: nn.Module, pixels: BasicHook, linear: BasicHook) -> Iterator[None]:
-    """Give each linear layer and convolution a rule inside this context.
-
-    Args:
-        model: The network.
-        first: The first layer, whose inputs are the pixels.
-        pixels: The rule of the first layer.
-        linear: The rule of the other layers.
-
-    Yields:
-        Nothing.
-
-    >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
-    >>> x = torch.ones(1, 2, requires_grad=True)
-    >>> with ruled_layers(net, net[0], *zennit_rules("z", True, None, None)[:2]):
-    ...     output = net(x)
-    >>> relevance, = torch.autograd.grad(output.sum(), x)
-    """
-    handles = []
-    for module in model.modules():
-        if isinstance(module, Linear):
-            handles += _attach(module, (pixels if module is first else linear).copy())
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _attach(module: nn.Module, rule: BasicHook) -> tuple[RemovableHandle, RemovableHandle]:
-    """Run a layer on a copy of its input without a graph, and apply its rule to the result."""
-    waiting = []
-
-    def before(module: nn.Module, inputs: tuple) -> Tensor:
-        waiting.append(inputs[0])
-        return _copy(inputs[0])
-
-    def after(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-        return Ruled.apply(waiting.pop(), module, inputs, output.detach(), rule)
-
-    # These hooks are the closest to the layer, so that other hooks see the tensors that have a graph.
-    return module.register_forward_pre_hook(before), module.register_forward_hook(after, prepend=True)
-
-
-def _copy(x: Tensor) -> Tensor:
-    """Copy an input for a rule to keep. The network can change ``x`` in place later."""
-    return x.detach().clone()
-
-
-class RuledFunctions(TorchFunctionMode):
-    """A context in which additions of two activations, sums and averages have a rule.
-
-    Adding 0 changes nothing. A ReLU that is written with a mask becomes ``torch.relu``.
-
-    Args:
-        rule: The rule.
-        averages: Whether averages have the rule. If not, they pass relevance like their gradient, evenly.
-
-    Attributes:
-        stacks: The nodes of the graph that stack the two terms of an addition.
-    """
-
-    def __init__(self, rule: BasicHook, averages: bool) -> None:
-        super().__init__()
-        self.rule, self.averages = rule, AVERAGES if averages else set()
-        self.stacks: set[Node] = set()
-
-    def __torch_function__(
-        self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
-        if name in ADDITIONS:
-            args, kwargs = _terms(args, kwargs)
-            if not kwargs and (x := _unchanged(args)) is not None:
-                return x if name in IN_PLACE else x.clone()
-        if name in ADDITIONS and not kwargs and _are_activations(args):
-            terms = torch.stack(args, dim=-1)
-            self.stacks.add(terms.grad_fn)
-            total = self._with_rule(_Function(torch.sum, (), {"dim": -1}), terms)
-            return args[0].copy_(total) if name in IN_PLACE else total
-        if name.strip("_") in MASKING | {"rmul", "imul"} and not is_in_place(func, kwargs):
-            x = relu_by_mask(function_name(func), args, kwargs)
-            if x is not None:
-                return torch.relu(x)
-        if name == "sum" and args and getattr(args[0], "requires_grad", False):
-            return self._sum(func, args[0], args[1:], kwargs)
-        if name in self.averages and args and getattr(args[0], "requires_grad", False):
-            return self._with_rule(_Function(func, args[1:], kwargs), args[0])
-        return func(*args, **kwargs)
-
-    def _sum(self, func: Callable, x: Tensor, args: tuple, kwargs: Mapping[str, Any]) -> Tensor:
-        """Sum as an addition if ``x`` is a stack of terms, and otherwise as an average times their number."""
-        if self.averages or x.grad_fn.name().startswith("Stack"):
-            return self._with_rule(_Function(func, args, kwargs), x)
-        average = torch.mean(x, *args, **kwargs)
-        return average * (x.numel() / average.numel())
-
-    def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
-        inputs = (_copy(x),)
-        return Ruled.apply(x, module, inputs, module(*inputs), self.rule.copy())
-
-
-class _Function(nn.Module):
-    """A function as a module, as Zennit's rules need it."""
-
-    def __init__(self, function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.function, self.args, self.kwargs = function, args, kwargs
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x, *self.args, **self.kwargs)
-
-
-def _terms(args: tuple, kwargs: Mapping[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    """Return the arguments of an addition without an ``alpha`` of 1, the terms by position."""
-    rest = {name: value for name, value in kwargs.items() if (name, value) != ("alpha", 1)}
-    return (*args, *(rest.pop(name) for name in ("input", "other") if name in rest)), rest
-
-
-def _unchanged(args: tuple) -> Tensor | None:
-    """Return the activation to which 0 is added, as Python's ``sum`` does first. None if there is none."""
-    activations = [each for each in args if isinstance(each, Tensor) and each.requires_grad]
-    constants = [each for each in args if isinstance(each, Number)]
-    return activations[0] if len(activations) == 1 and constants == [0] else None
-
-
-def _are_activations(args: tuple) -> bool:
-    """Tell whether the arguments of an addition are two tensors of the same shape that require a gradient."""
-    if len(args) != 2 or not all(isinstance(each, Tensor) and each.requires_grad for each in args):
-        return False
-    return args[0].shape == args[1].shape
+def _smallest(sums: Tensor) -> float:
+    """Return the smallest sum that counts as one."""
+    return torch.finfo(sums.dtype).tiny ** 0.5

@@ -1,10 +1,11 @@
 """Figures and tables of the pages of the report.
 
 The module :mod:`~contrastlib.report.figures.shared` is used by several pages, and each other module by one
-page.
+page. In a notebook, figures are stored as :mod:`~contrastlib.report.figures.formats` says.
 """
 
 from contrastlib.report.figures import (
+    control_effects,
     control_maps,
     correction_effects,
     correction_results,
@@ -13,12 +14,14 @@ from contrastlib.report.figures import (
     dominance,
     dominated_masking,
     explore,
+    formats,
     fullgrad,
     input_space,
     interventions,
     layers,
     lrp,
     lrp_conservation,
+    lrp_controls,
     lrp_effects,
     lrp_entering,
     lrp_maps,
@@ -45,6 +48,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "control_effects",
     "control_maps",
     "correction_effects",
     "correction_results",
@@ -56,12 +60,14 @@ __all__ = [
     "dominated_masking",
     "explore",
     "finished",
+    "formats",
     "fullgrad",
     "input_space",
     "interventions",
     "layers",
     "lrp",
     "lrp_conservation",
+    "lrp_controls",
     "lrp_effects",
     "lrp_entering",
     "lrp_maps",
@@ -81,3 +87,5 @@ __all__ = [
     "three_classes",
     "transformers",
 ]  # fmt: skip
+
+formats.use()

@@ -6,7 +6,7 @@ More sentences, and the tables, are in :mod:`contrastlib.report.figures.correcti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -165,14 +165,14 @@ def scored_in_words(scored: Tables, resamples: int) -> str:
     return f"Scored by a second network, *weighted* minus *original*: {'; '.join(parts)}."
 
 
-def rules_in_words(measured: Tables) -> str:
-    """Effect of erratum 27: cosines of LRP with input x gradient, by rule."""
+def rules_in_words(measured: Tables, chosen: Sequence[str]) -> str:
+    """Effect of errata 25 and 27: cosines of LRP with input x gradient, for these rules."""
     names = {"z": "LRP-0 ($z$ rule)", "epsilon": "ε rule", "z_plus": "$z^+$ rule"}
     return "Median cosine with input × gradient, biases taking part in the denominators: " + "; ".join(
         f"{words} " + ", ".join(
             f"{scale} {spread(_median(table, rules), '.2f')}" for scale, table in measured.items()
         )
-        for rules, words in names.items()
+        for rules, words in names.items() if rules in chosen
     ) + "."
 
 

@@ -53,7 +53,7 @@ def maps_of_a_layer(measured: pd.DataFrame) -> Figure:
 def maps_of_each_method(measured: pd.DataFrame) -> Figure:
     """Cost of one map of each method in forward passes, original and weighted."""
     figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    pairs = of_methods(measured)
+    pairs = of_methods(measured).rename(index=words)
     _dots(ax, pairs["original"], label="original", s=90, facecolors="none", edgecolors="#c44e52")
     _dots(ax, pairs["weighted"], label="weighted", s=30)
     _values(ax, pairs["weighted"])

@@ -72,7 +72,7 @@ def _ticks(
 ) -> list[str]:
     """Labels of both ends, and of the bound if it is far from both."""
     place = (bound - low) / ((high - low) or 1)
-    ends = dict.fromkeys([low, bound, high] if 0.25 < place < 0.75 else [low, high])
+    ends = dict.fromkeys([low, bound, high] if 0.35 < place < 0.65 else [low, high])
     anchors = {low: "start", high: "end"}
     return [
         f'<text x="{x(end)}" y="{y}" text-anchor="{anchors.get(end, "middle")}">{_tick(end, form)}</text>'

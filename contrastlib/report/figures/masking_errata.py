@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import matplotlib.pyplot as plt
 import pandas as pd
+import torch
+from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
+from contrastlib import explainers, models
+from contrastlib.autograd import forward
+from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import choices, correction_tables, masking, masking_effects
 from contrastlib.report.figures.correction_results import published_first, turned_in_words
 from contrastlib.report.figures.masking import RULES
@@ -14,7 +20,42 @@ from contrastlib.report.figures.shared import intervals, published
 from contrastlib.report.figures.words import words
 from contrastlib.report.verdict_tables import title
 
+CONTRASTS = ("original", "weighted")
+
+ONE_IMAGE = (
+    "What three rules of masking leave of image {image}, {kept_sign} pixels kept: the original map of the "
+    "most probable class above, the weighted one below."
+)
 IN_PRINT = {"wang2022": "Wang & Wang", "eriksson2025": "the review"}
+
+
+def three_rules(model: models.Classifier, images: ImageSet) -> Callable[..., Figure]:
+    """Function that draws one image of a set, with the pixels that each rule of masking leaves.
+
+    Args:
+        model: Network that is explained by GradCAM.
+        images: The set.
+
+    Returns:
+        The function.
+    """
+
+    def draw(image: int = 0, kept_sign: str = "positive") -> Figure:
+        pixels = images[image].image[None]
+        record = forward(model, pixels, model.layer)
+        first = record.logits.argmax(1, keepdim=True)
+        maps = masking.explanations(record, first, ("gradcam",), CONTRASTS)[0, :, 0, 0]
+        maps = explainers.upsample(maps, pixels.shape[-2:], align_corners=True)
+        figure, axes = plt.subplots(2, len(masking.MASK_RULES), figsize=(8.4, 6), layout="constrained")
+        for rule, column in zip(masking.MASK_RULES, axes.T):
+            masked = masking.masked_pixels(maps, kept_sign, rule)
+            column[0].set_title(RULES[rule], fontsize=9)
+            for ax, contrast, hidden in zip(column, CONTRASTS, masked):
+                ax.imshow(torch.where(hidden, 1.0, pixels[0]).permute(1, 2, 0))
+                ax.set(xticks=[], yticks=[], xlabel=f"{contrast}, {hidden.float().mean():.0%} masked")
+        return figure
+
+    return draw
 
 
 def header_table(masked: pd.DataFrame) -> Styler:
@@ -136,13 +177,13 @@ def confound_in_words(masked: Mapping[str, pd.DataFrame], resamples: int) -> str
 
 
 def threshold_bounds() -> str:
-    """Bound on the threshold in Markdown, from the published means before masking (erratum 26)."""
+    """Bounds on the threshold τ in Markdown, from the published means before masking (erratum 26)."""
     table = published("blurring_masking").query("table == 'Table 1' and target == 't1'")
     most = table.groupby("paper")["unmodified_relative_probability"].max()
-    return "; ".join(
-        f"{IN_PRINT[paper]}: up to {value:.3f}, so that $\\tau$ was below {1 - value:.3f}"
-        for paper, value in most.items()
+    bounds = " and ".join(
+        f"{value:.3f} in {IN_PRINT[paper]} ($\\tau$ below {1 - value:.3f})" for paper, value in most.items()
     )
+    return f"The published means before masking reach {bounds}."
 
 
 def threshold_table(found: pd.DataFrame) -> Styler:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from contrastlib.evaluation import masking, masking_effects, perturbation, statistics
@@ -19,8 +20,16 @@ MASKING = {
     "network": "network", "method": "explainer", "rank": "class rank", "baseline": "baseline",
     "kept_sign": "pixels kept", "mask_rule": "mask rule", "threshold": "threshold on $p_2$",
 }
+CROSSED_MASKING = {
+    "network": "network", "layer": "layer", "upsampling": "upsampling", "method": "explainer",
+    "first": "class $t_1$", "mask_rule": "mask rule", "kept_sign": "pixels kept", "filling": "filling",
+}
+CROSSED_INTERVENTIONS = {
+    "network": "network", "contrast": "contrast", "layer": "layer", "upsampling": "upsampling",
+    "measure": "measure", "smallest": "fewest pixels of a part", "repaintings": "number of repaintings",
+}
 PERTURBATION = {"network": "network", "epsilon": "ε", "iterations": "number of steps"}
-"""Columns of choices -> their names, of two measurements."""
+"""Columns of choices -> their names, of four measurements."""
 FEWEST = 10
 
 
@@ -113,6 +122,47 @@ def perturbation_cells(measured: Mapping[str, pd.DataFrame], resamples: int) -> 
     """
     parts = [perturbation.differences(table, "p_t", resamples=resamples) for table in measured.values()]
     return pd.concat(parts, ignore_index=True)
+
+
+def crossed_cells(
+    measured: Mapping[str, pd.DataFrame], value: str, choices: Mapping[str, str], resamples: int
+) -> dict[str, pd.DataFrame]:
+    """Mean of a value over images under every combination of choices, at each scale.
+
+    Combinations that rest on fewer than ``FEWEST`` images are left out, and so are scales without others.
+
+    Args:
+        measured: Scale -> table with a row for each image and combination of choices.
+        value: Name of the column that is averaged.
+        choices: Columns of the choices.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        Scale -> a row for each combination, with the columns of
+        :func:`contrastlib.evaluation.statistics.means`. The larger scale comes last.
+    """
+    tables = {scale: table for scale, table in measured.items() if len(table)}
+    cells = {scale: statistics.means(table, value, list(choices), resamples=resamples)
+             for scale, table in tables.items()}
+    cells = {scale: each[each["images"] >= FEWEST].reset_index(drop=True) for scale, each in cells.items()}
+    return {scale: each for scale, each in cells.items() if len(each)}
+
+
+def largest_scale(
+    cells: Mapping[str, pd.DataFrame], choices: Mapping[str, str], measure: str, smallest: float = 0.0
+) -> Figure | Markdown:
+    """:func:`specification_curve` of the last scale of :func:`crossed_cells`, or a note if there is none."""
+    if not cells:
+        return Markdown(f"No combination rests on {FEWEST} images or more.")
+    return specification_curve(list(cells.values())[-1], choices, measure, smallest)
+
+
+def scales_in_words(
+    cells: Mapping[str, pd.DataFrame], choices: Mapping[str, str], smallest: float
+) -> Markdown:
+    """:func:`in_words` for each scale of :func:`crossed_cells`."""
+    return Markdown("\n\n".join(
+        f"**{scale.capitalize()}.** {in_words(each, choices, smallest)}" for scale, each in cells.items()))
 
 
 def sides(cells: pd.DataFrame) -> pd.Series:

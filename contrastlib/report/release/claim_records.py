@@ -25,10 +25,11 @@ def write_claims(app: Sphinx, error: Exception | None) -> None:
 
 
 def released(record: Mapping) -> dict:
-    """Return the record of a claim with five more fields.
+    """Return the record of a claim with six more fields.
 
     - ``scale``: the scale nearest to the papers at which there is a verdict, or None
-    - ``verdict``: the word of the verdict at this scale, or None
+    - ``verdict``: the word of the verdict at this scale, about the networks that were run, or None
+    - ``generalisation``: what is said of other networks, in a phrase, or None
     - ``effect``: what ``EFFECT`` says, or None
     - ``interval``: its 95 % interval, lower end first, or None if it has none
     - ``toy``: whether all verdicts rest on networks that were trained on drawn birds
@@ -49,6 +50,7 @@ def released(record: Mapping) -> dict:
         **record,
         "scale": scale,
         "verdict": found.get("word"),
+        "generalisation": found.get("generalisation") or None,
         "effect": effect,
         "interval": interval or None,
         "toy": scale is not None and all(map(is_drawn, networks(record))),

@@ -32,7 +32,7 @@ PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 PARQUET = "application/vnd.apache.parquet"
 RESULTS = "results"
 """Folder of the tables in the crate."""
-REVIEWED = ("scale", "effect", "interval", "toy", "criterion")
+REVIEWED = ("scale", "generalisation", "effect", "interval", "toy", "criterion")
 """Fields of a claim that its review has."""
 
 

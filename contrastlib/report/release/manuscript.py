@@ -135,14 +135,15 @@ def first_figure(notebook: Path, folder: Path) -> tuple[str, str] | None:
     Returns:
         Name of the file, and caption. None if there is no such figure.
     """
-    own = captions().get(notebook.stem, {})
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    own = captions(cells)
+    for cell in cells:
         for output in cell.get("outputs", []) if cell.get("id") in own else []:
             for kind, ending in ENDINGS.items():
                 if kind in output.get("data", {}):
                     name = f"{notebook.stem}.{ending}"
                     write(folder / name, base64.b64decode("".join(output["data"][kind])))
-                    return name, own[cell["id"]].strip()
+                    return name, own[cell["id"]].text
     return None
 
 

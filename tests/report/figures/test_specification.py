@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 
 from contrastlib.report.figures.specification import (
+    CROSSED_INTERVENTIONS,
+    crossed_cells,
     in_words,
+    largest_scale,
     masking_cells,
     perturbation_cells,
+    scales_in_words,
     specification_curve,
 )
 
@@ -52,3 +56,16 @@ def test_steps_under_every_choice():
             for epsilon, p in ((0.001, 0.6), (0.003, 0.9)) for contrast, p in (("weighted", p), ("original", 0.5))]
     cells = perturbation_cells({"quick": pd.DataFrame(rows)}, resamples=10)
     assert cells["mean"].round(6).tolist() == [0.1, 0.4]
+
+
+def test_crossed_choices_on_enough_images():
+    choices = dict.fromkeys(CROSSED_INTERVENTIONS, "a")
+    table = pd.DataFrame([
+        choices | {"network": network, "repaintings": n, "image": image, "group": image, "difference": n * image}
+        for network, count in (("birds_vgg", 12), ("birds_vit", 9)) for n in (1, 2) for image in range(count)])
+    found = crossed_cells({"quick": table[table["image"] < 9], "real": table}, "difference", CROSSED_INTERVENTIONS, resamples=10)
+    assert list(found) == ["real"] and set(found["real"]["network"]) == {"birds_vgg"} and found["real"]["mean"].tolist() == [5.5, 11.0]
+    assert "**Real.** Of 2 combinations" in scales_in_words(found, CROSSED_INTERVENTIONS, 0.05).data
+    assert "repaintings explains 100%" in scales_in_words(found, CROSSED_INTERVENTIONS, 0.05).data
+    assert "2 combinations" in largest_scale(found, CROSSED_INTERVENTIONS, "difference").axes[1].get_xlabel()
+    assert largest_scale({}, CROSSED_INTERVENTIONS, "difference").data.startswith("No combination rests on 10 images")

@@ -1,0 +1,91 @@
+"""The data of a page with a live network: names, texts, and what the network says of the first picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import torch
+
+from contrastlib import contrasts, models, plotting
+from contrastlib.explainers import EXPLAINERS
+from contrastlib.explorer import snippets
+from contrastlib.explorer.export import WithMaps
+from contrastlib.explorer.live import encoding
+from contrastlib.explorer.pictures import Picture
+from contrastlib.explorer.ranking import fixed_contrasts
+from contrastlib.models import Classifier
+
+CHOSEN = ("among", "group")
+"""Contrasts whose foils or targets the reader chooses, beside those of the explorer."""
+
+
+def offered_contrasts() -> dict[str, contrasts.Contrast]:
+    """Return the contrasts that a page offers, by name. ``contrasts.js`` has a function for each.
+
+    >>> list(offered_contrasts())
+    ['original', 'mean', 'maximum', 'weighted', 'among', 'rest', 'group']
+    """
+    fixed = fixed_contrasts()
+    return {name: each for name, each in contrasts.CONTRASTS.items() if name in fixed or name in CHOSEN}
+
+
+def header(
+    name: str, classifier: Classifier, about: Mapping, picture: Picture, parts: Sequence[dict] | None = None
+) -> dict:
+    """Assemble the data of a page.
+
+    Args:
+        name: Name of the element, which the address of the page begins with.
+        classifier: The network.
+        about: What :func:`contrastlib.explorer.export.export` returned for it, with the fields files (file by
+            role, see :func:`contrastlib.explorer.live.site.write`) and bytes (of all files that are loaded).
+        picture: The first picture.
+        parts: For a drawn bird, what :func:`contrastlib.explorer.live.birds.repainted_parts` returns.
+
+    Returns:
+        The data, of which everything can be written as JSON.
+    """
+    recorded = _recorded(classifier, picture)
+    order = np.argsort(-recorded["logits"], kind="stable")[:2].tolist()
+    methods = {method: index for index, group in enumerate(about["outputs"]) for method in group}
+    image = (picture.tensor(classifier).permute(1, 2, 0) * 255).round().byte().numpy(force=True)
+    return {
+        "name": name,
+        "network": {
+            "title": models.title(classifier.name), "size": about["size"], "resize": about["resize"],
+            "layer": about["layer"], "classes": classifier.class_names, "bytes": about["bytes"],
+            "files": about["files"], "code": f"network = contrastlib.models.load({classifier.name!r})",
+            "outputs": about["names"],
+        },
+        "contrasts": {
+            name: {"title": each.title, "about": each.about, "question": each.question,
+                   "group": each.takes_group, "foils": each.takes_foils}
+            for name, each in offered_contrasts().items()
+        },
+        "methods": {
+            name: {"title": EXPLAINERS[name].title, "about": EXPLAINERS[name].about,
+                   "code": snippets.template(name), "output": index}
+            for name, index in methods.items()
+        },
+        "colours": matplotlib.colormaps[plotting.COLOURS](range(256), bytes=True)[:, :3].tolist(),
+        "picture": {
+            "title": picture.title, "caption": picture.caption, "type": encoding.PICTURE,
+            "code": picture.code.replace("{size}", str(about["size"])),
+            "image": encoding.picture(image),
+            "logits": encoding.as_text(recorded["logits"].astype("<f4").tobytes()),
+            "maps": [encoding.maps(maps) for maps in recorded["maps"]],
+            "height": recorded["maps"][0].shape[-2], "width": recorded["maps"][0].shape[-1],
+        },
+        "parts": parts,
+        "state": {"targets": order[:1], "foils": order[1:], "contrast": "among",
+                  "method": next(iter(methods)), "opacity": 60, "surer": 0},
+    }
+
+
+def _recorded(classifier: Classifier, picture: Picture) -> dict:
+    """Return the logits (C,) and the maps (C, h, w) of each group of methods for a picture."""
+    with torch.no_grad():
+        logits, *maps = WithMaps(classifier)(picture.tensor(classifier)[None] * 255)
+    return {"logits": logits[0].numpy(), "maps": [each[0].numpy() for each in maps]}

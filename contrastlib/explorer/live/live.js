@@ -1,0 +1,210 @@
+// The page: a picture of the reader, what the network says of it, and the map that answers the reader's question.
+
+import { largest, upsampled } from "../arithmetic.js";
+import { composed, overlaid, paint, pixelsOf } from "../drawing.js";
+import { Painted } from "./brush.js";
+import { classList } from "./classes.js";
+import { CONTRASTS, mapOfWeights, numbers, rivalOf } from "./contrasts.js";
+import { button, element, menu, percent, signed, slider } from "./dom.js";
+import { loading } from "./loading.js";
+import { Network } from "./network.js";
+import { painting } from "./painting.js";
+import { parts } from "./parts.js";
+import { pixelsOfFile } from "./picture.js";
+import { sources } from "./sources.js";
+import { contrastsFor, validState } from "./state.js";
+import { surer } from "./surer.js";
+import { codeOfFile, python, question } from "./words.js";
+
+const QUANTITIES = [["probability", "Probability p", percent], ["logOdds", "Log-odds", signed], ["relative", "Relative to the foils", percent]];
+
+export class Live {
+  // header: the page's data; base: address of the folder of the network; host: state, changed(state)
+  constructor(root, header, base, host) {
+    Object.assign(this, { root, header, host, size: header.network.size });
+    this.state = validState(host.state ?? {}, header);
+    this.network = new Network(base, header.network);
+    this.build();
+  }
+
+  build() {
+    const { header } = this;
+    this.loading = loading(this.network, () => this.explain());
+    this.painting = painting({ painted: () => this.painted, changed: () => this.repainted(),
+      keep: (sign, fill) => { if (this.result) { this.painted.keep(this.fullMap(), sign, fill); this.repainted(); } } });
+    this.classes = classList(header.network.classes, (list, others, kind) => this.change(
+      kind === "t" ? { targets: list, foils: others } : { foils: list, targets: others, contrast: list.length ? "among" : null }));
+    this.contrast = menu("Contrast", "contrast", contrast => this.change({ contrast }));
+    this.method = menu("Method", "method", method => this.change({ method }));
+    this.opacity = slider("Opacity", "opacity", [0, 100, 1], opacity => this.change({ opacity }));
+    this.surer = surer(step => this.change({ surer: step }));
+    this.surer.ontoggle(() => this.draw());
+    this.parts = header.parts && parts(header, image => this.repaint(image));
+    this.question = element("p", { class: "live-question", "aria-live": "polite" });
+    this.map = element("canvas", { class: "live-map", role: "img", width: 224, height: 224 });
+    this.cells = new Map();
+    this.code = element("pre", { class: "live-code", tabindex: 0 });
+    this.said = element("span", { class: "live-status", role: "status" });
+    this.view = element("div", { class: "live" }, this.loading.node,
+      this.parts?.node ?? sources(this.root, file => this.open(file), () => this.start()), this.question,
+      element("div", { class: "live-pair" },
+        element("figure", {}, this.painting.node, element("figcaption", {}, "Picture: paint on it")),
+        element("figure", {}, this.map, element("figcaption", {}, "Red speaks for, blue against"))),
+      this.table(), this.painting.tools,
+      element("div", { class: "live-menus" }, this.contrast.node, this.method.node, this.opacity.node), this.classes.node, this.surer.node,
+      element("div", { class: "live-actions" }, button("Save picture", () => this.save()),
+        button("Copy Python", () => this.copy(this.code.textContent, "The Python lines are copied.")),
+        button("Copy link", () => this.copy(location.href, "The link is copied. It keeps classes and menus, not a picture of yours.")), this.said),
+      element("details", { class: "live-python" }, element("summary", {}, "The same map in Python"), this.code));
+  }
+
+  table() {
+    const cell = key => { this.cells.set(key, element("td")); return this.cells.get(key); };
+    const rows = QUANTITIES.map(([key, title]) =>
+      element("tr", { "data-quantity": key }, element("th", { scope: "row" }, title), cell(`${key}-before`), cell(`${key}-now`)));
+    return element("table", { class: "live-numbers" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Of what is explained"),
+      element("th", { scope: "col" }, "Before"), element("th", { scope: "col" }, "Now"))), element("tbody", {}, ...rows));
+  }
+
+  // The first picture, with what the network said of it when the page was made.
+  async start() {
+    const { picture } = this.header;
+    const pixels = await this.decoded(picture.image);
+    const maps = picture.maps.map(({ scale, data }) => Float32Array.from(new Int16Array(bytesOf(data).buffer), value => scale * value));
+    const recorded = { logits: new Float32Array(bytesOf(picture.logits).buffer), maps, height: picture.height, width: picture.width };
+    Object.assign(this, { picture: { title: picture.title, code: picture.code }, painted: new Painted(pixels, this.size),
+      before: recorded, result: recorded });
+    this.draw();
+  }
+
+  // The picture with another trait of a part, or as it was.
+  async repaint(image) {
+    this.painted.begin();
+    this.painted.pixels = image ? await this.decoded(image) : this.painted.original.slice();
+    this.repainted();
+  }
+
+  decoded(image) { return pixelsOf(bytesOf(image), this.header.picture.type, this.size, this.size); }
+
+  // A file of the reader.
+  async open(file) {
+    try {
+      const pixels = await pixelsOfFile(file, this.header.network);
+      const picture = { title: file.name || "Your picture", code: codeOfFile(file.name || "photo.png"), own: true };
+      Object.assign(this, { picture, painted: new Painted(pixels, this.size), before: null, result: null });
+      this.draw();
+      this.loading.say(this.network.ready ? "" : "Your picture is here, and only here. Load the network to see what it says.");
+      if (this.network.ready) await this.explain();
+    } catch (error) {
+      this.loading.say(error.message);
+    }
+  }
+
+  change(requested) {
+    this.state = validState({ ...this.state, ...requested }, this.header);
+    this.host.changed(this.state);
+    this.draw();
+  }
+
+  repainted() {
+    this.painting.draw();
+    this.explain();
+  }
+
+  // Asks the network about the picture as it is. While it answers, the latest picture waits.
+  async explain() {
+    if (!this.network.ready) return this.loading.say("Load the network to see what it says of the changed picture.");
+    try {
+      const { painted } = this, own = !this.before;
+      if (own) await this.ask(painted.original, result => Object.assign(this, { before: result, result }));
+      if (!own || painted.changed) await this.ask(painted.pixels, result => { this.result = result; });
+      if (own && painted === this.painted && this.result) this.askAnew();
+      else this.draw();
+    } catch (error) {
+      this.loading.say(error.message);
+    }
+  }
+
+  // An answer counts if no other picture was given meanwhile.
+  async ask(pixels, take) {
+    const { painted } = this, result = await this.network.run(pixels, this.size);
+    if (!result || painted !== this.painted) return;
+    take(result);
+    this.root.dataset.milliseconds = result.milliseconds.toFixed(1);
+  }
+
+  // The question for a new picture: its most probable class against the second one.
+  askAnew() {
+    const { logits } = this.before, first = rivalOf(logits, []);
+    this.change({ targets: [first], foils: [rivalOf(logits, [first])], contrast: "among" });
+  }
+
+  // The maps of all classes by the chosen method.
+  mapsOf(result) { return result.maps[this.header.methods[this.state.method].output]; }
+
+  // The map of an answer, at the size of the picture.
+  fullMap(result = this.result) {
+    const { contrast, targets, foils } = this.state, { logits, height, width } = result;
+    const weights = CONTRASTS[contrast](logits, targets, foils);
+    return upsampled(mapOfWeights(weights, this.mapsOf(result), height * width), height, width, this.size, this.size);
+  }
+
+  draw() {
+    if (!this.result) return this.drawUnanswered();
+    const { header, state, result, painted, size } = this, names = header.network.classes;
+    const map = this.fullMap(), limit = largest(map), text = question(header, state, result.logits);
+    this.painting.draw();
+    paint(this.map, overlaid(painted.pixels, map, limit, state.opacity / 100, header.colours), size, size);
+    this.map.setAttribute("aria-label", `Map: ${text}`);
+    this.question.textContent = text;
+    for (const [when, each] of [["before", this.before], ["now", result]]) {
+      const found = numbers(each.logits, state.targets, state.foils);
+      for (const [key, , written] of QUANTITIES) this.cells.get(`${key}-${when}`).textContent = written(found[key]);
+    }
+    this.contrast.update(contrastsFor(header, state.targets).map(key => [key, header.contrasts[key].title]), state.contrast);
+    this.contrast.node.querySelectorAll("option").forEach(option => {
+      option.disabled = header.contrasts[option.value].foils && !state.foils.length;
+    });
+    this.method.update(Object.entries(header.methods).map(([key, { title }]) => [key, title]), state.method);
+    this.opacity.control.value = state.opacity;
+    this.classes.update(state, result.logits);
+    this.surer.update({ state, result, maps: this.mapsOf(result), pixels: painted.pixels, size, colours: header.colours });
+    this.parts?.update({ state, before: this.before, now: result, map: this.fullMap(this.before) });
+    this.code.textContent = python(header, state, { ...this.picture, painted: painted.changed });
+    this.root.dataset.explains = state.targets.map(s => names[s]).join(" or ");
+  }
+
+  // A picture that the network has not seen yet.
+  drawUnanswered() {
+    this.painting.draw();
+    paint(this.map, this.painted.pixels, this.size, this.size);
+    this.map.setAttribute("aria-label", "No map yet");
+    this.question.textContent = "What will the network say of your picture?";
+    this.cells.forEach(cell => { cell.textContent = "–"; });
+    delete this.root.dataset.explains;
+  }
+
+  async copy(text, done) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.said.textContent = done;
+    } catch {
+      this.said.textContent = "The clipboard is not available: select the text and copy it.";
+    }
+  }
+
+  async save() {
+    if (!this.result) return;
+    const { header, state, result } = this, { contrasts, methods, network } = header;
+    const found = numbers(result.logits, state.targets, state.foils);
+    const lines = [`${network.title}, ${methods[state.method].title}, contrast: ${contrasts[state.contrast].title}`,
+      `p = ${percent(found.probability)}, log-odds ${signed(found.logOdds)}`, ...this.code.textContent.split("\n")];
+    const picture = await composed(this.question.textContent, [{ canvas: this.painting.canvas, lines: [this.picture.title] }, { canvas: this.map, lines }]);
+    const link = element("a", { href: URL.createObjectURL(picture), download: "why.png" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    this.said.textContent = "The picture is saved.";
+  }
+}
+
+const bytesOf = text => Uint8Array.from(atob(text), character => character.charCodeAt(0));

@@ -1,0 +1,39 @@
+// The button that loads the network, its progress, and how to stop it.
+
+import { button, element } from "./dom.js";
+
+const megabytes = bytes => `${Math.round(bytes / 1e6)} MB`;
+
+// loaded() is called once the network is ready.
+export function loading(network, loaded) {
+  const start = button(`Load the network, ${megabytes(network.about.bytes)}`, load, { class: "live-load" });
+  const stop = button("Abort", () => network.abort(), { hidden: true });
+  const bar = element("progress", { max: 1, value: 0, hidden: true, "aria-label": "Loading the network" });
+  const status = element("span", { class: "live-status", role: "status" });
+  const node = element("div", { class: "live-loading" }, start, bar, stop, status);
+
+  const say = text => { status.textContent = text; };
+
+  async function load() {
+    if (network.ready || network.loading) return;
+    start.hidden = true;
+    bar.hidden = stop.hidden = false;
+    bar.value = 0;
+    say("");
+    try {
+      await network.load(share => {
+        bar.value = share;
+        if (share === 1) say("Starting …");
+      });
+      say("The network runs in this page.");
+      await loaded();
+    } catch (error) {
+      start.hidden = false;
+      say(error ? error.message : "Loading was stopped.");
+    } finally {
+      bar.hidden = stop.hidden = true;
+    }
+  }
+
+  return { node, say, load };
+}

@@ -1,0 +1,92 @@
+// The picture as a canvas that is painted on with a mouse, a finger or the keyboard, and its tools.
+
+import { paint } from "../drawing.js";
+import { button, element, labelled, menu, slider } from "./dom.js";
+
+const TOOLS = [["blur", "blur"], ["grey", "grey"], ["colour", "a colour"], ["restore", "the picture itself"]];
+const STEP = 8; // pixels that an arrow key moves the brush
+const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+// host: painted() -> Painted, changed(), keep(sign)
+export function painting(host) {
+  const choice = { tool: "blur", radius: 16 };
+  const canvas = element("canvas", { class: "live-paint", tabindex: 0, role: "img", width: 224, height: 224,
+    "aria-label": "The picture. Paint with a pointer, or move the brush with the arrow keys and paint with the space bar." });
+  const cursor = element("span", { class: "live-cursor", hidden: true });
+  const colour = element("input", { type: "color", name: "colour", value: "#7a4a2b" });
+  const colourNode = labelled("Colour", colour, { hidden: true });
+  const tool = menu("Paint with", "tool", value => { choice.tool = value; colourNode.hidden = value !== "colour"; });
+  const size = slider("Brush", "radius", [4, 48, 1], value => { choice.radius = value; place(); });
+  const before = button("Show before", () => { shown = !shown; draw(); }, { "aria-pressed": "false" });
+  const undo = button("Undo", () => { host.painted().undo(); host.changed(); });
+  const reset = button("Reset", () => { host.painted().reset(); host.changed(); });
+  const keep = sign => button(`Keep ${sign}`, () => host.keep(sign, fill()));
+  let last = null, at = [112, 112], shown = false;
+  tool.update(TOOLS, choice.tool);
+  size.control.value = choice.radius;
+
+  const fill = () => host.painted().fill(choice.tool, colour.value);
+  const point = event => {
+    const box = canvas.getBoundingClientRect(), side = host.painted().size;
+    return [((event.clientX - box.left) / box.width) * side, ((event.clientY - box.top) / box.height) * side];
+  };
+
+  function place() {
+    const side = host.painted()?.size ?? 224;
+    cursor.style.left = `${(100 * at[0]) / side}%`;
+    cursor.style.top = `${(100 * at[1]) / side}%`;
+    cursor.style.width = `${(200 * choice.radius) / side}%`;
+  }
+
+  function dab(from, to) {
+    shown = false;
+    host.painted().stroke(from, to, choice.radius, fill());
+    host.changed();
+  }
+
+  canvas.addEventListener("pointerdown", event => {
+    if (event.button || !event.isPrimary) return;
+    canvas.setPointerCapture(event.pointerId);
+    host.painted().begin();
+    last = at = point(event);
+    dab(last, last);
+  });
+  canvas.addEventListener("pointermove", event => {
+    const to = point(event);
+    if (last) dab(last, to);
+    last = last && to;
+    at = to;
+    cursor.hidden = event.pointerType === "touch";
+    place();
+  });
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(end, () => { last = null; });
+  canvas.addEventListener("pointerleave", () => { cursor.hidden = true; });
+  canvas.addEventListener("blur", () => { cursor.hidden = true; });
+  canvas.addEventListener("keydown", event => {
+    const move = MOVES[event.key], side = host.painted().size;
+    if (move) at = at.map((value, axis) => Math.min(side, Math.max(0, value + STEP * move[axis])));
+    else if (event.key === " ") {
+      host.painted().begin();
+      dab(at, at);
+    } else return;
+    event.preventDefault();
+    cursor.hidden = false;
+    place();
+  });
+
+  function draw() {
+    const painted = host.painted();
+    const { changed } = painted;
+    if (!changed) shown = false;
+    paint(canvas, shown ? painted.original : painted.pixels, painted.size, painted.size);
+    before.disabled = reset.disabled = !changed;
+    undo.disabled = !painted.history.length;
+    before.setAttribute("aria-pressed", shown);
+  }
+
+  return {
+    canvas, draw,
+    node: element("div", { class: "live-canvas" }, canvas, cursor),
+    tools: element("div", { class: "live-tools" }, tool.node, colourNode, size.node, keep("positive"), keep("negative"), undo, reset, before),
+  };
+}

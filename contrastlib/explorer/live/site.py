@@ -1,0 +1,141 @@
+"""The folder of a live network: scripts, runtime, network and page, for any web server.
+
+======================  ===============================================================================
+``index.html``          a page with the live networks and nothing else
+``live.json``           the data of each network, for pages of a book
+``code/``               the scripts and the style sheet
+``ort*``, ``onnx*``     onnxruntime-web and its licence
+``NAME.onnx``           a network, see :mod:`contrastlib.explorer.export`
+======================  ===============================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from contrastlib import models
+from contrastlib.assets.writing import write as write_file
+from contrastlib.explorer import export
+from contrastlib.explorer.live.content import header
+from contrastlib.explorer.pictures import Picture
+
+SCRIPTS = Path(__file__).parent
+"""Folder of the scripts of this package."""
+SHARED = ("arithmetic.js", "drawing.js")
+"""Scripts of the explorer that they use."""
+RUNTIME = {"script": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
+"""Role -> file of onnxruntime-web."""
+LICENCE = "onnxruntime-web.LICENSE"
+HEADER = "live.json"
+STILL = (
+    "This page runs a network in your browser. It needs JavaScript and a page that comes from a web server. "
+    "If you have opened it as a file, run python -m http.server in the folder of the book, and open the "
+    "address that it prints."
+)
+
+
+class Shown(NamedTuple):
+    """A network and what its page opens with."""
+
+    network: str | models.Classifier
+    """A network whose head can be exported, or its name for :func:`contrastlib.models.load`."""
+    picture: Picture
+    """The first picture."""
+    parts: Sequence[dict] | None = None
+    """For a drawn bird, what :func:`contrastlib.explorer.live.birds.repainted_parts` returns."""
+
+
+def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict]:
+    """Write the folder of live networks.
+
+    Args:
+        folder: The folder, which is made.
+        runtime: The folder ``dist`` of the npm package onnxruntime-web.
+        shown: The networks, each with its first picture.
+
+    Returns:
+        Name of a network -> its data, see :func:`contrastlib.explorer.live.content.header`.
+
+    Raises:
+        ValueError: The network cannot be exported, or the runtime is not there.
+        DataError: A file cannot be written, or weights are missing.
+    """
+    lacking = [name for name in RUNTIME.values() if not (runtime / name).is_file()]
+    if lacking:
+        raise ValueError(f"{runtime / lacking[0]} is not there: run `npm ci` in a clone of the repository, "
+                         "or name the folder dist of the npm package onnxruntime-web")
+    (folder / "code" / "live").mkdir(parents=True, exist_ok=True)
+    for name in RUNTIME.values():
+        shutil.copy(runtime / name, folder / name)
+    shutil.copy(SCRIPTS / LICENCE, folder / f"{LICENCE}.txt")
+    for name in SHARED:
+        shutil.copy(SCRIPTS.parent / name, folder / "code" / name)
+    for script in [*SCRIPTS.glob("*.js"), *SCRIPTS.glob("*.css")]:
+        shutil.copy(script, folder / "code" / "live" / script.name)
+    found = {}
+    for network, picture, parts in shown:
+        classifier = models.as_classifier(network)
+        about = _exported(classifier, folder)
+        name = f"live-{classifier.name}" if found else "live"
+        found[classifier.name] = header(re.sub(r"[^\w-]", "-", name), classifier, about, picture, parts)
+    write_file(folder / HEADER, json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
+    write_file(folder / "index.html", page(list(found.values())).encode())
+    return found
+
+
+def _exported(classifier: models.Classifier, folder: Path) -> dict:
+    """Export a network, and return what a page needs to know of its files."""
+    path = folder / f"{Path(classifier.name).name}.onnx"
+    about = export.export(classifier, path)
+    roles = {**RUNTIME, "network": path.name}
+    about["bytes"] = sum((folder / roles[role]).stat().st_size for role in ("wasm", "network"))
+    about["files"] = {role: _versioned(folder / name) for role, name in roles.items()}
+    return about
+
+
+def read_headers(folder: Path) -> dict[str, dict]:
+    """Read the data that :func:`write` has written into a folder, by name of the network."""
+    return json.loads((folder / HEADER).read_text(encoding="utf-8"))
+
+
+def element(data: dict, base: str) -> str:
+    """Return the HTML element of a live network.
+
+    Args:
+        data: The data of the page.
+        base: Address of the folder that :func:`write` has written, relative to the page, with a slash at the
+            end.
+    """
+    # "<" is escaped, because "</script" and "<!--" have a meaning even in data
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = text.replace("<", "\\u003c")
+    base = escape(base)
+    return (
+        f'<link rel="stylesheet" href="{base}code/live/live.css">\n'
+        f'<div class="contrast-live" id="{data["name"]}" data-base="{base}"><p>{STILL}</p>\n'
+        f'<script type="application/json">{text}</script></div>\n'
+        f'<script type="module" src="{base}code/live/main.js"></script>'
+    )
+
+
+def page(headers: Sequence[dict]) -> str:
+    """Return a page with live networks and nothing else."""
+    title = escape(", ".join(data["network"]["title"] for data in headers) + ": live")
+    elements = "\n".join(element(data, "./") for data in headers)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + title + "</title>"
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"></head>\n'
+        f"<body><main><h1>{title}</h1>\n{elements}\n</main></body></html>\n"
+    )
+
+
+def _versioned(path: Path) -> str:
+    """Return the name of a file with a mark of its content, so that browsers can keep it for long."""
+    return f"{path.name}?v={hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"

@@ -1,0 +1,48 @@
+"""Sentences of 16_controls: what a map has more than its strongest control. Tables are by scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from contrastlib.evaluation import randomisation
+from contrastlib.evaluation.control_scores import against_controls
+from contrastlib.report.verdict_tables import spread
+
+
+def over_controls_in_words(
+    measured: Mapping[str, pd.DataFrame], value: str, form: str = "+.2f", resamples: int = 2000
+) -> str:
+    """How much more a map has than the control that comes nearest to it, for each contrast over the networks.
+
+    Args:
+        measured: Scale -> table with a column ``control``.
+        value: Name of the column with the measure.
+        form: Format of the numbers, with a sign.
+        resamples: Number of bootstrap samples.
+    """
+    parts = []
+    for scale, table in measured.items():
+        found = against_controls(table, value, resamples=resamples)
+        nearest = found.groupby(["contrast", "network"], sort=False)["mean"].min()
+        beaten = int((found["low"] > 0).sum())
+        each = ", ".join(f"*{contrast}* {spread(rows.droplevel(0).to_dict(), form)}"
+                         for contrast, rows in nearest.groupby("contrast", sort=False))
+        parts.append(f"- {scale}: {each}. {beaten} of {len(found)} intervals lie above 0.")
+    return "The map minus the control that comes nearest to it, by network:\n\n" + "\n".join(parts)
+
+
+def forgetting_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
+    """Mean rank correlation with the intact map along the cascade, for each contrast over the networks."""
+    parts = []
+    for scale, table in measured.items():
+        rows = randomisation.sensitivity(table, "spearman")
+        means = rows.groupby(["contrast", "network"], sort=False)["spearman"].mean()
+        each = ", ".join(f"*{contrast}* {spread(part.droplevel(0).to_dict(), '+.2f')}"
+                         for contrast, part in means.groupby("contrast", sort=False))
+        parts.append(f"- {scale}: {each}.")
+    return (
+        "Rank correlation with the map of the intact network, mean over the cascade and the methods, by "
+        "network:\n\n" + "\n".join(parts)
+    )
