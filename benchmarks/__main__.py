@@ -42,8 +42,8 @@ LIMITS = {
     "masking": {"forwards": 1.1, "cpu": 1.1},
     "memory": {"memory": 1.2},
 }
-"""Upper limits of contrastlib's ratios, by table and quantity. They were set before the first measurement, those
-of "input" and "masking" for elapsed time, which other work on a machine disturbs more than processor time."""
+"""Upper limits of contrastlib's ratios, by table and quantity. They were set before the first measurement.
+Those of "input" and "masking" were set for elapsed time, which other work on a machine disturbs more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

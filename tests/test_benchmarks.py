@@ -32,7 +32,7 @@ def test_tables_are_printed_and_saved(tmp_path, capsys):
     pytest.importorskip("pytorch_grad_cam", reason="pip install -r requirements-peers.txt")
     from benchmarks.__main__ import LIMITS, TITLES, main
 
-    tables = ["activation", "input", "classes", "perturbation", "masking"]
+    tables = ["activation", "input", "classes", "relevance", "relevances", "perturbation", "masking"]
     assert main([*tables, *SMALL, "--classes", "12", "--save", str(tmp_path / "records")]) == 0
     printed = capsys.readouterr().out
     assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed
@@ -67,6 +67,19 @@ def test_the_peer_of_relevance_propagation_makes_the_same_map():
     relevance = torch.rand(2, 1000, dtype=torch.float64)
     maps, expected = lrp(network, images, lambda y: relevance), zennit_lrp(network, images, relevance)
     assert (maps - expected).norm() <= 1e-3 * expected.norm() and maps.any()  # zennit adds 1e-6 to what it divides by
+
+
+def test_the_linear_operations_of_relevance_propagation_are_three_for_each_layer():
+    from benchmarks.maps import linear_operations
+    from benchmarks.networks import images_like, torchvision_network
+
+    network, images = torchvision_network("squeezenet1_1"), images_like(64, 2)
+    layers = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    calls = linear_operations(network, images)
+    assert len(calls) == 3 * len(layers)
+    forward, positive, (gradient,) = (call() for call in calls[-3:])
+    assert forward.shape == positive.shape == (2, 1000, 3, 3) and gradient.shape == (2, 512, 3, 3)
+    assert all(p.requires_grad and p.grad is None for p in network.parameters())
 
 
 def test_an_unknown_table():

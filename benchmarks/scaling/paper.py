@@ -45,6 +45,8 @@ ARCHIVES = {"imagenet-val": (6.7e9, 50_000), "cub200": (1.15e9, 11_788), "fgvc-a
 """Bytes and images of the archive of each set, for the bytes of an image."""
 STAND_IN = "alexnet"
 """Network with which passes of convolutional networks are counted: their number is the same for all."""
+SIZE = 112
+"""Side in pixels of the images with which passes are counted: their number does not depend on it."""
 ALL_PASS = {"threshold": 0.0, "above": True}
 """Options with which every image passes the threshold: an upper bound of the passes."""
 EVALUATED_ALONE = {"count", "loading", "layer", "layers", "dataset", "scoring_model"}
@@ -98,9 +100,9 @@ def _counted(name: str, network: str, options: dict[str, Any]) -> dict[str, Any]
     architecture = "vit_b_16" if "vit" in network else STAND_IN
     model = Classifier(
         torchvision_network(architecture), name=architecture, class_names=map(str, range(1000)),
-        layer=None if "vit" in network else "network.features.11", input_size=224, checksum="random")
+        layer=None if "vit" in network else "network.features.11", input_size=SIZE, checksum="random")
     model.requires_grad_(False)
-    images = images_like(224, 2)
+    images = images_like(224 if "vit" in network else SIZE, 1)
     asked = {key: value for key, value in options.items() if key not in EVALUATED_ALONE}
     given = _given(name, model, images, options)
     try:
@@ -117,7 +119,7 @@ def _given(name: str, model: Classifier, images: torch.Tensor, options: dict[str
     given |= {key: value for key, value in ALL_PASS.items() if key in own}
     if "objects" in own:
         region = torch.zeros(images.shape[-2:], dtype=torch.bool)
-        region[:100, :100] = True
+        region[:50, :50] = True
         given["objects"] = [[(0, region)]] * len(images)
     if "scoring_model" in options:
         given["scoring_model"] = model

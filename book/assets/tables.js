@@ -162,7 +162,9 @@ document.addEventListener("DOMContentLoaded", () => {
   window.addEventListener("resize", every);
   window.addEventListener("hashchange", () => records.forEach(openNamed));
   window.addEventListener("beforeprint", () => records.forEach(record => { record.opened = true; fit(record); }));
-  document.addEventListener("toggle", every, true);  // a table in a fold has a size once it is open
+  document.addEventListener("toggle", ({ target }) => {  // a table in a fold has a size once it is open
+    records.filter(({ frame }) => target.contains(frame)).forEach(fit);
+  }, true);
   window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(() => {
     every();
     records.forEach(openNamed);

@@ -81,40 +81,6 @@ def cascade(
     return pd.concat(tables, ignore_index=True)
 
 
-def between_networks(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor | None = None,
-    *,
-    scoring_model: nn.Module,
-    methods: Sequence[str] = METHODS,
-    contrasts: Sequence[str] = CONTRASTS,
-) -> pd.DataFrame:
-    """Likeness of the maps of two networks, one of which may have learned from shuffled labels.
-
-    If a map shows what was learned, it differs between a network that learned from the labels and one that
-    learned others by heart (the data randomisation test of Adebayo et al. 2018), and it differs more than
-    between two networks that both learned from the labels.
-
-    Args:
-        model: A network with logits (B, C).
-        images: Images (B, K, H, W).
-        labels: Not used, because the class is the one that ``scoring_model`` finds most probable.
-        scoring_model: Another network with the same classes, and maps of the same size.
-        methods: Names of explainers; those for another architecture are left out.
-        contrasts: Names of contrasts.
-
-    Returns:
-        One row for each image, method and contrast, with spearman, ssim and entropy as from :func:`cascade`.
-    """
-    target = predict(scoring_model, images).argmax(dim=1)
-    asked = {"methods": methods, "contrasts": contrasts}
-    pairs = zip(explanations(model, images, target, **asked),
-                explanations(scoring_model, images, target, **asked))
-    tables = [_compared(keys, maps, others, images.shape[-2:]) for (keys, maps), (_, others) in pairs]
-    return pd.concat(tables, ignore_index=True)
-
-
 def layers_from_the_top(model: nn.Module) -> list[str]:
     """Names of the modules that have parameters of their own, the last defined ones first.
 

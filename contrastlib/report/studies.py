@@ -221,9 +221,6 @@ deletion_curves = Study("deletion_curves", deletion.curves, "Petsiuk et al. 2018
 parameter_randomisation = Study(
     "parameter_randomisation", randomisation.cascade, "Adebayo et al. 2018; Hedström et al. 2024", 16)
 
-compared_networks = Study(  # the option "scoring_model"
-    "compared_networks", randomisation.between_networks, "Adebayo et al. 2018, sec. 4", 16)
-
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """All studies by name."""
 

@@ -78,8 +78,12 @@ def visit(context, site):
             if not request.url.startswith((base, "blob:", "data:")):
                 problems.append(f"asked another host: {request.url}")
 
+        def said(message):  # the icon is the browser's own idea
+            if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+                problems.append(f"console: {message.text}")
+
         page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
-        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
+        page.on("console", said)
         page.on("requestfailed", lambda request: problems.append(f"failed: {request.url} {request.failure}"))
         page.on("request", asked)
         page.on("requestfinished", lambda request: pending.discard(request))

@@ -87,11 +87,11 @@ def test_controls(opened, explorer):
     first.locator(".cx-bar input[type=checkbox]").nth(3).check()
     first.locator(".cx-bar input[type=checkbox]").nth(5).check()
     assert assert_agrees_after()["panes"][0]["foils"] == [4, 6]
+    first.get_by_label("Rival").select_option("2")
+    assert assert_agrees_after()["panes"][0]["foils"] == [2]
     first.locator(".cx-bar input[type=range]").nth(0).fill("800")
     weights = assert_agrees_after()["panes"][0]["weights"]
     assert weights[0] == 0.8 and sum(weights) == pytest.approx(1, abs=1e-3)
-    first.get_by_label("Rival").select_option("2")
-    assert assert_agrees_after()["panes"][0]["foils"] == [2]
     page.get_by_label("Opacity").fill("35")
     assert assert_agrees_after()["opacity"] == 0.35
     page.get_by_label("Same scale").check()

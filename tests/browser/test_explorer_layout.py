@@ -69,15 +69,17 @@ def test_a_tab_or_a_swipe_shows_the_other_map(opened):
     page.wait_for_timeout(500)
     assert shown(page) == [True, False]
     page.get_by_label("Show").select_option("negative")
-    assert page.locator(".cx-effect").first.is_visible()
+    page.locator(".cx-effect").first.wait_for()
 
 
 def swipe(page, start, end):
     """With one finger over the map."""
-    box = page.locator(".cx-panes").bounding_box()
-    client = page.context.new_cdp_session(page)
-    client.send("Input.synthesizeScrollGesture", {"x": start, "y": box["y"] + 250, "xDistance": end - start, "yDistance": 0,
-                                                  "gestureSourceType": "touch", "speed": 1500})
+    y, client = page.locator(".cx-panes").bounding_box()["y"] + 250, page.context.new_cdp_session(page)
+    client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": start, "y": y}]})
+    for x in range(start + 10, end, 15):
+        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(16)
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def test_on_a_desk_there_are_no_tabs(opened):
@@ -119,7 +121,7 @@ def test_the_tour_moves_the_explorer(opened, explorer):
         assert page.locator(".cx-say").inner_text() == step["text"]
         assert links.nth(number).get_attribute("aria-current") == "step"
         assert page.evaluate("location.hash") == links.nth(number).get_attribute("href")
-        assert page.locator(".cx-effect").first.is_visible() == (step["state"]["keep"] != "all")
+        page.locator(".cx-effect").first.wait_for(state="hidden" if step["state"]["keep"] == "all" else "visible")
         cited = opened(page.evaluate("location.hash"))
         assert cited.locator(".cx-tour a[aria-current]").inner_text() == links.nth(number).inner_text()
     page.get_by_label("Class").first.select_option("2")

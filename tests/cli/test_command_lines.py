@@ -230,6 +230,9 @@ OTHERS = [
     (["finetune", "vgg16_bn", "cub200", "--batch", "0"], "not a positive whole number"),
     (["finetune", "vgg16_bn", "cub200", "--size", "-5"], "not a positive whole number|expected one argument"),
     (["finetune", "vgg16_bn", "cub200", "--output", "taken"], "nothing can be written in taken: File exists"),
+    (["live", "page", "--runtime", "nowhere"], "nowhere/ort.wasm.bundle.min.mjs is not there: run `npm ci`"),
+    (["live", "page", "--bird=-1"], "not a whole number from 0|expected one argument"),
+    (["live", "page", "--network", ""], "the name is empty"),
     (["lab", "--prepare"], None),
     (["lab", "--prepare", "--nonsense"], "unrecognized arguments"),
 ]

@@ -101,20 +101,3 @@ def test_effects_are_paired_over_images():
     found = randomisation.likeness_between_contrasts(table, resamples=50).iloc[0]
     assert [found["mean"], found["low"], found["high"]] == pytest.approx([-0.4] * 3)
     assert randomisation.rise_of_entropy(table).groupby("contrast")["rise"].mean().to_dict() == {"original": 0, "weighted": 1}
-
-
-# --- two networks ---------------------------------------------------------------------------------
-
-def test_a_network_is_like_itself_and_less_like_another_one(network, images):
-    torch.manual_seed(7)
-    other = copy.deepcopy(network)
-    other[6].reset_parameters()
-    asked = {"methods": ["gradcam", "input_x_gradient"], "contrasts": ["original", "weighted"]}
-    same = randomisation.between_networks(network, images, scoring_model=network, **asked)
-    np.testing.assert_allclose(same[["spearman", "ssim"]], 1, atol=1e-9)
-    found = randomisation.between_networks(other, images, scoring_model=network, **asked)
-    assert len(found) == 20 and found["spearman"].mean() < 0.9
-    target = network(images).argmax(dim=1)
-    maps, others = (next(randomisation.explanations(each, images, target, ["gradcam"], ["weighted"]))[1] for each in (other, network))
-    row = found[(found["method"] == "gradcam") & (found["contrast"] == "weighted")]
-    np.testing.assert_allclose(row["spearman"], rank_correlation(maps, others)[0], atol=1e-12)

@@ -51,6 +51,15 @@ def test_the_verdict_on_a_promise_is_that_of_every_record(records):
     assert "1.10 forward passes together, and 26 with the fastest of 1 other" in cost.in_short(records)
 
 
+def test_of_a_table_the_records_of_its_last_commit_count(records, tmp_path):
+    later = pd.DataFrame({"table": ["classes"], "what": ["contrastlib, batched"], "quantity": ["cpu"], "ratio": [0.2], "limit": [0.1]})
+    later.attrs["provenance"] = {"commit": "b", "date": "2026-01-03", "parameters": {"classes": 7}}
+    save(later, tmp_path / "2.parquet")
+    verdicts = promises(measured(tmp_path)).set_index("job")
+    assert verdicts.loc["maps of 7 classes, VGG-16", ["kind", "max", "verdict"]].tolist() == ["processor time", 0.2, "broken"]
+    assert verdicts.drop("maps of 7 classes, VGG-16").equals(promises(records).set_index("job").drop("maps of 7 classes, VGG-16"))
+
+
 def test_a_folder_without_records(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"python -m benchmarks --save"):
         measured(tmp_path)

@@ -215,7 +215,7 @@ def test_verdicts_by_the_rule_used_before_are_beside_the_present_ones(tmp_path, 
     claim = read(tmp_path, DIFFERENCE)["toy"]
     found = judging.judge(claim, {"quick": differences(0.05)}, resamples=500)
     record = judging.as_records(claim, found)
-    assert "| supported (3 of 3) | = no effect that matters (0 of 3 networks for it, 3 against), +0.0" in claims_page.compared([record], "executed")
+    assert "| supported (3 of 3) | = no effect that matters (0 of 3 networks for it, 3 against), over 3 families of networks: no effect that matters, +0.0" in claims_page.compared([record], "executed")
     assert len(claims_page.compared([], "executed").splitlines()) == 2
 
 

@@ -79,13 +79,6 @@ def test_sensitivities():
     assert row["rank correlation"].startswith("+0.38") and row["rise of the entropy"].startswith("+200%")
 
 
-def test_likenesses_of_networks():
-    rows = [("birds_vgg", "gradcam", contrast, image, image, 0.5, 0.25) for contrast in CONTRASTS for image in range(3)]
-    table = pd.DataFrame(rows, columns=["network", "method", "contrast", "image", "group", "spearman", "ssim"])
-    row = control_maps.likenesses({"quick": table}, 50).data.loc[("quick", "small VGG", "GradCAM", "original")]
-    assert row["rank correlation"].startswith("+0.50") and row["SSIM"].startswith("+0.25")
-
-
 def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
     assert "Not measured yet" in control_maps.second_opinion(50, tmp_path / "none.parquet").data
     rows = [(family, name, "higher", contrast, image, value, 0.5) for family, name, value in (("robustness", "B", 0.25), ("axioms", "A", 1.0))

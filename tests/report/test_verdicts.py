@@ -100,7 +100,7 @@ def test_bounds_ask_all_networks():
 
 # --- error rates of the word about the networks that were run ---------------------------------------------
 
-def simulated(effects, smallest, error=0.05, shared=0.0, claims=400, seed=0):
+def simulated(effects, smallest, error=0.05, shared=0.0, claims=1000, seed=0):
     """Words on claims about networks with these true effects; ``shared`` is the error of shared photographs."""
     rng = np.random.default_rng(seed)
     half = 1.96 * np.hypot(error, shared)

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from contrastlib import assets, models
+from contrastlib.assets.records import Training
 from contrastlib.cli import train as command
 from contrastlib.datasets.birds import SyntheticBirds
 from contrastlib.training import from_scratch, loop
@@ -174,9 +175,9 @@ def test_batches_depend_on_seed_and_epoch_alone(images):
     assert not torch.equal(first, drawn(recipe, 1)) and not torch.equal(first, drawn(replace(recipe, seed=1), 0))
 
 
-def test_the_network_of_shuffled_labels_is_trained_on_as_many_as_its_entry_says(tmp_path, monkeypatch):
-    entry = assets.networks()["birds_resnet_shuffled"]
-    entry = replace(entry, input_size=32, training=replace(entry.training, pictures=60))
+def test_a_network_of_shuffled_labels_is_trained_on_as_many_as_its_entry_says(tmp_path, monkeypatch):
+    training = Training("birds", recipe={"shuffled_labels": True}, pictures=60)
+    entry = replace(assets.network("birds_resnet"), name="birds_shuffled", input_size=32, training=training)
     smaller = {**assets.networks(), entry.name: entry}
     monkeypatch.setattr(assets.registry, "networks", lambda: smaller)
     monkeypatch.setattr(assets, "networks", lambda: smaller)

@@ -4,6 +4,7 @@
 - :mod:`~contrastlib.explainers.lrp.initial_relevance`: the initial relevance of each method
 - :mod:`~contrastlib.explainers.lrp.propagation`: propagation of relevance from the logits to the pixels
 - :mod:`~contrastlib.explainers.lrp.rules`: the rules of linear layers, sums and averages
+- :mod:`~contrastlib.explainers.lrp.operations`: operations of a network that run with these rules
 - :mod:`~contrastlib.explainers.lrp.batch_norms`: batch norms merged into the layers before them
 - :mod:`~contrastlib.explainers.lrp.trace`: what the forward pass records for the propagation
 - :mod:`~contrastlib.explainers.lrp.graph`: the check that each operation of a network has a rule

@@ -13,8 +13,8 @@ from zennit.types import Linear
 from contrastlib.autograd.graph import node_kind
 from contrastlib.autograd.modes import CHECKPOINTS
 from contrastlib.explainers._functions import graph_nodes, is_relu
+from contrastlib.explainers.lrp.operations import Ruled
 from contrastlib.explainers.lrp.origins import origins
-from contrastlib.explainers.lrp.rules import Ruled
 
 RELUS = {"Relu", "Hardtanh"}
 # operations whose gradient moves relevance from outputs to inputs and keeps its sum

@@ -29,7 +29,8 @@ from contrastlib.autograd import (
 )
 from contrastlib.explainers.lrp.batch_norms import merged, merged_batch_norms
 from contrastlib.explainers.lrp.graph import check_graph
-from contrastlib.explainers.lrp.rules import POOLING, RULES, RuledFunctions, ruled_layers, zennit_rules
+from contrastlib.explainers.lrp.operations import RuledFunctions, ruled_layers
+from contrastlib.explainers.lrp.rules import POOLING, RULES, zennit_rules
 from contrastlib.explainers.lrp.trace import Box, Trace, first_layer, tracing, without_backward_hooks
 
 CHUNK = 4  # relevances propagated together: more of them are faster and need more memory

@@ -6,38 +6,28 @@ Zennit has the rules. This module makes them hold for networks as they are usual
 - Additions (residual blocks) and average pooling have rules too, also if they are functions and not modules.
 
 ReLUs pass relevance unchanged, and maximum pooling passes all of it to the maximum.
+:mod:`contrastlib.explainers.lrp.operations` gives the rules to the operations of a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial, reduce
-from numbers import Number
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
-from torch.utils.hooks import RemovableHandle
 from zennit.core import BasicHook, ParamMod, Stabilizer
 from zennit.rules import ClampMod, NoMod
-from zennit.types import Linear
-
-from contrastlib.explainers._functions import MASKING, function_name, is_in_place, relu_by_mask
 
 RULES = ("z_plus", "epsilon", "z")
 """Names of the rules; :func:`contrastlib.explainers.lrp.propagation.propagation` has their formulas."""
 POOLING = ("even", "proportional")
 """Rules of average pooling."""
 EPSILON = 0.25  # of the epsilon rule, in units of the root mean square of the outputs of a layer
-
-AVERAGES = {"mean", "avg_pool2d", "adaptive_avg_pool2d"}
-IN_PLACE = {"add_", "__iadd__"}
-ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
+PART = 2**20  # weights of a matrix that are modified at once
 
 
 class Rules(NamedTuple):
@@ -90,7 +80,8 @@ def zennit_rules(rules: str, biases: bool, low: Tensor, high: Tensor) -> Rules:
         return [relevance / divided(outputs[0])]
 
     linear = Rule([_itself], [NoMod(zero_params=zero)], gradient_mapper=mapper)
-    return Rules(linear, linear, BasicHook([_itself], [no_weights], gradient_mapper=mapper), lambda term, total: term / divided(total))
+    sums = BasicHook([_itself], [no_weights], gradient_mapper=mapper)
+    return Rules(linear, linear, sums, lambda term, total: term / divided(total))
 
 
 class Rule(BasicHook):
@@ -129,6 +120,39 @@ class _ZPlus(Rule):
         super().forward(module, inputs, output)
         if not inputs[0].min() < 0:
             self.input_modifiers, self.param_modifiers = [_itself], self.param_modifiers[:1]
+
+    def backward(self, module: nn.Module, inputs: tuple, relevance: tuple) -> tuple[Tensor]:
+        """Propagate relevance to the input of a layer.
+
+        A large matrix is taken a part of its outputs at a time. A copy of the weights of VGG-16's classifier
+        would need as much memory as the network, and take longer than their products.
+
+        Args:
+            module: The layer.
+            inputs: Its input, detached, in a tuple.
+            relevance: The relevance of its output, in a tuple.
+
+        Returns:
+            The relevance of its input, in a tuple.
+        """
+        backward = super().backward
+        if type(module) is not nn.Linear or "forward" in vars(module) or module.weight.numel() <= PART:
+            return backward(module, inputs, relevance)
+        parts = zip(*_parts(module, relevance[0]))
+        return (reduce(Tensor.add_, (backward(part, inputs, (above,))[0] for part, above in parts)),)
+
+
+def _parts(layer: nn.Linear, relevance: Tensor) -> tuple[list[nn.Linear], Sequence[Tensor]]:
+    """Split a linear layer, and the relevance of its outputs, into parts of at most ``PART`` weights."""
+    rows, parts = max(1, PART // layer.in_features), []
+    for first in range(0, layer.out_features, rows):
+        part = copy(layer)
+        part._parameters = {
+            name: whole if whole is None else nn.Parameter(whole.data[first : first + rows], False)
+            for name, whole in layer._parameters.items()
+        }
+        parts.append(part)
+    return parts, relevance.split(rows, dim=-1)
 
 
 def _signs_of_weights(zero: str | None) -> list[ParamMod]:
@@ -178,184 +202,3 @@ def divisor(sums: Tensor, epsilon: float = 0.0) -> Tensor:
 def _smallest(sums: Tensor) -> float:
     """Return the smallest sum that counts as one."""
     return torch.finfo(sums.dtype).tiny ** 0.5
-
-
-class Ruled(Function):
-    """An operation whose backward pass is a rule instead of its gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, rule: Callable[[Tensor], Sequence[Tensor]], output: list[Tensor], in_place: bool,
-        *inputs: Tensor,
-    ) -> Tensor:
-        """Return the output of the operation.
-
-        Args:
-            ctx: The context of the function.
-            rule: Relevance of the output -> relevance of each input.
-            output: The output of the operation, detached, in a list: PyTorch would copy an argument.
-            in_place: Whether the first input receives the output.
-            *inputs: The inputs of the operation, with their graph.
-
-        Returns:
-            The output.
-        """
-        ctx.rule = rule
-        if not in_place:
-            return output[0]
-        ctx.mark_dirty(inputs[0])
-        return inputs[0].copy_(output[0])
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, relevance: Tensor) -> tuple[Tensor | None, ...]:
-        """Propagate relevance to the inputs of the operation by its rule."""
-        return None, None, None, *ctx.rule(relevance)
-
-
-def _ruled(x: Tensor, module: nn.Module, inputs: tuple[Tensor], output: Tensor, rule: BasicHook) -> Tensor:
-    """Give the output of an operation the rule of its backward pass.
-
-    Args:
-        x: The input of the operation, with its graph.
-        module: The operation.
-        inputs: The input of the operation, detached, in a tuple.
-        output: The output of the operation, detached.
-        rule: The rule of the operation.
-
-    Returns:
-        The output, with its graph.
-    """
-    rule.forward(module, inputs, output)
-    return Ruled.apply(lambda relevance: rule.backward(module, inputs, (relevance,)), [output], False, x)
-
-
-@contextmanager
-def ruled_layers(model: nn.Module, first: nn.Module, rules: Rules) -> Iterator[None]:
-    """Give each linear layer and convolution a rule inside this context.
-
-    Args:
-        model: The network.
-        first: The first layer, whose inputs are the pixels.
-        rules: The rules.
-
-    Yields:
-        Nothing.
-
-    >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
-    >>> x = torch.ones(1, 2, requires_grad=True)
-    >>> with ruled_layers(net, net[0], zennit_rules("z", True, None, None)):
-    ...     output = net(x)
-    >>> relevance, = torch.autograd.grad(output.sum(), x)
-    """
-    handles = []
-    for module in model.modules():
-        if isinstance(module, Linear):
-            handles += _attach(module, (rules.pixels if module is first else rules.linear).copy())
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _attach(module: nn.Module, rule: BasicHook) -> tuple[RemovableHandle, RemovableHandle]:
-    """Run a layer on a copy of its input without a graph, and apply its rule to the result."""
-    waiting = []
-
-    def before(module: nn.Module, inputs: tuple) -> Tensor:
-        waiting.append(inputs[0])
-        return _copy(inputs[0])
-
-    def after(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-        return _ruled(waiting.pop(), module, inputs, output.detach(), rule)
-
-    # These hooks are the closest to the layer, so that other hooks see the tensors that have a graph.
-    return module.register_forward_pre_hook(before), module.register_forward_hook(after, prepend=True)
-
-
-def _copy(x: Tensor) -> Tensor:
-    """Copy an input for a rule to keep. The network can change ``x`` in place later."""
-    return x.detach().clone()
-
-
-class RuledFunctions(TorchFunctionMode):
-    """A context in which additions of two activations, sums and averages have a rule.
-
-    Adding 0 changes nothing. A ReLU that is written with a mask becomes ``torch.relu``.
-
-    Args:
-        rules: The rules.
-        averages: Whether averages have the rule. If not, they pass relevance like their gradient, evenly.
-    """
-
-    def __init__(self, rules: Rules, averages: bool) -> None:
-        super().__init__()
-        self.rules, self.averages = rules, AVERAGES if averages else set()
-
-    def __torch_function__(
-        self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
-        if name in ADDITIONS:
-            args, kwargs = _terms(args, kwargs)
-            if not kwargs and (x := _unchanged(args)) is not None:
-                return x if name in IN_PLACE else x.clone()
-        if name in ADDITIONS and not kwargs and _are_activations(args):
-            return self._added(*args, in_place=name in IN_PLACE)
-        if name.strip("_") in MASKING | {"rmul", "imul"} and not is_in_place(func, kwargs):
-            x = relu_by_mask(function_name(func), args, kwargs)
-            if x is not None:
-                return torch.relu(x)
-        if name == "sum" and args and getattr(args[0], "requires_grad", False):
-            return self._sum(func, args[0], args[1:], kwargs)
-        if name in self.averages and args and getattr(args[0], "requires_grad", False):
-            return self._with_rule(_Function(func, args[1:], kwargs), args[0])
-        return func(*args, **kwargs)
-
-    def _sum(self, func: Callable, x: Tensor, args: tuple, kwargs: Mapping[str, Any]) -> Tensor:
-        """Sum as an addition if ``x`` is a stack of terms, and otherwise as an average times their number."""
-        if self.averages or x.grad_fn.name().startswith("Stack"):
-            return self._with_rule(_Function(func, args, kwargs), x)
-        average = torch.mean(x, *args, **kwargs)
-        return average * (x.numel() / average.numel())
-
-    def _with_rule(self, module: _Function, x: Tensor) -> Tensor:
-        inputs = (_copy(x),)
-        return _ruled(x, module, inputs, module(*inputs), self.rules.sums.copy())
-
-    def _added(self, x: Tensor, y: Tensor, in_place: bool) -> Tensor:
-        """Add two activations, each of which gets its share of the relevance."""
-        total = x.detach() + y.detach()
-        shares = [self.rules.share(term.detach(), total) for term in (x, y)]
-        return Ruled.apply(lambda relevance: [relevance * share for share in shares], [total], in_place, x, y)
-
-
-class _Function(nn.Module):
-    """A function as a module, as Zennit's rules need it."""
-
-    def __init__(self, function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.function, self.args, self.kwargs = function, args, kwargs
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x, *self.args, **self.kwargs)
-
-
-def _terms(args: tuple, kwargs: Mapping[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    """Return the arguments of an addition without an ``alpha`` of 1, the terms by position."""
-    rest = {name: value for name, value in kwargs.items() if (name, value) != ("alpha", 1)}
-    return (*args, *(rest.pop(name) for name in ("input", "other") if name in rest)), rest
-
-
-def _unchanged(args: tuple) -> Tensor | None:
-    """Return the activation to which 0 is added, as Python's ``sum`` does first. None if there is none."""
-    activations = [each for each in args if isinstance(each, Tensor) and each.requires_grad]
-    constants = [each for each in args if isinstance(each, Number)]
-    return activations[0] if len(activations) == 1 and constants == [0] else None
-
-
-def _are_activations(args: tuple) -> bool:
-    """Tell whether the arguments of an addition are two tensors of the same shape that require a gradient."""
-    if len(args) != 2 or not all(isinstance(each, Tensor) and each.requires_grad for each in args):
-        return False
-    return args[0].shape == args[1].shape

@@ -69,23 +69,29 @@ const rgb = colour => [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16)
 // A Gaussian blur as contrastlib.evaluation.masking.baseline has it: sigma 15 at 224 pixels, mirrored at the border.
 export function blurred(pixels, size) {
   const reach = Math.floor((101 * size) / 448), sigma = (15 * size) / 224;
-  const kernel = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-(((i - reach) / sigma) ** 2) / 2));
-  const total = kernel.reduce((sum, value) => sum + value, 0);
-  const mirrored = at => (at < 0 ? -at : at >= size ? 2 * (size - 1) - at : at);
-  const along = (source, index) => {
-    const result = new Float64Array(source.length);
-    for (let row = 0; row < size; row++) {
-      for (let column = 0; column < size; column++) {
-        for (let channel = 0; channel < 3; channel++) {
-          let sum = 0;
-          for (let i = -reach; i <= reach; i++) sum += kernel[i + reach] * source[index(row, column, i, mirrored) + channel];
-          result[4 * (row * size + column) + channel] = sum / total;
-        }
-      }
-    }
-    return result;
-  };
-  const rows = along(pixels, (row, column, i, at) => 4 * (row * size + at(column + i)));
-  const both = along(rows, (row, column, i, at) => 4 * (at(row + i) * size + column));
+  const kernel = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-(((i - reach) / sigma) ** 2) / 2));
+  const total = kernel.reduce((sum, value) => sum + value, 0), weights = kernel.map(value => value / total);
+  const places = Int32Array.from({ length: size + 2 * reach }, (_, i) => mirrored(i - reach, size));
+  const both = along(along(pixels, size, weights, places, 1, size), size, weights, places, size, 1);
   return Uint8ClampedArray.from(both, (value, i) => (i % 4 === 3 ? 255 : Math.round(value)));
+}
+
+const mirrored = (at, size) => (at < 0 ? -at : at >= size ? 2 * (size - 1) - at : at);
+
+// The blur along lines, whose pixels are `step` apart and which are `line` apart.
+function along(source, size, weights, places, step, line) {
+  const result = new Float64Array(source.length);
+  for (let number = 0; number < size; number++) {
+    for (let position = 0; position < size; position++) {
+      let red = 0, green = 0, blue = 0;
+      for (let i = 0; i < weights.length; i++) {
+        const at = 4 * (places[position + i] * step + number * line), weight = weights[i];
+        red += weight * source[at];
+        green += weight * source[at + 1];
+        blue += weight * source[at + 2];
+      }
+      result.set([red, green, blue], 4 * (position * step + number * line));
+    }
+  }
+  return result;
 }

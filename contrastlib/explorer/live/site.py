@@ -131,7 +131,7 @@ def page(headers: Sequence[dict]) -> str:
     elements = "\n".join(element(data, "./") for data in headers)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + title + "</title>"
-        '<meta name="viewport" content="width=device-width"></head>\n'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"></head>\n'
         f"<body><main><h1>{title}</h1>\n{elements}\n</main></body></html>\n"
     )
 

@@ -7,7 +7,7 @@ import { element, labelled, percent } from "./dom.js";
 import { gradientOfProbability } from "./precision.js";
 import { SURER } from "./state.js";
 
-const FURTHEST = 120; // log-odds that the largest factor leads to
+const FURTHEST = 40; // log-odds that the largest factor leads to, between the two most probable classes
 const KINDS = [["exact", "weighted contrast, exact"], ["float32", "gradient of p, float32"], ["float16", "gradient of p, float16"]];
 
 // The factor at a step of the slider: from 1 to one at which the log-odds between the two most probable classes are large.

@@ -178,17 +178,6 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
     return readable(found).style.set_uuid("sensitivities")
 
 
-def likenesses(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
-    """Mean likeness of the maps of each network and of another one, for each method and contrast."""
-    parts = {}
-    for scale, table in measured.items():
-        columns = {"rank correlation": "spearman", "SSIM": "ssim"}
-        parts[scale] = pd.DataFrame(
-            {name: _means(table, value, "+.2f", resamples) for name, value in columns.items()})
-    found = pd.concat(parts, names=["scale"]).rename(index=title, level="network")
-    return readable(found).style.set_uuid("likenesses")
-
-
 def second_opinion(resamples: int, path: Path = SECOND_OPINION) -> Styler | Markdown:
     """Measures of Quantus for each contrast, with the time that each takes, from kept results."""
     sys.audit("contrastlib.file", path)  # which may not exist, see contrastlib.report.staleness

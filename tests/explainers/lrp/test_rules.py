@@ -9,7 +9,9 @@ from zennit.rules import ZPlus
 
 from contrastlib import contrasts
 from contrastlib.explainers.lrp import clrp1, clrp2, contrastive_lrp, lrp, propagation, relevance_maps
-from contrastlib.explainers.lrp.rules import RULES, divisor, ruled_layers, zennit_rules
+from contrastlib.explainers.lrp import rules as lrp_rules
+from contrastlib.explainers.lrp.operations import ruled_layers
+from contrastlib.explainers.lrp.rules import RULES, divisor, zennit_rules
 
 
 @pytest.fixture
@@ -165,6 +167,21 @@ def test_z_plus_is_that_of_zennit_and_has_a_half_for_negative_inputs_only_where_
     (expected,) = torch.autograd.grad(layer(x), x, relevance)
     handles.remove()
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("lowest", [0, -1])
+def test_a_large_matrix_in_parts_has_the_relevance_of_the_whole(lowest, biases, monkeypatch):
+    torch.manual_seed(0)
+    layer = nn.Linear(6, 5).double()
+    x, relevance = torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1), torch.rand(3, 5, dtype=torch.float64)
+    rule = zennit_rules("z_plus", biases, None, None).linear.copy()
+    rule.forward(layer, (x,), None)
+    (whole,) = rule.backward(layer, (x,), (relevance,))
+    monkeypatch.setattr(lrp_rules, "PART", 2 * 6 + 1)
+    assert [len(part.weight) for part in lrp_rules._parts(layer, relevance)[0]] == [2, 2, 1]
+    (in_parts,) = rule.backward(layer, (x,), (relevance,))
+    assert whole.any() and torch.allclose(in_parts, whole, rtol=1e-12, atol=1e-15)
 
 
 class Reusing(nn.Module):
