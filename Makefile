@@ -13,8 +13,6 @@ REQUIREMENTS = $(if $(LOCK),--require-hashes -r $(LOCK),-r requirements.txt -c c
 WORKERS ?= 0
 # tests side by side; those of one file in one process, which share what they load; long files stand first
 PARALLEL = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 10
-# rerun by nbval. `book` ran them all, and tests/notebooks/test_built.py compares that with what is stored
-RERUN = notebooks/12_your_picture.ipynb notebooks/13_cost.ipynb
 # `$(TIMED) what command ...` runs the command, says how long it took, and keeps that in _build/times
 TIMED = $(SHELL) -c '"$${@:2}" || exit; echo "$$1: $$SECONDS s"; mkdir -p _build; printf "%s\t%s\n" "$$1" $$SECONDS >>_build/times' --
 REPOSITORY ?=
@@ -50,7 +48,7 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
 	@$(BIN)/ruff check --quiet .
-	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser $(RERUN) tests contrastlib
+	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser notebooks tests contrastlib
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
 	@$(BIN)/ruff check --quiet .

@@ -18,12 +18,19 @@ EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn",
 WITHOUT = f"""
 import sys
 
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {EXTRA}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+class Without:
+    # A finder that does not find these packages. It says so as where they are not installed: torch asks for some.
 
-sys.meta_path.insert(0, Blocked())
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in {EXTRA} else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
 """
 
 
