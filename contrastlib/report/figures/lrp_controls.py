@@ -11,7 +11,8 @@ from torch import Tensor
 
 import contrastlib
 from contrastlib import contrasts, models
-from contrastlib.autograd import predict
+from contrastlib.autograd import INPUT, forward
+from contrastlib.explainers import input_x_gradient
 from contrastlib.explainers.lrp import relevance_maps
 from contrastlib.plotting import overlay
 from contrastlib.report import batches
@@ -28,7 +29,7 @@ RULE_NAMES = {"z+": "z_plus", "z": "z", "epsilon": "epsilon"}
 """Title -> rule of :func:`conservation`."""
 ONE_RULE = (
     "Drawn bird {image}, its {contrast} LRP map by {network} under the {rule} rule, and input × gradient of "
-    "the same contrast."
+    "the same contrast, with the input of the first layer."
 )
 
 
@@ -81,10 +82,12 @@ def conservation(networks: Sequence[str]) -> Callable[..., Figure]:
     ) -> Figure:  # fmt: skip
         model = models.load(network)
         pixels = batches.load_dataset("birds", model.input_size)[image].image[None]
-        logits = predict(model, pixels)
+        inputs = [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT
+        record = forward(model, pixels, inputs, once=True)
+        logits = record.logits
         weights = contrasts.CONTRASTS[contrast].function(logits, logits.argmax(1))
         heat = contrastlib.explain(model, pixels, method="lrp", contrast=contrast, rules=rule, biases=biases)
-        gradient = contrastlib.explain(model, pixels, method="input_x_gradient", contrast=contrast)
+        gradient = input_x_gradient(record, weights, list(record.activations)[-1]).sum(dim=1)
         cosine = torch.cosine_similarity(heat.flatten(), gradient.flatten(), dim=0)
         started = float((weights * logits).sum())
         figure, axes = plt.subplots(1, 3, figsize=(8.4, 3.2), layout="constrained")

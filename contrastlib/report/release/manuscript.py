@@ -24,9 +24,10 @@ from contrastlib.report.release.claim_records import EFFECT
 from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
 from contrastlib.report.release.latex import escaped, latex
 from contrastlib.report.release.metadata import titles
+from contrastlib.report.release.printing import print_drawings
 
 TEMPLATE = REPOSITORY / "book" / "manuscript.tex"
-ENDINGS = {"image/png": "png", "image/jpeg": "jpg"}
+ENDINGS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 IMAGES_OF = {"paper": "the papers' own", "real": "photographs", "quick": "small scale", None: "--"}
 """Scale of a verdict -> images on which it rests."""
 
@@ -46,6 +47,8 @@ def write_manuscript(
         Path of the document, ``paper.tex``.
     """
     figures = {name: first_figure(executed / f"{name}.ipynb", folder) for name in titles()}
+    drawings = [folder / figure[0] for figure in figures.values() if figure and figure[0].endswith(".svg")]
+    print_drawings(drawings)
     write(folder / "references.bib", (REPOSITORY / "book" / "references.bib").read_bytes())
     write(folder / "paper.tex", manuscript(records, figures, tables).encode())
     return folder / "paper.tex"
@@ -141,8 +144,8 @@ def first_figure(notebook: Path, folder: Path) -> tuple[str, str] | None:
         for output in cell.get("outputs", []) if cell.get("id") in own else []:
             for kind, ending in ENDINGS.items():
                 if kind in output.get("data", {}):
-                    name = f"{notebook.stem}.{ending}"
-                    write(folder / name, base64.b64decode("".join(output["data"][kind])))
+                    name, content = f"{notebook.stem}.{ending}", "".join(output["data"][kind])
+                    write(folder / name, content.encode() if ending == "svg" else base64.b64decode(content))
                     return name, own[cell["id"]].text
     return None
 
@@ -165,7 +168,9 @@ def _section(title: str, records: Sequence[Mapping], figure: tuple[str, str] | N
         for each in records
     ]
     table = [r"\begin{claims}", *rows, r"\end{claims}"] if rows else []
-    picture = [rf"\result{{{figure[0]}}}{{{latex(figure[1])}}}"] if figure else []
+    picture = []
+    if figure:  # LaTeX takes the PDF of a drawing
+        picture = [rf"\result{{{figure[0].replace('.svg', '.pdf')}}}{{{latex(figure[1])}}}"]
     head, end = rf"\subsection{{{latex(title)}}}", r"\towrite{what follows from it}"
     return "\n".join([head, *table, *picture, end, ""])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,3 +144,21 @@ def print_page(page: Page, source: Path, root: Path, target: Path) -> None:
         footer_template=FOOTER,
         tagged=True,
     )
+
+
+def print_drawings(paths: Sequence[Path]) -> None:
+    """Write the PDF of each SVG beside it, in its own size.
+
+    Raises:
+        FileNotFoundError: There is no Chromium. The message says what to install.
+    """
+    if not paths:
+        return
+    with chromium() as browser:
+        page = browser.new_page()
+        for path in paths:
+            page.set_content(f"<style>body {{ margin: 0 }}</style>{path.read_text(encoding='utf-8')}")
+            size = page.locator("svg").first.bounding_box()
+            page.pdf(
+                path=path.with_suffix(".pdf"), width=f"{size['width']}px", height=f"{size['height'] + 1}px"
+            )
