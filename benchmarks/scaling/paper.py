@@ -102,7 +102,7 @@ def _counted(name: str, network: str, options: dict[str, Any]) -> dict[str, Any]
         torchvision_network(architecture), name=architecture, class_names=map(str, range(1000)),
         layer=None if "vit" in network else "network.features.11", input_size=SIZE, checksum="random")
     model.requires_grad_(False)
-    images = images_like(224 if "vit" in network else SIZE, 1)
+    images = images_like(224 if "vit" in network or "ablation" in name else SIZE, 1)
     asked = {key: value for key, value in options.items() if key not in EVALUATED_ALONE}
     given = _given(name, model, images, options)
     try:

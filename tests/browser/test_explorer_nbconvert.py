@@ -38,7 +38,7 @@ def test_interactive_without_another_host(browser, explorer, tmp_path, state_sav
     page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:", "blob:")) else route.abort())
     page.goto(file.as_uri())
     page.wait_for_selector("#tried[data-ready]")
-    page.get_by_label("Contrast").first.select_option("maximum")
+    page.locator("select[name=contrast]").first.select_option("maximum")
     assert assert_agrees(page, explorer)["panes"][0]["contrast"] == "maximum"
     page.close()
 

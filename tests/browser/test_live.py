@@ -207,7 +207,7 @@ def test_rotation_and_transparency(opened, classifier, tmp_path):
     ("broken.png", b"\x89PNG no picture", "image/png", "broken.png is not a picture that this browser can read"),
     ("<img src=x onerror=alert(1)>.png", b"", "image/png", "<img src=x onerror=alert(1)>.png is not a picture that this browser can read"),
     ("line.png", encoded(Image.new("RGB", (900, 2))), "image/png", "line.png has 900 × 2 pixels: cut a wider part out of it."),
-])  # fmt: skip
+], ids=["text", "broken", "markup", "narrow"])  # fmt: skip
 def test_what_is_no_picture(opened, name, content, kind, sentence):
     page = opened()
     give(page, name, content, kind)
@@ -261,7 +261,7 @@ def centre(page, x=0.5, y=0.5):
 def test_painting(opened, classifier, way):
     page = opened(loaded=True, **(PHONE if way == "touch" else {}))
     page.locator(".live-paint").scroll_into_view_if_needed()
-    page.get_by_label("Paint with").select_option("grey")
+    page.locator("select[name=tool]").select_option("grey")
     before, original = table(page, "probability"), values(page, "live.painted.pixels")
     if way == "mouse":
         page.mouse.move(*centre(page, 0.3, 0.4))
@@ -300,7 +300,7 @@ def test_blur_is_that_of_the_library(opened, classifier):
 @pytest.mark.parametrize("sign", ["positive", "negative"])
 def test_keeping_a_sign_of_the_map(opened, sign):
     page = opened(loaded=True)
-    page.get_by_label("Paint with").select_option("grey")
+    page.locator("select[name=tool]").select_option("grey")
     heat, original = values(page, "live.fullMap()"), values(page, "live.painted.pixels").reshape(-1, 4)
     page.get_by_role("button", name=f"Keep {sign}").click()
     settled(page)
@@ -356,8 +356,8 @@ def test_too_little_memory(opened, server):
 def test_the_address_keeps_the_question(opened):
     page = opened(hash="#live?explain=504&against=968,967&contrast=among&method=xgradcam&opacity=40")
     assert page.locator(".contrast-live").get_attribute("data-explains") == "coffee mug"
-    assert page.get_by_label("Contrast").input_value() == "among" and page.get_by_label("Method").input_value() == "xgradcam"
-    page.get_by_label("Contrast").select_option("maximum")
+    assert page.locator("select[name=contrast]").input_value() == "among" and page.locator("select[name=method]").input_value() == "xgradcam"
+    page.locator("select[name=contrast]").select_option("maximum")
     assert "explain=504" in page.url and "contrast=maximum" in page.url and "against=968,967" in page.url
     again = opened(hash="#" + page.url.split("#")[1])
     assert again.locator(".live-question").inner_text() == page.locator(".live-question").inner_text()
@@ -389,7 +389,7 @@ def test_a_group_of_classes(opened):
     page.get_by_label("why Egyptian cat").check()
     page.get_by_label("why tabby").check()
     assert page.locator(".contrast-live").get_attribute("data-explains") == "tiger cat or Egyptian cat or tabby"
-    assert page.get_by_label("Contrast").input_value() == "group"
+    assert page.locator("select[name=contrast]").input_value() == "group"
     assert table(page, "probability")[0].startswith("92.")
 
 

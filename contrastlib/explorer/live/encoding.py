@@ -26,7 +26,7 @@ def as_text(data: bytes) -> str:
 def picture(pixels: np.ndarray) -> str:
     """Encode a picture, uint8 (H, W, 3), as WebP without loss, in base64."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, quality=100, method=6)
+    Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, quality=75, method=4)
     return as_text(buffer.getvalue())
 
 
