@@ -13,6 +13,9 @@ from contrastlib.report.compression import compress, shrink
 
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
+CELL_ID = re.compile(r' id="(T_\w+_(?:row|level)\w+)"')
+CELL_CLASS = re.compile(r'(class="(?:data|row_heading|col_heading)[^"]*?)(?: row\d+)?(?: col\d+)?(?=")')
+"""Identifier, and classes, of a cell of a table by pandas."""
 
 
 def normalise(text: str) -> str:
@@ -50,7 +53,7 @@ def normalise(text: str) -> str:
 
 
 def for_storage(text: str) -> str:
-    """Remove scripts, and the data in them, from the HTML outputs of a notebook, and shrink its pictures.
+    """Remove scripts with their data, and names of cells of tables, from HTML outputs, and shrink pictures.
 
     >>> cell = nbformat.v4.new_code_cell("map", id="a")
     >>> cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "still<script>[0, 1]</script>"})]
@@ -61,11 +64,21 @@ def for_storage(text: str) -> str:
     notebook = nbformat.reads(text, as_version=4)
     for output in _shown(notebook):
         if "text/html" in output.data:
-            output.data["text/html"] = re.sub(
-                r"(?is)<script\b.*?</script\s*>", "", output.data["text/html"]
-            )
+            page = re.sub(r"(?is)<script\b.*?</script\s*>", "", output.data["text/html"])
+            output.data["text/html"] = _without_names(page)
         shrink(output)
     return _canonical(notebook)
+
+
+def _without_names(page: str) -> str:
+    """HTML without the identifiers and classes by which pandas counts cells, but for those of a style.
+
+    >>> _without_names('<style>#T_a_row1_col0 {}</style><td id="T_a_row0_col0" class="data row0 col0" >')
+    '<style>#T_a_row1_col0 {}</style><td class="data" >'
+    """
+    named = set(re.findall(r"#(T_\w+)", page))
+    page = CELL_ID.sub(lambda found: found[0] if found[1] in named else "", page)
+    return page if re.search(r"\.(row|col)\d", page) else CELL_CLASS.sub(r"\1", page)
 
 
 def _canonical(notebook: NotebookNode) -> str:

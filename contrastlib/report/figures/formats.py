@@ -14,7 +14,7 @@ DENSITY = 2
 """Pixels of a picture for each pixel of a page."""
 MOST = 2000
 """Number of points up to which a figure is stored as SVG."""
-LARGEST = 80_000
+LARGEST = 50_000
 """Length up to which an SVG is stored."""
 SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
 NEEDLESS = re.compile(r"(?s)<metadata>.*?</metadata>|<!--.*?-->|(?<=\n)\s+")
