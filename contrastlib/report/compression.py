@@ -15,6 +15,8 @@ TOLERANCE = 32
 """Largest change of a channel, of 255, that a palette may cause at any pixel."""
 PALETTES = (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)
 """Ways to choose the 256 colours. The second one keeps rare colours, such as those of text in a heat map."""
+SHOWN = 920
+"""Width in pixels at which a page shows a wide figure on a screen of 1280 pixels."""
 EMBEDDED = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
@@ -43,7 +45,7 @@ def shrink(output: dict) -> None:
     """Reduce the pictures of an output to the size at which a page shows them.
 
     Pictures have two pixels for each of a page (:mod:`contrastlib.report.figures.formats`). Stored notebooks
-    are kept small, and have one.
+    are kept small: their pictures have one, and are at most ``SHOWN`` pixels wide.
 
     Args:
         output: An output, whose metadata has that size. It is changed.
@@ -61,9 +63,10 @@ def shrink(output: dict) -> None:
         if not size or mime not in output["data"]:
             continue
         image = Image.open(io.BytesIO(base64.b64decode(output["data"][mime]))).convert("RGB")
-        if image.width > size["width"]:
-            content = io.BytesIO()
-            image.resize((size["width"], size["height"]), Image.Resampling.LANCZOS).save(content, "PNG")
+        width = min(size["width"], SHOWN)
+        if image.width > width:
+            content, height = io.BytesIO(), round(size["height"] * width / size["width"])
+            image.resize((width, height), Image.Resampling.LANCZOS).save(content, "PNG")
             output["data"].pop(mime)
             found, stored = smaller(content.getvalue())
             output["data"] = {found: base64.b64encode(stored).decode(), **output["data"]}

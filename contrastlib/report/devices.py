@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def fastest() -> torch.device:
@@ -69,7 +69,7 @@ def pinned(device: torch.device, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(each.pin_memory() for each in tensors) if device.type == "cuda" else tensors
 
 
-def ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def ahead(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
     """Read items in a thread, each while the one before it is used.
 
     Args:

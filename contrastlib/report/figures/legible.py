@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-SHOWN = 920
-"""Width in pixels at which a page shows a wide figure on a screen of 1280 pixels."""
+from contrastlib.report.compression import SHOWN
+
 SMALLEST = 11
 """Height in pixels of the smallest text, as shown."""
 
