@@ -17,7 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "live", help="write a page that runs a network in the reader's browser",
         description="Write a folder with a page that explains pictures of its readers by a network in their "
         "browser. Any web server can serve it: nothing is computed there, and no picture is sent. The "
-        "network must end in global average pooling and a linear layer.",
+        "network must have a head that can be exported, such as global average pooling and a linear layer.",
     )
     parser.add_argument("folder", type=types.path, metavar="FOLDER", help="the folder to write")
     parser.add_argument("--network", type=types.name, metavar="NAME", default="efficientnet_lite0",

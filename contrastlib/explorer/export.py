@@ -48,7 +48,7 @@ class WithMaps(nn.Module):
     """A classifier that returns its logits and the maps of all classes.
 
     Args:
-        classifier: The classifier, whose head is one of :data:`contrastlib.explorer.heads.HEADS`.
+        classifier: The classifier, whose head is one of :mod:`contrastlib.explorer.heads`.
 
     Attributes:
         methods: Names of the methods of each tensor of maps.
@@ -72,7 +72,7 @@ class WithMaps(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Compute logits (1, C) and maps (1, C, h, w) from pixels (1, 3, H, W) between 0 and 255."""
         found: list[Tensor] = []
-        layer = self.classifier.get_submodule(self.classifier.layer)
+        layer = self.classifier.get_submodule(self.head.reads)
         handle = layer.register_forward_hook(lambda module, inputs, output: found.append(output.clone()))
         try:
             self.classifier(pixels / 255)
@@ -119,7 +119,7 @@ def export(classifier: Classifier, path: Path, bits: int = 16) -> dict:
     if bits == 16:
         _store_in_16_bits(model)
     about = {"name": classifier.name, "size": classifier.input_size, "resize": classifier.resize,
-             "layer": classifier.layer, "outputs": [list(group) for group in network.methods]}
+             "layer": network.head.layer, "outputs": [list(group) for group in network.methods]}
     entry = model.metadata_props.add()
     entry.key, entry.value = "contrastlib", json.dumps(about)
     data = model.SerializeToString()

@@ -11,9 +11,10 @@ import contrastlib
 from contrastlib import assets, contrasts, models
 from contrastlib.autograd import forward
 from contrastlib.explainers import EXPLAINERS
+from contrastlib.explainers.vit import is_transformer, vit_forward
 from contrastlib.explorer import photograph
 from contrastlib.explorer.export import export
-from contrastlib.explorer.heads import Chain, PooledLinear, PooledScores, head_of
+from contrastlib.explorer.heads import Chain, ClassToken, PooledLinear, PooledScores, head_of
 from contrastlib.explorer.live import offered_contrasts
 from contrastlib.models.architectures.cifar_resnet import CifarResNet
 from contrastlib.models.architectures.efficientnet_lite import EfficientNetLite
@@ -28,7 +29,7 @@ OWN = {  # builder and layer of networks with random weights
     "cifar_resnet": (lambda: CifarResNet(20, num_classes=7), "layer3"),
     "squeezenet": (lambda: torchvision.models.squeezenet1_1(num_classes=7), "features.12"),
 }
-LOADED = ("efficientnet_lite0", "birds_resnet", "birds_vgg", "birds_alexnet")
+LOADED = ("efficientnet_lite0", "birds_resnet", "birds_vgg", "birds_alexnet", "birds_vit")
 
 
 def network(name):
@@ -73,7 +74,7 @@ def exported(request, tmp_path_factory):
 def test_every_method_and_contrast(exported):
     classifier, image, bits, about, _, (logits, *maps) = exported
     first, second, third = logits[0].argsort()[::-1][:3].tolist()
-    pass_ = forward(classifier, image, classifier.layer)
+    pass_ = vit_forward(classifier, image) if is_transformer(classifier) else forward(classifier, image, classifier.layer)
     for group, outputs in zip(about["outputs"], maps, strict=True):
         for method in group:
             for name, record in offered_contrasts().items():
@@ -141,3 +142,24 @@ def test_no_layer_and_no_such_precision(tmp_path):
         head_of(models.load("birds_vit"))
     with pytest.raises(ValueError, match="16 or 32"):
         export(models.load("birds_resnet"), tmp_path / "a.onnx", bits=8)
+
+
+def test_a_transformer_of_one_block_and_one_with_another_head():
+    build = lambda **options: torchvision.models.VisionTransformer(32, 8, 1, 2, 16, 32, num_classes=7, **options).eval()
+    torch.manual_seed(0)
+    about = {"name": "vit", "class_names": [f"class {i}" for i in range(7)], "layer": None, "input_size": 32, "checksum": "none"}
+    one = build()
+    torch.nn.init.normal_(one.heads.head.weight)  # torchvision begins with zeros, of which all maps are zero
+    classifier = models.Classifier(one, **about)
+    head = head_of(classifier)
+    assert isinstance(head, ClassToken) and head.reads == "network.encoder.dropout" and head.layer == "norm.0"
+    image = torch.rand(1, 3, 32, 32)
+    given = []
+    with classifier.get_submodule(head.reads).register_forward_hook(lambda module, inputs, output: given.append(output)), torch.no_grad():
+        classifier(image)
+        (maps,) = head(given[0]).maps
+    for target in range(7):
+        wanted = contrastlib.explain(classifier, image, target, "vit_gradcam", "original", upsample=False)
+        torch.testing.assert_close(maps[:, target], wanted)
+    with pytest.raises(ValueError, match="names no layer"):
+        head_of(models.Classifier(build(representation_size=8), **about))
