@@ -13,7 +13,9 @@ from PIL import Image
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml", "dask_jobqueue": "dask-jobqueue"}  # where it has another name than its module
+DISTRIBUTIONS = {  # where it has another name than its module
+    "PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml", "dask_jobqueue": "dask-jobqueue", "matplotlib_inline": "matplotlib-inline",
+}
 EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "jupyter_book", "ipykernel", "dask", "distributed", "playwright", "pypdf", "rocrate", "onnx", "onnxscript")
 WITHOUT = f"""
 import sys

@@ -82,7 +82,7 @@ class WithMaps(nn.Module):
         return logits, *maps
 
 
-def export(classifier: Classifier, path: Path, bits: int = 16) -> dict:
+def export(classifier: Classifier, path: Path, bits: int | None = None) -> dict:
     """Write a classifier with the maps of all classes as an ONNX file.
 
     The file takes "pixels" (1, 3, H, W), float32 between 0 and 255, and returns "logits" (1, C) and "maps0"
@@ -91,7 +91,8 @@ def export(classifier: Classifier, path: Path, bits: int = 16) -> dict:
     Args:
         classifier: The classifier.
         path: The file to write.
-        bits: 16, or 32 for weights in float32.
+        bits: 16, or 32 for weights in float32. None stands for 16 where the maps stay within 1e-3 of their
+            range, and for 32 where the head has ReLUs or pools, which rounding can turn.
 
     Returns:
         What a page needs to know: the size of the images, the layer, the methods of each output, and the
@@ -108,7 +109,7 @@ def export(classifier: Classifier, path: Path, bits: int = 16) -> dict:
     >>> about["layer"], about["size"], about["outputs"]
     ('network.layer3', 128, [['gradcam', 'linear_approximation', 'xgradcam']])
     """
-    if bits not in (16, 32):
+    if bits not in (None, 16, 32):
         raise ValueError(f"bits is {bits}: weights have 16 or 32")
     for needed in ("onnx", "onnxscript"):  # torch would say less
         import_module(needed)
@@ -116,7 +117,7 @@ def export(classifier: Classifier, path: Path, bits: int = 16) -> dict:
     names = [LOGITS, *(maps_name(index) for index in range(len(network.methods)))]
     model = _traced(network, classifier.input_size, names)
     _fold_norms(model)
-    if bits == 16:
+    if (bits or network.head.bits) == 16:
         _store_in_16_bits(model)
     about = {"name": classifier.name, "size": classifier.input_size, "resize": classifier.resize,
              "layer": network.head.layer, "outputs": [list(group) for group in network.methods]}

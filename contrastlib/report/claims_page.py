@@ -20,7 +20,7 @@ from contrastlib.report.claims import Claim, claims
 from contrastlib.report.corrections import of_claims
 from contrastlib.report.folds import folded
 from contrastlib.report.judging import Finding
-from contrastlib.report.release.metadata import titles
+from contrastlib.report.page_titles import titles
 from contrastlib.report.verdict_tables import KEY, PAPERS, effects, overall, shown, title
 from contrastlib.report.verdicts import WORDS, sign_of
 

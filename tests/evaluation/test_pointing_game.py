@@ -103,7 +103,7 @@ def test_every_object_of_every_image_is_pointed_at():
         expected = pointing_game(network, images[[image]], torch.tensor([label]), region[None], ["lrp", "centre"], [0, 0.5])
         found = table[(table["image"] == image) & (table["object"] == number)].reset_index(drop=True)
         columns = [name for name in expected if name != "image"]
-        assert found[columns].equals(expected[columns])
+        pd.testing.assert_frame_equal(found[columns], expected[columns], rtol=1e-12)  # the batch decides the last bit
     assert of_objects(network, images, None, [[], [], []]).columns.equals(table[list(COLUMNS)].columns)
 
 

@@ -272,7 +272,7 @@ def test_several_layers_from_one_pass(make_network):
     runs = []
     network.register_forward_hook(lambda *_: runs.append(1))
     explorer = Explorer([bird(31), bird(32), bird(33)], [network], methods=["gradcam", "input_x_gradient"], classes=3,
-                        layers={"tiny": ["network.0", "network.2"]})
+                        layers={"tiny": ["network.0", "network.2"]}, masked=[])
     entries = explorer.header["pictures"][2]["views"]["tiny"]["maps"]
     assert [(each["layer"], each["height"]) for each in entries] == [("network.0", 30), ("network.2", 28), ("input", 32)]
     assert len(runs) == 1

@@ -83,7 +83,7 @@ def test_a_number_that_changed_is_noticed():
 
 @pytest.mark.parametrize("name, holds", [
     ("12_your_picture", ['"text/html"', "tiger cat"]),  # computes, and has an explorer
-    ("13_cost", ['"image/png"', "records"]),  # figures and tables
+    ("13_cost", ['"image/svg+xml"', "records"]),  # figures and tables
 ])
 def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_path):
     """What `run --save` makes of a notebook without outputs is what the book was built from, but for the scripts."""

@@ -16,7 +16,7 @@ from contrastlib.report import corrections, notebooks
 STORED = notebooks.find([])
 PARSER = MarkdownIt("commonmark").enable("table")
 PARSER.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False).use(amsmath_plugin)
-FORMS = {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg"}
+FORMS = {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml"}
 LIMIT = 6e6  # characters in all outputs together
 TAGS = {"a", "br", "details", "i", "small", "span", "sub", "summary"}  # that no reader's sanitizer takes out
 MARKS = re.compile(r"\$|\*\*|\]\(|`|:::|\{[\w:-]+\}|^\([\w-]+\)=", re.MULTILINE)

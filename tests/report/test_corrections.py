@@ -143,7 +143,7 @@ def test_a_letter_says_that_it_was_not_sent_and_names_every_entry_and_the_comman
 
 def test_a_claim_links_to_the_corrections_that_name_it():
     record = {"id": "maps-original-alike", "text": "t", "section": "", "paper": "wang2022", "page": "03_maps", "findings": {}}
-    assert "[maps](executed/03_maps.ipynb), [erratum 32](#erratum-32)" in claims_table([record], "executed")
+    assert "[Activation maps](executed/03_maps.ipynb), [erratum 32](#erratum-32)" in claims_table([record], "executed")
 
 
 def test_a_verdict_of_no_claim_is_named():

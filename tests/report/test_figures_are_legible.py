@@ -13,7 +13,7 @@ from contrastlib.report.figures import legible, shared
 
 FOLDER = legible.__file__.rpartition("/")[0]
 MODULES = sorted(Path(FOLDER).glob("*.py"))
-CLOSES = {"finished", "_page_figure", "_panels", "figure_5"}
+CLOSES = {"finished", "specification_curve", "_page_figure", "_panels", "figure_5"}
 
 
 def texts(figure):

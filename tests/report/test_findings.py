@@ -13,7 +13,7 @@ from contrastlib.report.notebooks import find, read
 
 BOOK = Path(findings.REPOSITORY) / "book"
 RULE, QUESTIONS = findings.questions()
-NO_NUMBERS = {"Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "Lite0", "95 % interval"}  # names that have digits
+NO_NUMBERS = {"Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "CLRP1", "CLRP2", "Lite0", "95 % interval"}  # names that have digits
 
 
 @pytest.fixture(scope="module")

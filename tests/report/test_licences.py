@@ -10,7 +10,7 @@ from contrastlib.report.provenance import REPOSITORY
 
 SERVED = {  # packages whose scripts, styles or fonts are on the pages
     "Sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "sphinx-copybutton", "sphinx-togglebutton", "sphinx_design",
-    "sphinx-proof", "myst-nb", "jupyter-book",
+    "myst-nb", "jupyter-book",
 }
 
 

@@ -61,6 +61,7 @@ class Chain(nn.Module):
 
     Attributes:
         methods: Names of the methods of each tensor of maps.
+        bits: Bits of the stored weights with which maps stay within 1e-3 of their range.
 
     >>> head = Chain([nn.MaxPool2d(2), nn.Linear(8, 5)])
     >>> logits, maps = head(torch.rand(1, 2, 4, 4))
@@ -69,6 +70,7 @@ class Chain(nn.Module):
     """
 
     methods = (("gradcam",), ("linear_approximation",), ("xgradcam",))
+    bits = 32  # a rounded weight can turn a ReLU or the choice of a pool, and with it the map at a position
 
     def __init__(self, modules: list[nn.Module]) -> None:
         super().__init__()

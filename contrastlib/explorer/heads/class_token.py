@@ -34,6 +34,7 @@ class ClassToken(nn.Module):
 
     Attributes:
         methods: Names of the methods of each tensor of maps.
+        bits: Bits of the stored weights with which maps stay within 1e-3 of their range.
         reads: Name of the module whose output is the input of the last block.
         layer: Name of the layer for :func:`contrastlib.explain`.
 
@@ -45,6 +46,7 @@ class ClassToken(nn.Module):
     """
 
     methods = (("vit_gradcam",),)
+    bits = 16
     reads: str
     layer: str
 

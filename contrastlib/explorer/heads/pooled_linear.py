@@ -26,6 +26,7 @@ class PooledLinear(nn.Module):
 
     Attributes:
         methods: Names of the methods of each tensor of maps.
+        bits: Bits of the stored weights with which maps stay within 1e-3 of their range.
 
     >>> head = PooledLinear(torch.eye(3, 2), torch.ones(3))
     >>> logits, (maps,) = head(torch.ones(1, 2, 4, 4))
@@ -34,6 +35,7 @@ class PooledLinear(nn.Module):
     """
 
     methods = (("gradcam", "linear_approximation", "xgradcam"),)
+    bits = 16
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()

@@ -27,6 +27,7 @@ class PooledScores(nn.Module):
 
     Attributes:
         methods: Names of the methods of each tensor of maps.
+        bits: Bits of the stored weights with which maps stay within 1e-3 of their range.
 
     >>> logits, maps = PooledScores(torch.eye(3, 2), torch.zeros(3))(torch.ones(1, 2, 4, 4))
     >>> logits, [tuple(each.shape) for each in maps]
@@ -34,6 +35,7 @@ class PooledScores(nn.Module):
     """
 
     methods = (("gradcam",), ("linear_approximation",), ("xgradcam",))
+    bits = 32  # a rounded weight can turn a ReLU or the choice of a pool, and with it the map at a position
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()

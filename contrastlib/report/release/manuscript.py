@@ -19,11 +19,11 @@ import yaml
 from contrastlib import assets
 from contrastlib.assets.writing import write
 from contrastlib.report.captions import captions
+from contrastlib.report.page_titles import titles
 from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release.claim_records import EFFECT
 from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
 from contrastlib.report.release.latex import escaped, latex
-from contrastlib.report.release.metadata import titles
 from contrastlib.report.release.printing import print_drawings
 
 TEMPLATE = REPOSITORY / "book" / "manuscript.tex"

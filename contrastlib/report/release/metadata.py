@@ -20,6 +20,7 @@ import yaml
 
 from contrastlib import __version__
 from contrastlib.assets.writing import write
+from contrastlib.report.page_titles import titles
 from contrastlib.report.provenance import REPOSITORY
 
 HEADING = re.compile(r"^## (\S+) \((unreleased|\d{4}-\d\d-\d\d)\)$", re.MULTILINE)
@@ -224,20 +225,6 @@ def codecheck(record: Mapping, pages: Mapping[str, str]) -> dict:
         }),
         "manifest": [{"file": file, "comment": comment} for file, comment in outputs.items()],
     })
-
-
-def titles(root: Path = REPOSITORY) -> dict[str, str]:
-    """Notebook with claims -> its title, from the first heading, in order of the names.
-
-    >>> titles()["04_masking"]
-    'Blurring and masking'
-    """
-    found = {}
-    for path in sorted((root / "book" / "claims").glob("*.yaml")):
-        notebook = json.loads((root / "notebooks" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))
-        text = "".join(notebook["cells"][0]["source"])
-        found[path.stem] = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
-    return found
 
 
 def _given(record: Mapping) -> dict:
