@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 DISTRIBUTIONS = {  # where it has another name than its module
     "PIL": "pillow", "IPython": "ipython", "yaml": "pyyaml", "dask_jobqueue": "dask-jobqueue", "matplotlib_inline": "matplotlib-inline",
 }
-EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "jupyter_book", "ipykernel", "dask", "distributed", "playwright", "pypdf", "rocrate", "onnx", "onnxscript")
+EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "jupyter_book", "ipykernel", "matplotlib_inline", "dask", "distributed", "playwright", "pypdf", "rocrate", "onnx", "onnxscript")
 WITHOUT = f"""
 import sys
 
@@ -69,7 +69,7 @@ def test_all_that_is_imported_is_named():
     report, cluster = (names(PROJECT["optional-dependencies"][extra]) for extra in ("report", "cluster"))
     assert needed <= names(PROJECT["dependencies"]) | report | cluster
     assert needed & cluster == {"distributed", "dask-jobqueue"}
-    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "ipykernel", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate", "onnx"}
+    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "ipykernel", "matplotlib-inline", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate", "onnx"}
 
 
 def alone(code, folder):

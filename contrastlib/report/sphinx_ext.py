@@ -54,6 +54,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
     app.connect("config-inited", check_notebooks)
+    app.connect("config-inited", number_no_figures, priority=900)
     app.connect("config-inited", offer_buttons)
     app.connect("source-read", add_section)
     app.add_directive("claims", ClaimsDirective)
@@ -82,6 +83,11 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("random-inputs", RandomInputs)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def number_no_figures(app: Sphinx, config: Config) -> None:
+    """Leave the numbers of figures to the notebooks. Jupyter Book's extension for LaTeX sets the option."""
+    config["numfig"] = False
 
 
 def check_notebooks(app: Sphinx, config: Config) -> None:

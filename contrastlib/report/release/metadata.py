@@ -207,7 +207,7 @@ def codecheck(record: Mapping, pages: Mapping[str, str]) -> dict:
 
     Args:
         record: Content of ``CITATION.cff``.
-        pages: As from :func:`titles`.
+        pages: As from ``contrastlib.report.page_titles.titles``.
     """
     outputs = {"_build/html/claims.json": "Every claim with its verdicts, effects and intervals"}
     outputs |= {f"{PAGES}/{name}.html": f"Figures and tables of the page {title}"
