@@ -24,7 +24,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side w
 CLASSES, SIDE = 6, 32
 
 # The only reasons for which continuous integration may skip a test.
-MAY_SKIP = (r"needs a GPU", r"there is a GPU", r"needs SLURM: .*", r"needs permission to (mount a disk|make a namespace)", *([] if os.environ.get("CONTRASTLIB_DATA") else [r"needs the data: .*"]))
+MAY_SKIP = (r"needs a GPU", r"there is a GPU", r"needs SLURM: .*", r"needs permission to (mount a disk|make a namespace)", r"no Firefox on this machine: .*", *([] if os.environ.get("CONTRASTLIB_DATA") else [r"needs the data: .*"]))
 
 
 def pytest_runtest_setup(item):
