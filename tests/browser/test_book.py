@@ -58,10 +58,11 @@ def wider_than_its_box(page) -> list[str]:
 
 
 def small_figures(page) -> list[str]:
-    """Figures that are narrower than their file and than the text with its margin: their labels would be too small."""
+    """Figures that are narrower than they are meant to be, or than their file, and than the text with its margin: their labels would be too small."""
     return page.evaluate(
         """() => [...document.querySelectorAll(".figure-frame img")].filter(each => each.checkVisibility() &&
-            each.getBoundingClientRect().width < Math.min(each.naturalWidth, 900) - 1).map(each => each.alt)"""
+            each.getBoundingClientRect().width < Math.min(parseFloat(each.style.width) || each.naturalWidth, 900) - 1)
+            .map(each => each.alt)"""
     )
 
 
