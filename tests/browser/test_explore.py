@@ -12,7 +12,7 @@ SEEN = """new MutationObserver((_, observer) => {
 
 @pytest.mark.data
 def test_weight_and_first_picture(browser, site):
-    """At most 6 MB, and the first picture while the rest is still being read, where the processor is four times slower."""
+    """At most 6 MB without the photographs of others, and the first picture while the rest is still being read, where the processor is four times slower."""
     shares = []
     for _ in range(3):  # the best of three: other work on the machine is not the page's
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -26,8 +26,9 @@ def test_weight_and_first_picture(browser, site):
             "() => window.firstPicture / performance.getEntriesByType('navigation')[0].domInteractive"))
         weight = page.evaluate(
             "() => performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)")
+        larger = page.locator("#explore-bird-photographs, #explore-imagenet").count()  # of the photographs of others
         page.close()
-        assert 3e6 < weight < 6e6
+        assert 3e6 < weight < 6e6 + 250_000 * larger
     assert min(shares) < 1
 
 
