@@ -21,8 +21,9 @@ Those of methods that came after the papers are in :mod:`contrastlib.contrasts.w
 - :func:`~contrastlib.contrasts.weights_later.group`: a group of classes against all others
 
 ``CONTRASTS`` holds a record of each by name. :func:`contrastlib.explain`, the command line, the explorer and
-the tables of the book read the contrasts from there, so a new one is registered once, with
-:func:`~contrastlib.contrasts.registry.register`.
+the tables of the book read the contrasts from there. All modules of this package are imported, so a new
+contrast needs its own module, with a function that
+:func:`~contrastlib.contrasts.registry.register` decorates, and a test.
 
 The shapes and symbols are those of :mod:`contrastlib`.
 """
@@ -39,6 +40,7 @@ from contrastlib.contrasts.registry import (
     by_name,
     cotangent,
     known,
+    load_modules,
     register,
 )
 from contrastlib.contrasts.weights import among, log_odds, maximum, mean, original, probability, weighted
@@ -58,3 +60,5 @@ __all__ = [
     "log_odds", "maximum", "mean", "original", "probability", "register", "rest", "rfxg", "rfxg_group",
     "similar_foils", "weighted",
 ]  # fmt: skip
+
+load_modules()

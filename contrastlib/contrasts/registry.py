@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from string import Formatter
@@ -131,13 +134,22 @@ def register(**fields: Any) -> Callable[[_Function], _Function]:
         function.
 
     Raises:
-        ValueError: The question has a field that is none of the ``PLACEHOLDERS``.
+        ValueError: The question has a field that is none of the ``PLACEHOLDERS``, or another contrast has
+            that name.
     """
     def add(function: _Function) -> _Function:
+        if function.__name__ in CONTRASTS:
+            raise ValueError(f"two contrasts are called {function.__name__!r}")
         CONTRASTS[function.__name__] = Contrast(function.__name__, function, **fields)
         return function
 
     return add
+
+
+def load_modules() -> None:
+    """Import all modules of the package, so that the contrasts which they define are in ``CONTRASTS``."""
+    for module in pkgutil.walk_packages(sys.modules[__package__].__path__, f"{__package__}."):
+        importlib.import_module(module.name)
 
 
 def by_name(name: str) -> Contrast:

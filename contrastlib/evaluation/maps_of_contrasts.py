@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 
 from contrastlib import contrasts as schemes
 from contrastlib.autograd import INPUT, forward
+from contrastlib.autograd.layers import own_layer
 from contrastlib.explainers import EXPLAINERS, Explainer, upsample, vit
 
 CONTRASTS = tuple(name for name, record in schemes.CONTRASTS.items() if not record.takes_group)
@@ -94,7 +95,7 @@ def explanations(
     names = applicable(model, methods)
     passes = [name for name in names if EXPLAINERS[name].needs == "pass"]
     spaces = {EXPLAINERS[name].space: None for name in passes}
-    layers = {"layer": layer or getattr(model, "layer", None), "pixels": INPUT}
+    layers = {"layer": layer or own_layer(model), "pixels": INPUT}
     recorded = [layers[space] for space in spaces]
     free = [name for name in contrasts if not schemes.by_name(name).needs_gradients]
     many = len(free) < len(contrasts) or any(not EXPLAINERS[name].contrast for name in passes)

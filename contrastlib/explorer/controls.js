@@ -1,8 +1,9 @@
 // One map with its controls.
 
 import { logitsOf, softmax } from "./arithmetic.js";
+import { element, fill, percent } from "./elements.js";
 import { contrastsOf } from "./state.js";
-import { choice, element, fill, percent, scaleBar } from "./view.js";
+import { choice, scaleBar } from "./view.js";
 
 const HELP = 'Tick classes: the map then asks why not these (contrast "among"). '
   + 'Move a slider: each class then has the weight that you give it (contrast "own").';

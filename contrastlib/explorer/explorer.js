@@ -4,11 +4,12 @@ import { largest, mapOf, shares, upsampled, withShare } from "./arithmetic.js";
 import { pane } from "./controls.js";
 import { Data } from "./data.js";
 import { composed, kept, overlaid, paint } from "./drawing.js";
+import { element, percent } from "./elements.js";
 import { cosine, recordedLogs } from "./masking.js";
 import { pixelAt, placeCross, trackPointer } from "./pointer.js";
 import { snippet } from "./snippets.js";
 import { address, carried, picturesOf, validState } from "./state.js";
-import { element, percent, pictureChoice, showError, tabs, tools, tour } from "./view.js";
+import { pictureChoice, showError, tabs, tools, tour } from "./view.js";
 import { described, effectRows, question } from "./words.js";
 
 const TITLES = ["A", "B"];

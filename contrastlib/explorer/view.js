@@ -1,18 +1,8 @@
 // The controls that both maps share. They are built once and updated from the state.
 
+import { element } from "./elements.js";
 import { FILL } from "./masking.js";
 import { KEEP } from "./state.js";
-
-export function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-}
 
 // Shows an error below the explorer, or removes an earlier one.
 export function showError(root, error) {
@@ -23,20 +13,9 @@ export function showError(root, error) {
 export const labelled = (text, control, attributes = {}) =>
   element("label", attributes, element("span", { class: "cx-label" }, text), control);
 
-export const percent = share => (share > 0.9995 ? ">99.9 %" : share > 0 && share < 0.0005 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`);
-
 export function choice(text, name, changed) {
   const control = element("select", { name, onchange: () => changed(control.value) });
   return { node: labelled(text, control), control };
-}
-
-export function fill(control, options, value) {
-  const wanted = JSON.stringify(options);
-  if (control.dataset.options !== wanted) {
-    control.replaceChildren(...options.map(([key, title]) => element("option", { value: key }, title)));
-    control.dataset.options = wanted;
-  }
-  control.value = value;
 }
 
 // The row of thumbnails to choose a picture from.

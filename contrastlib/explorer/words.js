@@ -1,9 +1,9 @@
 // What a map is and what masking by it does, in words.
 
 import { logitsOf, softmax } from "./arithmetic.js";
+import { percent } from "./elements.js";
 import { effect, rivals } from "./masking.js";
 import { filled } from "./snippets.js";
-import { percent } from "./view.js";
 
 const names = view => [...view.classes.map(each => each.name), "all others"];
 

@@ -19,6 +19,8 @@ COMPUTING = (
     "contrastlib.autograd",
     "contrastlib.contrasts",
     "contrastlib._explain",
+    "contrastlib._logits",
+    "contrastlib._class_sets",
 )
 """Packages and modules that count. Those of data, networks, figures and downloads do not."""
 

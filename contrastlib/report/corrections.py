@@ -31,6 +31,7 @@ STATUSES = {
     "ambiguity": "The text can be read in two ways, and they give different results.",
     "our reading": "No error. A limit or a remark that a reader of the paper should know.",
     "holds": "We suspected an error. There is none.",
+    "not checked": "Reported by others. We could not check it.",
 }
 LIST = "05_corrections.ipynb"
 """Notebook that lists all corrections."""
@@ -99,6 +100,7 @@ class Correction:
         page: Notebook that measures the effect. Empty if it is not measured.
         unmeasured: Why no effect is measured, or why there is no test.
         claims: Identifiers of the claims whose verdicts belong to the effect.
+        also: Keys of other papers that it concerns. The letters to their authors name it too.
     """
 
     number: int
@@ -121,6 +123,7 @@ class Correction:
     page: str = ""
     unmeasured: str = ""
     claims: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -142,7 +145,7 @@ class Correction:
     @property
     def published(self) -> str:
         """Whether it affects published numbers, and why."""
-        return f"{self.published_numbers}. {self.published_why}"
+        return f"{self.published_numbers.capitalize()}. {self.published_why}"
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,9 @@ def papers(folder: Path = FOLDER) -> dict[str, Paper]:
                         f"{paper.key}.yaml and {seen[value]}.yaml: two corrections have the {name} {value!r}"
                     )
                 seen[value] = paper.key
+    for each in (each for paper in found.values() for each in paper.corrections):
+        if unknown := set(each.also) - set(found):
+            raise ValueError(f"correction {each.number}: also names {unknown.pop()!r}, which has no file")
     return found
 
 
@@ -362,7 +368,7 @@ def _correction(path: Path, entry: dict) -> Correction:
     code = entry.pop("code", [])
     for place in code:
         _check(f"{name}, code", place, Code)
-    lists = {key: tuple(entry.pop(key, ())) for key in ("tests", "claims")}
+    lists = {key: tuple(entry.pop(key, ())) for key in ("tests", "claims", "also")}
     try:
         return Correction(paper=path.stem, code=tuple(Code(**place) for place in code), **lists, **entry)
     except ValueError as error:

@@ -93,17 +93,18 @@ def letter(paper: Paper) -> str:
     """Letter to the authors of a paper in Markdown.
 
     Args:
-        paper: The paper with its corrections.
+        paper: The paper. Corrections of another paper that concern it are named too.
 
     Returns:
         The letter: what was found by status, how to check it, and what is asked.
     """
     parts = [OPENING.format(authors=paper.authors, title=paper.title, tests=paper.tests)]
+    every = [each for each in corrections().values() if paper.key in (each.paper, *each.also)]
     for status, meaning in STATUSES.items():
-        found = [each for each in paper.corrections if each.status == status]
+        found = [each for each in every if each.status == status]
         if found:
             parts.append(f"**{status.capitalize()}.** {meaning}")
-            parts.append("\n".join(_item(each) for each in found))
+            parts.append("\n".join(_item(each, paper.key) for each in found))
     parts.append(f"**What we have not read.** {paper.not_read}")
     parts.append("**What we ask.**\n\n" + "\n".join(f"1. {ask}" for ask in paper.asks))
     parts.append("The authors of this report")
@@ -229,9 +230,10 @@ def _corrected(correction: Correction) -> str:
     return "Corrected" if correction.status != "holds" else "What holds"
 
 
-def _item(correction: Correction) -> str:
+def _item(correction: Correction, paper: str) -> str:
     """Item of a letter: place, corrected form, consequence, and whether published numbers depend on it."""
-    where = ", ".join(filter(None, [correction.section, correction.equation]))
+    named = PAPERS[correction.paper] if correction.paper != paper else ""
+    where = ", ".join(filter(None, [named, correction.section, correction.equation]))
     link = f"[{correction.number}. {correction.title}](#{correction.anchor})"
     texts = {
         _corrected(correction): correction.corrected,

@@ -35,7 +35,7 @@ GROUPS = {
     "lrp": "LRP",
     "tokens": "tokens",
 }
-"""Column -> its heading."""
+"""Column -> its heading. One that is missing has the title of its first method."""
 
 
 class FamiliesTable(SphinxDirective):
@@ -85,7 +85,7 @@ def columns() -> dict[str, list[str]]:
     for name, explainer in EXPLAINERS.items():
         module = explainer.function.__module__.removeprefix("contrastlib.explainers.").partition(".")[0]
         group = module if explainer.space == "pixels" else explainer.space
-        grouped.setdefault(GROUPS[group], []).append(name)
+        grouped.setdefault(GROUPS.get(group, explainer.title), []).append(name)
     return grouped
 
 

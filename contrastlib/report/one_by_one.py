@@ -24,7 +24,7 @@ PAGES = {
     "attention_x_gradient": "09_transformers",
     "class_competition": "15_one_family",
 }
-"""Method -> notebook that measures it."""
+"""Method -> notebook that measures it. Methods without one are left out."""
 
 
 class OneByOne(SphinxDirective):
@@ -58,8 +58,9 @@ def method(record: Explainer) -> str:
         linear = "It defines what it sets against the class itself, and takes no contrast."
     source = f"{{cite:t}}`{record.paper}`" + f", {record.equation}" * bool(record.equation)
     function = f"{{py:func}}`{record.function.__module__}.{record.function.__name__}`"
-    notebook = PAGES[record.name]
-    page = f"[{notebook[3:].replace('_', ' ')}](executed/{notebook}.ipynb)"
+    notebook = PAGES.get(record.name)
+    measured = (
+        f"Measured in [{notebook[3:].replace('_', ' ')}](executed/{notebook}.ipynb). " if notebook else "")
     return f"""## {record.title}
 
 `method="{record.name}"`: {record.about[0].lower()}{record.about[1:]}
@@ -70,7 +71,7 @@ $$
 
 - Source: {source}.
 - Cost: {record.cost}. {linear}
-- Measured in {page}. Reference: {function}.
+- {measured}Reference: {function}.
 """
 
 

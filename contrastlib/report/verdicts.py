@@ -190,12 +190,17 @@ def verdict(
         A key of ``WORDS``, and the p-value: the largest one of the networks, 1 for "undecided", or None if no
         network has an interval.
 
+    Raises:
+        ValueError: There is no network.
+
     >>> two = {"a": Estimate(0.3, 0.2, 0.4), "b": Estimate(0.5, 0.3, 0.7)}
     >>> verdict(two, Criterion(intervals="above"), 0.01)[0]
     'supported'
     >>> verdict(two | {"b": Estimate(-0.3, -0.4, -0.2)}, Criterion(intervals="above"), 0.01)[0]
     'differs between networks'
     """
+    if not networks:
+        raise ValueError("a verdict needs at least one network, and there is none")
     found = {name: verdict_on(each, criterion, smallest) if each else ("refuted", 0.0)
              for name, each in networks.items()}
     words = {word for word, _ in found.values()}

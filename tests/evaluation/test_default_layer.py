@@ -8,6 +8,7 @@ from torch import nn
 import contrastlib
 from contrastlib.autograd import default_layer
 from contrastlib.evaluation import corrections, dominance, masking, similarity, theory, three_classes
+from contrastlib.evaluation.maps_of_contrasts import explanations
 
 CLASSES = 4
 
@@ -30,6 +31,9 @@ EVALUATIONS = {
     "three classes": lambda *given, **layer: three_classes.compare(*given, threshold=0.0, **layer),
     "class counts": three_classes.mean_by_class_count,
     "dominance": dominance.agreement,
+    "maps of contrasts": lambda *given, layer=None: pd.DataFrame(torch.cat([
+        maps.flatten() for _, maps in explanations(*given, target=torch.zeros(2, dtype=torch.long), methods=["gradcam"], layer=layer)
+    ]).numpy()),
     "similarity": lambda *given, layer=None: similarity.describe(*given, layers=[layer] if layer else []),
 }
 

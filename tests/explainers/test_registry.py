@@ -19,6 +19,7 @@ from contrastlib.explainers import CHANNELS, EXPLAINERS, lrp, registry, select
 from contrastlib.explainers.explainer import RECORDS, Explainer, register
 from contrastlib.explainers.vit import vit_forward
 from contrastlib.explorer import Explorer, bird
+from contrastlib.report import families_page, one_by_one
 from contrastlib.report.explainer_table import explainer_table
 
 CLASSES, LAYER = 6, "2"
@@ -230,6 +231,9 @@ def test_a_new_method_is_one_file(toy, convolutional, images, capsys):
     assert "'toy'" in explorer.header["methods"][toy]["code"]
 
     assert "`\"toy\" <contrastlib.explainers.toy_explainer.toy>` | A multiple of the gradient. $f g$ | yes |" in explainer_table()
+    assert one_by_one.method(EXPLAINERS[toy]).startswith("## Toy\n")
+    assert "- Toy: `toy`" in families_page.listed_columns()
+    assert "| Toy |" in families_page.families_table(families_page.load(), "timm"), "which was measured without it"
 
 
 def test_two_explainers_of_one_name():

@@ -15,6 +15,7 @@ def test_the_digest_covers_what_an_evaluation_computes_with():
     assert "contrastlib.explainers.vit" not in closure, "gradcam alone is taken from the explainers"
     assert "contrastlib._explain" in code_digest.closure("contrastlib.evaluation.relevance_mass")  # for saliency
     assert "contrastlib.explainers.lrp.rules" in code_digest.closure("contrastlib.evaluation.conservation")
+    assert {"contrastlib._logits", "contrastlib._class_sets"} <= code_digest.closure("contrastlib.evaluation.later_methods")
     own = code_digest.closure("contrastlib.report.dataset_evaluations")
     assert {"contrastlib.report.dataset_evaluations", "contrastlib.evaluation.ablation"} <= own
     beside = ("contrastlib.datasets", "contrastlib.models", "contrastlib.assets", "contrastlib.report.batches")

@@ -135,8 +135,10 @@ def test_a_letter_says_that_it_was_not_sent_and_names_every_entry_and_the_comman
     assert "has not been sent" in text and f"pytest {record.tests}" in text and "Replies would be printed" in text
     assert all(f"](#{each.anchor})" in text for each in record.corrections) and all(ask[:40] in text for ask in record.asks)
     for each in record.corrections:  # what was found, what it means, whether published numbers depend on it
-        for said in (each.corrected, each.consequence, f"{each.published_numbers}. {each.published_why}"):
+        for said in (each.corrected, each.consequence, f"{each.published_numbers.capitalize()}. {each.published_why}"):
             assert corrections_page.linked(indent(said.strip(), "  "), "../executed").strip() in text
+    of_others = [each for each in corrections.corrections().values() if paper in each.also]
+    assert all(f"](#{each.anchor}): {PAPERS[each.paper]}, " in text for each in of_others)
     page = corrections.REPOSITORY / "book" / "letters" / f"{paper}.md"
     assert f"```{{letter}} {paper}\n" in page.read_text(encoding="utf-8")
 

@@ -35,7 +35,11 @@ def test_the_first_mention_is_marked_and_code_is_not():
 def test_every_method_has_a_section(record):
     section = one_by_one.method(record)
     assert section.startswith("## ") and record.formula in section
-    assert one_by_one.PAGES[record.name] in [path.stem for path in find([])]
+
+
+def test_methods_lead_to_notebooks_that_exist():
+    assert set(one_by_one.PAGES) <= set(registry.EXPLAINERS)
+    assert set(one_by_one.PAGES.values()) <= {path.stem for path in find([])}
 
 
 @pytest.mark.parametrize("record", contrasts.CONTRASTS.values(), ids=contrasts.CONTRASTS)

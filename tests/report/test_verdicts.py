@@ -202,6 +202,11 @@ def test_counts_of_cells(low, high, said):
     assert counted(pd.DataFrame({"low": -cells["high"], "high": -cells["low"]}), BELOW) == said
 
 
+def test_a_verdict_needs_a_network():
+    with pytest.raises(ValueError, match="at least one network"):
+        verdict({}, ABOVE, 0.2)
+
+
 def test_counts_need_a_cell():
     with pytest.raises(ValueError, match="at least one cell"):
         counted(pd.DataFrame({"low": [], "high": []}), ABOVE)

@@ -1,7 +1,8 @@
 // The list of classes: the chosen ones, those that the reader searches for, and the most probable ones.
 
+import { element, percent } from "../elements.js";
 import { numbers } from "./contrasts.js";
-import { element, labelled, percent } from "./dom.js";
+import { labelled } from "./dom.js";
 
 const TOP = 6, FOUND = 8;
 

@@ -22,7 +22,9 @@ CHOSEN = ("among", "group")
 
 
 def offered_contrasts() -> dict[str, contrasts.Contrast]:
-    """Return the contrasts that a page offers, by name. ``contrasts.js`` has a function for each.
+    """Return the contrasts that a page may offer, by name.
+
+    A page offers those for which ``contrasts.js`` has a function. Another fixed contrast needs a line there.
 
     >>> list(offered_contrasts())
     ['original', 'mean', 'maximum', 'weighted', 'among', 'rest', 'group']

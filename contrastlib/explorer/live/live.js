@@ -2,10 +2,11 @@
 
 import { largest, upsampled } from "../arithmetic.js";
 import { composed, overlaid, paint, pixelsOf } from "../drawing.js";
+import { element, percent } from "../elements.js";
 import { Painted } from "./brush.js";
 import { classList } from "./classes.js";
 import { CONTRASTS, mapOfWeights, numbers, rivalOf } from "./contrasts.js";
-import { button, element, menu, percent, signed, slider } from "./dom.js";
+import { button, menu, signed, slider } from "./dom.js";
 import { loading } from "./loading.js";
 import { Network } from "./network.js";
 import { painting } from "./painting.js";

@@ -1,6 +1,7 @@
 // The button that loads the network, its progress, and how to stop it.
 
-import { button, element } from "./dom.js";
+import { element } from "../elements.js";
+import { button } from "./dom.js";
 
 const megabytes = bytes => `${Math.round(bytes / 1e6)} MB`;
 

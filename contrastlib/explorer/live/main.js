@@ -1,6 +1,6 @@
 // Entry point of a page with the live network. Its element names the folder of the network, and a script element its data.
 
-import { element } from "./dom.js";
+import { element } from "../elements.js";
 import { Live } from "./live.js";
 import { address, fromAddress } from "./state.js";
 

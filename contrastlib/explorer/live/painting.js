@@ -1,7 +1,8 @@
 // The picture as a canvas that is painted on with a mouse, a finger or the keyboard, and its tools.
 
 import { paint } from "../drawing.js";
-import { button, element, labelled, menu, slider } from "./dom.js";
+import { element } from "../elements.js";
+import { button, labelled, menu, slider } from "./dom.js";
 
 const TOOLS = [["blur", "blur"], ["grey", "grey"], ["colour", "a colour"], ["restore", "the picture itself"]];
 const STEP = 8; // pixels that an arrow key moves the brush

@@ -1,7 +1,8 @@
 // Repainting a part of a drawn bird: what the network loses by it, beside what the map says of the part.
 
+import { element } from "../elements.js";
 import { numbers, rivalOf } from "./contrasts.js";
-import { element, menu, signed } from "./dom.js";
+import { menu, signed } from "./dom.js";
 
 const AS_IT_WAS = "as it was";
 

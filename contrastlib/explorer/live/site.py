@@ -28,7 +28,7 @@ from contrastlib.explorer.pictures import Picture
 
 SCRIPTS = Path(__file__).parent
 """Folder of the scripts of this package."""
-SHARED = ("arithmetic.js", "drawing.js")
+SHARED = ("arithmetic.js", "drawing.js", "elements.js")
 """Scripts of the explorer that they use."""
 RUNTIME = {"script": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
 """Role -> file of onnxruntime-web."""

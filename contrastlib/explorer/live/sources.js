@@ -1,6 +1,7 @@
 // Where the picture comes from: a file, the camera of a phone, the clipboard, or a drop on the page.
 
-import { button, element } from "./dom.js";
+import { element } from "../elements.js";
+import { button } from "./dom.js";
 import { pictureIn } from "./picture.js";
 
 // given(file), back()

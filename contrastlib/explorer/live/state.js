@@ -1,13 +1,15 @@
 // What the reader has chosen: its validation, and its text in the address of the page. The picture is not part of it.
 
+import { CONTRASTS } from "./contrasts.js";
+
 export const SURER = 100; // steps of the slider that multiplies the logits
 
 const among = (value, choices, other) => (choices.includes(value) ? value : other);
 const between = (value, low, high, other) => (Number.isFinite(value) ? Math.min(high, Math.max(low, value)) : other);
 
-// The contrasts for so many targets, and the foils that they take.
+// The contrasts for so many targets, of those that contrasts.js computes.
 export const contrastsFor = (header, targets) =>
-  Object.keys(header.contrasts).filter(name => header.contrasts[name].group === targets.length > 1);
+  Object.keys(header.contrasts).filter(name => name in CONTRASTS && header.contrasts[name].group === targets.length > 1);
 
 // A valid state close to the requested one. Classes are given by their index.
 export function validState(requested, header) {

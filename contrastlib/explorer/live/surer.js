@@ -2,8 +2,9 @@
 
 import { largest, upsampled } from "../arithmetic.js";
 import { overlaid, paint } from "../drawing.js";
+import { element, percent } from "../elements.js";
 import { cosine, CONTRASTS, mapOfWeights, numbers, rivalOf } from "./contrasts.js";
-import { element, labelled, percent } from "./dom.js";
+import { labelled } from "./dom.js";
 import { gradientOfProbability } from "./precision.js";
 import { SURER } from "./state.js";
 

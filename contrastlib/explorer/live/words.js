@@ -1,7 +1,7 @@
 // Sentences and Python lines of what is shown.
 
+import { percent } from "../elements.js";
 import { numbers, rivalOf } from "./contrasts.js";
-import { percent } from "./dom.js";
 
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (field, name) => values[name] ?? field);
 
