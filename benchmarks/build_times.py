@@ -39,7 +39,7 @@ def read(times: Path = TIMES) -> dict[str, dict[str, int]]:
     ...     read(Path(file.name))
     {'seconds': {'pages': 28, 'notebook 01': 4}, 'memory': {'notebook 01': 512}}
     """
-    lines = [line.split("\t") for line in times.read_text().splitlines()]
+    lines = [line.split("\t") for line in times.read_text(encoding="utf-8").splitlines()]
     return {
         "seconds": {step: int(seconds) for step, seconds, *_ in lines if int(seconds)},
         "memory": {step: int(memory[0]) for step, _, *memory in lines if memory},
@@ -51,7 +51,7 @@ def main() -> None:
     made = provenance(0)
     record = {key: made[key] for key in ("commit", "dirty", "python", "machine", "date")}
     record |= {"processors": os.cpu_count()} | read()
-    KEPT.write_text(json.dumps(record, indent=1) + "\n")
+    KEPT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"{KEPT}: {', '.join(f'{step} {seconds} s' for step, seconds in record['seconds'].items())}")
 
 

@@ -85,7 +85,7 @@ def peak() -> int:
     """Return the peak memory of this process in bytes."""
     status = Path("/proc/self/status")
     if status.exists():  # on Linux, ru_maxrss includes the process that this one was forked from
-        lines = status.read_text().splitlines()
+        lines = status.read_text(encoding="utf-8").splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 

@@ -93,7 +93,9 @@ def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
 
 
 def percent(share: float) -> str:
-    """Write a share from 0 to 1 in percent. A share that is only close to 0 or 1 is not rounded to it.
+    """Write a share from 0 to 1 in percent. A share close to 0 or 1 is not rounded to it.
+
+    Neither is a share of exactly 0 or 1: a probability is so by the rounding of floats only.
 
     Args:
         share: A number from 0 to 1.
@@ -101,7 +103,7 @@ def percent(share: float) -> str:
     Returns:
         The percentage with one decimal.
 
-    >>> percent(0.5), percent(0.9999), percent(1e-5)
+    >>> percent(0.5), percent(0.9999), percent(0)
     ('50.0 %', '>99.9 %', '<0.1 %')
     """
     if share < 0.001:

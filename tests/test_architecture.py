@@ -8,6 +8,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
+FILES = [path.relative_to(ROOT).as_posix() for folder in ("contrastlib", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def test_the_contracts_hold(capfd):
@@ -45,9 +46,7 @@ def is_module(name):
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("file", [
-    path.relative_to(ROOT).as_posix() for folder in ("contrastlib", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))
-])
+@pytest.mark.parametrize("file", FILES)
 def test_no_module_takes_private_names_of_another(file):
     parts = file.removesuffix(".py").split("/")
     own = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
@@ -70,3 +69,18 @@ def test_no_notebook_takes_private_names(file):
 ])
 def test_private_names_are_found(code, found):
     assert list(private_imports(code)) == found
+
+
+def without_encoding(code):
+    """Calls that read or write text in the encoding of the machine."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and "encoding" not in {each.arg for each in node.keywords}:
+            called = ast.unparse(node.func)
+            as_text = called == "open" and not any("b" in str(getattr(each, "value", "")) for each in node.args[1:])
+            if as_text or called.endswith((".read_text", ".write_text")):
+                yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_text_is_utf_8_on_every_machine(file):
+    assert not list(without_encoding((ROOT / file).read_text(encoding="utf-8")))

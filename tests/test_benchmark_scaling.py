@@ -1,5 +1,7 @@
 """The measurements for the page on scaling run, and count what can be counted by hand."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -45,6 +47,21 @@ def test_operations_of_the_paper():
     assert paper._ways("masking_choices") == len(studies.MASKING_CHOICES) + 1 and paper._ways("masking_table") == 1
     names = {name for chosen in paper.PLAN.values() for named in chosen.values() for name in named}
     assert names <= set(studies.STUDIES)
+
+
+def test_stand_ins_are_arguments_of_the_evaluation(monkeypatch):
+    """Not its local variables, and also those of a function that was made of another one."""
+    from functools import partial
+
+    from benchmarks.scaling import paper
+
+    def evaluation(model, images, labels, above):
+        threshold = 0
+        return threshold
+
+    for made in (evaluation, partial(evaluation, labels=None)):
+        monkeypatch.setitem(studies.STUDIES, "toy", replace(studies.STUDIES["masking_table"], evaluation=made))
+        assert paper._stand_ins("toy", None, torch.zeros(1, 3, 8, 8), {}) == {"above": True}
 
 
 def test_a_run_by_a_worker(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import torchvision
 from benchmarks.networks import images_like, torchvision_network
 from benchmarks.scaling.passes import operations
 from benchmarks.scaling.runs import count_passes
+from contrastlib.assets.errors import one_line
 from contrastlib.models.classifier import Classifier
 from contrastlib.report import notebooks, studies
 
@@ -104,20 +106,19 @@ def _counted(name: str, network: str, options: dict[str, Any]) -> dict[str, Any]
     model.requires_grad_(False)
     images = images_like(224 if "vit" in network or "ablation" in name else SIZE, 1)
     asked = {key: value for key, value in options.items() if key not in EVALUATED_ALONE}
-    given = _given(name, model, images, options)
+    stand_ins = _stand_ins(name, model, images, options)
     try:
-        return count_passes(model, images, study, asked, **given) | {"why": ""}
+        return count_passes(model, images, study, asked, **stand_ins) | {"why": ""}
     except Exception as error:  # noqa: BLE001 (the page lists what is not counted)
         return {"forwards": float("nan"), "backwards": float("nan"),
-                "why": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+                "why": f"{type(error).__name__}: {one_line(error)[:200]}"}
 
 
-def _given(name: str, model: Classifier, images: torch.Tensor, options: dict[str, Any]) -> dict[str, Any]:
+def _stand_ins(name: str, model: Classifier, images: torch.Tensor, options: dict[str, Any]) -> dict[str, Any]:
     """Arguments of an evaluation in place of those that only the paper's networks and data have."""
-    given: dict[str, Any] = {}
-    own = studies.STUDIES[name].evaluation.__code__.co_varnames
-    given |= {key: value for key, value in ALL_PASS.items() if key in own}
-    if "objects" in own:
+    arguments = inspect.signature(studies.STUDIES[name].evaluation).parameters
+    given: dict[str, Any] = {key: value for key, value in ALL_PASS.items() if key in arguments}
+    if "objects" in arguments:
         region = torch.zeros(images.shape[-2:], dtype=torch.bool)
         region[:50, :50] = True
         given["objects"] = [[(0, region)]] * len(images)
@@ -127,6 +128,6 @@ def _given(name: str, model: Classifier, images: torch.Tensor, options: dict[str
         given["layers"] = [f"network.features.{place}" for place in (10, 11)]
     if "layer" in options:
         given["layer"] = "network.classifier.1"
-    if "dataset" in own:
+    if "dataset" in arguments:
         given |= {"dataset": "photographs", "count": 2}
     return given

@@ -1,4 +1,4 @@
-"""Errors for files of data or weights that are missing or corrupt, and for unknown names."""
+"""Errors for files of data or weights that are missing or corrupt, and for unknown names; what errors say."""
 
 from __future__ import annotations
 
@@ -39,3 +39,25 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
     if near:
         return ValueError(f"unknown {what} {name!r}: did you mean {' or '.join(map(repr, near))}?")
     return ValueError(f"unknown {what} {name!r}: there are {listed}")
+
+
+def one_line(error: BaseException) -> str:
+    r"""The message of an error in one line.
+
+    >>> one_line(ValueError("a\n  b"))
+    'a b'
+    """
+    return " ".join(str(error).split())
+
+
+def is_for_memory(error: BaseException) -> bool:
+    """Whether memory ran out, of the processor or of a GPU.
+
+    >>> is_for_memory(MemoryError()), is_for_memory(RuntimeError("CUDA out of memory"))
+    (True, True)
+    """
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
+    from contrastlib.autograd.running import NO_MEMORY  # imports torch, which is slow
+
+    return any(part in str(error) for part in NO_MEMORY)

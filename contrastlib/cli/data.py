@@ -92,6 +92,9 @@ def _about(name: str) -> str:
         what = record.what + (f", in the folder {record.folder}" if record.folder else "")
     else:
         record, card = assets.network(name), assets.card(name)
+        if record is None:
+            return ("It has weights and no entry in the registry: set CONTRASTLIB_REGISTRY to the file that "
+                    f"describes it, or remove {assets.WEIGHTS / name}.*")
         classes, accuracy = len(card["class_names"]), card["test"]["accuracy"]
         what = f"{record.title}, {classes} classes, test accuracy {accuracy:.1%}"
     source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", record.source)

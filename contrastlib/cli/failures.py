@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contrastlib.assets.errors import is_for_memory, one_line
 from contrastlib.assets.writing import reason
 
 PACKAGE = Path(__file__).parents[1]
@@ -53,10 +54,10 @@ def described(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, "interrupted"
     if is_meant(error):
         several_lines = hasattr(error, "exit_status")  # such an error has a layout of its own
-        return getattr(error, "exit_status", WRONG), str(error) if several_lines else _one_line(error)
-    if isinstance(error, MemoryError) or _is_for_memory(error):
+        return getattr(error, "exit_status", WRONG), str(error) if several_lines else one_line(error)
+    if is_for_memory(error):
         return FAILED, ("memory ran out: close other programs, or ask for less at a time, such as a smaller "
-                        f"network, batch or number of images ({_one_line(error) or 'MemoryError'})")
+                        f"network, batch or number of images ({one_line(error) or 'MemoryError'})")
     if isinstance(error, ModuleNotFoundError) and not (error.name or "contrastlib").startswith("contrastlib"):
         extra = "cluster" if error.name.startswith(("dask", "distributed")) else "report"
         return WRONG, (f"{error.name} is not installed: run `pip install -e .[{extra}]` in a clone of the "
@@ -65,7 +66,7 @@ def described(error: BaseException) -> tuple[int, str]:
         names = " -> ".join(os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else str(name)
                             for name in (error.filename, error.filename2) if name is not None)
         return WRONG, f"{_shortened(names)}: {reason(error)}" if names else reason(error)
-    return FAILED, (f"this is a bug of contrastlib, {type(error).__name__}: {_one_line(error)}: "
+    return FAILED, (f"this is a bug of contrastlib, {type(error).__name__}: {one_line(error)}: "
                     f"{DEBUG}=1 shows where")
 
 
@@ -97,19 +98,6 @@ def noted() -> Iterator[None]:
     except Exception as error:
         error.meant = is_meant(error)
         raise
-
-
-def _is_for_memory(error: BaseException) -> bool:
-    """Whether memory ran out in PyTorch, which is imported then, and slow to import otherwise."""
-    if not isinstance(error, RuntimeError):
-        return False
-    from contrastlib.autograd.running import NO_MEMORY
-
-    return any(part in str(error) for part in NO_MEMORY)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def _shortened(text: str) -> str:

@@ -90,9 +90,9 @@ def question(
         return f"{short(class_names[index])} ({percent(probabilities[index])})"
 
     targets = [target] if isinstance(target, int) else list(target)
-    rival = next(index for index in logits.argsort(descending=True).tolist() if index not in targets)
+    rival = next((index for index in logits.argsort(descending=True).tolist() if index not in targets), None)
     return by_name(contrast).question.format(
-        target=" or ".join(map(named, targets)), rival=named(rival),
+        target=" or ".join(map(named, targets)), rival="" if rival is None else named(rival),
         others=percent(1 - probabilities[targets].sum()), foils=" or ".join(map(named, dict.fromkeys(foils))),
     )
 

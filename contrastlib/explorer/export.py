@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from contrastlib.assets.writing import write
 from contrastlib.explorer.heads import head_of
 from contrastlib.models import Classifier
 
@@ -101,6 +102,7 @@ def export(classifier: Classifier, path: Path, bits: int | None = None) -> dict:
     Raises:
         ValueError: The head of the network cannot be exported, or there is no such number of bits.
         ModuleNotFoundError: ``onnx`` or ``onnxscript`` is not installed.
+        CannotWrite: The file cannot be written. An older file stays as it was.
 
     >>> import tempfile
     >>> from contrastlib import models
@@ -124,7 +126,7 @@ def export(classifier: Classifier, path: Path, bits: int | None = None) -> dict:
     entry = model.metadata_props.add()
     entry.key, entry.value = "contrastlib", json.dumps(about)
     data = model.SerializeToString()
-    path.write_bytes(data)
+    write(path, data)
     return about | {"names": names, "bytes": len(data)}
 
 

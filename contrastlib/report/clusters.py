@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from contrastlib.assets.errors import one_line
+
 if TYPE_CHECKING:
     from distributed.deploy import Cluster
 
@@ -97,7 +99,7 @@ def _serve(kind: str, workers: int | None, pipe: Connection) -> None:
                 pipe.recv()
     except Exception as error:  # noqa: BLE001 (the command raises it)
         with suppress(OSError):
-            pipe.send((None, " ".join(str(error).split()) or type(error).__name__))
+            pipe.send((None, one_line(error) or type(error).__name__))
 
 
 def _local(workers: int | None) -> Cluster:

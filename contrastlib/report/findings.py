@@ -57,16 +57,16 @@ def questions(path: Path = FILE) -> tuple[str, list[Question]]:
 
 
 def best_scale(record: Mapping) -> tuple[str, Finding]:
-    """The scale nearest to the papers at which there is a verdict on a claim, and the finding there.
+    """The scale nearest to the papers at which a claim has a verdict and effects, and the finding there.
 
     Raises:
-        ValueError: There is no verdict.
+        ValueError: There is no such scale.
     """
     for scale in POPULATIONS:
         found = finding(record, scale)
-        if found and found.word in WORDS:
+        if found and found.word in WORDS and found.effects:
             return scale, found
-    raise ValueError(f"claim {record['id']} has no verdict, so it is no finding")
+    raise ValueError(f"claim {record['id']} has no verdict with effects of networks, so it is no finding")
 
 
 def chosen(question: Question, records: Mapping[str, Mapping]) -> Mapping:

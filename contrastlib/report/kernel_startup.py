@@ -28,7 +28,7 @@ def prepare(log: str, folders: Iterable[str]) -> None:
 def _write_peak(path: str) -> None:
     """Write the largest resident memory of this process so far, in MiB."""
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, KiB elsewhere
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20))
 
 
@@ -57,7 +57,7 @@ def watch(log: str, folders: Iterable[str]) -> None:
         path = os.path.abspath(os.fsdecode(path))
         if (path + os.sep).startswith(folders) and (kind, path) not in seen:
             seen.add((kind, path))
-            os.write(descriptor, f"{kind} {path}\n".encode())
+            os.write(descriptor, os.fsencode(f"{kind} {path}\n"))
 
     def hook(event: str, arguments: tuple) -> None:
         if event == "open":

@@ -93,7 +93,7 @@ def _prepare(folder: Path, notebooks: Path, sources: Sequence[Path]) -> list[str
     contents = {folder / "start.ipynb": nbformat.writes(start(sources)).encode()}
     contents |= {folder / "notebooks" / source.name: source.read_bytes() for source in sources}
     said = [message for copy, content in contents.items() if (message := _refresh(copy, content, copies))]
-    kept.write_text(json.dumps(copies, indent=1))
+    kept.write_text(json.dumps(copies, indent=1), encoding="utf-8")
     _write_settings(folder / ".jupyter")
     return said
 
@@ -109,7 +109,7 @@ def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
     """
     titles = {source.stem: _title(source) for source in sources}
     kept = RESULTS / "benchmarks" / "build_times.json"
-    seconds = json.loads(kept.read_text())["seconds"] if kept.exists() else {}
+    seconds = json.loads(kept.read_text(encoding="utf-8"))["seconds"] if kept.exists() else {}
     rows = "\n".join(
         f"| [{name}](notebooks/{name}.ipynb) | {title} | {_duration(seconds.get(f'notebook {name}'))} |"
         for name, title in titles.items()
@@ -198,4 +198,4 @@ def _write_settings(folder: Path) -> None:
         path = folder / "settings" / f"{plugin}.jupyterlab-settings"
         if not path.exists():  # a user may have changed them
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(values, indent=1))
+            path.write_text(json.dumps(values, indent=1), encoding="utf-8")

@@ -21,7 +21,8 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from contrastlib import assets
-from contrastlib.assets.writing import check_writable, replacing, sweep
+from contrastlib.assets.errors import one_line
+from contrastlib.assets.writing import check_writable, sweep, write
 from contrastlib.report import kernel_provisioner, kernel_startup, parameter_values, staleness
 from contrastlib.report.executed_form import for_storage, normalise
 
@@ -103,9 +104,9 @@ def read(source: Path) -> NotebookNode:
     except (
         OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, nbformat.ValidationError,
     ) as error:  # fmt: skip
-        why = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{source} cannot be read as a notebook ({why}): restore it with `git checkout`") from error
+            f"{source} cannot be read as a notebook ({one_line(error)[:200]}): restore it with `git checkout`"
+        ) from error
 
 
 def defaults(source: Path) -> dict:
@@ -254,7 +255,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
                 extra_arguments=[f"--IPKernelApp.exec_lines={first}", "--IPKernelApp.log_level=CRITICAL"],
             )
         except papermill.PapermillExecutionError as error:
-            _write(failed, raw.read_text())
+            write(failed, raw.read_bytes())
             raise NotebookFailed(
                 f"{source.name} failed in cell {error.cell_index}, In [{error.exec_count}]:\n\n"
                 f"{_indented(error.source)}\n\n{error.ename}: {error.evalue}\n\n"
@@ -264,11 +265,11 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
             if not isinstance(error, DeadKernelError) and not str(error).startswith("Kernel "):
                 raise
             raise NotebookFailed(_dead(source)) from error
-        text = normalise(raw.read_text())
-        _write(output, for_storage(text) if stored else text)
+        text = normalise(raw.read_text(encoding="utf-8"))
+        write(output, (for_storage(text) if stored else text).encode())
         if not stored:
             staleness.write_stamp(source, output, values, log, started)
-        peak = int(Path(f"{log}{kernel_startup.PEAK}").read_text())
+        peak = int(Path(f"{log}{kernel_startup.PEAK}").read_text(encoding="utf-8"))
     failed.unlink(missing_ok=True)
     return peak
 
@@ -292,8 +293,3 @@ def keep_cost(name: str, seconds: int, peak: int) -> None:
 
 def _indented(source: str) -> str:
     return "\n".join(f"    {line}" for line in source.splitlines())
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")

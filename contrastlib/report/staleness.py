@@ -14,6 +14,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import sys
 from functools import cache
@@ -49,7 +50,7 @@ def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started
         log: Path of the log of :func:`contrastlib.report.kernel_startup.watch`.
         started: Time of the start. Files that were modified later count as changed.
     """
-    touched = [line.split(" ", 1) for line in log.read_text().splitlines()]
+    touched = [line.split(" ", 1) for line in os.fsdecode(log.read_bytes()).splitlines()]
     written = {path for kind, path in touched if kind == "write"}
     stamp = {
         **_recipe(source, parameters),
@@ -120,7 +121,8 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.cells]
     pinned = REPOSITORY / "constraints.txt"
     machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "notebooks.py")]
-    environment = [sys.version_info[:2], pinned.read_text() if pinned.exists() else "", machinery]
+    pins = pinned.read_text(encoding="utf-8") if pinned.exists() else ""
+    environment = [sys.version_info[:2], pins, machinery]
     recipe = {"notebook": cells, "parameters": parameters, "environment": environment}
     recipe |= {f"content of {name}": _contents(Path(parameters[name])) for name in PATHS
                if isinstance(parameters.get(name), str) and Path(parameters[name]).is_file()}
@@ -177,7 +179,7 @@ def _state(key: str, started: float = float("inf")) -> str:
     if kind == "list":
         entries = path.iterdir() if path.is_dir() else ()
         names = sorted(each.name for each in entries if each != CACHE and not PART.fullmatch(each.name))
-        return _hash("\n".join(names).encode())
+        return _hash(os.fsencode("\n".join(names)))
     if path.is_dir():
         return "folder"
     return "changed while the notebook ran" if path.stat().st_mtime > started else _contents(path)

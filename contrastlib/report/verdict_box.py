@@ -170,8 +170,9 @@ def _line(scale: str, found: Finding, form: str) -> str:
         return f"[– {images}]{{.untested}}: {found.word}."
     counts = found.said.removeprefix(found.word)
     effects = [each for each in (extent(found, form), overall(found, form)) if each]
-    more = "".join(f" {each[0].upper()}{each[1:]}." for each in effects[1:])
-    text = f"{badge(found.word)} {images}{counts}. Effect {effects[0]}.{more}"
+    effects[:1] = [f"Effect {first}" for first in effects[:1]]
+    more = "".join(f" {each[0].upper()}{each[1:]}." for each in effects)
+    text = f"{badge(found.word)} {images}{counts}.{more}"
     notes = [before_holm(found), *(f"{name}: {shown(variant)}" for name, variant in found.variants.items())]
     variants = "; ".join(filter(None, notes))
     return f"{text} [{variants[0].upper()}{variants[1:]}.]{{.variants}}" if variants else text

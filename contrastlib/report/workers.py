@@ -30,6 +30,7 @@ from distributed import wait as wait_for
 from distributed.comm import CommClosedError
 from tqdm import tqdm
 
+from contrastlib.assets.errors import is_for_memory, one_line
 from contrastlib.assets.writing import CannotWrite, writable
 from contrastlib.report.clusters import IN_FLIGHT, ClusterError
 from contrastlib.report.provenance import deciding_releases
@@ -175,7 +176,7 @@ def _connected(address: str) -> Iterator[Client]:
         client = Client(address, timeout=CONNECTING, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"no Dask scheduler answers at {address} ({_one_line(error)}): start it, or compute without it"
+            f"no Dask scheduler answers at {address} ({one_line(error)}): start it, or compute without it"
         ) from error
     try:
         yield client
@@ -238,7 +239,7 @@ def _limited(work: Any, seconds: float, /, **parameters: Any) -> pd.DataFrame:
 def _halved(shard: Shard, error: Exception) -> Shard:
     """The shard with half the batch. Raises the error if a smaller batch does not help."""
     killed = isinstance(error, KilledWorker)
-    if not (killed or _is_for_memory(error)):
+    if not (killed or is_for_memory(error)):
         raise error
     batch = shard.batch or shard.parameters.get("batch", 1)
     what = f"a shard of {shard.study} ({_shortened(dict(shard.parameters))})"
@@ -253,13 +254,6 @@ def _halved(shard: Shard, error: Exception) -> Shard:
     raise error
 
 
-def _is_for_memory(error: Exception) -> bool:
-    """Whether memory ran out, of the processor or of a GPU."""
-    from contrastlib.autograd.running import NO_MEMORY  # imports torch
-
-    return isinstance(error, MemoryError) or any(part in str(error) for part in NO_MEMORY)
-
-
 def _say(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
@@ -267,7 +261,3 @@ def _say(text: str) -> None:
 def _shortened(value: object) -> str:
     text = str(value)
     return text if len(text) <= 120 else f"{text[:120]}…"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

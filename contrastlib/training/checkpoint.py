@@ -122,9 +122,3 @@ def replacing_weights(path: Path, weights: Mapping[str, Tensor]) -> Iterator[str
         except SafetensorError as error:
             raise OSError(str(error)) from error
         yield assets.sha256(unfinished)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as a whole."""
-    with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")

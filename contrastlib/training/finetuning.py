@@ -20,12 +20,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from contrastlib import assets, datasets
+from contrastlib.assets.writing import write
 from contrastlib.datasets import sources
 from contrastlib.datasets.base import SQUEEZE, Photographs
 from contrastlib.models import torchvision_hub
 from contrastlib.training import loop
 from contrastlib.training.augmentation import Augmented
-from contrastlib.training.checkpoint import Checkpoint, replacing_weights, write_text
+from contrastlib.training.checkpoint import Checkpoint, replacing_weights
 from contrastlib.training.recipe import FineTuningRecipe
 
 LIBRARIES = ("torch", "torchvision", "accelerate", "pillow")
@@ -162,6 +163,6 @@ def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
 def _write(path: Path, network: nn.Module, log: pd.DataFrame, card: dict) -> None:
     """Write card and log first: if the weights are there, these are there too."""
     with replacing_weights(path, network.state_dict()) as checksum:
-        write_text(path.with_suffix(".csv"), log.round(6).to_csv(index=False))
-        write_text(path.with_suffix(".json"), json.dumps(card | {"sha256": checksum}, indent=2) + "\n")
+        write(path.with_suffix(".csv"), log.round(6).to_csv(index=False).encode())
+        write(path.with_suffix(".json"), f"{json.dumps(card | {'sha256': checksum}, indent=2)}\n".encode())
     path.with_suffix(".checkpoint").unlink()

@@ -22,10 +22,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from contrastlib import assets
+from contrastlib.assets.writing import write
 from contrastlib.datasets.base import ImageSet
 from contrastlib.models import build
 from contrastlib.training import loop
-from contrastlib.training.checkpoint import Checkpoint, replacing_weights, write_text
+from contrastlib.training.checkpoint import Checkpoint, replacing_weights
 from contrastlib.training.recipe import FromScratchRecipe
 
 
@@ -245,8 +246,8 @@ def train(
     stored = {key: _stored(value, recipe.stored_as) for key, value in network.state_dict().items()}
     with replacing_weights(weights, stored) as checksum:
         card = _card(name, checksum, network, recipe, data, test)
-        write_text(output / f"{name}.csv", log.round(6).to_csv(index=False))
-        write_text(output / f"{name}.json", json.dumps(card, indent=2) + "\n")
+        write(output / f"{name}.csv", log.round(6).to_csv(index=False).encode())
+        write(output / f"{name}.json", f"{json.dumps(card, indent=2)}\n".encode())
     checkpoint.unlink()
     return card
 

@@ -330,6 +330,56 @@ def test_loading_is_stopped_and_begun_again(opened, server):
     assert said(page) == "The network runs in this page."
 
 
+WORKER = "const Plain = Worker; globalThis.Worker = class extends Plain { constructor(...given) { super(...given); globalThis.worker = this; } };"
+
+
+def test_a_network_that_ends_later_is_loaded_again(opened):
+    """What waits for its answer ends with an error, and the button comes back."""
+    page = opened(script=WORKER, loaded=True)
+    refused = page.evaluate("""async () => {
+      const { live } = document.querySelector('.contrast-live'), { network, painted, size } = live;
+      const waiting = [network.run(painted.pixels, size), network.run(painted.pixels, size)];
+      worker.dispatchEvent(new ErrorEvent('error', { message: 'out of memory', cancelable: true }));
+      return (await Promise.allSettled(waiting)).map(({ status, reason }) => [status, reason?.message]);
+    }""")
+    assert refused == [["rejected", "There is not enough memory for the network: close other pages, and load it again."]] * 2
+    assert said(page) == refused[0][1] and page.get_by_role("button", name="Load the network").is_visible()
+    page.get_by_role("button", name="Load the network").click()
+    page.wait_for_function("() => document.querySelector('.live-status').textContent === 'The network runs in this page.'")
+
+
+SLOW = """const decode = createImageBitmap;
+globalThis.createImageBitmap = async (file, ...options) => {
+  if (file.name === "slow.png") await new Promise(resolve => setTimeout(resolve, 500));
+  return decode(file, ...options);
+};"""
+
+
+@pytest.mark.parametrize("content", ["a picture", "no picture"])
+def test_the_latest_picture_stays(opened, content):
+    """Also if one that was given before takes longer to decode, or cannot be decoded."""
+    page = opened(script=SLOW)
+    shown = page.evaluate("""async content => {
+      const canvas = new OffscreenCanvas(300, 260);
+      canvas.getContext("2d").fillRect(0, 0, 300, 260);
+      const picture = await canvas.convertToBlob(), { live } = document.querySelector(".contrast-live");
+      const slow = live.open(new File([content === "a picture" ? picture : content], "slow.png", { type: "image/png" }));
+      await Promise.all([slow, live.open(new File([picture], "fast.png", { type: "image/png" }))]);
+      return live.picture.title;
+    }""", content)
+    assert shown == "fast.png" and said(page).startswith("Your picture is here")
+
+
+def test_the_latest_repainting_stays(opened):
+    page = opened(path="bird/index.html")
+    changed = page.evaluate("""async () => {
+      const { live } = document.querySelector(".contrast-live"), image = live.header.parts[0].versions[0].image;
+      await Promise.all([live.repaint(image), live.repaint(null)]);
+      return [live.painted.changed, live.painted.history.length];
+    }""")
+    assert changed == [False, 1]
+
+
 def test_files_that_are_not_there(opened, server):
     page = opened(expected=["404"])
     server.missing = True

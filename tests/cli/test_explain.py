@@ -285,6 +285,13 @@ def test_every_contrast_has_its_question():
     assert len(questions) == len(CONTRASTS) and all("Raven (77.8 %)" in each for each in questions)
 
 
+@pytest.mark.parametrize("targets", [[0], [0, 1]])
+def test_a_question_about_all_classes(targets):
+    """There is no class left to compare with, also for a network with one logit."""
+    question = map_picture.question(torch.zeros(len(targets)), SPECIES, "maximum", targets)
+    assert question.startswith("Why Raven (") and question.count("(50.0 %)") == 2 * (len(targets) - 1)
+
+
 def test_an_added_contrast_is_in_the_help_and_answers_its_question(here, capsys, added_contrast):
     with pytest.raises(SystemExit):
         main(["explain", "--help"])

@@ -9,6 +9,7 @@ import torchvision
 
 import contrastlib
 from contrastlib import assets, contrasts, models
+from contrastlib.assets.writing import CannotWrite
 from contrastlib.autograd import forward
 from contrastlib.explainers import EXPLAINERS
 from contrastlib.explainers.vit import is_transformer, vit_forward
@@ -145,6 +146,12 @@ def test_no_such_precision(tmp_path):
     assert [head_of(network(name)).bits for name in ("efficientnet_lite0", "birds_vit", *SWITCHING)] == [16, 16, 32, 32, 32]
     with pytest.raises(ValueError, match="16 or 32"):
         export(models.load("birds_resnet"), tmp_path / "a.onnx", bits=8)
+
+
+def test_a_file_that_cannot_be_written(tmp_path):
+    (tmp_path / "a.onnx").mkdir()
+    with pytest.raises(CannotWrite, match=r"a\.onnx cannot be written"):
+        export(models.load("birds_resnet"), tmp_path / "a.onnx")
 
 
 def test_a_transformer_of_one_block_and_one_with_another_head():

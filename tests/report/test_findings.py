@@ -42,6 +42,15 @@ def test_the_least_favourable_claim_is_shown():
         findings.chosen(question, known | {"a": record("a", "refuted", main=False)})
 
 
+def test_a_verdict_without_effects_of_networks_is_no_finding():
+    none = record("a", "undecided")
+    none["findings"]["real"]["effects"] = {}
+    with pytest.raises(ValueError, match="claim a has no verdict with effects"):
+        findings.best_scale(none)
+    none["findings"]["quick"] = record("a", "refuted")["findings"]["real"]
+    assert findings.best_scale(none)[0] == "quick"
+
+
 def test_candidates_are_all_main_claims_on_their_pages_that_are_about_the_question():
     """A page that asks one question has all of its main claims among the candidates."""
     asked = [name for question in QUESTIONS for name in question.candidates]

@@ -49,6 +49,12 @@ def test_verdicts_are_in_the_box_only(path):
     assert not VERDICT.search(re.sub(r'"contrastlib_claims".*', "", rest))
 
 
+def test_a_verdict_without_effects():
+    record = {"paper": "ours", "section": "", "text": "Maps are small.", "set_before": True, "population": "", "format": "+.1f",
+              "findings": {"real": {"word": "undecided", "effects": {}, "variants": {}}}}
+    assert "[? undecided]{.verdict-badge .open}" in (text := verdict_box.item(1, record)) and "Effect" not in text
+
+
 def test_an_effect_has_its_interval_population_and_variants():
     found = {"word": "differs between networks", "networks": 2, "supporting": 1, "opposing": 1, "effects": {"birds_vgg": 0.2, "birds_resnet": 0.4},
              "intervals": {"birds_vgg": [0.1, 0.3], "birds_resnet": [0.3, 0.5]},

@@ -22,7 +22,7 @@ const QUANTITIES = [["probability", "Probability p", percent], ["logOdds", "Log-
 export class Live {
   // header: the page's data; base: address of the folder of the network; host: state, changed(state)
   constructor(root, header, base, host) {
-    Object.assign(this, { root, header, host, size: header.network.size });
+    Object.assign(this, { root, header, host, size: header.network.size, turn: 0 });
     this.state = validState(host.state ?? {}, header);
     this.network = new Network(base, header.network);
     this.build();
@@ -69,8 +69,8 @@ export class Live {
 
   // The first picture, with what the network said of it when the page was made.
   async start() {
-    const { picture } = this.header;
-    const pixels = await this.decoded(picture.image);
+    const { picture } = this.header, pixels = await this.latest(this.decoded(picture.image));
+    if (!pixels) return;
     const maps = picture.maps.map(({ scale, data }) => Float32Array.from(new Int16Array(bytesOf(data).buffer), value => scale * value));
     const recorded = { logits: new Float32Array(bytesOf(picture.logits).buffer), maps, height: picture.height, width: picture.width };
     Object.assign(this, { picture: { title: picture.title, code: picture.code }, painted: new Painted(pixels, this.size),
@@ -80,17 +80,32 @@ export class Live {
 
   // The picture with another trait of a part, or as it was.
   async repaint(image) {
+    const pixels = await this.latest(image ? this.decoded(image) : Promise.resolve(this.painted.original.slice()));
+    if (!pixels) return;
     this.painted.begin();
-    this.painted.pixels = image ? await this.decoded(image) : this.painted.original.slice();
+    this.painted.pixels = pixels;
     this.repainted();
   }
 
   decoded(image) { return pixelsOf(bytesOf(image), this.header.picture.type, this.size, this.size); }
 
+  // The pixels of a picture, or null if another one was asked for while this one was decoded.
+  async latest(decoding) {
+    const turn = ++this.turn;
+    try {
+      const pixels = await decoding;
+      return turn === this.turn ? pixels : null;
+    } catch (error) {
+      if (turn !== this.turn) return null;
+      throw error;
+    }
+  }
+
   // A file of the reader.
   async open(file) {
     try {
-      const pixels = await pixelsOfFile(file, this.header.network);
+      const pixels = await this.latest(pixelsOfFile(file, this.header.network));
+      if (!pixels) return;
       const picture = { title: file.name || "Your picture", code: codeOfFile(file.name || "photo.png"), own: true };
       Object.assign(this, { picture, painted: new Painted(pixels, this.size), before: null, result: null });
       this.draw();

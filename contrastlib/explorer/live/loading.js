@@ -14,6 +14,10 @@ export function loading(network, loaded) {
   const node = element("div", { class: "live-loading" }, start, bar, stop, status);
 
   const say = text => { status.textContent = text; };
+  const failed = error => {
+    start.hidden = false;
+    say(error ? error.message : "Loading was stopped.");
+  };
 
   async function load() {
     if (network.ready || network.loading) return;
@@ -25,12 +29,11 @@ export function loading(network, loaded) {
       await network.load(share => {
         bar.value = share;
         if (share === 1) say("Starting …");
-      });
+      }, failed);
       say("The network runs in this page.");
       await loaded();
     } catch (error) {
-      start.hidden = false;
-      say(error ? error.message : "Loading was stopped.");
+      failed(error);
     } finally {
       bar.hidden = stop.hidden = true;
     }

@@ -32,7 +32,8 @@ export class Network {
   get loading() { return this.worker !== null && !this.ready; }
 
   // Loads the files; progress(fraction). Rejects with a sentence for the reader, or with null if it was aborted.
-  load(progress) {
+  // ended(error) is called if the worker fails later: the network has to be loaded again then.
+  load(progress, ended) {
     const why = hindrance();
     if (why) return Promise.reject(new Error(why));
     const { files, outputs, bytes } = this.about;
@@ -40,7 +41,11 @@ export class Network {
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     return new Promise((resolve, reject) => {
       this.stop = () => reject(null);
-      this.worker.onerror = event => { this.close(); reject(new Error(reason(event.message ?? "its script did not load"))); };
+      this.worker.onerror = event => {
+        const error = new Error(reason(event.message ?? "its script did not load")), ran = this.ready;
+        this.close(error);
+        ran ? ended(error) : reject(error);
+      };
       this.worker.onmessage = ({ data }) => {
         if (data.progress) progress(Math.min(1, data.progress / bytes));
         else if (data.ready) { this.ready = true; resolve(); }
@@ -56,8 +61,10 @@ export class Network {
     this.stop?.();
   }
 
-  close() {
+  // Ends the worker. Whoever waits for an answer gets the error.
+  close(error = null) {
     this.worker?.terminate();
+    for (const request of [this.waiting, this.next]) request?.reject(error);
     Object.assign(this, { worker: null, ready: false, waiting: null, next: null });
   }
 

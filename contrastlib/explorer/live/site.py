@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -71,14 +70,11 @@ def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict
     if lacking:
         raise ValueError(f"{runtime / lacking[0]} is not there: run `npm ci` in a clone of the repository, "
                          "or name the folder dist of the npm package onnxruntime-web")
-    (folder / "code" / "live").mkdir(parents=True, exist_ok=True)
-    for name in RUNTIME.values():
-        shutil.copy(runtime / name, folder / name)
-    shutil.copy(SCRIPTS / LICENCE, folder / f"{LICENCE}.txt")
-    for name in SHARED:
-        shutil.copy(SCRIPTS.parent / name, folder / "code" / name)
-    for script in [*SCRIPTS.glob("*.js"), *SCRIPTS.glob("*.css")]:
-        shutil.copy(script, folder / "code" / "live" / script.name)
+    copies = {name: runtime / name for name in RUNTIME.values()} | {f"{LICENCE}.txt": SCRIPTS / LICENCE}
+    copies |= {f"code/{name}": SCRIPTS.parent / name for name in SHARED}
+    copies |= {f"code/live/{file.name}": file for kind in ("js", "css") for file in SCRIPTS.glob(f"*.{kind}")}
+    for name, file in copies.items():
+        write_file(folder / name, file.read_bytes())
     found = {}
     for network, picture, parts in shown:
         classifier = models.as_classifier(network)
