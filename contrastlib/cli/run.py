@@ -29,7 +29,7 @@ PATIENCE = 10
 """Seconds in which a process ends its kernel after Ctrl-C."""
 
 Plan = list[tuple[Path, dict[str, Any]]]
-"""Notebooks, each with the values of its parameters that are not its own."""
+"""Notebooks, each with the parameters whose values differ from those in it."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -90,11 +90,11 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if arguments.save and (arguments.profile != "quick" or arguments.parameters):
         raise ValueError("--save keeps the quick outputs: give no other profile and no parameters")
     values = notebooks.profile(arguments.profile)
-    given = {name: _value(name, value) for name, value in arguments.parameters}
+    options = {name: _value(name, value) for name, value in arguments.parameters}
     plan = []
     for source in notebooks.find(arguments.notebook):
-        own = {source.stem: values.get(source.stem, {}) | given}
-        plan.append((source, notebooks.parameters(source, values | own)))
+        changed = {source.stem: values.get(source.stem, {}) | options}
+        plan.append((source, notebooks.parameters(source, values | changed)))
     return plan
 
 
@@ -122,15 +122,15 @@ def _update(plan: Plan, arguments: argparse.Namespace) -> None:
     """Execute the notebooks that are out of date."""
     from contrastlib.report import notebooks
 
-    quick, own = arguments.profile == "quick", bool(arguments.parameters)
-    folder = notebooks.EXECUTED / ("own" if own else "" if quick else arguments.profile)
+    quick, changed = arguments.profile == "quick", bool(arguments.parameters)
+    folder = notebooks.EXECUTED / ("own" if changed else "" if quick else arguments.profile)
     environment = (notebooks.QUICK_ENVIRONMENT if quick else {}) | {"CONTRASTLIB_PICTURES": str(folder)}
     jobs = os.cpu_count() or 1 if quick else 1  # notebooks of other profiles use all processors themselves
-    _each(partial(_update_one, folder, arguments.force, own, arguments.page), plan, environment, jobs)
+    _each(partial(_update_one, folder, arguments.force, changed, arguments.page), plan, environment, jobs)
 
 
 def _update_one(
-    folder: Path, force: bool, show: bool, page: bool, source: Path, own: dict[str, Any]
+    folder: Path, force: bool, show: bool, page: bool, source: Path, parameters: dict[str, Any]
 ) -> str:
     """Execute a notebook if it is out of date; what to report, with paths where the user gave parameters."""
     from contrastlib.report import notebooks, single_page, staleness
@@ -138,21 +138,21 @@ def _update_one(
     output, own_page = folder / source.name, notebooks.PAGES / f"{source.stem}.own.html"
     if page:
         check_writable(own_page)
-    reason = "as asked" if force else staleness.why_stale(source, output, own)
-    said = f"{source.stem}: up to date"
+    reason = "as asked" if force else staleness.why_stale(source, output, parameters)
+    message = f"{source.stem}: up to date"
     if reason:
         began = time.monotonic()
-        peak = notebooks.execute(source, output, own)
+        peak = notebooks.execute(source, output, parameters)
         seconds = round(time.monotonic() - began)
         if folder == notebooks.EXECUTED:
             notebooks.keep_cost(source.stem, seconds, peak)
-        said = f"{source.stem}: executed in {seconds} s ({reason})"
+        message = f"{source.stem}: executed in {seconds} s ({reason})"
     paths = [output] if show or page else []
     if page:
         paths.append(own_page)
         with writing(own_page):
             single_page.write_page(output, own_page)
-    return "\n  ".join([said, *map(str, paths)])
+    return "\n  ".join([message, *map(str, paths)])
 
 
 def _save(plan: Plan, _: argparse.Namespace) -> None:
@@ -241,9 +241,9 @@ def _work_through(
     failed = False
     while running or (waiting and not failed):
         while waiting and not failed and len(running) < jobs:  # none is queued: after a failure it would run
-            source, own = waiting.pop(0)
+            source, parameters = waiting.pop(0)
             try:
-                started[source] = submit(source, own)
+                started[source] = submit(source, parameters)
             except BrokenProcessPool as error:  # a process has just ended
                 started[source] = Future()
                 started[source].set_exception(error)
@@ -281,16 +281,18 @@ def _begin(taken: Synchronized[int], lock: Any) -> None:
     tqdm.set_lock(lock)
     with taken.get_lock():
         taken.value += 1
-        notebooks.bar_row = taken.value
+        notebooks.BAR_ROW.set(taken.value)
 
 
-def _until_terminated(work: Callable[[Path, dict[str, Any]], str], source: Path, own: dict[str, Any]) -> str:
+def _until_terminated(
+    work: Callable[[Path, dict[str, Any]], str], source: Path, parameters: dict[str, Any]
+) -> str:
     """Call ``work`` for a notebook. If this process is terminated meanwhile, it ends with the kernel.
 
     It would otherwise wait for the next notebook.
     """
     try:
         with failures.noted():
-            return work(source, own)
+            return work(source, parameters)
     except SystemExit:
         os._exit(failures.INTERRUPTED)

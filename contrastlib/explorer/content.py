@@ -20,13 +20,11 @@ from contrastlib.models import Classifier
 
 BATCH = 4
 """Number of pictures in one forward pass."""
-TITLES = {name: network.title for name, network in models.MODELS.items()}
-"""Title of each registered network, by name."""
 OWN = {"title": "own weights", "about": "against the other classes, with weights that you set",
        "question": "Why {target} and not the other classes, with your weights?"}
 """Text for the contrast whose weights the reader sets."""
 
-Progress = bool | Callable[[float], None]
+Progress = bool | maps.OnProgress
 """Whether to show a progress bar, or a function that is called with the finished fraction of the work."""
 
 

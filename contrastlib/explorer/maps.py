@@ -28,7 +28,7 @@ CHUNK = 4
 TOKENS = "tokens"
 """Layer name of maps that all blocks of a Transformer contribute to."""
 
-Progress = Callable[[float], None]
+OnProgress = Callable[[float], None]
 """Function that is called with the finished fraction of the work."""
 
 
@@ -47,7 +47,7 @@ class Rows(NamedTuple):
 
 def stacks(
     network: Classifier, images: Tensor, methods: Sequence[str] | None = None,
-    layers: Sequence[str] | None = None, classes: int = 12, progress: Progress = lambda share: None,
+    layers: Sequence[str] | None = None, classes: int = 12, progress: OnProgress = lambda share: None,
 ) -> tuple[Ranking, list[list[Rows]]]:
     """Compute the rows of all stacks of a batch of images, with one forward pass for each family of methods.
 
@@ -114,7 +114,7 @@ class _Computation:
             self.ranking = Ranking(logits, self.classes)
         return self.ranking
 
-    def by_gradients(self, methods: list[str], progress: Progress) -> list[Rows]:
+    def by_gradients(self, methods: list[str], progress: OnProgress) -> list[Rows]:
         """Return the rows of methods that need the gradients of a forward pass."""
         own = self.layers or [self.network.layer]
         pairs = [(method, layer) for method in methods
@@ -122,7 +122,7 @@ class _Computation:
         record = forward(self.network, self.images, list(dict.fromkeys(layer for _, layer in pairs)))
         return self._of_pass(record, pairs, progress)
 
-    def by_tokens(self, methods: list[str], progress: Progress) -> list[Rows]:
+    def by_tokens(self, methods: list[str], progress: OnProgress) -> list[Rows]:
         """Return the rows of methods that explain the tokens of a Transformer."""
         record = vit.vit_forward(self.network, self.images)
         own = self.layers or _all_blocks(record)
@@ -130,7 +130,7 @@ class _Computation:
                  for layer in (own if EXPLAINERS[method].takes_layer else [TOKENS])]
         return self._of_pass(record, pairs, progress)
 
-    def _of_pass(self, record: ForwardPass, pairs: list[tuple[str, str]], progress: Progress) -> list[Rows]:
+    def _of_pass(self, record: ForwardPass, pairs: list[tuple[str, str]], progress: OnProgress) -> list[Rows]:
         """Return the rows of each (method, layer): basis maps if the method is linear, otherwise a table."""
         ranking = self.rank(record.logits)
         kinds = {"linear": [pair for pair in pairs if EXPLAINERS[pair[0]].linear],
@@ -153,7 +153,7 @@ class _Computation:
         maps = explainer.map(explainer.function(record, cotangents, **options))
         return pool(maps, self.factor) if explainer.space == "pixels" else maps
 
-    def by_network(self, methods: list[str], progress: Progress) -> list[Rows]:
+    def by_network(self, methods: list[str], progress: OnProgress) -> list[Rows]:
         """Return the rows of methods that run the network themselves."""
         found = []
         for done, method in enumerate(methods, 1):
@@ -174,7 +174,7 @@ class _Computation:
             progress(done / len(methods))
         return found
 
-    def by_relevance(self, methods: list[str], progress: Progress) -> list[Rows]:
+    def by_relevance(self, methods: list[str], progress: OnProgress) -> list[Rows]:
         """Return the rows of LRP and CLRP1, which share one propagation of relevance."""
         with ExitStack() as stack:
             try:
@@ -188,7 +188,7 @@ class _Computation:
         return [Rows({method: RELEVANCE[method] for method in methods}, INPUT, maps, self.factor)]
 
 
-def _in_chunks(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor]], progress: Progress,
+def _in_chunks(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor]], progress: OnProgress,
                chunk: int = CHUNK) -> list[np.ndarray]:
     """Return the result (K, B, h, w) of each function for cotangents (K, B, C), computed in chunks."""
     results: list[list[np.ndarray]] = [[] for _ in functions]
@@ -200,7 +200,7 @@ def _in_chunks(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor
     return [np.concatenate(result) for result in results]
 
 
-def _part(progress: Progress, done: int, jobs: int) -> Progress:
+def _part(progress: OnProgress, done: int, jobs: int) -> OnProgress:
     """Return the function that reports the progress of one of several jobs, after those that are done."""
     return lambda share: progress((done + share) / jobs)
 

@@ -20,6 +20,7 @@ from contrastlib.report.claims import Claim, claims
 from contrastlib.report.corrections import of_claims
 from contrastlib.report.folds import folded
 from contrastlib.report.judging import Finding
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.page_titles import titles
 from contrastlib.report.verdict_tables import KEY, PAPERS, effects, overall, shown, title
 from contrastlib.report.verdicts import WORDS, sign_of
@@ -282,17 +283,6 @@ def _page(record: Mapping, folder: str) -> str:
     page = f"[{_words(record['page'])}]({folder}/{record['page']}.ipynb)"
     errata = [f"[erratum {number}](#erratum-{number})" for number in of_claims().get(record["id"], ())]
     return ", ".join([page, *errata])
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown.
-
-    >>> print(markdown_table(["a", "b"], [["1", "2"]]))
-    | a | b |
-    | --- | --- |
-    | 1 | 2 |
-    """
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
 
 
 def _finding(kept: Mapping) -> Finding:

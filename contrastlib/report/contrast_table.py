@@ -7,6 +7,7 @@ import re
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib import contrasts
+from contrastlib.report.markdown import markdown_table
 
 
 class ContrastTable(SphinxDirective):
@@ -29,12 +30,10 @@ def contrast_table() -> str:
     ...
     """
     words = {"target": "$t$", "rival": "$s^*$", "others": "$1 - p_t$", "foils": "$S$"}
-    lines = ["| `contrast=` | weights $w$ | the question | their sum | source |", "|---|---|---|---|---|"]
-    for each in contrasts.CONTRASTS.values():
-        cells = (f'`"{each.name}"`', formula_cell(each.formula), each.question.format(**words),
-                 sum_of_weights(each), f"{{cite:t}}`{each.paper}`, {each.equation}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [[f'`"{each.name}"`', formula_cell(each.formula), each.question.format(**words),
+             sum_of_weights(each), f"{{cite:t}}`{each.paper}`, {each.equation}"]
+            for each in contrasts.CONTRASTS.values()]
+    return markdown_table(["`contrast=`", "weights $w$", "the question", "their sum", "source"], rows)
 
 
 def formula_cell(formula: str) -> str:

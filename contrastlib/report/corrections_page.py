@@ -36,6 +36,7 @@ from contrastlib.report.corrections import (
     papers,
     paragraph,
 )
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.verdict_tables import PAPERS, shown
 
 Effects = Mapping[str, Sequence[str]]
@@ -86,7 +87,7 @@ def summary(every: Mapping[int, Correction]) -> str:
     counts = Counter((each.paper, each.status) for each in every.values())
     keys = [key for key in PAPERS if any(paper == key for paper, _ in counts)]
     rows = [[PAPERS[key], *(str(counts[key, status]) for status in STATUSES)] for key in keys]
-    return _table(["paper", *STATUSES], rows)
+    return markdown_table(["paper", *STATUSES], rows)
 
 
 def letter(paper: Paper) -> str:
@@ -242,7 +243,3 @@ def _item(correction: Correction, paper: str) -> str:
     }
     found = "\n\n".join(paragraph(name, text) for name, text in texts.items())
     return f"- {link}: {where}.\n\n{indent(found, '  ')}\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])

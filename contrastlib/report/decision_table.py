@@ -9,8 +9,9 @@ import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.claims_page import EXECUTED, executed_claims, markdown_table
+from contrastlib.report.claims_page import EXECUTED, executed_claims
 from contrastlib.report.findings import filled
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.provenance import REPOSITORY
 
 FILE = REPOSITORY / "book" / "decisions.yaml"

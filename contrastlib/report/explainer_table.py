@@ -2,7 +2,8 @@
 
 In a page written in Markdown::
 
-    ```{explainer-table} ```
+    ```{explainer-table}
+    ```
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.explainers import Explainer, registry
+from contrastlib.report.markdown import markdown_table
 
 HEADER = ("`method=`", "map", "linear in $w$", "passes", "source")
 SPACES = {
@@ -40,21 +42,13 @@ def explainer_table() -> str:
     Maps of the activations of a layer, ...:
     <BLANKLINE>
     | `method=` | map | linear in $w$ | passes | source |
-    |---|---|---|---|---|
+    | --- | --- | --- | --- | --- |
     | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of ... | yes | 1 forward, ... |
     ...
     """
-    lines = []
-    for space, title in SPACES.items():
-        lines += [
-            f"{title}:",
-            "",
-            f"| {' | '.join(HEADER)} |",
-            "|---" * len(HEADER) + "|",
-            *(f"| {' | '.join(_row(record))} |" for record in registry.select(space=space).values()),
-            "",
-        ]
-    return "\n".join(lines)
+    tables = {title: markdown_table(HEADER, map(_row, registry.select(space=space).values()))
+              for space, title in SPACES.items()}
+    return "\n".join(f"{title}:\n\n{table}\n" for title, table in tables.items())
 
 
 def _row(record: Explainer) -> tuple[str, ...]:

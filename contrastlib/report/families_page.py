@@ -19,6 +19,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.explainers import EXPLAINERS
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.shards import RESULTS
 
 KEPT = RESULTS / "families.json"
@@ -148,8 +149,7 @@ def families_table(record: Mapping[str, Any], library: str) -> str:
         reasons[reason] = len(reasons) + 1
     rows = [[_named(network), *_cells(network, reasons)] for network in networks]
     head = [_versioned(record, library), *columns()]
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---", *[":-:"] * len(columns())], *rows)]
-    return "\n".join([*lines, "", *_listed(reasons)])
+    return "\n".join([markdown_table(head, rows, centred=True), "", *_listed(reasons)])
 
 
 def _cells(network: Mapping[str, Any], reasons: Mapping[str, int]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from sphinx.util.docutils import SphinxDirective
 
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.provenance import REPOSITORY
 
 FAULTS = REPOSITORY / "book" / "faults.yaml"
@@ -32,13 +33,12 @@ def fault_table(path: Path = FAULTS) -> str:
     ## Results and shards
     <BLANKLINE>
     | fault | what happens | test |
-    |---|---|---|
+    | --- | --- | --- |
     | A bit of a result flips, ... | The result is refused, ... | `tests/report/test_sealing.py::...` |
     ...
     """
-    lines = []
+    parts = []
     for each in yaml.safe_load(path.read_text(encoding="utf-8")):
-        lines += [f"## {each['group']}", "", "| fault | what happens | test |", "|---|---|---|"]
-        lines += [f"| {row['fault']} | {row['happens']} | `{row['test']}` |" for row in each["faults"]]
-        lines.append("")
-    return "\n".join(lines)
+        rows = [[row["fault"], row["happens"], f"`{row['test']}`"] for row in each["faults"]]
+        parts.append(f"## {each['group']}\n\n{markdown_table(['fault', 'what happens', 'test'], rows)}\n")
+    return "\n".join(parts)

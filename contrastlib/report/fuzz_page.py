@@ -16,6 +16,8 @@ import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from contrastlib.report.markdown import markdown_table
+
 COUNTS = Path("data") / "results" / "fuzz.json"
 """Counts of inputs by kind and outcome, with provenance; ``python tests/fuzz`` writes it."""
 FINDINGS = Path("book") / "fuzz" / "findings.yaml"
@@ -55,7 +57,7 @@ def counts(record: Mapping) -> str:
     >>> kinds = {"contrasts": {"result": 1200, "ValueError": 300, "TypeError": 20}, "profiles": {"result": 7}}
     >>> print(counts({"inputs": 1527, "kinds": kinds}))
     | inputs | result | named error | in all |
-    |---|---|---|---|
+    | --- | --- | --- | --- |
     | contrasts | 1,200 | 320: ValueError 300, TypeError 20 | 1,520 |
     | profiles | 7 | 0 | 7 |
     | **all** | 1,207 | 320 | 1,527 |
@@ -73,7 +75,7 @@ def counts(record: Mapping) -> str:
             "make it anew with `make fuzz`"
         )
     rows.append(["**all**", f"{results:,}", f"{errors:,}", f"{record['inputs']:,}"])
-    return _table(["inputs", "result", "named error", "in all"], rows)
+    return markdown_table(["inputs", "result", "named error", "in all"], rows)
 
 
 def conditions(record: Mapping) -> str:
@@ -106,14 +108,8 @@ def findings(found: Sequence[Mapping[str, str]]) -> str:
 
     >>> print(findings([{"input": "`box=(0,)`", "was": "Python's own TypeError", "now": "a ValueError"}]))
     | input | what came out | what comes out now |
-    |---|---|---|
+    | --- | --- | --- |
     | `box=(0,)` | Python's own TypeError | a ValueError |
     """
     rows = [[each[field].strip() for field in ("input", "was", "now")] for each in found]
-    return _table(["input", "what came out", "what comes out now"], rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, *rows)).replace(
-        "\n", f"\n|{'---|' * len(head)}\n", 1
-    )
+    return markdown_table(["input", "what came out", "what comes out now"], rows)

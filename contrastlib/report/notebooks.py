@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import nbformat
@@ -48,8 +49,8 @@ QUICK_ENVIRONMENT = {
 ALLOCATION = (
     "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296"
 )
-bar_row = 0
-"""Line of the terminal for the progress of a notebook."""
+BAR_ROW: ContextVar[int] = ContextVar("bar_row", default=0)
+"""Line of the terminal for the progress of the notebooks that this process executes."""
 
 
 class NotebookFailed(RuntimeError):
@@ -240,6 +241,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
         check_writable(raw)
         first = f"__import__('runpy').run_path({kernel_startup.__file__!r})['prepare']"
         first += f"({str(log)!r}, {[str(folder) for folder in staleness.watched()]!r})"
+        bar = {"desc": source.stem, "leave": False, "disable": None, "position": BAR_ROW.get()}
         try:
             papermill.execute_notebook(
                 source,
@@ -248,7 +250,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
                 kernel_name="python3",
                 language="python",
                 cwd=source.parent,
-                progress_bar={"desc": source.stem, "leave": False, "disable": None, "position": bar_row},
+                progress_bar=bar,
                 request_save_on_cell_execute=False,
                 iopub_timeout=60,  # the default of 4 seconds is short for many outputs on a busy machine
                 stderr_file=None if "TQDM_DISABLE" in os.environ else sys.stderr,

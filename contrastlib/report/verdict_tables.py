@@ -11,6 +11,7 @@ import pandas as pd
 from contrastlib import assets
 from contrastlib.report.claims import Claim, claims
 from contrastlib.report.judging import Finding, as_records, judge, scales_of
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.multiplicity import corrected
 from contrastlib.report.verdicts import WORDS, sign_of
 
@@ -62,9 +63,9 @@ class VerdictTable:
         rows = [
             self._row(number, claim, found) for number, (claim, found) in enumerate(self.findings.items(), 1)
         ]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
         return (
-            f"{table}\n\n<details><summary>How each claim is judged, and what would refute it</summary>\n\n"
+            f"{markdown_table(head, rows)}\n\n"
+            "<details><summary>How each claim is judged, and what would refute it</summary>\n\n"
             f"{how_judged(list(self.findings))}\n\n{LEGEND}\n\n{weights(self._networks())}\n\n</details>\n"
         )
 

@@ -49,7 +49,7 @@ assert network.layer == "network.1" and network.class_names == images.class_name
 assert network.checksum == assets.file("toy.safetensors").sha256 and len(images) == 4
 assert network(images[0].image[None]).shape == (1, 2)
 assert len(batches.load_dataset("toys", 24)) == 2 and batches.load_dataset("toys", 24)[0].image.shape[-1] == 24
-assert models.title("toy") == content.TITLES["toy"] == "Toy Network"
+assert models.title("toy") == "Toy Network"
 assert content.header("", [network], [])["networks"]["toy"]["title"] == "Toy Network"
 
 

@@ -27,6 +27,7 @@ from contrastlib.evaluation.control_scores import against_controls
 from contrastlib.report.batches import load_dataset
 from contrastlib.report.figures.shared import finished, intervals, mean_lines
 from contrastlib.report.figures.words import readable, words
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.shards import RESULTS, load
 from contrastlib.report.verdict_tables import title
 
@@ -39,9 +40,8 @@ MEAN, CHANGE = "the map", "the map minus "
 
 def records() -> Markdown:
     """Table of the controls and of what is learned if a map scores no higher."""
-    rows = [["control", "if the map scores no higher, the answer is no"], ["---"] * 2]
-    rows += [[control.title, control.question] for control in CONTROLS.values()]
-    return Markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    rows = [[control.title, control.question] for control in CONTROLS.values()]
+    return Markdown(markdown_table(["control", "if the map scores no higher, the answer is no"], rows))
 
 
 def gallery(networks: Mapping[str, Sequence]) -> Callable[..., Figure]:

@@ -13,9 +13,9 @@ from contrastlib.report.figures.lrp_shared import (
     against,
     cells,
     named,
-    together,
     where_measured,
 )
+from contrastlib.report.figures.shared import together
 from contrastlib.report.verdict_tables import spread, title
 from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
 

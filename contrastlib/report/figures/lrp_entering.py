@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pandas.io.formats.style import Styler
 
-from contrastlib.report.figures.lrp_shared import Tables, named, together, where_measured
+from contrastlib.report.figures.lrp_shared import Tables, named, where_measured
+from contrastlib.report.figures.shared import together
 
 RELEVANCES = {"lrp": "yₜ eₜ (LRP)", "sglrp": "∂pₜ/∂y (SGLRP)", "weighted": "w · y (weighted)"}
 RULES = {

@@ -15,10 +15,9 @@ from contrastlib.report.figures.lrp_shared import (
     against,
     cells,
     named,
-    together,
     where_measured,
 )
-from contrastlib.report.figures.shared import beside, finished, published
+from contrastlib.report.figures.shared import beside, finished, published, together
 from contrastlib.report.verdict_tables import PAPERS, title
 
 IN_PRINT = {"Random": "random", "Gradient": "gradient", "Guided backpropagation": "guided_backpropagation",

@@ -42,11 +42,6 @@ def where_measured(show: Callable) -> Callable:
     return call
 
 
-def together(measured: Tables) -> pd.DataFrame:
-    """The tables of all scales in one, with a column ``scale``."""
-    return pd.concat(measured, names=["scale"]).reset_index("scale")
-
-
 def named(table: pd.DataFrame, axis: int = 1) -> pd.DataFrame:
     """Replace names of networks on one axis, and of methods on the other, by titles."""
     table = table.rename(title, axis=axis, level="network")

@@ -176,7 +176,7 @@ def _own_layer(table: pd.DataFrame) -> pd.DataFrame:
 
 def _together(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Tables of all scales in one, with titles of networks and short names of methods."""
-    table = pd.concat(tables, names=["scale"]).reset_index("scale")
+    table = shared.together(tables)
     return table.assign(network=table["network"].map(title), method=table["method"].replace(shared.SHORT))
 
 

@@ -27,6 +27,7 @@ from contrastlib.models.class_names import short
 from contrastlib.report import batches
 from contrastlib.report.contrast_table import formula_cell, sum_of_weights
 from contrastlib.report.figures.shared import finished, intervals
+from contrastlib.report.markdown import markdown_table
 from contrastlib.report.verdict_tables import PAPERS, title
 
 SOURCES = PAPERS | {"elisha2026": "Elisha et al. 2026", "cai2025": "Cai 2025"}
@@ -55,13 +56,13 @@ def name_of(method: str) -> str:
 
 def family() -> Markdown:
     """Table of all contrasts and of VAR: source, sum of the weights, whether a map is linear, the weights."""
-    rows = [["method", "sum of $w$", "linear in $w$?", "weights $w$"], ["---"] * 4]
+    rows = []
     for name, each in CONTRASTS.items():
         linear = "yes, given $c$" if each.needs_gradients else "yes"
         rows.append([_named(each, name), sum_of_weights(each), linear, formula_cell(each.formula)])
     var = EXPLAINERS[VAR]
     rows.append([_named(var, VAR), "no $w$", "no", f"map: {formula_cell(var.formula)}"])
-    return Markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    return Markdown(markdown_table(["method", "sum of $w$", "linear in $w$?", "weights $w$"], rows))
 
 
 def bars(logits: Sequence[float] = EXAMPLE) -> Figure:

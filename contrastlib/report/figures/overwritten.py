@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from contrastlib.report.figures.shared import SHORT
+from contrastlib.report.figures.shared import SHORT, together
 from contrastlib.report.verdict_tables import title
 
 TENSORS = {"copy": "inside the hook", "reference": "after the pass"}
@@ -28,7 +28,7 @@ def tensors(measured: Mapping[str, pd.DataFrame]) -> Styler:
         The formatted table, with the share of values that changed, and the largest difference of the tensor
         that contrastlib records and the copy.
     """
-    table = _together(measured)
+    table = together(measured)
     by = ["scale", "network"]
     shares = (
         table[table["reading"].isin(TENSORS)]
@@ -56,7 +56,7 @@ def areas(measured: Mapping[str, pd.DataFrame], threshold: float = 0.1) -> Style
     Returns:
         The formatted table.
     """
-    table = _together(measured)
+    table = together(measured)
     table = table[table["p_2"] > threshold].replace({"method": SHORT, "contrast": SHORT, "reading": READINGS})
     wide = table.pivot_table(
         index=["scale", "network"], columns=["method", "contrast", "reading"], values="negative", sort=False
@@ -64,7 +64,3 @@ def areas(measured: Mapping[str, pd.DataFrame], threshold: float = 0.1) -> Style
     order = [(m, c, r) for m in ("GC", "LA") for c in ("ori.", "wtd.") for r in READINGS.values()]
     wide = wide[order].rename(index=title, level="network")
     return wide.style.format("{:.0%}").set_uuid("overwritten-areas")
-
-
-def _together(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(measured, names=["scale"]).reset_index("scale")

@@ -72,6 +72,15 @@ def beside(
     return shown.format(f"{{:+{form}}}", subset=pd.IndexSlice[signed, :], na_rep="–")
 
 
+def together(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The tables of all scales in one, with a column ``scale``.
+
+    >>> together({"quick": pd.DataFrame({"n": [1]}), "real": pd.DataFrame({"n": [2]})}).to_dict("list")
+    {'scale': ['quick', 'real'], 'n': [1, 2]}
+    """
+    return pd.concat(measured, names=["scale"]).reset_index("scale")
+
+
 def counts(measured: Mapping[str, pd.DataFrame]) -> str:
     """Number of images of each network at each scale, in words.
 
