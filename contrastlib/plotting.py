@@ -93,9 +93,7 @@ def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
 
 
 def percent(share: float) -> str:
-    """Write a share from 0 to 1 in percent. A share close to 0 or 1 is not rounded to it.
-
-    Neither is a share of exactly 0 or 1: a probability is so by the rounding of floats only.
+    """Write a share from 0 to 1 in percent. A share that is only close to 0 or 1 is not rounded to it.
 
     Args:
         share: A number from 0 to 1.
@@ -103,7 +101,7 @@ def percent(share: float) -> str:
     Returns:
         The percentage with one decimal.
 
-    >>> percent(0.5), percent(0.9999), percent(0)
+    >>> percent(0.5), percent(0.9999), percent(1e-5)
     ('50.0 %', '>99.9 %', '<0.1 %')
     """
     if share < 0.001:

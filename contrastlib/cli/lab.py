@@ -41,7 +41,7 @@ def lab(arguments: argparse.Namespace) -> int:
         DataError: The working copy cannot be written.
     """
     from contrastlib.report import lab as working_copy
-    from contrastlib.report.lifelines import run_with_lifeline
+    from contrastlib.report.process_lifetimes import run_with_lifeline
 
     if not arguments.prepare and importlib.util.find_spec("jupyterlab") is None:
         raise ValueError("jupyterlab is not installed: run `pip install jupyterlab`, or `make lab` in a "

@@ -273,7 +273,7 @@ def _begin(taken: Synchronized[int], lock: Any) -> None:
     It ends with the process that started it. Ctrl-C is for that process, which then terminates this one.
     """
     from contrastlib.report import notebooks
-    from contrastlib.report.lifelines import end_with_parent
+    from contrastlib.report.process_lifetimes import end_with_parent
 
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

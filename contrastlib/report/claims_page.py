@@ -17,7 +17,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from contrastlib.report.claims import Claim, claims
-from contrastlib.report.corrections import of_claims
+from contrastlib.report.correction_records import of_claims
 from contrastlib.report.folds import folded
 from contrastlib.report.judging import Finding
 from contrastlib.report.markdown import markdown_table

@@ -1,8 +1,8 @@
 """Corrections in the book: the page of corrections, the letters to the authors, and ``corrections.json``.
 
-All are made from the records of :mod:`contrastlib.report.corrections` and from the effects in the outputs of
-the executed notebooks, so that a page and the notebook it links to show the same numbers. In a page written
-in Markdown::
+All are made from the records of :mod:`contrastlib.report.correction_records` and from the effects in the
+outputs of the executed notebooks, so that a page and the notebook it links to show the same numbers. In a
+page written in Markdown::
 
     ```{corrections}
     ```
@@ -27,15 +27,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.claims_page import EXECUTED, SCALES, executed_claims, finding
-from contrastlib.report.corrections import (
-    STATUSES,
-    Correction,
-    Paper,
-    corrections,
-    executed_effects,
-    papers,
-    paragraph,
-)
+from contrastlib.report.correction_records import STATUSES, Correction, Paper, corrections, papers
+from contrastlib.report.corrections import executed_effects, paragraph
 from contrastlib.report.markdown import markdown_table
 from contrastlib.report.verdict_tables import PAPERS, shown
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
 
-from contrastlib.report.lifelines import end_with_parent
+from contrastlib.report.process_lifetimes import end_with_parent
 
 NAME = "contrastlib-forked"
 """Name of the provisioner in the entry points, and value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``."""

@@ -3,7 +3,7 @@
 Run it with ``python -m contrastlib.report.lab_server``.
 """
 
-from contrastlib.report.lifelines import end_with_starter
+from contrastlib.report.process_lifetimes import end_with_starter
 
 if __name__ == "__main__":
     from jupyterlab.labapp import main

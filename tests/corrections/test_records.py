@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contrastlib.report.claims import claims
-from contrastlib.report.corrections import corrections, papers
+from contrastlib.report.correction_records import corrections, papers
 
 ROOT = Path(__file__).parents[2]
 

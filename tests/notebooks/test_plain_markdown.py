@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from contrastlib.report import corrections, notebooks
+from contrastlib.report import notebooks
+from contrastlib.report.correction_records import corrections
 
 STORED = notebooks.find([])
 PARSER = MarkdownIt("commonmark").enable("table")
@@ -83,7 +84,7 @@ def targets(path):
         return set()
     found = set(re.findall(r'<(?:a|span) id="([\w-]+)"></', "\n".join(texts(path))))
     if path.stem == "05_corrections":
-        assert found >= {each.anchor for each in corrections.corrections().values()}
+        assert found >= {each.anchor for each in corrections().values()}
     return found
 
 

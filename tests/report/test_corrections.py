@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import yaml
 
-from contrastlib.report import corrections, corrections_page, notebooks
+from contrastlib.report import correction_records, corrections, corrections_page, notebooks
 from contrastlib.report.claims_page import table as claims_table
 from contrastlib.report.verdict_tables import PAPERS
 
@@ -26,11 +26,11 @@ def written(tmp_path):
     def write(*entries, paper="wang2022", **general):
         text = yaml.safe_dump({**PAPER, **general, "corrections": list(entries)})
         (tmp_path / f"{paper}.yaml").write_text(text, encoding="utf-8")
-        corrections.papers.cache_clear()
+        correction_records.papers.cache_clear()
         return tmp_path
 
     yield write
-    corrections.papers.cache_clear()
+    correction_records.papers.cache_clear()
 
 
 @pytest.mark.parametrize("change, message", [
@@ -45,26 +45,26 @@ def written(tmp_path):
 def test_a_bad_record_is_named(written, change, message):
     entry = {key: value for key, value in {**ENTRY, **change}.items() if value is not None}
     with pytest.raises(ValueError, match=rf"wang2022\.yaml, .*{message}"):
-        corrections.papers(written(entry))
+        correction_records.papers(written(entry))
 
 
 @pytest.mark.parametrize("name, again", [("number", {"id": "two"}), ("id", {"number": 2})])
 def test_a_number_and_an_identifier_belong_to_one_record(written, name, again):
     written(ENTRY)
     with pytest.raises(ValueError, match=rf"two corrections have the {name}"):
-        corrections.corrections(written({**ENTRY, **again}, paper="gu2018"))
+        correction_records.corrections(written({**ENTRY, **again}, paper="gu2018"))
 
 
 def test_what_a_paper_lacks_is_named(written):
     folder = written(ENTRY)
     (folder / "wang2022.yaml").write_text(yaml.safe_dump({"authors": "A", "corrections": [ENTRY]}), encoding="utf-8")
     with pytest.raises(ValueError, match=r"wang2022\.yaml: \['asks', 'not_read', 'title'\] missing"):
-        corrections.papers(folder)
+        correction_records.papers(folder)
 
 
 def test_records_without_an_effect_can_say_why(written):
     entry = {key: value for key, value in ENTRY.items() if key not in ("page", "tests")} | {"unmeasured": "A label."}
-    assert corrections.corrections(written(entry))[1].unmeasured == "A label."
+    assert correction_records.corrections(written(entry))[1].unmeasured == "A label."
 
 
 def test_an_effect_is_shown_and_kept():
@@ -91,13 +91,13 @@ def test_a_notebook_that_measures_nothing_is_named(tmp_path):
 
 def test_stored_notebooks_measure_every_correction_that_names_them():
     found = {path.stem: corrections.effects_in(nbformat.read(path, as_version=4)) for path in notebooks.find([])}
-    named = {(each.page, number) for number, each in corrections.corrections().items() if each.page}
+    named = {(each.page, number) for number, each in correction_records.corrections().items() if each.page}
     assert named <= {(page, number) for page, effects in found.items() for number in effects}
     assert all(any(map(str.isdigit, text)) for effects in found.values() for texts in effects.values() for text in texts)
 
 
 def test_a_row_has_all_of_a_record():
-    for number, each in corrections.corrections().items():
+    for number, each in correction_records.corrections().items():
         text = corrections_page.row(each, {each.page: ["0.5 of all"]} if each.page else {}, [], "executed")
         assert f":name: erratum-{number}\n" in text
         assert f":class-container: correction paper-{each.paper} status-{each.status.replace(' ', '-')}\n" in text
@@ -108,38 +108,38 @@ def test_a_row_has_all_of_a_record():
 
 
 def test_formulas_lists_and_code_begin_their_own_line():
-    text = corrections_page.row(corrections.corrections()[1], {}, [], "executed")
+    text = corrections_page.row(correction_records.corrections()[1], {}, [], "executed")
     assert "**Printed.**\n\n$$" in text and "**Code.**" not in text and "**Check it.**\n\n```bash\n" in text
-    assert "**Code.**\n\n- [yipei-wang" in corrections_page.row(corrections.corrections()[4], {}, [], "executed")
+    assert "**Code.**\n\n- [yipei-wang" in corrections_page.row(correction_records.corrections()[4], {}, [], "executed")
 
 
 def test_a_notebook_shows_an_entry_and_the_list_with_targets():
     assert "**Corrected.**\n\n$$" in corrections.entry(1).data and "<details>" in corrections.entry(1).data
     assert "](05_corrections.ipynb#erratum-15)" in corrections.entry(15).data and "](#" not in corrections.entry(15).data
     text = corrections.listed().data
-    assert text.startswith("<details open>") and text.count("<details>") == len(corrections.corrections())
-    for number, each in corrections.corrections().items():  # a target can be seen, and so be scrolled to
+    assert text.startswith("<details open>") and text.count("<details>") == len(correction_records.corrections())
+    for number, each in correction_records.corrections().items():  # a target can be seen, and so be scrolled to
         assert f'<span id="erratum-{number}"></span>\n\n<details><summary>{number}. ' in text, each.title
 
 
 def test_the_summary_counts_every_record():
-    rows = [line.strip("| ").split(" | ") for line in corrections_page.summary(corrections.corrections()).splitlines()[2:]]
-    assert sum(int(cell) for row in rows for cell in row[1:]) == len(corrections.corrections())
+    rows = [line.strip("| ").split(" | ") for line in corrections_page.summary(correction_records.corrections()).splitlines()[2:]]
+    assert sum(int(cell) for row in rows for cell in row[1:]) == len(correction_records.corrections())
     assert {row[0] for row in rows} <= set(PAPERS.values())
 
 
-@pytest.mark.parametrize("paper", corrections.papers())
+@pytest.mark.parametrize("paper", correction_records.papers())
 def test_a_letter_says_that_it_was_not_sent_and_names_every_entry_and_the_command(paper):
-    record = corrections.papers()[paper]
+    record = correction_records.papers()[paper]
     text = corrections_page.letter(record)
     assert "has not been sent" in text and f"pytest {record.tests}" in text and "Replies would be printed" in text
     assert all(f"](#{each.anchor})" in text for each in record.corrections) and all(ask[:40] in text for ask in record.asks)
     for each in record.corrections:  # what was found, what it means, whether published numbers depend on it
         for said in (each.corrected, each.consequence, f"{each.published_numbers.capitalize()}. {each.published_why}"):
             assert corrections_page.linked(indent(said.strip(), "  "), "../executed").strip() in text
-    of_others = [each for each in corrections.corrections().values() if paper in each.also]
+    of_others = [each for each in correction_records.corrections().values() if paper in each.also]
     assert all(f"](#{each.anchor}): {PAPERS[each.paper]}, " in text for each in of_others)
-    page = corrections.REPOSITORY / "book" / "letters" / f"{paper}.md"
+    page = correction_records.REPOSITORY / "book" / "letters" / f"{paper}.md"
     assert f"```{{letter}} {paper}\n" in page.read_text(encoding="utf-8")
 
 
@@ -150,10 +150,10 @@ def test_a_claim_links_to_the_corrections_that_name_it():
 
 def test_a_verdict_of_no_claim_is_named():
     with pytest.raises(ValueError, match=r"erratum 32: no claim has the id 'maps-original-alike'"):
-        corrections_page.verdicts_of(corrections.corrections()[32], {})
+        corrections_page.verdicts_of(correction_records.corrections()[32], {})
 
 
 @pytest.mark.parametrize("words", ["wrong on both", "refuted as stated", "accused", "turns their sign", "false in float"])
 def test_the_tone_of_the_records(words):
-    texts = [path.read_text(encoding="utf-8") for path in corrections.FOLDER.glob("*.yaml")]
+    texts = [path.read_text(encoding="utf-8") for path in correction_records.FOLDER.glob("*.yaml")]
     assert texts and not any(words in text for text in texts)

@@ -1,0 +1,18 @@
+"""The docstring of a package names each of its modules, and says what it is."""
+
+import importlib
+import pkgutil
+import re
+
+import pytest
+
+PACKAGES = ["contrastlib.explorer", "contrastlib.explorer.heads", "contrastlib.explorer.live", "contrastlib.report",
+            "contrastlib.report.figures", "contrastlib.report.release"]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_each_module_is_named_once(name):
+    package = importlib.import_module(name)
+    modules = {f"{name}.{each.name}" for each in pkgutil.iter_modules(package.__path__) if not each.name.startswith("_")}
+    named = re.findall(r":mod:`~(\S+)`", package.__doc__)
+    assert sorted(named) == sorted(modules)
