@@ -76,7 +76,7 @@ def without_encoding(code):
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and "encoding" not in {each.arg for each in node.keywords}:
             called = ast.unparse(node.func)
-            as_text = called == "open" and not any("b" in str(getattr(each, "value", "")) for each in node.args[1:])
+            as_text = called == "open" and not any("b'" in ast.unparse(each) for each in node.args[1:])
             if as_text or called.endswith((".read_text", ".write_text")):
                 yield ast.unparse(node)
 

@@ -68,7 +68,10 @@ def between(low: float, high: float, what: str) -> Callable[[str], float]:
         what: How the message calls such a number.
 
     Returns:
-        A function that raises an ArgumentTypeError for any other text, such as "nan".
+        The function that reads a text.
+
+    Raises:
+        ArgumentTypeError: Raised by that function: the text is not such a number, as "nan".
 
     >>> between(0, 1, "a share")("0.25")
     0.25

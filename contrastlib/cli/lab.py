@@ -13,7 +13,7 @@ EXTENSIONS = Path(__file__).resolve().parents[1] / "report" / "lab_extensions"
 """Extensions of JupyterLab for the working copy."""
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``lab``."""
     parser = subparsers.add_parser(
         "lab",

@@ -74,7 +74,11 @@ def offline(arguments: argparse.Namespace) -> None:
 
 
 def paper(arguments: argparse.Namespace) -> None:
-    """Write the skeleton of a manuscript, and compile it."""
+    """Write the skeleton of a manuscript, and compile it.
+
+    Raises:
+        FileNotFoundError: The book has not been built.
+    """
     from contrastlib.report.claims_page import EXECUTED
     from contrastlib.report.release.kept_tables import kept_tables
     from contrastlib.report.release.latex import compile_latex

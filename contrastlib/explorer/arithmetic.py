@@ -138,7 +138,16 @@ def map_of(entry: dict, stack: Stack, view: dict, pane: dict) -> np.ndarray:
 
 
 def probes(kind: str, rows: int, view: dict) -> np.ndarray:
-    """Return the weights (N, rows) of the stored and the pairwise contrasts of all listed classes."""
+    """Return the weights (N, rows) of the stored and the pairwise contrasts of all listed classes.
+
+    Args:
+        kind: Kind of the method, as defined in :mod:`contrastlib.explorer.packing`.
+        rows: Number of rows of the stack.
+        view: As for :func:`weights`.
+
+    Returns:
+        The weights.
+    """
     ranks = range(len(view["classes"]))
     panes = [{"rank": rank, "contrast": contrast} for rank, contrast in product(ranks, view["weights"])]
     panes += [{"rank": one, "contrast": "among", "foils": [other]} for one, other in permutations(ranks, 2)]

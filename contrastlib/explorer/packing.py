@@ -144,7 +144,16 @@ def packed_planes(planes: np.ndarray) -> bytes:
 
 
 def unpacked_planes(data: bytes, height: int, width: int) -> np.ndarray:
-    """Decompress integers (planes, height, width)."""
+    """Decompress integers (planes, height, width).
+
+    Args:
+        data: What :func:`packed_planes` returns.
+        height: Height of a plane.
+        width: Width of a plane.
+
+    Returns:
+        The integers.
+    """
     low_and_high = np.frombuffer(zlib.decompress(data), dtype=np.uint8).reshape(2, -1)
     return low_and_high.T.copy().view("<i2").reshape(-1, height, width)
 

@@ -187,7 +187,16 @@ def bird(index: int, split: str = "test", caption: str | None = None) -> Picture
 
 
 def bird_scene(index: int, split: str = "test", caption: str | None = None) -> Picture:
-    """Return an image with two synthetic birds of different species; arguments and errors as of :func:`bird`.
+    """Return an image with two synthetic birds of different species.
+
+    Args:
+        index: Index in :class:`contrastlib.datasets.birds.sets.BirdScenes`.
+        split: As for :func:`bird`.
+        caption: As for :func:`bird`.
+
+    Raises:
+        ValueError: The split is unknown.
+        IndexError: There is no such image.
 
     >>> bird_scene(7).title
     'Black-throated Tanager and White-ringed Starling'
@@ -226,12 +235,15 @@ def first_birds(
 
 
 def first_scenes(network: str | Classifier, wanted: int, split: str = "test") -> list[Picture]:
-    """The first scenes with two drawn birds whose species are the two most probable ones.
+    """Return the first scenes with two drawn birds whose species are the two most probable ones.
 
     Args:
-        network: a name for :func:`contrastlib.models.load`, or a classifier.
-        wanted: how many, at most.
-        split: as for :func:`bird`.
+        network: A name for :func:`contrastlib.models.load`, or a classifier.
+        wanted: Largest number of scenes.
+        split: As for :func:`bird`.
+
+    Raises:
+        ValueError: The split is unknown.
 
     >>> first_scenes("birds_vgg", 1)[0].title
     'Ash-crowned Finch and Rust-crowned Finch'

@@ -172,7 +172,16 @@ def shards(
 
 
 def checksums(network: str, dataset: str, options: Mapping) -> dict[str, str]:
-    """Name -> checksum of the networks and the data set that :func:`evaluate` reads."""
+    """Name -> checksum of the networks and the data set that :func:`evaluate` reads.
+
+    Args:
+        network: Name of the network.
+        dataset: Name of the data set.
+        options: Options of the study; ``loading`` and ``scoring_model`` are read.
+
+    Returns:
+        Name -> checksum. A second network that scores is among them.
+    """
     model = load_network(network)
     images = load_dataset(dataset, model.input_size, **options.get("loading", {}))
     second = options.get("scoring_model")

@@ -80,7 +80,20 @@ def measured(folder: str | Path | None = None) -> pd.DataFrame:
 
 
 def ratio(table: pd.DataFrame, name: str, what: str, quantity: str) -> float:
-    """Ratio of one table and quantity, from the first row whose job begins with ``what``."""
+    """Ratio of one table and quantity, from the first row whose job begins with ``what``.
+
+    Args:
+        table: Ratios of all benchmarks.
+        name: Name of the benchmark, in the column table.
+        what: Beginning of the job, in the column what.
+        quantity: What was measured, in the column quantity.
+
+    Returns:
+        The ratio.
+
+    Raises:
+        IndexError: There is no such row.
+    """
     rows = table[
         (table["table"] == name) & table["what"].str.startswith(what) & (table["quantity"] == quantity)
     ]

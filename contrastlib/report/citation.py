@@ -75,6 +75,15 @@ def _author(author: Mapping) -> str:
 def cite_this_page(page: str, source: str, year: str, url: str) -> str:
     """Folded section in Markdown with the entry of a page, whose title is the first heading of its source.
 
+    Args:
+        page: Path of the page without its ending.
+        source: Markdown of the page.
+        year: Year of the edition.
+        url: Address of the book, or empty text.
+
+    Returns:
+        The section.
+
     >>> print(cite_this_page("book/claims", "# Claims", "2026", ""))
     <details class="cite"><summary>Cite this page</summary>
     <BLANKLINE>

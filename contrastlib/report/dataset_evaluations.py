@@ -130,7 +130,16 @@ def _differing_regions(
 
 
 def differing_region(bird: Annotations, first: int, second: int) -> np.ndarray:
-    """Boolean mask (H, W) of the visible pixels of the parts in which two species differ."""
+    """Boolean mask (H, W) of the visible pixels of the parts in which two species differ.
+
+    Args:
+        bird: Annotations of a drawn bird.
+        first: Index of a species.
+        second: Index of another species.
+
+    Returns:
+        The mask.
+    """
     every = np.zeros_like(next(iter(bird.parts.values())))
     for part in differing_parts(first, second):
         every |= bird.parts.get(part, False)

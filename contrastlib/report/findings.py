@@ -113,6 +113,10 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
     Returns:
         The text.
 
+    Raises:
+        ValueError: A number is none of these, or a claim has no verdict with effects.
+        KeyError: There is no such claim or group.
+
     >>> one = {"word": "supported", "effects": {"birds_vgg": 0.1, "birds_resnet": 0.3}, "variants": {}}
     >>> record = {"id": "a", "format": ".0%", "page": "03_maps", "findings": {"real": one}}
     >>> filled("from {range a} of them", {"a": record})
@@ -139,7 +143,16 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
 
 
 def shown_finding(number: int, question: Question, records: Mapping[str, Mapping]) -> str:
-    """A finding in Markdown: the answer, verdict, effect, interval, judge, population, plot and link."""
+    """A finding in Markdown: the answer, verdict, effect, interval, judge, population, plot and link.
+
+    Args:
+        number: Number of the finding on the page.
+        question: The question.
+        records: As from :func:`~contrastlib.report.claims_page.executed_claims`.
+
+    Returns:
+        The finding.
+    """
     record = chosen(question, records)
     scale, found = best_scale(record)
     form = record["format"]

@@ -99,6 +99,14 @@ def mark_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def marked(text: str, wanted: list[Term], address: str) -> tuple[list[nodes.Node], set[Term]]:
     """A text whose first mentions of terms are links, and the terms that it mentions.
 
+    Args:
+        text: The text.
+        wanted: Terms that are not marked yet.
+        address: Address of the glossary.
+
+    Returns:
+        Nodes of the text, and the terms.
+
     >>> parts, met = marked("a foil, the foil", [Term("foil", "Another class.")], "glossary.html")
     >>> [part.astext() for part in parts], parts[1]["reftitle"]
     (['a ', 'foil', ', the foil'], 'Another class.')

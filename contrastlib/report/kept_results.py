@@ -19,6 +19,14 @@ from contrastlib.report.shards import DamagedResult, load
 def path_of(study: str, network: str, folder: Path) -> Path:
     """Path of the kept table of a study and a network.
 
+    Args:
+        study: Name of the study.
+        network: Name of the network, or ``*`` for a pattern.
+        folder: Folder of the results of a profile.
+
+    Returns:
+        The path.
+
     >>> path_of("masking_table", "vgg16_bn/cub200", Path("real")).name
     'masking_table-vgg16_bn-cub200.parquet'
     """

@@ -286,6 +286,11 @@ def keep_cost(name: str, seconds: int, peak: int) -> None:
     """Add a line to ``_build/times``: how long the notebook took, and its largest memory in MiB.
 
     ``python -m benchmarks.build_times`` keeps both.
+
+    Args:
+        name: Name of the notebook.
+        seconds: How long it took.
+        peak: Its largest memory, in MiB.
     """
     times = REPOSITORY / "_build" / "times"
     times.parent.mkdir(exist_ok=True)

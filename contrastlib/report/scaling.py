@@ -182,6 +182,9 @@ def simulate(
     Returns:
         The run.
 
+    Raises:
+        ValueError: The number of workers or their lifetime is not positive.
+
     >>> simulate([2.0, 2.0, 2.0], workers=2).seconds
     4.0
     >>> simulate([2.0] * 4, workers=4, start=1.0, client=0.5).seconds

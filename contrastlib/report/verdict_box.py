@@ -108,7 +108,16 @@ def counts(records: Iterable[Mapping]) -> str:
 
 
 def item(number: int, record: Mapping, with_population: bool = True) -> str:
-    """A claim with its verdicts, effects and population, and a flag if its criterion was set late."""
+    """A claim with its verdicts, effects and population, and a flag if its criterion was set late.
+
+    Args:
+        number: Number of the claim on the page.
+        record: Record of the claim.
+        with_population: Whether the population is named.
+
+    Returns:
+        The claim in Markdown.
+    """
     where = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
     late = f" {LATE}" if record["set_before"] is not True else ""
     lines = [f":::{{div}} verdict-item\n**{number}.** {record['text']} [{where}]{{.where}}{late}"]

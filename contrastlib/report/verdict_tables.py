@@ -161,7 +161,7 @@ def overall(finding: Finding, form: str) -> str:
 def extent(finding: Finding, form: str) -> str:
     """Smallest and largest mean effect of a network, and the range of the intervals of all networks.
 
-    None if the only network's effect is shown already.
+    Empty if the only network's effect is shown already.
 
     >>> intervals = {"birds_vgg": (0.125, 0.375), "birds_resnet": (0.25, 0.75)}
     >>> found = Finding("supported", {"birds_vgg": 0.25, "birds_resnet": 0.5}, intervals)

@@ -84,7 +84,17 @@ def product_in_words(compared: pd.DataFrame, explained: str) -> str:
 def float32_in_words(
     precision: Tables, perturbed: Tables, masked: Tables, resamples: int
 ) -> str:
-    """Effect of erratum 10: shares of images, and the largest difference of a result."""
+    """Effect of erratum 10: shares of images, and the largest difference of a result.
+
+    Args:
+        precision: Scale -> table of the study ``precision_table``.
+        perturbed: Scale -> table of the study ``float32_perturbation``.
+        masked: Scale -> table of the study ``float32_masking``.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        A sentence.
+    """
     lost = "; ".join(
         f"{scale} {spread(lost_by_network(table).to_dict(), '.1%')}"
         for scale, table in precision.items()

@@ -53,7 +53,16 @@ def fullgrad_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 def dominance_in_words(
     agreement: Mapping[str, pd.DataFrame], norms: Mapping[str, pd.DataFrame], resamples: int
 ) -> str:
-    """Effect of erratum 20 in Markdown: slopes of gradient norms, and cosines of the two maps."""
+    """Effect of erratum 20 in Markdown: slopes of gradient norms, and cosines of the two maps.
+
+    Args:
+        agreement: Scale -> table of the study ``dominance_table``.
+        norms: Scale -> table of the study ``gradient_norms``.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        Sentences.
+    """
     parts = []
     for scale, table in norms.items():
         slopes = [

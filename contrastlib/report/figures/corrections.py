@@ -163,7 +163,16 @@ def lost_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
 def float32_table(
     perturbed: Mapping[str, pd.DataFrame], masked: Mapping[str, pd.DataFrame], resamples: int
 ) -> Styler:
-    """Erratum 10: exact contrast minus that through the softmax, by scale and network."""
+    """Erratum 10: exact contrast minus that through the softmax, by scale and network.
+
+    Args:
+        perturbed: Scale -> table of the study ``float32_perturbation``.
+        masked: Scale -> table of the study ``float32_masking``.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        The formatted table.
+    """
     cells = {}
     for scale in perturbed:
         gained = correction_tables.exact_minus_softmax(

@@ -59,7 +59,16 @@ def cosine_curves(agreement: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def by_decision(agreement: Mapping[str, pd.DataFrame], threshold: float, resamples: int) -> Styler:
-    """Similarity of GradCAM maps and size of the subtracted term, by kind of decision."""
+    """Similarity of GradCAM maps and size of the subtracted term, by kind of decision.
+
+    Args:
+        agreement: Scale -> table of the study ``dominance_table``.
+        threshold: Threshold of the second-highest probability of an image.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        The formatted table.
+    """
     rows = pd.concat(
         {
             (scale, label): statistics.means(
@@ -77,7 +86,16 @@ def by_decision(agreement: Mapping[str, pd.DataFrame], threshold: float, resampl
 
 
 def likeness_in_words(agreement: Mapping[str, pd.DataFrame], threshold: float, resamples: int) -> str:
-    """Number of networks whose maps are more similar if a class dominates, and their cosines, in Markdown."""
+    """Number of networks whose maps are more similar if a class dominates, and their cosines, in Markdown.
+
+    Args:
+        agreement: Scale -> table of the study ``dominance_table``.
+        threshold: Threshold of the second-highest probability of an image.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        A list, with an item for each scale.
+    """
     lines = []
     for scale, table in agreement.items():
         gaps = dominance.more_alike_where_dominated(table[table["method"] == "gradcam"], threshold, resamples)
@@ -135,7 +153,17 @@ def norm_clouds(norms: Mapping[str, pd.DataFrame]) -> Figure:
 def slopes_table(
     norms: Mapping[str, pd.DataFrame], agreement: Mapping[str, pd.DataFrame], threshold: float, resamples: int
 ) -> Styler:
-    """Pooled slopes and slopes within images, and similarity of the maps if a class dominates."""
+    """Pooled slopes and slopes within images, and similarity of the maps if a class dominates.
+
+    Args:
+        norms: Scale -> table of the study ``gradient_norms``.
+        agreement: Scale -> table of the study ``dominance_table``.
+        threshold: Threshold of the second-highest probability of an image.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        The formatted table.
+    """
     parts = {
         (scale, name): part
         for scale, table in norms.items()
@@ -227,7 +255,16 @@ def _decided(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def where_dominated(table: pd.DataFrame, threshold: float, value: str) -> dict[str, float]:
-    """Network -> mean of a value of GradCAM over its images whose second probability is not above it."""
+    """Network -> mean of a value of GradCAM over its images whose second probability is not above it.
+
+    Args:
+        table: Table of the study ``dominance_table``.
+        threshold: Threshold of the second-highest probability of an image.
+        value: Column of the value.
+
+    Returns:
+        Network -> mean.
+    """
     part = table[(table["method"] == "gradcam") & (table["p_2"] <= threshold)]
     return part.groupby("network", sort=False)[value].mean().to_dict()
 

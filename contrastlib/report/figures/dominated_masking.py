@@ -63,7 +63,16 @@ def _published_2() -> pd.DataFrame:
 def masking_in_words(
     masked: Mapping[str, pd.DataFrame], agreement: Mapping[str, pd.DataFrame], threshold: float
 ) -> str:
-    """Masked shares, and differences of masking by the similarity of the maps, in Markdown."""
+    """Masked shares, and differences of masking by the similarity of the maps, in Markdown.
+
+    Args:
+        masked: Scale -> table of the study ``dominated_masking``.
+        agreement: Scale -> table of the study ``dominance_table``.
+        threshold: Threshold of the second-highest probability of an image.
+
+    Returns:
+        A list, with an item for each scale.
+    """
     lines = []
     for scale, table in masked.items():
         part = _first_class(table)

@@ -30,7 +30,17 @@ FORMATS = {"negative": "{:.1%}", "one_signed": "{:.0%}", "gap": "{:.0e}"}
 
 
 def split_decisions(model: models.Classifier, images: ImageSet, count: int, threshold: float) -> list[Tensor]:
-    """The first images (1, 3, H, W) of a set whose second-highest probability exceeds a threshold."""
+    """The first images (1, 3, H, W) of a set whose second-highest probability exceeds a threshold.
+
+    Args:
+        model: The classifier.
+        images: The data set.
+        count: Largest number of images.
+        threshold: Threshold of the second-highest probability of an image.
+
+    Returns:
+        The images, in the order of the set.
+    """
     batches = (images[index].image[None] for index in range(len(images)))
     return list(
         islice(

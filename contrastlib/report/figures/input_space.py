@@ -102,7 +102,16 @@ def published_means() -> pd.DataFrame:
 def one_image(
     networks: Mapping[str, Sequence], iterations: Sequence[int], epsilons: Sequence[float]
 ) -> Callable[..., Figure]:
-    """Function that draws one image, and p_t and y_t after each number of iterations and before (dashed)."""
+    """Function that draws one image, and p_t and y_t after each number of iterations and before (dashed).
+
+    Args:
+        networks: Network -> [data set, ...].
+        iterations: Numbers of iterations.
+        epsilons: Values of ε, of which the largest is drawn first.
+
+    Returns:
+        A function of the name of a network, the index of an image and ε.
+    """
     first, largest = next(iter(networks)), max(epsilons)
 
     def draw(network: str = first, image: int = 0, epsilon: float = largest) -> Figure:

@@ -102,6 +102,14 @@ def own_question(
     """Mean rank correlation of each explainer for the question that each contrast asks, by family.
 
     Explainers that define their contrast themselves are asked for the log-odds.
+
+    Args:
+        measured: Scale -> table of an evaluation of interventions.
+        resamples: Number of bootstrap samples of each interval.
+        uuid: Identifier of the table in the page.
+
+    Returns:
+        The formatted table, or a note if there is nothing to show.
     """
     if not measured:
         return NOT_YET

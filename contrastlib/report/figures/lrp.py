@@ -147,7 +147,16 @@ def certainty(table: pd.DataFrame) -> Styler:
 
 
 def differences(similar: Tables, objects: Tables, resamples: int) -> Styler:
-    """Effects of the claims on the discrimination of classes and objects, with intervals."""
+    """Effects of the claims on the discrimination of classes and objects, with intervals.
+
+    Args:
+        similar: Scale -> table of the similarity of classes.
+        objects: Scale -> table of the relevance in regions of objects.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        The formatted table.
+    """
 
     def of_classes(table: pd.DataFrame, name: str) -> pd.DataFrame:
         top = table[table["pair"] == "1, 2"]

@@ -35,7 +35,16 @@ ONE_SCENE = (
 def of_three_classes(
     model: models.Classifier, image: Tensor, methods: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Maps (3, H, W) of the three most probable classes by each method, and the titles of the classes."""
+    """Maps (3, H, W) of the three most probable classes by each method, and the titles of the classes.
+
+    Args:
+        model: The classifier.
+        image: Image (3, H, W).
+        methods: Names of methods.
+
+    Returns:
+        Method -> maps, and the titles.
+    """
     maps = relevance_maps(model, image[None], lambda y: y.topk(3, dim=1).indices.T, methods, score="absolute")
     with torch.no_grad():
         probabilities, classes = model(image[None])[0].softmax(dim=0).topk(3)
@@ -74,7 +83,16 @@ def class_maps(networks: Mapping[str, Sequence], count: int) -> Figure:
 
 
 def contrastive_maps(model: models.Classifier, dataset: str, count: int) -> Figure:
-    """Maps of the three most probable classes by the contrastive methods, in rows."""
+    """Maps of the three most probable classes by the contrastive methods, in rows.
+
+    Args:
+        model: The classifier.
+        dataset: Name of the data set.
+        count: Number of images.
+
+    Returns:
+        The figure.
+    """
     axes = _grid(len(CONTRASTIVE), 3 * count, 1.25)
     image_set = batches.load_dataset(dataset, model.input_size)
     for index in range(count):
@@ -131,7 +149,17 @@ def zebras(model: models.Classifier) -> list[Figure] | list[HTML]:
 
 
 def of_two_objects(model: models.Classifier, image: Tensor, classes: Sequence[int], caption: str) -> Figure:
-    """An image with two objects: classes in rows, LRP and the contrastive methods in columns."""
+    """An image with two objects: classes in rows, LRP and the contrastive methods in columns.
+
+    Args:
+        model: The classifier.
+        image: Image (3, H, W).
+        classes: Indices of the classes.
+        caption: What the image shows.
+
+    Returns:
+        The figure.
+    """
     maps = relevance_maps(model, image[None], torch.tensor(classes)[:, None], OF_TWO, score="absolute")
     axes = _grid(2, 1 + len(maps), 1.3)
     for number, (row, label) in enumerate(zip(axes, classes)):

@@ -98,7 +98,17 @@ def split_decisions(
 
 
 def top_two(name: str, dataset: str, count: int, threshold: float) -> Figure | Markdown:
-    """Figure 4 of Wang & Wang 2022 for the first split decisions of a set, or a sentence if there is none."""
+    """Figure 4 of Wang & Wang 2022 for the first split decisions of a set, or a sentence if there is none.
+
+    Args:
+        name: Name of the network.
+        dataset: Name of the data set.
+        count: Largest number of images.
+        threshold: Threshold of the second-highest probability of an image.
+
+    Returns:
+        The figure, or the sentence.
+    """
     model = models.load(name)
     return _figure_4(model, dataset, list(islice(split_decisions(model, dataset, threshold), count)))
 
@@ -129,7 +139,17 @@ def bird_photographs(count: int, threshold: float) -> None:
 
 
 def one_image(model: models.Classifier, dataset: str, threshold: float) -> tuple[Callable[..., Figure], dict]:
-    """Function that draws the maps of one image of a set, and the choices of its parameters."""
+    """Function that draws the maps of one image of a set, and the choices of its parameters.
+
+    Args:
+        model: The classifier.
+        dataset: Name of the data set.
+        threshold: Threshold of the second-highest probability of the image that is drawn first.
+
+    Returns:
+        A function of the index of an image and the names of a method, a contrast and a layer; and name of a
+        parameter -> its choices.
+    """
     images = batches.load_dataset(dataset, model.input_size)
     layers = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
     first = next(split_decisions(model, dataset, threshold), 0)

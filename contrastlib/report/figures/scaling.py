@@ -123,7 +123,17 @@ def left_out_in_words(paper: pd.DataFrame) -> str:
 
 
 def million_in_words(paper: pd.DataFrame, teraflops: float, images: int, networks: int) -> str:
-    """What Figure 3 needs with more images and networks, in Markdown."""
+    """What Figure 3 needs with more images and networks, in Markdown.
+
+    Args:
+        paper: Record of that name, see :func:`contrastlib.report.scaling.records`.
+        teraflops: Operations a second of a GPU, in units of 10^12.
+        images: Number of images.
+        networks: Number of networks.
+
+    Returns:
+        Sentences.
+    """
     job = million(paper, teraflops, images, networks)
     return (
         f"Figure 3 with {images:,} images and {networks} networks that cost as much as the nine of the paper "
@@ -135,7 +145,17 @@ def million_in_words(paper: pd.DataFrame, teraflops: float, images: int, network
 
 
 def million(paper: pd.DataFrame, teraflops: float, images: int, networks: int) -> pd.Series:
-    """Sums of Figure 3 for other numbers of images and networks."""
+    """Sums of Figure 3 for other numbers of images and networks.
+
+    Args:
+        paper: As in :func:`million_in_words`.
+        teraflops: As in :func:`million_in_words`.
+        images: Number of images.
+        networks: Number of networks.
+
+    Returns:
+        The sums passes, hours, read (bytes) and shards.
+    """
     figure_3 = scaling.paper_scale(paper[paper["study"] == "sign_perturbation"], teraflops)
     one = figure_3[["passes", "hours", "read"]].sum() / figure_3["images"].sum()
     return (one * images * networks).combine_first(pd.Series({

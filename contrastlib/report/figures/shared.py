@@ -182,7 +182,15 @@ def answer(
 
 
 def mean_lines(table: pd.DataFrame, x: str, y: str, ax: plt.Axes, legend: bool) -> None:
-    """Draw the mean of ``y`` at each ``x`` with 95 % intervals, one line for each value of "line"."""
+    """Draw the mean of ``y`` at each ``x`` with 95 % intervals, one line for each value of "line".
+
+    Args:
+        table: A row for each image and setting, with a column ``line``.
+        x: Column of the horizontal axis.
+        y: Column whose mean is drawn.
+        ax: Axes to draw on.
+        legend: Whether a legend is drawn.
+    """
     sns.lineplot(
         table, x=x, y=y, hue="line", ax=ax, marker="o", markersize=4, errorbar=("ci", 95), n_boot=200, seed=0,
         legend=legend,

@@ -16,6 +16,7 @@ from contrastlib.report.figures.words import words
 
 SIDES = {"above": "#2166ac", "holds 0": "#999999", "below": "#b2182b"}
 """Where an interval lies -> its colour."""
+# Column of a choice -> its name, for four measurements
 MASKING = {
     "network": "network", "method": "explainer", "rank": "class rank", "baseline": "baseline",
     "kept_sign": "pixels kept", "mask_rule": "mask rule", "threshold": "threshold on $p_2$",
@@ -29,7 +30,6 @@ CROSSED_INTERVENTIONS = {
     "measure": "measure", "smallest": "fewest pixels of a part", "repaintings": "number of repaintings",
 }
 PERTURBATION = {"network": "network", "epsilon": "ε", "iterations": "number of steps"}
-"""Columns of choices -> their names, of four measurements."""
 FEWEST = 10
 
 
@@ -68,7 +68,17 @@ def specification_curve(
 
 
 def in_words(cells: pd.DataFrame, choices: Mapping[str, str], smallest: float, form: str = "+.3f") -> str:
-    """The median effect, where the intervals lie, and the choice that moves the effect most, in Markdown."""
+    """The median effect, where the intervals lie, and the choice that moves the effect most, in Markdown.
+
+    Args:
+        cells: As in :func:`specification_curve`.
+        choices: As in :func:`specification_curve`.
+        smallest: Smallest effect of interest.
+        form: Format of the median effect.
+
+    Returns:
+        Sentences.
+    """
     ordered = curve(cells, list(choices))
     shares = variance_shares(ordered, list(choices))
     found, count = sides(ordered), len(ordered)
@@ -151,7 +161,17 @@ def crossed_cells(
 def largest_scale(
     cells: Mapping[str, pd.DataFrame], choices: Mapping[str, str], measure: str, smallest: float = 0.0
 ) -> Figure | Markdown:
-    """:func:`specification_curve` of the last scale of :func:`crossed_cells`, or a note if there is none."""
+    """:func:`specification_curve` of the last scale of :func:`crossed_cells`, or a note if there is none.
+
+    Args:
+        cells: Scale -> cells, as from :func:`crossed_cells`.
+        choices: As in :func:`specification_curve`.
+        measure: What the effects measure.
+        smallest: Smallest effect of interest.
+
+    Returns:
+        The figure, or the note.
+    """
     if not cells:
         return Markdown(f"No combination rests on {FEWEST} images or more.")
     return specification_curve(list(cells.values())[-1], choices, measure, smallest)
@@ -160,7 +180,16 @@ def largest_scale(
 def scales_in_words(
     cells: Mapping[str, pd.DataFrame], choices: Mapping[str, str], smallest: float
 ) -> Markdown:
-    """:func:`in_words` for each scale of :func:`crossed_cells`."""
+    """:func:`in_words` for each scale of :func:`crossed_cells`.
+
+    Args:
+        cells: Scale -> cells, as from :func:`crossed_cells`.
+        choices: As in :func:`specification_curve`.
+        smallest: Smallest effect of interest.
+
+    Returns:
+        A paragraph for each scale.
+    """
     return Markdown("\n\n".join(
         f"**{scale.capitalize()}.** {in_words(each, choices, smallest)}" for scale, each in cells.items()))
 

@@ -58,6 +58,15 @@ SMALLER = 0.62
 def split_decisions(model: models.Classifier, images: ImageSet, count: int, threshold: float) -> list[int]:
     """The first images of a set whose second-highest probability exceeds a threshold.
 
+    Args:
+        model: The classifier.
+        images: The data set.
+        count: Largest number of images.
+        threshold: Threshold of the second-highest probability of an image.
+
+    Returns:
+        Indices of the images.
+
     Raises:
         ValueError: There is none.
     """
@@ -97,7 +106,16 @@ def gradcam_of_blocks(
 
 
 def gradcam_of_last_block(model: models.Classifier, images: ImageSet, indices: Sequence[int]) -> Figure:
-    """GradCAM of the input of the last block, original and weighted, with and without ReLU."""
+    """GradCAM of the input of the last block, original and weighted, with and without ReLU.
+
+    Args:
+        model: The classifier.
+        images: The data set.
+        indices: Indices of the images.
+
+    Returns:
+        The figure.
+    """
     rows = [
         (f"{contrast}\n{'ReLU' if relu else 'no ReLU'}", _gradcam(None, relu), contrast)
         for contrast in ("original", "weighted") for relu in (False, True)
@@ -109,6 +127,14 @@ def rollouts(model: models.Classifier, images: ImageSet, indices: Sequence[int])
     """Gradient-weighted attention rollout as published, as the review coded it, and repaired.
 
     Each is drawn original and contrastive.
+
+    Args:
+        model: The classifier.
+        images: The data set.
+        indices: Indices of the images.
+
+    Returns:
+        The figure.
     """
     rows = []
     for code, options in CODES.items():
@@ -303,7 +329,16 @@ def repairs_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
 
 
 def less_alike_table(measured: Mapping[str, pd.DataFrame], threshold: float, resamples: int) -> Styler:
-    """Cosine of the repaired rollouts of the two most probable classes, and difference of the contrasts."""
+    """Cosine of the repaired rollouts of the two most probable classes, and difference of the contrasts.
+
+    Args:
+        measured: Scale -> table of the study ``transformer_maps``.
+        threshold: Threshold of the second-highest probability of an image.
+        resamples: Number of bootstrap samples of each interval.
+
+    Returns:
+        The formatted table.
+    """
     parts = {}
     for scale, table in measured.items():
         rows = table[(table["map"] == "repaired") & (table["p_2"] > threshold)]

@@ -100,6 +100,14 @@ def release_date(changelog: str, version: str = __version__) -> str:
 def versioned(citation: str, version: str, date: str) -> str:
     r"""``CITATION.cff`` with version and date. All else, comments too, remains.
 
+    Args:
+        citation: Text of the file.
+        version: The version.
+        date: Date of the release in the form 2026-12-01. Empty if it is not released.
+
+    Returns:
+        Text of the new file.
+
     >>> versioned("version: 0\nlicense: MIT", "1.2.0", "2026-12-01")
     'version: 1.2.0\ndate-released: 2026-12-01\nlicense: MIT'
     >>> versioned("version: 0\ndate-released: 2026-12-01\n", "1.2.0", "")
