@@ -66,9 +66,9 @@ def table() -> pd.DataFrame:
     profile, rows, counted = notebooks.profile("paper"), [], {}
     for notebook, chosen in PLAN.items():
         for parameter, names in chosen.items():
-            for network, (dataset, count, *own) in profile[notebook].get(parameter, {}).items():
+            for network, (dataset, count, *extra) in profile[notebook].get(parameter, {}).items():
                 for name, passed in names.items():
-                    options = {key: profile[notebook][key] for key in passed} | (own[0] if own else {})
+                    options = {key: profile[notebook][key] for key in passed} | (extra[0] if extra else {})
                     key = (name, "vit" in network, str(options))
                     if key not in counted:
                         counted[key] = _counted(name, network, options)
@@ -105,10 +105,10 @@ def _counted(name: str, network: str, options: dict[str, Any]) -> dict[str, Any]
         layer=None if "vit" in network else "network.features.11", input_size=SIZE, checksum="random")
     model.requires_grad_(False)
     images = images_like(224 if "vit" in network or "ablation" in name else SIZE, 1)
-    asked = {key: value for key, value in options.items() if key not in EVALUATED_ALONE}
+    changes = {key: value for key, value in options.items() if key not in EVALUATED_ALONE}
     stand_ins = _stand_ins(name, model, images, options)
     try:
-        return count_passes(model, images, study, asked, **stand_ins) | {"why": ""}
+        return count_passes(model, images, study, changes, **stand_ins) | {"why": ""}
     except Exception as error:  # noqa: BLE001 (the page lists what is not counted)
         return {"forwards": float("nan"), "backwards": float("nan"),
                 "why": f"{type(error).__name__}: {one_line(error)[:200]}"}
@@ -117,17 +117,17 @@ def _counted(name: str, network: str, options: dict[str, Any]) -> dict[str, Any]
 def _stand_ins(name: str, model: Classifier, images: torch.Tensor, options: dict[str, Any]) -> dict[str, Any]:
     """Arguments of an evaluation in place of those that only the paper's networks and data have."""
     arguments = inspect.signature(studies.STUDIES[name].evaluation).parameters
-    given: dict[str, Any] = {key: value for key, value in ALL_PASS.items() if key in arguments}
+    found: dict[str, Any] = {key: value for key, value in ALL_PASS.items() if key in arguments}
     if "objects" in arguments:
         region = torch.zeros(images.shape[-2:], dtype=torch.bool)
         region[:50, :50] = True
-        given["objects"] = [[(0, region)]] * len(images)
+        found["objects"] = [[(0, region)]] * len(images)
     if "scoring_model" in options:
-        given["scoring_model"] = model
+        found["scoring_model"] = model
     if "layers" in options:
-        given["layers"] = [f"network.features.{place}" for place in (10, 11)]
+        found["layers"] = [f"network.features.{place}" for place in (10, 11)]
     if "layer" in options:
-        given["layer"] = "network.classifier.1"
+        found["layer"] = "network.classifier.1"
     if "dataset" in arguments:
-        given |= {"dataset": "photographs", "count": 2}
-    return given
+        found |= {"dataset": "photographs", "count": 2}
+    return found

@@ -71,8 +71,8 @@ def table(rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         for job in JOBS:
             passes = passes_of(job)
             most = job.images[-1]
-            ways = [(images, 0, 1) for images in job.images] + [(most, 1, 1), (most, 2, 1), (most, 0, 2)]
-            for images, workers, threads in ways:
+            settings = [(images, 0, 1) for images in job.images] + [(most, 1, 1), (most, 2, 1), (most, 0, 2)]
+            for images, workers, threads in settings:
                 row, spent = run(job, images, workers, threads)
                 rows.append({"round": turn, **row, **passes})
                 print(rows[-1], flush=True)
@@ -135,9 +135,9 @@ def count_passes(
     counted: list[int] = []
     handle = model.register_forward_pre_hook(lambda _, inputs: counted.append(len(inputs[0])))
     labels = torch.zeros(len(images), dtype=torch.long)
-    asked = {**study.options, **options, **given}
+    arguments = {**study.options, **options, **given}
     try:
-        spent = operations(lambda: study.evaluation(model, images, labels, **asked))
+        spent = operations(lambda: study.evaluation(model, images, labels, **arguments))
     finally:
         handle.remove()
     forwards = sum(counted) / len(images)
@@ -193,8 +193,8 @@ def idle(network: str, number: int) -> pd.DataFrame:
 
 
 def _without_work(work: Callable[..., pd.DataFrame], job: Job, count: int, cache: Path) -> None:
-    wanted = [{"network": job.network, "number": number} for number in range(count)]
-    shards.sharded(work.__name__, 1, work, wanted, {}, cache)
+    parameters = [{"network": job.network, "number": number} for number in range(count)]
+    shards.sharded(work.__name__, 1, work, parameters, {}, cache)
 
 
 @dataclass(frozen=True)

@@ -160,10 +160,10 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments, network, logits, contrast)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
-    asked = question(logits, network.class_names, contrast or "weighted", options["target"],
-                     _foils(logits, contrast, options))
-    save(draw(photo, image, heat, network, asked, caption(network, options)), output)
-    print(f"\n{asked}\nThe map is in {output}.")
+    text = question(logits, network.class_names, contrast or "weighted", options["target"],
+                    _foils(logits, contrast, options))
+    save(draw(photo, image, heat, network, text, caption(network, options)), output)
+    print(f"\n{text}\nThe map is in {output}.")
     if not heat.any():
         print("It is zero everywhere: this contrast of these classes does not depend on the layer.")
     call = ", ".join(f"{name}={value!r}" for name, value in options.items())

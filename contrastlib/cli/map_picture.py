@@ -147,8 +147,8 @@ def caption(network: Classifier, options: dict[str, Any]) -> str:
     record = EXPLAINERS[options["method"]]
     default = {"pixels": "the pixels", "tokens": "the tokens", "layer": network.layer}[record.space]
     layer = options.get("layer") or default
-    asked = f"{options['contrast']} contrast, " if "contrast" in options else ""
-    return f"{record.name} at {layer}\n{asked}{network.name}"
+    contrast = f"{options['contrast']} contrast, " if "contrast" in options else ""
+    return f"{record.name} at {layer}\n{contrast}{network.name}"
 
 
 def save(figure: Figure, output: Path) -> None:

@@ -55,7 +55,7 @@ class Chunks:
     """A list of byte strings without duplicates. The number of a byte string never changes.
 
     Args:
-        given: The first byte strings.
+        first: The first byte strings.
 
     Attributes:
         bytes: All byte strings, in the order of their numbers.
@@ -65,9 +65,9 @@ class Chunks:
     (0, 1, 0, [b'a', b'b'])
     """
 
-    def __init__(self, given: Sequence[bytes] = ()) -> None:
-        """Number the given byte strings."""
-        self.bytes = list(given)
+    def __init__(self, first: Sequence[bytes] = ()) -> None:
+        """Number the first byte strings."""
+        self.bytes = list(first)
         self._numbers = {data: number for number, data in enumerate(self.bytes)}
 
     def add(self, data: bytes) -> int:

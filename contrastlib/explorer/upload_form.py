@@ -147,12 +147,12 @@ class OwnPicture(ipywidgets.VBox):
 
     def _uploaded(self, change: Bunch) -> None:
         if change.new:
-            given = change.new[0]
-            self._photo = Path(self._files.name) / Path(given["name"]).name
-            self._photo.write_bytes(bytes(given["content"]))
+            file = change.new[0]
+            self._photo = Path(self._files.name) / Path(file["name"]).name
+            self._photo.write_bytes(bytes(file["content"]))
             self._start.disabled = not self._stop.disabled  # disabled while another picture is explained
             if self._stop.disabled:
-                self._say(f"{given['name']} is uploaded.")
+                self._say(f"{file['name']} is uploaded.")
 
     def _busy(self, busy: bool) -> None:
         self._start.disabled = busy or not (self._photo and self._photo.is_file())

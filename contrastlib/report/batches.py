@@ -150,10 +150,10 @@ def shards(
     Returns:
         Parameters of each shard.
     """
-    own = inspect.signature(evaluation).parameters
-    asked = {"dataset": dataset, **options} if "dataset" in own else dict(options)
-    loading = asked.pop("loading", None)
-    seed = asked.pop("seed", own["seed"].default if "seed" in own else None)
+    accepted = inspect.signature(evaluation).parameters
+    passed = {"dataset": dataset, **options} if "dataset" in accepted else dict(options)
+    loading = passed.pop("loading", None)
+    seed = passed.pop("seed", accepted["seed"].default if "seed" in accepted else None)
     skip = os.environ.get(SKIP_UNREADABLE) == "1" or None
     apart = {"seed": seed, "loading": loading, "skip_unreadable": skip}
     apart = {key: value for key, value in apart.items() if value is not None}
@@ -163,7 +163,7 @@ def shards(
             "network": network,
             "dataset": dataset,
             "images": images[i : i + SHARD],
-            "options": asked,
+            "options": passed,
             "batch": batch,
             **apart,
         }

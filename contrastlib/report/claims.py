@@ -181,15 +181,15 @@ def _claim(path: Path, entry: dict, shared: Mapping) -> Claim:
         },
     )
     if tested:
-        _check_smallest_effect(name, claim, given="smallest_effect" in entry)
+        _check_smallest_effect(name, claim, stated="smallest_effect" in entry)
     return claim
 
 
-def _check_smallest_effect(name: str, claim: Claim, given: bool) -> None:
-    if not given or not re.match(rf"{THE_BOUND}\b|\d[\d.e-]* \D", claim.smallest_effect):
+def _check_smallest_effect(name: str, claim: Claim, stated: bool) -> None:
+    if not stated or not re.match(rf"{THE_BOUND}\b|\d[\d.e-]* \D", claim.smallest_effect):
         raise ValueError(
             f"{name}: smallest_effect is a number with its unit, such as '0.05 of the cosine', or "
-            f"'{THE_BOUND}'; got {claim.smallest_effect if given else 'none'!r}"
+            f"'{THE_BOUND}'; got {claim.smallest_effect if stated else 'none'!r}"
         )
     criterion = claim.evidence.criterion
     if claim.smallest is not None and not 0 <= criterion.direction * criterion.bound <= claim.smallest:

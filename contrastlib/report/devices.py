@@ -54,10 +54,10 @@ def _driver() -> str:
     """Release of the driver. "unknown" if the command nvidia-smi does not say it."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return said.split("\n", 1)[0].strip() or "unknown"
+    return output.split("\n", 1)[0].strip() or "unknown"
 
 
 def pinned(device: torch.device, *tensors: Tensor) -> tuple[Tensor, ...]:

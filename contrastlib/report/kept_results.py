@@ -75,6 +75,6 @@ def _settings(shards: Iterable[Mapping]) -> dict[str, list[int]]:
     images: dict[str, list[int]] = {}
     for shard in shards:
         keys = ("network", "dataset", "options", "seed", "loading", "skip_unreadable")
-        asked = {key: shard.get(key) for key in keys}
-        images.setdefault(json.dumps(asked, sort_keys=True), []).extend(shard["images"])
-    return {asked: sorted(of) for asked, of in images.items()}
+        setting = {key: shard.get(key) for key in keys}
+        images.setdefault(json.dumps(setting, sort_keys=True), []).extend(shard["images"])
+    return {setting: sorted(of) for setting, of in images.items()}

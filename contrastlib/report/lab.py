@@ -92,10 +92,10 @@ def _prepare(folder: Path, notebooks: Path, sources: Sequence[Path]) -> list[str
     copies = _known_copies(kept)
     contents = {folder / "start.ipynb": nbformat.writes(start(sources)).encode()}
     contents |= {folder / "notebooks" / source.name: source.read_bytes() for source in sources}
-    said = [message for copy, content in contents.items() if (message := _refresh(copy, content, copies))]
+    messages = [message for copy, content in contents.items() if (message := _refresh(copy, content, copies))]
     kept.write_text(json.dumps(copies, indent=1), encoding="utf-8")
     _write_settings(folder / ".jupyter")
-    return said
+    return messages
 
 
 def start(sources: Iterable[Path]) -> nbformat.NotebookNode:

@@ -27,8 +27,8 @@ def corrected(findings: Mapping[Claim, Mapping[str, Finding]]) -> dict[Claim, di
     """
     changed = {claim: dict(found) for claim, found in findings.items()}
     for scale, (field, adjusted) in product(SCALES, {"p": _adjusted, "general_p": _general_adjusted}.items()):
-        given = {claim: getattr(found[scale], field) for claim, found in findings.items() if scale in found}
-        tested = {claim: p for claim, p in given.items() if p is not None}
+        values = {claim: getattr(found[scale], field) for claim, found in findings.items() if scale in found}
+        tested = {claim: p for claim, p in values.items() if p is not None}
         for claim, value in zip(tested, holm(list(tested.values()))):
             changed[claim][scale] = adjusted(changed[claim][scale], value)
     return changed

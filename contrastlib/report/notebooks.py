@@ -179,13 +179,13 @@ def parameters(source: Path, values: dict[str, dict]) -> dict:
     Raises:
         ValueError: The notebook has no such parameter.
     """
-    own = defaults(source)
-    given = {key: value for key, value in (values.get("all") or {}).items() if key in own}
-    given |= values.get(source.stem) or {}
-    for key in given:
-        if key not in own:
-            raise ValueError(f"{source.stem} has no parameter {key!r}; it has {', '.join(own) or 'none'}")
-    return {key: value for key, value in given.items() if own[key] != value}
+    known = defaults(source)
+    changed = {key: value for key, value in (values.get("all") or {}).items() if key in known}
+    changed |= values.get(source.stem) or {}
+    for key in changed:
+        if key not in known:
+            raise ValueError(f"{source.stem} has no parameter {key!r}; it has {', '.join(known) or 'none'}")
+    return {key: value for key, value in changed.items() if known[key] != value}
 
 
 @contextmanager

@@ -114,16 +114,16 @@ def section(name: str, notebook: dict) -> str:
     ...
     What can be changed: `network`, `threshold`. Other scales: [](../rerun.md). At the ...
     """
-    own, given = _assigned(notebook, "parameters"), _assigned(notebook, "injected-parameters")
+    defaults, injected = _assigned(notebook, "parameters"), _assigned(notebook, "injected-parameters")
     other = next(
-        ({key: 2 * value} for key, value in own.items() if type(value) in (int, float) and value), None
+        ({key: 2 * value} for key, value in defaults.items() if type(value) in (int, float) and value), None
     )
     return NOTEBOOK.format(
         title=TITLE,
         source=SOURCES / f"{name}.ipynb",
-        command=command(name, given),
-        example=EXAMPLE.format(command=command(name, given | other)) if other else "",
-        names=", ".join(f"`{key}`" for key in own),
+        command=command(name, injected),
+        example=EXAMPLE.format(command=command(name, injected | other)) if other else "",
+        names=", ".join(f"`{key}`" for key in defaults),
         cost=cost(name),
     )
 

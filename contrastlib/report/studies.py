@@ -257,15 +257,16 @@ def run(
     tables = []
     defaults = {name: each.default for name, each in inspect.signature(study.evaluation).parameters.items()}
     options = {key: value for key, value in options.items() if key not in defaults or defaults[key] != value}
-    for network, (dataset, count, *own) in networks.items():
-        given = {**study.options, **options, **(own[0] if own else {})}
-        ways = {**study.choices, **OTHER_RESIZING.get(dataset, {})} if study.choices else {None: {}}
+    for network, (dataset, count, *changes) in networks.items():
+        chosen = {**study.options, **options, **(changes[0] if changes else {})}
+        variants = {**study.choices, **OTHER_RESIZING.get(dataset, {})} if study.choices else {None: {}}
         shards = {
-            choice: batches.shards(study.evaluation, network, dataset, count, {**given, **way}, study.batch)
-            for choice, way in ways.items()
+            choice: batches.shards(
+                study.evaluation, network, dataset, count, {**chosen, **variant}, study.batch)
+            for choice, variant in variants.items()
         }
-        data = batches.checksums(network, dataset, given)
-        registry = batches.registered(network, dataset, given.get("scoring_model"))
+        data = batches.checksums(network, dataset, chosen)
+        registry = batches.registered(network, dataset, chosen.get("scoring_model"))
         path = path_of(study.name, network, RESULTS / profile)
         keep = profile != "quick"
         table = (

@@ -43,25 +43,25 @@ def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> 
     >>> differences({"table": {"version": 1, "digest": "a"}}, {"table": {"version": 2, "digest": "b"}})
     ['table has version 2, and version 1 is accepted: run `python -m contrastlib.report.versions --accept`.']
     """
-    said = []
+    messages = []
     for name in sorted({*accepted, *now}):
         before, after = accepted.get(name), now.get(name)
         if before == after:
             continue
         if before is None or after is None:
-            said.append(f"{name} is {'new' if before is None else 'gone'}: run `{COMMAND}`.")
+            messages.append(f"{name} is {'new' if before is None else 'gone'}: run `{COMMAND}`.")
         elif before["version"] != after["version"]:
-            said.append(
+            messages.append(
                 f"{name} has version {after['version']}, and version {before['version']} is accepted: run "
                 f"`{COMMAND}`."
             )
         else:
-            said.append(
+            messages.append(
                 f"The code of {name} changed, and its version is {after['version']} as before. If results "
                 "may change, raise its version in contrastlib/report/studies.py. Then, or if they do not, "
                 f"run `{COMMAND}`."
             )
-    return said
+    return messages
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -96,12 +96,12 @@ class ClassToken(nn.Module):
         before = "dropout" if len(names) == 1 else f"layers.{names[-2]}"
         head = cls(vit.encoder.layers[-1], vit.encoder.ln, vit.heads[-1])
         head.reads, head.layer = f"{prefix}.encoder.{before}".lstrip("."), f"norm.{len(names) - 1}"
-        image, given = random_image(classifier), []
+        image, activations = random_image(classifier), []
         with classifier.get_submodule(head.reads).register_forward_hook(
-                lambda module, inputs, output: given.append(output.detach().clone())):
+                lambda module, inputs, output: activations.append(output.detach().clone())):
             logits = predict(classifier, image)
         with torch.no_grad():
-            return head if same(head(given[0]).logits, logits) else None
+            return head if same(head(activations[0]).logits, logits) else None
 
 
 def _through_norm(norm: nn.LayerNorm, x: Tensor, gradient: Tensor) -> Tensor:

@@ -43,9 +43,9 @@ def in_short(measured: pd.DataFrame) -> str:
 def maps_of_a_layer(measured: pd.DataFrame) -> Figure:
     """Cost of 24 maps of a layer in forward passes, by library."""
     figure, ax = plt.subplots(figsize=(7, 1.9), layout="constrained")
-    ways = many_maps(measured)
-    _dots(ax, ways)
-    _values(ax, ways)
+    costs = many_maps(measured)
+    _dots(ax, costs)
+    _values(ax, costs)
     ax.invert_yaxis()
     return finished(figure)
 

@@ -45,9 +45,9 @@ def forest(
 
     rows = [*effects.items(), *([(OVERALL, summed[0])] if summed else [])]
     bottom = ROW * len(rows) + 4
-    said = escape(f"{measure}: " + ", ".join(f"{name} {value:{form}}" for name, value in rows))
+    description = escape(f"{measure}: " + ", ".join(f"{name} {value:{form}}" for name, value in rows))
     size = f'viewBox="0 0 {LABELS + PLOT} {bottom + ROW + 2}" width="{LABELS + PLOT}"'
-    parts = [f'<svg class="forest-plot" role="img" aria-label="{said}" {size}>']
+    parts = [f'<svg class="forest-plot" role="img" aria-label="{description}" {size}>']
     if band:
         width = round(x(band[1]) - x(band[0]), 1)
         parts.append(f'<rect x="{x(band[0])}" width="{width}" y="0" height="{bottom}"/>')

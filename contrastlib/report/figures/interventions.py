@@ -113,15 +113,15 @@ def own_question(
     """
     if not measured:
         return NOT_YET
-    asked = OWN_QUESTION | {OWN: "log_odds"}
+    questions = OWN_QUESTION | {OWN: "log_odds"}
     parts = []
     for family, (scale, table) in _largest(measured).items():
-        own = table[table["question"] == table["contrast"].map(asked)]
+        own = table[table["question"] == table["contrast"].map(questions)]
         cells = effects.over_networks(own, by=["method", "contrast"], resamples=resamples)
         cells["cell"] = intervals(cells, "+.2f")
-        wide = cells.pivot(index="method", columns="contrast", values="cell").reindex(columns=list(asked))
+        wide = cells.pivot(index="method", columns="contrast", values="cell").reindex(columns=list(questions))
         parts.append(pd.concat({f"{family} ({scale})": wide.loc[own["method"].unique()]}, names=["networks"]))
-    columns = {name: f"{name}: {PLAIN[question]}" for name, question in asked.items()}
+    columns = {name: f"{name}: {PLAIN[question]}" for name, question in questions.items()}
     found = pd.concat(parts).dropna(axis=1, how="all").fillna("")
     return readable(found.rename(columns=columns)).style.set_uuid(uuid)
 

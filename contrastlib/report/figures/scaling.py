@@ -84,10 +84,10 @@ def _speed(runs: pd.DataFrame) -> pd.DataFrame:
     """Seconds of the longest runs: a row for each study, a column for each way. Means over rounds."""
     longest = runs[runs["images"] == runs.groupby("study")["images"].transform("max")]
     one = "one process, " + longest["threads"].map({1: "one thread", 2: "two threads"}).fillna("")
-    ways = one.where(longest["workers"] == 0, longest["workers"].map({1: "one worker", 2: "two workers"}))
+    kinds = one.where(longest["workers"] == 0, longest["workers"].map({1: "one worker", 2: "two workers"}))
     order = ["one process, one thread", "one process, two threads", "one worker", "two workers"]
     whole = longest["seconds"] + longest["start"].where(longest["workers"] > 0, 0)
-    table = longest.assign(way=ways, study=longest["study"].map(words), seconds=whole).pivot_table(
+    table = longest.assign(way=kinds, study=longest["study"].map(words), seconds=whole).pivot_table(
         index="study", columns="way", values="seconds")
     return table.reindex(columns=order).rename_axis(index=None, columns=None)
 

@@ -167,8 +167,8 @@ def answer(
     """
     figure, axes = plt.subplots(1, 5, figsize=(8.4, 2.4), layout="constrained")
     axes[0].imshow(image)
-    asked = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
-    axes[0].set_title(asked, fontsize=7.5, parse_math=False)
+    question = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
+    axes[0].set_title(question, fontsize=7.5, parse_math=False)
     if part:
         axes[0].set_xlabel(f"they differ in: {part}", fontsize=9)
     for k, ax in enumerate(axes[1:]):

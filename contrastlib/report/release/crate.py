@@ -122,7 +122,7 @@ def _input(crate: ROCrate, name: str, checksum: str) -> ContextEntity:
     )
 
 
-def _result(crate: ROCrate, table: KeptTable, given: Mapping[tuple, ContextEntity]) -> ContextEntity:
+def _result(crate: ROCrate, table: KeptTable, entities: Mapping[tuple, ContextEntity]) -> ContextEntity:
     """A table, and the action that made it."""
     about = {"name": f"{table.study}, {table.network}", "encodingFormat": PARQUET, **_about(table.path)}
     file = crate.add_file(table.path, f"{RESULTS}/{table.path.name}", properties=about)
@@ -133,7 +133,7 @@ def _result(crate: ROCrate, table: KeptTable, given: Mapping[tuple, ContextEntit
     crate.add_action(
         instrument=[_software(crate, commit) for commit in as_list(table.provenance["commit"])],
         identifier=f"#run-{table.path.stem}",
-        object=[*(given[each] for each in table.inputs.items()), parameters],
+        object=[*(entities[each] for each in table.inputs.items()), parameters],
         result=file,
         properties={
             "name": f"Study {table.study} of {table.network}",
@@ -151,8 +151,8 @@ def settings(table: KeptTable) -> str:
     shards = as_list(table.provenance.get("parameters", []))
     images: dict[str, int] = {}
     for shard in shards:
-        asked = {key: value for key, value in shard.items() if key not in ("images", "batch")}
-        key = json.dumps(asked, sort_keys=True)
+        setting = {key: value for key, value in shard.items() if key not in ("images", "batch")}
+        key = json.dumps(setting, sort_keys=True)
         images[key] = images.get(key, 0) + len(shard["images"])
     return json.dumps([json.loads(key) | {"images": count} for key, count in images.items()], sort_keys=True)
 

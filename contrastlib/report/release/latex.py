@@ -77,16 +77,16 @@ def compile_latex(source: Path) -> Path:
             [program, *options, source.stem], cwd=source.parent, capture_output=True, check=False
         )
         if done.returncode:
-            said = done.stdout.decode(errors="replace")
-            raise ValueError(f"{source}: {_complaint(said)}")
+            log = done.stdout.decode(errors="replace")
+            raise ValueError(f"{source}: {_complaint(log)}")
     return source.with_suffix(".pdf")
 
 
-def _complaint(said: str) -> str:
+def _complaint(log: str) -> str:
     r"""The first error in the output of LaTeX, with the line on which it is.
 
     >>> _complaint("a\n! Undefined control sequence.\nl.7 \\oops\n")
     'Undefined control sequence. l.7 \\oops'
     """
-    found = re.search(r"(?s)^! (.*?)$.*?^(l\.\d+.*?)$", said, re.MULTILINE)
-    return " ".join(found.groups()) if found else said[-200:].strip()
+    found = re.search(r"(?s)^! (.*?)$.*?^(l\.\d+.*?)$", log, re.MULTILINE)
+    return " ".join(found.groups()) if found else log[-200:].strip()
