@@ -91,7 +91,7 @@ def test_what_makes_no_sense_for_a_regression(images, count, options, error, say
         explain(network(count), images, regression=True, **options)
 
 
-# --- a score for each place -----------------------------------------------------------------------
+# --- a score for each position -----------------------------------------------------------------------
 
 @pytest.fixture(scope="module", params=["lraspp_mobilenet_v3_large", "fcn_resnet50"])
 def segmentation(request):

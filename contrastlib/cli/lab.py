@@ -62,4 +62,4 @@ def command(folder: Path, options: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "contrastlib.report.lab_server", f"--ServerApp.root_dir={folder}", *root,
             "--LabApp.default_url=/lab/tree/start.ipynb", f"--LabApp.extra_labextensions_path={EXTENSIONS}",
             "--ContentsManager.allow_hidden=False",
-            "--ContentsManager.pre_save_hook=contrastlib.report.saved_widgets.keep_stills", *options]
+            "--ContentsManager.pre_save_hook=contrastlib.report.saved_widgets.keep_static_images", *options]

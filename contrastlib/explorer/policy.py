@@ -13,7 +13,7 @@ def content_security_policy(html: str) -> str:
     """Return the strictest policy under which the explorers of a page work.
 
     An explorer needs its inline script and its inline style, which are allowed by their SHA-256 hashes, and
-    images from ``data:`` (the still) and ``blob:`` (the thumbnails). Its data are a script of the type
+    images from ``data:`` (the static image) and ``blob:`` (the thumbnails). Its data are a script of the type
     ``application/json``, which is not run and needs no permission. It needs no ``unsafe-inline``, no
     ``unsafe-eval`` and no host.
 

@@ -34,7 +34,7 @@ class Shown(Protocol):
         ...
 
 
-def still(explorer: Shown) -> bytes:
+def static_image(explorer: Shown) -> bytes:
     """Draw the picture and the two maps of the current state as a WebP image.
 
     The same state gives the same bytes.
@@ -97,7 +97,7 @@ def overlaid(
 
 
 def sentence(explorer: Shown) -> str:
-    """Describe the image that :func:`still` draws."""
+    """Describe the image that :func:`static_image` draws."""
     indices = dict.fromkeys(pictures_of(explorer.state))
     captions = " B: ".join(explorer.header["pictures"][index]["caption"] for index in indices)
     return (f"{captions} Two maps over the picture, red for evidence in favour and blue for evidence "

@@ -21,7 +21,7 @@ from contrastlib.explorer.bundle import bundle, style
 from contrastlib.explorer.content import Progress
 from contrastlib.explorer.display import with_html
 from contrastlib.explorer.pictures import Picture, as_picture
-from contrastlib.explorer.static_fallback import sentence, still
+from contrastlib.explorer.static_fallback import sentence, static_image
 from contrastlib.explorer.tour import steps
 from contrastlib.models import Classifier
 from contrastlib.plotting import percent
@@ -210,9 +210,10 @@ class Explorer(anywidget.AnyWidget):
         # "<" is escaped, because "</script" and "<!--" have a meaning even in data
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text = text.replace("<", "\\u003c")
+        image = base64.b64encode(static_image(self)).decode()
         return (
             f'<div class="contrast-explorer" id="{name}"><div class="cx-still">'
-            f'<img src="data:image/webp;base64,{base64.b64encode(still(self)).decode()}" alt="{words}">'
+            f'<img src="data:image/webp;base64,{image}" alt="{words}">'
             f"<p>{words} With JavaScript, this is an interactive figure.</p></div></div>\n"
             f"<style>{style()}</style>\n"
             f'<script type="application/json" data-explorer="{name}">{text}</script>\n'

@@ -43,7 +43,7 @@ class Controls(ipywidgets.interactive):
     >>> figure.alternative
     'A dotted line of slope 1.'
     >>> print(figure)
-    A still. The controls (slope: 1, style: dotted) redraw it where the notebook runs: make lab.
+    A static image. The controls (slope: 1, style: dotted) redraw it where the notebook runs: make lab.
     """
 
     def __init__(self, draw: Callable[..., Figure], alt: str, /, **choices: Any) -> None:
@@ -96,12 +96,12 @@ class Controls(ipywidgets.interactive):
 
     def __str__(self) -> str:
         values = ", ".join(f"{widget.description}: {_label(widget)}" for widget in self.kwargs_widgets)
-        return f"A still. The controls ({values}) redraw it where the notebook runs: make lab."
+        return f"A static image. The controls ({values}) redraw it where the notebook runs: make lab."
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         caption = escape(str(self)).replace("make lab", "<code>make lab</code>")
-        still = f'<figure class="controls">{self._picture.value}<figcaption>{caption}</figcaption></figure>'
-        return with_html(super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self)}, still)
+        image = f'<figure class="controls">{self._picture.value}<figcaption>{caption}</figcaption></figure>'
+        return with_html(super()._repr_mimebundle_(**kwargs) | {"text/plain": str(self)}, image)
 
 
 def _in_words(choice: Any) -> Any:

@@ -10,9 +10,9 @@ from nbformat import NotebookNode
 from contrastlib import assets
 from contrastlib.report import staleness
 from contrastlib.report.compression import compress, shrink
+from contrastlib.report.saved_widgets import VIEW
 
 WIDGETS = "application/vnd.jupyter.widget-state+json"
-VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_ID = re.compile(r' id="(T_\w+_(?:row|level)\w+)"')
 CELL_CLASS = re.compile(r'(class="(?:data|row_heading|col_heading)[^"]*?)(?: row\d+)?(?: col\d+)?(?=")')
 """Identifier, and classes, of a cell of a table by pandas."""
@@ -45,7 +45,7 @@ def normalise(text: str) -> str:
         elif "id" not in cell:
             cell.id = f"cell-{index}"
         if cell.cell_type == "code":
-            cell.outputs = _compressed(_stills(_replaced(_streams(cell.outputs))))
+            cell.outputs = _compressed(_static_images(_replaced(_streams(cell.outputs))))
     if not any(VIEW in output.data for output in _shown(notebook)):
         notebook.metadata.pop("widgets", None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -56,10 +56,10 @@ def for_storage(text: str) -> str:
     """Remove scripts with their data, and names of cells of tables, from HTML outputs, and shrink pictures.
 
     >>> cell = nbformat.v4.new_code_cell("map", id="a")
-    >>> cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "still<script>[0, 1]</script>"})]
+    >>> cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "image<script>[0, 1]</script>"})]
     >>> text = for_storage(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
     >>> nbformat.reads(text, 4).cells[0].outputs[0].data
-    {'text/html': 'still'}
+    {'text/html': 'image'}
     """
     notebook = nbformat.reads(text, as_version=4)
     for output in _shown(notebook):
@@ -108,7 +108,7 @@ def _streams(outputs: list) -> list:
     return [output for output in merged if output.output_type != "stream" or output.text.strip()]
 
 
-def _stills(outputs: list) -> list:
+def _static_images(outputs: list) -> list:
     """Remove widget views from outputs that also have HTML."""
     for output in outputs:
         if "text/html" in output.get("data", {}):

@@ -1,6 +1,6 @@
-"""Saved notebooks without the state of widgets that bring a still.
+"""Saved notebooks without the state of widgets that bring a static image.
 
-JupyterLab saves the state of widgets if its user says so. nbconvert then shows the widget and not the still
+JupyterLab saves the state of widgets if its user says so. nbconvert then shows the widget and not the image
 beside it, for which the page asks another host for scripts: without a connection it has a blank. A notebook
 that :func:`contrastlib.report.lab.prepare` opened is saved without that state.
 
@@ -18,8 +18,8 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 REFERENCE = re.compile(r'"IPY_MODEL_(\w+)"')
 
 
-def keep_stills(model: dict[str, Any], **_: Any) -> None:
-    """Remove from a notebook that is about to be saved the state of widgets with a still.
+def keep_static_images(model: dict[str, Any], **_: Any) -> None:
+    """Remove from a notebook that is about to be saved the state of widgets with a static image.
 
     Other widgets keep theirs, and the models that it refers to.
 

@@ -280,7 +280,7 @@ def test_touch(opened, explorer):
 
 
 def test_without_scripts(opened):
-    """A still picture and a sentence stand there."""
+    """A static image and a sentence stand there."""
     page = opened(java_script_enabled=False)
     assert page.locator(".cx-still img").is_visible()
     assert len(page.locator(".cx-still p").inner_text()) > 40

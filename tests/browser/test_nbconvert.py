@@ -71,7 +71,7 @@ def test_stored(path, shown):
 
 
 def test_executed(shown, tmp_path):
-    """Explorers are interactive, and what has controls is a still: widgets would ask another host for their scripts."""
+    """Explorers are interactive, and what has controls is a static image: widgets would ask another host for their scripts."""
     cells = [nbformat.v4.new_code_cell(source) for source in WIDGETS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)

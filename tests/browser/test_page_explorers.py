@@ -38,12 +38,12 @@ def opened(visit, name, width=1280):
 
 
 @every_page
-def test_explorer_and_stills(visit, page_name):
+def test_explorer_and_static_images(visit, page_name):
     """The explorer starts with its page's preset and moves; figures with controls are stills."""
     explorer, problems = opened(visit, page_name)
     assert_preset(explorer, page_name)
     assert_moves(explorer)
-    assert_stills(explorer.page)
+    assert_static_images(explorer.page)
     assert not problems
 
 
@@ -82,7 +82,7 @@ def assert_moves(explorer):
     assert len(seen) == 3
 
 
-def assert_stills(page):
+def assert_static_images(page):
     """A picture with a text, a sentence that says what moves where, and nothing that looks as if it moved here."""
     stills = page.locator("figure.controls")
     assert stills.count() or "18_layers" in page.url  # where the explorer has all there is to set
@@ -90,7 +90,7 @@ def assert_stills(page):
         assert still.locator("img").evaluate("image => image.naturalWidth") > 200
         assert len(still.locator("img").get_attribute("alt")) > 40
         said = still.text_content()  # also where it is folded
-        assert "A still. The controls (" in said and "make lab" in said
+        assert "A static image. The controls (" in said and "make lab" in said
         assert still.locator("input, select, button:not(.enlarge)").count() == 0
     assert page.locator(".jupyter-widgets, .widget-subarea").count() == 0
 

@@ -139,8 +139,8 @@ def test_a_page_holds_no_number_that_is_none(explorer, monkeypatch):
 
 
 def test_the_still_shows_the_preset(explorer):
-    drawn = Image.open(io.BytesIO(static_fallback.still(explorer)))
-    assert drawn.format == "WEBP" and len(static_fallback.still(explorer)) < 60_000
+    drawn = Image.open(io.BytesIO(static_fallback.static_image(explorer)))
+    assert drawn.format == "WEBP" and len(static_fallback.static_image(explorer)) < 60_000
     pixels = np.asarray(drawn.convert("RGB")).astype(int)
     reddish, bluish = ((pixels[..., a] - pixels[..., b] > 60).sum() for a, b in ((0, 2), (2, 0)))
     assert reddish > 500 and bluish > 500

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
-from contrastlib.report.saved_widgets import STATE, VIEW, keep_stills
+from contrastlib.report.saved_widgets import STATE, VIEW, keep_static_images
 
 OF_CORE = {"model_module": "@jupyter-widgets/controls", "model_module_version": "2.0.0"}
 SAVED = {
@@ -16,7 +16,7 @@ SAVED = {
     "4": {**OF_CORE, "model_name": "IntTextModel", "state": {"layout": "IPY_MODEL_5"}},
     "5": {**OF_CORE, "model_name": "LayoutModel", "state": {}},
 }
-STILL = {VIEW: {"model_id": "1", "version_major": 2}, "text/html": "<p>a still</p>"}
+STATIC = {VIEW: {"model_id": "1", "version_major": 2}, "text/html": "<p>a static image</p>"}
 LIVE = {VIEW: {"model_id": "3", "version_major": 2}, "text/plain": "IntText()"}
 
 
@@ -30,20 +30,20 @@ def saved(*outputs):
 
 def test_nbconvert_shows_the_still():
     """Before the notebook is saved without the state, it does not."""
-    model = saved(STILL)
-    assert "a still" not in HTMLExporter().from_notebook_node(model["content"])[0]
-    keep_stills(model=model, path="a.ipynb", contents_manager=None)
+    model = saved(STATIC)
+    assert "a static image" not in HTMLExporter().from_notebook_node(model["content"])[0]
+    keep_static_images(model=model, path="a.ipynb", contents_manager=None)
     html = HTMLExporter().from_notebook_node(model["content"])[0]
-    assert "a still" in html and "jupyter-widgets" not in html
-    assert model["content"].cells[0].outputs[0].data == STILL
+    assert "a static image" in html and "jupyter-widgets" not in html
+    assert model["content"].cells[0].outputs[0].data == STATIC
 
 
 def test_other_widgets_keep_their_state():
-    model = saved(STILL, LIVE)
-    keep_stills(model=model)
+    model = saved(STATIC, LIVE)
+    keep_static_images(model=model)
     assert model["content"].metadata["widgets"][STATE]["state"] == {name: SAVED[name] for name in "345"}
     html = HTMLExporter().from_notebook_node(model["content"])[0]
-    assert "a still" in html and '"model_id": "3"' in html
+    assert "a static image" in html and '"model_id": "3"' in html
 
 
 @pytest.mark.parametrize("model", [
@@ -53,5 +53,5 @@ def test_other_widgets_keep_their_state():
 ], ids=lambda model: model["type"])
 def test_what_has_no_widgets_stays(model):
     before = copy.deepcopy(model)
-    keep_stills(model=model)
+    keep_static_images(model=model)
     assert model == before

@@ -33,7 +33,7 @@ RUNTIME = {"script": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.
 """Role -> file of onnxruntime-web."""
 LICENCE = "onnxruntime-web.LICENSE"
 HEADER = "live.json"
-STILL = (
+WITHOUT_SCRIPTS = (
     "This page runs a network in your browser. It needs JavaScript and a page that comes from a web server. "
     "If you have opened it as a file, run python -m http.server in the folder of the book, and open the "
     "address that it prints."
@@ -115,7 +115,7 @@ def element(data: dict, base: str) -> str:
     base = escape(base)
     return (
         f'<link rel="stylesheet" href="{base}code/live/live.css">\n'
-        f'<div class="contrast-live" id="{data["name"]}" data-base="{base}"><p>{STILL}</p>\n'
+        f'<div class="contrast-live" id="{data["name"]}" data-base="{base}"><p>{WITHOUT_SCRIPTS}</p>\n'
         f'<script type="application/json">{text}</script></div>\n'
         f'<script type="module" src="{base}code/live/main.js"></script>'
     )
