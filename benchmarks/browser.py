@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release.chromium import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
-FOLDER = Path("book/vendor/live")
+FOLDER = REPOSITORY / "book" / "vendor" / "live"
 """The folder that ``make book`` writes by ``python -m contrastlib live``."""
 FRAMES = 30
 LIMITS = {"first map": 3000, "frame": 150}

@@ -49,6 +49,13 @@ def test_operations_of_the_paper():
     assert names <= set(studies.STUDIES)
 
 
+def test_an_unknown_table_is_named():
+    from benchmarks.scaling import __main__ as command
+
+    with pytest.raises(SystemExit, match="no table 'figures'; choose from passes, runs, restarts, paper"):
+        command.main(["figures"])
+
+
 def test_stand_ins_are_arguments_of_the_evaluation(monkeypatch):
     """Not its local variables, and also those of a function that was made of another one."""
     from functools import partial

@@ -151,7 +151,13 @@ def test_every_memory_job_runs(jobs, network, size):
     from benchmarks.networks import images_like, torchvision_network
 
     for job in getattr(memory, jobs).values():
-        assert job(torchvision_network(network), images_like(size, 1)) is not None
+        maps = tensors(job(torchvision_network(network), images_like(size, 1)))
+        assert maps and all(each.isfinite().all() and each.any() for each in maps)
+
+
+def tensors(found):
+    """All tensors in lists and tuples."""
+    return [found] if isinstance(found, torch.Tensor) else [tensor for each in found for tensor in tensors(each)]
 
 
 def test_times_of_steps_that_ran_twice_are_the_last_ones(tmp_path):

@@ -24,7 +24,8 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: Command-line arguments; those of the process for None.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__.splitlines()[0])
-    parser.add_argument("tables", nargs="*", choices=[*TABLES, []], help="all if none is given")
+    parser.add_argument("tables", nargs="*", metavar="TABLE",
+                        help=f"any of {', '.join(TABLES)}; all tables if none is given")
     parser.add_argument("--rounds", type=int, default=1, help="how often each run is measured")
     parser.add_argument("--save", nargs="?", type=Path, const=scaling.RECORDS, metavar="FOLDER",
                         help="save the tables (data/results/benchmarks/scaling)")
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _measure(name: str, rounds: int) -> dict[str, pd.DataFrame]:
+    if name not in TABLES:
+        raise SystemExit(f"no table {name!r}; choose from {', '.join(TABLES)}")
     if name == "runs":
         measured, parts = runs.table(rounds)
         return {"runs": measured, "shards": parts}

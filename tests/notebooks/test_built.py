@@ -77,7 +77,7 @@ def test_a_number_that_changed_is_noticed():
     for name, other in changed.items():
         with pytest.raises(AssertionError, match=name):
             assert_same(ours, ours | {name: other})
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="keys"):
         assert_same(ours, {"share": 0.5})
 
 

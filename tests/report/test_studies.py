@@ -60,7 +60,7 @@ OPTIONS = {"iterations": [1, 2], "epsilons": [0.01]}
 def test_records(name, study):
     assert getattr(studies, name) is study and study.name == name
     assert study.reproduces and study.version >= 1
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(FrozenInstanceError, match="version"):
         study.version = 0
 
 
