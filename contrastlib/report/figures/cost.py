@@ -25,18 +25,15 @@ from contrastlib.report.figures.words import words
 
 def in_short(measured: pd.DataFrame) -> str:
     """Cost of many maps compared with other libraries, and additional cost of a contrast, in Markdown."""
-    ways, methods = many_maps(measured), of_methods(measured)
+    costs, methods = many_maps(measured), of_methods(measured)
     most = (methods["weighted"] / methods["original"] - 1).abs().max()
-    others = ways.drop("contrastlib")
+    others = costs.drop("contrastlib")
     return (
-        f"24 maps of the last convolution of VGG-16 take {ways['contrastlib']:.2f} forward passes together, "
-        "and "
-        f"{others.min():.0f} with the fastest of {len(others)} other ways. The weighted map of no method "
-        "differs in "
-        f"cost from its original one by more than {most:.0%}. All numbers are ratios of what was measured "
-        "side by "
-        "side in one run, in rounds of changing order: medians over the rounds, and then over "
-        f"{measured.attrs['records']} runs."
+        f"24 maps of the last convolution of VGG-16 take {costs['contrastlib']:.2f} forward passes together, "
+        f"and {others.min():.0f} with the fastest of {len(others)} other ways. The weighted map of no method "
+        f"differs in cost from its original one by more than {most:.0%}. All numbers are ratios of what was "
+        "measured side by side in one run, in rounds of changing order: medians over the rounds, and then "
+        f"over {measured.attrs['records']} runs."
     )
 
 
@@ -99,10 +96,8 @@ def promises_in_words(measured: pd.DataFrame) -> str:
     return (
         f"{', '.join([f'{kept} of {words.sum()} are kept in every record', *counts])}. "
         f"A map of the pixels holds {one:.2f} of what one forward and one backward pass by hand hold. Four "
-        "at once, "
-        f"whose graph has to stay until the last of four backward passes, hold {four:.2f} of it, and "
-        f"{by_hand:.2f} "
-        "by hand."
+        "at once, whose graph has to stay until the last of four backward passes, hold "
+        f"{four:.2f} of it, and {by_hand:.2f} by hand."
     )
 
 
@@ -116,13 +111,10 @@ def savings_in_words(measured: pd.DataFrame) -> str:
     pooled = ratio(measured, "pooled-classes", "contrastlib", "wall")
     return (
         f"An LRP map of SqueezeNet 1.1 takes {lrp:.1f} forward passes, with zennit alone {zennit:.1f}. Maps "
-        "of all "
-        f"classes of VGG-16 are {1 / ours:.1f} times as fast as a loop over the classes of the same kept "
-        "pass, and "
-        f"{captum / ours:.0f} times as fast as captum, called for one class after the other. For a "
-        "ResNet-50, whose "
-        f"classifier is one small matrix after the mean over positions, it is {1 / pooled:.1f} times the "
-        "loop's speed."
+        f"of all classes of VGG-16 are {1 / ours:.1f} times as fast as a loop over the classes of the same "
+        f"kept pass, and {captum / ours:.0f} times as fast as captum, called for one class after the other. "
+        "For a ResNet-50, whose classifier is one small matrix after the mean over positions, it is "
+        f"{1 / pooled:.1f} times the loop's speed."
     )
 
 

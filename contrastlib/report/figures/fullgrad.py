@@ -18,6 +18,7 @@ from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.fullgrad import VARIANTS, signs, top_two
 from contrastlib.explainers.fullgrad import combine, terms
+from contrastlib.report.figures import shared
 from contrastlib.report.figures.shared import finished, intervals, map_blocks
 from contrastlib.report.verdict_tables import title
 
@@ -41,13 +42,8 @@ def split_decisions(model: models.Classifier, images: ImageSet, count: int, thre
     Returns:
         The images, in the order of the set.
     """
-    batches = (images[index].image[None] for index in range(len(images)))
-    return list(
-        islice(
-            (image for image in batches if predict(model, image).softmax(1).topk(2).values[0, 1] > threshold),
-            count,
-        )
-    )
+    found = islice(shared.split_decisions(model, images, threshold), count)
+    return [images[index].image[None] for index in found]
 
 
 def complete_and_rescaled(model: models.Classifier, images: list[Tensor]) -> Figure:

@@ -15,8 +15,6 @@ RULES = {
     "z_plus": "z+, biases bypassed",
     "alpha 2, beta 1": "α 2, β 1, biases bypassed",
 }
-
-
 COLUMNS = {
     "probability": ("input × gradient of pₜ", ("lrp", "sglrp", "weighted")),
     "relevance over logits": ("input × gradient of y, weights r / y", ("sglrp",)),

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from contrastlib import assets, datasets, explainers, models, plotting
-from contrastlib.autograd import forward, predict
+from contrastlib.autograd import forward
 from contrastlib.datasets.birds import differing_parts
 from contrastlib.evaluation import masking
 from contrastlib.evaluation.energy import energy_in
@@ -83,18 +83,16 @@ def split_decisions(
     """Images of a set, in order, whose second-highest probability is above the threshold.
 
     Args:
-        model: Network.
-        dataset: Name of the image set.
-        threshold: Threshold of the second-highest probability.
-        candidates: Indices of the images in the order of the search. None for all.
+        model: The classifier.
+        dataset: Name of the data set.
+        threshold: As in :func:`contrastlib.report.figures.shared.split_decisions`.
+        candidates: As there.
 
-    Yields:
-        Indices of images.
+    Returns:
+        Iterator of indices of images.
     """
     images = batches.load_dataset(dataset, model.input_size)
-    for index in range(len(images)) if candidates is None else candidates:
-        if predict(model, images[index].image[None]).softmax(1).topk(2).values[0, 1] > threshold:
-            yield index
+    return shared.split_decisions(model, images, threshold, candidates)
 
 
 def top_two(name: str, dataset: str, count: int, threshold: float) -> Figure | Markdown:

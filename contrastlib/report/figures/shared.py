@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,9 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from contrastlib import assets
+from contrastlib import assets, models
+from contrastlib.autograd import predict
+from contrastlib.datasets import ImageSet
 from contrastlib.plotting import clipped, overlay
 from contrastlib.report.figures.legible import legible
 from contrastlib.report.figures.words import readable
@@ -70,6 +72,25 @@ def beside(
     signed = [row for row in table.index if row[-1] in differences]
     shown = table.style.format(f"{{:{form}}}", na_rep="–")
     return shown.format(f"{{:+{form}}}", subset=pd.IndexSlice[signed, :], na_rep="–")
+
+
+def split_decisions(
+    model: models.Classifier, images: ImageSet, threshold: float, candidates: Iterable[int] | None = None
+) -> Iterator[int]:
+    """Images of a set, in order, whose second-highest probability is above the threshold.
+
+    Args:
+        model: The classifier.
+        images: The data set.
+        threshold: Threshold of the second-highest probability.
+        candidates: Indices of the images in the order of the search. None for all.
+
+    Yields:
+        Indices of images.
+    """
+    for index in range(len(images)) if candidates is None else candidates:
+        if predict(model, images[index].image[None]).softmax(1).topk(2).values[0, 1] > threshold:
+            yield index
 
 
 def together(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

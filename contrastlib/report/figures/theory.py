@@ -150,7 +150,7 @@ def _readings(table: pd.DataFrame, resamples: int) -> pd.DataFrame:
 
 def _points(parameters: dict | list) -> list[int]:
     """Numbers of points from the parameters of the shards of a table. 32 if they do not name any."""
-    shards = as_list(parameters if isinstance(parameters, list) else [parameters])
+    shards = as_list(parameters)
     return sorted({each["options"].get("steps", 32) for each in shards})
 
 

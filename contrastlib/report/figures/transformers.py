@@ -15,7 +15,7 @@ from pandas.io.formats.style import Styler
 from torch import Tensor
 
 from contrastlib import contrasts, models, plotting
-from contrastlib.autograd import ForwardPass, predict
+from contrastlib.autograd import ForwardPass
 from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.transformers import (
@@ -26,6 +26,7 @@ from contrastlib.evaluation.transformers import (
     gradcam,
 )
 from contrastlib.explainers import upsample, vit
+from contrastlib.report.figures import shared
 from contrastlib.report.figures.shared import finished, intervals, map_blocks
 from contrastlib.report.verdict_tables import title
 
@@ -70,12 +71,7 @@ def split_decisions(model: models.Classifier, images: ImageSet, count: int, thre
     Raises:
         ValueError: There is none.
     """
-    close = (
-        i
-        for i in range(len(images))
-        if predict(model, images[i].image[None]).softmax(1).topk(2).values[0, 1] > threshold
-    )
-    found = list(islice(close, count))
+    found = list(islice(shared.split_decisions(model, images, threshold), count))
     if not found:
         raise ValueError(
             f"no image of {images.name} has a second probability above {threshold:g}: set pictures above 0, "
