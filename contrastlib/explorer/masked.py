@@ -121,9 +121,9 @@ def recorded(network: nn.Module, image: Tensor, heat: np.ndarray, classes: Seque
         For each map, sign and fill a row of K + 1 integers, packed as planes are.
     """
     masks = kept(heat, tuple(image.shape[-2:])).flatten(0, 1)
-    different, places = torch.unique(masks.flatten(1), dim=0, return_inverse=True)
+    different, inverse = torch.unique(masks.flatten(1), dim=0, return_inverse=True)
     different = different.unflatten(1, masks.shape[1:]).to(image.device)
-    by_fill = [log_probabilities(network, image, different, fill, classes)[places.cpu()] for fill in FILLS]
+    by_fill = [log_probabilities(network, image, different, fill, classes)[inverse.cpu()] for fill in FILLS]
     logs = torch.stack(by_fill, dim=1).flatten(0, 1).numpy()
     integers = np.rint(np.maximum(logs * PRECISION, -packing.STEPS[-1])).astype(int)
     return packing.packed_planes(-integers[None])

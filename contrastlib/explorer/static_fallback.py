@@ -90,9 +90,9 @@ def overlaid(
     """
     limit = abs(heat).max() if limit is None else limit
     share = (heat / limit + 1) / 2 if limit else np.full(heat.shape, 0.5)
-    places = np.clip(np.floor(share * len(colours)), 0, len(colours) - 1).astype(int)
+    indices = np.clip(np.floor(share * len(colours)), 0, len(colours) - 1).astype(int)
     faded = (1 - opacity) * pixels + opacity * pixels.mean(axis=2, keepdims=True)
-    mixed = (1 - opacity) * faded + opacity * np.asarray(colours, dtype=float)[places]
+    mixed = (1 - opacity) * faded + opacity * np.asarray(colours, dtype=float)[indices]
     return np.rint(mixed).astype(np.uint8)
 
 

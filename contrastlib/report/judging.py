@@ -136,18 +136,18 @@ def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd
     Raises:
         ValueError: The table lacks a column, or no row is selected.
     """
-    for column, wanted in (*evidence.select.items(), *evidence.leave_out.items()):
+    for column, value in (*evidence.select.items(), *evidence.leave_out.items()):
         if column not in table:
             raise ValueError(
-                f"{evidence.study} has no column {column!r} to select {wanted!r} in; it has "
+                f"{evidence.study} has no column {column!r} to select {value!r} in; it has "
                 f"{', '.join(table)}"
             )
-    for column, wanted in evidence.select.items():
-        table = table[_matches(table, column, wanted, parameters)]
+    for column, value in evidence.select.items():
+        table = table[_matches(table, column, value, parameters)]
     if table.empty:
         raise ValueError(f"no row of {evidence.study} has {dict(evidence.select)}")
-    for column, unwanted in evidence.leave_out.items():
-        table = table[~table[column].isin(_list(unwanted))]
+    for column, value in evidence.leave_out.items():
+        table = table[~table[column].isin(_list(value))]
     return table
 
 
@@ -269,15 +269,15 @@ def _accepted(function: Callable, parameters: Mapping) -> dict:
     return {key: value for key, value in parameters.items() if key in names}
 
 
-def _matches(table: pd.DataFrame, column: str, wanted: Any, parameters: Mapping) -> pd.Series:
-    if wanted == "last":
+def _matches(table: pd.DataFrame, column: str, value: Any, parameters: Mapping) -> pd.Series:
+    if value == "last":
         return table[column] == table.groupby("network")[column].transform("last")
-    if isinstance(wanted, str):
-        wanted = wanted.format_map(parameters)
-        compared = re.fullmatch(r"([<>]=?)\s*([-+.\deE]+)", wanted)
+    if isinstance(value, str):
+        value = value.format_map(parameters)
+        compared = re.fullmatch(r"([<>]=?)\s*([-+.\deE]+)", value)
         if compared:
             return table.eval(f"`{column}` {compared[1]} {float(compared[2])!r}")
-    return table[column].isin(_list(wanted))
+    return table[column].isin(_list(value))
 
 
 def _list(value: Any) -> Sequence:

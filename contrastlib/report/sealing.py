@@ -28,8 +28,8 @@ def seal(content: bytes) -> bytes:
     >>> seal(b"PAR1 columns footer" + bytes([6, 0, 0, 0]) + b"PAR1")[:31]
     b'PAR1 columns contrastlib sha256'
     """
-    place = len(content) - _tail(content)
-    columns, footer = content[:place], content[place:]
+    end = len(content) - _tail(content)
+    columns, footer = content[:end], content[end:]
     return columns + _seal(columns, footer) + footer
 
 
@@ -49,9 +49,9 @@ def check(content: bytes) -> None:
         ...
     ValueError: its content is not that of its SHA-256
     """
-    place = max(len(content) - _tail(content), 0)
-    columns, found, footer = content[: place - SIZE], content[place - SIZE : place], content[place:]
-    if place < SIZE or not found.startswith(MARK):
+    end = max(len(content) - _tail(content), 0)
+    columns, found, footer = content[: end - SIZE], content[end - SIZE : end], content[end:]
+    if end < SIZE or not found.startswith(MARK):
         raise ValueError("it does not have its SHA-256 before its footer")
     if found != _seal(columns, footer):
         raise ValueError("its content is not that of its SHA-256")

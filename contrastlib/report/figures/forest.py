@@ -71,8 +71,8 @@ def _ticks(
     low: float, bound: float, high: float, x: Callable[[float], float], y: float, form: str
 ) -> list[str]:
     """Labels of both ends, and of the bound if it is far from both."""
-    place = (bound - low) / ((high - low) or 1)
-    ends = dict.fromkeys([low, bound, high] if 0.35 < place < 0.65 else [low, high])
+    position = (bound - low) / ((high - low) or 1)
+    ends = dict.fromkeys([low, bound, high] if 0.35 < position < 0.65 else [low, high])
     anchors = {low: "start", high: "end"}
     return [
         f'<text x="{x(end)}" y="{y}" text-anchor="{anchors.get(end, "middle")}">{_tick(end, form)}</text>'

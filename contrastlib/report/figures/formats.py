@@ -43,7 +43,7 @@ def svg(figure: Figure) -> str | None:
     if not is_drawing(figure):
         return None
     drawn = NEEDLESS.sub("", print_figure(figure, "svg", metadata={"Date": None}))
-    drawn = PLACES.sub(lambda place: LONG.sub(r"\1", place[0]), drawn)
+    drawn = PLACES.sub(lambda match: LONG.sub(r"\1", match[0]), drawn)
     drawn = SIZE.sub(lambda size: _in_pixels(size, figure.dpi), drawn, count=1)
     return drawn if len(drawn) <= LARGEST else None
 

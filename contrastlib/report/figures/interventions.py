@@ -80,10 +80,10 @@ def forest(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
     keys = list(rows[["scale", "network"]].drop_duplicates().itertuples(index=False, name=None))
     figure, axes = plt.subplots(
         1, len(PAIRS), figsize=(8.3, 0.26 * len(keys) + 1.3), sharex=True, sharey=True, layout="constrained")
-    places = {key: number for number, key in enumerate(keys)}
+    positions = {key: number for number, key in enumerate(keys)}
     for number, (ax, name) in enumerate(zip(axes, PAIRS)):
         part = rows.iloc[number::len(PAIRS)]
-        heights = [places[key] for key in zip(part["scale"], part["network"])]
+        heights = [positions[key] for key in zip(part["scale"], part["network"])]
         spans = part[["low", "high"]].sub(part["mean"], axis=0).abs().T.to_numpy()
         ax.axvspan(-SMALLEST_EFFECT, SMALLEST_EFFECT, color="#dddddd", linewidth=0)
         ax.axvline(0, color="#333333", linewidth=0.5)

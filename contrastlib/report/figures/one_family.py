@@ -189,9 +189,9 @@ def differences(tables: Sequence[pd.DataFrame], resamples: int) -> Figure:
             rows = statistics.paired_differences(
                 part, value, ["network"], first=name, second="original", resamples=resamples
             ).set_index("network")
-            for place, network in enumerate(networks):
+            for position, network in enumerate(networks):
                 row = rows.loc[network]
-                y, colour = number + 0.16 * (place - (len(networks) - 1) / 2), f"C{place}"
+                y, colour = number + 0.16 * (position - (len(networks) - 1) / 2), f"C{position}"
                 ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.4)
                 ax.plot(row["mean"], y, "o", color=colour, markersize=3.5,
                         label=title(network) if number == 0 else None)
@@ -235,6 +235,6 @@ def _bars(ax: Axes, w: np.ndarray, labels: Sequence[str], flat: bool = False) ->
     ax.set_xticks(range(len(w)), labels)
     ax.axhline(0, color="#333333", linewidth=0.6)
     ax.set_ylim(-1.35, 1.6)
-    for place, weight in enumerate(w):
-        ax.annotate(f"{weight:+.2f}", (place, weight), (0, 2 if weight >= 0 else -8), fontsize=6.5,
+    for position, weight in enumerate(w):
+        ax.annotate(f"{weight:+.2f}", (position, weight), (0, 2 if weight >= 0 else -8), fontsize=6.5,
                     textcoords="offset points", ha="center")

@@ -73,8 +73,8 @@ def _points(ax: plt.Axes, fall: np.ndarray, values: np.ndarray, names: list[str]
     ax.scatter(fall, values, s=12, color="#08468b")
     distance = (fall / np.abs(fall).max()) ** 2 + (values / np.abs(values).max()) ** 2
     for number in distance.argsort()[::-1][:NAMED]:
-        place = {"xytext": (3, 2), "textcoords": "offset points", "fontsize": 7.5}
-        ax.annotate(names[number], (fall[number], values[number]), **place)
+        style = {"xytext": (3, 2), "textcoords": "offset points", "fontsize": 7.5}
+        ax.annotate(names[number], (fall[number], values[number]), **style)
     ax.axhline(0, color="#999999", linewidth=0.5)
     ax.axvline(0, color="#999999", linewidth=0.5)
     ax.set_xlabel(f"fall of {ASKED[question]}", fontsize=8)

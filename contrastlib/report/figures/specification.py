@@ -226,8 +226,8 @@ def _draw_choices(
             labels[height] = words(value) if isinstance(value, str) else f"{value:g}"
         height += 1
     ax.set_yticks(list(labels), list(labels.values()), fontsize=7)
-    for place, label in zip(labels, ax.get_yticklabels()):
-        label.set_fontweight("bold" if labels[place] in heads.values() else "normal")
+    for position, label in zip(labels, ax.get_yticklabels()):
+        label.set_fontweight("bold" if labels[position] in heads.values() else "normal")
     ax.set_ylim(height - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.set_xticks([])

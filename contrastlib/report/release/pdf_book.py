@@ -41,7 +41,7 @@ def bind(printed: Mapping[str, Path], chapters: Sequence[Chapter], path: Path, *
         parent = above[-1] if above else None
         above.append(writer.add_outline_item(title=_title(reader), page_number=number, parent=parent))
     pages = {f"{name}.html": number for name, number in first.items()}
-    _relink(writer, lambda place: _inside(writer, pages[place]) if place in pages else None)
+    _relink(writer, lambda destination: _inside(writer, pages[destination]) if destination in pages else None)
     _write(writer, path, metadata)
 
 
@@ -56,7 +56,7 @@ def loosen(path: Path, address: str = "", **metadata: str) -> None:
     from pypdf import PdfWriter
 
     writer = PdfWriter(clone_from=path)
-    _relink(writer, lambda place: _outside(f"{address.rstrip('/')}/{place}") if address else None)
+    _relink(writer, lambda destination: _outside(f"{address.rstrip('/')}/{destination}") if address else None)
     _write(writer, path, metadata)
 
 
@@ -69,12 +69,12 @@ def _name_sheets(reader: PdfReader) -> None:
     """Let links within a page lead to a sheet instead of a name, which other pages have too."""
     from pypdf.generic import NameObject
 
-    places = reader.named_destinations
+    destinations = reader.named_destinations
     for page in reader.pages:
         for reference in page.get("/Annots", ()):
             link = reference.get_object()
-            if place := places.get(str(link.get("/Dest"))):
-                link[NameObject("/Dest")] = place.dest_array
+            if destination := destinations.get(str(link.get("/Dest"))):
+                link[NameObject("/Dest")] = destination.dest_array
 
 
 def _relink(writer: PdfWriter, target: Callable[[str], Mapping[str, PdfObject] | None]) -> None:
