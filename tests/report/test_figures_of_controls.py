@@ -52,7 +52,7 @@ def test_a_map_stands_beside_its_controls_and_differences_are_paired():
 
 def test_curves_have_a_panel_for_each_way_of_removing_and_a_row_for_each_scale():
     figure = control_maps.curves({"quick": curves(), "real": curves()})
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["blur, judge: itself", "imputation, judge: itself"] and len(figure.axes) == 4
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["blur, scored by itself", "imputation, scored by itself"] and len(figure.axes) == 4
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     assert len(lines) == 2 * (2 + len(CONTROLS)) and {line.get_linestyle() for line in lines} == {"-", ":"}
     (legend,) = figure.legends
@@ -61,6 +61,7 @@ def test_curves_have_a_panel_for_each_way_of_removing_and_a_row_for_each_scale()
 
 def test_gaps_name_each_map_once():
     found = control_maps.gaps({"quick": curves()}, 50).data
+    assert list(found.columns.names) == ["scale", "network", "removal", "scored by"]
     assert list(found.index)[:2] == ["original", "smooth noise"] and len(found) == 2 + 3 + 2 * 2
     assert found.loc["weighted"].str.startswith("+2.00").all() and found.loc["smooth noise"].str.startswith("+0.00").all()
 

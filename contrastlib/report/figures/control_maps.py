@@ -102,17 +102,17 @@ def beside(
 
 
 def curves(measured: Mapping[str, pd.DataFrame]) -> Figure:
-    """Deletion and insertion curves: a column for each removal and judge, a row for each scale."""
+    """Deletion and insertion curves: a column for each removal and scoring network, a row for each scale."""
     panels = sorted({key for table in measured.values()
                      for key in table[["removal", "judge"]].itertuples(index=False, name=None)})
     figure, axes = plt.subplots(
         len(measured), len(panels), figsize=(2.5 * len(panels), 2.6 * len(measured) + 0.4),
         sharey="row", squeeze=False, layout="constrained")
     for row, (scale, table) in zip(axes, measured.items()):
-        for ax, (removal, judge) in zip(row, panels):
-            part = table[(table["removal"] == removal) & (table["judge"] == judge)]
+        for ax, (removal, scored_by) in zip(row, panels):
+            part = table[(table["removal"] == removal) & (table["judge"] == scored_by)]
             _curves(ax, part)
-            ax.set_title(f"{removal}, judge: {judge}", fontsize=8)
+            ax.set_title(f"{removal}, scored by {scored_by}", fontsize=8)
         row[0].set_ylabel(f"{scale}: $y_t - y_s$", fontsize=8)
     figure.supxlabel("share of the pixels removed (falling lines) or inserted (rising lines)", fontsize=8)
     handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
@@ -122,16 +122,16 @@ def curves(measured: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def gaps(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
-    """Gap between insertion and deletion of each contrast and control, for each removal and judge."""
+    """Gap between insertion and deletion of each contrast and control, by removal and scoring network."""
     parts = []
     for scale, table in measured.items():
         by = ["network", "removal", "judge", "contrast", "control"]
         rows = statistics.means(deletion.areas(table), "gap", by, resamples=resamples)
         parts.append(rows.assign(scale=scale, cell=intervals(rows, "+.2f")))
-    rows = pd.concat(parts)
+    rows = pd.concat(parts).rename(columns={"judge": "scored by"})
     rows["network"] = rows["network"].map(title)
     rows["map"] = [_named(*key) for key in zip(rows["contrast"], rows["control"])]
-    columns = ["scale", "network", "removal", "judge"]
+    columns = ["scale", "network", "removal", "scored by"]
     wide = rows.drop_duplicates(["map", *columns]).pivot(index="map", columns=columns, values="cell")
     return wide.loc[list(dict.fromkeys(rows["map"]))].fillna("–").style.set_uuid("gaps")
 
