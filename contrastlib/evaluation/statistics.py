@@ -105,25 +105,7 @@ def means(
     >>> means(t, "v", ["n"], resamples=10)[["mean", "low", "high", "images"]].values.tolist()
     [[2.0, 2.0, 2.0, 2.0]]
     """
-    by = list(by)
-    wide = table.assign(**{value: table[value].astype(float)}).pivot(
-        index=[unit, "image"], columns=by, values=value
-    )
-    if table[value].isna().any():
-        raise ValueError(f"{value} is NaN in {int(table[value].isna().sum())} rows: nothing to average there")
-    parts = []
-    # settings with the same images share their draws
-    for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
-        part = columns.T.dropna()
-        groups = part.index.get_level_values(unit).to_numpy()
-        drawn = bootstrap(part.to_numpy(), groups, resamples)
-        low, high = interval(drawn, level)
-        summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
-                   "images": len(part), "groups": len(np.unique(groups))}
-        if samples:
-            summary |= {"samples": list(drawn.T), "draw": hash(tuple(part.index))}
-        parts.append(pd.DataFrame(summary, index=part.columns))
-    return table[by].drop_duplicates().merge(pd.concat(parts).reset_index(), on=by)
+    return _summaries(table, value, by, unit, level, resamples, samples)
 
 
 def each_row(table: pd.DataFrame, value: str) -> pd.DataFrame:
@@ -179,7 +161,7 @@ def paired_differences(
         raise ValueError(f"some images have {first!r} but not {second!r} (or the reverse): nothing to pair")
     difference = pairs[first].astype(float) - pairs[second].astype(float)
     table = difference.rename("difference").reset_index()
-    return means(table, "difference", by, unit, level, resamples, samples)
+    return _summaries(table, "difference", by, unit, level, resamples, samples)
 
 
 def objects_apart(table: pd.DataFrame) -> pd.DataFrame:
@@ -226,6 +208,31 @@ def distinct_methods(
                 own.append(method)
         rows += [{"network": network, "method": method} for method in own]
     return pd.DataFrame(rows)
+
+
+def _summaries(
+    table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int, samples: bool
+) -> pd.DataFrame:
+    """Mean of ``value`` in each setting with its bootstrap interval; see :func:`means`."""
+    by = list(by)
+    wide = table.assign(**{value: table[value].astype(float)}).pivot(
+        index=[unit, "image"], columns=by, values=value
+    )
+    if table[value].isna().any():
+        raise ValueError(f"{value} is NaN in {int(table[value].isna().sum())} rows: nothing to average there")
+    parts = []
+    # settings with the same images share their draws
+    for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
+        part = columns.T.dropna()
+        groups = part.index.get_level_values(unit).to_numpy()
+        drawn = bootstrap(part.to_numpy(), groups, resamples)
+        low, high = interval(drawn, level)
+        summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
+                   "images": len(part), "groups": len(np.unique(groups))}
+        if samples:
+            summary |= {"samples": list(drawn.T), "draw": hash(tuple(part.index))}
+        parts.append(pd.DataFrame(summary, index=part.columns))
+    return table[by].drop_duplicates().merge(pd.concat(parts).reset_index(), on=by)
 
 
 def _repeats(values: pd.Series, others: pd.Series, tolerance: float) -> bool:
