@@ -77,7 +77,8 @@ def paper(arguments: argparse.Namespace) -> None:
     """Write the skeleton of a manuscript, and compile it.
 
     Raises:
-        FileNotFoundError: The book has not been built.
+        FileNotFoundError: The book has not been built, or there is no LaTeX.
+        ValueError: LaTeX reports an error.
     """
     from contrastlib.report.claims_page import EXECUTED
     from contrastlib.report.release.kept_tables import kept_tables
