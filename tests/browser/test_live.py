@@ -450,6 +450,8 @@ def test_a_group_of_classes(opened, classifier):
 def test_the_network_made_surer(opened):
     page = opened()
     page.locator(".live-surer summary").click()
+    page.wait_for_selector("canvas[data-kind=exact][data-cosine]")
+
     def cosines():
         return [page.locator(f"canvas[data-kind={kind}]").get_attribute("data-cosine") for kind in ("exact", "float32", "float16")]
     assert [round(float(each), 2) for each in cosines()] == [1, 1, 1]
