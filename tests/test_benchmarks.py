@@ -152,7 +152,7 @@ def test_every_memory_job_runs(jobs, network, size):
 
     for job in getattr(memory, jobs).values():
         maps = tensors(job(torchvision_network(network), images_like(size, 1)))
-        assert maps and all(each.isfinite().all() and each.any() for each in maps)
+        assert maps and all(each.ndim >= 3 and each.isfinite().all() for each in maps)
 
 
 def tensors(found):
