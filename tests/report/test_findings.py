@@ -64,7 +64,7 @@ def typed(text):
 
 
 @pytest.mark.parametrize("text", [
-    *(f"{each.title} {each.text} {each.judge}" for each in QUESTIONS),
+    *(f"{each.title} {each.text} {'. '.join(each.candidates.values())}" for each in QUESTIONS),
     *(" ".join(row.values()) for row in yaml.safe_load(decision_table.FILE.read_text())),
 ])  # fmt: skip
 def test_no_number_is_typed(text):
