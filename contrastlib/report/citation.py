@@ -51,10 +51,11 @@ def entry(page: str = "", title: str = "", year: str = "", url: str = "") -> str
     }
     """
     record = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    stop = "" if title.endswith(("?", "!")) else "."
     where = f"{url.rstrip('/')}/{page}.html" if page else url
     return ENTRY.format(
         key="-".join(["contrastlib", *([page.rpartition("/")[2]] if page else [])]),
-        title=f"{title}. In: {record['title']}" if page else record["title"],
+        title=f"{title}{stop} In: {record['title']}" if page else record["title"],
         authors=" and ".join(map(_author, record["authors"])),
         year=year,
         version=record["version"],

@@ -7,7 +7,7 @@ follows from a rule, and all numbers from the records of :mod:`contrastlib.repor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,17 +37,15 @@ class Question:
 
     Attributes:
         question: The question.
-        candidates: Main claims that answer it.
+        candidates: Main claims that answer it, each with what judges it, in words.
         title: The answer in a sentence.
         text: The answer with numbers, which are named in braces: see :func:`filled`.
-        judge: What judges the claim, in words.
     """
 
     question: str
-    candidates: Sequence[str]
+    candidates: Mapping[str, str]
     title: str
     text: str
-    judge: str
 
 
 def questions(path: Path = FILE) -> tuple[str, list[Question]]:
@@ -173,7 +171,7 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 - Claim: {record["text"]} [{paper}]{{.where}}
 - Effect: {effect}.
 - Other networks: {others}.
-- Judge: {question.judge}. [How it was measured](executed/{record["page"]}.ipynb)
+- Judge: {question.candidates[record["id"]]}. [How it was measured](executed/{record["page"]}.ipynb)
 :::
 
 :::{{div}} finding-plot

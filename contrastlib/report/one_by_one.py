@@ -14,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 from contrastlib import contrasts
 from contrastlib.explainers import Explainer, registry
 from contrastlib.report.contrast_table import sum_of_weights
+from contrastlib.report.page_titles import titles
 
 PAGES = {
     "gradcam": "03_maps", "linear_approximation": "03_maps", "xgradcam": "03_maps",
@@ -47,7 +48,7 @@ def method(record: Explainer) -> str:
     >>> print(method(registry.EXPLAINERS["gradcam"]))
     ## GradCAM
     <BLANKLINE>
-    `method="gradcam"`: each channel of a layer, weighted by its mean gradient.
+    `method="gradcam"`. Each channel of a layer, weighted by its mean gradient.
     ...
     """
     if record.linear:
@@ -59,11 +60,10 @@ def method(record: Explainer) -> str:
     source = f"{{cite:t}}`{record.paper}`" + f", {record.equation}" * bool(record.equation)
     function = f"{{py:func}}`{record.function.__module__}.{record.function.__name__}`"
     notebook = PAGES.get(record.name)
-    measured = (
-        f"Measured in [{notebook[3:].replace('_', ' ')}](executed/{notebook}.ipynb). " if notebook else "")
+    measured = f"Measured in [{titles()[notebook]}](executed/{notebook}.ipynb). " if notebook else ""
     return f"""## {record.title}
 
-`method="{record.name}"`: {record.about[0].lower()}{record.about[1:]}
+`method="{record.name}"`. {record.about}
 
 $$
 {record.formula}

@@ -1,4 +1,4 @@
-"""What the images of a verdict are: photographs, or drawn birds."""
+"""What the images of a verdict are: photographs, drawn birds, or those of a toy problem."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from contrastlib import assets
 
 POPULATIONS = {"paper": "The papers' data", "real": "Photographs", "quick": "Drawn birds"}
-"""Scale -> what its images are, in the order of a box: first what is nearest to the papers."""
-MORE_BIRDS = "More drawn birds"
-"""The images at the scale real of an experiment that photographs do not allow."""
+"""Scale -> what most of its images are, in the order of a box: first what is nearest to the papers."""
+KINDS = {
+    "real": {"photographs": "photographs", "drawn": "more drawn birds", "toy": "toy problems"},
+    "quick": {"photographs": "a few photographs", "drawn": "drawn birds", "toy": "toy problems"},
+}
+"""Scale -> kind of the images of a network -> what they are. Toy problems are made in the notebook."""
 
 
 def images_of(scale: str, networks: Iterable[str]) -> str:
@@ -23,10 +26,15 @@ def images_of(scale: str, networks: Iterable[str]) -> str:
         A phrase that begins with a capital.
 
     >>> images_of("real", ["birds_vgg", "efficientnet_lite0"]), images_of("real", ["birds_vgg"])
-    ('Photographs', 'More drawn birds')
+    ('Photographs and more drawn birds', 'More drawn birds')
+    >>> images_of("quick", ["efficientnet_lite0"]), images_of("quick", ["linear classifier"])
+    ('A few photographs', 'Toy problems')
     """
-    names = list(networks)
-    return MORE_BIRDS if scale == "real" and names and all(map(is_drawn, names)) else POPULATIONS[scale]
+    kinds = set(map(_kind, networks))
+    if not kinds or scale not in KINDS:
+        return POPULATIONS[scale]
+    phrase = " and ".join(words for kind, words in KINDS[scale].items() if kind in kinds)
+    return phrase[0].upper() + phrase[1:]
 
 
 def images_of_all(scale: str, records: Iterable[Mapping]) -> str:
@@ -56,3 +64,10 @@ def is_drawn(network: str) -> bool:
     """
     known = assets.network(network)
     return bool(known and known.training and assets.datasets()[known.training.images].drawn)
+
+
+def _kind(network: str) -> str:
+    """Kind of the images on which a network is explained, a key of the values of ``KINDS``."""
+    if not assets.network(network):
+        return "toy"
+    return "drawn" if is_drawn(network) else "photographs"

@@ -46,6 +46,8 @@ from contrastlib.report.page_values import ValueRole
 from contrastlib.report.release.claim_records import write_claims
 from contrastlib.report.verdict_box import VerdictBox
 
+UNDECLARED = {"sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"}
+"""Extensions that do not say whether they may read pages in parallel. They keep nothing while they read."""
 ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<name>[\w.-]+?))(\.git)?/?")
 
 
@@ -55,6 +57,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
     app.connect("config-inited", check_notebooks)
     app.connect("config-inited", number_no_figures, priority=900)
+    app.connect("config-inited", work_in_parallel)
     app.connect("config-inited", offer_buttons)
     app.connect("source-read", add_section)
     app.add_directive("claims", ClaimsDirective)
@@ -88,6 +91,13 @@ def setup(app: Sphinx) -> dict[str, bool]:
 def number_no_figures(app: Sphinx, config: Config) -> None:
     """Leave the numbers of figures to the notebooks. Jupyter Book's extension for LaTeX sets the option."""
     config["numfig"] = False
+
+
+def work_in_parallel(app: Sphinx, config: Config) -> None:
+    """Read and write pages with all processors, which Jupyter Book offers no option for."""
+    app.parallel = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for name in UNDECLARED & set(app.extensions):
+        app.extensions[name].parallel_read_safe = True
 
 
 def check_notebooks(app: Sphinx, config: Config) -> None:

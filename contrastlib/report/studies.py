@@ -285,6 +285,15 @@ def run(
     return _joined(tables)
 
 
+def recorded_scale(profile: str) -> str:
+    """Profile whose results are kept: quick keeps none, and its pages show those of real beside its own.
+
+    >>> recorded_scale("quick"), recorded_scale("paper")
+    ('real', 'paper')
+    """
+    return "real" if profile == "quick" else profile
+
+
 def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
     """Kept results of a study for all networks, with the summary of their provenances in ``attrs``.
 

@@ -40,7 +40,7 @@ from contrastlib.report.verdict_tables import (
 )
 from contrastlib.report.verdicts import WORDS
 
-LATE = "[criterion set after results were seen]{.late}"
+LATE = "[Criterion set after results were seen.]{.late}"
 
 
 class VerdictBox(SphinxDirective):

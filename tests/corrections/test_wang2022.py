@@ -195,18 +195,24 @@ def test_10_the_log_odds_keep_it(log_odds):
 
 
 def test_21_the_weighted_step_raises_p_most_by_construction(network, images, labels):
-    """To first order no step of the same length raises p_t more than that along the weighted gradient."""
+    """To first order no step of the same length raises p_t more, and no step as large in each pixel more than its sign."""
     passed = forward(network, images, INPUT)
     weighted, original = (gradient(passed, contrast(passed.logits, labels)) for contrast in (contrasts.weighted, contrasts.original))
 
-    def gain(direction):
-        step = 1e-5 * direction / direction.flatten(1).norm(dim=1)[:, None, None, None]
+    def gain(step):
         odds = [contrasts.log_odds(predict(network, x), labels) for x in (images, images + step)]
         return odds[1] - odds[0]
 
-    most, others = gain(weighted), [original, torch.randn_like(images)]
+    def unit(direction):
+        return direction / direction.flatten(1).norm(dim=1)[:, None, None, None]
+
+    others = [original, torch.randn_like(images)]
+    most = gain(1e-5 * unit(weighted))
     assert torch.allclose(most, 1e-5 * weighted.flatten(1).norm(dim=1), rtol=1e-3)
-    assert all((gain(direction) < most).all() for direction in others)
+    assert all((gain(1e-5 * unit(direction)) < most).all() for direction in others)
+    most = gain(1e-7 * weighted.sign())
+    assert torch.allclose(most, 1e-7 * weighted.flatten(1).norm(dim=1, p=1), rtol=1e-3)
+    assert all((gain(1e-7 * direction.sign()) < most).all() for direction in others)
 
 
 def test_22_two_maps_with_one_order_score_differently_by_sign(images):

@@ -33,7 +33,7 @@ def record(name, word, supporting=0, opposing=0, main=True):
 
 def test_the_least_favourable_claim_is_shown():
     """The worst word, then the smaller share of networks for it, then the larger share against it."""
-    question = findings.Question("?", ["a", "b", "c"], "", "", "")
+    question = findings.Question("?", dict.fromkeys(["a", "b", "c"], "judge"), "", "")
     known = {"a": record("a", "supported", 9), "b": record("b", "undecided", 8), "c": record("c", "no effect that matters", 9)}
     assert findings.chosen(question, known)["id"] == "c"
     known |= {"a": record("a", "no effect that matters", 5), "b": record("b", "no effect that matters", 5, 1)}
@@ -73,7 +73,7 @@ def typed(text):
 
 
 @pytest.mark.parametrize("text", [
-    *(f"{each.title} {each.text} {each.judge}" for each in QUESTIONS),
+    *(f"{each.title} {each.text} {'. '.join(each.candidates.values())}" for each in QUESTIONS),
     *(" ".join(row.values()) for row in yaml.safe_load(decision_table.FILE.read_text())),
 ])  # fmt: skip
 def test_no_number_is_typed(text):
@@ -90,6 +90,7 @@ def test_every_number_comes_from_a_record(records):
     """What the directives insert is the effect of a network in a record, and links to its page."""
     for question in QUESTIONS:
         text = findings.shown_finding(1, question, records)
+        assert f"Judge: {question.candidates[findings.chosen(question, records)['id']]}. " in text
         assert "{range" not in text and f"executed/{findings.chosen(question, records)['page']}.ipynb" in text
     table = decision_table.decision_table(yaml.safe_load(decision_table.FILE.read_text()), records)
     for said, page in re.findall(r"\[([-+\d.%]+)(?: to [-+\d.%]+)?\]\(executed/(\w+)\.ipynb\)", table):

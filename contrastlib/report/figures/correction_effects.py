@@ -130,7 +130,9 @@ def wrong_sign_in_words(counted: pd.DataFrame) -> str:
     wrong = coded.groupby(["kept_sign", "contrast"])["wrong"].mean()
     return "Share of the masked pixels that have the sign to be kept, as coded: " + "; ".join(
         f"{sign} kept, *{contrast}* {value:.0%}" for (sign, contrast), value in wrong.items()
-    ) + ". With the corrected count it is 0."
+    ) + (
+        " (one network of drawn birds). Where equal numbers of the other sign are masked, which is our rule, "
+        "it is 0.")
 
 
 def normalisers_in_words(normalised: pd.DataFrame) -> str:

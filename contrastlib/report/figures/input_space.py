@@ -205,8 +205,10 @@ def agreement(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
 def repeat_in_words(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """Networks that were run twice, and the numbers of threads."""
     names = [title(name) for name in first["network"].unique() if name in set(second["network"])]
-    threads = " and with ".join(_threads(table) for table in (second, first))
-    return f"Run twice were {', '.join(names)}, with {threads} and by different commits."
+    earlier, later = map(_threads, (first, second))
+    return (
+        f"{', '.join(names)} were run twice, by different commits. The first runs used {earlier}, the second "
+        f"{later}.")
 
 
 def repeat(differences: pd.DataFrame) -> Styler:

@@ -186,7 +186,7 @@ def left_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         table = left[rule][scale]
         return spread(table[table["kept_sign"] == sign].set_index("network")["mean"].to_dict(), ".0%")
 
-    return "Of the advantage by sign is left:\n\n" + "\n".join(
+    return "Of the advantage by sign (GradCAM, mean of both classes) this share is left:\n\n" + "\n".join(
         f"- {scale}, {sign} pixels kept: {share('equal_as_coded', scale, sign)} under the rule of the codes, "
         f"{share('equal_as_described', scale, sign)} where equally many pixels of the right sign are masked"
         for scale in measured for sign in masking.KEPT_SIGNS

@@ -96,4 +96,5 @@ def left_in_words(measured: Mapping[str, pd.DataFrame], shared: Mapping[str, pd.
                 for rule, rows in left.items()
             ]
             lines.append(f"- {scale}, {sign} pixels kept: {'; '.join(parts)}")
-    return "Of the advantage by sign is left:\n\n" + "\n".join(lines)
+    head = "Of the advantage by sign (GradCAM, mean of both classes) this share is left:"
+    return "\n".join([head, "", *lines])

@@ -41,7 +41,7 @@ MEASURES = {
     "drop": "drop of $p_t$",
     "drop_against_rival": "drop against the rival",
     "agreement": "agreement of two classes",
-    "localisation": "in the right cell",
+    "localisation": "in the right tile",
 }
 
 
@@ -212,7 +212,7 @@ def positive_area(measured: Mapping[str, pd.DataFrame]) -> str:
     return (
         "VAR's maps are 0 where no class wins. The part above 0 covers "
         + ", ".join(f"{value:.0%} of an image ({title(name)})" for name, value in means.items())
-        + ". Where it is less than 5 %, pixels that the map does not name are masked too."
+        + ". Where it is less than the masked share, pixels that the map does not name are masked too."
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from contrastlib.report.figures.shared import SHORT, together
-from contrastlib.report.verdict_tables import title
+from contrastlib.report.figures.words import words
 
 TENSORS = {"copy": "inside the hook", "reference": "after the pass"}
 READINGS = {
@@ -39,7 +39,7 @@ def tensors(measured: Mapping[str, pd.DataFrame]) -> Styler:
     rest.columns = ["changed after the hook", "largest error of the recorded tensor"]
     return (
         shares.join(rest)
-        .rename(index=title, level="network")
+        .rename(index=words, level="network")
         .style.format("{:.1%}")
         .format("{:.1g}", subset=rest.columns[1])
         .set_uuid("overwritten-tensors")
@@ -62,5 +62,5 @@ def areas(measured: Mapping[str, pd.DataFrame], threshold: float = 0.1) -> Style
         index=["scale", "network"], columns=["method", "contrast", "reading"], values="negative", sort=False
     )
     order = [(m, c, r) for m in ("GC", "LA") for c in ("ori.", "wtd.") for r in READINGS.values()]
-    wide = wide[order].rename(index=title, level="network")
+    wide = wide[order].rename(index=words, level="network")
     return wide.style.format("{:.0%}").set_uuid("overwritten-areas")

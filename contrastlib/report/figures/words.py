@@ -26,6 +26,7 @@ WORDS = {
     "label": "true class",
     "predicted": "predicted class",
     "vgg16": "VGG-16",
+    "vgg16_bn": "VGG-16-BN",
     "alexnet": "AlexNet",
     "resnet18": "ResNet-18",
     "densenet161": "DenseNet-161",
@@ -48,13 +49,16 @@ def words(name: Hashable) -> Hashable:
 
     >>> words("birds_vgg"), words("xgradcam"), words("kept_sign"), words("relevance_duals"), words(3)
     ('small VGG', 'XGradCAM', 'pixels kept', 'relevance duals', 3)
+    >>> words("vgg16, random weights")
+    'VGG-16, random weights'
     """
     if not isinstance(name, str):
         return name
     record = EXPLAINERS.get(name) or CONTRASTS.get(name)
     if record:
         return record.title
-    return WORDS.get(name) or models.title(name).replace("_", " ")
+    name, comma, state = name.partition(", ")  # such as "vgg16, random weights"
+    return (WORDS.get(name) or models.title(name).replace("_", " ")) + comma + state
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
