@@ -24,7 +24,7 @@ def test_tensors_inside_the_hook_and_after_the_pass():
     table = overwritten.tensors(measured([0.3, 0.2])).data
     assert table.loc[("quick", "small AlexNet")].tolist() == pytest.approx([0.48, 0.0, 0.48, 0.0])
     assert list(table.columns[:2]) == ["below 0 inside the hook", "below 0 after the pass"]
-    assert [name for _, name in table.index] == ["small AlexNet", "vgg16, random weights"]
+    assert [name for _, name in table.index] == ["small AlexNet", "VGG-16, random weights"]
 
 
 def test_areas_of_images_above_the_threshold():
