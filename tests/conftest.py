@@ -16,7 +16,10 @@ from torch import nn
 
 from contrastlib import assets, contrasts
 from contrastlib.assets import writing
+from contrastlib.report.allocation import ALLOCATION
 
+for name, value in ALLOCATION.items():  # of workers and other processes that are started from here
+    os.environ.setdefault(name, value)
 if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side would wait for each other
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that a test starts, too

@@ -8,6 +8,7 @@ Studies evaluate networks on data sets:
 - :mod:`~contrastlib.report.zebra_elephant`: positions of the animals in photographs
 - :mod:`~contrastlib.report.batches`: a network on the images of a data set, in batches
 - :mod:`~contrastlib.report.devices`: processors and GPUs of studies
+- :mod:`~contrastlib.report.allocation`: how processes of studies and notebooks keep freed memory
 - :mod:`~contrastlib.report.shards`: long computations in shards that are resumable and cached
 - :mod:`~contrastlib.report.workers`: shards on the workers of a Dask cluster
 - :mod:`~contrastlib.report.clusters`: Dask clusters that last as long as a command

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from contrastlib.assets.errors import one_line
+from contrastlib.report.allocation import ALLOCATION
 
 if TYPE_CHECKING:
     from distributed.deploy import Cluster
@@ -32,7 +33,7 @@ SETTINGS = {
     "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
     "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",  # networks stay: a worker would pause for good
     "OMP_NUM_THREADS": "1",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),  # as in contrastlib.report.notebooks.ALLOCATION
+    **ALLOCATION,
 }
 """Environment variables of clusters, unless they are set: settings of Dask, of threads and of memory."""
 

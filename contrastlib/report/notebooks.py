@@ -25,6 +25,7 @@ from contrastlib import assets
 from contrastlib.assets.errors import one_line
 from contrastlib.assets.writing import check_writable, sweep, write
 from contrastlib.report import kernel_provisioner, kernel_startup, parameter_values, staleness
+from contrastlib.report.allocation import ALLOCATION
 from contrastlib.report.executed_form import for_storage, normalise
 
 REPOSITORY = staleness.REPOSITORY
@@ -43,12 +44,6 @@ QUICK_ENVIRONMENT = {
     "SOURCE_DATE_EPOCH": "315532800",
     "TQDM_DISABLE": "1",
 }
-# By default, glibc returns the memory of each large tensor and maps the next one page by page. If the memory
-# is kept, and on huge pages, the masking of section 5.2.2 takes half the CPU time (MobileNet V2) to two
-# thirds (SqueezeNet). Only glibc reads this variable.
-ALLOCATION = (
-    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296"
-)
 BAR_ROW: ContextVar[int] = ContextVar("bar_row", default=0)
 """Line of the terminal for the progress of the notebooks that this process executes."""
 
@@ -196,7 +191,8 @@ def kernel_environment(values: dict[str, str]) -> Iterator[None]:
         values: Variables, in addition to those of this process.
     """
     before = dict(os.environ)
-    os.environ.setdefault("GLIBC_TUNABLES", ALLOCATION)
+    for name, value in ALLOCATION.items():
+        os.environ.setdefault(name, value)
     os.environ.setdefault("JUPYTER_DEFAULT_PROVISIONER_NAME", kernel_provisioner.NAME)
     # The working directory of a kernel differs, so the path of the data must be absolute. A kernel imports
     # the code of this clone, even if the environment was installed from another clone.

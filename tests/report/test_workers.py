@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import shard_work
+from distributed import Client
 
 from contrastlib.report import batches, clusters, shards, studies
+from contrastlib.report.allocation import ALLOCATION
 
 pytestmark = pytest.mark.slow
 STARTS = (0, 10, 20, 30)
@@ -54,6 +56,13 @@ def test_the_same_table_in_any_order_and_no_shard_twice(run, tmp_path):
     assert run(starts=STARTS[::-1])["place"].tolist()[:3] == [30, 31, 32]
     assert shard_work.calls(tmp_path) == []
     same(run(cache="reversed", starts=STARTS[::-1]).sort_values("place", ignore_index=True), here)
+
+
+def test_workers_keep_the_memory_of_large_tensors(address):
+    """Dask's own setting would map each of them anew, page by page."""
+    with Client(address, set_as_default=False) as client:
+        for name, value in ALLOCATION.items():
+            assert set(client.run(os.environ.get, name).values()) == {value}
 
 
 def test_shards_of_workers_say_where_they_come_from(run):
