@@ -263,4 +263,4 @@ def random_classes(logits: Tensor, images: Tensor, seed: int) -> Tensor:
     order = logits.argsort(dim=1, descending=True)
     outside = torch.ones_like(scores, dtype=torch.bool).scatter(1, order[:, :likely], False) | (logits <= 0)
     drawn = scores.masked_fill(outside, -1).topk(min(RANDOM, likely), dim=1)
-    return torch.zeros_like(logits).scatter(1, drawn.indices, (drawn.values > 0).to(logits.dtype))
+    return torch.zeros_like(logits).scatter(1, drawn.indices, (drawn.values >= 0).to(logits.dtype))

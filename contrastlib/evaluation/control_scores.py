@@ -33,7 +33,14 @@ from contrastlib.evaluation.masking import baseline
 from contrastlib.evaluation.rank_agreement import spearman
 from contrastlib.evaluation.statistics import paired_differences
 
-NO_ROWS = pd.DataFrame(columns=["image"])
+
+def no_rows() -> pd.DataFrame:
+    """The table of a batch that has no rows.
+
+    >>> list(no_rows().columns), len(no_rows())
+    (['image'], 0)
+    """
+    return pd.DataFrame(columns=["image"])
 
 
 def masking(
@@ -63,7 +70,7 @@ def masking(
     probabilities, classes = logits.softmax(dim=1).topk(2, dim=1)
     chosen = (probabilities[:, 1] > threshold).nonzero().flatten()
     if len(images) < 2 or not len(chosen):
-        return NO_ROWS
+        return no_rows()
     filled, tables = baseline(fill, model, images[chosen]), []
     for rank, column in enumerate(("first", "second")):
         made = with_controls(model, images, logits, classes[:, rank], seed=seed, **options)
@@ -94,7 +101,7 @@ def in_regions(
         map).
     """
     if len(images) < 2:
-        return NO_ROWS
+        return no_rows()
     logits, every = predict(model, images), torch.arange(len(images))
     area = regions.double().mean(dim=(1, 2))
     return pd.concat([
@@ -124,7 +131,7 @@ def ranking(
         for a map that has the same value in all parts.
     """
     if len(repainted.images) < 2:
-        return NO_ROWS
+        return no_rows()
     logits = predict(model, repainted.images)
     fall = falls(model, repainted, *classes.unbind(dim=1)).numpy(force=True)
     counted = ranked_parts(repainted, smallest)

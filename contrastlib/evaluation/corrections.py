@@ -6,7 +6,6 @@ Each function evaluates the printed form and the corrected one on the same image
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from contrastlib import contrasts as schemes
 from contrastlib.autograd import forward, predict
 from contrastlib.evaluation import masking
+from contrastlib.evaluation.homogeneity import without_shifts
 from contrastlib.evaluation.perturbation import perturbed
 from contrastlib.explainers import (
     gradcam,
@@ -123,22 +123,6 @@ def blur_draws(
     return pd.concat(tables, ignore_index=True)
 
 
-def homogeneous(model: nn.Module) -> nn.Module:
-    """Copy a ReLU network and set all biases, running means and the shift of its normalisation to 0.
-
-    The logits of the copy are positively homogeneous: f(c x) = c f(x) for c > 0.
-    """
-    model = copy.deepcopy(model)
-    shifts = [getattr(module, name, None) for module in model.modules() for name in ("bias", "running_mean")]
-    if hasattr(model, "normalise"):
-        shifts.append(model.normalise.mean)
-    with torch.no_grad():
-        for shift in shifts:
-            if shift is not None:
-                shift.zero_()
-    return model
-
-
 def path_and_product(
     model: nn.Module, images: Tensor, labels: Tensor | None = None, steps: int = 32
 ) -> pd.DataFrame:
@@ -152,10 +136,11 @@ def path_and_product(
 
     Returns:
         One row for each image, network and explained output, with biases (True for the network as it is,
-        False for :func:`homogeneous`), explained ("y_t" or "p_t") and similarity (cosine).
+        False for :func:`~contrastlib.evaluation.homogeneity.without_shifts` of it), explained ("y_t" or
+        "p_t") and similarity (cosine).
     """
     tables = []
-    for biases, network in ((True, model), (False, homogeneous(model))):
+    for biases, network in ((True, model), (False, without_shifts(model))):
         passed = forward(network, images)
         target = passed.logits.argmax(dim=1)
         for explained, contrast in (("y_t", schemes.original), ("p_t", schemes.probability)):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from contrastlib._choices import check_choice
 from contrastlib.autograd import predict
 from contrastlib.evaluation.control_maps import with_controls
-from contrastlib.evaluation.control_scores import NO_ROWS, against_controls, tabled
+from contrastlib.evaluation.control_scores import against_controls, no_rows, tabled
 from contrastlib.evaluation.imputation import imputed
 from contrastlib.evaluation.later_methods import highest
 from contrastlib.evaluation.masking import baseline
@@ -75,7 +75,7 @@ def curves(
     probabilities, classes = logits.softmax(dim=1).topk(2, dim=1)
     chosen = (probabilities[:, 1] > threshold).nonzero().flatten()
     if len(images) < 2 or not len(chosen):
-        return NO_ROWS
+        return no_rows()
     judges = {ITSELF: model} | ({SECOND: scoring_model} if scoring_model else {})
     removing = {name: _remover(name, model, images[chosen], seed) for name in removals}
     tables = []
