@@ -139,8 +139,8 @@ def ranking(
     for rows, phi in with_controls(model, repainted.images, logits, classes[:, 0], seed=seed, **options):
         values = in_parts(phi[None], repainted.masks)[0].numpy(force=True)
         for row in rows:
-            asked = QUESTIONS.index(OWN_QUESTION[row[1]])
-            found = {b: spearman(values[b, parts], fall[b, parts, asked]) for b, parts in counted.items()}
+            question = QUESTIONS.index(OWN_QUESTION[row[1]])
+            found = {b: spearman(values[b, parts], fall[b, parts, question]) for b, parts in counted.items()}
             correlation = torch.tensor(list(found.values()), dtype=torch.float64).nan_to_num()
             tables.append(tabled([row], torch.tensor(list(found)), correlation=correlation))
     return pd.concat(tables, ignore_index=True)

@@ -65,7 +65,7 @@ def cascade(
         - entropy: entropy of the histogram of the map, in nats
     """
     target = predict(model, images).argmax(dim=1)
-    asked = {"methods": methods, "contrasts": contrasts, "layer": layer}
+    options = {"methods": methods, "contrasts": contrasts, "layer": layer}
     names = layers_from_the_top(model)
     changed, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     intact, tables, done = None, [], 0
@@ -73,7 +73,7 @@ def cascade(
         for name in names[done:count]:
             randomise(changed.get_submodule(name), generator)
         done = count
-        made = list(explanations(changed, images, target, **asked))
+        made = list(explanations(changed, images, target, **options))
         intact = intact or made
         for (keys, maps), (_, before) in zip(made, intact):
             tables.append(_compared(keys, maps, before, images.shape[-2:]).assign(

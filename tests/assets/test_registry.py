@@ -154,7 +154,7 @@ def test_present(registry):
 
 
 def test_missing_says_where_from_and_where_to(registry):
-    with pytest.raises(assets.MissingFile) as error:
+    with pytest.raises(assets.MissingFile, match=f"{NAME} .*is not in .*Put the file at") as error:
         assets.path(NAME)
     where = str(assets.root() / NAME)
     for part in (NAME, "a drawing", "example.org/drawings", "by hand", where, "CONTRASTLIB_DATA"):
