@@ -1,7 +1,8 @@
 """Evaluations: measures of explanations, one row or more for each image.
 
 Each function takes networks, images and maps as tensors, and returns a table. It does not depend on a data
-set.
+set. What a study runs takes a model, images and their labels. Many of these functions explain the predicted
+classes, and do not use the labels.
 
 Wang & Wang 2022, and Eriksson et al. 2025:
 

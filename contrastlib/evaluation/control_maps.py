@@ -169,7 +169,7 @@ def with_controls(
         check_choice("control", name, CONTROLS)
     if len(images) < 2:
         raise ValueError("a control is the map of another picture: give two images or more")
-    other = random_classes(images, target, logits.shape[1], seed)
+    other = other_classes(images, target, logits.shape[1], seed)
     options = {"methods": methods, "contrasts": contrasts, "layer": layer}
     pairs = zip(explanations(model, images, target, **options), explanations(model, images, other, **options))
     for (keys, maps), (_, foreign) in pairs:
@@ -184,7 +184,7 @@ def with_controls(
                 yield rows, enlarged(each[None], images.shape[-2:])[0]
 
 
-def random_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) -> Tensor:
+def other_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) -> Tensor:
     """Draw a class of each image other than its target.
 
     Args:
@@ -197,7 +197,7 @@ def random_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) 
         Classes (B,).
 
     >>> target = torch.tensor([0, 1, 2])
-    >>> (random_classes(torch.rand(3, 1, 2, 2), target, classes=3) == target).any().item()
+    >>> (other_classes(torch.rand(3, 1, 2, 2), target, classes=3) == target).any().item()
     False
     """
     generators = [torch.Generator().manual_seed(image_seed(image, seed + 1)) for image in images]

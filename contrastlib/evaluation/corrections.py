@@ -111,10 +111,9 @@ def blur_draws(
     masks = masking.masked_pixels(
         upsample(maps, images.shape[-2:], align_corners=True), "positive", "by_sign"
     )
-    width, split = images.shape[-1], images[chosen]
-    tables = []
+    split, tables = images[chosen], []
     for draw, sigma in enumerate(np.random.default_rng(seed).uniform(10, 20, draws)):
-        blurred = masking.blur(split, float(sigma) * width / 224, 2 * (101 * width // 448) + 1)
+        blurred = masking.papers_blur(split, float(sigma))
         logits = predict(model, torch.where(masks[:, None], blurred, split)).gather(1, classes[chosen])
         after = logits.double().softmax(dim=1)[:, 0].numpy(force=True)
         tables.append(pd.DataFrame({

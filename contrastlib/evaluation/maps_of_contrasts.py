@@ -17,8 +17,6 @@ CONTRASTS = tuple(name for name, record in schemes.CONTRASTS.items() if not reco
 """All contrasts of a class; those of a group are that of the logit or of the log-odds for a single class."""
 OWN = "own"
 """Contrast of the methods that define it themselves."""
-PIECEWISE_LINEAR = ("deeplift", "fullgrad", "lrp", "sglrp", "clrp1", "clrp2")
-"""Methods without a rule for the attention and the norms of a Transformer."""
 OPTIONS = {"integrated_gradients": {"steps": 16}}
 """Options of methods that differ from their defaults."""
 UPSAMPLINGS = ("centres", "corners", "nearest")
@@ -76,7 +74,7 @@ def applicable(model: nn.Module, methods: Sequence[str] | None = None) -> list[s
     return [
         name for name in methods or EXPLAINERS
         if EXPLAINERS[name].space != ("layer" if transformer else "tokens")
-        and not (transformer and name in PIECEWISE_LINEAR)
+        and (EXPLAINERS[name].through_attention or not transformer)
     ]
 
 

@@ -242,9 +242,7 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
         ValueError: The name is unknown.
     """
     if name == "blur":
-        width = images.shape[-1]
-        kernel = 2 * (101 * width // 448) + 1
-        return blur(images, 15 * width / 224, kernel)
+        return papers_blur(images)
     if name == "zeros":
         normalise = getattr(model, "normalise", None)
         colour = normalise.mean if normalise is not None else torch.zeros(1, 1, 1, device=images.device)
@@ -254,6 +252,24 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
     if name == "mean":
         return images.mean(dim=(-2, -1), keepdim=True).expand_as(images)
     raise ValueError(f"unknown baseline {name!r}; choose one of {', '.join(BASELINES)}")
+
+
+def papers_blur(images: Tensor, sigma: float = 15, kernel: float = 101) -> Tensor:
+    """Gaussian blur whose size is in proportion to the width of the images (Eriksson et al. 2025).
+
+    Args:
+        images: Images (B, K, H, W).
+        sigma: Standard deviation in pixels, at a width of 224 pixels.
+        kernel: Size of the kernel in pixels, at that width. It is rounded to an odd number.
+
+    Returns:
+        Blurred images (B, K, H, W).
+
+    >>> papers_blur(torch.ones(1, 3, 32, 32)).allclose(torch.ones(1, 3, 32, 32))
+    True
+    """
+    width = images.shape[-1]
+    return blur(images, sigma * width / 224, 2 * (int(kernel * width) // 448) + 1)
 
 
 def blur(images: Tensor, sigma: float, kernel: int) -> Tensor:

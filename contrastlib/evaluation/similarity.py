@@ -16,6 +16,27 @@ from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.masking import METHOD_NAMES, explanations
 
 
+def cosine(maps: Tensor, others: Tensor) -> Tensor:
+    """Cosine of each map with another one, at any scale.
+
+    Maps of the contrast *probability* have the factor p_t (1 - p_t), and their norm can be below the eps that
+    ``torch.cosine_similarity`` uses.
+
+    Args:
+        maps: Maps (B, ...).
+        others: The maps that they are compared with, of the same shape.
+
+    Returns:
+        Cosines (B,) in float64, NaN where a map is 0.
+
+    >>> cosine(torch.tensor([[1e-9, 0.0], [0.0, 0.0]]), torch.ones(2, 2))
+    tensor([0.7071,    nan], dtype=torch.float64)
+    """
+    maps, others = (each.flatten(1).double() for each in (maps, others))
+    maps, others = (each / each.norm(dim=1, keepdim=True) for each in (maps, others))
+    return (maps * others).sum(dim=1)
+
+
 def describe(
     model: nn.Module,
     images: Tensor,

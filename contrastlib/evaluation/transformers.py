@@ -18,6 +18,7 @@ from contrastlib import contrasts
 from contrastlib.autograd import ForwardPass
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.energy import energy_in
+from contrastlib.evaluation.similarity import cosine
 from contrastlib.explainers import upsample, vit
 
 CONTRASTS = ("original", "weighted", "probability")
@@ -266,19 +267,8 @@ def _rows(name: str, contrast: str, maps: Tensor, original: Tensor, repaired: Te
     return pd.DataFrame({
         "image": range(len(first)), "map": name, "contrast": contrast,
         "coherence": moran(maps[0]).numpy(force=True),
-        "to_original": _cosine(first, original),
-        "to_repaired": float("nan") if repaired is None else _cosine(first, repaired),
-        "similarity": _cosine(first, second),
+        "to_original": cosine(first, original).numpy(force=True),
+        "to_repaired": float("nan") if repaired is None else cosine(first, repaired).numpy(force=True),
+        "similarity": cosine(first, second).numpy(force=True),
         "negative": (first < 0).double().mean(dim=1).numpy(force=True),
     })
-
-
-def _cosine(one: Tensor, other: Tensor) -> np.ndarray:
-    """Cosine of maps (B, ...) at any scale.
-
-    Maps of the contrast *probability* have the factor p_t (1 - p_t), and their norm can be below the eps that
-    ``torch.cosine_similarity`` uses.
-    """
-    one, other = (maps.flatten(1).double() for maps in (one, other))
-    one, other = (maps / maps.norm(dim=1, keepdim=True) for maps in (one, other))
-    return (one * other).sum(dim=1).numpy(force=True)
