@@ -336,7 +336,7 @@ def toy(tmp_path, monkeypatch):
 def test_a_new_contrast_is_one_file(toy, capsys):
     """It is found in explain, the command line's help, the explorer's menu, and on the book's pages."""
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(256, 30))
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(196, 30))
     image = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(
         contrastlib.explain(network, image, 1, "gradcam", toy), 2 * contrastlib.explain(network, image, 1, "gradcam", "mean"))

@@ -66,6 +66,10 @@ def noise(material: Material) -> Tensor:
 
     Returns:
         Maps (B, h, w).
+
+    >>> material = Material(torch.rand(2, 3, 8, 8), torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4))
+    >>> noise(material).shape
+    torch.Size([2, 4, 4])
     """
     def drawn(image: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(image_seed(image, material.seed))
@@ -103,6 +107,11 @@ def edges(material: Material) -> Tensor:
 
     Returns:
         Maps (B, H, W).
+
+    >>> maps, others = torch.tensor([[[[0.0]], [[1.0]]]]), torch.tensor([[[[2.0]], [[3.0]]]])
+    >>> material = Material(torch.ones(2, 3, 8, 8), maps, others)
+    >>> edges(material).any().item()  # one colour has none
+    False
     """
     grey = F.pad(material.images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     slope = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1.0, 0.0, -1.0])) / 4
@@ -111,12 +120,24 @@ def edges(material: Material) -> Tensor:
 
 
 def other_picture(material: Material) -> Tensor:
-    """The map of the next image of the batch, and of the first one for the last; (N, B, h, w)."""
+    """The map of the next image of the batch, and of the first one for the last; (N, B, h, w).
+
+    >>> maps, others = torch.tensor([[[[0.0]], [[1.0]]]]), torch.tensor([[[[2.0]], [[3.0]]]])
+    >>> material = Material(torch.ones(2, 3, 8, 8), maps, others)
+    >>> other_picture(material).flatten().tolist()
+    [1.0, 0.0]
+    """
     return material.maps.roll(-1, dims=1)
 
 
 def random_class(material: Material) -> Tensor:
-    """The map of a random other class of the same image; (N, B, h, w)."""
+    """The map of a random other class of the same image; (N, B, h, w).
+
+    >>> maps, others = torch.tensor([[[[0.0]], [[1.0]]]]), torch.tensor([[[[2.0]], [[3.0]]]])
+    >>> material = Material(torch.ones(2, 3, 8, 8), maps, others)
+    >>> random_class(material).flatten().tolist()
+    [2.0, 3.0]
+    """
     return material.random_class
 
 
@@ -164,6 +185,16 @@ def with_controls(
 
     Raises:
         ValueError: A name is unknown, or there is a single image, which has no other picture.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> images, target = torch.rand(2, 3, 8, 8), torch.tensor([0, 3])
+    >>> controls = ["noise", "other_picture"]
+    >>> made = with_controls(net, images, net(images), target, ["gradcam"], ["weighted"], controls)
+    >>> for rows, maps in made:
+    ...     print(rows, tuple(maps.shape))
+    [('gradcam', 'weighted', 'map')] (2, 8, 8)
+    [('gradcam', 'weighted', 'noise')] (2, 8, 8)
+    [('gradcam', 'weighted', 'other_picture')] (2, 8, 8)
     """
     for name in controls:
         check_choice("control", name, CONTROLS)

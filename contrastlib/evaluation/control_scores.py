@@ -65,6 +65,12 @@ def masking(
     Returns:
         One row for each image above the threshold, method, contrast and control, with relative_probability,
         the mean over the two classes, and first and second, those of t and of s.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = masking(net, torch.rand(2, 3, 8, 8), threshold=0, contrasts=["weighted"], controls=["noise"])
+    >>> table[["image", "method", "contrast", "control"]].values.tolist()
+    [[0, 'gradcam', 'weighted', 'map'], [1, 'gradcam', 'weighted', 'map'], [0, 'gradcam', 'weighted',
+     'noise'], [1, 'gradcam', 'weighted', 'noise']]
     """
     logits = predict(model, images)
     probabilities, classes = logits.softmax(dim=1).topk(2, dim=1)
@@ -99,6 +105,12 @@ def in_regions(
     Returns:
         One row for each image, method, contrast and control, with energy, and area (the energy of a constant
         map).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> regions = torch.ones(2, 8, 8, dtype=torch.bool)
+    >>> table = in_regions(net, torch.rand(2, 3, 8, 8), regions, contrasts=["weighted"], controls=["noise"])
+    >>> table[["image", "control", "energy", "area"]].round(6).values.tolist()
+    [[0, 'map', 1.0, 1.0], [1, 'map', 1.0, 1.0], [0, 'noise', 1.0, 1.0], [1, 'noise', 1.0, 1.0]]
     """
     if len(images) < 2:
         return no_rows()

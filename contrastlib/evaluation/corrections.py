@@ -53,6 +53,11 @@ def sign_steps(
         largest (change of a value), furthest (distance of a value from [0, 1]) and apart (largest difference
         from the image after the first of ``iterations``). Also outside, the share of values outside [0, 1],
         and change, that of p_t.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = sign_steps(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), iterations=[1, 2])
+    >>> table["form"].unique().tolist(), len(table)
+    (['corrected', 'printed clamp', 'printed index'], 12)
     """
     start = forward(model, images)
     first = gradient(start, schemes.weighted(start.logits, labels)[None])
@@ -101,6 +106,10 @@ def blur_draws(
     Returns:
         One row for each image above the threshold and draw, with image, draw, sigma and relative_probability.
         If no image is above the threshold, the table has all columns and no row.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> blur_draws(net, torch.rand(2, 3, 8, 8), draws=3, threshold=0).columns.tolist()
+    ['image', 'draw', 'sigma', 'relative_probability']
     """
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -137,6 +146,12 @@ def path_and_product(
         One row for each image, network and explained output, with biases (True for the network as it is,
         False for :func:`~contrastlib.evaluation.homogeneity.without_shifts` of it), explained ("y_t" or
         "p_t") and similarity (cosine).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = path_and_product(net, torch.rand(2, 3, 8, 8), steps=4)
+    >>> bare = table[(table["explained"] == "y_t") & ~table["biases"]]
+    >>> bare["similarity"].round(4).tolist()
+    [1.0, 1.0]
     """
     tables = []
     for biases, network in ((True, model), (False, without_shifts(model))):
@@ -189,6 +204,11 @@ def mean_factors(
     Returns:
         One row for each image and factor, with image, factor, weights (their sum) and similarity (cosine with
         the correct map).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = mean_factors(net, torch.rand(2, 3, 8, 8))
+    >>> (table.groupby("factor", sort=False)["weights"].mean().round(4) + 0.0).to_dict()
+    {'1/(C−1)': 0.0, '1/C': 0.2, 'no factor': -3.0}
     """
     passed = forward(model, images, layer, once=True)
     target = passed.logits.argmax(dim=1)
@@ -223,6 +243,11 @@ def pixels_of_the_wrong_sign(
         One row for each image above the threshold, kept_sign, mask_rule and contrast, of GradCAM maps of t_1,
         with masked (share of pixels) and wrong (share of the masked ones that have the kept sign). If no
         image is above the threshold, the table has all columns and no row.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = pixels_of_the_wrong_sign(net, torch.rand(2, 3, 8, 8), threshold=0)
+    >>> table.columns.tolist()
+    ['image', 'kept_sign', 'mask_rule', 'contrast', 'masked', 'wrong']
     """
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -261,6 +286,10 @@ def normalisers(
         channels whose activations have a negative sum), and kept: the sum of the map with norm_1(a) over the
         sum of activation times gradient, which the map with sum a keeps (the conservation axiom of Fu et al.
         2020).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> normalisers(net, torch.rand(2, 3, 8, 8)).columns.tolist()
+    ['image', 'layer', 'kept', 'similarity', 'negative_sums']
     """
     passed = forward(model, images, list(layers) or None, once=True)
     weights = schemes.weighted(passed.logits, passed.logits.argmax(dim=1))

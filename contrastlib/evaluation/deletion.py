@@ -66,6 +66,12 @@ def curves(
 
     Raises:
         ValueError: A removal is unknown, or the shares are not symmetric around 1/2.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = curves(net, torch.rand(2, 3, 8, 8), shares=[0.25, 0.75], threshold=0, contrasts=["weighted"],
+    ...     controls=["noise"])
+    >>> table[["control", "removal", "share"]].drop_duplicates().head(2).values.tolist()
+    [['map', 'blur', 0.25], ['map', 'blur', 0.75]]
     """
     if not np.allclose(np.sort(shares), 1 - np.sort(shares)[::-1]) or not 0 < min(shares):
         raise ValueError(f"shares {tuple(shares)} are not symmetric around 0.5, such as (0.1, 0.5, 0.9)")
@@ -103,6 +109,11 @@ def margins(model: nn.Module, versions: Tensor, classes: Tensor) -> Tensor:
 
     Returns:
         Log-odds (N, B) in float64.
+
+    >>> logits = torch.tensor([[[3.0, 1.0]], [[2.0, 5.0]]])
+    >>> margins(nn.Flatten(), logits[..., None, None], torch.tensor([[0, 1]]))
+    tensor([[ 2.],
+            [-3.]], dtype=torch.float64)
     """
     logits = torch.stack([predict(model, each) for each in versions]).double()
     t, s = (logits.gather(2, each.expand(len(logits), -1)[..., None])[..., 0] for each in classes.T)

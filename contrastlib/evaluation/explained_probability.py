@@ -34,6 +34,11 @@ def compare(
     Returns:
         One row for each image and method, with linear (whether the method is linear in the cotangent) and
         similarity (cosine).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = compare(net, torch.rand(2, 3, 8, 8))
+    >>> table[table["linear"]]["similarity"].round(4).unique().tolist()
+    [1.0]
     """
     chosen = select(needs=needs, contrast=True)
     methods = {name: (each.linear, each.function) for name, each in chosen.items()}

@@ -82,6 +82,11 @@ def relative_probabilities(
     Raises:
         ValueError: The baseline, the mask rule or ``first`` is unknown, or ``first="label"`` without labels.
         IndexError: A label is none of the classes.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = relative_probabilities(net, torch.rand(2, 3, 8, 8), methods=["gradcam"], threshold=0)
+    >>> table["contrast"].unique().tolist(), table["relative_probability"].between(0, 1).all().item()
+    (['original', 'weighted', 'none'], True)
     """
     if first not in FIRST or (first == "label" and labels is None):
         raise ValueError(f'first must be one of {FIRST}, and "label" needs labels; got {first!r}')
@@ -129,6 +134,11 @@ def explanations(
 
     Returns:
         Maps (methods, contrasts, N, B, h, w).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> record = forward(net, torch.rand(2, 3, 8, 8), "0")
+    >>> explanations(record, torch.tensor([[0, 1], [3, 2]]), ["gradcam"], ["original", "weighted"]).shape
+    torch.Size([1, 2, 2, 2, 6, 6])
     """
     ranks = classes.shape[1]
     cotangents = torch.stack(
@@ -216,6 +226,11 @@ def relative_after(
 
     Returns:
         Relative probabilities (1 + N, classes). The first row is that of the unmasked image.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    >>> masks = torch.zeros(2, 2, 2, dtype=torch.bool)
+    >>> relative_after(net, torch.rand(1, 3, 2, 2), masks, [0, 2], filling="black").sum(dim=1)
+    tensor([1., 1., 1.], dtype=torch.float64)
     """
     filled = torch.where(masks[:, None], baseline(filling, model, image), image)
     return predict(model, torch.cat([image, filled]))[:, list(classes)].double().softmax(dim=1)
@@ -240,6 +255,9 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
 
     Raises:
         ValueError: The name is unknown.
+
+    >>> baseline("mean", nn.Identity(), torch.tensor([[[[0.0, 1.0]]]]))
+    tensor([[[[0.5000, 0.5000]]]])
     """
     if name == "blur":
         return papers_blur(images)
@@ -306,15 +324,8 @@ def _masks(
                          "mask_rule": mask_rule, "kept_sign": kept_sign})
             masks.append(mask)
     for rank in ranks:
-        rows.append(
-            {
-                "method": "blank",
-                "contrast": "none",
-                "rank": rank + 1,
-                "mask_rule": "none",
-                "kept_sign": "none",
-            }
-        )
+        rows.append({"method": "blank", "contrast": "none", "rank": rank + 1,
+                     "mask_rule": "none", "kept_sign": "none"})
         masks.append(torch.ones_like(masks[0]))
     stacked = torch.stack(masks)
     return pd.DataFrame(rows).assign(masked=stacked.double().mean(dim=(-2, -1)).numpy(force=True)), stacked

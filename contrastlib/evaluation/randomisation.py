@@ -63,6 +63,11 @@ def cascade(
         - spearman: rank correlation with the map of the intact network, 0 if a map has no differences
         - ssim: structural similarity to it (Wang et al. 2004), both divided by their largest absolute value
         - entropy: entropy of the histogram of the map, in nats
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = cascade(net, torch.rand(2, 3, 8, 8), contrasts=["weighted"], steps=2)
+    >>> table["lost"].unique().tolist()
+    [0.0, 0.5, 1.0]
     """
     target = predict(model, images).argmax(dim=1)
     options = {"methods": methods, "contrasts": contrasts, "layer": layer}

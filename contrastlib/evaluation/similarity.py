@@ -62,6 +62,11 @@ def describe(
         - similarity: cosine of the maps of t_1 and t_2
         - negative: share of the map of t_1 below 0
         - p_1, p_2, p_3 and log_odds of t_1
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = describe(net, torch.rand(2, 3, 8, 8), methods=["gradcam"], contrasts=["weighted"])
+    >>> table[["image", "layer", "method", "contrast"]].values.tolist()
+    [[0, '0', 'gradcam', 'weighted'], [1, '0', 'gradcam', 'weighted']]
     """
     tables = []
     # one at a time, because the gradients of several layers together need most of the memory
@@ -81,9 +86,9 @@ def describe(
             },
             index,
         ).reset_index()
-        index = table["image"].to_numpy()
+        image = table["image"].to_numpy()
         for rank in range(3):
-            table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[index]
-        table["log_odds"] = log_odds(record.logits, classes[:, 0]).numpy(force=True)[index]
+            table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[image]
+        table["log_odds"] = log_odds(record.logits, classes[:, 0]).numpy(force=True)[image]
         tables.append(table.assign(layer=record.layer()))
     return pd.concat(tables, ignore_index=True)

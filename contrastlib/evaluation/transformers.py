@@ -65,6 +65,13 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
         - p_1 and p_2
 
         Cosines with a map of zeros are NaN.
+
+    >>> from torchvision.models import VisionTransformer
+    >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
+    >>> describe(net, torch.rand(2, 3, 32, 32))["map"].unique().tolist()
+    ['block 0', 'block 1', 'after block 0', 'review', 'review, gradients aligned', 'review, keepdim only',
+     'review, rows normalised', 'review, negatives clipped', 'inventor', 'repaired', 'attention x gradient',
+     'rollout without gradients']
     """
     record = vit.vit_forward(model, images, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
@@ -128,6 +135,13 @@ def energy_on_regions(model: nn.Module, images: Tensor, regions: Tensor) -> pd.D
 
     Raises:
         ValueError: The regions have another size than the images.
+
+    >>> from torchvision.models import VisionTransformer
+    >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
+    >>> table = energy_on_regions(net, torch.rand(2, 3, 32, 32), torch.ones(2, 32, 32, dtype=torch.bool))
+    >>> table["map"].unique().tolist()
+    ['block 0', 'block 1', 'after block 0', 'review', 'repaired', 'attention x gradient',
+     'rollout without gradients']
     """
     if regions.shape != (len(images), *images.shape[-2:]):
         raise ValueError(f"images {tuple(images.shape)} need regions (B, H, W); got {tuple(regions.shape)}")

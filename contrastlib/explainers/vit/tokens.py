@@ -182,4 +182,3 @@ def shares(gradients: Tensor, tokens: Tensor) -> Tensor:
     products = gradients.norm(dim=-1) * tokens.norm(dim=-1)
     total = products.sum(dim=-1, keepdim=True)
     return torch.where(total > 0, products / total, 1 / max(1, products.shape[-1]))
-
