@@ -7,8 +7,12 @@
 - :mod:`contrastlib.explainers`: methods that turn weights over the logits into maps
 - :mod:`contrastlib.evaluation`: measures of maps
 - :mod:`contrastlib.plotting`: a map drawn over its image
+- :mod:`contrastlib.explorer`: an interactive figure of two maps
 - :mod:`contrastlib.datasets`, :mod:`contrastlib.models`, :mod:`contrastlib.assets`: images, networks and
   their files
+- :mod:`contrastlib.training`: the networks of this project, trained again
+- :mod:`contrastlib.cli`: the commands ``python -m contrastlib``
+- :mod:`contrastlib.report`: the studies and the pages of the book, with their own dependencies
 
 Docstrings write the shapes of tensors with these letters:
 
@@ -50,8 +54,8 @@ if TYPE_CHECKING:
     from contrastlib._explain import explain
 
 __all__ = [
-    "assets", "autograd", "contrasts", "datasets", "evaluation", "explain", "explainers", "models",
-    "plotting",
+    "assets", "autograd", "contrasts", "datasets", "evaluation", "explain", "explainers", "explorer",
+    "models", "plotting", "training",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

@@ -91,19 +91,21 @@ def similar_foils(logits: Tensor, target: Classes, count: int = SIMILAR_COUNT) -
     return distance.argsort(dim=1, stable=True)[:, :count]
 
 
-def group_mask(logits: Tensor, group: Classes) -> Tensor:
+def group_mask(logits: Tensor, group: Classes, whole: bool = False) -> Tensor:
     """Mark the classes of a group in a mask (B, C).
 
     Args:
         logits: Logits (B, C).
         group: Class indices of the group, which is that of all images, or a boolean mask (B, C).
+        whole: Whether the group may hold all classes.
 
     Returns:
         A boolean tensor (B, C) that is true at the classes of the group.
 
     Raises:
         TypeError: The classes are not integers.
-        ValueError: The mask has another shape, the group is empty, holds a class twice or holds all classes.
+        ValueError: The mask has another shape, the group is empty, holds a class twice, or holds all classes
+            though it may not.
         IndexError: One of them is not a class.
 
     >>> group_mask(torch.zeros(1, 3), [0, 2])
@@ -115,7 +117,7 @@ def group_mask(logits: Tensor, group: Classes) -> Tensor:
         raise ValueError(f"class {classes[times > 1][0].item()} is in the group twice: name it once")
     if not mask.any(dim=1).all():
         raise ValueError("the group is empty: name at least one class")
-    if mask.all(dim=1).any():
+    if not whole and mask.all(dim=1).any():
         raise ValueError("the group holds all classes, so none is left to compare it with: leave some out")
     return mask
 

@@ -115,9 +115,9 @@ def explain(
         channels: How a method of the pixels reduces the channels of the images. "sum" adds them. "abs_max"
             takes the largest absolute value (Simonyan et al. 2013, sec. 3.1).
         output: Where the scores (B, C) are in what the model returns: a key or an attribute, an index, or a
-            function of it, such as ``lambda y: y["out"][:, :, mask].mean(dim=-1)`` for the places (H, W) of a
-            mask. A function is also called with other numbers of rows than B. If None, a tensor is the logits
-            itself; otherwise the logits are the only tensor that is called "logits", or the only
+            function of it, such as ``lambda y: y["out"][:, :, mask].mean(dim=-1)`` for the pixels of a mask
+            (H, W). A function is also called with other numbers of rows than B. If None, a tensor is the
+            logits itself; otherwise the logits are the only tensor that is called "logits", or the only
             floating-point tensor (B, C) of a tuple.
         regression: Whether the scores are numbers and not logits of classes. The map then explains the number
             that ``target`` chooses, and a single number is not read as the logit of a sigmoid. Probabilities
@@ -159,7 +159,7 @@ def explain(
     """
     check_model(model)
     explainer = _explainer(method, model, layer)
-    asked = _record_of(contrast)
+    record = _record_of(contrast)
     of_contrast = {name: options.pop(name) for name in list(options) if name in _options_of_contrasts()}
     explainer.check_options(options)
     if not explainer.contrast and of_contrast:
@@ -175,14 +175,14 @@ def explain(
             return _predicted(logits) if target is None else target
 
         def contrast_fn(logits: Tensor, gradients_of: Gradients | None = None) -> Tensor:
-            if regression and asked:
+            if regression and record:
                 return _weights_of_number(logits, target)
             return contrasts.cotangent(
                 contrast, logits, target_fn(logits), foils, gradients_of, **of_contrast
             )
 
         function = contrast_fn if explainer.contrast else target_fn
-        twice = asked is not None and asked.needs_gradients and explainer.space == "layer"
+        twice = record is not None and record.needs_gradients and explainer.space == "layer"
         made, layer = _output(explainer, model, images, layer, function, options, twice)
         maps = _maps(explainer, made, layer, channels, len(images), frames)
     size = images.shape[-2:]
@@ -230,8 +230,8 @@ def _check_contrast(
         return
     if not explainer.contrast:
         raise ValueError(f'{explainer.name} explains a class, and a regression has none: use method="lrp"')
-    asked = _record_of(contrast)
-    name = asked.name if asked else ""
+    record = _record_of(contrast)
+    name = record.name if record else ""
     if foils is not None or (name not in ("", "original") and not is_default):
         raise ValueError(
             f"the contrast {name!r} compares classes, and a regression has none: "
@@ -312,10 +312,10 @@ def _maps(
     rows = len(maps)
     if rows == batch * (1 if frames is None else frames):
         return maps if frames is None else maps.unflatten(0, (batch, frames))
-    place = f"layer {layer!r}" if layer else explainer.name
+    source = f"layer {layer!r}" if layer else explainer.name
     each = rows // batch
     hint = "name a layer with a row for each image, or use a method of the pixels, such as input_x_gradient"
     if rows == batch * each > batch:
         hint = f"if they are frames of each image, one after the other, say frames={each}; otherwise {hint}"
-    given = "" if frames is None else f" of {frames} frames"
-    raise ValueError(f"{place} gives {rows} rows for {batch} images{given}: {hint}")
+    of_frames = "" if frames is None else f" of {frames} frames"
+    raise ValueError(f"{source} gives {rows} rows for {batch} images{of_frames}: {hint}")

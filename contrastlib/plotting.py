@@ -93,7 +93,10 @@ def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
 
 
 def percent(share: float) -> str:
-    """Write a share from 0 to 1 in percent. A share that is only close to 0 or 1 is not rounded to it.
+    """Write a probability in percent, which is never rounded to 0 or 1.
+
+    Neither are the numbers 0 and 1 themselves: a softmax gives them where they are the nearest floating-point
+    numbers.
 
     Args:
         share: A number from 0 to 1.
@@ -101,8 +104,8 @@ def percent(share: float) -> str:
     Returns:
         The percentage with one decimal.
 
-    >>> percent(0.5), percent(0.9999), percent(1e-5)
-    ('50.0 %', '>99.9 %', '<0.1 %')
+    >>> percent(0.5), percent(0.9999), percent(1e-5), percent(0.0)
+    ('50.0 %', '>99.9 %', '<0.1 %', '<0.1 %')
     """
     if share < 0.001:
         return "<0.1 %"

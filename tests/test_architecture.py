@@ -53,6 +53,28 @@ def test_no_module_takes_private_names_of_another(file):
     assert not list(private_imports((ROOT / file).read_text(encoding="utf-8"), own))
 
 
+REPORTING = ("cli", "report", "explorer")
+"""Packages whose modules are found by rule, or are no part of the library."""
+PACKAGES = [
+    path.parent for path in sorted((ROOT / "contrastlib").rglob("__init__.py")) if not {*path.parts} & {*REPORTING}
+]
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=[path.relative_to(ROOT).as_posix() for path in PACKAGES])
+def test_a_package_names_its_modules(folder):
+    """In its docstring or in ``__all__``."""
+    tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+    offered = {
+        name for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+        for name in ast.literal_eval(node.value)
+    }
+    package = ".".join(folder.relative_to(ROOT).parts)
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    described = {name for name in modules if f"{package}.{name}`" in ast.get_docstring(tree)}
+    assert not {name for name in modules if not name.startswith("_")} - offered - described
+    assert package != "contrastlib.evaluation" or offered == described
+
+
 @pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))
 def test_no_notebook_takes_private_names(file):
     cells = json.loads((ROOT / "notebooks" / file).read_text(encoding="utf-8"))["cells"]

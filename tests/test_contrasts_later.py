@@ -215,9 +215,22 @@ def test_a_single_logit_is_the_pair_of_0_and_itself():
     (torch.ones(6, 2).long(), ValueError, "common to all images, or a boolean mask"),
 ])
 def test_bad_groups(classes, error, says):
-    for contrast in (group, rfxg_group):
+    classes = list(classes) if isinstance(classes, range) else classes
+    for contrast in (group,) if "all classes" in says else (group, rfxg_group):
         with pytest.raises(error, match=says):
-            contrast(random_logits(), list(classes) if isinstance(classes, range) else classes)
+            contrast(random_logits(), classes)
+
+
+def test_a_group_of_all_classes_that_is_compared_with_nothing():
+    y = random_logits()
+    torch.testing.assert_close(rfxg_group(y, range(7)), torch.ones_like(y), **EXACT)
+    torch.testing.assert_close(rfxg_group(y, torch.ones_like(y, dtype=torch.bool)), torch.ones_like(y), **EXACT)
+
+
+def test_case_of_gradients_whose_squares_underflow():
+    gradients = torch.full((2, 1, 4, 2, 2), 1e-4, dtype=torch.float16)
+    w = case(torch.tensor([[3.0, 2.0, 1.0]]), 0, [1], gradients_of=lambda _: gradients)
+    torch.testing.assert_close(w, torch.tensor([[1.0, -1.0, 0.0]]))
 
 
 @pytest.mark.parametrize("options, error, says", [

@@ -294,6 +294,8 @@ def _checked(kind: Any, value: Any, where: str) -> Any:
         return {key: _checked(inner[1], each, f"{where}: {key}") for key, each in value.items()}
     if kind is Any:
         return value
+    if kind is float and type(value) is int:
+        return float(value)
     if origin is None and isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value
     raise ValueError(f"{where} is {value!r}, and must be of type {getattr(kind, '__name__', kind)}")

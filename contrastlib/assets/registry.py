@@ -201,8 +201,12 @@ def trained(name: str) -> tuple[Path, dict]:
 
 
 def _training(name: str) -> str:
-    """The command that trains a network."""
-    return f"`{network(name).source.removeprefix('this project: ')}`"
+    """The command that trains a network, also of one whose registry is not set any more."""
+    record = network(name)
+    if record is None:
+        return (f"`python -m contrastlib train {name}` with CONTRASTLIB_REGISTRY set to the file that "
+                "describes it")
+    return f"`{record.source.removeprefix('this project: ')}`"
 
 
 def trained_names() -> list[str]:

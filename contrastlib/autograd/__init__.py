@@ -1,8 +1,10 @@
 """The recorded forward pass, and the backward pass of cotangents through it.
 
 - :mod:`~contrastlib.autograd.forward_pass`: runs a network once and computes gradients of its logits
+- :mod:`~contrastlib.autograd.running`: calls a network or its backward pass, and explains errors of PyTorch
 - :mod:`~contrastlib.autograd.layers`: finds layers of a network by name
 - :mod:`~contrastlib.autograd.spatial_layers`: chooses the default layer in the forward pass
+- :mod:`~contrastlib.autograd.mixing`: tells whether a network mixes spatial positions after a layer
 - :mod:`~contrastlib.autograd.advice`: finds the layers that messages of errors recommend
 - :mod:`~contrastlib.autograd.graph`: paths through the graph of the logits
 - :mod:`~contrastlib.autograd.modes`: contexts in which explainers run a model

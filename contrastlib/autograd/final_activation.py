@@ -68,6 +68,8 @@ def mark_scripted(model: nn.Module, output: object) -> None:
     if node is None or not node.name().endswith(f"{HIDDEN}Backward"):
         return
     scripted = [module for module in model.modules() if isinstance(module, torch.jit.ScriptModule)]
+    if not scripted:  # it is a function, whose program cannot be seen
+        return
     inner = {part for module in scripted for part in module.modules() if part is not module}
     last = [module for module in scripted if module not in inner][-1]
     program = last.inlined_graph  # its nodes are valid as long as it exists

@@ -229,9 +229,9 @@ def forward(
 
     Raises:
         TypeError: The model, the images, the logits or the names of layers have a wrong type.
-        ValueError: The images or the logits have a wrong shape or wrong values, or a layer does not exist,
-            does not run, runs more than once, or does not return a tensor. The network has no default layer;
-            the message lists the layers with spatial positions.
+        ValueError: The images or the logits have a wrong shape or wrong values, no layer is named, or a layer
+            does not exist, does not run, runs more than once, or does not return a tensor. The network has no
+            default layer; the message lists the layers with spatial positions.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 5))
     >>> record = forward(net, torch.rand(2, 3, 8, 8), "0")
@@ -374,4 +374,6 @@ def _pixels_among(layers: Sequence[str], model: nn.Module) -> bool:
 def _names(layers: Sequence[str]) -> list[str]:
     if not isinstance(layers, Sequence) or not all(isinstance(name, str) for name in layers):
         raise TypeError(f"layers must be names, as in model.named_modules(), got {layers!r}")
+    if not layers:
+        raise ValueError("no layer is named: name at least one, or give None for the default layer")
     return list(layers)

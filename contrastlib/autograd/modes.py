@@ -20,6 +20,7 @@ WITHOUT_GRADIENTS = (
     "checkpoint with use_reentrant=False, or name another layer"
 )
 
+
 def own_precision(model: nn.Module) -> torch.autocast:
     """Make a context that computes in the precision of a model, even inside ``torch.autocast``.
 

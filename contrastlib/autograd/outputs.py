@@ -78,9 +78,9 @@ def read_logits(output: Any, batch: int) -> Tensor:
     ValueError: the model must return logits (2, C), one row for each image, got (2, 5, 1). For ...
     """
     name, probabilities = _reading.get()
-    logits, place = _found(output, batch) if name is None else _named(output, name)
+    logits, path = _found(output, batch) if name is None else _named(output, name)
     if isinstance(logits, Tensor) and (logits.ndim != 2 or len(logits) != batch):
-        raise ValueError(f"{_wanted(batch)}, got {tuple(logits.shape)}{_remedy(logits, batch, place)}")
+        raise ValueError(f"{_wanted(batch)}, got {tuple(logits.shape)}{_remedy(logits, batch, path)}")
     if probabilities:
         check_scores(logits)
         return logits
@@ -105,12 +105,12 @@ def _check_final_activation(logits: Tensor) -> None:
 
 
 def _found(output: Any, batch: int) -> tuple[Tensor, str]:
-    """Return the logits in an output, and the code of their place in it."""
+    """Return the logits in an output, and the code of their path in it, such as ``[0].logits``."""
     if isinstance(output, Tensor):
         return output, ""
     tensors = dict(_tensors(output))
-    called = [place for place in tensors if place.endswith(("['logits']", ".logits"))]
-    fitting = [place for place, each in tensors.items()
+    called = [path for path in tensors if path.endswith(("['logits']", ".logits"))]
+    fitting = [path for path, each in tensors.items()
                if each.ndim == 2 and len(each) == batch and each.is_floating_point()]
     chosen = called or (fitting if isinstance(output, tuple | list) else [])
     if len(chosen) == 1:
@@ -123,68 +123,68 @@ def _found(output: Any, batch: int) -> tuple[Tensor, str]:
             f"{_wanted(batch)}, got a list of detections: explain the score of a box, for one image with "
             'output=lambda found: found[0]["scores"][None, :1] and regression=True'
         )
-    listed = ", ".join(f"{place} {tuple(each.shape)}" for place, each in list(tensors.items())[:8])
-    place = (called or fitting or list(tensors))[0]
+    listed = ", ".join(f"{path} {tuple(each.shape)}" for path, each in list(tensors.items())[:8])
+    path = (called or fitting or list(tensors))[0]
     raise ValueError(
         f"{_wanted(batch)}, got {kind} with {listed}: say which are the logits, "
-        f"such as output=lambda y: y{place}{_recipe(tensors[place], batch)}"
+        f"such as output=lambda y: y{path}{_recipe(tensors[path], batch)}"
     )
 
 
 def _named(output: Any, name: Output) -> tuple[Any, str]:
-    """Return what a name, an index or a function finds in an output, and the code of its place."""
+    """Return what a name, an index or a function finds in an output, and the code of its path."""
     if callable(name):
         logits = name(output)
         if not isinstance(logits, Tensor):
             raise TypeError(f"the function output must return a tensor (B, C), got {type(logits).__name__}")
         return logits, "…"
     if isinstance(name, str) and not isinstance(output, Mapping):
-        found, place = getattr(output, name, None), f".{name}"
+        found, path = getattr(output, name, None), f".{name}"
     else:
-        place = f"[{name!r}]"
+        path = f"[{name!r}]"
         try:
             found = output[name]
         except (KeyError, IndexError, TypeError):
             found = None
     if isinstance(output, Tensor) or not isinstance(found, Tensor):
-        has = ", ".join(f"{place} {tuple(each.shape)}" for place, each in _tensors(output)) or "no tensor"
+        has = ", ".join(f"{path} {tuple(each.shape)}" for path, each in _tensors(output)) or "no tensor"
         raise ValueError(
             f"output={name!r} is no tensor in the {type(output).__name__} of the model, which has {has}: "
             "choose one of these"
         )
-    return found, place
+    return found, path
 
 
-def _tensors(output: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Yield the code of the place, and the tensor, of each tensor in an output."""
+def _tensors(output: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the code of the path, and the tensor, of each tensor in an output."""
     if isinstance(output, Tensor):
-        yield place, output
+        yield path, output
     elif isinstance(output, Mapping):
         for key, value in output.items():
-            yield from _tensors(value, f"{place}[{key!r}]")
+            yield from _tensors(value, f"{path}[{key!r}]")
     elif hasattr(output, "_fields"):  # a named tuple
         for name in output._fields:
-            yield from _tensors(getattr(output, name), f"{place}.{name}")
+            yield from _tensors(getattr(output, name), f"{path}.{name}")
     elif isinstance(output, Sequence) and not isinstance(output, str):
         for index, value in enumerate(output):
-            yield from _tensors(value, f"{place}[{index}]")
+            yield from _tensors(value, f"{path}[{index}]")
     elif is_dataclass(output):
         for field in fields(output):
-            yield from _tensors(getattr(output, field.name), f"{place}.{field.name}")
+            yield from _tensors(getattr(output, field.name), f"{path}.{field.name}")
     elif isinstance(getattr(output, "logits", None), Tensor):
-        yield f"{place}.logits", output.logits
+        yield f"{path}.logits", output.logits
 
 
 def _wanted(batch: int) -> str:
     return f"the model must return logits ({batch}, C), one row for each image"
 
 
-def _remedy(logits: Tensor, batch: int, place: str) -> str:
+def _remedy(logits: Tensor, batch: int, path: str) -> str:
     recipe = _recipe(logits, batch)
-    if not recipe or place == "…":
+    if not recipe or path == "…":
         return ""
-    of = "the mask or place" if logits.ndim == 4 else "the place" if logits.ndim == 3 else "each image"
-    return f". For the score of {of} give a function of the output, such as output=lambda y: y{place}{recipe}"
+    of = "the mask or position" if logits.ndim == 4 else "the position" if logits.ndim == 3 else "each image"
+    return f". For the score of {of} give a function of the output, such as output=lambda y: y{path}{recipe}"
 
 
 def _recipe(logits: Tensor, batch: int) -> str:

@@ -1,7 +1,8 @@
 """Contrasts: the weights over the logits from which an explanation starts.
 
 A contrast chooses a cotangent w over the C logits y for a target class t. A linear explainer turns w into a
-map that explains the score <w, y>. Each scheme of the papers is one choice of w, and one function here:
+map that explains the score <w, y>. Each scheme of the papers is one choice of w, and one function of
+:mod:`contrastlib.contrasts.weights`:
 
 - :func:`~contrastlib.contrasts.weights.original`: e_t, the logit of the target class alone
 - :func:`~contrastlib.contrasts.weights.mean`: against the mean of all other classes
@@ -20,9 +21,9 @@ Those of methods that came after the papers are in :mod:`contrastlib.contrasts.w
 - :func:`~contrastlib.contrasts.weights_later.rest`: ReST, of Shapley-CAM
 - :func:`~contrastlib.contrasts.weights_later.group`: a group of classes against all others
 
-``CONTRASTS`` holds a record of each by name. :func:`contrastlib.explain`, the command line, the explorer and
-the tables of the book read the contrasts from there. All modules of this package are imported, so a new
-contrast needs its own module, with a function that
+``CONTRASTS`` of :mod:`contrastlib.contrasts.registry` holds a record of each by name.
+:func:`contrastlib.explain`, the command line, the explorer and the tables of the book read the contrasts from
+there. All modules of this package are imported, so a new contrast needs its own module, with a function that
 :func:`~contrastlib.contrasts.registry.register` decorates, and a test.
 
 The shapes and symbols are those of :mod:`contrastlib`.

@@ -20,6 +20,17 @@ def collapsed(weights: Tensor, single: bool, is_original: bool = False) -> Tenso
     """Turn weights of the two logits (0, y) into the weight of y if there is a single logit.
 
     The original contrast of class 0 gives no weight to y. It counts as the logit -y, so its weight is -1.
+
+    Args:
+        weights: Weights (B, C), or (B, 2) of the logits (0, y).
+        single: Whether there is a single logit.
+        is_original: Whether the weights are those of the original contrast, or of a group against nothing.
+
+    Returns:
+        Weights (B, C), or (B, 1).
+
+    >>> collapsed(torch.tensor([[1., 0.]]), single=True, is_original=True)
+    tensor([[-1.]])
     """
     if not single:
         return weights

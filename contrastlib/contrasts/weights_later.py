@@ -141,7 +141,7 @@ def case(
     gradients = gradients_of(cotangents)
     if gradients.ndim != 5:
         raise ValueError(f"CASE needs a layer with gradients (B, K, h, w), got {tuple(gradients.shape[1:])}")
-    g, m = gradients.mean(dim=(-2, -1))
+    g, m = gradients.mean(dim=(-2, -1)).to(torch.promote_types(gradients.dtype, torch.float32))
     square = (m * m).sum(dim=1)
     c = torch.where(square > 0, (g * m).sum(dim=1) / square.where(square > 0, 1), 0)
     return collapsed(own - c.to(own)[:, None] * shared, single)
@@ -197,11 +197,16 @@ def rfxg_group(logits: Tensor, target: Classes) -> Tensor:
         The cotangent (B, C), ones at the classes of the group. The weights of an image sum to the number of
         classes in G.
 
+    Raises:
+        TypeError: The classes are not integers.
+        ValueError: The group is empty or holds a class twice, or the mask has another shape.
+        IndexError: One of them is not a class.
+
     >>> rfxg_group(torch.tensor([[6., 4., 3.5, 1.]]), [0, 2])
     tensor([[1., 0., 1., 0.]])
     """
     logits, single = as_pair(logits)
-    return collapsed(group_mask(logits, target).to(logits), single, is_original=True)
+    return collapsed(group_mask(logits, target, whole=True).to(logits), single, is_original=True)
 
 
 @register(

@@ -1,6 +1,17 @@
 """Data sets by name: ``datasets.load("imagenet-sample")``.
 
-``contrastlib/assets/datasets.yaml`` describes each data set: its title, files, loader and licence.
+``contrastlib/assets/datasets.yaml`` describes each data set: its title, files, loader and licence. These
+modules load them:
+
+- :mod:`~contrastlib.datasets.base`: the base classes, an image with its label, and the crop of a photograph
+- :mod:`~contrastlib.datasets.archives`: photographs and CIFAR-10 in zip archives
+- :mod:`~contrastlib.datasets.folders`: a folder of images of one's own
+- :mod:`~contrastlib.datasets.listed`: photographs with the boxes and the parts of their objects
+- :mod:`~contrastlib.datasets.packaged`: photographs of scikit-image
+- :mod:`~contrastlib.datasets.papers`: the data sets of the papers
+- :mod:`~contrastlib.datasets.sources`: their sources, folders and archives
+- :mod:`~contrastlib.datasets.pictures`: image files of any format, as 8-bit RGB
+- :mod:`~contrastlib.datasets.birds`: synthetic birds
 """
 
 from __future__ import annotations

@@ -53,6 +53,12 @@ def ablation(
 
     Raises:
         ValueError: The mean image has another shape than the images, or a patch has no pixel.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> images, labels, mean = torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), torch.zeros(3, 8, 8)
+    >>> table = ablation(net, images, labels, mean, ["lrp", "random"], sizes=[3])
+    >>> table[["image", "method", "size"]].values.tolist()
+    [[0, 'lrp', 3], [1, 'lrp', 3], [0, 'random', 3], [1, 'random', 3]]
     """
     positions = [
         position_of_maximum(each)
@@ -126,6 +132,10 @@ def drops(table: pd.DataFrame) -> pd.DataFrame:
     """Add the losses of activation and probability to a table of :func:`ablation`.
 
     They are activation = y_t_before - y_t and probability = p_t_before - p_t.
+
+    >>> table = pd.DataFrame({"y_t": [1.0], "p_t": [0.5], "y_t_before": [3.0], "p_t_before": [0.75]})
+    >>> drops(table)[["activation", "probability"]].values.tolist()
+    [[2.0, 0.25]]
     """
     return table.assign(
         activation=table["y_t_before"] - table["y_t"], probability=table["p_t_before"] - table["p_t"]
@@ -144,6 +154,12 @@ def differences(table: pd.DataFrame, first: str, second: str, **options: Any) ->
     Returns:
         A row for each network and size, with the columns of
         :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    >>> table = pd.DataFrame({"method": ["clrp2", "lrp"], "y_t_before": 3.0, "y_t": [1.0, 2.0],
+    ...     "p_t_before": 0.5, "p_t": 0.25})
+    >>> table = table.assign(network="n", size=5, image=0, group=0)
+    >>> differences(table, "clrp2", "lrp")["mean"].item()
+    1.0
     """
     by = ["network", "size"]
     return statistics.paired_differences(drops(table), "activation", by, "method", first, second, **options)
@@ -160,6 +176,11 @@ def relative_drops(table: pd.DataFrame, method: str, other: str) -> pd.DataFrame
     Returns:
         A row for each network and size, with ``mean``. It is infinite if no activation is lost with the other
         method.
+
+    >>> table = pd.DataFrame({"method": ["clrp2", "lrp"], "y_t_before": 3.0, "y_t": [1.0, 2.0],
+    ...     "p_t_before": 0.5, "p_t": 0.25})
+    >>> relative_drops(table.assign(network="n", size=5), "clrp2", "lrp")["mean"].item()
+    2.0
     """
     cells = drops(table).groupby(["network", "size", "method"], sort=False)
     mean = cells["activation"].mean().unstack("method")
@@ -200,6 +221,10 @@ def neuron_similarities(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row for each network, with ``mean``.
+
+    >>> table = pd.DataFrame({"ablated": [0, 0, 1], "neuron": [0, 1, 0], "similarity": [1.0, 0.5, 0.25]})
+    >>> neuron_similarities(table.assign(network="n"))["mean"].item()
+    0.375
     """
     pairs = table[table["ablated"] != table["neuron"]]
     return pairs.groupby("network", sort=False)["similarity"].mean().rename("mean").reset_index()

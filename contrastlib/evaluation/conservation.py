@@ -53,6 +53,11 @@ def class_similarity(
         channels. The pairs "1, 2" and "1, 3" are of the most probable classes. The pair "1, random" compares
         the most probable class with 10 classes drawn from the 100 most probable ones. Their initial
         relevances are added before CLRP sets negative relevance to 0.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = class_similarity(net, torch.rand(2, 3, 8, 8), methods=["lrp", "clrp1"])
+    >>> table["method"].unique().tolist(), table["pair"].unique().tolist()
+    (['lrp', 'clrp1', 'gradient', 'guided_backpropagation'], ['1, 2', '1, 3', '1, random'])
     """
     with propagation(model, images) as propagate:
         logits = propagate.outputs
@@ -119,6 +124,10 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
         the cosines of the map with two products of input and gradient: input_x_gradient, for the input of the
         first layer with weights (after a ``normalise`` of the model), and pixels_x_gradient. All three are
         NaN if the relevance overflows.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> conservation(net, torch.rand(2, 3, 8, 8))[["rules", "biases"]].drop_duplicates().values.tolist()
+    [['z_plus', False], ['z_plus', True], ['epsilon', False], ['epsilon', True], ['z', False], ['z', True]]
     """
     record = forward(model, images, [INPUT, "normalise"] if hasattr(model, "normalise") else INPUT, once=True)
     target = record.logits.argmax(dim=1)
@@ -163,6 +172,10 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
     Returns:
         One row for each image and pair of methods, with similarity (cosine of the maps, summed over channels)
         and zero (share of pixels of the first map that are 0).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> duals(net, torch.rand(2, 3, 8, 8))["methods"].unique().tolist()
+    ['clrp1, clrp1_coded', 'clrp1, clrp2', 'clrp1_coded, clrp2']
     """
     maps = relevance_maps(model, images, lambda y: y.argmax(dim=1), ["clrp1", "clrp1_coded", "clrp2"])
     maps = {name: phi.sum(dim=1).flatten(1).double() for name, phi in maps.items()}
@@ -263,4 +276,4 @@ def random_classes(logits: Tensor, images: Tensor, seed: int) -> Tensor:
     order = logits.argsort(dim=1, descending=True)
     outside = torch.ones_like(scores, dtype=torch.bool).scatter(1, order[:, :likely], False) | (logits <= 0)
     drawn = scores.masked_fill(outside, -1).topk(min(RANDOM, likely), dim=1)
-    return torch.zeros_like(logits).scatter(1, drawn.indices, (drawn.values > 0).to(logits.dtype))
+    return torch.zeros_like(logits).scatter(1, drawn.indices, (drawn.values >= 0).to(logits.dtype))

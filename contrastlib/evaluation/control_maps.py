@@ -19,7 +19,7 @@ from contrastlib.evaluation.maps_of_contrasts import enlarged, explanations
 from contrastlib.evaluation.seeding import image_seed
 
 OURS = "map"
-"""Name in the place of a control for the map itself."""
+"""Name of the map itself in the column of the controls."""
 CONTRASTS = ("original", "maximum", "weighted")
 METHODS = ("gradcam", "vit_gradcam")
 Row = tuple[str, str, str]
@@ -58,27 +58,31 @@ class Control:
     per_contrast: bool = False
 
 
-def noise(given: Material) -> Tensor:
+def noise(material: Material) -> Tensor:
     """Normal random numbers at the resolution of the map, so that they are as smooth when enlarged.
 
     Args:
-        given: The material. The seed of an image also depends on its pixels, but not on its batch.
+        material: The material. The seed of an image also depends on its pixels, but not on its batch.
 
     Returns:
         Maps (B, h, w).
+
+    >>> material = Material(torch.rand(2, 3, 8, 8), torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4))
+    >>> noise(material).shape
+    torch.Size([2, 4, 4])
     """
     def drawn(image: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed(image_seed(image, given.seed))
-        return torch.randn(given.maps.shape[-2:], generator=generator, dtype=given.maps.dtype)
+        generator = torch.Generator().manual_seed(image_seed(image, material.seed))
+        return torch.randn(material.maps.shape[-2:], generator=generator, dtype=material.maps.dtype)
 
-    return torch.stack([drawn(image) for image in given.images]).to(given.maps.device)
+    return torch.stack([drawn(image) for image in material.images]).to(material.maps.device)
 
 
-def centre(given: Material, width: float = 0.25) -> Tensor:
+def centre(material: Material, width: float = 0.25) -> Tensor:
     """A Gaussian blob at the centre, whose standard deviation is ``width`` times each side.
 
     Args:
-        given: The material.
+        material: The material.
         width: Standard deviation over the side.
 
     Returns:
@@ -90,34 +94,51 @@ def centre(given: Material, width: float = 0.25) -> Tensor:
     (1.0, True)
     """
     rows, columns = (
-        torch.exp(-(torch.linspace(-0.5, 0.5, side) / width) ** 2 / 2) for side in given.images.shape[-2:]
+        torch.exp(-(torch.linspace(-0.5, 0.5, side) / width) ** 2 / 2) for side in material.images.shape[-2:]
     )
-    return (rows[:, None] * columns).to(given.maps).expand(len(given.images), -1, -1)
+    return (rows[:, None] * columns).to(material.maps).expand(len(material.images), -1, -1)
 
 
-def edges(given: Material) -> Tensor:
+def edges(material: Material) -> Tensor:
     """Size of the Sobel gradient of the grey image, sqrt((g_x^2 + g_y^2) / 2), as in scikit-image.
 
     Args:
-        given: The material. The grey image is the mean of the channels.
+        material: The material. The grey image is the mean of the channels.
 
     Returns:
         Maps (B, H, W).
+
+    >>> maps, others = torch.tensor([[[[0.0]], [[1.0]]]]), torch.tensor([[[[2.0]], [[3.0]]]])
+    >>> material = Material(torch.ones(2, 3, 8, 8), maps, others)
+    >>> edges(material).any().item()  # one colour has none
+    False
     """
-    grey = F.pad(given.images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    grey = F.pad(material.images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     slope = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1.0, 0.0, -1.0])) / 4
     kernels = torch.stack([slope, slope.T])[:, None].to(grey)
     return (F.conv2d(grey, kernels).square().sum(dim=1) / 2).sqrt()
 
 
-def other_picture(given: Material) -> Tensor:
-    """The map of the next image of the batch, and of the first one for the last; (N, B, h, w)."""
-    return given.maps.roll(-1, dims=1)
+def other_picture(material: Material) -> Tensor:
+    """The map of the next image of the batch, and of the first one for the last; (N, B, h, w).
+
+    >>> maps, others = torch.tensor([[[[0.0]], [[1.0]]]]), torch.tensor([[[[2.0]], [[3.0]]]])
+    >>> material = Material(torch.ones(2, 3, 8, 8), maps, others)
+    >>> other_picture(material).flatten().tolist()
+    [1.0, 0.0]
+    """
+    return material.maps.roll(-1, dims=1)
 
 
-def random_class(given: Material) -> Tensor:
-    """The map of a random other class of the same image; (N, B, h, w)."""
-    return given.random_class
+def random_class(material: Material) -> Tensor:
+    """The map of a random other class of the same image; (N, B, h, w).
+
+    >>> maps, others = torch.tensor([[[[0.0]], [[1.0]]]]), torch.tensor([[[[2.0]], [[3.0]]]])
+    >>> material = Material(torch.ones(2, 3, 8, 8), maps, others)
+    >>> random_class(material).flatten().tolist()
+    [2.0, 3.0]
+    """
+    return material.random_class
 
 
 CONTROLS = {
@@ -164,14 +185,24 @@ def with_controls(
 
     Raises:
         ValueError: A name is unknown, or there is a single image, which has no other picture.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> images, target = torch.rand(2, 3, 8, 8), torch.tensor([0, 3])
+    >>> controls = ["noise", "other_picture"]
+    >>> made = with_controls(net, images, net(images), target, ["gradcam"], ["weighted"], controls)
+    >>> for rows, maps in made:
+    ...     print(rows, tuple(maps.shape))
+    [('gradcam', 'weighted', 'map')] (2, 8, 8)
+    [('gradcam', 'weighted', 'noise')] (2, 8, 8)
+    [('gradcam', 'weighted', 'other_picture')] (2, 8, 8)
     """
     for name in controls:
         check_choice("control", name, CONTROLS)
     if len(images) < 2:
         raise ValueError("a control is the map of another picture: give two images or more")
-    other = random_classes(images, target, logits.shape[1], seed)
-    asked = {"methods": methods, "contrasts": contrasts, "layer": layer}
-    pairs = zip(explanations(model, images, target, **asked), explanations(model, images, other, **asked))
+    other = other_classes(images, target, logits.shape[1], seed)
+    options = {"methods": methods, "contrasts": contrasts, "layer": layer}
+    pairs = zip(explanations(model, images, target, **options), explanations(model, images, other, **options))
     for (keys, maps), (_, foreign) in pairs:
         made = {OURS: maps} | {
             name: CONTROLS[name].function(Material(images, maps, foreign, seed)) for name in controls
@@ -184,7 +215,7 @@ def with_controls(
                 yield rows, enlarged(each[None], images.shape[-2:])[0]
 
 
-def random_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) -> Tensor:
+def other_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) -> Tensor:
     """Draw a class of each image other than its target.
 
     Args:
@@ -197,7 +228,7 @@ def random_classes(images: Tensor, target: Tensor, classes: int, seed: int = 0) 
         Classes (B,).
 
     >>> target = torch.tensor([0, 1, 2])
-    >>> (random_classes(torch.rand(3, 1, 2, 2), target, classes=3) == target).any().item()
+    >>> (other_classes(torch.rand(3, 1, 2, 2), target, classes=3) == target).any().item()
     False
     """
     generators = [torch.Generator().manual_seed(image_seed(image, seed + 1)) for image in images]

@@ -33,7 +33,14 @@ from contrastlib.evaluation.masking import baseline
 from contrastlib.evaluation.rank_agreement import spearman
 from contrastlib.evaluation.statistics import paired_differences
 
-NO_ROWS = pd.DataFrame(columns=["image"])
+
+def no_rows() -> pd.DataFrame:
+    """The table of a batch that has no rows.
+
+    >>> list(no_rows().columns), len(no_rows())
+    (['image'], 0)
+    """
+    return pd.DataFrame(columns=["image"])
 
 
 def masking(
@@ -58,12 +65,18 @@ def masking(
     Returns:
         One row for each image above the threshold, method, contrast and control, with relative_probability,
         the mean over the two classes, and first and second, those of t and of s.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = masking(net, torch.rand(2, 3, 8, 8), threshold=0, contrasts=["weighted"], controls=["noise"])
+    >>> table[["image", "method", "contrast", "control"]].values.tolist()
+    [[0, 'gradcam', 'weighted', 'map'], [1, 'gradcam', 'weighted', 'map'], [0, 'gradcam', 'weighted',
+     'noise'], [1, 'gradcam', 'weighted', 'noise']]
     """
     logits = predict(model, images)
     probabilities, classes = logits.softmax(dim=1).topk(2, dim=1)
     chosen = (probabilities[:, 1] > threshold).nonzero().flatten()
     if len(images) < 2 or not len(chosen):
-        return NO_ROWS
+        return no_rows()
     filled, tables = baseline(fill, model, images[chosen]), []
     for rank, column in enumerate(("first", "second")):
         made = with_controls(model, images, logits, classes[:, rank], seed=seed, **options)
@@ -92,9 +105,15 @@ def in_regions(
     Returns:
         One row for each image, method, contrast and control, with energy, and area (the energy of a constant
         map).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> regions = torch.ones(2, 8, 8, dtype=torch.bool)
+    >>> table = in_regions(net, torch.rand(2, 3, 8, 8), regions, contrasts=["weighted"], controls=["noise"])
+    >>> table[["image", "control", "energy", "area"]].round(6).values.tolist()
+    [[0, 'map', 1.0, 1.0], [1, 'map', 1.0, 1.0], [0, 'noise', 1.0, 1.0], [1, 'noise', 1.0, 1.0]]
     """
     if len(images) < 2:
-        return NO_ROWS
+        return no_rows()
     logits, every = predict(model, images), torch.arange(len(images))
     area = regions.double().mean(dim=(1, 2))
     return pd.concat([
@@ -124,7 +143,7 @@ def ranking(
         for a map that has the same value in all parts.
     """
     if len(repainted.images) < 2:
-        return NO_ROWS
+        return no_rows()
     logits = predict(model, repainted.images)
     fall = falls(model, repainted, *classes.unbind(dim=1)).numpy(force=True)
     counted = ranked_parts(repainted, smallest)
@@ -132,8 +151,8 @@ def ranking(
     for rows, phi in with_controls(model, repainted.images, logits, classes[:, 0], seed=seed, **options):
         values = in_parts(phi[None], repainted.masks)[0].numpy(force=True)
         for row in rows:
-            asked = QUESTIONS.index(OWN_QUESTION[row[1]])
-            found = {b: spearman(values[b, parts], fall[b, parts, asked]) for b, parts in counted.items()}
+            question = QUESTIONS.index(OWN_QUESTION[row[1]])
+            found = {b: spearman(values[b, parts], fall[b, parts, question]) for b, parts in counted.items()}
             correlation = torch.tensor(list(found.values()), dtype=torch.float64).nan_to_num()
             tables.append(tabled([row], torch.tensor(list(found)), correlation=correlation))
     return pd.concat(tables, ignore_index=True)

@@ -30,6 +30,11 @@ def epsilon_ratios(changes: pd.DataFrame, quantity: str, resamples: int = 1000) 
 
     Returns:
         A row for each network, with mean, and with low and high if images can be resampled.
+
+    >>> table = pd.DataFrame({"network": "n", "contrast": "weighted", "iterations": 10, "quantity": "y_t",
+    ...     "epsilon": [0.001, 0.003], "change": [2.0, 6.0]})
+    >>> epsilon_ratios(table, "y_t")["mean"].to_dict()
+    {'n': 3.0}
     """
     chosen = (
         (changes["contrast"] == "weighted")
@@ -57,6 +62,11 @@ def headers(masked: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row for each network, with p_1 and relative_probability_before.
+
+    >>> before = [0.75, 1.0]
+    >>> table = pd.DataFrame({"image": [0, 1], "p_1": [0.5, 0.75], "relative_probability_before": before})
+    >>> headers(table.assign(network="n", rank=1)).values.tolist()
+    [[0.625, 0.875]]
     """
     first = masked[masked["rank"] == 1].drop_duplicates(["network", "image"])
     return first.groupby("network")[["p_1", "relative_probability_before"]].mean()
@@ -71,6 +81,11 @@ def blur_errors(draws: pd.DataFrame) -> pd.Series:
     Returns:
         images, their number; own_sigma, the standard deviation if each image has its own sigma; one_sigma,
         the same if all images share one sigma; sampling, the standard error over images.
+
+    >>> table = pd.DataFrame({"image": [0, 0, 1, 1], "draw": [0, 1, 0, 1]})
+    >>> table["relative_probability"] = [0.5, 0.5, 0.75, 0.75]
+    >>> blur_errors(table)[["images", "own_sigma", "one_sigma"]].tolist()
+    [2.0, 0.0, 0.0]
     """
     cells = draws.pivot(index="draw", columns="image", values="relative_probability")
     images = cells.shape[1]
@@ -98,6 +113,11 @@ def exact_minus_softmax(
 
     Returns:
         A row for each setting, as from :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    >>> table = pd.DataFrame({"network": "n", "contrast": ["weighted", "softmax"], "image": 0, "group": 0,
+    ...     "v": [3.0, 1.0]})
+    >>> exact_minus_softmax(table, "v", [], resamples=10)["mean"].item()
+    2.0
     """
     keys = ["network", *by]
     means = table.groupby([*keys, "contrast", "group", "image"], sort=False)[value].mean().reset_index()
@@ -119,6 +139,11 @@ def without_factor(mean_of_classes: pd.DataFrame) -> pd.Series:
 
     Returns:
         Cosines, indexed by network.
+
+    >>> table = pd.DataFrame({"network": ["n"], "image": 0, "classes": 10, "foil_norm": 1.0,
+    ...     "foil_cosine": 0.0})
+    >>> without_factor(table).round(3).to_dict()
+    {'n': 0.11}
     """
     most = mean_of_classes.groupby("network")["classes"].transform("max")
     every = mean_of_classes[mean_of_classes["classes"] == most]

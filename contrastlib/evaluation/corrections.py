@@ -6,7 +6,6 @@ Each function evaluates the printed form and the corrected one on the same image
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from contrastlib import contrasts as schemes
 from contrastlib.autograd import forward, predict
 from contrastlib.evaluation import masking
+from contrastlib.evaluation.homogeneity import without_shifts
 from contrastlib.evaluation.perturbation import perturbed
 from contrastlib.explainers import (
     gradcam,
@@ -53,6 +53,11 @@ def sign_steps(
         largest (change of a value), furthest (distance of a value from [0, 1]) and apart (largest difference
         from the image after the first of ``iterations``). Also outside, the share of values outside [0, 1],
         and change, that of p_t.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = sign_steps(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), iterations=[1, 2])
+    >>> table["form"].unique().tolist(), len(table)
+    (['corrected', 'printed clamp', 'printed index'], 12)
     """
     start = forward(model, images)
     first = gradient(start, schemes.weighted(start.logits, labels)[None])
@@ -101,6 +106,10 @@ def blur_draws(
     Returns:
         One row for each image above the threshold and draw, with image, draw, sigma and relative_probability.
         If no image is above the threshold, the table has all columns and no row.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> blur_draws(net, torch.rand(2, 3, 8, 8), draws=3, threshold=0).columns.tolist()
+    ['image', 'draw', 'sigma', 'relative_probability']
     """
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -111,32 +120,15 @@ def blur_draws(
     masks = masking.masked_pixels(
         upsample(maps, images.shape[-2:], align_corners=True), "positive", "by_sign"
     )
-    width, split = images.shape[-1], images[chosen]
-    tables = []
+    split, tables = images[chosen], []
     for draw, sigma in enumerate(np.random.default_rng(seed).uniform(10, 20, draws)):
-        blurred = masking.blur(split, float(sigma) * width / 224, 2 * (101 * width // 448) + 1)
+        blurred = masking.papers_blur(split, float(sigma))
         logits = predict(model, torch.where(masks[:, None], blurred, split)).gather(1, classes[chosen])
         after = logits.double().softmax(dim=1)[:, 0].numpy(force=True)
         tables.append(pd.DataFrame({
             "image": chosen.numpy(force=True), "draw": draw, "sigma": sigma, "relative_probability": after,
         }))
     return pd.concat(tables, ignore_index=True)
-
-
-def homogeneous(model: nn.Module) -> nn.Module:
-    """Copy a ReLU network and set all biases, running means and the shift of its normalisation to 0.
-
-    The logits of the copy are positively homogeneous: f(c x) = c f(x) for c > 0.
-    """
-    model = copy.deepcopy(model)
-    shifts = [getattr(module, name, None) for module in model.modules() for name in ("bias", "running_mean")]
-    if hasattr(model, "normalise"):
-        shifts.append(model.normalise.mean)
-    with torch.no_grad():
-        for shift in shifts:
-            if shift is not None:
-                shift.zero_()
-    return model
 
 
 def path_and_product(
@@ -152,10 +144,17 @@ def path_and_product(
 
     Returns:
         One row for each image, network and explained output, with biases (True for the network as it is,
-        False for :func:`homogeneous`), explained ("y_t" or "p_t") and similarity (cosine).
+        False for :func:`~contrastlib.evaluation.homogeneity.without_shifts` of it), explained ("y_t" or
+        "p_t") and similarity (cosine).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = path_and_product(net, torch.rand(2, 3, 8, 8), steps=4)
+    >>> bare = table[(table["explained"] == "y_t") & ~table["biases"]]
+    >>> bare["similarity"].round(4).tolist()
+    [1.0, 1.0]
     """
     tables = []
-    for biases, network in ((True, model), (False, homogeneous(model))):
+    for biases, network in ((True, model), (False, without_shifts(model))):
         passed = forward(network, images)
         target = passed.logits.argmax(dim=1)
         for explained, contrast in (("y_t", schemes.original), ("p_t", schemes.probability)):
@@ -205,6 +204,11 @@ def mean_factors(
     Returns:
         One row for each image and factor, with image, factor, weights (their sum) and similarity (cosine with
         the correct map).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = mean_factors(net, torch.rand(2, 3, 8, 8))
+    >>> (table.groupby("factor", sort=False)["weights"].mean().round(4) + 0.0).to_dict()
+    {'1/(C−1)': 0.0, '1/C': 0.2, 'no factor': -3.0}
     """
     passed = forward(model, images, layer, once=True)
     target = passed.logits.argmax(dim=1)
@@ -239,6 +243,11 @@ def pixels_of_the_wrong_sign(
         One row for each image above the threshold, kept_sign, mask_rule and contrast, of GradCAM maps of t_1,
         with masked (share of pixels) and wrong (share of the masked ones that have the kept sign). If no
         image is above the threshold, the table has all columns and no row.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = pixels_of_the_wrong_sign(net, torch.rand(2, 3, 8, 8), threshold=0)
+    >>> table.columns.tolist()
+    ['image', 'kept_sign', 'mask_rule', 'contrast', 'masked', 'wrong']
     """
     passed = forward(model, images, layer, once=True)
     probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
@@ -277,6 +286,10 @@ def normalisers(
         channels whose activations have a negative sum), and kept: the sum of the map with norm_1(a) over the
         sum of activation times gradient, which the map with sum a keeps (the conservation axiom of Fu et al.
         2020).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> normalisers(net, torch.rand(2, 3, 8, 8)).columns.tolist()
+    ['image', 'layer', 'kept', 'similarity', 'negative_sums']
     """
     passed = forward(model, images, list(layers) or None, once=True)
     weights = schemes.weighted(passed.logits, passed.logits.argmax(dim=1))

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from contrastlib._choices import check_choice
 from contrastlib.autograd import predict
 from contrastlib.evaluation.control_maps import with_controls
-from contrastlib.evaluation.control_scores import NO_ROWS, against_controls, tabled
+from contrastlib.evaluation.control_scores import against_controls, no_rows, tabled
 from contrastlib.evaluation.imputation import imputed
 from contrastlib.evaluation.later_methods import highest
 from contrastlib.evaluation.masking import baseline
@@ -66,6 +66,12 @@ def curves(
 
     Raises:
         ValueError: A removal is unknown, or the shares are not symmetric around 1/2.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = curves(net, torch.rand(2, 3, 8, 8), shares=[0.25, 0.75], threshold=0, contrasts=["weighted"],
+    ...     controls=["noise"])
+    >>> table[["control", "removal", "share"]].drop_duplicates().head(2).values.tolist()
+    [['map', 'blur', 0.25], ['map', 'blur', 0.75]]
     """
     if not np.allclose(np.sort(shares), 1 - np.sort(shares)[::-1]) or not 0 < min(shares):
         raise ValueError(f"shares {tuple(shares)} are not symmetric around 0.5, such as (0.1, 0.5, 0.9)")
@@ -75,7 +81,7 @@ def curves(
     probabilities, classes = logits.softmax(dim=1).topk(2, dim=1)
     chosen = (probabilities[:, 1] > threshold).nonzero().flatten()
     if len(images) < 2 or not len(chosen):
-        return NO_ROWS
+        return no_rows()
     judges = {ITSELF: model} | ({SECOND: scoring_model} if scoring_model else {})
     removing = {name: _remover(name, model, images[chosen], seed) for name in removals}
     tables = []
@@ -103,6 +109,11 @@ def margins(model: nn.Module, versions: Tensor, classes: Tensor) -> Tensor:
 
     Returns:
         Log-odds (N, B) in float64.
+
+    >>> logits = torch.tensor([[[3.0, 1.0]], [[2.0, 5.0]]])
+    >>> margins(nn.Flatten(), logits[..., None, None], torch.tensor([[0, 1]]))
+    tensor([[ 2.],
+            [-3.]], dtype=torch.float64)
     """
     logits = torch.stack([predict(model, each) for each in versions]).double()
     t, s = (logits.gather(2, each.expand(len(logits), -1)[..., None])[..., 0] for each in classes.T)

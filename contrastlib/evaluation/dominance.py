@@ -36,6 +36,10 @@ def agreement(
         - softmax: the same for the map propagated from p_t in the dtype of the model, NaN if that map is 0
         - foils: norm of sum_s alpha_s phi^s over that of phi^t
         - p_t, p_2 and log_odds of t
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> agreement(net, torch.rand(2, 3, 8, 8)).columns.tolist()
+    ['image', 'method', 'weighted', 'softmax', 'foils', 'p_t', 'p_2', 'log_odds']
     """
     layer = layer or default_layer(model, images)
     record = forward(model, images, [INPUT, layer], once=True)
@@ -83,6 +87,10 @@ def gradient_norms(
     Returns:
         One row for each image and chosen class, with image, rank (0 is the most probable class), logit and
         norm.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> gradient_norms(net, torch.rand(2, 3, 8, 8), ends=2)["rank"].tolist()
+    [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     """
     record = forward(model, images, INPUT, once=True)
     logits, order = record.logits.sort(dim=1, descending=True)
@@ -207,6 +215,11 @@ def float32_changes(table: pd.DataFrame, tolerance: float = 0.01) -> pd.DataFram
     Returns:
         A row for each network, with mean (the share), images, and the means of weighted and softmax over the
         changed maps.
+
+    >>> table = pd.DataFrame({"weighted": [0.9, 0.9], "softmax": [0.9, float("nan")], "image": [0, 1],
+    ...     "network": "n"})
+    >>> float32_changes(table)["mean"].item()
+    0.5
     """
     changed = table["softmax"].isna() | ((table["softmax"] - table["weighted"]).abs() > tolerance)
     rows = [

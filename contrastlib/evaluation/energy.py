@@ -54,6 +54,12 @@ def energy_in_regions(
 
     Raises:
         ValueError: The regions have another size than the images, or one has no pixel.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = energy_in_regions(net, torch.rand(2, 3, 8, 8), torch.ones(2, 8, 8, dtype=torch.bool),
+    ...     ["gradcam"])
+    >>> table[["contrast", "image", "area"]].values.tolist()
+    [['original', 0, 1.0], ['original', 1, 1.0], ['weighted', 0, 1.0], ['weighted', 1, 1.0]]
     """
     if regions.shape != (len(images), *images.shape[-2:]) or not regions.flatten(1).any(dim=1).all():
         raise ValueError(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from contrastlib import contrasts
 from contrastlib.autograd import INPUT, default_layer, forward
+from contrastlib.evaluation.similarity import cosine
 from contrastlib.explainers import integrated_gradients, select
 from contrastlib.explainers.vit import vit_forward
 
@@ -33,6 +34,11 @@ def compare(
     Returns:
         One row for each image and method, with linear (whether the method is linear in the cotangent) and
         similarity (cosine).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = compare(net, torch.rand(2, 3, 8, 8))
+    >>> table[table["linear"]]["similarity"].round(4).unique().tolist()
+    [1.0]
     """
     chosen = select(needs=needs, contrast=True)
     methods = {name: (each.linear, each.function) for name, each in chosen.items()}
@@ -53,20 +59,10 @@ def compare(
     maps = {name: (linear, explain(record, w)) for name, (linear, explain) in methods.items()}
     if needs == "pass":
         maps["integrated_gradients"] = False, integrated_gradients(model, images, both, contrast_at="path")
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {"image": range(len(images)), "method": name, "linear": linear, "similarity": _cosine(*pair)}
-            )
-            for name, (linear, pair) in maps.items()
-        ],
-        ignore_index=True,
-    )
-
-
-def _cosine(one: Tensor, other: Tensor) -> list[float]:
-    """Cosines of maps (B, ...) of any size; a probability's are tiny where the network is sure."""
-    one, other = (
-        torch.nn.functional.normalize(phi.flatten(1).double(), dim=1, eps=0) for phi in (one, other)
-    )
-    return (one * other).sum(dim=1).tolist()
+    return pd.concat([
+        pd.DataFrame({
+            "image": range(len(images)), "method": name, "linear": linear,
+            "similarity": cosine(*pair).numpy(force=True),
+        })
+        for name, (linear, pair) in maps.items()
+    ], ignore_index=True)  # fmt: skip

@@ -39,6 +39,11 @@ def describe(
         all bias terms), contrast, negative (share of the map below 0), sum (of the map and the constants),
         score (<w, y>, which equals the sum if the map is complete), similarity (cosine of the maps of t_1 and
         t_2) and p_2.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = describe(net, torch.rand(2, 3, 8, 8))
+    >>> table["variant"].unique().tolist()
+    ['identity', 'input only', 'positive', 'rescaled', 'absolute']
     """
     seen = {}
 
@@ -79,6 +84,9 @@ def top_two(logits: Tensor, contrasts: Sequence[str] = ("original", "weighted"))
 
     Returns:
         N = 2 * len(contrasts) cotangents, for each contrast that of the first class, then that of the second.
+
+    >>> top_two(torch.tensor([[3.0, 1.0, 2.0]]), ["original"]).tolist()
+    [[[1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0]]]
     """
     classes = logits.topk(2, dim=1).indices.T
     return torch.stack([schemes.cotangent(name, logits, target) for name in contrasts for target in classes])
@@ -96,6 +104,10 @@ def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
     Returns:
         One row for each contrast, with ``gap``, the largest difference over the images, relative to the sum
         of the absolute values of the terms.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> (completeness(net, torch.rand(2, 3, 8, 8))["gap"] < 1e-9).all().item()
+    True
     """
     exact, pixels = copy.deepcopy(model).double(), images.double()
     logits = predict(exact, pixels)
@@ -132,6 +144,11 @@ def rescaled_pair(model: nn.Module, images: Tensor) -> pd.Series:
     Returns:
         N, the largest deviation of the sum from N, and mean and standard deviation of the map of w in units
         of N.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> channels, deviation, *_ = rescaled_pair(net, torch.rand(2, 3, 8, 8))
+    >>> channels, deviation < 1e-9
+    (7.0, True)
     """
     exact, pixels = copy.deepcopy(model).double(), images.double()
     logits = predict(exact, pixels)

@@ -52,6 +52,11 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
     Returns:
         One row for each image, method and shifts ("kept" or "set to 0"), with similarity, the cosine with the
         product of the pixels and the gradient.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = compare(net, torch.rand(2, 3, 8, 8))
+    >>> table[table["shifts"] == "set to 0"]["similarity"].round(6).unique().tolist()
+    [1.0]
     """
     images, tables = images.double().contiguous(), []
     for shifts, network in (("kept", deepcopy(model)), ("set to 0", without_shifts(model))):

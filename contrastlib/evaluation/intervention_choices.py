@@ -80,8 +80,8 @@ def differences(
 
 def thinned(repainted: Repainted, count: int) -> Repainted:
     """The same with only the first ``count`` versions of each part."""
-    place = repainted.of[:, 0] * len(repainted.names) + repainted.of[:, 1]
-    earlier = pd.Series(place.numpy(force=True)).groupby(place.numpy(force=True)).cumcount().to_numpy()
+    key = repainted.of[:, 0] * len(repainted.names) + repainted.of[:, 1]
+    earlier = pd.Series(1, index=key.numpy(force=True)).groupby(level=0).cumcount().to_numpy()
     kept = torch.from_numpy(earlier < count)
     return replace(repainted, versions=repainted.versions[kept], of=repainted.of[kept])
 

@@ -121,6 +121,16 @@ def compare(
 
     Raises:
         ValueError: A name is unknown, or shapes do not fit.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 5))
+    >>> masks = torch.eye(4, dtype=torch.bool).view(1, 4, 4, 1).expand(2, 4, 4, 4)  # each row is a part
+    >>> images, of = torch.rand(2, 3, 4, 4), torch.cartesian_prod(torch.arange(2), torch.arange(4))
+    >>> black = images[of[:, 0]] * ~masks[0, of[:, 1], None]
+    >>> repainted = Repainted(images, masks, tuple("abcd"), black, of, ranked=4)
+    >>> table = compare(net, repainted, torch.tensor([[0, 1], [2, 3]]), ["input_x_gradient"], ["original"],
+    ...     smallest=1)
+    >>> table[table["question"] == "logit"]["correlation"].round(6).tolist()  # exact in a linear network
+    [1.0, 1.0]
     """
     masks = repainted.masks
     target, rival = classes.unbind(dim=1)
@@ -151,6 +161,13 @@ def ranked_parts(repainted: Repainted, smallest: int = 10) -> dict[int, np.ndarr
 
     Returns:
         Image -> boolean mask (P,) of its parts, for images with at least ``FEWEST`` such parts.
+
+    >>> masks = torch.eye(4, dtype=torch.bool).view(1, 4, 4, 1).expand(2, 4, 4, 4)  # each row is a part
+    >>> images, of = torch.rand(2, 3, 4, 4), torch.cartesian_prod(torch.arange(2), torch.arange(4))
+    >>> black = images[of[:, 0]] * ~masks[0, of[:, 1], None]
+    >>> repainted = Repainted(images, masks, tuple("abcd"), black, of, ranked=4)
+    >>> ranked_parts(repainted, smallest=1)[0], ranked_parts(repainted, smallest=10)
+    (array([ True,  True,  True,  True]), {})
     """
     counted = np.zeros(repainted.masks.shape[:2], dtype=bool)
     counted[tuple(repainted.of.T.numpy(force=True))] = True
@@ -192,6 +209,14 @@ def falls(model: nn.Module, repainted: Repainted, target: Tensor, rival: Tensor,
 
     Returns:
         Falls (B, P, Q) in float64, NaN where a part has no version.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 5))
+    >>> masks = torch.eye(4, dtype=torch.bool).view(1, 4, 4, 1).expand(2, 4, 4, 4)  # each row is a part
+    >>> images, of = torch.rand(2, 3, 4, 4), torch.cartesian_prod(torch.arange(2), torch.arange(4))
+    >>> black = images[of[:, 0]] * ~masks[0, of[:, 1], None]
+    >>> repainted = Repainted(images, masks, tuple("abcd"), black, of, ranked=4)
+    >>> falls(net, repainted, torch.tensor([0, 2]), torch.tensor([1, 3])).shape
+    torch.Size([2, 4, 5])
     """
     image, part = repainted.of.to(repainted.images.device).T
     before = quantities(_logits(model, repainted.images, batch), target, rival)

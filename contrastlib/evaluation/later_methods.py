@@ -59,6 +59,11 @@ def drops(
 
     Raises:
         ValueError: The share is not in (0, 1], or the baseline or a method is unknown.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = drops(net, torch.rand(2, 3, 8, 8), methods=["original", "weighted"])
+    >>> table[["image", "contrast"]].values.tolist()
+    [[0, 'original'], [1, 'original'], [0, 'weighted'], [1, 'weighted']]
     """
     record = forward(model, images, layer)
     t, s = record.logits.topk(2, dim=1).indices.T
@@ -145,6 +150,11 @@ def shared_evidence(
 
     Raises:
         ValueError: The last layer is no linear one.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = shared_evidence(net, torch.rand(2, 3, 8, 8), methods=["original", "weighted"])
+    >>> table.groupby("contrast")["survives"].mean().round(3).abs().to_dict()
+    {'original': 1.0, 'weighted': 0.0}
     """
     moved = with_shared_evidence(model)
     before, after = (forward(each, images, layer) for each in (model, moved))
@@ -175,6 +185,12 @@ def with_shared_evidence(model: nn.Module) -> nn.Module:
 
     Raises:
         ValueError: There is no linear layer, or the mean of its rows is 0.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    >>> x = torch.rand(1, 3, 2, 2)
+    >>> change = with_shared_evidence(net)(x) - net(x)
+    >>> (change - change.mean()).abs().max().item() < 1e-5
+    True
     """
     moved = copy.deepcopy(model)
     linear = [each for each in moved.modules() if isinstance(each, nn.Linear)]
@@ -201,6 +217,11 @@ def maps_of(record: ForwardPass, target: Tensor, methods: Sequence[str]) -> Tens
 
     Raises:
         ValueError: A method is unknown.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> record = forward(net, torch.rand(2, 3, 8, 8), "0")
+    >>> maps_of(record, torch.tensor([0, 3]), ["original", "weighted"]).shape
+    torch.Size([2, 2, 6, 6])
     """
     named = [name for name in methods if name != VAR]
     cotangents = torch.stack([cotangent_of(record, target, name) for name in named])
@@ -223,6 +244,11 @@ def cotangent_of(record: ForwardPass, target: Tensor, name: str) -> Tensor:
 
     Raises:
         ValueError: No contrast has that name.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> record = forward(net, torch.rand(2, 3, 8, 8), "0")
+    >>> cotangent_of(record, torch.tensor([0, 3]), "original").argmax(dim=1)
+    tensor([0, 3])
     """
     each, layer = contrasts.by_name(name), record.layer()
     return contrasts.cotangent(

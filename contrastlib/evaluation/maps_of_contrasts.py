@@ -10,16 +10,13 @@ from torch.nn import functional
 from torch.nn.functional import one_hot
 
 from contrastlib import contrasts as schemes
-from contrastlib.autograd import INPUT, forward
-from contrastlib.autograd.layers import own_layer
+from contrastlib.autograd import INPUT, default_layer, forward
 from contrastlib.explainers import EXPLAINERS, Explainer, upsample, vit
 
 CONTRASTS = tuple(name for name, record in schemes.CONTRASTS.items() if not record.takes_group)
 """All contrasts of a class; those of a group are that of the logit or of the log-odds for a single class."""
 OWN = "own"
 """Contrast of the methods that define it themselves."""
-PIECEWISE_LINEAR = ("deeplift", "fullgrad", "lrp", "sglrp", "clrp1", "clrp2")
-"""Methods without a rule for the attention and the norms of a Transformer."""
 OPTIONS = {"integrated_gradients": {"steps": 16}}
 """Options of methods that differ from their defaults."""
 UPSAMPLINGS = ("centres", "corners", "nearest")
@@ -38,7 +35,12 @@ def enlarged(maps: Tensor, size: Sequence[int], upsampling: str = "centres") -> 
         The maps; as they are if they have that size.
 
     Raises:
-        ValueError: The way of upsampling is unknown.
+        ValueError: ``upsampling`` is unknown.
+
+    >>> enlarged(torch.tensor([[[[0., 4.]]]]), (1, 4))
+    tensor([[[[0., 1., 3., 4.]]]])
+    >>> enlarged(torch.tensor([[[[0., 4.]]]]), (1, 4), "nearest")
+    tensor([[[[0., 0., 4., 4.]]]])
     """
     if upsampling not in UPSAMPLINGS:
         raise ValueError(f"upsampling is {upsampling!r}: it must be one of {', '.join(UPSAMPLINGS)}")
@@ -61,6 +63,9 @@ def applicable(model: nn.Module, methods: Sequence[str] | None = None) -> list[s
 
     Raises:
         ValueError: A name is unknown.
+
+    >>> applicable(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), ["gradcam", "vit_gradcam"])
+    ['gradcam']
     """
     unknown = [name for name in methods or () if name not in EXPLAINERS]
     if unknown:
@@ -69,7 +74,7 @@ def applicable(model: nn.Module, methods: Sequence[str] | None = None) -> list[s
     return [
         name for name in methods or EXPLAINERS
         if EXPLAINERS[name].space != ("layer" if transformer else "tokens")
-        and not (transformer and name in PIECEWISE_LINEAR)
+        and (EXPLAINERS[name].through_attention or not transformer)
     ]
 
 
@@ -87,15 +92,29 @@ def explanations(
         contrasts: Names of contrasts. Methods that define their contrast have one map, of contrast ``OWN``.
             A contrast that depends on a layer is left out for methods without a convolutional layer.
         foils: Number of foils, see :func:`weights_of`.
-        layer: Layer of the methods that explain one. None stands for their default.
+        layer: Layer of the methods that explain one. None stands for their default, which is
+            :func:`contrastlib.autograd.default_layer` for activation maps.
 
     Yields:
         For each method (method, contrast) of each map, and the maps (N, B, h, w).
+
+    Raises:
+        ValueError: A method or a contrast is unknown, or the network has no default layer and a method asks
+            for one. The methods have errors of their own.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> images, target = torch.rand(2, 3, 8, 8), torch.tensor([0, 3])
+    >>> for rows, maps in explanations(net, images, target, ["gradcam", "gradient"], ["original", "mean"]):
+    ...     print(rows, tuple(maps.shape))
+    [('gradcam', 'original'), ('gradcam', 'mean')] (2, 2, 6, 6)
+    [('gradient', 'original'), ('gradient', 'mean')] (2, 2, 8, 8)
     """
     names = applicable(model, methods)
     passes = [name for name in names if EXPLAINERS[name].needs == "pass"]
-    spaces = {EXPLAINERS[name].space: None for name in passes}
-    layers = {"layer": layer or own_layer(model), "pixels": INPUT}
+    spaces = dict.fromkeys(EXPLAINERS[name].space for name in passes)
+    layers = {"pixels": INPUT}
+    if "layer" in spaces:
+        layers["layer"] = layer or default_layer(model, images)
     recorded = [layers[space] for space in spaces]
     free = [name for name in contrasts if not schemes.by_name(name).needs_gradients]
     many = len(free) < len(contrasts) or any(not EXPLAINERS[name].contrast for name in passes)
@@ -103,25 +122,25 @@ def explanations(
     tokens = None
     for name in names:
         explainer = EXPLAINERS[name]
-        asked = contrasts if explainer.needs == "pass" and explainer.space == "layer" else free
+        chosen = contrasts if explainer.needs == "pass" and explainer.space == "layer" else free
         if not explainer.contrast:
             made = (explainer.function(record, target, layer=layers[explainer.space])
                     if explainer.needs == "pass" else explainer.function(model, images, lambda _: target))
             yield [(name, OWN)], explainer.map(made)[None]
             continue
         if explainer.needs == "pass":
-            w = _stacked(asked, record.logits, target, foils, lambda v: record.pull_back(v)[layers["layer"]])
+            w = _stacked(chosen, record.logits, target, foils, lambda v: record.pull_back(v)[layers["layer"]])
             made = explainer.function(record, w, layer=layers[explainer.space])
         elif explainer.needs == "tokens pass":
             tokens = tokens or vit.vit_forward(model, images, once=True)
-            w = _stacked(asked, tokens.logits, target, foils)
+            w = _stacked(chosen, tokens.logits, target, foils)
             made = explainer.function(tokens, w, **_named_layer(explainer, layer))
         else:
-            def weights(logits: Tensor, asked: Sequence[str] = asked) -> Tensor:
-                return _stacked(asked, logits, target, foils)
+            def weights(logits: Tensor, chosen: Sequence[str] = chosen) -> Tensor:
+                return _stacked(chosen, logits, target, foils)
 
             made = explainer.function(model, images, weights, **OPTIONS.get(name, {}))
-        yield [(name, contrast) for contrast in asked], explainer.map(made)
+        yield [(name, contrast) for contrast in chosen], explainer.map(made)
 
 
 def weights_of(

@@ -82,6 +82,11 @@ def relative_probabilities(
     Raises:
         ValueError: The baseline, the mask rule or ``first`` is unknown, or ``first="label"`` without labels.
         IndexError: A label is none of the classes.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = relative_probabilities(net, torch.rand(2, 3, 8, 8), methods=["gradcam"], threshold=0)
+    >>> table["contrast"].unique().tolist(), table["relative_probability"].between(0, 1).all().item()
+    (['original', 'weighted', 'none'], True)
     """
     if first not in FIRST or (first == "label" and labels is None):
         raise ValueError(f'first must be one of {FIRST}, and "label" needs labels; got {first!r}')
@@ -129,6 +134,11 @@ def explanations(
 
     Returns:
         Maps (methods, contrasts, N, B, h, w).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> record = forward(net, torch.rand(2, 3, 8, 8), "0")
+    >>> explanations(record, torch.tensor([[0, 1], [3, 2]]), ["gradcam"], ["original", "weighted"]).shape
+    torch.Size([1, 2, 2, 2, 6, 6])
     """
     ranks = classes.shape[1]
     cotangents = torch.stack(
@@ -216,6 +226,11 @@ def relative_after(
 
     Returns:
         Relative probabilities (1 + N, classes). The first row is that of the unmasked image.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    >>> masks = torch.zeros(2, 2, 2, dtype=torch.bool)
+    >>> relative_after(net, torch.rand(1, 3, 2, 2), masks, [0, 2], filling="black").sum(dim=1)
+    tensor([1., 1., 1.], dtype=torch.float64)
     """
     filled = torch.where(masks[:, None], baseline(filling, model, image), image)
     return predict(model, torch.cat([image, filled]))[:, list(classes)].double().softmax(dim=1)
@@ -240,11 +255,12 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
 
     Raises:
         ValueError: The name is unknown.
+
+    >>> baseline("mean", nn.Identity(), torch.tensor([[[[0.0, 1.0]]]]))
+    tensor([[[[0.5000, 0.5000]]]])
     """
     if name == "blur":
-        width = images.shape[-1]
-        kernel = 2 * (101 * width // 448) + 1
-        return blur(images, 15 * width / 224, kernel)
+        return papers_blur(images)
     if name == "zeros":
         normalise = getattr(model, "normalise", None)
         colour = normalise.mean if normalise is not None else torch.zeros(1, 1, 1, device=images.device)
@@ -254,6 +270,24 @@ def baseline(name: str, model: nn.Module, images: Tensor) -> Tensor:
     if name == "mean":
         return images.mean(dim=(-2, -1), keepdim=True).expand_as(images)
     raise ValueError(f"unknown baseline {name!r}; choose one of {', '.join(BASELINES)}")
+
+
+def papers_blur(images: Tensor, sigma: float = 15, kernel: float = 101) -> Tensor:
+    """Gaussian blur whose size is in proportion to the width of the images (Eriksson et al. 2025).
+
+    Args:
+        images: Images (B, K, H, W).
+        sigma: Standard deviation in pixels, at a width of 224 pixels.
+        kernel: Size of the kernel in pixels, at that width. It is rounded to an odd number.
+
+    Returns:
+        Blurred images (B, K, H, W).
+
+    >>> papers_blur(torch.ones(1, 3, 32, 32)).allclose(torch.ones(1, 3, 32, 32))
+    True
+    """
+    width = images.shape[-1]
+    return blur(images, sigma * width / 224, 2 * (int(kernel * width) // 448) + 1)
 
 
 def blur(images: Tensor, sigma: float, kernel: int) -> Tensor:
@@ -290,15 +324,8 @@ def _masks(
                          "mask_rule": mask_rule, "kept_sign": kept_sign})
             masks.append(mask)
     for rank in ranks:
-        rows.append(
-            {
-                "method": "blank",
-                "contrast": "none",
-                "rank": rank + 1,
-                "mask_rule": "none",
-                "kept_sign": "none",
-            }
-        )
+        rows.append({"method": "blank", "contrast": "none", "rank": rank + 1,
+                     "mask_rule": "none", "kept_sign": "none"})
         masks.append(torch.ones_like(masks[0]))
     stacked = torch.stack(masks)
     return pd.DataFrame(rows).assign(masked=stacked.double().mean(dim=(-2, -1)).numpy(force=True)), stacked

@@ -19,7 +19,14 @@ from contrastlib import contrasts as schemes
 from contrastlib._choices import check_choice
 from contrastlib.autograd import forward, logits_of, predict
 from contrastlib.evaluation.maps_of_contrasts import enlarged
-from contrastlib.evaluation.masking import FIRST, KEPT_SIGNS, baseline, blur, explanations, masked_pixels
+from contrastlib.evaluation.masking import (
+    FIRST,
+    KEPT_SIGNS,
+    baseline,
+    explanations,
+    masked_pixels,
+    papers_blur,
+)
 
 CONTRASTS = ("weighted", "original")
 FILLINGS = {"half_blur": 0.5, "blur": 1.0, "double_blur": 2.0, "zeros": None}
@@ -102,14 +109,16 @@ def filling(name: str, model: nn.Module, images: Tensor) -> Tensor:
         model: The network, for "zeros".
         images: Images (B, K, H, W) in [0, 1].
 
+    Returns:
+        The values (B, K, H, W).
+
     >>> filling("double_blur", nn.Identity(), torch.ones(1, 3, 32, 32)).mean().round().item()
     1.0
     """
     factor = FILLINGS[name]
     if factor in (None, 1.0):
         return baseline(name, model, images)
-    width = images.shape[-1]
-    return blur(images, factor * 15 * width / 224, 2 * (int(factor * 101 * width) // 448) + 1)
+    return papers_blur(images, factor * 15, factor * 101)
 
 
 def _masks(

@@ -63,6 +63,13 @@ def changes(
 
     Raises:
         ValueError: The images are outside [0, 1], or an option is unknown.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = changes(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), ["original", "weighted"],
+    ...     iterations=[1], epsilons=[0.003])
+    >>> table.columns.tolist()
+    ['image', 'correct', 'p_t', 'y_t', 'correct_before', 'p_t_before', 'y_t_before', 'contrast', 'epsilon',
+     'iterations']
     """
     if images.min() < 0 or images.max() > 1:
         raise ValueError("images must be in [0, 1]: let the model normalise, and pass the pixels as they are")

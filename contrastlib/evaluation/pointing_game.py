@@ -44,6 +44,12 @@ def pointing_game(
 
     Returns:
         The table of :func:`pointing` for each method, with the column method.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> labels, boxes = torch.tensor([0, 3]), torch.tensor([[0, 0, 4, 4], [2, 2, 8, 8]])
+    >>> table = pointing_game(net, torch.rand(2, 3, 8, 8), labels, boxes, ["lrp", "centre"], [0.5])
+    >>> table["method"].unique().tolist(), table.columns.tolist()
+    (['lrp', 'centre'], ['image', 'threshold', 'hit', 'inside', 'kept', 'energy', 'box', 'method'])
     """
     maps = saliency(model, images, labels, methods, options=PAPERS_OPTIONS)
     tables = [pointing(maps[method], boxes, thresholds).assign(method=method) for method in methods]

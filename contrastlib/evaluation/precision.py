@@ -42,6 +42,10 @@ def rounded_gradients(
         One row for each image, dtype and gradient, with image (index in the batch), dtype, gradient, log_odds
         of t, target_weight (the computed derivative with respect to y_t) and cosine between the computed
         gradient and the exact direction, which is NaN if the computed gradient is 0.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> rounded_gradients(net, torch.rand(2, 3, 8, 8)).columns.tolist()
+    ['image', 'dtype', 'gradient', 'log_odds', 'target_weight', 'cosine']
     """
     logits = predict(model, images)
     target = logits.argmax(dim=1)

@@ -63,9 +63,14 @@ def cascade(
         - spearman: rank correlation with the map of the intact network, 0 if a map has no differences
         - ssim: structural similarity to it (Wang et al. 2004), both divided by their largest absolute value
         - entropy: entropy of the histogram of the map, in nats
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = cascade(net, torch.rand(2, 3, 8, 8), contrasts=["weighted"], steps=2)
+    >>> table["lost"].unique().tolist()
+    [0.0, 0.5, 1.0]
     """
     target = predict(model, images).argmax(dim=1)
-    asked = {"methods": methods, "contrasts": contrasts, "layer": layer}
+    options = {"methods": methods, "contrasts": contrasts, "layer": layer}
     names = layers_from_the_top(model)
     changed, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     intact, tables, done = None, [], 0
@@ -73,7 +78,7 @@ def cascade(
         for name in names[done:count]:
             randomise(changed.get_submodule(name), generator)
         done = count
-        made = list(explanations(changed, images, target, **asked))
+        made = list(explanations(changed, images, target, **options))
         intact = intact or made
         for (keys, maps), (_, before) in zip(made, intact):
             tables.append(_compared(keys, maps, before, images.shape[-2:]).assign(

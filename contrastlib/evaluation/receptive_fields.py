@@ -92,5 +92,5 @@ def vgg16_features(seed: int = 0) -> nn.Sequential:
 
 def _extent(marks: Tensor) -> int:
     """Distance from the first to the last True, both included; 0 without any."""
-    places = marks.nonzero().flatten()
-    return int(places[-1] - places[0] + 1) if len(places) else 0
+    positions = marks.nonzero().flatten()
+    return int(positions[-1] - positions[0] + 1) if len(positions) else 0

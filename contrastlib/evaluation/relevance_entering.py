@@ -140,6 +140,9 @@ def random_network(generator: torch.Generator, biases: bool = True) -> nn.Sequen
 
     Returns:
         The network.
+
+    >>> random_network(torch.Generator().manual_seed(0))(torch.rand(2, 3, 8, 8)).shape
+    torch.Size([2, 10])
     """
     network = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(),

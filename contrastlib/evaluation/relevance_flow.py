@@ -64,6 +64,10 @@ def received(
     Returns:
         One row for each image and layer, with from_both (the share of units) and similarity (cosine of the
         relevances of the two classes).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> received(net, torch.rand(2, 3, 8, 8), layers=["0", "1"])["layer"].unique().tolist()
+    ['0', '1']
     """
     tables = []
     for name, (one, other) in arriving(model, images, layers, count=2).items():

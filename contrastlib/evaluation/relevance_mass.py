@@ -40,6 +40,13 @@ def compare(
 
     Raises:
         ValueError: The shapes do not fit, or an object has no pixel.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> regions = torch.zeros(2, 2, 8, 8, dtype=torch.bool)
+    >>> regions[0, :, :4], regions[1, :, 4:] = True, True
+    >>> table = compare(net, torch.rand(2, 3, 8, 8), torch.tensor([[0, 1], [3, 2]]), regions, ["lrp"])
+    >>> table[["image", "object", "method", "target"]].values.tolist()
+    [[0, 0, 'lrp', 0], [1, 0, 'lrp', 1], [0, 1, 'lrp', 3], [1, 1, 'lrp', 2]]
     """
     if targets.shape != (2, len(images)) or regions.shape != (2, len(images), *images.shape[-2:]):
         raise ValueError(
@@ -129,7 +136,7 @@ def by_sign_of_initial_relevance(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for network, part in statistics.objects_apart(table).groupby("network", sort=False):
-        maps = {name: rows.set_index("image") for name, rows in part.groupby("method")}
+        maps = {name: each.set_index("image") for name, each in part.groupby("method")}
         weighted, plain = maps["weighted_lrp"], maps["lrp"]
         positive = weighted["initial_relevance"] > 0
         rows[network] = {

@@ -16,6 +16,27 @@ from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.masking import METHOD_NAMES, explanations
 
 
+def cosine(maps: Tensor, others: Tensor) -> Tensor:
+    """Cosine of each map with another one, at any scale.
+
+    Maps of the contrast *probability* have the factor p_t (1 - p_t), and their norm can be below the eps that
+    ``torch.cosine_similarity`` uses.
+
+    Args:
+        maps: Maps (B, ...).
+        others: The maps that they are compared with, of the same shape.
+
+    Returns:
+        Cosines (B,) in float64, NaN where a map is 0.
+
+    >>> cosine(torch.tensor([[1e-9, 0.0], [0.0, 0.0]]), torch.ones(2, 2))
+    tensor([0.7071,    nan], dtype=torch.float64)
+    """
+    maps, others = (each.flatten(1).double() for each in (maps, others))
+    maps, others = (each / each.norm(dim=1, keepdim=True) for each in (maps, others))
+    return (maps * others).sum(dim=1)
+
+
 def describe(
     model: nn.Module,
     images: Tensor,
@@ -41,6 +62,11 @@ def describe(
         - similarity: cosine of the maps of t_1 and t_2
         - negative: share of the map of t_1 below 0
         - p_1, p_2, p_3 and log_odds of t_1
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = describe(net, torch.rand(2, 3, 8, 8), methods=["gradcam"], contrasts=["weighted"])
+    >>> table[["image", "layer", "method", "contrast"]].values.tolist()
+    [[0, '0', 'gradcam', 'weighted'], [1, '0', 'gradcam', 'weighted']]
     """
     tables = []
     # one at a time, because the gradients of several layers together need most of the memory
@@ -60,9 +86,9 @@ def describe(
             },
             index,
         ).reset_index()
-        index = table["image"].to_numpy()
+        image = table["image"].to_numpy()
         for rank in range(3):
-            table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[index]
-        table["log_odds"] = log_odds(record.logits, classes[:, 0]).numpy(force=True)[index]
+            table[f"p_{rank + 1}"] = probabilities[:, rank].numpy(force=True)[image]
+        table["log_odds"] = log_odds(record.logits, classes[:, 0]).numpy(force=True)[image]
         tables.append(table.assign(layer=record.layer()))
     return pd.concat(tables, ignore_index=True)

@@ -48,7 +48,7 @@ def curve(cells: pd.DataFrame, choices: Sequence[str]) -> pd.DataFrame:
         choices: Columns of the choices.
 
     Returns:
-        The cells from the smallest to the largest mean, indexed by their place.
+        The cells from the smallest to the largest mean, indexed by their rank.
 
     Raises:
         ValueError: There is no cell, a choice is no column, or two cells made the same choices.

@@ -53,6 +53,10 @@ def index_ranges(
     Returns:
         One row for each image, contrast ("original" or "weighted") and range of ``INDEX_RANGES``, with
         similarity (cosine with the map over all positions) and size (norm, in units of that map's).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> index_ranges(net, torch.rand(2, 3, 8, 8))["range"].unique().tolist()
+    ["0 < i, j < d'", 'all positions']
     """
     passed = forward(model, images, layer)
     layer, target = passed.layer(), passed.logits.argmax(dim=1)
@@ -122,6 +126,10 @@ def mean_contrast_and_clrp1(
     Returns:
         One row for each image, with the cosines of the maps (clipped by channel, then summed over channels)
         before_clipping and after_clipping of CLRP1.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> mean_contrast_and_clrp1(net, torch.rand(2, 3, 8, 8)).columns.tolist()
+    ['image', 'before_clipping', 'after_clipping']
     """
     with propagation(model, images) as propagate:
         y = propagate.outputs

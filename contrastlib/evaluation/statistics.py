@@ -105,7 +105,24 @@ def means(
     >>> means(t, "v", ["n"], resamples=10)[["mean", "low", "high", "images"]].values.tolist()
     [[2.0, 2.0, 2.0, 2.0]]
     """
-    return _summaries(table, value, by, unit, level, resamples, samples)
+    by = list(by)
+    wide = table.assign(**{value: table[value].astype(float)}).pivot(
+        index=[unit, "image"], columns=by, values=value
+    )
+    _refuse_nan(table[value])
+    parts = []
+    # settings with the same images share their draws
+    for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
+        part = columns.T.dropna()
+        groups = part.index.get_level_values(unit).to_numpy()
+        drawn = bootstrap(part.to_numpy(), groups, resamples)
+        low, high = interval(drawn, level)
+        summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
+                   "images": len(part), "groups": len(np.unique(groups))}
+        if samples:
+            summary |= {"samples": list(drawn.T), "draw": hash(tuple(part.index))}
+        parts.append(pd.DataFrame(summary, index=part.columns))
+    return table[by].drop_duplicates().merge(pd.concat(parts).reset_index(), on=by)
 
 
 def each_row(table: pd.DataFrame, value: str) -> pd.DataFrame:
@@ -148,20 +165,22 @@ def paired_differences(
         ``samples`` the further columns of :func:`means`.
 
     Raises:
-        ValueError: An image has only one of the two.
+        ValueError: An image has only one of the two, or a value is NaN.
 
     >>> t = pd.DataFrame({"contrast": ["weighted", "original"], "v": [3., 1.]}).assign(image=0, group=0, n=1)
     >>> paired_differences(t, "v", ["n"], resamples=10)["mean"].item()
     2.0
     """
-    pairs = table[table[between].isin([first, second])].pivot(
+    compared = table[table[between].isin([first, second])]
+    _refuse_nan(compared[value])
+    pairs = compared.pivot(
         index=list(dict.fromkeys([*by, unit, "image"])), columns=between, values=value
     )
     if pairs.isna().any(axis=None) or pairs.shape[1] != 2:
         raise ValueError(f"some images have {first!r} but not {second!r} (or the reverse): nothing to pair")
     difference = pairs[first].astype(float) - pairs[second].astype(float)
     table = difference.rename("difference").reset_index()
-    return _summaries(table, "difference", by, unit, level, resamples, samples)
+    return means(table, "difference", by, unit, level, resamples, samples)
 
 
 def objects_apart(table: pd.DataFrame) -> pd.DataFrame:
@@ -210,29 +229,10 @@ def distinct_methods(
     return pd.DataFrame(rows)
 
 
-def _summaries(
-    table: pd.DataFrame, value: str, by: Sequence[str], unit: str, level: float, resamples: int, samples: bool
-) -> pd.DataFrame:
-    """Mean of ``value`` in each setting with its bootstrap interval; see :func:`means`."""
-    by = list(by)
-    wide = table.assign(**{value: table[value].astype(float)}).pivot(
-        index=[unit, "image"], columns=by, values=value
-    )
-    if table[value].isna().any():
-        raise ValueError(f"{value} is NaN in {int(table[value].isna().sum())} rows: nothing to average there")
-    parts = []
-    # settings with the same images share their draws
-    for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
-        part = columns.T.dropna()
-        groups = part.index.get_level_values(unit).to_numpy()
-        drawn = bootstrap(part.to_numpy(), groups, resamples)
-        low, high = interval(drawn, level)
-        summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
-                   "images": len(part), "groups": len(np.unique(groups))}
-        if samples:
-            summary |= {"samples": list(drawn.T), "draw": hash(tuple(part.index))}
-        parts.append(pd.DataFrame(summary, index=part.columns))
-    return table[by].drop_duplicates().merge(pd.concat(parts).reset_index(), on=by)
+def _refuse_nan(values: pd.Series) -> None:
+    """Raise an error if a column has NaN."""
+    if values.isna().any():
+        raise ValueError(f"{values.name} is NaN in {int(values.isna().sum())} rows: nothing to average there")
 
 
 def _repeats(values: pd.Series, others: pd.Series, tolerance: float) -> bool:

@@ -62,6 +62,11 @@ def compare(
         - p_3
 
         If no image passes, the table has all columns and no row.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = compare(net, torch.rand(2, 3, 8, 8), threshold=0)
+    >>> table["contrast"].unique().tolist(), len(table)
+    (['original', 'mean', 'maximum', 'weighted'], 48)
     """
     record = forward(model, images, layer, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(3, dim=1)
@@ -116,6 +121,10 @@ def mean_by_class_count(
         One row for each image and n (column classes), with similarity (cosine with the original map), and,
         for the mean of the maps of the foils, foil_norm (over the norm of phi^t) and foil_cosine (with
         phi^t).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> mean_by_class_count(net, torch.rand(2, 3, 8, 8))["classes"].unique().tolist()
+    [2, 3, 5]
     """
     record = forward(model, images, layer)
     layer = record.layer()

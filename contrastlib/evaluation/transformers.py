@@ -18,6 +18,7 @@ from contrastlib import contrasts
 from contrastlib.autograd import ForwardPass
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.energy import energy_in
+from contrastlib.evaluation.similarity import cosine
 from contrastlib.explainers import upsample, vit
 
 CONTRASTS = ("original", "weighted", "probability")
@@ -64,6 +65,13 @@ def describe(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> 
         - p_1 and p_2
 
         Cosines with a map of zeros are NaN.
+
+    >>> from torchvision.models import VisionTransformer
+    >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
+    >>> describe(net, torch.rand(2, 3, 32, 32))["map"].unique().tolist()
+    ['block 0', 'block 1', 'after block 0', 'review', 'review, gradients aligned', 'review, keepdim only',
+     'review, rows normalised', 'review, negatives clipped', 'inventor', 'repaired', 'attention x gradient',
+     'rollout without gradients']
     """
     record = vit.vit_forward(model, images, once=True)
     probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
@@ -127,6 +135,13 @@ def energy_on_regions(model: nn.Module, images: Tensor, regions: Tensor) -> pd.D
 
     Raises:
         ValueError: The regions have another size than the images.
+
+    >>> from torchvision.models import VisionTransformer
+    >>> net = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
+    >>> table = energy_on_regions(net, torch.rand(2, 3, 32, 32), torch.ones(2, 32, 32, dtype=torch.bool))
+    >>> table["map"].unique().tolist()
+    ['block 0', 'block 1', 'after block 0', 'review', 'repaired', 'attention x gradient',
+     'rollout without gradients']
     """
     if regions.shape != (len(images), *images.shape[-2:]):
         raise ValueError(f"images {tuple(images.shape)} need regions (B, H, W); got {tuple(regions.shape)}")
@@ -266,19 +281,8 @@ def _rows(name: str, contrast: str, maps: Tensor, original: Tensor, repaired: Te
     return pd.DataFrame({
         "image": range(len(first)), "map": name, "contrast": contrast,
         "coherence": moran(maps[0]).numpy(force=True),
-        "to_original": _cosine(first, original),
-        "to_repaired": float("nan") if repaired is None else _cosine(first, repaired),
-        "similarity": _cosine(first, second),
+        "to_original": cosine(first, original).numpy(force=True),
+        "to_repaired": float("nan") if repaired is None else cosine(first, repaired).numpy(force=True),
+        "similarity": cosine(first, second).numpy(force=True),
         "negative": (first < 0).double().mean(dim=1).numpy(force=True),
     })
-
-
-def _cosine(one: Tensor, other: Tensor) -> np.ndarray:
-    """Cosine of maps (B, ...) at any scale.
-
-    Maps of the contrast *probability* have the factor p_t (1 - p_t), and their norm can be below the eps that
-    ``torch.cosine_similarity`` uses.
-    """
-    one, other = (maps.flatten(1).double() for maps in (one, other))
-    one, other = (maps / maps.norm(dim=1, keepdim=True) for maps in (one, other))
-    return (one * other).sum(dim=1).numpy(force=True)

@@ -11,6 +11,19 @@ pixels, h x w spatial positions, T tokens. A cotangent is (B, C), or (N, B, C) f
 - (B, K, H, W) for a method that makes maps of the pixels,
 
 with N in front for N cotangents.
+
+- :mod:`~contrastlib.explainers.cam`: GradCAM, XGradCAM and Linear Approximation
+- :mod:`~contrastlib.explainers.gradients`: the gradient, and input times gradient
+- :mod:`~contrastlib.explainers.integrated_gradients`, :mod:`~contrastlib.explainers.guided_backpropagation`,
+  :mod:`~contrastlib.explainers.deeplift`: other methods of the pixels
+- :mod:`~contrastlib.explainers.fullgrad`: FullGrad, from :mod:`~contrastlib.explainers.fullgrad_terms`
+- :mod:`~contrastlib.explainers.class_competition`: VAR, which compares the maps of classes
+- :mod:`~contrastlib.explainers.lrp`: layer-wise relevance propagation, CLRP and SGLRP
+- :mod:`~contrastlib.explainers.vit`: the methods of Vision Transformers
+- :mod:`~contrastlib.explainers.all_classes`: the maps of all classes, from which any contrast follows
+- :mod:`~contrastlib.explainers.upsampling`: maps in the size of the images
+- :mod:`~contrastlib.explainers.explainer`: the record of a method
+- :mod:`~contrastlib.explainers.registry`: all records by name
 """
 
 from contrastlib.explainers.all_classes import class_maps

@@ -134,7 +134,8 @@ def relu_by_mask(name: str, args: Sequence, kwargs: Mapping[str, Any]) -> Tensor
         found = [x for x, mask in pairs if torch.equal(x.where(mask, 0), x.clamp(min=0))]
     elif name in ("masked_fill", "setitem") and len(args) == 3:
         x, mask, value = args
-        if _is_activation(x) and isinstance(mask, Tensor) and mask.dtype == torch.bool and _is_zero(value):
+        is_mask = isinstance(mask, Tensor) and mask.dtype == torch.bool
+        if is_mask and _is_activation(x) and _is_zero(value) and (name != "setitem" or mask.shape == x.shape):
             found = [x] if mask.any() and torch.equal(x.masked_fill(mask, 0), x.clamp(min=0)) else []
     return next(iter(found), None)
 

@@ -19,8 +19,7 @@ CHANNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 """Name -> function that reduces the channels of maps (..., K, H, W) to maps (..., H, W). "sum" is the
 default: it is linear and keeps the sum of a map. "abs_max" is the largest absolute value over the channels,
-which has no
-sign (Simonyan et al. 2013, sec. 3.1)."""
+which has no sign (Simonyan et al. 2013, sec. 3.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +56,8 @@ class Explainer:
         name: The name of the method in :func:`contrastlib.explain`; the name of the function if empty.
         contrast: Whether the method takes any contrast. If not, it defines the initial relevance of its
             target class itself.
+        through_attention: Whether the method passes the attention and the norms of a Transformer. If not, its
+            rules are those of convolutions, linear layers and ReLUs.
         for_transformers: The name of the method that replaces this one for a Vision Transformer if no layer
             is named.
         map_of: A function that takes the maps (..., H, W) out of the output of ``function``, if that is not a
@@ -81,6 +82,7 @@ class Explainer:
     equation: str = ""
     name: str = ""
     contrast: bool = True
+    through_attention: bool = True
     for_transformers: str = ""
     map_of: Callable[[Any], Tensor] | None = None
     passes_options_to: Callable[..., Any] | None = None

@@ -96,8 +96,9 @@ class _Masks(TorchFunctionMode):
             return func(*args, **kwargs)
         x = relu_by_mask(name, args, kwargs)
         output = func(*args, **kwargs)
-        node = (args[0] if name == "setitem" else output).grad_fn
-        (self.others if x is None else self.relus).add(node)
+        changed = args[0] if name == "setitem" else output
+        if isinstance(changed, Tensor):  # torch.where of a mask alone gives indices
+            (self.others if x is None else self.relus).add(changed.grad_fn)
         return output
 
 

@@ -91,7 +91,7 @@ def integrated_gradients(
     images = images.detach()
     start = as_baseline(baseline, images)
     fixed = cotangent_of(contrast_fn, predict(model, images)) if contrast_at == "image" else None
-    total = 0
+    total, wide = 0, torch.promote_types(images.dtype, torch.float32)
     for chunk in _midpoints(steps, images).split(max(1, batch // len(images))):
         points = torch.lerp(start, images, chunk.view(-1, 1, 1, 1, 1))
         record = forward(model, points.flatten(0, 1), once=True)
@@ -99,8 +99,8 @@ def integrated_gradients(
         weights = [cotangent_of(contrast_fn, y) if fixed is None else fixed for y in logits]
         cotangent = torch.stack(weights, dim=-3).flatten(-3, -2)
         gradients = record.pull_back(cotangent)["input"]
-        total = total + gradients.unflatten(-4, points.shape[:2]).sum(dim=-5)
-    maps = (images - start) * total / steps
+        total = total + gradients.unflatten(-4, points.shape[:2]).sum(dim=-5, dtype=wide)
+    maps = ((images - start) * total / steps).to(images.dtype)
     _check_finite(maps)
     return maps
 
@@ -122,6 +122,6 @@ def _midpoints(steps: int, like: Tensor) -> Tensor:
     """Return the midpoints (steps,) of equal parts of [0, 1].
 
     Gradients of ReLU networks jump along the path, so quadrature rules for smooth functions would not be
-    better.
+    better. They are rounded last, because k + 0.5 is not exact in 16 bits.
     """
-    return (torch.arange(steps, dtype=like.dtype, device=like.device) + 0.5) / steps
+    return ((torch.arange(steps, dtype=torch.float64) + 0.5) / steps).to(like)

@@ -1,6 +1,12 @@
 """Networks by name: ``models.load("squeezenet1_1")``.
 
 ``contrastlib/assets/networks.yaml`` has an entry for each network of the registry.
+
+- :mod:`~contrastlib.models.classifier`: a classifier with its class names, preprocessing and default layer
+- :mod:`~contrastlib.models.pretrained`: the networks of the registry
+- :mod:`~contrastlib.models.torchvision_hub`: the classifiers of torchvision
+- :mod:`~contrastlib.models.class_names`: the class that a user means
+- :mod:`~contrastlib.models.architectures`: architectures without weights
 """
 
 from __future__ import annotations

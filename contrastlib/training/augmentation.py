@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
-from contrastlib import assets
-from contrastlib.datasets.base import Photographs
+from contrastlib.datasets.base import Photographs, reading
 from contrastlib.training.recipe import FineTuningRecipe
 
 
@@ -47,11 +46,8 @@ class Augmented(Dataset):
             example = self.images[index]
             return example.image, example.label
         name, label = self.images.entries[index]
-        try:
+        with reading(f"{name} of {self.images.name}"):
             photograph = self.images.open(name)
-        except (OSError, SyntaxError) as error:
-            raise assets.CorruptFile(
-                f"{name} of {self.images.name} cannot be read as an image: {error}") from error
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((1000 * self.recipe.seed + self.epoch) * len(self) + index)
             return self.transform(photograph), label

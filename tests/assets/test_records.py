@@ -30,12 +30,18 @@ def test_an_entry_becomes_a_record(tmp_path):
         network.title = "another"
 
 
+def test_whole_numbers_are_numbers(tmp_path):
+    network = read(written(tmp_path, networks={"toy": NETWORK | {"mean": [0, 0.5, 0], "std": [1, 1, 1]}}))["networks"]["toy"]
+    assert network.mean == (0.0, 0.5, 0.0) and {type(each) for each in (*network.mean, *network.std)} == {float}
+
+
 @pytest.mark.parametrize("change, complaint", [
     ({"titel": "Toy"}, "toy: there is no field 'titel'; did you mean title"),
     ({"title": None}, "toy: the field 'title' is missing"),
     ({"input_size": "large"}, "toy: input_size is 'large', and must be of type int"),
     ({"input_size": True}, "toy: input_size is True, and must be of type int"),
     ({"mean": [0.5, "half"]}, "toy: mean is 'half', and must be of type float"),
+    ({"mean": [True]}, "toy: mean is True, and must be of type float"),
     ({"preferred": 1}, "toy: preferred is 1, and must be of type bool"),
     ({"layer": 3}, "toy: layer is 3, and must be of type str"),
     ({"classes": "birds"}, "toy: classes: 'birds' must be fields with values"),

@@ -154,7 +154,7 @@ def test_present(registry):
 
 
 def test_missing_says_where_from_and_where_to(registry):
-    with pytest.raises(assets.MissingFile) as error:
+    with pytest.raises(assets.MissingFile, match=f"{NAME} .*is not in .*Put the file at") as error:
         assets.path(NAME)
     where = str(assets.root() / NAME)
     for part in (NAME, "a drawing", "example.org/drawings", "by hand", where, "CONTRASTLIB_DATA"):
@@ -427,3 +427,16 @@ def test_weights_that_the_project_trained_are_checked(tmp_path, monkeypatch, cap
     weights.unlink()
     with pytest.raises(assets.MissingFile, match="contrastlib train"):
         models.load("birds_vit")
+
+
+def test_weights_of_a_network_whose_registry_is_not_set_any_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
+    (tmp_path / "toy.json").write_text('{"sha256": "0"}')
+    remedy = "`python -m contrastlib train toy` with CONTRASTLIB_REGISTRY set to the file that describes it"
+    assert assets.state("toy") == "missing"
+    with pytest.raises(assets.MissingFile, match=remedy):
+        assets.trained("toy")
+    (tmp_path / "toy.safetensors").write_bytes(b"another")
+    assert assets.state("toy") == "corrupt"
+    with pytest.raises(assets.CorruptFile, match=remedy):
+        assets.trained("toy")

@@ -149,6 +149,19 @@ def test_a_scripted_network_is_refused_in_each_run(end, wrapped):
             contrastlib.explain(nn.Sequential(scripted) if wrapped else scripted, x, 1, "gradient")
 
 
+@torch.jit.script
+def scripted_end(z):
+    return z * 2 + z.relu()
+
+
+def test_a_scripted_function_at_the_end_is_explained_in_each_run():
+    net, x = Then(scripted_end, 3), torch.rand(2, 3, 8, 8)
+    expected = contrastlib.explain(Then(lambda z: z * 2 + z.relu(), 3), x, 1, "gradient")
+    for _ in range(4):
+        torch.testing.assert_close(contrastlib.explain(net, x, 1, "gradient"), expected)
+    assert "DifferentiableGraph" in net(x.requires_grad_()).grad_fn.name()
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_scripted_network_with_logits_is_explained_in_each_run(frozen):
     net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.Flatten(), nn.Linear(144, 5)).eval(), torch.rand(2, 3, 8, 8)

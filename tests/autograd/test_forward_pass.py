@@ -636,3 +636,8 @@ def test_a_layer_without_spatial_positions(network, images):
 def test_arguments_of_another_kind(images, model, layers, says):
     with pytest.raises(TypeError, match=says):
         forward(model, images, layers)
+
+
+def test_no_layer(network, images):
+    with pytest.raises(ValueError, match="no layer is named: name at least one, or give None for the default"):
+        forward(network, images, [])

@@ -166,7 +166,7 @@ def test_the_code_of_the_messages_works(images):
                  lambda y, f: {"out": f.view(BATCH, 32, 2, 2)}, lambda y, f: (f, f.view(BATCH, 8, 4, 4), y),
                  lambda y, f: f.view(BATCH, 4, 32)):
         output = Returning(make)(images)
-        with pytest.raises(ValueError) as caught:
+        with pytest.raises(ValueError, match="the model must return logits.*such as output=lambda y: y") as caught:
             read_logits(output, BATCH)
         function = eval(str(caught.value).partition("such as output=")[2], {"mask": mask})
         with reading(function):

@@ -11,6 +11,7 @@ from torch import nn
 from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward, predict
 from contrastlib.evaluation import corrections, masking, precision, statements, theory
+from contrastlib.evaluation.homogeneity import without_shifts
 from contrastlib.explainers import gradient, input_x_gradient, integrated_gradients
 from contrastlib.explainers.lrp import contrastive_lrp
 from contrastlib.models.classifier import Normalise
@@ -142,7 +143,7 @@ def test_8_integrated_gradients_of_p_differ_without_biases_too(network, images):
     p = 1 / (1 + math.exp(-2) + math.exp(-4))
     assert sum(integral) == pytest.approx(p - 1 / 3, abs=EXACT)  # complete, for p itself
 
-    bare = corrections.homogeneous(network)
+    bare = without_shifts(network)
     logits = predict(bare, images)
     images = images * (6 / (logits.max() - logits.min()))  # homogeneous: now the logits are up to 6 apart
     target = logits.argmax(dim=1)
@@ -156,12 +157,12 @@ def test_9_integrated_gradients_are_input_x_gradient_only_without_biases(network
     rows = corrections.path_and_product(network, images, steps=8)
     by_biases = rows[rows["explained"] == "y_t"].groupby("biases")["similarity"]
     assert (1 - by_biases.min()[False]) < EXACT and by_biases.max()[True] < 0.999
-    bare = corrections.homogeneous(network)
+    bare = without_shifts(network)
     assert (predict(bare, 3 * images) - 3 * predict(bare, images)).abs().max() < EXACT
     assert (predict(network, 3 * images) - 3 * predict(network, images)).abs().max() > 1e-3
     normalised = nn.Sequential()
     normalised.add_module("normalise", Normalise((0.4, 0.5, 0.6), (0.2, 0.2, 0.3)))
-    assert (corrections.homogeneous(normalised)(images * 2) == 2 * corrections.homogeneous(normalised)(images)).all()
+    assert (without_shifts(normalised)(images * 2) == 2 * without_shifts(normalised)(images)).all()
     assert normalised.normalise.mean.any()  # the copy was changed, not the model
 
 

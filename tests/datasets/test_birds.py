@@ -156,12 +156,12 @@ def test_leaves_in_front_are_taken_off_the_masks():
     for index in range(30):
         scene = birds.scene(index)
         kinds = [SPECIES[birds.labels(index)[0]]]
-        bare = type(scene)(scene.backdrop, scene.behind, scene.birds, [], scene.light)
+        bare = type(scene)(scene.backdrop, scene.background, scene.birds, [], scene.light)
         _, whole = bare.render(kinds, 96)
         _, visible = scene.render(kinds, 96)
         assert ((visible == whole) | (visible == 0)).all()
         hidden += int((whole > 0).sum() - (visible > 0).sum())
-        if not scene.before:
+        if not scene.foreground:
             assert (visible == whole).all()
     assert hidden > 1000
 

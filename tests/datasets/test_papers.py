@@ -140,7 +140,7 @@ def test_checksum_follows_sizes_labels_and_boxes(root):
 
 @pytest.mark.parametrize("name", sources.papers())
 def test_what_is_missing_is_named(root, name):
-    with pytest.raises(assets.MissingFile) as error:
+    with pytest.raises(assets.MissingFile, match=f"{name} .* is not complete") as error:
         datasets.load(name)
     source = sources.papers()[name]
     for part in (name, source.what, source.source, str(root / source.folder)):

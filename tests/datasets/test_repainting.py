@@ -31,8 +31,8 @@ def test_every_trait_of_every_part_is_drawn_as_in_a_full_rendering(index, size):
     elsewhere = birds.scene(index + 1)
     changed = scene.with_background_of(elsewhere)
     assert (painter.before(elsewhere) == changed.render([species], size)[0]).all()
-    assert (changed.birds, changed.before, changed.light) == (scene.birds, scene.before, scene.light)
-    assert changed.backdrop is elsewhere.backdrop and changed.behind[-1] is scene.behind[-1]
+    assert (changed.birds, changed.foreground, changed.light) == (scene.birds, scene.foreground, scene.light)
+    assert changed.backdrop is elsewhere.backdrop and changed.background[-1] is scene.background[-1]
 
 
 def test_repainting_a_part_changes_nothing_that_is_far_from_it():

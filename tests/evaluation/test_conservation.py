@@ -114,6 +114,11 @@ def test_random_classes_are_likely_ones_with_positive_logits():
     assert not torch.equal(chosen, conservation.random_classes(logits, images, seed=1))
 
 
+def test_a_class_whose_draw_is_0_is_drawn(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda count, generator: torch.zeros(count))
+    assert conservation.random_classes(torch.tensor([[3.0, -1.0, 2.0]]), torch.zeros(1, 3, 8, 8), seed=0).tolist() == [[1, 0, 1]]
+
+
 def test_random_classes_belong_to_the_image():
     logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(2))
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(3))

@@ -8,7 +8,7 @@ from torch import nn
 
 from contrastlib import explain
 from contrastlib.evaluation import control_maps
-from contrastlib.evaluation.control_maps import CONTROLS, OURS, Material, random_classes, with_controls
+from contrastlib.evaluation.control_maps import CONTROLS, OURS, Material, other_classes, with_controls
 
 CLASSES = 5
 
@@ -42,15 +42,15 @@ def test_every_map_has_every_control_and_shared_ones_are_shared(network, images)
         ours = explain(network, images, target, "gradcam", contrast)
         assert torch.allclose(maps["gradcam", contrast, OURS], ours, atol=1e-12)
         assert torch.allclose(maps["gradcam", contrast, "other_picture"], ours[[1, 2, 3, 0]], atol=1e-12)
-        other = random_classes(images, target, CLASSES)
+        other = other_classes(images, target, CLASSES)
         assert torch.allclose(maps["gradcam", contrast, "random_class"], explain(network, images, other, "gradcam", contrast), atol=1e-12)
 
 
 def test_the_random_class_is_another_one_and_any_of_them():
     images, target = torch.rand(400, 1, 2, 2), torch.arange(400) % CLASSES
-    steps = (random_classes(images, target, CLASSES) - target) % CLASSES
+    steps = (other_classes(images, target, CLASSES) - target) % CLASSES
     assert steps.bincount(minlength=CLASSES).tolist()[0] == 0 and (steps.bincount(minlength=CLASSES)[1:] > 60).all()
-    assert not torch.equal(random_classes(images, target, CLASSES), random_classes(images, target, CLASSES, seed=7))
+    assert not torch.equal(other_classes(images, target, CLASSES), other_classes(images, target, CLASSES, seed=7))
 
 
 def test_noise_and_random_class_do_not_depend_on_the_batch(network, images):

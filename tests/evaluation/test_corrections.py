@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch import nn
 
 from contrastlib.evaluation import choices, correction_tables, corrections, masking
 from contrastlib.models.classifier import Normalise
@@ -31,6 +33,23 @@ def test_erratum_5_relative_probabilities_add_up_and_probabilities_do_not(networ
     header = correction_tables.headers(table.assign(network="a")).loc["a"]
     assert header["relative_probability_before"] == pytest.approx(ratio.mean(), abs=EXACT)
     assert header["p_1"] == pytest.approx(first["p_1"].mean(), abs=EXACT)
+
+
+class Recurrent(nn.Module):
+    """Rows of the image are the steps of a recurrent layer, whose attribute ``bias`` is True and no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.GRU(24, 5, batch_first=True), nn.Linear(5, 4)
+
+    def forward(self, images):
+        return self.head(self.layer(images.transpose(1, 2).flatten(2))[0][:, -1])
+
+
+def test_erratum_8_of_a_network_whose_layers_have_biases_of_other_names():
+    torch.manual_seed(0)
+    table = corrections.path_and_product(Recurrent(), torch.rand(2, 3, 8, 8), steps=2)
+    assert len(table) == 2 * 2 * 2 and table["similarity"].between(-1, 1).all()
 
 
 def test_erratum_6_the_blur_is_drawn_and_commutes_with_the_normalisation(network, images):

@@ -4,10 +4,19 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet18
 
 import contrastlib
 from contrastlib.autograd import default_layer
-from contrastlib.evaluation import corrections, dominance, masking, similarity, theory, three_classes
+from contrastlib.evaluation import (
+    corrections,
+    dominance,
+    interventions,
+    masking,
+    similarity,
+    theory,
+    three_classes,
+)
 from contrastlib.evaluation.maps_of_contrasts import explanations
 
 CLASSES = 4
@@ -25,15 +34,28 @@ class OwnLayer(nn.Module):
         return self.head(self.layer(images))
 
 
+def interventions_on_quarters(network, images, **layer):
+    """Each quarter of the images is painted black."""
+    masks = torch.eye(4, dtype=torch.bool).unflatten(1, (2, 2)).repeat_interleave(6, 1).repeat_interleave(6, 2)
+    of = torch.cartesian_prod(torch.arange(2), torch.arange(4))
+    versions = images[of[:, 0]] * ~masks[of[:, 1], None]
+    repainted = interventions.Repainted(images, masks.expand(2, -1, -1, -1), tuple("abcd"), versions, of, ranked=4)
+    return interventions.compare(network, repainted, torch.tensor([[0, 1], [2, 3]]), ["gradcam"], **layer)
+
+
+def maps_by_gradcam(network, images, **layer):
+    (_, maps), = explanations(network, images, torch.zeros(2, dtype=torch.long), ["gradcam"], **layer)
+    return pd.DataFrame(maps.flatten(1).numpy())
+
+
 EVALUATIONS = {
     "explain": lambda *given, **layer: pd.DataFrame(contrastlib.explain(*given, **layer).flatten(1).numpy()),
     "masking": lambda *given, **layer: masking.relative_probabilities(*given, threshold=0.0, **layer),
     "three classes": lambda *given, **layer: three_classes.compare(*given, threshold=0.0, **layer),
     "class counts": three_classes.mean_by_class_count,
     "dominance": dominance.agreement,
-    "maps of contrasts": lambda *given, layer=None: pd.DataFrame(torch.cat([
-        maps.flatten() for _, maps in explanations(*given, target=torch.zeros(2, dtype=torch.long), methods=["gradcam"], layer=layer)
-    ]).numpy()),
+    "maps of contrasts": maps_by_gradcam,
+    "interventions": interventions_on_quarters,
     "similarity": lambda *given, layer=None: similarity.describe(*given, layers=[layer] if layer else []),
 }
 
@@ -73,6 +95,21 @@ def test_each_evaluation_explains_the_layer_that_explain_chooses(evaluate):
     torch.manual_seed(0)
     network, images = RunsInAnotherOrder().eval(), torch.rand(2, 3, 12, 12)
     pd.testing.assert_frame_equal(evaluate(network, images), evaluate(network, images, layer="last"))
+
+
+def test_maps_of_a_network_that_names_no_layer_are_those_that_explain_makes():
+    torch.manual_seed(0)
+    network, images = resnet18(num_classes=CLASSES).eval(), torch.rand(2, 3, 64, 64)
+    (rows, maps), = explanations(network, images, torch.tensor([0, 3]), ["gradcam"], ["weighted", "case"])
+    assert rows == [("gradcam", "weighted"), ("gradcam", "case")]
+    expected = contrastlib.explain(network, images, target=[0, 3], method="gradcam", contrast="weighted", upsample=False)
+    torch.testing.assert_close(maps[0], expected)
+
+
+def test_maps_of_the_pixels_ask_for_no_default_layer():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, CLASSES))
+    (_, maps), = explanations(network, torch.rand(2, 3, 2, 2), torch.tensor([0, 3]), ["gradient"], ["mean"])
+    assert maps.shape == (1, 2, 2, 2)
 
 
 def test_the_theory_is_tried_at_the_layer_that_explain_chooses():

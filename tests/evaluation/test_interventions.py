@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from scipy import stats
 from torch import nn
 
@@ -147,7 +148,13 @@ def test_methods_of_the_other_architecture_are_left_out():
     network.layer = None
     assert "vit_gradcam" not in maps_of_contrasts.applicable(network) and "gradcam" in maps_of_contrasts.applicable(network)
     assert maps_of_contrasts.applicable(network, ["vit_gradcam", "gradient"]) == ["gradient"]
-    assert set(maps_of_contrasts.PIECEWISE_LINEAR) | set(maps_of_contrasts.OPTIONS) <= set(EXPLAINERS)
+    assert set(maps_of_contrasts.OPTIONS) <= set(EXPLAINERS)
+
+
+def test_a_transformer_has_the_methods_that_pass_its_attention():
+    transformer = torchvision.models.VisionTransformer(32, 8, 2, 2, 8, 8, num_classes=CLASSES)
+    methods = ["gradcam", "vit_gradcam", "gradient", "deeplift", "fullgrad", "lrp", "sglrp", "clrp1", "clrp2"]
+    assert maps_of_contrasts.applicable(transformer, methods) == ["vit_gradcam", "gradient"]
 
 
 def test_every_contrast_that_is_registered_can_be_asked_by_name():

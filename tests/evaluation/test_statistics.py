@@ -179,5 +179,5 @@ def test_nan_in_a_table(table):
     table.loc[5, "v"] = np.nan
     with pytest.raises(ValueError, match="NaN in 1 rows"):
         means(table, "v", ["n", "contrast"])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="NaN in 1 rows"):
         paired_differences(table, "v", ["n"])

@@ -128,6 +128,26 @@ def test_guided_backpropagation_by_hand_however_a_relu_is_written(written, small
     assert not torch.allclose(maps, gradient(forward(written, small), weighted(written(small).detach())))
 
 
+def indices_of_a_mask(x):
+    rows, = torch.where(x.flatten(1).sum(dim=1) > -torch.inf)
+    return x[rows].relu()
+
+
+def second_of_three(x):
+    return torch.arange(len(x)) % 3 == 1
+
+
+@pytest.mark.parametrize("activate, plain", [
+    (indices_of_a_mask, torch.relu),
+    (lambda x: set_item(x, second_of_three(x)).relu(),
+     lambda x: x.masked_fill(second_of_three(x)[:, None, None, None], 0).relu()),
+], ids=["indices", "rows"])
+def test_masks_of_rows_are_no_relus(activate, plain, small):
+    for explainer in (guided_backpropagation, deeplift):
+        maps = explainer(Written(activate), small, weighted)
+        torch.testing.assert_close(maps, explainer(Written(plain), small, weighted), **EXACT)
+
+
 def test_many_cotangents_of_guided_backpropagation_are_one_by_one(network, images):
     """Also where they are linearly dependent, which the gradients of other explainers make use of."""
     maps = guided_backpropagation(network, images, lambda y: torch.cat([every_scheme(y), -every_scheme(y)]))

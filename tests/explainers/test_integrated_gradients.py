@@ -217,6 +217,17 @@ def test_left_as_found(network, images, contrast_at):
     assert torch.equal(images, pixels) and not images.requires_grad
 
 
+@pytest.mark.parametrize("dtype, steps", [(torch.bfloat16, 512), (torch.float16, 4096)])
+def test_many_steps_in_16_bits(dtype, steps):
+    """Without biases the map is that of input x gradient, however many equal terms the sum has."""
+    torch.manual_seed(0)
+    network, images = nn.Sequential(nn.Flatten(), nn.Linear(12, 3, bias=False)).to(dtype), torch.rand(1, 3, 2, 2).to(dtype)
+    maps = integrated_gradients(network, images, lambda y: contrasts.original(y, 1), steps=steps, batch=1)
+    expected = images * network[1].weight[1].detach().view_as(images)
+    assert maps.dtype == dtype
+    torch.testing.assert_close(maps, expected, rtol=torch.finfo(dtype).eps, atol=0)
+
+
 @pytest.mark.parametrize("size, bad", [([1e38, 1.0], "0"), ([1.0, 1e38], "1"), ([1e38, 1e38], "0, 1")])
 def test_maps_that_overflow_are_told_with_their_images(size, bad):
     """Logits are finite, and the map is not; float64, the remedy, has room for it."""

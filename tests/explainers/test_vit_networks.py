@@ -121,6 +121,60 @@ class Attention(nn.Module):
         return (self.attend(scores) @ value).transpose(1, 2).flatten(2)
 
 
+class Spelled(nn.Module):
+    """Attention and a class token, with the dimension named ``dim`` or, as in NumPy, ``axis``."""
+
+    def __init__(self, keyword):
+        super().__init__()
+        self.embed, self.special = nn.Conv2d(3, 16, 8, stride=8), nn.Parameter(torch.zeros(1, 1, 16))
+        self.layers, self.head = nn.ModuleList([SpelledAttention(keyword) for _ in range(2)]), nn.Linear(16, CLASSES)
+        self.keyword = keyword
+
+    def forward(self, images):
+        tokens = self.embed(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat((self.special.expand(len(images), -1, -1), tokens), **{self.keyword: 1})
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return self.head(tokens[:, 0])
+
+
+class SpelledAttention(nn.Module):
+    def __init__(self, keyword):
+        super().__init__()
+        self.to_qkv, self.keyword = nn.Linear(16, 48), keyword
+
+    def forward(self, tokens):
+        query, key, value = self.to_qkv(tokens).unflatten(-1, (3, 2, 8)).permute(2, 0, 3, 1, 4)
+        attention = torch.softmax(query @ key.transpose(-2, -1) / 4, **{self.keyword: -1})
+        return tokens + (attention @ value).transpose(1, 2).flatten(2)
+
+
+class OnGrid(nn.Module):
+    """Its blocks take and return tokens (B, h, w, D), or (B, h w, D) for comparison."""
+
+    def __init__(self, on_grid):
+        super().__init__()
+        self.embed = nn.Conv2d(3, 16, 8, stride=8)
+        self.layers, self.head = nn.ModuleList([OnGridBlock() for _ in range(2)]), nn.Linear(16, CLASSES)
+        self.on_grid = on_grid
+
+    def forward(self, images):
+        tokens = self.embed(images).permute(0, 2, 3, 1)
+        tokens = tokens if self.on_grid else tokens.flatten(1, 2)
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return self.head(tokens.flatten(1, -2).mean(dim=1))
+
+
+class OnGridBlock(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = SpelledAttention("dim")
+
+    def forward(self, tokens):
+        return self.attention(tokens.flatten(1, -2)).view_as(tokens)
+
+
 EXPLAINERS = [
     vit_gradcam, lambda record, w: attention_rollout(record), gradient_attention_rollout, attention_x_gradient
 ]  # fmt: skip
@@ -251,6 +305,14 @@ def test_tokens_in_any_order_of_dimensions(batch, at_end):
         assert maps.shape == (batch, 2, 3) and maps.std() > 1e-6
         torch.testing.assert_close(maps, explain(records[1], weights), **EXACT)
     torch.testing.assert_close(records[0].logits, predict(sequence, images), **EXACT)
+
+
+@pytest.mark.parametrize("make, ways", [(Spelled, ("dim", "axis")), (OnGrid, (False, True))])
+def test_one_network_written_in_two_ways_has_the_same_maps(make, ways):
+    first, second = (vit_forward(lived_in(make(way)), pixels()) for way in ways)
+    w = contrasts.weighted(first.logits, 1)
+    for explainer in EXPLAINERS:
+        torch.testing.assert_close(explainer(second, w), explainer(first, w), **EXACT)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])

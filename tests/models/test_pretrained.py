@@ -145,6 +145,13 @@ def test_same_padding(length):
     assert expected.shape[-1] == (length + 1) // 2
 
 
+def test_same_padding_of_each_side_and_with_dilation():
+    images = torch.rand(1, 1, 8, 9)
+    assert SamePadConv2d(1, 1, (3, 5))(images).shape == (1, 1, 8, 9)
+    assert SamePadConv2d(1, 1, 3, dilation=2)(images).shape == (1, 1, 8, 9)
+    assert SamePadConv2d(1, 1, 3, stride=(2, 3))(images).shape == (1, 1, 4, 3)
+
+
 @pytest.mark.parametrize("name", [network("mobilenet_v2")])
 def test_same_padding_is_where_the_card_says(name):
     modules = models.load(name).network.named_modules()

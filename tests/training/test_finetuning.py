@@ -12,6 +12,7 @@ import pytest
 import torch
 import torchvision
 from accelerate.state import AcceleratorState
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
@@ -155,6 +156,16 @@ def test_views_depend_on_seed_epoch_and_image_alone(photographs):
     assert not torch.equal(views[3][0], first)
     plain = finetuning.Augmented(photographs[0], FineTuningRecipe(size=32))
     assert torch.equal(plain[3][0], photographs[0][3].image)
+
+
+@pytest.mark.parametrize("error", [Image.DecompressionBombError("too large"), ValueError("no such mode"), OSError("cut off")])
+def test_a_photograph_that_no_view_can_be_made_of(photographs, monkeypatch, error):
+    def broken(name):
+        raise error
+
+    monkeypatch.setattr(photographs[0], "open", broken)
+    with pytest.raises(assets.CorruptFile, match=f"of cub200 cannot be read as an image: {error}. Replace the file"):
+        finetuning.Augmented(photographs[0], RECIPE)[3]
 
 
 def test_a_checkpoint_of_another_recipe_or_of_other_photographs_is_refused(photographs, tmp_path):

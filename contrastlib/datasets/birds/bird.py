@@ -153,9 +153,11 @@ class _Painter:
         self.canvas, self.traits, self.pose, self.offset = canvas, species.traits, pose, number * BIRD_STEP
 
     def code(self, part: str) -> int:
+        """Return the code of the pixels of a part."""
         return CODES[part] + self.offset
 
     def colour(self, part: str) -> np.ndarray | None:
+        """Return the colour (3,) of a part, worn and toned as the pose says, or None if it has none."""
         trait = self.traits[part]
         if trait is None:
             return None
@@ -164,6 +166,7 @@ class _Painter:
         return np.minimum(faded * self.pose.tones[number], 255)
 
     def layer(self, part: str, polygon: np.ndarray) -> Layer:
+        """Begin a layer in the colour of a part."""
         return Layer(self.canvas, polygon, self.colour(part), self.code(part))
 
     def mark(self, layer: Layer, part: str, polygon: np.ndarray, soft: float = 0.0) -> None:
@@ -171,6 +174,7 @@ class _Painter:
         layer.paint(polygon, self.colour(part), self.code(part), soft * self.pose.scale)
 
     def tail(self, frame: Frame) -> None:
+        """Draw the tail, with its feathers."""
         shape = anatomy.TAILS[self.traits["tail"].shape]
         layer = self.layer("tail", frame(shape))
         for offset in (-0.06, 0.06):
@@ -179,6 +183,7 @@ class _Painter:
         layer.commit()
 
     def legs(self, body: Frame) -> None:
+        """Draw both legs, with three toes each."""
         width = 0.035 * self.pose.scale
         for hip, foot in self.pose.feet(body):
             colour, code = self.colour("legs"), self.code("legs")
@@ -188,6 +193,7 @@ class _Painter:
                 self.canvas.fill(_strip(foot, toe, 0.9 * width), colour, code)
 
     def trunk(self, frame: Frame) -> None:
+        """Draw belly, breast and back."""
         layer = self.layer("belly", frame(anatomy.TRUNK))
         self.mark(layer, "breast", frame(anatomy.BREAST), 0.07)
         self.mark(layer, "back", frame(anatomy.BACK), 0.03)
@@ -195,6 +201,7 @@ class _Painter:
         layer.commit()
 
     def wing(self, frame: Frame) -> None:
+        """Draw the wing, with its bar and feathers."""
         layer = self.layer("wing", frame(anatomy.WING))
         layer.paint(frame(anatomy.WING_TIP), (0, 0, 0), soft=0.08 * self.pose.scale, opacity=0.30)
         self.mark(layer, "wing bar", frame(anatomy.WING_BAR))
@@ -204,6 +211,7 @@ class _Painter:
         layer.commit()
 
     def head(self, frame: Frame) -> None:
+        """Draw crest, face, throat, crown, what is around the eye, and the eye."""
         if self.traits["crest"]:
             crest = self.layer("crest", frame(anatomy.CRESTS[self.traits["crest"].shape]))
             crest.shade(0.08 * self.pose.scale, 0.3)
@@ -221,6 +229,7 @@ class _Painter:
         layer.commit()
 
     def beak(self, frame: Frame) -> None:
+        """Draw the beak, with the line between its halves."""
         shape = self.traits["beak"].shape
         layer = self.layer("beak", frame(anatomy.BEAKS[shape]))
         layer.paint(frame(anatomy.GAPE[shape]), (0, 0, 0), opacity=0.45)

@@ -18,17 +18,17 @@ class Scene:
     """Everything that an image shows except the species of its birds. Geometry is in canvas units, 0 to 1.
 
     Attributes:
-        backdrop: The background.
-        behind: Branches and leaves behind the birds.
+        backdrop: What fills the image behind all else.
+        background: Branches and leaves behind the birds.
         birds: Pose of each bird, and position (x, y) of the centre of its trunk.
-        before: Branches and leaves in front of the birds.
+        foreground: Branches and leaves in front of the birds.
         light: The illumination.
     """
 
     backdrop: Backdrop
-    behind: list[Branch | Leaf]
+    background: list[Branch | Leaf]
     birds: list[tuple[bird.Pose, float, float]]
-    before: list[Branch | Leaf]
+    foreground: list[Branch | Leaf]
     light: Light
 
     def render(self, species: Sequence[Species], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -54,12 +54,12 @@ class Scene:
     def paint_background(self, canvas: Canvas) -> None:
         """Draw what is behind the birds."""
         self.backdrop.paint(canvas)
-        for each in self.behind:
+        for each in self.background:
             each.paint(canvas)
 
     def finished(self, canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
         """Draw what is in front of the birds and apply the illumination; the results of :meth:`render`."""
-        for each in self.before:
+        for each in self.foreground:
             each.paint(canvas)
         self.light.apply(canvas)
         pixels = np.rint(np.clip(canvas.pixels, 0, 255)).astype(np.uint8)
@@ -74,8 +74,8 @@ class Scene:
             other: A scene; its perches are left out.
         """
         perches = len(self.birds)
-        behind = other.behind[: len(other.behind) - len(other.birds)] + self.behind[-perches:]
-        return replace(self, backdrop=other.backdrop, behind=behind)
+        background = other.background[: len(other.background) - len(other.birds)] + self.background[-perches:]
+        return replace(self, backdrop=other.backdrop, background=background)
 
 
 def sample_scene(seed: int, key: tuple[int, ...]) -> Scene:
@@ -119,19 +119,19 @@ def _between(draw: Draw, low: float, high: float) -> float:
 
 def _assemble(draw: Draw, birds: list[tuple[bird.Pose, float, float]]) -> Scene:
     backdrop = Backdrop.sample(draw)
-    behind = [
+    background = [
         Branch.twig(draw, draw.between(0, 1), draw.between(0, 1), draw.between(0.008, 0.03))
         for _ in range(draw.below(3))
     ]
-    behind += [
+    background += [
         Leaf.sample(draw, draw.between(0, 1), draw.between(0, 1), 0.10, 0.26) for _ in range(draw.below(5))
     ]
-    before = []
+    foreground = []
     for pose, x, y in birds:
         (_, (fx, fy)), _ = pose.feet(pose.frame(x, y))
-        behind.append(Branch.perch(draw, fx, fy, pose.scale * draw.between(0.16, 0.34)))
-        before += _occluders(draw, pose, x, y)
-    return Scene(backdrop, behind, birds, before, Light.sample(draw))
+        background.append(Branch.perch(draw, fx, fy, pose.scale * draw.between(0.16, 0.34)))
+        foreground += _occluders(draw, pose, x, y)
+    return Scene(backdrop, background, birds, foreground, Light.sample(draw))
 
 
 def _occluders(draw: Draw, pose: bird.Pose, x: float, y: float) -> list[Branch | Leaf]:

@@ -232,7 +232,7 @@ class BirdScenes(_Synthetic):
         """Return the annotations of both birds. The bird that the example is labelled with comes first."""
         return self._annotations(index)
 
-    def objects(self, index):
+    def objects(self, index: int) -> list[tuple[int, torch.Tensor]]:
         """Return species and region of both birds, the labelled one first.
 
         The region is a boolean mask (H, W) of the bird's box.
@@ -240,7 +240,8 @@ class BirdScenes(_Synthetic):
         return [(bird.label, _filled(bird.box, self.size)) for bird in self.annotations(index)]
 
 
-def _filled(box, size):
+def _filled(box: tuple[int, int, int, int], size: int) -> torch.Tensor:
+    """Return a boolean mask (size, size) that is true in a box."""
     x0, y0, x1, y1 = box
     region = torch.zeros(size, size, dtype=torch.bool)
     region[y0:y1, x0:x1] = True

@@ -8,6 +8,7 @@
 - :mod:`~contrastlib.explainers.lrp.batch_norms`: batch norms merged into the layers before them
 - :mod:`~contrastlib.explainers.lrp.trace`: what the forward pass records for the propagation
 - :mod:`~contrastlib.explainers.lrp.graph`: the check that each operation of a network has a rule
+- :mod:`~contrastlib.explainers.lrp.origins`: the module in which an operation runs, for messages of errors
 
 The shapes and symbols are those of :mod:`contrastlib`.
 """

@@ -84,10 +84,10 @@ def _cause(model: nn.Module, node: Node, again: Callable[[], object]) -> str:
     found = origins(model, again, has_none) or [(node, "")]
     together = [each for each in found if each[1] == found[0][1]]
     # The last one whose cause is known says more than those before it, such as the sum in a quotient.
-    node, place = next((each for each in reversed(together) if node_kind(each[0]) in CAUSES), found[0])
+    node, module = next((each for each in reversed(together) if node_kind(each[0]) in CAUSES), found[0])
     kind = node_kind(node)
     cause = f"{kind}: {CAUSES[kind]};" if kind in CAUSES else kind
-    return f"{cause} in {place}" if place else cause
+    return f"{cause} in {module}" if module else cause
 
 
 def _passes_by_gradient(node: Node) -> bool:

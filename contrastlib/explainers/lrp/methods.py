@@ -80,7 +80,7 @@ def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor],
     about="Each class's logit, propagated back to the pixels as relevance by the z+ rule.",
     space="pixels", needs="network", linear=True, formula=r"R(w \cdot y)",
     paper="bach2015", equation="the z+ rule: alpha 1, beta 0", cost="1 forward, 1 backward",
-    passes_options_to=propagation,
+    passes_options_to=propagation, through_attention=False,
 )
 def contrastive_lrp(
     model: nn.Module, images: Tensor, contrast_fn: ContrastFn, score: str = "logit", **options: Any
@@ -121,6 +121,7 @@ def contrastive_lrp(
     title="SGLRP", about="The gradient of the target's probability, propagated back as relevance.",
     space="pixels", needs="network", linear=False, contrast=False, formula=r"R(\partial p_t / \partial y)",
     paper="iwana2019", equation="eq. 8", cost="1 forward, 1 backward", passes_options_to=propagation,
+    through_attention=False,
 )
 def sglrp(model: nn.Module, images: Tensor, target: Targets, **options: Any) -> Tensor:
     """SGLRP: the relevance of the pixels for the initial relevance dp_t/dy.
@@ -155,6 +156,7 @@ def sglrp(model: nn.Module, images: Tensor, target: Targets, **options: Any) -> 
     space="pixels", needs="network", linear=False, contrast=False,
     formula=r"\max\big(0,\, R(|y_t|\, e_t) - R\big(\tfrac{|y_t|}{C-1} \sum_{s \neq t} e_s\big)\big)",
     paper="gu2018", equation="sec. 4", cost="1 forward, 2 backward", passes_options_to=propagation,
+    through_attention=False,
 )
 def clrp1(
     model: nn.Module, images: Tensor, target: Targets, dual: str = "uniform", signed: bool = False,
@@ -200,6 +202,7 @@ def clrp1(
     space="pixels", needs="network", linear=False, contrast=False,
     formula=r"\max\big(0,\, R(|y_t|\, e_t) - R_{-W_L}(|y_t|\, e_t)\big)",
     paper="gu2018", equation="sec. 4", cost="1 forward, 2 backward", passes_options_to=propagation,
+    through_attention=False,
 )
 def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = False, **options: Any) -> Tensor:
     """CLRP2: max(0, R - R_dual), where the dual is the target class with negated weights.

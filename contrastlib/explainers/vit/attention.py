@@ -64,6 +64,7 @@ class AttentionMode(TorchFunctionMode):
     def _softmax(
         self, softmax: Callable, input: Tensor, dim: int | None = None, *args: Any, **kwargs: Any
     ) -> Tensor:
+        dim = kwargs.pop("axis", dim)
         output = softmax(input, dim, *args, **kwargs)
         if output.ndim == 4 and dim in (-1, 3):
             self._report(output)
@@ -76,6 +77,7 @@ class AttentionMode(TorchFunctionMode):
         return output
 
     def _join(self, join: Callable, tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
+        dim = kwargs.pop("axis", dim)
         output = join(tensors, dim, **kwargs)
         if dim in (1, -2) and output.ndim == 3 and output.requires_grad:
             self.joins.append([part.shape[1] for part in tensors])

@@ -291,8 +291,11 @@ def _shares(record: TokensPass, cotangent: Tensor) -> Tensor:
     rows = record.reading.rows
     if len(rows) == 1:
         return record.reading.shares
-    gradients = record.pull_back(cotangent)[f"block.{record.depth - 1}"]
-    return shares(gradients[..., rows, :], record.activations[f"block.{record.depth - 1}"][:, rows])
+    last = f"block.{record.depth - 1}"
+    gradients, tokens = record.pull_back(cotangent)[last], record.activations[last]
+    if tokens.ndim == 4:  # (B, h, w, D)
+        gradients, tokens = gradients.flatten(-3, -2), tokens.flatten(1, 2)
+    return shares(gradients[..., rows, :], tokens[:, rows])
 
 
 def _widened(record: TokensPass, rest: float) -> Callable[[Tensor], Tensor]:

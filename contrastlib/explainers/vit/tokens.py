@@ -140,6 +140,8 @@ def find_reading(logits: Tensor, tokens: Tensor, sequence_first: bool = False) -
     >>> tokens = torch.rand(2, 5, 3, requires_grad=True)
     >>> find_reading(tokens[:, 0], tokens).rows, find_reading(tokens[:, 1:].mean(dim=1), tokens).rows
     (tensor([0]), tensor([1, 2, 3, 4]))
+    >>> find_reading(torch.rand(2, 3, requires_grad=True) * 1, tokens).shares.shape
+    torch.Size([2, 0])
     """
     def rowwise(tensor: Tensor) -> Tensor:
         return tensor.transpose(0, 1) if sequence_first else tensor.flatten(1, -2)
@@ -172,12 +174,11 @@ def shares(gradients: Tensor, tokens: Tensor) -> Tensor:
         tokens: Tokens (..., R, D).
 
     Returns:
-        Shares (..., R), which sum to 1. They are equal if all gradients are 0.
+        Shares (..., R), which sum to 1. They are equal if all gradients are 0. R may be 0.
 
     >>> shares(torch.tensor([[1.], [3.]]), torch.ones(2, 1))
     tensor([0.2500, 0.7500])
     """
     products = gradients.norm(dim=-1) * tokens.norm(dim=-1)
     total = products.sum(dim=-1, keepdim=True)
-    return torch.where(total > 0, products / total, 1 / products.shape[-1])
-
+    return torch.where(total > 0, products / total, 1 / max(1, products.shape[-1]))

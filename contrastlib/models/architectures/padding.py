@@ -18,23 +18,24 @@ class SamePadConv2d(nn.Conv2d):
     ((0, 1), (1, 1))
     """
 
-    def padding_of(self, length: int) -> tuple[int, int]:
+    def padding_of(self, length: int, axis: int = 0) -> tuple[int, int]:
         """Return the padding before and after a side, in pixels.
 
         Args:
             length: The length of the side, in pixels.
+            axis: 0 for the height, 1 for the width.
 
         Returns:
             The two numbers of pixels.
         """
-        stride, kernel = self.stride[0], self.kernel_size[0]
+        stride, kernel = self.stride[axis], self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
         total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
         return total // 2, total - total // 2
 
     def forward(self, images: Tensor) -> Tensor:
         """Apply the convolution to images (B, K, H, W)."""
         height, width = images.shape[-2:]
-        return super().forward(functional.pad(images, self.padding_of(width) + self.padding_of(height)))
+        return super().forward(functional.pad(images, self.padding_of(width, 1) + self.padding_of(height, 0)))
 
 
 def mobilenet_v2(num_classes: int) -> models.MobileNetV2:
