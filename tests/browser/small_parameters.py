@@ -48,4 +48,5 @@ SMALL = {
     "20_conservation": {
         "networks": {"birds_resnet": ["birds", 2]}, "homogeneous": {}, "entering": {}, "random_networks": 1,
     },
+    "21_scaling": {"workers": [1, 8], "lifetimes": [2], "teraflops": 100},
 }

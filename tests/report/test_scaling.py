@@ -101,3 +101,14 @@ def test_shards_over_their_mean():
 def test_a_missing_record(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"passes\.parquet"):
         scaling.records(tmp_path)
+
+
+def test_the_kept_records_meet_the_promise():
+    """Each kind of run that the page shows is there, and the model's errors are within the limit."""
+    records = scaling.records()
+    runs = records["runs"]
+    one_thread = runs[runs["threads"] == 1]
+    assert set(one_thread["workers"]) == {0, 1, 2} and one_thread.groupby("study")["images"].nunique().min() >= 3
+    table = scaling.predicted(one_thread, "_cpu")
+    assert table[~table["calibrated"]]["error"].abs().max() <= scaling.LIMIT
+    assert len(records["restarts"]) >= 10 and records["passes"].groupby("network")["size"].nunique().eq(3).all()
