@@ -344,7 +344,7 @@ def test_a_new_contrast_is_one_file(toy, capsys):
         main(["explain", "--help"])
     assert re.search(r"^ +toy +against a toy", capsys.readouterr().out, re.MULTILINE)
     names = [f"class {i}" for i in range(30)]
-    classifier = models.Classifier(network, name="small", class_names=names, layer="0", input_size=32, checksum="none")
+    classifier = models.Classifier(network, name="small", class_names=names, layer="network.0", input_size=32, checksum="none")
     explorer = Explorer([bird(31)], [classifier], methods=["gradcam"], classes=3)
     assert explorer.header["contrasts"]["toy"]["about"] == "against a toy"
     assert '`"toy"`' in contrast_table() and one_by_one.contrast(CONTRASTS[toy]).startswith("## toy\n")

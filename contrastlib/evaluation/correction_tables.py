@@ -162,6 +162,16 @@ def advantages_by_baseline(masked: pd.DataFrame, resamples: int = 1000) -> pd.Da
     Returns:
         A row for each network and baseline, and one with the baseline "zeros − black" for the paired
         difference.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from contrastlib.evaluation.masking import relative_probabilities
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> images, fills = torch.rand(2, 3, 8, 8), ["zeros", "black"]
+    >>> table = relative_probabilities(net, images, methods=["gradcam"], baselines=fills, threshold=0)
+    >>> table = table.assign(network="n", group=table["image"])
+    >>> advantages_by_baseline(table, resamples=10)["baseline"].tolist()
+    ['black', 'zeros', 'zeros − black']
     """
     part = masked[(masked["method"] == "gradcam") & (masked["rank"] == 1) & (masked["mask_rule"] == "by_sign")
                   & (masked["kept_sign"] == "positive")]

@@ -146,6 +146,12 @@ def gaps_against_controls(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
 
     Returns:
         One row for each network, method, contrast, removal, judge and control, with mean, low and high.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = curves(net, torch.rand(2, 3, 8, 8), threshold=0, contrasts=["weighted"], controls=["noise"])
+    >>> table = table.assign(network="n", group=table["image"])
+    >>> gaps_against_controls(table, resamples=10)[["removal", "control"]].values.tolist()
+    [['blur', 'noise'], ['imputation', 'noise']]
     """
     return against_controls(areas(table), "gap", KEYS[:3] + KEYS[4:6], **options)
 
@@ -163,6 +169,13 @@ def gaps_between_contrasts(
 
     Returns:
         One row for each network, method, control, removal and judge, with mean, low and high.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = curves(net, torch.rand(2, 3, 8, 8), threshold=0, contrasts=["maximum", "original"],
+    ...     controls=["noise"])
+    >>> table = table.assign(network="n", group=table["image"])
+    >>> gaps_between_contrasts(table, resamples=10)[["control", "removal"]].values.tolist()
+    [['map', 'blur'], ['map', 'imputation'], ['noise', 'blur'], ['noise', 'imputation']]
     """
     by = ["network", "method", "control", "removal", "judge"]
     return paired_differences(areas(table), "gap", by, first=first, second=second, **options)

@@ -127,7 +127,11 @@ def completeness(model: nn.Module, images: Tensor) -> pd.DataFrame:
 
 
 def gaps(table: pd.DataFrame) -> pd.DataFrame:
-    """Rename the gaps of :func:`completeness`, of one or more networks, to ``mean``."""
+    """Rename the gaps of :func:`completeness`, of one or more networks, to ``mean``.
+
+    >>> gaps(pd.DataFrame({"contrast": ["weighted"], "gap": [0.25]})).to_dict("records")
+    [{'contrast': 'weighted', 'mean': 0.25}]
+    """
     return table.rename(columns={"gap": "mean"})
 
 
@@ -175,6 +179,11 @@ def signs(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         images; negative (mean share of the area below 0); one_signed (share of maps with one sign); gap
         (median of the difference between the sum and <w, y>, relative to <w, y>).
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = signs(describe(net, torch.rand(2, 3, 8, 8)).assign(network="n"))
+    >>> table.columns.tolist()
+    ['network', 'contrast', 'variant', 'images', 'negative', 'one_signed', 'gap']
     """
     table = table.assign(
         one_signed=table["negative"].isin([0, 1]),

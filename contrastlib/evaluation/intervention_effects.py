@@ -109,6 +109,11 @@ def over_networks(
 
     Returns:
         One row for each family and setting, with mean (of the means of the networks), low, high and networks.
+
+    >>> table = pd.DataFrame({"network": ["a", "b"], "correlation": [0.5, 0.75], "image": 0, "group": 0})
+    >>> table = table.assign(method="gradcam", contrast="weighted", question="log_odds", family="CNN")
+    >>> over_networks(table, resamples=10)["mean"].tolist()
+    [0.625]
     """
     rows = []
     for name, part in table.groupby(unit, sort=False):

@@ -229,7 +229,8 @@ def relative_after(
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
     >>> masks = torch.zeros(2, 2, 2, dtype=torch.bool)
-    >>> relative_after(net, torch.rand(1, 3, 2, 2), masks, [0, 2], filling="black").sum(dim=1)
+    >>> relative = relative_after(net, torch.rand(1, 3, 2, 2), masks, [0, 2], filling="black")
+    >>> relative.sum(dim=1).round(decimals=6)
     tensor([1., 1., 1.], dtype=torch.float64)
     """
     filled = torch.where(masks[:, None], baseline(filling, model, image), image)

@@ -68,6 +68,12 @@ def gains(
 
     Raises:
         ValueError: A name is unknown.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> images, labels = torch.rand(2, 3, 8, 8), torch.tensor([0, 3])
+    >>> table = gains(net, images, labels, upsamplings=["centres"], fillings=["zeros"], threshold=0)
+    >>> table["method"].unique().tolist(), table["mask_rule"].unique().tolist()
+    (['gradcam', 'xgradcam'], ['by_sign', 'equal_as_described'])
     """
     for name in fillings:
         check_choice("filling", name, FILLINGS)

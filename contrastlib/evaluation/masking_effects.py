@@ -58,6 +58,15 @@ def mean_advantages(table: pd.DataFrame, method: str = "gradcam", **options: Any
     Returns:
         A row for each network, rank, kept sign and mask rule, with the columns of :func:`advantages`, and
         masked_original and masked_weighted, the mean shares of pixels that each map masks.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from contrastlib.evaluation.masking import relative_probabilities
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = relative_probabilities(net, torch.rand(2, 3, 8, 8), methods=["gradcam"], threshold=0)
+    >>> table = table.assign(network="n", group=table["image"])
+    >>> mean_advantages(table, resamples=10)["rank"].unique().tolist()
+    [1, 2]
     """
     by = ["network", "rank", "kept_sign", "mask_rule"]
     part = table[(table["method"] == method) & table["baseline"].isin(PAPERS_BASELINES)]

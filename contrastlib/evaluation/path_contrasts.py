@@ -76,6 +76,11 @@ def cosines(table: pd.DataFrame, off_below: float | None = None, **options: Any)
     Returns:
         A row for each network and reading, with the columns of
         :func:`contrastlib.evaluation.statistics.means`. Networks without a map that counts have no row.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = compare(net, torch.rand(2, 3, 8, 8), steps=4).assign(network="n", group=[0, 1] * 3)
+    >>> cosines(table, resamples=10)["reading"].tolist()
+    ['weights fixed at x', 'log-odds', 'probability']
     """
     if off_below is not None:
         table = table[off(table) < off_below]

@@ -104,6 +104,11 @@ def tidy(changes: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         All columns except the measured ones, and quantity ("accuracy", "p_t" or "y_t") and change.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = changes(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), ["weighted"], [1], [0.003])
+    >>> tidy(table)["quantity"].unique().tolist()
+    ['accuracy', 'p_t', 'y_t']
     """
     measured = {"accuracy": "correct", "p_t": "p_t", "y_t": "y_t"}
     keys = [name for name in changes if name.removesuffix("_before") not in measured.values()]
@@ -126,6 +131,11 @@ def mean_changes(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
     Returns:
         A row for each setting, quantity and contrast, with the columns of
         :func:`contrastlib.evaluation.statistics.means`. The mean is in the column change.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = changes(net, torch.rand(2, 3, 8, 8), torch.tensor([0, 3]), ["weighted"], [1], [0.003])
+    >>> mean_changes(table.assign(network="n", group=[0, 1])).columns.tolist()
+    ['network', 'epsilon', 'iterations', 'quantity', 'contrast', 'change', 'low', 'high', 'images', 'groups']
     """
     by = [*SETTING, "quantity", "contrast"]
     return statistics.means(tidy(table), "change", by, **options).rename(columns={"mean": "change"})

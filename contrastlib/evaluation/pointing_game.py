@@ -77,6 +77,14 @@ def of_objects(
 
     Returns:
         The table of :func:`pointing_game` with the column object, the number of the object in its image.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> region = torch.zeros(8, 8, dtype=torch.bool)
+    >>> region[:4] = True
+    >>> objects = [[(3, region), (0, ~region)], []]
+    >>> table = of_objects(net, torch.rand(2, 3, 8, 8), None, objects, ["centre"], [0.5])
+    >>> table[["image", "object", "method"]].values.tolist()
+    [[0, 0, 'centre'], [0, 1, 'centre']]
     """
     tables = []
     for number in range(max(map(len, objects))):
@@ -100,6 +108,10 @@ def differences(table: pd.DataFrame, first: str, second: str, **options: Any) ->
     Returns:
         A row for each network and threshold, with the columns of
         :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    >>> table = pd.DataFrame({"method": ["clrp1", "lrp"], "hit": [True, False], "threshold": 0.5})
+    >>> differences(table.assign(network="n", image=0, object=0, group=0), "clrp1", "lrp")["mean"].item()
+    1.0
     """
     apart, by = statistics.objects_apart(table), ["network", "threshold"]
     return statistics.paired_differences(apart, "hit", by, "method", first, second, **options)
@@ -116,6 +128,10 @@ def distances(table: pd.DataFrame, first: str, second: str, **options: Any) -> p
 
     Returns:
         As :func:`differences`. low and high are the smallest and the largest absolute value in the interval.
+
+    >>> table = pd.DataFrame({"method": ["clrp1", "lrp"], "hit": [False, True], "threshold": 0.5})
+    >>> distances(table.assign(network="n", image=0, object=0, group=0), "clrp1", "lrp")["mean"].item()
+    1.0
     """
     found = differences(table, first, second, **options)
     nearest = found["low"].clip(lower=0) - found["high"].clip(upper=0)
@@ -134,6 +150,10 @@ def largest_distance(table: pd.DataFrame, first: str, second: str) -> pd.DataFra
 
     Returns:
         A row for each network, with mean, images and groups.
+
+    >>> table = pd.DataFrame({"method": ["clrp1", "lrp"], "hit": [False, True], "threshold": 0.5})
+    >>> largest_distance(table.assign(network="n", image=0, object=0, group=0), "clrp1", "lrp")["mean"].item()
+    1.0
     """
     found = distances(table, first, second, resamples=1)
     return found.groupby("network", sort=False, as_index=False)[["mean", "images", "groups"]].max()

@@ -189,6 +189,11 @@ def sensitivity(table: pd.DataFrame, value: str = "spearman") -> pd.DataFrame:
 
     Returns:
         One row for each network, method, contrast and image.
+
+    >>> table = pd.DataFrame({"step": [0, 1, 2], "lost": [0.0, 0.5, 1.0], "spearman": [1.0, 0.5, 0.25]})
+    >>> table = table.assign(network="n", method="gradcam", contrast="weighted", image=0, group=0)
+    >>> sensitivity(table)["spearman"].tolist()
+    [0.375]
     """
     keys = ["network", "method", "contrast", "group", "image"]
     return table[table["step"] > 0].groupby(keys, sort=False, as_index=False)[value].mean()
@@ -224,6 +229,11 @@ def rise_of_entropy(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row for each network, method, contrast and image, with rise.
+
+    >>> table = pd.DataFrame({"step": [0, 1], "lost": [0.0, 1.0], "entropy": [2.0, 3.0]})
+    >>> table = table.assign(network="n", method="gradcam", contrast="weighted", image=0, group=0)
+    >>> rise_of_entropy(table)["rise"].tolist()
+    [0.5]
     """
     keys = ["network", "method", "contrast", "group", "image"]
     ends = table[table["step"].isin([0, table["step"].max()])]

@@ -84,6 +84,9 @@ def vgg16_features(seed: int = 0) -> nn.Sequential:
 
     Returns:
         The layers that ``torchvision.models.vgg16().features`` has, in evaluation mode.
+
+    >>> len(vgg16_features())
+    31
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

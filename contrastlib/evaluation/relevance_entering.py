@@ -119,6 +119,9 @@ def of_random_networks(count: int = 50, seed: int = 0) -> pd.DataFrame:
     Returns:
         The table of :func:`compare`, with network ("random, with biases" or "random, without biases"), and
         image and group, the number of the network.
+
+    >>> of_random_networks(count=1)["network"].unique().tolist()
+    ['random, with biases', 'random, without biases']
     """
     tables = []
     for biases in (True, False):

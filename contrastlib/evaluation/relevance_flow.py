@@ -97,6 +97,10 @@ def passed_on(model: nn.Module, images: Tensor, steps: Mapping[str, tuple[str, s
 
     Returns:
         Step -> share.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> passed_on(net, torch.rand(2, 3, 8, 8), {"last layer": ("2", "3")}).round(3).to_dict()
+    {'last layer': 1.0}
     """
     layers = dict.fromkeys(layer for pair in steps.values() for layer in pair)
     sums = {

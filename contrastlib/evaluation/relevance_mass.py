@@ -92,6 +92,13 @@ def of_objects(
 
     Raises:
         ValueError: An image does not have two objects.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> region = torch.zeros(8, 8, dtype=torch.bool)
+    >>> region[:4] = True
+    >>> table = of_objects(net, torch.rand(1, 3, 8, 8), None, [[(3, region), (0, ~region)]], ["lrp"])
+    >>> table[["image", "object", "target"]].values.tolist()
+    [[0, 0, 3], [0, 1, 0]]
     """
     counts = sorted({len(each) for each in objects})
     if counts != [2]:
@@ -117,6 +124,10 @@ def differences(table: pd.DataFrame, first: str, second: str, **options: Any) ->
     Returns:
         A row for each network, with the columns of
         :func:`contrastlib.evaluation.statistics.paired_differences`.
+
+    >>> table = pd.DataFrame({"method": ["clrp1", "lrp"], "own": [0.75, 0.5], "image": 0, "object": 0})
+    >>> differences(table.assign(network="n", group=0), "clrp1", "lrp")["mean"].item()
+    0.25
     """
     apart = statistics.objects_apart(table)
     return statistics.paired_differences(apart, "own", ["network"], "method", first, second, **options)

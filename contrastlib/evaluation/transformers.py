@@ -185,6 +185,11 @@ def contrastive(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The selected rows.
+
+    >>> table = pd.DataFrame({"map": ["block 0", "block 0", "review"]})
+    >>> table["contrast"] = ["weighted", "original", "probability"]
+    >>> contrastive(table).values.tolist()
+    [['block 0', 'weighted'], ['review', 'probability']]
     """
     own = np.where(table["map"].str.startswith("review"), "probability", "weighted")
     return table[(table["contrast"] == own) | (table["contrast"] == "none")]
@@ -218,6 +223,10 @@ def coherent_at_some(table: pd.DataFrame, bound: float = 0.3) -> pd.DataFrame:
     Returns:
         One row for each network and kind of tokens. ``mean`` is the smaller of two shares, that of the
         coherent blocks and that of the others. It is 0 if GradCAM is coherent at all blocks or at none.
+
+    >>> table = pd.DataFrame({"map": ["block 0", "block 1"], "coherence": [0.5, 0.25]})
+    >>> coherent_at_some(table.assign(network="n", contrast="weighted"))["mean"].tolist()
+    [0.5]
     """
     means = gradcam(table).groupby(["network", "tokens", "block"], sort=False)["coherence"].mean()
     share = (means > bound).groupby(["network", "tokens"], sort=False).mean()
@@ -233,6 +242,10 @@ def at_the_last_block(table: pd.DataFrame, value: str) -> pd.DataFrame:
 
     Returns:
         A row for each network, with ``mean``.
+
+    >>> table = pd.DataFrame({"map": ["block 0", "block 1"], "coherence": [0.5, 0.25]})
+    >>> at_the_last_block(table.assign(network="n", contrast="weighted"), "coherence").to_dict("records")
+    [{'network': 'n', 'mean': 0.25}]
     """
     rows = gradcam(table)
     rows = rows[rows["tokens"] == "entering"]
