@@ -15,7 +15,8 @@ import pandas as pd
 from contrastlib.report.shards import RESULTS, load
 
 ROUNDING = 1e-3
-"""Differences up to this size count as rounding."""
+"""Differences up to this size count as rounding, relative to numbers above 1."""
+KEPT = RESULTS / "benchmarks" / "moved.csv"
 
 
 def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
@@ -29,7 +30,7 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
 
     Returns:
         The number of rows before and after, the fraction of common numbers that differ by more than
-        ``ROUNDING``, the largest difference, and its column.
+        ``ROUNDING``, the largest difference, and its column. Differences of numbers above 1 are relative.
 
     >>> old = pd.DataFrame({"image": [0, 1], "p_t": [0.5, 0.25]})
     >>> compare(old, old.assign(p_t=[0.5, 0.5]))
@@ -38,7 +39,8 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
     numbers = [name for name in old.columns if name in new.columns and pd.api.types.is_float_dtype(old[name])]
     keys = [name for name in old.columns if name in new.columns and name not in numbers]
     both = old.merge(new, on=keys, suffixes=("", " again"))
-    apart = pd.DataFrame({name: (both[name] - both[f"{name} again"]).abs() for name in numbers})
+    apart = pd.DataFrame({
+        name: (both[name] - both[f"{name} again"]).abs() / both[name].abs().clip(lower=1) for name in numbers})
     most = apart.max().fillna(0)
     column = most.idxmax() if len(most) else ""
     moved = float(np.mean(apart.to_numpy() > ROUNDING)) if apart.size else 0.0
@@ -68,6 +70,19 @@ def table(old: Path, new: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def save(moved: pd.DataFrame, path: Path = KEPT) -> None:
+    """Save the table for page 13. Earlier rows of other results stay.
+
+    Args:
+        moved: The table of :func:`table`.
+        path: The file.
+    """
+    if path.exists():
+        moved = pd.concat([pd.read_csv(path), moved]).drop_duplicates(["study", "network"], keep="last")
+    moved = moved.sort_values(["study", "network"])
+    moved.to_csv(path, index=False, float_format="%.6g")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print the table, and save it if asked to.
 
@@ -79,12 +94,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("new", type=Path, nargs="?", default=RESULTS / "real",
                         help="folder of the recomputed results (data/results/real)")
     parser.add_argument("--save", action="store_true",
-                        help="save the table in data/results/benchmarks, for page 13")
+                        help="save the table in data/results/benchmarks, for page 13, beside earlier rows")
     options = parser.parse_args(arguments)
     moved = table(options.old, options.new)
     print(moved.to_string(index=False, float_format="{:.3g}".format))
     if options.save:
-        moved.to_csv(RESULTS / "benchmarks" / "moved.csv", index=False, float_format="%.6g")
+        save(moved)
 
 
 if __name__ == "__main__":

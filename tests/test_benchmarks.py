@@ -184,3 +184,21 @@ def test_numbers_that_moved_are_found_by_image_and_setting(tmp_path):
     assert found.to_dict("records") == [{
         "study": "masking_table", "network": "vgg", "rows before": 3, "rows after": 3, "moved": pytest.approx(1 / 3), "largest": 0.5,
         "column": "p_t"}]
+
+
+def test_differences_of_large_numbers_are_relative():
+    from benchmarks.moved import compare
+
+    old = pd.DataFrame({"image": [0, 1], "sum": [1e6, 0.5]})
+    found = compare(old, old.assign(sum=[1e6 + 100, 0.5]))
+    assert found["moved"] == 0 and found["largest"] == pytest.approx(1e-4)
+
+
+def test_rows_of_other_results_stay(tmp_path):
+    from benchmarks import moved
+
+    row = {"study": "b", "network": "vgg", "rows before": 1, "rows after": 1, "moved": 0.0, "largest": 0.0, "column": "p_t"}
+    moved.save(pd.DataFrame([row, row | {"study": "a"}]), tmp_path / "moved.csv")
+    moved.save(pd.DataFrame([row | {"largest": 0.25}]), tmp_path / "moved.csv")
+    kept = pd.read_csv(tmp_path / "moved.csv")
+    assert kept["study"].tolist() == ["a", "b"] and kept["largest"].tolist() == [0, 0.25]
