@@ -40,7 +40,8 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
     keys = [name for name in old.columns if name in new.columns and name not in numbers]
     both = old.merge(new, on=keys, suffixes=("", " again"))
     apart = pd.DataFrame({
-        name: (both[name] - both[f"{name} again"]).abs() / both[name].abs().clip(lower=1) for name in numbers})
+        name: (both[name] - both[f"{name} again"]).abs() / both[name].abs().clip(lower=1)
+        for name in numbers})
     most = apart.max().fillna(0)
     column = most.idxmax() if len(most) else ""
     moved = float(np.mean(apart.to_numpy() > ROUNDING)) if apart.size else 0.0
