@@ -93,7 +93,7 @@ def explanations(
             A contrast that depends on a layer is left out for methods without a convolutional layer.
         foils: Number of foils, see :func:`weights_of`.
         layer: Layer of the methods that explain one. None stands for their default, which is
-            :func:`contrastlib.autograd.default_layer` for activation maps.
+            :func:`~contrastlib.autograd.forward_pass.default_layer` for activation maps.
 
     Yields:
         For each method (method, contrast) of each map, and the maps (N, B, h, w).

@@ -3,14 +3,13 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 import textwrap
 
 import nbformat
-import psutil
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
+from processes import processes
 
 from contrastlib.report import notebooks, provenance, staleness
 
@@ -90,18 +89,6 @@ def start(repository):
     program.parent.mkdir()
     program.write_text(textwrap.dedent(COMMAND))
     paths = os.pathsep.join([str(provenance.REPOSITORY), str(provenance.REPOSITORY / "tests" / "report")])
-    started = []
-
-    def call(*words):
-        started.append(subprocess.Popen(
-            [sys.executable, program, repository.root, "run", *words], text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": paths}))
-        return started[-1]
-
-    yield call
-    for process in started:
-        if process.poll() is None:
-            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-                each.kill()
-        process.wait()
-        process.stdout.close()
+    with processes() as start:
+        yield lambda *words: start(
+            [sys.executable, program, repository.root, "run", *words], env=os.environ | {"PYTHONPATH": paths})

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import textwrap
 
-import psutil
 import pytest
 import shard_work
 from cluster_checks import PATHS, until, wanted
+from processes import processes
 
 from contrastlib.report import shards
 
@@ -55,21 +55,9 @@ def start():
 
     ``within`` are the words of a command that runs it, such as those of :func:`apart`.
     """
-    started = []
-
-    def call(*words, within=(), **variables):
-        started.append(subprocess.Popen(
-            [*within, sys.executable, *map(str, words)], env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True))
-        return started[-1]
-
-    yield call
-    for process in started:
-        if process.poll() is None:
-            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-                each.kill()
-        process.wait()
-        process.stdout.close()
+    with processes() as start:
+        yield lambda *words, within=(), **variables: start(
+            [*within, sys.executable, *words], env=os.environ | variables, start_new_session=True)
 
 
 @pytest.fixture
