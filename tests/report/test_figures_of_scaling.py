@@ -54,4 +54,4 @@ def test_the_figures_have_a_line_and_a_dot_for_each_row():
     simulated = {"none ends": scaling.by_workers(jobs, [1.0], [1, 10]), "some end": scaling.by_workers(jobs, [1.0], [1, 10], lifetime=30.0)}
     assert len(figures.scaling.workers_figure(simulated).axes[0].lines) == 3
     words = figures.scaling.workers_in_words(simulated)
-    assert "none ends: 0.02 hours with 10 workers, of which 0 end" in words and words.count("\n") == 1
+    assert "none ends: 1.1 minutes with 10 workers, of which 0 end" in words and words.count("\n") == 1

@@ -113,7 +113,7 @@ def _times_as_fast(speed: pd.DataFrame) -> str:
 def paper_table(paper: pd.DataFrame, teraflops: float) -> Styler:
     """Passes, shards, bytes and hours of each notebook at the papers' scale."""
     rows = scaling.paper_scale(paper, teraflops)
-    table = rows.groupby("notebook")[["passes", "shards", "read", "hours"]].sum()
+    table = rows.groupby(rows["notebook"].str.replace("_", " "))[["passes", "shards", "read", "hours"]].sum()
     table.loc["all"] = table.sum()
     shown = pd.DataFrame({
         "passes, 10⁶": table["passes"] / 1e6, "shards": table["shards"], "read, GB": table["read"] / 1e9,
@@ -185,11 +185,11 @@ def workers_figure(simulated: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def workers_in_words(simulated: Mapping[str, pd.DataFrame]) -> str:
-    """Hours, ended workers and lost computation for the largest number of workers, in Markdown."""
+    """Minutes, ended workers and lost computation for the largest number of workers, in Markdown."""
     parts = []
     for name, table in simulated.items():
         last = table.iloc[-1]
         parts.append(
-            f"- {name}: {last['hours']:.2f} hours with {last['workers']:,.0f} workers, of which "
-            f"{last['ends']:,.0f} end and take {last['lost']:.1f} hours of computation with them")
+            f"- {name}: {60 * last['hours']:.1f} minutes with {last['workers']:,.0f} workers, of which "
+            f"{last['ends']:,.0f} end and take {60 * last['lost']:.1f} minutes of computation with them")
     return "\n".join(parts)
