@@ -22,8 +22,8 @@ export function parts(header, repaint) {
     return element("tr", { "data-part-quantity": key }, element("th", { scope: "row" }, title), cells.get(key));
   };
   const table = element("table", { class: "live-numbers" }, element("tbody", {},
-    row("share", "The map in this part"), row("logit", "Fall of y_t by repainting"),
-    row("difference", "Fall of y_t − y_s"), row("logOdds", "Fall of the log-odds")));
+    row("share", "The map in this part"), row("logit", "Fall of yₜ by repainting"),
+    row("difference", "Fall of yₜ − yₛ"), row("logOdds", "Fall of the log-odds")));
   const show = value => {
     which.update(header.parts.map(({ name }, index) => [String(index), name]), String(part));
     version.update([[AS_IT_WAS, AS_IT_WAS], ...header.parts[part].versions.map(({ title }, index) => [String(index), title])], value);
