@@ -67,7 +67,8 @@ Sphinx converts them to pages (:mod:`~contrastlib.report.sphinx_ext`), whose par
   :mod:`~contrastlib.report.corrections_page`: verdicts and corrections
 - :mod:`~contrastlib.report.explainer_table`, :mod:`~contrastlib.report.contrast_table`,
   :mod:`~contrastlib.report.one_by_one`, :mod:`~contrastlib.report.families_page`,
-  :mod:`~contrastlib.report.package_reference`, :mod:`~contrastlib.report.install_lines`: the library
+  :mod:`~contrastlib.report.package_reference`, :mod:`~contrastlib.report.install_lines`,
+  :mod:`~contrastlib.report.registry_table`: the library
 - :mod:`~contrastlib.report.fault_table`, :mod:`~contrastlib.report.fuzz_page`: how the library was tried
 - :mod:`~contrastlib.report.glossary`: terms
 - :mod:`~contrastlib.report.live_page`: a network in the reader's browser

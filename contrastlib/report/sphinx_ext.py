@@ -43,6 +43,7 @@ from contrastlib.report.page_parts import (
     verdicts_on_top,
 )
 from contrastlib.report.page_values import ValueRole
+from contrastlib.report.registry_table import RegistryTable
 from contrastlib.report.release.claim_records import write_claims
 from contrastlib.report.verdict_box import VerdictBox
 
@@ -84,6 +85,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("fault-table", FaultTable)
     app.add_directive("package-reference", PackageReference)
     app.add_directive("random-inputs", RandomInputs)
+    app.add_directive("registry-table", RegistryTable)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -42,7 +42,7 @@ import contextlib, io, torch
 from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
 from contrastlib.explorer import content
-from contrastlib.report import batches, figures
+from contrastlib.report import batches, figures, registry_table
 
 network, images = models.load("toy"), datasets.load("toys")
 assert network.layer == "network.1" and network.class_names == images.class_names == ["ball", "doll"]
@@ -50,6 +50,8 @@ assert network.checksum == assets.file("toy.safetensors").sha256 and len(images)
 assert network(images[0].image[None]).shape == (1, 2)
 assert len(batches.load_dataset("toys", 24)) == 2 and batches.load_dataset("toys", 24)[0].image.shape[-1] == 24
 assert models.title("toy") == "Toy Network"
+assert "| `toy` | Toy Network | toys | two toys | 16 | MIT |" in registry_table.network_table()
+assert "| `toys` | Toys | noise of two kinds | yes | MIT |" in registry_table.dataset_table()
 assert content.header("", [network], [])["networks"]["toy"]["title"] == "Toy Network"
 
 
