@@ -32,8 +32,9 @@ LEGEND = (
     "claim, and how many are against it. Then come the smallest and largest effect of a network, the mean of "
     "its cells, and the range of all 95 % intervals. The same words over families of networks are about "
     "other networks: they rest on the mean over families with its interval. A family has the mean of its "
-    "networks. Both are corrected for the number of claims of the page (Holm). † The criterion was set, or "
-    "changed, after results had been seen."
+    "networks. An interval over few families is wide, and may leave the range of the measure. Both are "
+    "corrected for the number of claims of the page (Holm). † The criterion was set, or changed, after "
+    "results had been seen."
 )
 PHOTOGRAPHS = (
     "Photographs are stored as JPEG. Those of ImageNet are very probably training images of these networks."
