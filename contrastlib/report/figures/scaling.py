@@ -42,7 +42,7 @@ def passes_table(passes: pd.DataFrame) -> Styler:
         **{"operations, 10⁹": passes["operations"] / 1e9, "forward, ms": 1000 * passes["forward"],
            "backward, ms": 1000 * passes["backward"],
            "10⁹ operations a second": passes["operations"] / passes["forward"] / 1e9}
-    ).set_index(["network", "size"]).iloc[:, -4:]
+    ).set_index(["network", "size"]).iloc[:, -4:].rename(index=words, level="network")
     return table.style.format("{:.1f}", subset=table.columns[1:]).format("{:.2f}", subset=table.columns[:1]) \
         .set_uuid("passes")
 
