@@ -1,5 +1,6 @@
 """The notebooks as they are stored: parameters, checked cells, canonical text, and profiles that fit them."""
 
+import ast
 import json
 import re
 
@@ -65,6 +66,24 @@ def test_reads_without_the_book(path):
         assert len(lines) <= 15, cell.source
         assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE), cell.source
         assert not tags, cell.source
+
+
+@every_notebook
+def test_reads_without_opening_a_hidden_cell(path):
+    """No visible cell uses a name that only a hidden one defines."""
+    hidden, shown = set(), set()
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        tree = list(ast.walk(ast.parse(cell.source)))
+        names = [node for node in tree if isinstance(node, ast.Name)]
+        bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+        bound |= {(each.asname or each.name).partition(".")[0] for node in tree if isinstance(node, (ast.Import, ast.ImportFrom)) for each in node.names}
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
+            hidden |= bound
+        else:
+            shown |= bound
+            assert not {node.id for node in names} & (hidden - shown), cell.source
 
 
 @every_notebook
