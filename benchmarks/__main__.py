@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from benchmarks import evaluations, maps, memory
 from benchmarks.networks import as_studies_have_it, images_like, torchvision_network
-from contrastlib.report.provenance import provenance
-from contrastlib.report.shards import RESULTS, save
+from contrastlib.report.results.provenance import provenance
+from contrastlib.report.results.storage import RESULTS, save
 
 TITLES = {
     "activation": "Maps of the last convolution, in forward passes of the same batch",

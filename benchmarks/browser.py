@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release.chromium import chromium
+from contrastlib.report.results.provenance import REPOSITORY
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route

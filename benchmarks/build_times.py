@@ -10,8 +10,8 @@ import json
 import os
 from pathlib import Path
 
-from contrastlib.report.provenance import REPOSITORY, provenance
-from contrastlib.report.shards import RESULTS
+from contrastlib.report.results.provenance import REPOSITORY, provenance
+from contrastlib.report.results.storage import RESULTS
 
 TIMES = REPOSITORY / "_build" / "times"
 """File with a line for each step."""

@@ -25,9 +25,9 @@ from torchvision.transforms.functional import pil_to_tensor
 from benchmarks.evaluations import EPSILONS, ITERATIONS, perturbation_by_hand
 from benchmarks.networks import torchvision_network
 from contrastlib.evaluation import perturbation
-from contrastlib.report import devices
-from contrastlib.report.provenance import provenance
-from contrastlib.report.shards import RESULTS, save
+from contrastlib.report.machines import devices
+from contrastlib.report.results.provenance import provenance
+from contrastlib.report.results.storage import RESULTS, save
 
 NETWORKS = ("resnet18", "vgg16")
 LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -86,7 +86,7 @@ def _study(
     network: nn.Module, photographs: list[bytes], batch: int, device: torch.device,
     memory_format: torch.memory_format,
 ) -> pd.DataFrame:
-    """Run the experiment as :func:`contrastlib.report.batches.evaluate` does."""
+    """Run the experiment as :func:`contrastlib.report.computing.batches.evaluate` does."""
     read = partial(_read, device, memory_format)
     parts = [photographs[i : i + batch] for i in range(0, len(photographs), batch)]
     target = torch.zeros(batch, dtype=torch.long, device=device)

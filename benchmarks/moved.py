@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contrastlib.report.shards import RESULTS, load
+from contrastlib.report.results.storage import RESULTS, load
 
 ROUNDING = 1e-3
 """Differences up to this size count as rounding, relative to numbers above 1."""

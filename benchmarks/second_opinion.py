@@ -23,8 +23,8 @@ import contrastlib
 from contrastlib import models
 from contrastlib.autograd import predict
 from contrastlib.datasets.birds import SyntheticBirds
-from contrastlib.report.provenance import provenance
-from contrastlib.report.shards import RESULTS, save
+from contrastlib.report.results.provenance import provenance
+from contrastlib.report.results.storage import RESULTS, save
 
 KEPT = RESULTS / "second_opinion.parquet"
 CONTRASTS = ("original", "maximum", "weighted")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import kernel_provisioner, notebooks
+from contrastlib.report.notebooks import execution, kernel_provisioner
 
 
 @pytest.hookimpl(wrapper=True)
@@ -16,7 +16,7 @@ def pytest_runtest_protocol(item):
         # its words are compared; effects may differ in the last printed digit on another processor
         item.parent.skip_compare = (*item.parent.skip_compare, "text/markdown")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in notebooks.QUICK_ENVIRONMENT.items():
+        for name, value in execution.QUICK_ENVIRONMENT.items():
             patch.setenv(name, value)
         patch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
         patch.setenv("CONTRASTLIB_DATA", str(item.config.rootpath / "_build" / "no-data"))

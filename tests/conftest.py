@@ -16,7 +16,7 @@ from torch import nn
 
 from contrastlib import assets, contrasts
 from contrastlib.assets import writing
-from contrastlib.report.allocation import ALLOCATION
+from contrastlib.report.machines.allocation import ALLOCATION
 
 for name, value in ALLOCATION.items():  # of workers and other processes that are started from here
     os.environ.setdefault(name, value)

@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
-from contrastlib.report import shards, studies
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report import studies
+from contrastlib.report.computing import shards
+from contrastlib.report.results import storage
+from contrastlib.report.results.provenance import REPOSITORY
+from contrastlib.report.studies import records
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +47,7 @@ def test_operations_of_the_paper():
     from benchmarks.scaling import paper
 
     assert paper._forward("vgg16_bn/cub200")["operations"] == pytest.approx(2 * 15.5e9, rel=0.02)
-    assert paper._ways("masking_choices") == len(studies.MASKING_CHOICES) + 1 and paper._ways("masking_table") == 1
+    assert paper._ways("masking_choices") == len(records.MASKING_CHOICES) + 1 and paper._ways("masking_table") == 1
     names = {name for chosen in paper.PLAN.values() for named in chosen.values() for name in named}
     assert names <= set(studies.STUDIES)
 
@@ -89,7 +92,7 @@ def test_the_gpu_part_runs_on_a_processor(tmp_path, capsys, monkeypatch):
 
     assert devices.main(["--device", "cpu", "--size", "64", "--batch", "2", "--batches", "2", "--repetitions", "1",
                          "--save", str(tmp_path)]) == 0
-    table = shards.load(next(tmp_path.glob("*.parquet")))
+    table = storage.load(next(tmp_path.glob("*.parquet")))
     assert table["what"].tolist() == [f"{n}, {layout}" for n in ("resnet18",) for layout in ("channels_last", "contiguous")]
     assert (table[["images a second", "share"]] > 0).all(axis=None) and "goal on a GPU" in capsys.readouterr().out
     assert isinstance(table, pd.DataFrame) and table.attrs["provenance"]["parameters"]["device"] == "cpu"

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from contrastlib import explainers
-from contrastlib.report import shards
-from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.shards import save
+from contrastlib.report.results import storage
+from contrastlib.report.results.provenance import REPOSITORY
+from contrastlib.report.results.storage import save
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def test_tables_are_printed_and_saved(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert all(TITLES[name] in printed for name in tables) and TITLES["memory"] not in printed
     (record,) = (tmp_path / "records").iterdir()
-    saved = shards.load(record)
+    saved = storage.load(record)
     assert list(saved["table"].unique()) == tables and (saved["ratio"] > 0).all()
     limited = saved.dropna(subset="limit").groupby("table")
     assert {name: dict(zip(rows["quantity"], rows["limit"])) for name, rows in limited} == {t: LIMITS[t] for t in tables}

@@ -16,8 +16,8 @@ from contrastlib import contrasts, models
 from contrastlib.__main__ import main
 from contrastlib.contrasts import CONTRASTS, among, maximum, mean, original, probability, weighted
 from contrastlib.explorer import Explorer, bird
-from contrastlib.report import one_by_one
-from contrastlib.report.contrast_table import contrast_table
+from contrastlib.report.pages import one_by_one
+from contrastlib.report.pages.contrast_table import contrast_table
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 AGAINST_OTHERS = [mean, maximum, weighted, probability]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from contrastlib.report import families_page
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.pages import families as families_page
+from contrastlib.report.results.provenance import REPOSITORY
 
 pytestmark = pytest.mark.slow
 AGAIN = {

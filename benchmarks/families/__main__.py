@@ -15,8 +15,8 @@ import torch
 
 from benchmarks.families.networks import networks
 from benchmarks.families.trial import try_network
-from contrastlib.report.provenance import LIBRARIES, provenance
-from contrastlib.report.shards import RESULTS
+from contrastlib.report.results.provenance import LIBRARIES, provenance
+from contrastlib.report.results.storage import RESULTS
 
 KEPT = RESULTS / "families.json"
 """File of the saved outcomes."""

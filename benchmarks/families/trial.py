@@ -21,7 +21,7 @@ from benchmarks.families.preparation import random_images, with_every_part
 from benchmarks.families.record import Network
 from contrastlib.autograd import forward
 from contrastlib.explainers import EXPLAINERS, upsample, vit
-from contrastlib.report.package_reference import first_sentence
+from contrastlib.report.pages.package_reference import first_sentence
 
 TARGET = torch.tensor([1, 4])
 """Target classes of the two images."""

@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 
 from benchmarks.scaling import paper, passes, runs
-from contrastlib.report import scaling
-from contrastlib.report.provenance import provenance
-from contrastlib.report.shards import save
+from contrastlib.report.computing import scaling
+from contrastlib.report.results.provenance import provenance
+from contrastlib.report.results.storage import save
 
 TABLES = ("passes", "runs", "restarts", "paper")
 

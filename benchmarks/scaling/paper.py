@@ -14,7 +14,8 @@ from benchmarks.scaling.passes import operations
 from benchmarks.scaling.runs import count_passes
 from contrastlib.assets.errors import one_line
 from contrastlib.models.classifier import Classifier
-from contrastlib.report import notebooks, studies
+from contrastlib.report import studies
+from contrastlib.report.notebooks import execution
 
 PLAN: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
     "01_theory": {"precision_networks": {"precision_table": ()},
@@ -63,7 +64,7 @@ def table() -> pd.DataFrame:
         operations (of a forward pass of an image), forwards and backwards (passes of an image). Both are NaN
         where the passes cannot be counted with random weights, and why has the reason.
     """
-    profile, rows, counted = notebooks.profile("paper"), [], {}
+    profile, rows, counted = execution.profile("paper"), [], {}
     for notebook, chosen in PLAN.items():
         for parameter, names in chosen.items():
             for network, (dataset, count, *extra) in profile[notebook].get(parameter, {}).items():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.networks import as_studies_have_it, images_like, torchvision_network
-from contrastlib.report import batches
+from contrastlib.report.computing import batches
 
 FIGURE_3 = ("alexnet", "vgg16", "resnet18", "densenet161", "googlenet", "mobilenet_v3_small",
             "mobilenet_v3_large", "mnasnet1_0", "efficientnet_b1")

@@ -19,7 +19,10 @@ from distributed import Client
 
 from benchmarks.networks import as_studies_have_it
 from benchmarks.scaling.passes import operations, side_by_side
-from contrastlib.report import batches, clusters, shards, studies
+from contrastlib.report import studies
+from contrastlib.report.computing import batches, shards
+from contrastlib.report.machines import clusters
+from contrastlib.report.results import storage
 
 SHARD = 4
 """Images in a shard of these runs, so that short runs have several."""
@@ -90,7 +93,7 @@ def run(job: Job, images: int, workers: int, threads: int) -> tuple[dict[str, An
 
     def measured(cache: Path) -> None:
         studies.run(study, {job.network: ["birds", images]}, cache=cache, **job.options)
-        tables = map(shards.load, sorted(cache.glob("*.parquet")))
+        tables = map(storage.load, sorted(cache.glob("*.parquet")))
         kept.extend(each.attrs["provenance"]["seconds"] for each in tables)
 
     with _pool(workers) as clock:

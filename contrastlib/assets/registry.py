@@ -139,7 +139,7 @@ def place(name: str) -> Path:
     True
     """
     package, in_root = file(name).package, root() / name
-    sys.audit("contrastlib.file", in_root)  # contrastlib.report.staleness records what results depend on
+    sys.audit("contrastlib.file", in_root)  # recorded by contrastlib.report.notebooks.staleness
     if package is None or in_root.is_file():
         return in_root
     module = importlib.util.find_spec(package.module)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-EXTENSIONS = Path(__file__).resolve().parents[1] / "report" / "lab_extensions"
+EXTENSIONS = Path(__file__).resolve().parents[1] / "report" / "lab" / "extensions"
 """Extensions of JupyterLab for the working copy."""
 
 
@@ -40,8 +40,8 @@ def lab(arguments: argparse.Namespace) -> int:
         ValueError: JupyterLab is not installed, or there are no notebooks.
         DataError: The working copy cannot be written.
     """
-    from contrastlib.report import lab as working_copy
-    from contrastlib.report.process_lifetimes import run_with_lifeline
+    from contrastlib.report.lab import working_copy
+    from contrastlib.report.machines.process_lifetimes import run_with_lifeline
 
     if not arguments.prepare and importlib.util.find_spec("jupyterlab") is None:
         raise ValueError("jupyterlab is not installed: run `pip install jupyterlab`, or `make lab` in a "
@@ -59,7 +59,8 @@ def lab(arguments: argparse.Namespace) -> int:
 def command(folder: Path, options: Sequence[str]) -> list[str]:
     """The command that opens JupyterLab on a working copy, with further options of JupyterLab."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
-    return [sys.executable, "-m", "contrastlib.report.lab_server", f"--ServerApp.root_dir={folder}", *root,
+    return [sys.executable, "-m", "contrastlib.report.lab.server", f"--ServerApp.root_dir={folder}", *root,
             "--LabApp.default_url=/lab/tree/start.ipynb", f"--LabApp.extra_labextensions_path={EXTENSIONS}",
             "--ContentsManager.allow_hidden=False",
-            "--ContentsManager.pre_save_hook=contrastlib.report.saved_widgets.keep_static_images", *options]
+            "--ContentsManager.pre_save_hook=contrastlib.report.notebooks.saved_widgets.keep_static_images",
+            *options]

@@ -80,7 +80,7 @@ def paper(arguments: argparse.Namespace) -> None:
         FileNotFoundError: The book has not been built, or there is no LaTeX.
         ValueError: LaTeX reports an error.
     """
-    from contrastlib.report.claims_page import EXECUTED
+    from contrastlib.report.pages.claims import EXECUTED
     from contrastlib.report.release.kept_tables import kept_tables
     from contrastlib.report.release.latex import compile_latex
     from contrastlib.report.release.manuscript import write_manuscript

@@ -85,16 +85,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> Plan:
     """The notebooks to check, with the values from the profile and from the command line."""
-    from contrastlib.report import notebooks
+    from contrastlib.report.notebooks import execution
 
     if arguments.save and (arguments.profile != "quick" or arguments.parameters):
         raise ValueError("--save keeps the quick outputs: give no other profile and no parameters")
-    values = notebooks.profile(arguments.profile)
+    values = execution.profile(arguments.profile)
     options = {name: _value(name, value) for name, value in arguments.parameters}
     plan = []
-    for source in notebooks.find(arguments.notebook):
+    for source in execution.find(arguments.notebook):
         changed = {source.stem: values.get(source.stem, {}) | options}
-        plan.append((source, notebooks.parameters(source, values | changed)))
+        plan.append((source, execution.parameters(source, values | changed)))
     return plan
 
 
@@ -105,7 +105,7 @@ def _value(name: str, text: str) -> Any:
         ValueError: The text is no YAML or empty, its value is not plain, or it names a file that is not
             there.
     """
-    from contrastlib.report import parameter_values, staleness
+    from contrastlib.report.notebooks import parameter_values, staleness
 
     value = parameter_values.parsed(text, f"-p {name} {text.strip()!r}")
     if value is None and text.strip() not in parameter_values.NULL:
@@ -120,11 +120,11 @@ def _value(name: str, text: str) -> Any:
 
 def _update(plan: Plan, arguments: argparse.Namespace) -> None:
     """Execute the notebooks that are out of date."""
-    from contrastlib.report import notebooks
+    from contrastlib.report.notebooks import execution
 
     quick, changed = arguments.profile == "quick", bool(arguments.parameters)
-    folder = notebooks.EXECUTED / ("own" if changed else "" if quick else arguments.profile)
-    environment = (notebooks.QUICK_ENVIRONMENT if quick else {}) | {"CONTRASTLIB_PICTURES": str(folder)}
+    folder = execution.EXECUTED / ("own" if changed else "" if quick else arguments.profile)
+    environment = (execution.QUICK_ENVIRONMENT if quick else {}) | {"CONTRASTLIB_PICTURES": str(folder)}
     jobs = os.cpu_count() or 1 if quick else 1  # notebooks of other profiles use all processors themselves
     _each(partial(_update_one, folder, arguments.force, changed, arguments.page), plan, environment, jobs)
 
@@ -133,19 +133,20 @@ def _update_one(
     folder: Path, force: bool, show: bool, page: bool, source: Path, parameters: dict[str, Any]
 ) -> str:
     """Execute a notebook if it is out of date; what to report, with paths where the user gave parameters."""
-    from contrastlib.report import notebooks, single_page, staleness
+    from contrastlib.report.notebooks import execution, staleness
+    from contrastlib.report.pages import single_page
 
-    output, own_page = folder / source.name, notebooks.PAGES / f"{source.stem}.own.html"
+    output, own_page = folder / source.name, execution.PAGES / f"{source.stem}.own.html"
     if page:
         check_writable(own_page)
     reason = "as asked" if force else staleness.why_stale(source, output, parameters)
     message = f"{source.stem}: up to date"
     if reason:
         began = time.monotonic()
-        peak = notebooks.execute(source, output, parameters)
+        peak = execution.execute(source, output, parameters)
         seconds = round(time.monotonic() - began)
-        if folder == notebooks.EXECUTED:
-            notebooks.keep_cost(source.stem, seconds, peak)
+        if folder == execution.EXECUTED:
+            execution.keep_cost(source.stem, seconds, peak)
         message = f"{source.stem}: executed in {seconds} s ({reason})"
     paths = [output] if show or page else []
     if page:
@@ -157,20 +158,20 @@ def _update_one(
 
 def _save(plan: Plan, _: argparse.Namespace) -> None:
     """Execute the notebooks and write them back, with their outputs."""
-    from contrastlib.report import notebooks
+    from contrastlib.report.notebooks import execution
 
     with tempfile.TemporaryDirectory() as empty:  # so that no output shows a downloaded photograph
-        environment = notebooks.QUICK_ENVIRONMENT | {"CONTRASTLIB_DATA": empty}
+        environment = execution.QUICK_ENVIRONMENT | {"CONTRASTLIB_DATA": empty}
         _each(_save_one, plan, environment, jobs=os.cpu_count() or 1)
 
 
 def _save_one(source: Path, _: dict[str, Any]) -> str:
     """Execute a notebook and write it back; a line that reports it."""
-    from contrastlib.report import notebooks
+    from contrastlib.report.notebooks import execution
 
     check_writable(source)
-    executed = notebooks.EXECUTED / "saved" / source.name
-    notebooks.execute(source, executed, {}, stored=True)
+    executed = execution.EXECUTED / "saved" / source.name
+    execution.execute(source, executed, {}, stored=True)
     executed.replace(source)
     return f"{source.stem}: saved"
 
@@ -186,12 +187,12 @@ def _each(
         NotebookFailed: Some notebooks failed; the message has those of all of them. Or a process ended; it
             names the notebooks that were running.
     """
-    from contrastlib.report import notebooks
+    from contrastlib.report.notebooks import execution
 
     forked = get_context("fork")  # a process for each: syntax trees are not safe between threads
     rows = {"initializer": _begin, "initargs": (forked.Value("i", 0), tqdm.get_lock())}
     with (
-        notebooks.kernel_environment(environment),
+        execution.kernel_environment(environment),
         ProcessPoolExecutor(min(jobs, len(plan)), mp_context=forked, **rows) as pool,
         tqdm(total=len(plan), desc="notebooks", unit="notebook", disable=None) as bar,  # only on a terminal
     ):
@@ -206,11 +207,11 @@ def _each(
     errors = {source.stem: future.exception() for source, future in unprinted.items() if future.exception()}
     cut_off = [name for name, error in errors.items() if isinstance(error, BrokenProcessPool)]
     if cut_off:
-        raise notebooks.NotebookFailed(
+        raise execution.NotebookFailed(
             f"a process ended while {' and '.join(cut_off)} ran, probably because memory was short: close "
             f"other programs, and run one at a time, such as `python -m contrastlib run {cut_off[0]}`")
-    if errors and all(isinstance(error, notebooks.NotebookFailed) for error in errors.values()):
-        raise notebooks.NotebookFailed("\n\n".join(map(str, errors.values())))
+    if errors and all(isinstance(error, execution.NotebookFailed) for error in errors.values()):
+        raise execution.NotebookFailed("\n\n".join(map(str, errors.values())))
     for error in errors.values():
         raise error
 
@@ -261,7 +262,7 @@ def _longest_first(plan: Plan) -> Plan:
 
     Those whose time is not known are new, and come first.
     """
-    from contrastlib.report.page_parts import TIMES
+    from contrastlib.report.pages.parts import TIMES
 
     seconds = json.loads(TIMES.read_text(encoding="utf-8"))["seconds"] if TIMES.exists() else {}
     return sorted(plan, key=lambda each: -seconds.get(f"notebook {each[0].stem}", float("inf")))
@@ -272,8 +273,8 @@ def _begin(taken: Synchronized[int], lock: Any) -> None:
 
     It ends with the process that started it. Ctrl-C is for that process, which then terminates this one.
     """
-    from contrastlib.report import notebooks
-    from contrastlib.report.process_lifetimes import end_with_parent
+    from contrastlib.report.machines.process_lifetimes import end_with_parent
+    from contrastlib.report.notebooks import execution
 
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -281,7 +282,7 @@ def _begin(taken: Synchronized[int], lock: Any) -> None:
     tqdm.set_lock(lock)
     with taken.get_lock():
         taken.value += 1
-        notebooks.BAR_ROW.set(taken.value)
+        execution.BAR_ROW.set(taken.value)
 
 
 def _until_terminated(

@@ -44,13 +44,13 @@ def cluster(arguments: argparse.Namespace) -> Iterator[None]:
         ValueError: The number of jobs is missing.
         ClusterError: The workers cannot be started, or no scheduler answers.
     """
-    from contrastlib.report import notebooks
+    from contrastlib.report.notebooks import execution
 
     if arguments.on == "slurm" and not arguments.workers:
         raise ValueError("--on slurm needs the number of jobs: add --workers N")
-    with notebooks.kernel_environment(_settings(arguments)), _address(arguments) as address:
+    with execution.kernel_environment(_settings(arguments)), _address(arguments) as address:
         if address:
-            from contrastlib.report import shards, workers
+            from contrastlib.report.computing import shards, workers
 
             print(workers.described(address), flush=True)
             os.environ[shards.SCHEDULER] = address
@@ -70,7 +70,7 @@ def _address(arguments: argparse.Namespace) -> Iterator[str | None]:
     if arguments.scheduler or not (arguments.workers or arguments.on == "gpus"):
         yield arguments.scheduler
     else:
-        from contrastlib.report import clusters  # imports Dask
+        from contrastlib.report.machines import clusters  # imports Dask
 
         with clusters.started(arguments.on, arguments.workers or None) as address:
             yield address

@@ -50,7 +50,7 @@ class ImageNetVal(Listed):
         """List the images."""
         root = sources.folder("imagenet-val")
         for part in sources.papers()["imagenet-val"].parts:
-            sys.audit("contrastlib.file", root / part)  # recorded by contrastlib.report.staleness
+            sys.audit("contrastlib.file", root / part)  # recorded by contrastlib.report.notebooks.staleness
             if not (root / part).exists():
                 raise missing("imagenet-val", f"{root / part} is not there")
         try:

@@ -126,7 +126,7 @@ def read_weights(path: Path, renamed_by: str | None = None) -> dict[str, Tensor]
     Raises:
         CorruptFile: The file does not hold weights.
     """
-    sys.audit("contrastlib.file", path)  # compiled code opens the file; see contrastlib.report.staleness
+    sys.audit("contrastlib.file", path)  # compiled code opens it; see contrastlib.report.notebooks.staleness
     try:
         if path.suffix in (".pth", ".pt"):
             state = torch.load(path, map_location="cpu", weights_only=True)

@@ -138,7 +138,7 @@ def load_finetuned(name: str) -> Classifier:
         raise assets.unknown("network", name, [*names(), *known])
     path = assets.root() / "finetuned" / f"{name}.safetensors"
     for part in (path, path.with_suffix(".json")):
-        sys.audit("contrastlib.file", part)  # the notebook depends on it; see contrastlib.report.staleness
+        sys.audit("contrastlib.file", part)  # a dependency; see contrastlib.report.notebooks.staleness
         if not part.is_file():
             raise assets.MissingFile(
                 f"{part}, of the network {name}, is not there. Make it with "

@@ -42,7 +42,9 @@ import contextlib, io, torch
 from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
 from contrastlib.explorer import content
-from contrastlib.report import batches, figures, registry_table
+from contrastlib.report import figures
+from contrastlib.report.computing import batches
+from contrastlib.report.pages import registry_table
 
 network, images = models.load("toy"), datasets.load("toys")
 assert network.layer == "network.1" and network.class_names == images.class_names == ["ball", "doll"]

@@ -49,7 +49,7 @@ import resource, sys
 from pathlib import Path
 import pandas as pd, torch
 from contrastlib.assets import DataError
-from contrastlib.report.shards import save
+from contrastlib.report.results.storage import save
 from contrastlib.training.checkpoint import Checkpoint, replacing_weights
 
 folder, network = Path(sys.argv[1]), torch.nn.Linear(100, 100)

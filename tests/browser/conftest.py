@@ -14,7 +14,9 @@ from lab_server import served
 
 from contrastlib.cli.lab import command
 from contrastlib.explorer import Explorer, bird, bird_scene
-from contrastlib.report import kernel_provisioner, lab, notebooks
+from contrastlib.report.lab import working_copy as lab
+from contrastlib.report.notebooks import execution as notebooks
+from contrastlib.report.notebooks import kernel_provisioner
 from contrastlib.report.release.chromium import CHROMIUM, chromium
 
 

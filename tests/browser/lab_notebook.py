@@ -4,8 +4,8 @@ import re
 
 import nbformat
 
-from contrastlib.report import notebooks
-from contrastlib.report.verdict_tables import KEY
+from contrastlib.report.claims.verdict_tables import KEY
+from contrastlib.report.notebooks import execution as notebooks
 
 RAW = re.compile(r"\{(glue|cite|eq|ref|numref|doc|term|value|verdict)\b|:::|^\([\w-]+\)=", re.MULTILINE)
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"

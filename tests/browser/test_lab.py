@@ -7,7 +7,8 @@ import pytest
 from nbconvert import HTMLExporter
 from small_parameters import SMALL
 
-from contrastlib.report import executed_form, notebooks
+from contrastlib.report.notebooks import executed_form
+from contrastlib.report.notebooks import execution as notebooks
 
 STORED = notebooks.find([])
 # the numbers of formulas that are drawn, whose characters are named by classes such as mjx-c31; or what is in error

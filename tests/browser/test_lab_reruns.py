@@ -9,7 +9,8 @@ import lab_notebook as lab
 import pytest
 from small_parameters import SMALL
 
-from contrastlib.report import benchmark_records, notebooks
+from contrastlib.report.notebooks import execution as notebooks
+from contrastlib.report.results import benchmark_records
 
 pytestmark = pytest.mark.lab
 NO_PARAMETER = {

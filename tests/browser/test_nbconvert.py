@@ -9,13 +9,13 @@ import pytest
 from lab_notebook import count_of_widgets
 from nbconvert import HTMLExporter
 
-from contrastlib.report import notebooks
+from contrastlib.report.notebooks import execution as notebooks
 
 WIDGETS = [
     """from contrastlib.explorer import Explorer, bird
 Explorer([bird(31)], ["birds_vgg"], methods=["gradcam"], classes=3)""",
     """import matplotlib.pyplot as plt
-from contrastlib.report.controls import Controls
+from contrastlib.report.figures.controls import Controls
 Controls(lambda width=1: plt.figure(figsize=(width, 1)), "A box.", width=(1, 9))""",
     """from contrastlib import assets
 from contrastlib.explorer import OwnPicture

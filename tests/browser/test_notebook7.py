@@ -7,8 +7,9 @@ import nbformat
 import pytest
 from lab_server import served
 
-from contrastlib.report import kernel_provisioner, notebooks
-from contrastlib.report import lab as working_copy
+from contrastlib.report.lab import working_copy
+from contrastlib.report.notebooks import execution as notebooks
+from contrastlib.report.notebooks import kernel_provisioner
 
 pytestmark = pytest.mark.lab
 

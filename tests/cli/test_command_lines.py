@@ -267,7 +267,7 @@ def test_run(here, capsys, words, complaint):
 
 @pytest.mark.parametrize("words, complaint", identified(OTHERS))
 def test_other_commands(here, capsys, monkeypatch, words, complaint):
-    from contrastlib.report import lab
+    from contrastlib.report.lab import working_copy
 
-    monkeypatch.setattr(lab, "prepare", list)
+    monkeypatch.setattr(working_copy, "prepare", list)
     check(words, complaint, capsys)

@@ -9,14 +9,15 @@ import pytest
 
 from contrastlib.__main__ import main
 from contrastlib.cli import run as command
-from contrastlib.report import notebooks, page_parts
+from contrastlib.report.notebooks import execution
+from contrastlib.report.pages import parts as page_parts
 
 
 @pytest.fixture
 def given(monkeypatch):
     """The values that ``run`` would give to a notebook."""
     values = {}
-    monkeypatch.setattr(notebooks, "parameters", lambda source, all_values: values.update(all_values[source.stem]))
+    monkeypatch.setattr(execution, "parameters", lambda source, all_values: values.update(all_values[source.stem]))
     monkeypatch.setattr(command, "_update", lambda plan, arguments: None)
     return values
 
@@ -72,7 +73,7 @@ def _work(source, log):
         while "slow" not in log.read_text() and time.monotonic() < deadline:
             time.sleep(0.01)
         failed.touch()
-        raise notebooks.NotebookFailed(f"{source.stem} failed")
+        raise execution.NotebookFailed(f"{source.stem} failed")
     while source.stem == "slow" and not failed.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.3 if source.stem == "slow" else 0)  # time for another to begin
@@ -85,7 +86,7 @@ def _work(source, log):
 def test_nothing_begins_after_a_failure(tmp_path, capsys, names, said):
     """Even if it is not the turn of the one that failed; what is running finishes, and is reported."""
     log = tmp_path / "log"
-    with pytest.raises(notebooks.NotebookFailed, match="^bad failed$"):
+    with pytest.raises(execution.NotebookFailed, match="^bad failed$"):
         command._each(_work, [(Path(name), log) for name in names], {}, jobs=2)
     assert "last" not in log.read_text() and "next" not in log.read_text()
     assert capsys.readouterr().out.splitlines() == said
@@ -93,14 +94,14 @@ def test_nothing_begins_after_a_failure(tmp_path, capsys, names, said):
 
 def test_all_failures_are_reported(tmp_path, capsys):
     log = tmp_path / "log"
-    with pytest.raises(notebooks.NotebookFailed, match="(?s)^worse failed.*bad failed$"):
+    with pytest.raises(execution.NotebookFailed, match="(?s)^worse failed.*bad failed$"):
         command._each(_work, [(Path(name), log) for name in ("slow", "worse", "bad", "last")], {}, jobs=3)
     assert capsys.readouterr().out.splitlines() == ["slow: done"]
 
 
 def test_the_longest_notebooks_begin_first_where_several_run(tmp_path, monkeypatch, capsys):
     """One whose time is not known begins before them."""
-    known = [path.stem for path in notebooks.find([])]
+    known = [path.stem for path in execution.find([])]
     times = {f"notebook {name}": seconds for seconds, name in enumerate(known[1:], 1)}
     (tmp_path / "times.json").write_text(json.dumps({"seconds": times}))
     monkeypatch.setattr(page_parts, "TIMES", tmp_path / "times.json")
@@ -118,5 +119,5 @@ def test_the_longest_notebooks_begin_first_where_several_run(tmp_path, monkeypat
     monkeypatch.setattr(command, "ProcessPoolExecutor", Pool)
     for jobs, expected in ((2, [known[0], *known[:0:-1]]), (1, known)):
         submitted.clear()
-        command._each(None, [(path, {}) for path in notebooks.find([])], {}, jobs)
+        command._each(None, [(path, {}) for path in execution.find([])], {}, jobs)
         assert submitted == expected and capsys.readouterr().out.split() == known

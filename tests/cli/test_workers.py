@@ -11,7 +11,9 @@ from contrastlib.__main__ import main
 from contrastlib.cli import failures
 from contrastlib.cli import run as command
 from contrastlib.cli import workers as options
-from contrastlib.report import batches, clusters, notebooks, shards, workers
+from contrastlib.report.computing import batches, shards, workers
+from contrastlib.report.machines import clusters
+from contrastlib.report.notebooks import execution
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def used(monkeypatch):
     monkeypatch.delenv(shards.SCHEDULER, raising=False)
     monkeypatch.setattr(clusters, "started", started)
     monkeypatch.setattr(workers, "described", lambda address: f"scheduler {address}")
-    monkeypatch.setattr(notebooks, "parameters", lambda source, values: {})
+    monkeypatch.setattr(execution, "parameters", lambda source, values: {})
     monkeypatch.setattr(command, "_update", update)
     return seen
 
@@ -79,7 +81,7 @@ def test_one_process_does_without_dask():
 import sys, tempfile
 from pathlib import Path
 import pandas as pd
-from contrastlib.report import shards
+from contrastlib.report.computing import shards
 with tempfile.TemporaryDirectory() as folder:
     shards.sharded("one", 1, lambda: pd.DataFrame({"a": [1]}), [{}], {}, Path(folder))
 sys.exit(any(name in sys.modules for name in ("dask", "distributed")))

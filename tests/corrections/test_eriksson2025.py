@@ -25,7 +25,7 @@ from contrastlib.explainers import gradient, linear_approximation, vit, xgradcam
 from contrastlib.explainers.fullgrad import fullgrad
 from contrastlib.explainers.vit.methods import NORMALISE
 from contrastlib.models.classifier import Normalise
-from contrastlib.report.corrections import correction
+from contrastlib.report.claims.corrections import correction
 from contrastlib.report.figures.shared import published
 
 EXACT = 1e-10

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from contrastlib.report.claims import claims
-from contrastlib.report.correction_records import corrections, papers
+from contrastlib.report.claims.correction_records import corrections, papers
+from contrastlib.report.claims.records import claims
 
 ROOT = Path(__file__).parents[2]
 

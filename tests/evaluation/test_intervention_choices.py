@@ -9,7 +9,7 @@ from contrastlib.autograd import predict
 from contrastlib.datasets.birds import SyntheticBirds
 from contrastlib.evaluation import interventions
 from contrastlib.evaluation.intervention_choices import ASKED, SETTING, differences, thinned
-from contrastlib.report.bird_interventions import choices_on_parts, repainted_birds
+from contrastlib.report.studies.bird_interventions import choices_on_parts, repainted_birds
 
 INDICES = [300, 301, 302, 303]
 

@@ -19,8 +19,9 @@ from contrastlib.explainers import CHANNELS, EXPLAINERS, lrp, registry, select
 from contrastlib.explainers.explainer import RECORDS, Explainer, register
 from contrastlib.explainers.vit import vit_forward
 from contrastlib.explorer import Explorer, bird
-from contrastlib.report import families_page, one_by_one
-from contrastlib.report.explainer_table import explainer_table
+from contrastlib.report.pages import families as families_page
+from contrastlib.report.pages import one_by_one
+from contrastlib.report.pages.explainer_table import explainer_table
 
 CLASSES, LAYER = 6, "2"
 EXACT = {"rtol": 1e-10, "atol": 1e-10}

@@ -53,7 +53,7 @@ def refused(*_, **__):
 def sandbox(tmp_path_factory):
     """A folder with pictures, small networks by name, no way out, and nothing that takes long."""
     from contrastlib.cli import run, train
-    from contrastlib.report import lab
+    from contrastlib.report.lab import working_copy
 
     folder, networks, load = tmp_path_factory.mktemp("fuzz"), _networks(), models.load
     _files(folder)
@@ -68,6 +68,6 @@ def sandbox(tmp_path_factory):
         patch.setattr(run, "_update", lambda plan, arguments: None)
         patch.setattr(run, "_save", lambda plan, arguments: None)
         patch.setattr(train, "_train", lambda *_: {"test": dict.fromkeys(["accuracy", "share_p2_above_0.1", "share_p3_above_0.1"], 0.5)})
-        patch.setattr(lab, "prepare", lambda: ["made"])
+        patch.setattr(working_copy, "prepare", lambda: ["made"])
         patch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0, stdout="", stderr=""))
         yield folder

@@ -91,7 +91,7 @@ def _raises(code, offset):
 
 def record(seed, seconds):
     """The counts by kind and outcome, with the seed and the provenance, for a file of JSON."""
-    from contrastlib.report.provenance import provenance
+    from contrastlib.report.results.provenance import provenance
 
     kinds = {kind: {name: COUNTS[key, name] for key, name in sorted(COUNTS) if key == kind} for kind in KINDS}
     return {"inputs": COUNTS.total(), "asked": INPUTS, "seed": seed, "kinds": kinds, "provenance": provenance(seconds, hypothesis=version("hypothesis"))}

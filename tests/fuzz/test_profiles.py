@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import fuzzed, outcome
 
-from contrastlib.report import notebooks, parameters
+from contrastlib.report.notebooks import execution, parameters
 
 SOURCES = st.sampled_from(["01_theory", "03_maps", "07_dominance"])
 
@@ -16,7 +16,7 @@ SOURCES = st.sampled_from(["01_theory", "03_maps", "07_dominance"])
 def profiles(sandbox):
     """The folder of profiles, an empty one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(notebooks, "PROFILES", sandbox / "profiles")
+        patch.setattr(execution, "PROFILES", sandbox / "profiles")
         (sandbox / "profiles").mkdir()
         yield sandbox / "profiles"
 

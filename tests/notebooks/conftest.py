@@ -11,14 +11,16 @@ import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 from processes import processes
 
-from contrastlib.report import notebooks, provenance, staleness
+from contrastlib.report.notebooks import execution, staleness
+from contrastlib.report.results import provenance
 
 # the command of contrastlib in a small repository, with two processors and kernels that need no torch
 COMMAND = """
     import os, sys
     from pathlib import Path
     from contrastlib.__main__ import main
-    from contrastlib.report import kernel_provisioner, notebooks, staleness
+    from contrastlib.report.notebooks import kernel_provisioner, staleness
+    from contrastlib.report.notebooks import execution as notebooks
 
     if __name__ == "__main__":
         root = Path(sys.argv[1])
@@ -41,7 +43,7 @@ class Repository:
             (root / folder).mkdir(parents=True)
         self.write("contrastlib/__init__.py", "")
         self.write("notebooks/profiles/quick.yaml", "{}")
-        shutil.copy(notebooks.NOTEBOOKS / "matplotlibrc", root / "notebooks")
+        shutil.copy(execution.NOTEBOOKS / "matplotlibrc", root / "notebooks")
 
     def write(self, path, text):
         (self.root / path).write_text(text)
@@ -66,13 +68,13 @@ class Repository:
 def repository(tmp_path, monkeypatch):
     """Such a repository; contrastlib's own machinery works in it."""
     made = Repository(tmp_path)
-    for module in (notebooks, staleness):
+    for module in (execution, staleness):
         monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     monkeypatch.setattr(staleness, "CACHE", tmp_path / "data" / "results" / "cache")
-    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(notebooks, "PROFILES", tmp_path / "notebooks" / "profiles")
-    monkeypatch.setattr(notebooks, "EXECUTED", tmp_path / "book" / "executed")
-    monkeypatch.setattr(notebooks, "PAGES", tmp_path / "_build" / "html" / "book" / "executed")
+    monkeypatch.setattr(execution, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(execution, "PROFILES", tmp_path / "notebooks" / "profiles")
+    monkeypatch.setattr(execution, "EXECUTED", tmp_path / "book" / "executed")
+    monkeypatch.setattr(execution, "PAGES", tmp_path / "_build" / "html" / "book" / "executed")
     monkeypatch.setenv("CONTRASTLIB_DATA", str(made.data))
     # these cells need no torch
     monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", "local-provisioner")

@@ -7,12 +7,12 @@ import nbformat
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import executed_form, kernel_provisioner, notebooks, staleness
-from contrastlib.report.claims_page import claims_in
-from contrastlib.report.said import values_in
-from contrastlib.report.verdict_tables import KEY
+from contrastlib.report.claims.verdict_tables import KEY
+from contrastlib.report.notebooks import executed_form, execution, kernel_provisioner, staleness
+from contrastlib.report.notebooks.said import values_in
+from contrastlib.report.pages.claims import claims_in
 
-STORED = {path.stem: path for path in notebooks.find([])}
+STORED = {path.stem: path for path in execution.find([])}
 
 
 def found(path):
@@ -55,7 +55,7 @@ def test_numbers_of_the_book_are_those_of_the_stored_notebook(path):
 
 def up_to_date(path):
     """The executed notebook of the book, which the present code made."""
-    executed = notebooks.EXECUTED / path.name
+    executed = execution.EXECUTED / path.name
     reason = staleness.why_stale(path, executed, {})  # of another profile: the parameters changed
     if reason:
         pytest.skip(f"{path.stem} of the book is out of date: {reason}")
@@ -94,11 +94,11 @@ def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_pa
             cell.outputs, cell.execution_count = [], None
     path = tmp_path / "notebooks" / f"{name}.ipynb"
     path.parent.mkdir()
-    shutil.copy(notebooks.NOTEBOOKS / "matplotlibrc", path.parent)
+    shutil.copy(execution.NOTEBOOKS / "matplotlibrc", path.parent)
     nbformat.write(notebook, path)
     monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
-    with notebooks.kernel_environment(notebooks.QUICK_ENVIRONMENT):
-        notebooks.execute(path, path, {}, stored=True)
+    with execution.kernel_environment(execution.QUICK_ENVIRONMENT):
+        execution.execute(path, path, {}, stored=True)
     saved = path.read_text()
     assert saved == executed_form.for_storage(book.read_text())
     assert all(text in saved for text in holds)

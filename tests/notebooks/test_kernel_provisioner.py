@@ -8,8 +8,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import notebooks
-from contrastlib.report.kernel_provisioner import NAME, PRELOADED
+from contrastlib.report.notebooks import execution
+from contrastlib.report.notebooks.kernel_provisioner import NAME, PRELOADED
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def started(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kernel")
     (folder / "own_module.py").touch()
-    with notebooks.kernel_environment({"TOLD": "to the kernel"}), pytest.MonkeyPatch.context() as patch:
+    with execution.kernel_environment({"TOLD": "to the kernel"}), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))
         # what it asks the environment for when it is first used, which may have been by another test
         patch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", NAME)
@@ -73,6 +73,6 @@ def test_a_killed_kernel_is_seen_to_be_dead(started):
 
 
 def test_the_environment_names_the_provisioner():
-    with notebooks.kernel_environment({}):
+    with execution.kernel_environment({}):
         factory = KernelProvisionerFactory()
         assert factory.default_provisioner_name == NAME and NAME in factory.provisioners

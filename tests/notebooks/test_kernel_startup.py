@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from contrastlib.report import kernel_startup, staleness
+from contrastlib.report.notebooks import kernel_startup, staleness
 
 UNDECODABLE = b"a\xff.txt"
 

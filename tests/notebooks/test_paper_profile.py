@@ -6,9 +6,9 @@ import pytest
 from contrastlib import assets, datasets, models
 from contrastlib.datasets.sources import papers
 from contrastlib.models import torchvision_hub
-from contrastlib.report import notebooks
+from contrastlib.report.notebooks import execution
 
-PROFILE = notebooks.profile("paper")
+PROFILE = execution.profile("paper")
 STUDIED = [
     (stem, name, dataset, options[0] if options else {})
     for stem, values in PROFILE.items() for chosen in values.values() if isinstance(chosen, dict)

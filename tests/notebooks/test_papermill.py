@@ -5,7 +5,7 @@ import papermill
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from contrastlib.report import kernel_provisioner, notebooks
+from contrastlib.report.notebooks import execution, kernel_provisioner
 
 PARAMETERS = {"12_your_picture": {"network": "birds_vgg", "classes": 3}, "13_cost": {}}
 
@@ -17,13 +17,13 @@ def texts(path):
     return [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})]
 
 
-@pytest.mark.parametrize("folder", [None, notebooks.NOTEBOOKS], ids=["from elsewhere", "with --cwd"])
+@pytest.mark.parametrize("folder", [None, execution.NOTEBOOKS], ids=["from elsewhere", "with --cwd"])
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_from_another_folder(tmp_path, monkeypatch, name, folder):
-    source = notebooks.NOTEBOOKS / f"{name}.ipynb"
+    source = execution.NOTEBOOKS / f"{name}.ipynb"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
-    with notebooks.kernel_environment({"OMP_NUM_THREADS": "1"}):
+    with execution.kernel_environment({"OMP_NUM_THREADS": "1"}):
         papermill.execute_notebook(source, "out.ipynb", PARAMETERS[name], cwd=folder, progress_bar=False)
     found = texts(tmp_path / "out.ipynb")
     if PARAMETERS[name]:

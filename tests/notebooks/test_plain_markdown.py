@@ -11,10 +11,10 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from contrastlib.report import notebooks
-from contrastlib.report.correction_records import corrections
+from contrastlib.report.claims.correction_records import corrections
+from contrastlib.report.notebooks import execution
 
-STORED = notebooks.find([])
+STORED = execution.find([])
 PARSER = MarkdownIt("commonmark").enable("table")
 PARSER.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False).use(amsmath_plugin)
 FORMS = {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml"}

@@ -12,7 +12,7 @@ import urllib.request
 import psutil
 import pytest
 
-from contrastlib.report.process_lifetimes import end_with_parent
+from contrastlib.report.machines.process_lifetimes import end_with_parent
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_nothing_lives_after_a_run_that_was_killed(repository, start, number):
 def test_jupyterlab_ends_with_the_command_that_was_killed(tmp_path, number):
     """And so do the kernels of its notebooks."""
     environment = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
-    program = ("import sys; from pathlib import Path; from contrastlib.cli import lab; from contrastlib.report.process_lifetimes import *; import os;"
+    program = ("import sys; from pathlib import Path; from contrastlib.cli import lab; from contrastlib.report.machines.process_lifetimes import *; import os;"
                f"sys.exit(run_with_lifeline(lab.command(Path({str(tmp_path)!r}), ['--no-browser', '--IdentityProvider.token=secret']), os.environ))")
     started = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     children = []

@@ -14,10 +14,12 @@ import nbformat
 import pytest
 from sphinx.errors import ConfigError
 
-from contrastlib.report import notebooks, page_parts, sphinx_ext
-from contrastlib.report.download_note import note
+from contrastlib.report.notebooks import execution
+from contrastlib.report.pages import parts as page_parts
+from contrastlib.report.pages import sphinx_ext
+from contrastlib.report.pages.download_note import note
 
-STORED = notebooks.find([])
+STORED = execution.find([])
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -36,17 +38,17 @@ def test_commands_of_the_notebooks(path):
     first, *others = commands(page_parts.section(path.stem, stored))
     program, source, _, *options = words(first)
     assert (program, source) == (".venv/bin/papermill", f"notebooks/{path.name}") and options == ["--cwd", "notebooks"]
-    assert bool(others) == any(type(value) in (int, float) for value in notebooks.defaults(path).values())
+    assert bool(others) == any(type(value) in (int, float) for value in execution.defaults(path).values())
     for second in others:
         option, name, value = words(second)[5:]
-        assert option == "-p" and value != str(notebooks.defaults(path)[name])
+        assert option == "-p" and value != str(execution.defaults(path)[name])
 
 
 def test_commands_in_a_shell(repository, tmp_path):
     """As a page shows them, in the folder of the repository: with the page's own parameters, and with another one."""
     repository.notebook("01_tiny", "print(n, name, pairs)", parameters="n = 1\nname = 'a'\npairs = {'a': [1, None]}")
     given = {"n": 3, "name": "an 'owl'", "pairs": {"b": [2, None]}}
-    notebooks.execute(repository.root / "notebooks/01_tiny.ipynb", tmp_path / "executed.ipynb", given, stored=True)
+    execution.execute(repository.root / "notebooks/01_tiny.ipynb", tmp_path / "executed.ipynb", given, stored=True)
     (repository.root / ".venv").symlink_to(Path(sys.prefix))
     text = page_parts.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace("/tmp/", f"{tmp_path}/")
     printed = []
@@ -71,7 +73,7 @@ def build(tmp_path, monkeypatch, sphinx_build):
         language = {"name": "python", "pygments_lexer": "ipython3"}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": language})
         nbformat.write(notebook, source / "book/executed/01_tiny.ipynb")
-        options = ("extensions=myst_nb,contrastlib.report.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off",
+        options = ("extensions=myst_nb,contrastlib.report.pages.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off",
                    f"html_baseurl={address}")
         monkeypatch.setenv("REPOSITORY", repository)
         monkeypatch.setenv("BRANCH", branch)
@@ -132,7 +134,7 @@ def test_on_gitlab(build):
 def test_a_clone_without_executed_notebooks(tmp_path, forked):
     """A plain `jupyter-book build .` says what to run, before it reads a page."""
     for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(notebooks.CODE / name, tmp_path)
+        shutil.copy(execution.CODE / name, tmp_path)
     (tmp_path / "book").mkdir()
     (tmp_path / "book/index.md").write_text("# Index\n")
 

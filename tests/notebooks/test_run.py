@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from contrastlib.__main__ import main
-from contrastlib.report import executed_form, notebooks, shards, staleness
-from contrastlib.report.allocation import ALLOCATION
+from contrastlib.report.machines.allocation import ALLOCATION
+from contrastlib.report.notebooks import executed_form, execution, staleness
+from contrastlib.report.results import storage
 
 READS = """
 import sys
@@ -76,12 +77,14 @@ LOOKS = """
 import os, pathlib, posix, pandas as pd, torch
 from contrastlib import assets, datasets
 from contrastlib.models.pretrained import load_weights
-from contrastlib.report import shards, studies
+from contrastlib.report import studies
 from contrastlib.report.figures import shared
+from contrastlib.report.results import storage
+from contrastlib.report.studies import execution
 
 data, network = pathlib.Path(os.environ["CONTRASTLIB_DATA"]), torch.nn.Linear(1, 1)
 load_weights(network, data / "own.safetensors")
-shared.PUBLISHED, studies.RESULTS = data, data / "results"
+shared.PUBLISHED, execution.RESULTS = data, data / "results"
 for dataset in ("cub200", "food101", "imagenet-val"):
     try:
         datasets.load(dataset)
@@ -92,7 +95,7 @@ for find in (lambda: studies.recorded(studies.sign_perturbation, "repeat"), lamb
         find()
     except FileNotFoundError:
         pass
-print(network.bias.item(), shards.load(data / "kept.parquet")["a"].item(), assets.available("imagenet_sample_1000.zip"),
+print(network.bias.item(), storage.load(data / "kept.parquet")["a"].item(), assets.available("imagenet_sample_1000.zip"),
       assets.state("flowers102"), shared.published("table")["b"].item(), os.stat is posix.stat)
 """
 
@@ -102,7 +105,7 @@ def test_files_that_are_absent_or_read_by_compiled_libraries(repository, run):
     """What is looked for, and weights, results and tables; nothing of Python is replaced to see it."""
     data = repository.data
     save_file({"weight": torch.ones(1, 1), "bias": torch.ones(1)}, data / "own.safetensors")
-    shards.save(pd.DataFrame({"a": [3]}), data / "kept.parquet")
+    storage.save(pd.DataFrame({"a": [3]}), data / "kept.parquet")
     repository.write("elsewhere/table.csv", "b\n5\n")
     repository.notebook("01_looks", LOOKS)
     assert run()[0] == 0
@@ -271,7 +274,7 @@ def test_kernels_run_the_code_of_this_clone(repository, run, tmp_path, monkeypat
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", str(other.parent))
-    repository.notebook("01_where", f"import contrastlib; print(contrastlib.__file__ == {str(notebooks.CODE / 'contrastlib' / '__init__.py')!r})")
+    repository.notebook("01_where", f"import contrastlib; print(contrastlib.__file__ == {str(execution.CODE / 'contrastlib' / '__init__.py')!r})")
     assert run()[0] == 0
     assert repository.outputs("book/executed/01_where.ipynb") == ["True\n"]
 
@@ -281,7 +284,7 @@ def test_kernels_keep_large_tensors_unless_told_otherwise(monkeypatch, own):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     if own:
         monkeypatch.setenv("GLIBC_TUNABLES", own)
-    with notebooks.kernel_environment({}):
+    with execution.kernel_environment({}):
         assert os.environ["GLIBC_TUNABLES"] == (own or ALLOCATION["GLIBC_TUNABLES"])
     assert os.environ.get("GLIBC_TUNABLES") == own
 

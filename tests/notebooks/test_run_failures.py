@@ -15,7 +15,7 @@ import pytest
 
 from contrastlib.__main__ import main
 from contrastlib.cli import run as command
-from contrastlib.report import notebooks, staleness
+from contrastlib.report.notebooks import execution, staleness
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_notebook_does_not_run_if_its_result_cannot_be_written(repository, refusing, monkeypatch, capsys):
     place, said = refusing
     repository.notebook("01_writes", "open('ran', 'w').close()")
-    monkeypatch.setattr(notebooks, "EXECUTED", place / "executed")
+    monkeypatch.setattr(execution, "EXECUTED", place / "executed")
     assert main(["run"]) == 2
     error = capsys.readouterr().err
     assert re.search(rf"contrastlib run: {place}/executed/01_writes.ipynb cannot be written: {said}", error) and error.count("\n") == 1
@@ -41,7 +41,7 @@ def test_a_damaged_stamp(repository, capsys, monkeypatch, stamp):
     (executed / "01_alone.ipynb").write_text("{}")
     place = executed / "01_alone.json"
     place.mkdir() if stamp == "folder" else place.write_bytes(stamp if isinstance(stamp, bytes) else stamp.encode())
-    monkeypatch.setattr(notebooks, "execute", lambda *_, **__: None)
+    monkeypatch.setattr(execution, "execute", lambda *_, **__: None)
     assert main(["run"]) == 0
     assert re.search(r"01_alone: executed in 0 s \(its stamp is damaged\)", capsys.readouterr().out)
 
@@ -83,8 +83,8 @@ def test_a_parameters_cell_that_is_no_python(repository, capsys, line, monkeypat
 
 
 def test_an_installed_package_says_that_it_has_no_notebooks(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(notebooks, "PROFILES", tmp_path / "notebooks" / "profiles")
+    monkeypatch.setattr(execution, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(execution, "PROFILES", tmp_path / "notebooks" / "profiles")
     for words in (["run"], ["run", "03_maps"], ["run", "--profile", "real"], ["run", "--save"]):
         assert main(words) == 2
         error = capsys.readouterr().err
@@ -101,7 +101,7 @@ def test_exceptions_of_another_process(repository, capsys, monkeypatch, error, s
         raise error
 
     repository.notebook("01_alone", "print(n)")
-    monkeypatch.setattr(notebooks, "execute", fail)  # before the process is forked
+    monkeypatch.setattr(execution, "execute", fail)  # before the process is forked
     assert main(["run"]) == status
     assert capsys.readouterr().err == f"contrastlib run: {said}\n"
 
@@ -137,7 +137,7 @@ def test_interrupted(tmp_path):
         nbformat.write(nbformat.v4.new_notebook(cells=cells), clone / "notebooks" / f"{name}.ipynb")
     (clone / "notebooks" / "profiles" / "quick.yaml").write_text("{}")
     code = ("import signal, sys; from pathlib import Path; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-            "from contrastlib.report import notebooks, staleness; root = Path(sys.argv[1])\n"
+            "from contrastlib.report.notebooks import execution as notebooks, staleness; root = Path(sys.argv[1])\n"
             "notebooks.NOTEBOOKS, notebooks.PROFILES = root / 'notebooks', root / 'notebooks/profiles'\n"
             "notebooks.EXECUTED = root / 'executed'; notebooks.REPOSITORY = staleness.REPOSITORY = root\n"
             "from contrastlib.__main__ import main\nsys.exit(main(['run']))")

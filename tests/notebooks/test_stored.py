@@ -7,10 +7,10 @@ import re
 import nbformat
 import pytest
 
-from contrastlib.report import executed_form, notebooks
-from contrastlib.report.download_note import note
+from contrastlib.report.notebooks import executed_form, execution
+from contrastlib.report.pages.download_note import note
 
-STORED = notebooks.find([])
+STORED = execution.find([])
 every_notebook = pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 
 
@@ -26,7 +26,7 @@ def written(cell):
 def test_stored(path):
     """One parameters cell; outputs without errors or scripts; cells for nbval to check; nothing of this machine."""
     notebook = nbformat.read(path, as_version=4)
-    assert notebooks.defaults(path)
+    assert execution.defaults(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code if cell.source.strip()), "not executed: use `run --save`"
     assert not [o for cell in code for o in cell.outputs if o.output_type == "error"]
@@ -39,16 +39,16 @@ def test_stored(path):
 @pytest.mark.parametrize("name", ["quick", "real", "paper"])
 def test_profile_fits(name):
     """A profile names notebooks and parameters that exist, and quick is what the notebooks say themselves."""
-    values = notebooks.profile(name)
+    values = execution.profile(name)
     assert set(values) - {"all"} <= {path.stem for path in STORED}
     for path in STORED:
-        given = notebooks.parameters(path, values)
+        given = execution.parameters(path, values)
         assert name != "quick" or not given
 
 
 def test_in_the_book():
     """Every notebook is a page of the book, and the book asks for no other."""
-    pages = re.findall(r"file: book/executed/(\S+)", (notebooks.REPOSITORY / "_toc.yml").read_text())
+    pages = re.findall(r"file: book/executed/(\S+)", (execution.REPOSITORY / "_toc.yml").read_text())
     assert sorted(pages) == [path.stem for path in STORED]
 
 

@@ -6,7 +6,7 @@ import quantus
 import torch
 
 from contrastlib import models
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 
 @pytest.fixture(autouse=True)

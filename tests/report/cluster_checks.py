@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 STARTS = tuple(range(0, 80, 10))
 PLACES = [start + i for start in STARTS for i in range(3)]

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from contrastlib import report
+
 PACKAGES = ["contrastlib.explorer", "contrastlib.explorer.heads", "contrastlib.explorer.live", "contrastlib.report",
-            "contrastlib.report.figures", "contrastlib.report.release"]
+            *(f"contrastlib.report.{each.name}" for each in pkgutil.iter_modules(report.__path__) if each.ispkg)]
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -8,13 +8,13 @@ import tokenize
 import pytest
 import yaml
 
-from contrastlib.report import notebooks
-from contrastlib.report.captions import captions
-from contrastlib.report.claims import claims
+from contrastlib.report.claims.records import claims
+from contrastlib.report.notebooks import execution
+from contrastlib.report.pages.captions import captions
 
-BOOK = notebooks.REPOSITORY / "book"
-CODE = sorted(path.relative_to(notebooks.REPOSITORY).as_posix() for folder in ("contrastlib", "benchmarks", "tests")
-              for ending in ("py", "js", "css") for path in (notebooks.REPOSITORY / folder).rglob(f"*.{ending}"))
+BOOK = execution.REPOSITORY / "book"
+CODE = sorted(path.relative_to(execution.REPOSITORY).as_posix() for folder in ("contrastlib", "benchmarks", "tests")
+              for ending in ("py", "js", "css") for path in (execution.REPOSITORY / folder).rglob(f"*.{ending}"))
 # code, formulas of their own lines, headings, tables, directives, front matter
 NO_PROSE = re.compile(r"(?sm)```.*?```|\$\$.*?\$\$|\\begin\{.*?\\end\{[a-z*]+\}|<[^>]*>|^\|.*?$|^#+ .*?$|^:::.*?$|\A---.*?^---$")
 # words that stood here once for what the field has terms for, and what the papers' authors could call unfair
@@ -27,8 +27,8 @@ LONGEST, MEAN, LONGEST_CAPTION = 45, 16, 30
 
 def pages():
     found = {path.name: path.read_text(encoding="utf-8") for path in BOOK.glob("*.md")}
-    for path in notebooks.find([]):
-        cells = [cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown"]
+    for path in execution.find([]):
+        cells = [cell.source for cell in execution.read(path).cells if cell.cell_type == "markdown"]
         found[path.name] = "\n\n".join(cells)
     return found
 
@@ -64,7 +64,7 @@ def test_sentences_are_short(name):
 
 
 def test_captions_have_short_sentences():
-    said = [caption.text for path in notebooks.find([]) for caption in captions(notebooks.read(path).cells).values()]
+    said = [caption.text for path in execution.find([]) for caption in captions(execution.read(path).cells).values()]
     assert not [each for caption in said for each in sentences(caption) if count(each) > LONGEST_CAPTION]
 
 
@@ -80,7 +80,7 @@ def test_no_dialect(name):
 
 def written_in(file):
     """What a person reads in a file of code: all of a script, and comments and texts of Python. Tests quote what is banned."""
-    code = (notebooks.REPOSITORY / file).read_text(encoding="utf-8")
+    code = (execution.REPOSITORY / file).read_text(encoding="utf-8")
     if not file.endswith(".py"):
         return code
     tokens = tokenize.generate_tokens(io.StringIO(code).readline)
@@ -95,7 +95,7 @@ def test_no_dialect_in_code(file):
     assert not [found.group() for found in BANNED.finditer(written_in(file))]
 
 
-@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
 def test_no_dialect_in_cells_of_code(path):
-    code = "\n".join(cell.source for cell in notebooks.read(path).cells if cell.cell_type == "code")
+    code = "\n".join(cell.source for cell in execution.read(path).cells if cell.cell_type == "code")
     assert not [found.group() for found in BANNED.finditer(code)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from contrastlib.report.notebooks import REPOSITORY
+from contrastlib.report.notebooks.execution import REPOSITORY
 
 TEXT = Path(REPOSITORY / "book" / "quickstart.txt").read_text()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from contrastlib.report.verdicts import Criterion
+from contrastlib.report.claims.verdicts import Criterion
 
 
 def counted(cells: pd.DataFrame, criterion: Criterion) -> str:

@@ -1,8 +1,8 @@
 """Corrections of the papers, as records.
 
 ``book/corrections/PAPER.yaml`` has the corrections of one paper. :class:`Correction` documents the fields of
-a record, :class:`Paper` those of a file. :mod:`contrastlib.report.corrections` displays them in notebooks,
-and :mod:`contrastlib.report.corrections_page` in the book.
+a record, :class:`Paper` those of a file. :mod:`contrastlib.report.claims.corrections` displays them in
+notebooks, and :mod:`contrastlib.report.pages.corrections` in the book.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 FOLDER = REPOSITORY / "book" / "corrections"
 STATUSES = {

@@ -1,9 +1,9 @@
 """Corrections in notebooks: their display, and the effects that notebooks measure.
 
-A notebook displays a record (:mod:`contrastlib.report.correction_records`) with :func:`entry` and shows what
-it measures as an :class:`Effect`, whose number and text stay in the metadata of the output. From both the
-book makes the page of corrections, the letters to the authors and ``corrections.json``
-(:mod:`contrastlib.report.corrections_page`).
+A notebook displays a record (:mod:`contrastlib.report.claims.correction_records`) with :func:`entry` and
+shows what it measures as an :class:`Effect`, whose number and text stay in the metadata of the output. From
+both the book makes the page of corrections, the letters to the authors and ``corrections.json``
+(:mod:`contrastlib.report.pages.corrections`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from contrastlib.report.correction_records import Correction, correction, corrections
+from contrastlib.report.claims.correction_records import Correction, correction, corrections
 
 KEY = "contrastlib_effects"
 """Key of the effects in the metadata of an output."""

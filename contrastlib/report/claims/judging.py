@@ -1,9 +1,9 @@
 """Verdicts on claims, computed from tables.
 
 :func:`judge` computes a :class:`Finding` for each scale from a claim and tables, and
-:func:`contrastlib.report.multiplicity.corrected` adjusts the findings of a page. They are the basis of the
-verdict tables of the notebooks (:mod:`contrastlib.report.verdict_tables`), of the claims page and of
-``claims.json`` (:mod:`contrastlib.report.claims_page`).
+:func:`contrastlib.report.claims.multiplicity.corrected` adjusts the findings of a page. They are the basis of
+the verdict tables of the notebooks (:mod:`contrastlib.report.claims.verdict_tables`), of the claims page and
+of ``claims.json`` (:mod:`contrastlib.report.pages.claims`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 import pandas as pd
 
 from contrastlib.evaluation.statistics import distinct_methods
-from contrastlib.report.cell_counts import counted
-from contrastlib.report.claims import Claim, Evidence
-from contrastlib.report.estimates import Estimate, of_networks, over_families
-from contrastlib.report.verdicts import AGAINST, verdict, verdict_on
+from contrastlib.report.claims.cell_counts import counted
+from contrastlib.report.claims.estimates import Estimate, of_networks, over_families
+from contrastlib.report.claims.records import Claim, Evidence
+from contrastlib.report.claims.verdicts import AGAINST, verdict, verdict_on
 
 SCALES = ("quick", "real", "paper")
 NOTHING = "no cell to judge"
@@ -36,7 +36,7 @@ class Finding:
 
     Attributes:
         word: Verdict about the networks that were run, a key of
-            :data:`contrastlib.report.verdicts.WORDS`, or the reason for the lack of one.
+            :data:`contrastlib.report.claims.verdicts.WORDS`, or the reason for the lack of one.
         effects: Network -> its mean effect.
         intervals: Network -> ends of its 95 % interval. Empty if a bound decides.
         overall: Mean over families of networks, and the ends of its interval. Empty if a bound decides.
@@ -54,7 +54,7 @@ class Finding:
         variants: Name of a variant -> its finding.
         without: Network -> verdict without that network, if it is another one than before the correction.
             That fewer networks leave a claim undecided is no such case.
-        before: Verdict and counts by the rule of :mod:`contrastlib.report.cell_counts`.
+        before: Verdict and counts by the rule of :mod:`contrastlib.report.claims.cell_counts`.
     """
 
     word: str

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 
-from contrastlib.report.claims import Claim
-from contrastlib.report.estimates import LEVEL
-from contrastlib.report.judging import SCALES, Finding
-from contrastlib.report.verdicts import holm
+from contrastlib.report.claims.estimates import LEVEL
+from contrastlib.report.claims.judging import SCALES, Finding
+from contrastlib.report.claims.records import Claim
+from contrastlib.report.claims.verdicts import holm
 
 
 def corrected(findings: Mapping[Claim, Mapping[str, Finding]]) -> dict[Claim, dict[str, Finding]]:
@@ -20,7 +20,7 @@ def corrected(findings: Mapping[Claim, Mapping[str, Finding]]) -> dict[Claim, di
     count, because no chance enters.
 
     Args:
-        findings: Claim -> scale -> finding, as from :func:`contrastlib.report.judging.judge`.
+        findings: Claim -> scale -> finding, as from :func:`contrastlib.report.claims.judging.judge`.
 
     Returns:
         The findings with ``adjusted``, and ``uncorrected`` where the verdict changes.

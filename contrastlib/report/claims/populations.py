@@ -42,7 +42,7 @@ def images_of_all(scale: str, records: Iterable[Mapping]) -> str:
 
     Args:
         scale: The scale of the verdicts.
-        records: Records of claims, as from :func:`contrastlib.report.claims_page.executed_claims`.
+        records: Records of claims, as from :func:`contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         A phrase that begins with a capital.

@@ -1,7 +1,7 @@
 """Claims that the report tests, as records.
 
 ``book/claims/PAGE.yaml`` has the claims that the notebook PAGE tests. :class:`Claim` documents the fields of
-a record. :mod:`contrastlib.report.judging` computes the verdicts.
+a record. :mod:`contrastlib.report.claims.judging` computes the verdicts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.verdicts import Criterion
+from contrastlib.report.claims.verdicts import Criterion
+from contrastlib.report.results.provenance import REPOSITORY
 
 FOLDER = REPOSITORY / "book" / "claims"
 KINDS = ("stated", "implied", "ours")

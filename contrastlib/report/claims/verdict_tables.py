@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from contrastlib import assets
-from contrastlib.report.claims import Claim, claims
-from contrastlib.report.judging import Finding, as_records, judge, scales_of
+from contrastlib.report.claims.judging import Finding, as_records, judge, scales_of
+from contrastlib.report.claims.multiplicity import corrected
+from contrastlib.report.claims.records import Claim, claims
+from contrastlib.report.claims.verdicts import WORDS, sign_of
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.multiplicity import corrected
-from contrastlib.report.verdicts import WORDS, sign_of
 
 KEY = "contrastlib_claims"
 """Key of the records in the metadata of an output."""
@@ -92,7 +92,7 @@ def verdict_table(
     Args:
         page: Name of the notebook, such as "04_masking".
         tables: Study -> scale -> table, for all studies that the claims of the page name.
-        **parameters: Parameters of the notebook; see :func:`contrastlib.report.judging.judge`.
+        **parameters: Parameters of the notebook; see :func:`contrastlib.report.claims.judging.judge`.
 
     Returns:
         The verdicts.

@@ -18,7 +18,7 @@ from operator import ge, gt, le, lt
 
 import numpy as np
 
-from contrastlib.report.estimates import LEVEL, Estimate
+from contrastlib.report.claims.estimates import LEVEL, Estimate
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "at_least": ge,

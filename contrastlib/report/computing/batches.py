@@ -17,9 +17,9 @@ from torch import Tensor
 
 from contrastlib import assets, datasets, models
 from contrastlib.assets import CorruptFile, records
-from contrastlib.report import devices
-from contrastlib.report.code_digest import code_digest
-from contrastlib.report.shards import joined
+from contrastlib.report.computing.code_digest import code_digest
+from contrastlib.report.machines import devices
+from contrastlib.report.results.storage import joined
 
 SHARD = 64
 """Number of images in a shard."""

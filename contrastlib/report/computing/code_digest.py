@@ -1,6 +1,7 @@
 """Hash of the code that an evaluation uses: its own module, and the imported modules of the library.
 
-If the hash changes, a decision on the version of a study is needed; see :mod:`contrastlib.report.versions`.
+If the hash changes, a decision on the version of a study is needed
+(:mod:`contrastlib.report.studies.versions`).
 """
 
 from __future__ import annotations

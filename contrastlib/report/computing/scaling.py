@@ -2,7 +2,7 @@
 
 The model has five costs: a forward pass and a backward pass of an image, the rest of an image, a shard, and
 the start of a worker. ``python -m benchmarks.scaling`` measures them. :func:`simulate` schedules shards as
-:mod:`contrastlib.report.workers` does, with workers that end at random moments.
+:mod:`contrastlib.report.computing.workers` does, with workers that end at random moments.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from contrastlib.report.batches import SHARD
-from contrastlib.report.benchmark_records import FOLDER
-from contrastlib.report.clusters import IN_FLIGHT
-from contrastlib.report.shards import load
+from contrastlib.report.computing.batches import SHARD
+from contrastlib.report.machines.clusters import IN_FLIGHT
+from contrastlib.report.results.benchmark_records import FOLDER
+from contrastlib.report.results.storage import load
 
 RECORDS = FOLDER / "scaling"
 TABLES = ("passes", "runs", "shards", "restarts", "paper")

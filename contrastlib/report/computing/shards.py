@@ -4,11 +4,11 @@ A shard is one call of a function with plain parameters that returns a table. Th
 hash of the study and its version, the parameters, the data, and the releases of the libraries that affect
 numbers. Files are written atomically, so that an interrupted run continues with the first missing shard. Runs
 that share a cache share the work: none computes what another one is computing. The version represents the
-code, and a test relates the two (:mod:`contrastlib.report.versions`). The provenance of each shard is part of
-its file, and so is the SHA-256 of the file (:mod:`contrastlib.report.sealing`).
+code, and a test relates the two (:mod:`contrastlib.report.studies.versions`). Each file is a sealed table
+with its provenance (:mod:`contrastlib.report.results.storage`).
 
 Shards are computed in this process, or by the workers of a Dask cluster if the environment variable
-``CONTRASTLIB_SCHEDULER`` has the address of its scheduler (:mod:`contrastlib.report.workers`).
+``CONTRASTLIB_SCHEDULER`` has the address of its scheduler (:mod:`contrastlib.report.computing.workers`).
 """
 
 from __future__ import annotations
@@ -25,29 +25,15 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from contrastlib.assets.locks import locked
-from contrastlib.assets.writing import replacing, sweep, writable
-from contrastlib.report import sealing
-from contrastlib.report.provenance import (
-    REPOSITORY,
-    Provenance,
-    as_list,
-    deciding_releases,
-    provenance,
-    summary,
-)
+from contrastlib.assets.writing import sweep, writable
+from contrastlib.report.results.provenance import as_list, deciding_releases, provenance, summary
+from contrastlib.report.results.storage import RESULTS, DamagedResult, joined, load, save
 
 SCHEDULER = "CONTRASTLIB_SCHEDULER"
 """Environment variable with the address of the Dask scheduler whose workers compute the shards."""
-RESULTS = REPOSITORY / "data" / "results"
-
-
-class DamagedResult(ValueError):
-    """A file of a result has another content than the one that was written. The message names the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +142,7 @@ def sharded(
 
     Returns:
         The tables in the order of ``shards``. ``table.attrs["provenance"]`` is the summary of their
-        provenances (see :func:`~contrastlib.report.provenance.summary`).
+        provenances (see :func:`~contrastlib.report.results.provenance.summary`).
 
     Raises:
         CannotWrite: Nothing can be written in the folder, or its disk is full.
@@ -183,78 +169,6 @@ def sharded(
     return together
 
 
-def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate tables with the same columns.
-
-    Empty tables, whose columns have no types, are used only if all are empty.
-
-    >>> joined([pd.DataFrame(columns=["a"]), pd.DataFrame({"a": [1]})]).dtypes.item()
-    dtype('int64')
-    """
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-
-
-def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
-    """Write a table and its ``attrs["provenance"]`` to a sealed Parquet file, atomically.
-
-    Args:
-        table: The table.
-        path: Path of the file. Its folder is created if needed.
-        compression: Compression of the columns.
-
-    Raises:
-        CannotWrite: The file cannot be written. An earlier file remains.
-
-    >>> import tempfile
-    >>> table = pd.DataFrame({"a": [1]}); table.attrs["provenance"] = {"commit": "abc"}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(table, Path(folder) / "t.parquet")
-    ...     load(Path(folder) / "t.parquet").attrs["provenance"]
-    {'commit': 'abc'}
-    """
-    bare = table.copy(deep=False)
-    bare.attrs = {}
-    arrow = pa.Table.from_pandas(bare, preserve_index=False)
-    provenance = json.dumps(table.attrs.get("provenance", {}), sort_keys=True)
-    arrow = arrow.replace_schema_metadata(
-        {**(arrow.schema.metadata or {}), b"provenance": provenance.encode()}
-    )
-    sink = pa.BufferOutputStream()
-    pq.write_table(arrow, sink, compression=compression)
-    with replacing(path) as unfinished:
-        unfinished.write_bytes(sealing.seal(sink.getvalue().to_pybytes()))
-
-
-def load(path: Path) -> pd.DataFrame:
-    """Load a table of :func:`save`, with its provenance in ``attrs``.
-
-    Args:
-        path: Path of the file.
-
-    Returns:
-        The table.
-
-    Raises:
-        FileNotFoundError: There is no such result. The message has the command that creates it.
-        DamagedResult: The file has another content than the one that was written.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no result {path.name} in {path.parent}: make it with `make real`") from None
-    try:
-        sealing.check(content)
-        arrow = pq.read_table(pa.BufferReader(content))
-        table = arrow.to_pandas()
-        table.attrs["provenance"] = Provenance(json.loads(arrow.schema.metadata.get(b"provenance", b"{}")))
-    except Exception as error:  # Arrow and pandas raise errors of many kinds
-        raise DamagedResult(
-            f"{path} is damaged, since {error}: if it is part of the repository, restore it with "
-            f"`git checkout -- {path}`; otherwise delete it and run again what made it"
-        ) from error
-    return table
-
-
 def _found(shard: Shard) -> pd.DataFrame | None:
     """Load a shard. None if there is none, or a damaged one, which is said."""
     there = shard.path.exists()
@@ -269,7 +183,7 @@ def _computed(shards: Sequence[Shard]) -> Iterator[tuple[Shard, pd.DataFrame]]:
     address = os.environ.get(SCHEDULER)
     if not (address and shards):
         return _computed_here(shards)
-    from contrastlib.report import workers  # imports Dask, which runs in one process do without
+    from contrastlib.report.computing import workers  # imports Dask, which runs in one process do without
 
     return workers.compute(shards, address)
 

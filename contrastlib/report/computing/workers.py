@@ -3,7 +3,7 @@
 The process that wants the tables is the client. It sends a few shards to each worker. A worker computes one
 shard at a time, keeps its table in the cache, and returns it. Dask gives the shard of a worker that ended to
 another one. Networks and data remain in the memory of a worker
-(:func:`contrastlib.report.batches.load_network`).
+(:func:`contrastlib.report.computing.batches.load_network`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from tqdm import tqdm
 
 from contrastlib.assets.errors import is_for_memory, one_line
 from contrastlib.assets.writing import CannotWrite, writable
-from contrastlib.report.clusters import IN_FLIGHT, ClusterError
-from contrastlib.report.provenance import deciding_releases
+from contrastlib.report.machines.clusters import IN_FLIGHT, ClusterError
+from contrastlib.report.results.provenance import deciding_releases
 
 if TYPE_CHECKING:
-    from contrastlib.report.shards import Shard
+    from contrastlib.report.computing.shards import Shard
 
 TIME_LIMIT = "CONTRASTLIB_TIME_LIMIT"
 """Environment variable with the seconds after which a worker gives up a shard and ends."""
@@ -107,12 +107,13 @@ def versions() -> dict[str, str]:
 
     Returns:
         Name -> version: Python, the libraries that affect numbers, and contrastlib with a hash of the
-        versions and the accepted code of its studies (:mod:`contrastlib.report.versions`).
+        versions and the accepted code of its studies (:mod:`contrastlib.report.studies.versions`).
 
     >>> sorted(versions())[:3]
     ['Python', 'contrastlib', 'numpy']
     """
-    code = hashlib.sha256(Path(__file__).with_name("versions.json").read_bytes()).hexdigest()[:8]
+    accepted = Path(__file__).parents[1] / "studies" / "versions.json"
+    code = hashlib.sha256(accepted.read_bytes()).hexdigest()[:8]
     python = ".".join(platform.python_version_tuple()[:2])
     return {"Python": python, "contrastlib": f"{version('contrastlib')} ({code})", **deciding_releases()}
 
@@ -189,7 +190,7 @@ def _connected(address: str) -> Iterator[Client]:
 
 
 def _work(shard: Shard, wait: bool, expected: Mapping[str, str], limit: float) -> pd.DataFrame | None:
-    """Compute a shard in a worker. See :meth:`contrastlib.report.shards.Shard.table`.
+    """Compute a shard in a worker. See :meth:`contrastlib.report.computing.shards.Shard.table`.
 
     A worker that cannot write in the folder of the shard returns the table, and the client keeps it.
     """
@@ -217,8 +218,8 @@ def refuse_other_versions(client: Mapping[str, str], worker: Mapping[str, str], 
     >>> refuse_other_versions({"torch": "2.6.0"}, {"torch": "2.5.1"}, "tcp://10.0.0.2:4000")
     Traceback (most recent call last):
     ...
-    contrastlib.report.clusters.ClusterError: the worker tcp://10.0.0.2:4000 has torch 2.5.1, and this process
-    has torch 2.6.0: install the same versions, and start the worker again
+    contrastlib.report.machines.clusters.ClusterError: the worker tcp://10.0.0.2:4000 has torch 2.5.1, and
+    this process has torch 2.6.0: install the same versions, and start the worker again
     """
     names = [name for name in client if client[name] != worker.get(name)]
     if names:

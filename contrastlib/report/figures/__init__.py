@@ -38,6 +38,8 @@ Several pages use the others:
 - :mod:`~contrastlib.report.figures.lrp_shared`: tables about LRP
 - :mod:`~contrastlib.report.figures.specification`: an effect under every combination of choices
 - :mod:`~contrastlib.report.figures.words`: words for readers in place of names of code
+- :mod:`~contrastlib.report.figures.contrast_cells`: formula of a contrast, for tables
+- :mod:`~contrastlib.report.figures.controls`: figures with controls
 - :mod:`~contrastlib.report.figures.forest`: a forest plot as SVG
 - :mod:`~contrastlib.report.figures.legible`: sizes of the texts
 - :mod:`~contrastlib.report.figures.formats`: how a figure is stored in a notebook

@@ -8,7 +8,7 @@ import pandas as pd
 
 from contrastlib.evaluation import randomisation
 from contrastlib.evaluation.control_scores import against_controls
-from contrastlib.report.verdict_tables import spread
+from contrastlib.report.claims.verdict_tables import spread
 
 
 def over_controls_in_words(

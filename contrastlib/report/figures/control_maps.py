@@ -24,12 +24,12 @@ from contrastlib.contrasts import CONTRASTS
 from contrastlib.evaluation import deletion, randomisation, statistics
 from contrastlib.evaluation.control_maps import CONTROLS, METHODS, OURS, with_controls
 from contrastlib.evaluation.control_scores import against_controls
-from contrastlib.report.batches import load_dataset
+from contrastlib.report.claims.verdict_tables import title
+from contrastlib.report.computing.batches import load_dataset
 from contrastlib.report.figures.shared import finished, intervals, mean_lines
 from contrastlib.report.figures.words import readable, words
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.shards import RESULTS, load
-from contrastlib.report.verdict_tables import title
+from contrastlib.report.results.storage import RESULTS, load
 
 ALT = "Picture {image} for {network}, the {contrast} map of its most probable class, and five controls."
 SECOND_OPINION = RESULTS / "second_opinion.parquet"
@@ -180,7 +180,7 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
 
 def second_opinion(resamples: int, path: Path = SECOND_OPINION) -> Styler | Markdown:
     """Measures of Quantus for each contrast, with the time that each takes, from kept results."""
-    sys.audit("contrastlib.file", path)  # which may not exist, see contrastlib.report.staleness
+    sys.audit("contrastlib.file", path)  # which may not exist, see contrastlib.report.notebooks.staleness
     if not path.exists():
         return Markdown("*Not measured yet; `python -m benchmarks.second_opinion` does so.*")
     table = load(path)

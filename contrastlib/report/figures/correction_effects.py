@@ -18,8 +18,8 @@ from contrastlib.evaluation import (
     statistics,
 )
 from contrastlib.evaluation.precision import lost_by_network
+from contrastlib.report.claims.verdict_tables import spread
 from contrastlib.report.figures.shared import intervals, published
-from contrastlib.report.verdict_tables import spread
 
 Tables = Mapping[str, pd.DataFrame]
 

@@ -9,8 +9,8 @@ from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import choices, dominance
 from contrastlib.explainers import EXPLAINERS
+from contrastlib.report.claims.verdict_tables import spread, title
 from contrastlib.report.figures.shared import intervals
-from contrastlib.report.verdict_tables import spread, title
 
 ROLLOUTS = {"review": "as in the code", "review, gradients aligned": "with aligned gradients alone",
             "review, rows normalised": "with normalised rows alone"}

@@ -17,10 +17,10 @@ from contrastlib import contrasts, explainers, models, plotting
 from contrastlib.autograd import forward
 from contrastlib.evaluation import correction_tables, perturbation, statistics
 from contrastlib.evaluation.precision import lost_by_network
-from contrastlib.report import batches
+from contrastlib.report.claims.verdict_tables import spread, title
+from contrastlib.report.computing import batches
 from contrastlib.report.figures.shared import intervals, published
 from contrastlib.report.figures.words import readable, words
-from contrastlib.report.verdict_tables import spread, title
 
 SCALED_MEAN = (
     "Image {image} and its GradCAM maps under the mean contrast at {layer}, "

@@ -1,4 +1,4 @@
-"""Tables and figures of 13_cost, from tables of :mod:`contrastlib.report.benchmark_records`."""
+"""Tables and figures of 13_cost, from tables of :mod:`contrastlib.report.results.benchmark_records`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from contrastlib.explainers import integrated_gradients
-from contrastlib.report.benchmark_records import (
+from contrastlib.report.figures.shared import finished
+from contrastlib.report.figures.words import words
+from contrastlib.report.results.benchmark_records import (
     KINDS,
     against_by_hand,
     many_maps,
@@ -19,8 +21,6 @@ from contrastlib.report.benchmark_records import (
     promises,
     ratio,
 )
-from contrastlib.report.figures.shared import finished
-from contrastlib.report.figures.words import words
 
 
 def in_short(measured: pd.DataFrame) -> str:
@@ -119,7 +119,7 @@ def savings_in_words(measured: pd.DataFrame) -> str:
 
 
 def build_table(steps: pd.DataFrame) -> Styler:
-    """Formatted table of :func:`contrastlib.report.benchmark_records.build_times`."""
+    """Formatted table of :func:`contrastlib.report.results.benchmark_records.build_times`."""
     numbers = steps.style.format("{:.0f}", subset=["seconds", "limit"], na_rep="").format(
         na_rep="", subset=["verdict"]
     )
@@ -127,7 +127,7 @@ def build_table(steps: pd.DataFrame) -> Styler:
 
 
 def moved_table(moved: pd.DataFrame) -> Styler:
-    """Formatted table of :func:`contrastlib.report.benchmark_records.moved`."""
+    """Formatted table of :func:`contrastlib.report.results.benchmark_records.moved`."""
     names = ["study", "network", "column"]
     moved = moved.assign(**{name: moved[name].map(words) for name in names})
     return moved.style.format({"moved": "{:.1%}", "largest": "{:.2g}"}).hide(axis="index").set_uuid("moved")

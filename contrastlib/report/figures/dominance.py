@@ -19,13 +19,13 @@ from contrastlib import contrasts, explainers, models, plotting
 from contrastlib.autograd import forward
 from contrastlib.evaluation import dominance, statistics
 from contrastlib.evaluation.precision import softmax_gradient
-from contrastlib.report import batches
+from contrastlib.report.claims.verdict_tables import spread, title
+from contrastlib.report.computing import batches
 from contrastlib.report.figures.shared import (
     finished,
     intervals,
     mean_lines,
 )
-from contrastlib.report.verdict_tables import spread, title
 
 METHODS = {"gradcam": "GradCAM", "gradient": "gradient of the pixels"}
 VALUES = {"weighted": "cosine of weighted and original", "foils": "norm of the foils' term over that of φᵗ"}

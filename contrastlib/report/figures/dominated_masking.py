@@ -8,9 +8,9 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import masking_effects
+from contrastlib.report.claims.verdict_tables import PAPERS, spread, title
 from contrastlib.report.figures.dominance import where_dominated
 from contrastlib.report.figures.shared import beside, masking_table, published
-from contrastlib.report.verdict_tables import PAPERS, spread, title
 
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
 

@@ -14,7 +14,7 @@ from contrastlib.autograd import predict
 from contrastlib.datasets.birds import differing_parts
 from contrastlib.evaluation import relevance_mass
 from contrastlib.explorer import Explorer, Picture, bird, bird_scene, of_set
-from contrastlib.report import batches
+from contrastlib.report.computing import batches
 from contrastlib.report.figures import map_images, shared
 
 SPLIT = 0.25

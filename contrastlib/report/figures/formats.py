@@ -8,7 +8,7 @@ from IPython import get_ipython
 from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
 
-from contrastlib.report.compression import SHOWN
+from contrastlib.report.notebooks.compression import SHOWN
 
 DENSITY = 2
 """Pixels of a picture for each pixel of a page."""

@@ -18,9 +18,9 @@ from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.fullgrad import VARIANTS, signs, top_two
 from contrastlib.explainers.fullgrad import combine, terms
+from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures import shared
 from contrastlib.report.figures.shared import finished, intervals, map_blocks
-from contrastlib.report.verdict_tables import title
 
 ONE_IMAGE = (
     "FullGrad maps of the two most probable classes of image {image}, original above and weighted below, "

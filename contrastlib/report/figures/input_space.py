@@ -15,7 +15,8 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import models
 from contrastlib.evaluation import perturbation, rank_agreement
-from contrastlib.report import batches
+from contrastlib.report.claims.verdict_tables import PAPERS, title
+from contrastlib.report.computing import batches
 from contrastlib.report.figures.shared import (
     CONTRAST_ORDER,
     beside,
@@ -24,8 +25,7 @@ from contrastlib.report.figures.shared import (
     published,
 )
 from contrastlib.report.figures.words import readable, words
-from contrastlib.report.provenance import as_list
-from contrastlib.report.verdict_tables import PAPERS, title
+from contrastlib.report.results.provenance import as_list
 
 ONE_IMAGE = (
     "Image {image} and two line charts of its target probability and target logit after the sign "

@@ -1,6 +1,6 @@
 """Figures and tables of 14_interventions by scale.
 
-They show tables of :func:`contrastlib.report.bird_interventions.on_parts`.
+They show tables of :func:`contrastlib.report.studies.bird_interventions.on_parts`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from contrastlib.evaluation import intervention_effects as effects
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.interventions import OWN_QUESTION, QUESTIONS
 from contrastlib.evaluation.maps_of_contrasts import OWN
+from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures.shared import finished, intervals
 from contrastlib.report.figures.words import readable
-from contrastlib.report.provenance import cards
-from contrastlib.report.verdict_tables import title
+from contrastlib.report.results.provenance import cards
 
 ASKED = {
     "logit": "$y_t$", "pair": "$y_t - y_s$", "mean": "$y_t$ − mean", "log_odds": "log-odds",

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import correction_tables
-from contrastlib.report.verdict_tables import spread, title
+from contrastlib.report.claims.verdict_tables import spread, title
 
 
 def area_table(areas: Mapping[str, pd.DataFrame]) -> Styler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from contrastlib.report.compression import SHOWN
+from contrastlib.report.notebooks.compression import SHOWN
 
 SMALLEST = 11
 """Height in pixels of the smallest text, as shown."""

@@ -6,6 +6,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import relevance_mass, statistics
+from contrastlib.report.claims.verdict_tables import spread, title
 from contrastlib.report.figures.lrp_shared import (
     CLRP,
     METHODS,
@@ -16,8 +17,7 @@ from contrastlib.report.figures.lrp_shared import (
     where_measured,
 )
 from contrastlib.report.figures.shared import together
-from contrastlib.report.verdict_tables import spread, title
-from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
+from contrastlib.report.studies.animal_positions import ELEPHANT, ZEBRA
 
 PAIRS = {"1, 2": "first, second", "1, 3": "first, third", "1, random": "first, ten random"}
 

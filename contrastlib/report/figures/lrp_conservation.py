@@ -10,10 +10,10 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import assets, models
 from contrastlib.evaluation import relevance_flow
-from contrastlib.report import batches
+from contrastlib.report.claims.verdict_tables import title
+from contrastlib.report.computing import batches
 from contrastlib.report.figures.lrp_shared import METHODS, Tables, named, where_measured
 from contrastlib.report.figures.shared import left_out, together
-from contrastlib.report.verdict_tables import title
 
 RULE = "under the $z^+$ rule, biases bypassed,"
 BLOCKS = {

@@ -15,7 +15,7 @@ from contrastlib.autograd import INPUT, forward
 from contrastlib.explainers import input_x_gradient
 from contrastlib.explainers.lrp import relevance_maps
 from contrastlib.plotting import overlay
-from contrastlib.report import batches
+from contrastlib.report.computing import batches
 from contrastlib.report.figures.lrp_shared import METHODS
 
 POINTING = {METHODS[name]: name for name in ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp")}

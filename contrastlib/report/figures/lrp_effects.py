@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from contrastlib.evaluation import ablation, pointing_game
+from contrastlib.report.claims.verdict_tables import spread
 from contrastlib.report.figures.lrp_shared import CLRP, METHODS, Tables
-from contrastlib.report.verdict_tables import spread
 
 
 def guided_in_words(ablated: Tables, resamples: int) -> str:

@@ -17,11 +17,11 @@ from torch import Tensor
 from contrastlib import assets, models, plotting
 from contrastlib.evaluation.conservation import random_classes, together
 from contrastlib.explainers.lrp import named_methods, propagated, propagation, relevance_maps, score
-from contrastlib.report import batches
+from contrastlib.report.claims.verdict_tables import title
+from contrastlib.report.computing import batches
 from contrastlib.report.figures.lrp_shared import METHODS
 from contrastlib.report.figures.shared import finished, left_out
-from contrastlib.report.verdict_tables import title
-from contrastlib.report.zebra_elephant import ELEPHANT, ZEBRA
+from contrastlib.report.studies.animal_positions import ELEPHANT, ZEBRA
 
 CONTRASTIVE = ("clrp1", "clrp2", "sglrp", "weighted_lrp")
 OF_TWO = ("lrp", *CONTRASTIVE)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import ablation, pointing_game
+from contrastlib.report.claims.verdict_tables import PAPERS, title
 from contrastlib.report.figures.lrp_shared import (
     METHODS,
     Tables,
@@ -18,7 +19,6 @@ from contrastlib.report.figures.lrp_shared import (
     where_measured,
 )
 from contrastlib.report.figures.shared import beside, finished, published, together
-from contrastlib.report.verdict_tables import PAPERS, title
 
 IN_PRINT = {"Random": "random", "Gradient": "gradient", "Guided backpropagation": "guided_backpropagation",
             "LRP": "lrp", "CLRP1": "clrp1", "CLRP2": "clrp2"}

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
+from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures.shared import intervals
-from contrastlib.report.verdict_tables import title
 
 CLRP = ("clrp1", "clrp2")
 METHODS = {

@@ -19,9 +19,9 @@ from contrastlib.autograd import forward
 from contrastlib.datasets.birds import differing_parts
 from contrastlib.evaluation import masking
 from contrastlib.evaluation.energy import energy_in
-from contrastlib.report import batches
-from contrastlib.report.dataset_evaluations import differing_region
+from contrastlib.report.computing import batches
 from contrastlib.report.figures import shared
+from contrastlib.report.studies.dataset_evaluations import differing_region
 
 METHODS = {"GradCAM": "gradcam", "Linear Approximation": "linear_approximation", "XGradCAM": "xgradcam"}
 SCHEMES = ("original", "weighted")

@@ -1,7 +1,7 @@
 """Tables, plots and sentences of 03_maps.
 
 They are functions of tables by scale of :func:`contrastlib.evaluation.similarity.describe` and
-:func:`contrastlib.report.dataset_evaluations.energy_in_differing_parts`.
+:func:`contrastlib.report.studies.dataset_evaluations.energy_in_differing_parts`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pandas.io.formats.style import Styler
 
 from contrastlib import assets
 from contrastlib.evaluation import statistics
+from contrastlib.report.claims.verdict_tables import spread, title
 from contrastlib.report.figures import shared
 from contrastlib.report.figures.map_images import TwoMaps
-from contrastlib.report.verdict_tables import spread, title
 
 SCHEMES = ("original", "weighted")
 CELL = ["network", "method", "contrast"]

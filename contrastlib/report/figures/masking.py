@@ -21,9 +21,9 @@ from contrastlib.autograd import forward, predict
 from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import masking, masking_effects
 from contrastlib.evaluation.statistics import distinct_methods
+from contrastlib.report.claims.verdict_tables import PAPERS, spread, title
 from contrastlib.report.figures.shared import SHORT, beside, finished, masking_table, published
 from contrastlib.report.figures.words import readable
-from contrastlib.report.verdict_tables import PAPERS, spread, title
 
 BASELINES = {"blur": "Gaussian blur", "zeros": "Zeros", "mean": "Channel-wise mean"}
 RULES = {

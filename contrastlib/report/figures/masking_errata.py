@@ -14,11 +14,11 @@ from contrastlib import explainers, models
 from contrastlib.autograd import forward
 from contrastlib.datasets import ImageSet
 from contrastlib.evaluation import choices, correction_tables, masking, masking_effects
+from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures.correction_results import published_first, turned_in_words
 from contrastlib.report.figures.masking import RULES
 from contrastlib.report.figures.shared import intervals, published
 from contrastlib.report.figures.words import words
-from contrastlib.report.verdict_tables import title
 
 CONTRASTS = ("original", "weighted")
 

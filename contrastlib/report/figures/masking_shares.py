@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import masking, masking_effects
+from contrastlib.report.claims.verdict_tables import spread, title
 from contrastlib.report.figures.masking import RULES, advantage_table
 from contrastlib.report.figures.shared import finished
-from contrastlib.report.verdict_tables import spread, title
 
 SHARES = {rule: f"{share:.0%} kept" for rule, share in masking.KEPT_SHARES.items()}
 

@@ -24,11 +24,11 @@ from contrastlib.evaluation import statistics
 from contrastlib.evaluation.later_methods import METHODS, VAR, cotangent_of, maps_of
 from contrastlib.explainers import EXPLAINERS, Explainer, upsample
 from contrastlib.models.class_names import short
-from contrastlib.report import batches
-from contrastlib.report.contrast_table import formula_cell, sum_of_weights
+from contrastlib.report.claims.verdict_tables import PAPERS, title
+from contrastlib.report.computing import batches
+from contrastlib.report.figures.contrast_cells import formula_cell, sum_of_weights
 from contrastlib.report.figures.shared import finished, intervals
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.verdict_tables import PAPERS, title
 
 SOURCES = PAPERS | {"elisha2026": "Elisha et al. 2026", "cai2025": "Cai 2025"}
 EXAMPLE = (6.0, 4.0, 3.5, 1.0)

@@ -15,10 +15,10 @@ from contrastlib.evaluation.interventions import QUESTIONS, falls, in_parts
 from contrastlib.evaluation.maps_of_contrasts import enlarged, explanations
 from contrastlib.evaluation.rank_agreement import spearman
 from contrastlib.plotting import overlay
-from contrastlib.report.batches import load_dataset
-from contrastlib.report.bird_interventions import repainted_birds
+from contrastlib.report.computing.batches import load_dataset
 from contrastlib.report.figures.interventions import ASKED
 from contrastlib.report.figures.shared import finished
+from contrastlib.report.studies.bird_interventions import repainted_birds
 
 NAMED = 6
 """Number of parts, those farthest from the origin, whose names are written."""

@@ -1,4 +1,4 @@
-"""Tables and figures of 21_scaling, from records of :mod:`contrastlib.report.scaling`."""
+"""Tables and figures of 21_scaling, from records of :mod:`contrastlib.report.computing.scaling`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from contrastlib.report import scaling
+from contrastlib.report.computing import scaling
 from contrastlib.report.figures.shared import finished
 from contrastlib.report.figures.words import words
 
 CLOCKS = {"": "elapsed", "_cpu": "of processors"}
-"""Clock of :func:`contrastlib.report.scaling.predicted` -> what its seconds are."""
+"""Clock of :func:`contrastlib.report.computing.scaling.predicted` -> what its seconds are."""
 
 
 def in_short(records: Mapping[str, pd.DataFrame]) -> str:
@@ -134,7 +134,7 @@ def million_in_words(paper: pd.DataFrame, teraflops: float, images: int, network
     """What Figure 3 needs with more images and networks, in Markdown.
 
     Args:
-        paper: Record of that name, see :func:`contrastlib.report.scaling.records`.
+        paper: Record of that name, see :func:`contrastlib.report.computing.scaling.records`.
         teraflops: Operations a second of a GPU, in units of 10^12.
         images: Number of images.
         networks: Number of networks.

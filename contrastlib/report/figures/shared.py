@@ -18,9 +18,9 @@ from contrastlib import assets, models
 from contrastlib.autograd import predict
 from contrastlib.datasets import ImageSet
 from contrastlib.plotting import clipped, overlay
+from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures.legible import legible
 from contrastlib.report.figures.words import readable
-from contrastlib.report.verdict_tables import title
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")

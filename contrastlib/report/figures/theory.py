@@ -12,10 +12,10 @@ from pandas.io.formats.style import Styler
 
 from contrastlib.evaluation import path_contrasts
 from contrastlib.evaluation.precision import DTYPES, angles, direction_lost
+from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures.shared import finished, intervals
 from contrastlib.report.figures.words import readable
-from contrastlib.report.provenance import as_list
-from contrastlib.report.verdict_tables import title
+from contrastlib.report.results.provenance import as_list
 
 RATES = {
     "equal": "equal learning rates", "twice as long": "equal rates, the sigmoid trained twice as long",

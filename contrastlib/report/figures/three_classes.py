@@ -20,10 +20,10 @@ from torch import Tensor
 from contrastlib import assets, explainers, models, plotting
 from contrastlib.autograd import ForwardPass, forward
 from contrastlib.evaluation import masking, statistics, three_classes
-from contrastlib.report import batches
-from contrastlib.report.claims import claims
+from contrastlib.report.claims.records import claims
+from contrastlib.report.claims.verdict_tables import title
+from contrastlib.report.computing import batches
 from contrastlib.report.figures.shared import finished, intervals, left_out, mean_lines
-from contrastlib.report.verdict_tables import title
 
 BIRD_PHOTOGRAPHS = (
     "imagenet_sample_1000.zip",

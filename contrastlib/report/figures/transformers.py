@@ -26,9 +26,9 @@ from contrastlib.evaluation.transformers import (
     gradcam,
 )
 from contrastlib.explainers import upsample, vit
+from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures import shared
 from contrastlib.report.figures.shared import finished, intervals, map_blocks
-from contrastlib.report.verdict_tables import title
 
 Row = tuple[str, Callable[[ForwardPass, Tensor], Tensor], str]
 """Title, explainer and contrast of a row of maps."""

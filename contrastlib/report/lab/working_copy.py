@@ -19,8 +19,8 @@ from ipykernel.ipkernel import IPythonKernel
 from jupyter_client.kernelspec import KernelSpecManager
 
 from contrastlib.assets.writing import writing
-from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.shards import RESULTS
+from contrastlib.report.results.provenance import REPOSITORY
+from contrastlib.report.results.storage import RESULTS
 
 FOLDER = REPOSITORY / "lab"
 COPIES = ".copies.json"

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from contrastlib.assets.errors import one_line
-from contrastlib.report.allocation import ALLOCATION
+from contrastlib.report.machines.allocation import ALLOCATION
 
 if TYPE_CHECKING:
     from distributed.deploy import Cluster

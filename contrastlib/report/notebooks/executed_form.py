@@ -8,9 +8,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from contrastlib import assets
-from contrastlib.report import staleness
-from contrastlib.report.compression import compress, shrink
-from contrastlib.report.saved_widgets import VIEW
+from contrastlib.report.notebooks import staleness
+from contrastlib.report.notebooks.compression import compress, shrink
+from contrastlib.report.notebooks.saved_widgets import VIEW
 
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 CELL_ID = re.compile(r' id="(T_\w+_(?:row|level)\w+)"')

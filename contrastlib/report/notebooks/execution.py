@@ -24,9 +24,9 @@ from nbformat import NotebookNode
 from contrastlib import assets
 from contrastlib.assets.errors import one_line
 from contrastlib.assets.writing import check_writable, sweep, write
-from contrastlib.report import kernel_provisioner, kernel_startup, parameter_values, staleness
-from contrastlib.report.allocation import ALLOCATION
-from contrastlib.report.executed_form import for_storage, normalise
+from contrastlib.report.machines.allocation import ALLOCATION
+from contrastlib.report.notebooks import kernel_provisioner, kernel_startup, parameter_values, staleness
+from contrastlib.report.notebooks.executed_form import for_storage, normalise
 
 REPOSITORY = staleness.REPOSITORY
 CODE = REPOSITORY
@@ -217,8 +217,8 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
             folder.
         values: Parameters to inject. If empty, those of the notebook remain.
         stored: Whether the result is stored in the repository. If True, the scripts of its outputs, which can
-            be megabytes, are removed. If False, a stamp for :func:`contrastlib.report.staleness.why_stale` is
-            written.
+            be megabytes, are removed. If False, a stamp for
+            :func:`contrastlib.report.notebooks.staleness.why_stale` is written.
 
     Returns:
         The largest memory of the kernel, in MiB.

@@ -3,7 +3,7 @@
 The import of torch, torchvision, SciPy and pandas takes longer than the cells of some notebooks. Jupyter
 starts kernels through a *provisioner*. This one requests a child of the forkserver of Python's
 multiprocessing instead of a new interpreter. contrastlib itself is not imported in advance, so that
-:func:`contrastlib.report.kernel_startup.watch` observes which of its modules a notebook depends on.
+:func:`contrastlib.report.notebooks.kernel_startup.watch` observes which of its modules a notebook depends on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
 
-from contrastlib.report.process_lifetimes import end_with_parent
+from contrastlib.report.machines.process_lifetimes import end_with_parent
 
 NAME = "contrastlib-forked"
 """Name of the provisioner in the entry points, and value of ``JUPYTER_DEFAULT_PROVISIONER_NAME``."""

@@ -1,6 +1,6 @@
 """Sentences of a notebook with values that other pages of the book show.
 
-The output of a sentence has the values in its metadata, where :mod:`contrastlib.report.page_values` finds
+The output of a sentence has the values in its metadata, where :mod:`contrastlib.report.pages.values` finds
 them.
 """
 

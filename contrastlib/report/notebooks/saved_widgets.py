@@ -2,7 +2,7 @@
 
 JupyterLab saves the state of widgets if its user says so. nbconvert then shows the widget and not the image
 beside it, for which the page asks another host for scripts: without a connection it has a blank. A notebook
-that :func:`contrastlib.report.lab.prepare` opened is saved without that state.
+that :func:`contrastlib.report.lab.working_copy.prepare` opened is saved without that state.
 
 JupyterLab's server imports this module, which imports nothing large.
 """

@@ -2,9 +2,9 @@
 
 A notebook depends on its own cells (without outputs), its parameters, the pinned environment, and every file
 of this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or searched for. Audit events
-report these files, see :func:`contrastlib.report.kernel_startup.watch`: modules of contrastlib, including
-those imported late, registries, weights, results, data, and files that did not exist. Code that checks
-whether a file exists, or that lets a compiled library read it, raises the event with
+report these files, see :func:`contrastlib.report.notebooks.kernel_startup.watch`: modules of contrastlib,
+including those imported late, registries, weights, results, data, and files that did not exist. Code that
+checks whether a file exists, or that lets a compiled library read it, raises the event with
 ``sys.audit("contrastlib.file", path)``. While all of these are unchanged, another execution would read the
 same files and run the same code. States are hashes of contents. The state of a Python file is the hash of its
 syntax tree, so that comments do not count.
@@ -25,7 +25,7 @@ import nbformat
 from contrastlib import assets
 from contrastlib.assets.writing import PART, replacing
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 PATHS = ("photo", "measurements")
 """Parameters that are paths of the user's files. ``contrastlib run`` takes them from where the user is."""
 DATA = "$CONTRASTLIB_DATA"
@@ -47,7 +47,7 @@ def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started
         source: Path of the notebook.
         output: Path of the executed notebook.
         parameters: Parameters of the execution that differ from those of the notebook.
-        log: Path of the log of :func:`contrastlib.report.kernel_startup.watch`.
+        log: Path of the log of :func:`contrastlib.report.notebooks.kernel_startup.watch`.
         started: Time of the start. Files that were modified later count as changed.
     """
     touched = [line.split(" ", 1) for line in os.fsdecode(log.read_bytes()).splitlines()]
@@ -120,7 +120,7 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     notebook = nbformat.read(source, as_version=4)
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.cells]
     pinned = REPOSITORY / "constraints.txt"
-    machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "notebooks.py")]
+    machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "execution.py")]
     pins = pinned.read_text(encoding="utf-8") if pinned.exists() else ""
     environment = [sys.version_info[:2], pins, machinery]
     recipe = {"notebook": cells, "parameters": parameters, "environment": environment}

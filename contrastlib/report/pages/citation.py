@@ -9,8 +9,7 @@ import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.release.metadata import full_name
+from contrastlib.report.results.provenance import REPOSITORY
 
 ENTRY = """@misc{{{key},
   title   = {{{title}}},
@@ -71,6 +70,15 @@ def _author(author: Mapping) -> str:
     ('{The authors}', 'Lee, Ann')
     """
     return full_name(author) if "family-names" in author else f"{{{author['name']}}}"
+
+
+def full_name(author: Mapping) -> str:
+    """Name of an author of ``CITATION.cff``, the family name of a person first.
+
+    >>> full_name({"given-names": "Ann", "family-names": "Lee"}), full_name({"name": "The authors"})
+    ('Lee, Ann', 'The authors')
+    """
+    return author.get("name") or f"{author['family-names']}, {author['given-names']}"
 
 
 def cite_this_page(page: str, source: str, year: str, url: str) -> str:

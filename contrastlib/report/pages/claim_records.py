@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from contrastlib.report.claims_page import EXECUTED, executed_claims
-from contrastlib.report.populations import POPULATIONS, is_drawn
+from contrastlib.report.claims.populations import POPULATIONS, is_drawn
+from contrastlib.report.pages.claims import EXECUTED, executed_claims
 
 FIELD, EFFECT = "overall", "the mean over families of networks"
 """Field of a finding that has the effect of a claim and its interval, and what it is in words."""
@@ -35,7 +35,7 @@ def released(record: Mapping) -> dict:
     - ``toy``: whether all verdicts rest on networks that were trained on drawn birds
 
     Args:
-        record: As from :func:`contrastlib.report.claims_page.executed_claims`.
+        record: As from :func:`contrastlib.report.pages.claims.executed_claims`.
 
     >>> found = {"word": "supported", FIELD: [0.3, 0.1, 0.4], "effects": {"birds_vgg": 0.3}}
     >>> findings = {"quick": {**found, "variants": {}}, "real": {"word": "a theorem"}}

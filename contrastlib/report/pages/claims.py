@@ -1,8 +1,8 @@
 """Claims in the book: tables of the claims page, and verdicts in sentences.
 
-Notebooks judge their claims when they run (:mod:`contrastlib.report.verdict_tables`), and their outputs
-contain the findings. The book reads the findings from these outputs, so that a page and the notebook it links
-to show the same verdicts.
+Notebooks judge their claims when they run (:mod:`contrastlib.report.claims.verdict_tables`), and their
+outputs contain the findings. The book reads the findings from these outputs, so that a page and the notebook
+it links to show the same verdicts.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from contrastlib.report.claims import Claim, claims
-from contrastlib.report.correction_records import of_claims
-from contrastlib.report.folds import folded
-from contrastlib.report.judging import Finding
+from contrastlib.report.claims.correction_records import of_claims
+from contrastlib.report.claims.judging import Finding
+from contrastlib.report.claims.records import Claim, claims
+from contrastlib.report.claims.verdict_tables import KEY, PAPERS, effects, overall, shown, title
+from contrastlib.report.claims.verdicts import WORDS, sign_of
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.page_titles import titles
-from contrastlib.report.verdict_tables import KEY, PAPERS, effects, overall, shown, title
-from contrastlib.report.verdicts import WORDS, sign_of
+from contrastlib.report.pages.folds import folded
+from contrastlib.report.pages.titles import titles
 
 EXECUTED = Path("book") / "executed"
 SCALES = ("quick", "real")

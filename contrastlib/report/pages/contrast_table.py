@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib import contrasts
+from contrastlib.report.figures.contrast_cells import formula_cell, sum_of_weights
 from contrastlib.report.markdown import markdown_table
 
 
@@ -34,24 +33,3 @@ def contrast_table() -> str:
              sum_of_weights(each), f"{{cite:t}}`{each.paper}`, {each.equation}"]
             for each in contrasts.CONTRASTS.values()]
     return markdown_table(["`contrast=`", "weights $w$", "the question", "their sum", "source"], rows)
-
-
-def formula_cell(formula: str) -> str:
-    """A formula for a cell of a table in Markdown, with what follows a comma and a space on its own line.
-
-    >>> formula_cell("a b, c")
-    '$a b, c$'
-    """
-    bare = formula.replace("|", r"\vert ")  # a bar would end the cell
-    return "<br>".join(f"${part}$" for part in re.split(r", \\; *", bare))
-
-
-def sum_of_weights(contrast: contrasts.Contrast) -> str:
-    """The sum of the weights of an image, in Markdown.
-
-    >>> sum_of_weights(contrasts.CONTRASTS["mean"]), sum_of_weights(contrasts.CONTRASTS["rfxg"])
-    ('0', '$1 - K$')
-    """
-    if not contrast.total:
-        return "0" if contrast.sums_to_zero else "not 0"
-    return f"${contrast.total}$" + (", 0 by default" if contrast.sums_to_zero else "")

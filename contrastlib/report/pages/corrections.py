@@ -1,7 +1,7 @@
 """Corrections in the book: the page of corrections, the letters to the authors, and ``corrections.json``.
 
-All are made from the records of :mod:`contrastlib.report.correction_records` and from the effects in the
-outputs of the executed notebooks, so that a page and the notebook it links to show the same numbers. In a
+All are made from the records of :mod:`contrastlib.report.claims.correction_records` and from the effects in
+the outputs of the executed notebooks, so that a page and the notebook it links to show the same numbers. In a
 page written in Markdown::
 
     ```{corrections}
@@ -26,11 +26,11 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.claims_page import EXECUTED, SCALES, executed_claims, finding
-from contrastlib.report.correction_records import STATUSES, Correction, Paper, corrections, papers
-from contrastlib.report.corrections import executed_effects, paragraph
+from contrastlib.report.claims.correction_records import STATUSES, Correction, Paper, corrections, papers
+from contrastlib.report.claims.corrections import executed_effects, paragraph
+from contrastlib.report.claims.verdict_tables import PAPERS, shown
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.verdict_tables import PAPERS, shown
+from contrastlib.report.pages.claims import EXECUTED, SCALES, executed_claims, finding
 
 Effects = Mapping[str, Sequence[str]]
 OPENING = """:::{{note}}
@@ -58,7 +58,7 @@ def row(correction: Correction, effects: Effects, verdicts: Sequence[str], folde
 
     Args:
         correction: The record.
-        effects: Page -> texts, as from :func:`~contrastlib.report.corrections.executed_effects`.
+        effects: Page -> texts, as from :func:`~contrastlib.report.claims.corrections.executed_effects`.
         verdicts: Items of :func:`verdicts_of`.
         folder: Folder of the executed notebooks, relative to the page.
 
@@ -110,7 +110,7 @@ def verdicts_of(correction: Correction, records: Mapping[str, Mapping]) -> list[
 
     Args:
         correction: The record.
-        records: As from :func:`contrastlib.report.claims_page.executed_claims`.
+        records: As from :func:`contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         A text for each claim.

@@ -9,10 +9,10 @@ import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.claims_page import EXECUTED, executed_claims
-from contrastlib.report.findings import filled
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.pages.claims import EXECUTED, executed_claims
+from contrastlib.report.pages.findings import filled
+from contrastlib.report.results.provenance import REPOSITORY
 
 FILE = REPOSITORY / "book" / "decisions.yaml"
 HEAD = {
@@ -38,8 +38,8 @@ def decision_table(rows: Iterable[Mapping[str, str]], records: Mapping[str, Mapp
 
     Args:
         rows: Texts by the keys of ``HEAD``, with names of numbers as in
-            :func:`contrastlib.report.findings.filled`.
-        records: As from :func:`~contrastlib.report.claims_page.executed_claims`.
+            :func:`contrastlib.report.pages.findings.filled`.
+        records: As from :func:`~contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         The table.

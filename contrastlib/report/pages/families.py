@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.explainers import EXPLAINERS
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.shards import RESULTS
+from contrastlib.report.results.storage import RESULTS
 
 KEPT = RESULTS / "families.json"
 """File of the outcomes."""

@@ -8,7 +8,7 @@ import yaml
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.markdown import markdown_table
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 FAULTS = REPOSITORY / "book" / "faults.yaml"
 
@@ -34,7 +34,7 @@ def fault_table(path: Path = FAULTS) -> str:
     <BLANKLINE>
     | fault | what happens | test |
     | --- | --- | --- |
-    | A bit of a result flips, ... | The result is refused, ... | `tests/report/test_sealing.py::...` |
+    | A bit of a result ... | The result is refused, ... | `tests/report/results/test_sealing.py::...` |
     ...
     """
     parts = []

@@ -1,7 +1,7 @@
 """The findings on the first page, for the directive ``findings``.
 
 ``book/findings.yaml`` has the questions, the claims that answer them, and the words. Which claim is shown
-follows from a rule, and all numbers from the records of :mod:`contrastlib.report.claims_page`.
+follows from a rule, and all numbers from the records of :mod:`contrastlib.report.pages.claims`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.claims_page import EXECUTED, executed_claims, finding
-from contrastlib.report.judging import Finding
-from contrastlib.report.populations import POPULATIONS, images_of
-from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.verdict_box import LATE, badge, plot
-from contrastlib.report.verdict_tables import PAPERS, extent, overall, shown
-from contrastlib.report.verdicts import WORDS
+from contrastlib.report.claims.judging import Finding
+from contrastlib.report.claims.populations import POPULATIONS, images_of
+from contrastlib.report.claims.verdict_tables import PAPERS, extent, overall, shown
+from contrastlib.report.claims.verdicts import WORDS
+from contrastlib.report.pages.claims import EXECUTED, executed_claims, finding
+from contrastlib.report.pages.verdict_box import LATE, badge, plot
+from contrastlib.report.results.provenance import REPOSITORY
 
 FILE = REPOSITORY / "book" / "findings.yaml"
 GROUPS = {
@@ -75,7 +75,7 @@ def chosen(question: Question, records: Mapping[str, Mapping]) -> Mapping:
 
     Args:
         question: The question.
-        records: As from :func:`~contrastlib.report.claims_page.executed_claims`.
+        records: As from :func:`~contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         The record.
@@ -106,7 +106,7 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
 
     Args:
         text: The text.
-        records: As from :func:`~contrastlib.report.claims_page.executed_claims`.
+        records: As from :func:`~contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         The text.
@@ -146,7 +146,7 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
     Args:
         number: Number of the finding on the page.
         question: The question.
-        records: As from :func:`~contrastlib.report.claims_page.executed_claims`.
+        records: As from :func:`~contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         The finding.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 FILE = REPOSITORY / "book" / "folds.yaml"
 WITHOUT_BAR = {"remove-input", "remove-cell", "hide-input"}

@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 FILE = REPOSITORY / "book" / "glossary.yaml"
 PAGE = "book/glossary"

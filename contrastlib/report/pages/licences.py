@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 FOLDER = "licences"
 """Folder of the licences in ``_static``. That of MathJax is beside MathJax."""

@@ -13,8 +13,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from contrastlib import contrasts
 from contrastlib.explainers import Explainer, registry
-from contrastlib.report.contrast_table import sum_of_weights
-from contrastlib.report.page_titles import titles
+from contrastlib.report.figures.contrast_cells import sum_of_weights
+from contrastlib.report.pages.titles import titles
 
 PAGES = {
     "gradcam": "03_maps", "linear_approximation": "03_maps", "xgradcam": "03_maps",

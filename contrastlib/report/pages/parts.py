@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import PurePosixPath
 
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 TITLE = "## Rerun this page"

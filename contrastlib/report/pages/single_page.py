@@ -9,7 +9,7 @@ import nbformat
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-from contrastlib.report.download_note import without_note
+from contrastlib.report.pages.download_note import without_note
 
 MATHJAX = """<script>MathJax = {tex: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"]]}}</script>
 <script defer src="../../_static/offline/mathjax/tex-mml-chtml.js"></script>

@@ -14,26 +14,27 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from contrastlib.report.captions import with_captions
-from contrastlib.report.citation import Citation, cite_this_page
-from contrastlib.report.claims_page import ClaimsDirective, VerdictRole
-from contrastlib.report.contrast_table import ContrastTable
-from contrastlib.report.corrections_page import CorrectionsDirective, LetterDirective, write_corrections
-from contrastlib.report.decision_table import DecisionTable
-from contrastlib.report.download_note import complete_note, without_note
-from contrastlib.report.explainer_table import ExplainerTable
-from contrastlib.report.families_page import FamiliesTable
-from contrastlib.report.fault_table import FaultTable
-from contrastlib.report.findings import FindingsDirective
-from contrastlib.report.folds import folds, with_folded_code, with_folds
-from contrastlib.report.fuzz_page import RandomInputs
-from contrastlib.report.glossary import GlossaryTerms, mark_terms
-from contrastlib.report.install_lines import Install
-from contrastlib.report.licences import write_licences
-from contrastlib.report.live_page import LiveNetwork
-from contrastlib.report.one_by_one import OneByOne
-from contrastlib.report.package_reference import PackageReference
-from contrastlib.report.page_parts import (
+from contrastlib.report.pages.captions import with_captions
+from contrastlib.report.pages.citation import Citation, cite_this_page
+from contrastlib.report.pages.claim_records import write_claims
+from contrastlib.report.pages.claims import ClaimsDirective, VerdictRole
+from contrastlib.report.pages.contrast_table import ContrastTable
+from contrastlib.report.pages.corrections import CorrectionsDirective, LetterDirective, write_corrections
+from contrastlib.report.pages.decision_table import DecisionTable
+from contrastlib.report.pages.download_note import complete_note, without_note
+from contrastlib.report.pages.explainer_table import ExplainerTable
+from contrastlib.report.pages.families import FamiliesTable
+from contrastlib.report.pages.fault_table import FaultTable
+from contrastlib.report.pages.findings import FindingsDirective
+from contrastlib.report.pages.folds import folds, with_folded_code, with_folds
+from contrastlib.report.pages.fuzz import RandomInputs
+from contrastlib.report.pages.glossary import GlossaryTerms, mark_terms
+from contrastlib.report.pages.install_lines import Install
+from contrastlib.report.pages.licences import write_licences
+from contrastlib.report.pages.live import LiveNetwork
+from contrastlib.report.pages.one_by_one import OneByOne
+from contrastlib.report.pages.package_reference import PackageReference
+from contrastlib.report.pages.parts import (
     COLAB,
     EXECUTED,
     PROSE,
@@ -42,10 +43,9 @@ from contrastlib.report.page_parts import (
     section,
     verdicts_on_top,
 )
-from contrastlib.report.page_values import ValueRole
-from contrastlib.report.registry_table import RegistryTable
-from contrastlib.report.release.claim_records import write_claims
-from contrastlib.report.verdict_box import VerdictBox
+from contrastlib.report.pages.registry_table import RegistryTable
+from contrastlib.report.pages.values import ValueRole
+from contrastlib.report.pages.verdict_box import VerdictBox
 
 UNDECLARED = {"sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"}
 """Extensions that do not say whether they may read pages in parallel. They keep nothing while they read."""

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.results.provenance import REPOSITORY
 
 
 def titles(root: Path = REPOSITORY) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Values of notebooks on other pages of the book.
 
-A notebook says them in a sentence (:class:`contrastlib.report.said.Said`), whose output has them in its
-metadata.
+A notebook says them in a sentence (:class:`contrastlib.report.notebooks.said.Said`), whose output has them in
+its metadata.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
-from contrastlib.report.claims_page import EXECUTED
-from contrastlib.report.said import values_in
+from contrastlib.report.notebooks.said import values_in
+from contrastlib.report.pages.claims import EXECUTED
 
 
 def shown(folder: Path, text: str) -> str:

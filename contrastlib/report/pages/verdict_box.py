@@ -7,7 +7,7 @@ In a page written in Markdown::
 
 The box shows the main claims of the page, and folded below them the others, the criteria of all, and a
 forest plot for each. It reads the findings from the outputs of the executed notebook, see
-:mod:`contrastlib.report.claims_page`.
+:mod:`contrastlib.report.pages.claims`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,10 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.report.claims import claims
-from contrastlib.report.claims_page import EXECUTED, claims_in, finding
-from contrastlib.report.figures.forest import forest
-from contrastlib.report.judging import Finding
-from contrastlib.report.page_parts import for_the_book
-from contrastlib.report.populations import POPULATIONS, images_of, images_of_all
-from contrastlib.report.verdict_tables import (
+from contrastlib.report.claims.judging import Finding
+from contrastlib.report.claims.populations import POPULATIONS, images_of, images_of_all
+from contrastlib.report.claims.records import claims
+from contrastlib.report.claims.verdict_tables import (
     LEGEND,
     PAPERS,
     before_holm,
@@ -38,7 +35,10 @@ from contrastlib.report.verdict_tables import (
     title,
     weights,
 )
-from contrastlib.report.verdicts import WORDS
+from contrastlib.report.claims.verdicts import WORDS
+from contrastlib.report.figures.forest import forest
+from contrastlib.report.pages.claims import EXECUTED, claims_in, finding
+from contrastlib.report.pages.parts import for_the_book
 
 LATE = "[Criterion set after results were seen.]{.late}"
 
@@ -62,7 +62,7 @@ def box(records: list[Mapping]) -> str:
 
     Args:
         records: Records of the claims of a page, as from
-            :func:`contrastlib.report.claims_page.executed_claims`, in the order of the page.
+            :func:`contrastlib.report.pages.claims.executed_claims`, in the order of the page.
 
     Returns:
         The box, which counts the verdicts, shows the main claims, and folds the others and all criteria.

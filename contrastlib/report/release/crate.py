@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import yaml
 
 from contrastlib import assets
-from contrastlib.report.provenance import REPOSITORY, as_list
-from contrastlib.report.release.claim_records import networks
+from contrastlib.report.pages.claim_records import networks
 from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
 from contrastlib.report.release.metadata import schema_author
+from contrastlib.report.results.provenance import REPOSITORY, as_list
 
 if TYPE_CHECKING:
     from rocrate.model.contextentity import ContextEntity
@@ -67,7 +67,7 @@ def rests_on(record: Mapping, table: KeptTable) -> bool:
     """Whether a claim is judged by a table of the scale ``real``.
 
     Args:
-        record: As from :func:`contrastlib.report.release.claim_records.released`.
+        record: As from :func:`contrastlib.report.pages.claim_records.released`.
         table: The table.
     """
     return (

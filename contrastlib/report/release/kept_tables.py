@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from contrastlib import assets
-from contrastlib.report.provenance import REPOSITORY, as_list
+from contrastlib.report.results.provenance import REPOSITORY, as_list
 
 FOLDER = REPOSITORY / "data" / "results" / "real"
 
@@ -33,7 +33,7 @@ class KeptTable:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Provenance of the table: see :func:`contrastlib.report.provenance.summary`."""
+        """Provenance of the table: see :func:`contrastlib.report.results.provenance.summary`."""
         return json.loads(pq.read_schema(self.path).metadata[b"provenance"])
 
     @property

@@ -18,13 +18,13 @@ import yaml
 
 from contrastlib import assets
 from contrastlib.assets.writing import write
-from contrastlib.report.captions import captions
-from contrastlib.report.page_titles import titles
-from contrastlib.report.provenance import REPOSITORY
-from contrastlib.report.release.claim_records import EFFECT
+from contrastlib.report.pages.captions import captions
+from contrastlib.report.pages.claim_records import EFFECT
+from contrastlib.report.pages.titles import titles
 from contrastlib.report.release.kept_tables import KeptTable, asset, inputs
 from contrastlib.report.release.latex import escaped, latex
 from contrastlib.report.release.printing import print_drawings
+from contrastlib.report.results.provenance import REPOSITORY
 
 TEMPLATE = REPOSITORY / "book" / "manuscript.tex"
 ENDINGS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
@@ -39,7 +39,7 @@ def write_manuscript(
 
     Args:
         folder: Folder of the document.
-        records: Content of ``claims.json``, see :mod:`contrastlib.report.release.claim_records`.
+        records: Content of ``claims.json``, see :mod:`contrastlib.report.pages.claim_records`.
         executed: Folder of the executed notebooks.
         tables: Tables of the scale ``real``.
 

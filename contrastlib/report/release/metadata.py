@@ -20,8 +20,9 @@ import yaml
 
 from contrastlib import __version__
 from contrastlib.assets.writing import write
-from contrastlib.report.page_titles import titles
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.pages.citation import full_name
+from contrastlib.report.pages.titles import titles
+from contrastlib.report.results.provenance import REPOSITORY
 
 HEADING = re.compile(r"^## (\S+) \((unreleased|\d{4}-\d\d-\d\d)\)$", re.MULTILINE)
 """Heading of a version in ``CHANGELOG.md``."""
@@ -201,21 +202,12 @@ def zenodo(record: Mapping) -> dict:
     })
 
 
-def full_name(author: Mapping) -> str:
-    """Name of an author of ``CITATION.cff``, the family name of a person first.
-
-    >>> full_name({"given-names": "Ann", "family-names": "Lee"}), full_name({"name": "The authors"})
-    ('Lee, Ann', 'The authors')
-    """
-    return author.get("name") or f"{author['family-names']}, {author['given-names']}"
-
-
 def codecheck(record: Mapping, pages: Mapping[str, str]) -> dict:
     """The manifest of CODECHECK: the outputs that ``make book`` reproduces. The checker adds the rest.
 
     Args:
         record: Content of ``CITATION.cff``.
-        pages: As from ``contrastlib.report.page_titles.titles``.
+        pages: As from ``contrastlib.report.pages.titles.titles``.
     """
     outputs = {"_build/html/claims.json": "Every claim with its verdicts, effects and intervals"}
     outputs |= {f"{PAGES}/{name}.html": f"Figures and tables of the page {title}"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from contrastlib.report.provenance import summary
-from contrastlib.report.shards import RESULTS, joined, load
+from contrastlib.report.results.provenance import summary
+from contrastlib.report.results.storage import RESULTS, joined, load
 
 FOLDER = RESULTS / "benchmarks"
 KINDS = {

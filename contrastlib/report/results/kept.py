@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from contrastlib.report.provenance import as_list, deciding_releases
-from contrastlib.report.shards import DamagedResult, load
+from contrastlib.report.results.provenance import as_list, deciding_releases
+from contrastlib.report.results.storage import DamagedResult, load
 
 
 def path_of(study: str, network: str, folder: Path) -> Path:
@@ -43,8 +43,8 @@ def reusable(
         version: Version of the study. A table without a version has version 1.
         shards: Parameters of the shards that would be computed. The sizes of shards and batches may differ.
         data: Name -> checksum of all data that would be read.
-        registry: Hash of :func:`contrastlib.report.batches.registered` for network and data set. A table
-            without such a hash passes.
+        registry: Hash of :func:`contrastlib.report.computing.batches.registered` for network and data set. A
+            table without such a hash passes.
 
     Returns:
         The table. None if it does not exist, if it is damaged, which is said, or if the computation differs.

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 TRACKED = (
     "contrastlib",
     "notebooks",
@@ -58,7 +58,7 @@ def provenance(seconds: float, **details: Any) -> Provenance:
     """
     import torch
 
-    from contrastlib.report import devices  # imports torch, which pages that only read do without
+    from contrastlib.report.machines import devices  # imports torch, which pages that only read do without
 
     commit, dirty = _commit()
     return Provenance({

@@ -16,7 +16,7 @@ from contrastlib.autograd import predict
 from contrastlib.datasets.birds import PARTS, SPECIES, SyntheticBirds
 from contrastlib.datasets.birds.repainting import BACKGROUND, WHOLE_BIRD, Repainter, repainted_versions
 from contrastlib.evaluation import control_scores, intervention_choices, interventions
-from contrastlib.report.batches import load_dataset
+from contrastlib.report.computing.batches import load_dataset
 
 NAMES = (*PARTS, WHOLE_BIRD, BACKGROUND)
 
@@ -116,7 +116,7 @@ def with_seeds(networks: Mapping[str, Sequence]) -> dict[str, Sequence]:
     """Each network, and the same one from its further seeds of training whose weights are here.
 
     Args:
-        networks: Network -> [data set, count, options], see :func:`contrastlib.report.studies.run`.
+        networks: Network -> [data set, count, options], see :func:`contrastlib.report.studies.execution.run`.
 
     >>> list(with_seeds({"birds_vgg": ["birds", 10]}))[0]
     'birds_vgg'

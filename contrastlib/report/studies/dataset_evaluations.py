@@ -16,7 +16,7 @@ from contrastlib.datasets.birds import Annotations, differing_parts
 from contrastlib.evaluation import control_scores, transformers
 from contrastlib.evaluation.ablation import ablation, mean_image, neuron_ablation
 from contrastlib.evaluation.energy import energy_in_regions
-from contrastlib.report.batches import load_dataset
+from contrastlib.report.computing.batches import load_dataset
 
 
 def ablation_in(

@@ -2,9 +2,9 @@
 
 Results are identified by the version of their study and not by its code, so that changes of the code that do
 not change numbers do not require new computations. ``versions.json`` has, for each study, its version and a
-digest of its code (:func:`contrastlib.report.code_digest.code_digest`). A test fails if the code has changed
-since then, and its message describes the possible decisions. ``python -m contrastlib.report.versions
---accept`` writes the file again.
+digest of its code (:func:`contrastlib.report.computing.code_digest.code_digest`). A test fails if the code
+has changed since then, and its message describes the possible decisions. ``python -m
+contrastlib.report.studies.versions --accept`` writes the file again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from contrastlib.report.code_digest import code_digest
-from contrastlib.report.studies import STUDIES
+from contrastlib.report.computing.code_digest import code_digest
+from contrastlib.report.studies.records import STUDIES
 
 FILE = Path(__file__).with_name("versions.json")
-COMMAND = "python -m contrastlib.report.versions --accept"
+COMMAND = "python -m contrastlib.report.studies.versions --accept"
 
 
 def current() -> dict[str, dict]:
@@ -40,8 +40,9 @@ def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> 
     Returns:
         One sentence for each study that differs.
 
-    >>> differences({"table": {"version": 1, "digest": "a"}}, {"table": {"version": 2, "digest": "b"}})
-    ['table has version 2, and version 1 is accepted: run `python -m contrastlib.report.versions --accept`.']
+    >>> print(*differences({"all": {"version": 1, "digest": "a"}}, {"all": {"version": 2, "digest": "b"}}))
+    all has version 2, and version 1 is accepted: run `python -m contrastlib.report.studies.versions
+    --accept`.
     """
     messages = []
     for name in sorted({*accepted, *now}):
@@ -58,8 +59,8 @@ def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> 
         else:
             messages.append(
                 f"The code of {name} changed, and its version is {after['version']} as before. If results "
-                "may change, raise its version in contrastlib/report/studies.py. Then, or if they do not, "
-                f"run `{COMMAND}`."
+                "may change, raise its version in contrastlib/report/studies/records.py. Then, or if they do "
+                f"not, run `{COMMAND}`."
             )
     return messages
 
@@ -67,7 +68,7 @@ def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> 
 def main(arguments: list[str] | None = None) -> int:
     """Print the decisions that are needed, or accept the present code."""
     parser = argparse.ArgumentParser(
-        prog="python -m contrastlib.report.versions", description=__doc__.splitlines()[0]
+        prog="python -m contrastlib.report.studies.versions", description=__doc__.splitlines()[0]
     )
     parser.add_argument(
         "--accept", action="store_true", help="write the versions and the digests of the code as it is"

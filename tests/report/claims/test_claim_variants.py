@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from contrastlib.report.claims import Claim, Evidence
-from contrastlib.report.judging import judge
-from contrastlib.report.verdicts import Criterion
+from contrastlib.report.claims.judging import judge
+from contrastlib.report.claims.records import Claim, Evidence
+from contrastlib.report.claims.verdicts import Criterion
 
 MAIN = {"study": "s", "effects": "conservation.medians", "criterion": Criterion(value="more_than", bound=0.5), "options": {"value": "v"}}
 

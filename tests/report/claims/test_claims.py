@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from contrastlib.report import claims, claims_page, judging, multiplicity, verdict_tables
-from contrastlib.report.estimates import family_of
+from contrastlib.report.claims import judging, multiplicity, verdict_tables
+from contrastlib.report.claims import records as claims
+from contrastlib.report.claims.estimates import family_of
+from contrastlib.report.pages import claims as claims_page
 
 ENTRY = {
     "id": "toy", "paper": "ours", "section": "", "kind": "ours", "text": "Maps are small.", "measure": "size",

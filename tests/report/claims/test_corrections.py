@@ -7,9 +7,11 @@ import nbformat
 import pytest
 import yaml
 
-from contrastlib.report import correction_records, corrections, corrections_page, notebooks
-from contrastlib.report.claims_page import table as claims_table
-from contrastlib.report.verdict_tables import PAPERS
+from contrastlib.report.claims import correction_records, corrections
+from contrastlib.report.claims.verdict_tables import PAPERS
+from contrastlib.report.notebooks import execution
+from contrastlib.report.pages import corrections as corrections_page
+from contrastlib.report.pages.claims import table as claims_table
 
 PAPER = {"authors": "A. Author", "title": "A title", "not_read": "Its appendix.", "asks": ["Which layer?"]}
 ENTRY = {
@@ -90,7 +92,7 @@ def test_a_notebook_that_measures_nothing_is_named(tmp_path):
 
 
 def test_stored_notebooks_measure_every_correction_that_names_them():
-    found = {path.stem: corrections.effects_in(nbformat.read(path, as_version=4)) for path in notebooks.find([])}
+    found = {path.stem: corrections.effects_in(nbformat.read(path, as_version=4)) for path in execution.find([])}
     named = {(each.page, number) for number, each in correction_records.corrections().items() if each.page}
     assert named <= {(page, number) for page, effects in found.items() for number in effects}
     assert all(any(map(str.isdigit, text)) for effects in found.values() for texts in effects.values() for text in texts)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contrastlib.evaluation.statistics import means, paired_differences
-from contrastlib.report.estimates import Estimate, of_networks, over_families
+from contrastlib.report.claims.estimates import Estimate, of_networks, over_families
 
 
 def images(rng, cells, count=60, shared=1.0, noise=0.5, network="a"):

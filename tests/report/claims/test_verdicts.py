@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from contrastlib.report.cell_counts import counted
-from contrastlib.report.estimates import Estimate, over_families
-from contrastlib.report.verdicts import WORDS, Criterion, holm, verdict, verdict_on
+from contrastlib.report.claims.cell_counts import counted
+from contrastlib.report.claims.estimates import Estimate, over_families
+from contrastlib.report.claims.verdicts import WORDS, Criterion, holm, verdict, verdict_on
 
 ABOVE, BELOW = Criterion(intervals="above"), Criterion(intervals="below")
 

@@ -11,14 +11,15 @@ import shard_work
 from cluster_checks import PATHS, until, wanted
 from processes import processes
 
-from contrastlib.report import shards
+from contrastlib.report.computing import shards
 
 APART = 'sh', '-c', '{first} && exec "$@"', "sh"
 PROGRAM = """
     import json, os, sys
     from pathlib import Path
     import shard_work
-    from contrastlib.report import clusters, shards
+    from contrastlib.report.computing import shards
+    from contrastlib.report.machines import clusters
 
     if __name__ == "__main__":
         folder, wanted = Path(sys.argv[1]), json.loads(sys.argv[2])

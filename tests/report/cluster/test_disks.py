@@ -8,7 +8,7 @@ import shard_work
 from cluster_checks import PLACES, STARTS, calls, same, whole
 
 from contrastlib.assets.writing import CannotWrite
-from contrastlib.report import clusters
+from contrastlib.report.machines import clusters
 
 pytestmark = pytest.mark.cluster
 

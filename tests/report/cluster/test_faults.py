@@ -15,8 +15,11 @@ import shard_work
 from cluster_checks import PATHS, PLACES, STARTS, calls, same, until, whole
 from distributed import Client
 
-from contrastlib.report import batches, clusters, shards, studies, workers
-from contrastlib.report.clusters import ClusterError
+from contrastlib.report import studies
+from contrastlib.report.computing import batches, shards, workers
+from contrastlib.report.machines import clusters
+from contrastlib.report.machines.clusters import ClusterError
+from contrastlib.report.results import storage
 
 pytestmark = pytest.mark.cluster
 RANDOM = random.Random(0)
@@ -118,7 +121,7 @@ def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, mo
     monkeypatch.setattr(batches, "SHARD", 16)
     monkeypatch.setenv(workers.TIME_LIMIT, "600")  # of a shard, which takes seconds: nothing hangs without end
     name = "mobilenet_v2_birds"
-    committed = shards.load(shards.RESULTS / "real" / f"masking_table-{name}.parquet")
+    committed = storage.load(storage.RESULTS / "real" / f"masking_table-{name}.parquet")
     with clusters.started("local", 2) as address, killing(address, tmp_path, 10) as killed:
         monkeypatch.setenv(shards.SCHEDULER, address)
         table = studies.run(studies.masking_table, {name: ["imagenet-birds", None]}, cache=tmp_path)

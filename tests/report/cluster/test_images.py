@@ -6,7 +6,8 @@ import shard_work
 from PIL import Image
 
 from contrastlib.assets import CorruptFile
-from contrastlib.report import batches, clusters, shards
+from contrastlib.report.computing import batches, shards
+from contrastlib.report.machines import clusters
 from contrastlib.report.studies import Study, run
 
 pytestmark = pytest.mark.cluster

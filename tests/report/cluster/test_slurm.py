@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from contrastlib.report import batches, clusters, shards, studies
+from contrastlib.report import studies
+from contrastlib.report.computing import batches, shards
+from contrastlib.report.machines import clusters
 
 pytestmark = pytest.mark.cluster
 HERE = Path(__file__).parent

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import contrastlib
-from contrastlib.report import code_digest
+from contrastlib.report.computing import code_digest
 
 
 def test_the_digest_covers_what_an_evaluation_computes_with():
@@ -16,9 +16,9 @@ def test_the_digest_covers_what_an_evaluation_computes_with():
     assert "contrastlib._explain" in code_digest.closure("contrastlib.evaluation.relevance_mass")  # for saliency
     assert "contrastlib.explainers.lrp.rules" in code_digest.closure("contrastlib.evaluation.conservation")
     assert {"contrastlib._logits", "contrastlib._class_sets"} <= code_digest.closure("contrastlib.evaluation.later_methods")
-    own = code_digest.closure("contrastlib.report.dataset_evaluations")
-    assert {"contrastlib.report.dataset_evaluations", "contrastlib.evaluation.ablation"} <= own
-    beside = ("contrastlib.datasets", "contrastlib.models", "contrastlib.assets", "contrastlib.report.batches")
+    own = code_digest.closure("contrastlib.report.studies.dataset_evaluations")
+    assert {"contrastlib.report.studies.dataset_evaluations", "contrastlib.evaluation.ablation"} <= own
+    beside = ("contrastlib.datasets", "contrastlib.models", "contrastlib.assets", "contrastlib.report.computing.batches")
     assert not [name for name in own if name.startswith(beside)], "a change of a download changes no number"
 
 

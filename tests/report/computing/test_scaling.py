@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contrastlib.report import figures, scaling
-from contrastlib.report.scaling import simulate
+from contrastlib.report import figures
+from contrastlib.report.computing import scaling
+from contrastlib.report.computing.scaling import simulate
 
 
 def run(images, workers, **changes):

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from contrastlib.assets.writing import CannotWrite
-from contrastlib.report import provenance
-from contrastlib.report import shards as sharding
+from contrastlib.report.computing import shards as sharding
+from contrastlib.report.results import provenance, storage
 
 SHARDS = [{"start": start, "scale": 2.0} for start in (0, 10, 20, 30)]
 DATA = {"images": "checksum-1"}
@@ -77,7 +77,7 @@ PROGRAM = """
     from pathlib import Path
     sys.path.insert(0, {folder!r})
     import {module} as module
-    from contrastlib.report import shards as sharding
+    from contrastlib.report.computing import shards as sharding
     table = sharding.sharded("work", 1, module.work, json.loads({shards!r}), {data!r}, Path({cache!r}))
     print(table["value"].tolist())
 """
@@ -169,7 +169,7 @@ def test_a_damaged_shard_is_computed_again(workshop, damage):
     broken = workshop.shards()[1]
     broken.write_bytes(damage(broken.read_bytes()))
     with pytest.raises(ValueError, match="(?s)is damaged.*delete it and run again"):
-        sharding.load(broken)
+        storage.load(broken)
     pd.testing.assert_frame_equal(workshop.run(), first, check_flags=False)
     assert len(workshop.calls()) == 1
     workshop.run()
@@ -331,8 +331,8 @@ def test_round_trip(tmp_path):
         "single": pd.array([0.5, 0.25], dtype="float32"),
     })
     table.attrs["provenance"] = {"commit": "abc", "parameters": {"n": [1, 2]}, "unicode": "−"}
-    sharding.save(table, tmp_path / "deep" / "table.parquet")
-    loaded = sharding.load(tmp_path / "deep" / "table.parquet")
+    storage.save(table, tmp_path / "deep" / "table.parquet")
+    loaded = storage.load(tmp_path / "deep" / "table.parquet")
     pd.testing.assert_frame_equal(loaded, table)
     assert loaded.attrs == table.attrs
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["table.parquet"]
@@ -341,15 +341,15 @@ def test_round_trip(tmp_path):
 def test_saving_leaves_the_table_alone_and_replaces_the_file(tmp_path):
     table = pd.DataFrame({"a": [1]})
     table.attrs["provenance"] = {"commit": "abc"}
-    sharding.save(table, tmp_path / "t.parquet")
+    storage.save(table, tmp_path / "t.parquet")
     assert table.attrs == {"provenance": {"commit": "abc"}}
-    sharding.save(table.assign(a=2), tmp_path / "t.parquet")
-    assert sharding.load(tmp_path / "t.parquet")["a"].item() == 2
+    storage.save(table.assign(a=2), tmp_path / "t.parquet")
+    assert storage.load(tmp_path / "t.parquet")["a"].item() == 2
 
 
 def test_a_missing_result(tmp_path):
     with pytest.raises(FileNotFoundError, match="no result t.parquet in .*make real"):
-        sharding.load(tmp_path / "t.parquet")
+        storage.load(tmp_path / "t.parquet")
 
 
 # --- provenance ---------------------------------------------------------------------------------------
@@ -358,7 +358,7 @@ def test_each_shard_says_where_it_comes_from(workshop, monkeypatch):
     clock = iter(range(0, 100, 7))  # which is read before and after a shard
     monkeypatch.setattr(sharding, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     workshop.run()
-    record = sharding.load(workshop.shards()[0]).attrs["provenance"]
+    record = storage.load(workshop.shards()[0]).attrs["provenance"]
     assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date", "parameters",
             "seed", "study", "version", "data"} <= record.keys()
     assert record["parameters"] in SHARDS and record["data"] == DATA
@@ -394,4 +394,4 @@ def test_a_run_sums_up_its_shards(workshop):
     record = workshop.run().attrs["provenance"]
     assert record["shards"] == 4 and record["data"] == DATA
     assert record["parameters"] == SHARDS  # those that differ are listed
-    assert record["commit"] == sharding.load(workshop.shards()[0]).attrs["provenance"]["commit"] != ""
+    assert record["commit"] == storage.load(workshop.shards()[0]).attrs["provenance"]["commit"] != ""

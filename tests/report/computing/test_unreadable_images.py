@@ -9,8 +9,9 @@ from contrastlib import datasets, models
 from contrastlib.assets import CorruptFile
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.models.classifier import Classifier
-from contrastlib.report import batches, studies
-from contrastlib.report.provenance import card
+from contrastlib.report import studies
+from contrastlib.report.computing import batches
+from contrastlib.report.results.provenance import card
 
 CORRUPT = {7, 40}
 SETTINGS = {"iterations": [1], "epsilons": [0.01]}

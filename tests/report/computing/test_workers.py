@@ -12,19 +12,22 @@ import pytest
 import shard_work
 from distributed import Client
 
-from contrastlib.report import batches, clusters, shards, studies
-from contrastlib.report.allocation import ALLOCATION
+from contrastlib.report import studies
+from contrastlib.report.computing import batches, shards
+from contrastlib.report.machines import clusters
+from contrastlib.report.machines.allocation import ALLOCATION
+from contrastlib.report.results.provenance import REPOSITORY
 
 pytestmark = pytest.mark.slow
 STARTS = (0, 10, 20, 30)
-HERE = Path(__file__).parent
+MODULES = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def address():
-    """Address of a cluster with two processes, which find the modules of this folder."""
+    """Address of a cluster with two processes, which find shard_work."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(shards.REPOSITORY), str(HERE)]))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), str(MODULES)]))
         with clusters.started("local", 2) as address:
             yield address
 

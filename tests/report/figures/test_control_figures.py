@@ -8,7 +8,7 @@ import pytest
 
 from contrastlib.evaluation.control_maps import CONTROLS, OURS
 from contrastlib.report.figures import control_effects, control_maps
-from contrastlib.report.shards import save
+from contrastlib.report.results.storage import save
 
 CONTRASTS = ("original", "weighted")
 

@@ -12,7 +12,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
-from contrastlib.report.controls import PAUSE, Controls
+from contrastlib.report.figures.controls import PAUSE, Controls
 
 GREY = {"black": 0.0, "grey": 0.5, "white": 1.0}
 
@@ -118,7 +118,7 @@ def test_sliders_wait_for_the_end(drawn):
 
 CELL = """
 import matplotlib.pyplot as plt
-from contrastlib.report.controls import Controls
+from contrastlib.report.figures.controls import Controls
 drawn = []
 def draw(width=1):
     drawn.append(width)

@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.text import Text
 
-from contrastlib.report import captions, controls, notebooks
-from contrastlib.report.figures import legible, shared
+from contrastlib.report.figures import controls, legible, shared
+from contrastlib.report.notebooks import execution
+from contrastlib.report.pages import captions
 
 FOLDER = legible.__file__.rpartition("/")[0]
 MODULES = sorted(Path(FOLDER).glob("*.py"))
@@ -52,13 +53,13 @@ def test_every_figure_of_a_page_is_finished(path):
             assert called & CLOSES or function.name in ("answer", "figure_5", "of_two_objects", "top_two"), function.name
 
 
-every_notebook = pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+every_notebook = pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
 
 
 @every_notebook
 def test_every_figure_of_a_page_has_a_caption(path):
     """One or two sentences beside the alternative text, and no caption without a figure."""
-    cells = {cell.id: cell for cell in notebooks.read(path).cells}
+    cells = {cell.id: cell for cell in execution.read(path).cells}
     drawn = {name for name, cell in cells.items() for output in cell.get("outputs", [])
              if any(kind.startswith("image/") for kind in output.get("data", {}))}
     drawn |= {name for name, cell in cells.items() if "image" in cell.metadata.get("mystnb", {})}  # of others' photographs
@@ -72,7 +73,7 @@ def test_every_figure_of_a_page_has_a_caption(path):
 @every_notebook
 def test_figures_are_numbered_and_referred_to(path):
     """In the order of the notebook, and each by a link with its number in the text or in a claim."""
-    cells = notebooks.read(path).cells
+    cells = execution.read(path).cells
     found = list(captions.captions(cells).values())
     chapter = int(path.stem[:2])
     assert [caption.number for caption in found] == [f"{chapter}.{n + 1}" for n in range(len(found))]

@@ -8,8 +8,8 @@ import pytest
 
 from contrastlib import models
 from contrastlib.evaluation.interventions import OWN_QUESTION, QUESTIONS
-from contrastlib.report.bird_interventions import with_seeds
 from contrastlib.report.figures import interventions, one_intervention, shared
+from contrastlib.report.studies.bird_interventions import with_seeds
 
 CONTRASTS = (*OWN_QUESTION, "among")
 

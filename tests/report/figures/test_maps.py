@@ -6,7 +6,7 @@ import torch
 
 from contrastlib import models
 from contrastlib.datasets.birds import differing_parts
-from contrastlib.report import batches
+from contrastlib.report.computing import batches
 from contrastlib.report.figures import map_images, maps
 
 

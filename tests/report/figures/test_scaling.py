@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from contrastlib.report import figures, scaling
+from contrastlib.report import figures
+from contrastlib.report.computing import scaling
 
 COSTS = {"study": "masking_table", "shard": 1.0, "forwards": 3.0, "backwards": 1.0, "forward": 0.4, "backward": 0.4, "others": 0.5}
 

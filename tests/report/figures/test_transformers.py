@@ -8,9 +8,9 @@ import torch
 
 from contrastlib import models
 from contrastlib.evaluation.transformers import ROLLOUTS, energy_on_regions
-from contrastlib.report import batches
-from contrastlib.report.dataset_evaluations import transformer_energy_on_birds
+from contrastlib.report.computing import batches
 from contrastlib.report.figures import transformers
+from contrastlib.report.studies.dataset_evaluations import transformer_energy_on_birds
 
 BLOCKS = {"block 0": 0.2, "block 1": 0.4, "after block 0": 0.3}
 

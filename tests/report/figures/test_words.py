@@ -5,9 +5,9 @@ import re
 import pytest
 
 from contrastlib.assets import networks
-from contrastlib.report import notebooks
 from contrastlib.report.figures.shared import published
 from contrastlib.report.figures.words import words
+from contrastlib.report.notebooks import execution
 
 NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 FREE = re.compile(r"(?s)<(code|style|script)\b.*?</\1>|`[^`]*`|\$[^$]*\$|<[^>]*>")  # code, formulas and attributes
@@ -19,9 +19,9 @@ def said(cell):
         yield FREE.sub(" ", output.get("data", {}).get("text/html", ""))
 
 
-@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
 def test_no_names_of_code(path):
-    for cell in notebooks.read(path).cells:
+    for cell in execution.read(path).cells:
         if cell.cell_type == "code" and cell.id not in PROVENANCE:
             for text in said(cell):
                 assert not NAME.findall(text), cell.id

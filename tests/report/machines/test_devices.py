@@ -10,7 +10,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from contrastlib.evaluation import perturbation
-from contrastlib.report import devices, provenance
+from contrastlib.report.machines import devices
+from contrastlib.report.results import provenance
 
 
 def test_provenance_names_the_gpu_its_driver_and_the_precision(monkeypatch):

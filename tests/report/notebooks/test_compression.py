@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from contrastlib import datasets
-from contrastlib.report.compression import SMALL, TOLERANCE, compress, smaller
+from contrastlib.report.notebooks.compression import SMALL, TOLERANCE, compress, smaller
 
 
 def png(pixels):

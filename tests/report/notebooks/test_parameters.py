@@ -5,7 +5,7 @@ import ast
 import nbformat
 import pytest
 
-from contrastlib.report import notebooks, parameters
+from contrastlib.report.notebooks import execution, parameters
 
 
 @pytest.mark.parametrize("needs, given, said", [
@@ -75,7 +75,7 @@ def test_a_key_of_another_parameter():
 NEEDS_NO_CHECK = {"profile", "photo", "measurements", "seeds"}  # any name of a folder, any file, yes or no
 
 
-@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
 def test_every_parameter_is_explained_and_checked(path):
     """A comment says what it is; a call of this module has its value before anything is computed."""
     code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
@@ -86,15 +86,15 @@ def test_every_parameter_is_explained_and_checked(path):
     calls = [call for cell in code for call in ast.walk(ast.parse(cell.source)) if isinstance(call, ast.Call)]
     checks = [call for call in calls if ast.unparse(call.func).startswith("parameters.check")]
     names = {node.id for call in checks for node in ast.walk(call) if isinstance(node, ast.Name)}
-    assert set(notebooks.defaults(path)) - NEEDS_NO_CHECK <= names
+    assert set(execution.defaults(path)) - NEEDS_NO_CHECK <= names
 
 
 CHECKED = ("network", "networks", "threshold", "resamples", "dataset", "pictures", "mask_rule", *parameters.RANGES)
 
 
 @pytest.mark.parametrize("profile", ["quick", "real", "paper"])
-@pytest.mark.parametrize("path", notebooks.find([]), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
 def test_notebooks_and_profiles_pass(path, profile):
-    values = notebooks.defaults(path) | notebooks.parameters(path, notebooks.profile(profile))
+    values = execution.defaults(path) | execution.parameters(path, execution.profile(profile))
     shared = {name: value for name, value in values.items() if name in CHECKED or (isinstance(value, dict) and name != "layers")}
     parameters.check("tokens" if "transformers" in path.stem else "any", **shared)

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
-from contrastlib.report.saved_widgets import STATE, VIEW, keep_static_images
+from contrastlib.report.notebooks.saved_widgets import STATE, VIEW, keep_static_images
 
 OF_CORE = {"model_module": "@jupyter-widgets/controls", "model_module_version": "2.0.0"}
 SAVED = {

@@ -4,8 +4,8 @@ import re
 
 from pybtex.database import parse_string
 
-from contrastlib.report import citation
-from contrastlib.report.sphinx_ext import add_section
+from contrastlib.report.pages import citation
+from contrastlib.report.pages.sphinx_ext import add_section
 
 
 class App:

@@ -2,8 +2,8 @@
 
 import json
 
-from contrastlib.report.populations import is_drawn
-from contrastlib.report.release.claim_records import FIELD, networks
+from contrastlib.report.claims.populations import is_drawn
+from contrastlib.report.pages.claim_records import FIELD, networks
 
 
 def test_each_claim_has_a_verdict_or_a_reason(records):

@@ -6,12 +6,12 @@ from html import unescape
 import pytest
 
 from contrastlib.contrasts import CONTRASTS
-from contrastlib.report.contrast_table import contrast_table
+from contrastlib.report.pages.contrast_table import contrast_table
 
 CONFIGURATION = """
 from contrastlib import contrasts
 
-extensions = ["myst_nb", "sphinxcontrib.bibtex", "contrastlib.report.sphinx_ext"]
+extensions = ["myst_nb", "sphinxcontrib.bibtex", "contrastlib.report.pages.sphinx_ext"]
 myst_enable_extensions, bibtex_bibfiles = ["dollarmath"], ["references.bib"]
 
 

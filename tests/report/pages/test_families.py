@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from contrastlib.explainers import EXPLAINERS
-from contrastlib.report import families_page as page
+from contrastlib.report.pages import families as page
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIBRARIES = ["torchvision", "timm", "transformers", "contrastlib"]
 CONFIGURATION = """
-from contrastlib.report.families_page import FamiliesTable
+from contrastlib.report.pages.families import FamiliesTable
 
 extensions = ["myst_nb"]
 

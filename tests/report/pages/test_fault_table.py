@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contrastlib.report import fault_table
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.pages import fault_table
+from contrastlib.report.results.provenance import REPOSITORY
 
 GROUPS = yaml.safe_load(fault_table.FAULTS.read_text(encoding="utf-8"))
 ROWS = [row for each in GROUPS for row in each["faults"]]
@@ -30,7 +30,7 @@ def test_no_test_stands_for_two_faults():
 @pytest.mark.slow
 def test_the_page_shows_every_fault(sphinx_build, tmp_path):
     page = (REPOSITORY / "book" / "faults.md").read_text(encoding="utf-8")
-    (tmp_path / "conf.py").write_text('extensions = ["myst_nb", "contrastlib.report.sphinx_ext"]')
+    (tmp_path / "conf.py").write_text('extensions = ["myst_nb", "contrastlib.report.pages.sphinx_ext"]')
     (tmp_path / "index.md").write_text(page)
     sphinx_build(tmp_path, tmp_path / "html")
     html = Path(tmp_path / "html" / "index.html").read_text(encoding="utf-8")

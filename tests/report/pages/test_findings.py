@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contrastlib.report import decision_table, findings
-from contrastlib.report.claims import claims
-from contrastlib.report.claims_page import claims_in
-from contrastlib.report.notebooks import find, read
+from contrastlib.report.claims.records import claims
+from contrastlib.report.notebooks.execution import find, read
+from contrastlib.report.pages import decision_table, findings
+from contrastlib.report.pages.claims import claims_in
 
 BOOK = Path(findings.REPOSITORY) / "book"
 RULE, QUESTIONS = findings.questions()

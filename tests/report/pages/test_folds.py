@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from contrastlib.report import notebooks
-from contrastlib.report.folds import CLOSING, HEADING, WITHOUT_BAR, folds, with_folded_code, with_folds
+from contrastlib.report.notebooks import execution
+from contrastlib.report.pages.folds import CLOSING, HEADING, WITHOUT_BAR, folds, with_folded_code, with_folds
 
-STORED = {path.stem: json.loads(path.read_text(encoding="utf-8"))["cells"] for path in notebooks.find([])}
+STORED = {path.stem: json.loads(path.read_text(encoding="utf-8"))["cells"] for path in execution.find([])}
 
 
 def text(cell):

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contrastlib.report import fuzz_page
+from contrastlib.report.pages import fuzz
 
-ROOT = Path(__file__).parents[2]
-RECORD = json.loads((ROOT / fuzz_page.COUNTS).read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[3]
+RECORD = json.loads((ROOT / fuzz.COUNTS).read_text(encoding="utf-8"))
 KINDS = ["contrasts", "explain", "command line", "profiles", "addresses"]
 
 
 def test_the_totals_of_the_table_are_those_of_the_record():
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in fuzz_page.counts(RECORD).splitlines()[2:]]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in fuzz.counts(RECORD).splitlines()[2:]]
     assert [row[0] for row in rows] == [*KINDS, "**all**"]
 
     def number(text):
@@ -30,18 +30,18 @@ def test_the_totals_of_the_table_are_those_of_the_record():
 
 def test_a_record_whose_numbers_do_not_add_up_is_refused():
     with pytest.raises(ValueError, match=r"names \d+ inputs, and its kinds sum to \d+"):
-        fuzz_page.counts({**RECORD, "inputs": RECORD["inputs"] + 1})
+        fuzz.counts({**RECORD, "inputs": RECORD["inputs"] + 1})
 
 
 def test_the_page_names_the_run():
-    said = fuzz_page.conditions(RECORD)
+    said = fuzz.conditions(RECORD)
     assert f"{RECORD['inputs']:,} inputs" in said and RECORD["provenance"]["commit"][:10] in said
     assert f"--inputs {RECORD['asked']} --seed {RECORD['seed']}`" in said
 
 
 def test_every_finding_is_a_row():
-    found = yaml.safe_load((ROOT / fuzz_page.FINDINGS).read_text(encoding="utf-8"))
-    rows = fuzz_page.findings(found).splitlines()[2:]
+    found = yaml.safe_load((ROOT / fuzz.FINDINGS).read_text(encoding="utf-8"))
+    rows = fuzz.findings(found).splitlines()[2:]
     assert found and len(rows) == len(found) and all(row.count("|") == 4 for row in rows)
 
 

@@ -7,8 +7,8 @@ from docutils import nodes
 
 from contrastlib import contrasts
 from contrastlib.explainers import registry
-from contrastlib.report import glossary, one_by_one
-from contrastlib.report.notebooks import REPOSITORY, find
+from contrastlib.report.notebooks.execution import REPOSITORY, find
+from contrastlib.report.pages import glossary, one_by_one
 
 ASKED = {"cotangent", "contrast", "foil", "cell", "GWAR", "relevance", "relative probability", "mask rules"}
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from contrastlib.report import licences
-from contrastlib.report.provenance import REPOSITORY
+from contrastlib.report.pages import licences
+from contrastlib.report.results.provenance import REPOSITORY
 
 SERVED = {  # packages whose scripts, styles or fonts are on the pages
     "Sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "sphinx-copybutton", "sphinx-togglebutton", "sphinx_design",

@@ -6,10 +6,10 @@ import re
 import pytest
 
 from contrastlib.explorer import live
-from contrastlib.report.live_page import FOLDER
+from contrastlib.report.pages.live import FOLDER
 
 CONFIGURATION = """
-from contrastlib.report.live_page import LiveNetwork
+from contrastlib.report.pages.live import LiveNetwork
 
 extensions = ["myst_nb"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import contrastlib
-from contrastlib.report.package_reference import (
+from contrastlib.report.pages.package_reference import (
     divided,
     docstring_lines,
     first_sentence,
@@ -16,14 +16,14 @@ from contrastlib.report.package_reference import (
     public_modules,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "book" / "reference").glob("*.md"))
 DIRECTIVE = r"^```{package-reference} (\S+)\n(?::part: (\d+) of (\d+)\n)?```$"
 CONFIGURATION = """
 import sys
 from pathlib import Path
 
-from contrastlib.report.package_reference import PackageReference
+from contrastlib.report.pages.package_reference import PackageReference
 
 sys.path.insert(0, str(Path(__file__).parent))
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

@@ -5,8 +5,8 @@ import re
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from contrastlib.report.download_note import note
-from contrastlib.report.single_page import write_page
+from contrastlib.report.pages.download_note import note
+from contrastlib.report.pages.single_page import write_page
 
 
 def test_page(tmp_path):

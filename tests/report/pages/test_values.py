@@ -4,7 +4,8 @@ import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from contrastlib.report import page_values, said
+from contrastlib.report.notebooks import said
+from contrastlib.report.pages import values as page_values
 
 
 @pytest.fixture

@@ -5,18 +5,20 @@ import re
 
 import pytest
 
-from contrastlib.report import notebooks, page_parts, verdict_box
-from contrastlib.report.claims import claims
-from contrastlib.report.claims_page import claims_in
-from contrastlib.report.verdicts import WORDS
+from contrastlib.report.claims.records import claims
+from contrastlib.report.claims.verdicts import WORDS
+from contrastlib.report.notebooks import execution
+from contrastlib.report.pages import parts as page_parts
+from contrastlib.report.pages import verdict_box
+from contrastlib.report.pages.claims import claims_in
 
-PAGES = [path for path in notebooks.find([]) if claims_in(notebooks.read(path))]
+PAGES = [path for path in execution.find([]) if claims_in(execution.read(path))]
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 VERDICT = re.compile(rf"[{''.join(each.sign for each in WORDS.values())}] ({'|'.join(WORDS)})\b")
 
 
 def records(path):
-    found = claims_in(notebooks.read(path))
+    found = claims_in(execution.read(path))
     return [found[name] for name in claims(path.stem) if name in found]
 
 

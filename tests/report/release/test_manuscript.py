@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release import latex, manuscript
 from contrastlib.report.release.crate import papers
 from contrastlib.report.release.kept_tables import kept_tables
+from contrastlib.report.results.provenance import REPOSITORY
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 import contrastlib
-from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release import metadata
+from contrastlib.report.results.provenance import REPOSITORY
 
 PERSON = {"given-names": "Ann", "family-names": "Lee", "affiliation": "A", "orcid": "https://orcid.org/0000-0000-0000-0001"}
 SOURCES = ("CITATION.cff", "CHANGELOG.md", "pyproject.toml", "book/claims/04_masking.yaml", "notebooks/04_masking.ipynb")

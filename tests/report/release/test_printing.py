@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from contrastlib.report.provenance import REPOSITORY
 from contrastlib.report.release import printing
+from contrastlib.report.results.provenance import REPOSITORY
 
 
 def test_every_page_of_the_contents_in_its_order():

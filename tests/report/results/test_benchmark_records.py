@@ -5,10 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from contrastlib.report import benchmark_records
-from contrastlib.report.benchmark_records import against_by_hand, build_times, measured, promises
 from contrastlib.report.figures import cost
-from contrastlib.report.shards import save
+from contrastlib.report.results import benchmark_records
+from contrastlib.report.results.benchmark_records import against_by_hand, build_times, measured, promises
+from contrastlib.report.results.storage import save
 
 ROWS = [  # table, what, quantity, ratios of the two records, limit
     ("activation", "contrastlib, 24 maps at once", "24 maps, wall", (1.0, 1.2), 1.15),

@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 
 from contrastlib.datasets.base import ImageSet
-from contrastlib.report import batches, kept_results, provenance, shards, studies
+from contrastlib.report import studies
+from contrastlib.report.computing import batches
+from contrastlib.report.results import kept, provenance, storage
+from contrastlib.report.studies import execution
 
-COMMITTED = studies.RESULTS / "real"
+COMMITTED = storage.RESULTS / "real"
 
 
 class Pictures(ImageSet):
@@ -45,7 +48,7 @@ def count(tmp_path, monkeypatch):
         assert len(table) == images
         return len(evaluated)
 
-    monkeypatch.setattr(studies, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(execution, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(batches, "evaluate", evaluate)
     monkeypatch.setattr(batches, "load_network", lambda name: MODEL)
     monkeypatch.setattr(batches, "load_dataset", lambda name, size, **loading: Pictures(100))
@@ -98,9 +101,9 @@ def test_each_choice_counts(count, tmp_path):
 def test_a_damaged_table_is_computed(count, capsys):
     """And said to be damaged. Pages that only read it get an error."""
     count()
-    (path,) = (studies.RESULTS / "real").glob("*.parquet")
+    (path,) = (execution.RESULTS / "real").glob("*.parquet")
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(shards.DamagedResult, match=f"{path} is damaged.*`git checkout -- {path}`.*run again what made it"):
+    with pytest.raises(storage.DamagedResult, match=f"{path} is damaged.*`git checkout -- {path}`.*run again what made it"):
         studies.recorded(STUDY)
     capsys.readouterr()
     assert count() == 20 and f"{path} is damaged, computed again\n" in capsys.readouterr().out
@@ -120,12 +123,12 @@ SETS = {"imagenet-sample": 1000, "cifar10-test": 10_000}
 ], ids=lambda each: getattr(each, "name", None))
 def test_a_committed_table_is_used_again(monkeypatch, study, network, chosen):
     """Of the real profile, on a machine without shards: here even without the data, which only lend their checksums."""
-    made = shards.load(kept_results.path_of(study.name, network, COMMITTED)).attrs["provenance"]
+    made = storage.load(kept.path_of(study.name, network, COMMITTED)).attrs["provenance"]
 
     def computed(*_, **__):
         raise AssertionError("it is computed again")
 
-    monkeypatch.setattr(studies, "sharded", computed)
+    monkeypatch.setattr(execution, "sharded", computed)
     monkeypatch.setattr(batches, "load_network", lambda name: SimpleNamespace(checksum=made["data"][name], input_size=224))
     monkeypatch.setattr(batches, "load_dataset", lambda name, size, **loading: Pictures(SETS[name], made["data"][name]))
     monkeypatch.setattr(provenance, "version", made["libraries"].get)  # those of the environment may be newer

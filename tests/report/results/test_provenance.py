@@ -5,7 +5,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from contrastlib.report import provenance
+from contrastlib.report.results import provenance
 
 
 def test_the_commit_is_that_of_the_repository():

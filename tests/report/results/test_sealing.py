@@ -5,10 +5,10 @@ import random
 import pandas as pd
 import pytest
 
-from contrastlib.report import sealing, shards
+from contrastlib.report.results import sealing, storage
 
-COMMITTED = sorted((shards.RESULTS / "real").glob("*.parquet"), key=lambda path: path.stat().st_size)
-RECORDS = sorted((shards.RESULTS / "benchmarks").glob("*.parquet"))
+COMMITTED = sorted((storage.RESULTS / "real").glob("*.parquet"), key=lambda path: path.stat().st_size)
+RECORDS = sorted((storage.RESULTS / "benchmarks").glob("*.parquet"))
 FLIPS = 600
 
 
@@ -16,7 +16,7 @@ def own(folder):
     """A small result, most of which is its footer."""
     table = pd.DataFrame({"image": range(20), "p": [i / 7 for i in range(20)], "name": ["a", "é"] * 10})
     table.attrs["provenance"] = {"commit": "abc", "parameters": {"n": [1, 2]}, "data": {"images": "0123"}}
-    shards.save(table, folder / "own.parquet")
+    storage.save(table, folder / "own.parquet")
     return folder / "own.parquet"
 
 
@@ -32,16 +32,16 @@ def test_no_flipped_bit_is_read(tmp_path, result):
         changed = bytearray(content)
         changed[place // 8] ^= 1 << place % 8
         flipped.write_bytes(changed)
-        with pytest.raises(shards.DamagedResult, match=r"flipped.parquet is damaged, since .*, restore it with `git checkout -- "):
-            shards.load(flipped)
+        with pytest.raises(storage.DamagedResult, match=r"flipped.parquet is damaged, since .*, restore it with `git checkout -- "):
+            storage.load(flipped)
 
 
 @pytest.mark.parametrize("length", [0, 3, 8, 12, 80, 100, 500])
 def test_a_file_that_is_cut_off_is_damaged(tmp_path, length):
     path = own(tmp_path)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(shards.DamagedResult, match="own.parquet is damaged"):
-        shards.load(path)
+    with pytest.raises(storage.DamagedResult, match="own.parquet is damaged"):
+        storage.load(path)
 
 
 def test_a_result_that_is_sealed_and_cannot_be_parsed_is_damaged(tmp_path):
@@ -50,12 +50,12 @@ def test_a_result_that_is_sealed_and_cannot_be_parsed_is_damaged(tmp_path):
     content = path.read_bytes()
     footer = int.from_bytes(content[-8:-4], "little")
     path.write_bytes(sealing.seal(content[-footer - 8 :]))
-    with pytest.raises(shards.DamagedResult, match="own.parquet is damaged"):
-        shards.load(path)
+    with pytest.raises(storage.DamagedResult, match="own.parquet is damaged"):
+        storage.load(path)
 
 
 def test_any_reader_of_parquet_reads_it(tmp_path):
-    table, path = shards.load(own(tmp_path)), tmp_path / "own.parquet"
+    table, path = storage.load(own(tmp_path)), tmp_path / "own.parquet"
     pd.testing.assert_frame_equal(pd.read_parquet(path), table)
     with open(path, "rb") as stream:
         pd.testing.assert_frame_equal(pd.read_parquet(stream, columns=["p"]), table[["p"]])

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from contrastlib.evaluation import relevance_mass
-from contrastlib.report import zebra_elephant
+from contrastlib.report.studies import animal_positions
 
 
 def test_the_boxes_lie_in_the_photographs():
-    for photograph in zebra_elephant.BOXES:
-        assert set(photograph) == {zebra_elephant.ZEBRA, zebra_elephant.ELEPHANT}
+    for photograph in animal_positions.BOXES:
+        assert set(photograph) == {animal_positions.ZEBRA, animal_positions.ELEPHANT}
         for x0, y0, x1, y1 in (box for boxes in photograph.values() for box in boxes):
             assert 0 <= x0 < x1 <= 224 and 0 <= y0 < y1 <= 224
         zebra, elephant = (relevance_mass.region(boxes, 224) for boxes in photograph.values())
@@ -18,4 +18,4 @@ def test_the_boxes_lie_in_the_photographs():
 
 def test_other_photographs_are_refused():
     with pytest.raises(ValueError, match="four photographs"):
-        zebra_elephant.zebra_elephant(torch.nn.Identity(), torch.rand(3, 3, 16, 16))
+        animal_positions.zebra_elephant(torch.nn.Identity(), torch.rand(3, 3, 16, 16))

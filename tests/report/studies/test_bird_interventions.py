@@ -9,8 +9,8 @@ from contrastlib import models
 from contrastlib.autograd import predict
 from contrastlib.datasets.birds import SyntheticBirds
 from contrastlib.evaluation.interventions import QUESTIONS
-from contrastlib.report import batches
-from contrastlib.report.bird_interventions import on_parts
+from contrastlib.report.computing import batches
+from contrastlib.report.studies.bird_interventions import on_parts
 
 OPTIONS = {"dataset": "birds", "repaintings": 1, "methods": ["gradcam", "vit_gradcam"], "contrasts": ["original", "among"]}
 

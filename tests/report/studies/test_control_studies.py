@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from contrastlib.evaluation.control_maps import CONTROLS, OURS
-from contrastlib.report import batches, bird_interventions, dataset_evaluations
+from contrastlib.report.computing import batches
+from contrastlib.report.studies import bird_interventions, dataset_evaluations
 
 IMAGES = list(range(150, 162))
 OPTIONS = {"dataset": "birds", "methods": ["gradcam", "vit_gradcam"], "contrasts": ["original", "weighted"]}

@@ -12,8 +12,9 @@ from contrastlib.datasets.birds import SyntheticBirds, species_index
 from contrastlib.evaluation import ablation
 from contrastlib.evaluation.energy import energy_in_regions
 from contrastlib.evaluation.pointing_game import pointing
-from contrastlib.report import batches, dataset_evaluations
-from contrastlib.report.dataset_evaluations import differing_region, energy_in_differing_parts
+from contrastlib.report.computing import batches
+from contrastlib.report.studies import dataset_evaluations
+from contrastlib.report.studies.dataset_evaluations import differing_region, energy_in_differing_parts
 
 
 def annotate(folder, number, *objects):

@@ -12,7 +12,9 @@ from contrastlib import datasets, models
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.evaluation import ablation, masking, perturbation, pointing_game
 from contrastlib.models.classifier import Classifier
-from contrastlib.report import batches, studies
+from contrastlib.report import studies
+from contrastlib.report.computing import batches
+from contrastlib.report.studies import execution, records
 
 
 class Noise(ImageSet):
@@ -40,7 +42,7 @@ def small_classifier(name):
 def registries(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "load", lambda name, **options: Noise())
     monkeypatch.setattr(models, "load", small_classifier)
-    monkeypatch.setattr(studies, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(execution, "RESULTS", tmp_path / "results")
     for cached in (batches.load_network, batches.load_dataset):
         cached.cache_clear()
     yield
@@ -139,15 +141,15 @@ def test_descriptions(tmp_path, study, options):
 def test_choices_share_their_images_and_only_photographs_are_resized_otherwise(tmp_path, monkeypatch):
     options = {"count": 30, "cache": tmp_path, "threshold": 0.0, "mask_rules": ["by_sign"]}
     drawn = of_net(studies.masking_choices, **options)
-    assert set(drawn["choice"]) == set(studies.MASKING_CHOICES)
+    assert set(drawn["choice"]) == set(records.MASKING_CHOICES)
     published = of_net(studies.masking_table, methods=["gradcam"], baselines=["blur"], **options)
     assert drawn[drawn["choice"] == "as published"].drop(columns="choice").equals(published)
 
     loaded = []
     monkeypatch.setattr(datasets, "load", lambda name, **options: loaded.append(options) or Noise())
-    monkeypatch.setitem(studies.OTHER_RESIZING, "photographs", studies.SQUEEZED)
+    monkeypatch.setitem(records.OTHER_RESIZING, "photographs", records.SQUEEZED)
     squeezed = of_net(studies.perturbation_choices, dataset="photographs", count=10, cache=tmp_path)
-    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {*studies.PERTURBATION_CHOICES, *studies.SQUEEZED}
+    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {*records.PERTURBATION_CHOICES, *records.SQUEEZED}
     assert (squeezed.groupby("choice")["image"].unique().map(sorted).map(tuple) == tuple(Noise().sample(10))).all()
 
 

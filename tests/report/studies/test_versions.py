@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from contrastlib.report import studies, versions
+from contrastlib.report import studies
+from contrastlib.report.studies import versions
 
 
 def test_the_versions_of_all_studies_are_accepted():
@@ -35,8 +36,8 @@ def test_a_change_of_the_code_has_to_be_decided(table, capsys):
     assert versions.main([]) == 1
     said = capsys.readouterr().out
     assert "The code of precision_table changed, and its version is 1 as before." in said
-    assert "raise its version in contrastlib/report/studies.py" in said
-    assert "run `python -m contrastlib.report.versions --accept`" in said
+    assert "raise its version in contrastlib/report/studies/records.py" in said
+    assert "run `python -m contrastlib.report.studies.versions --accept`" in said
     assert versions.main(["--accept"]) == 0 and versions.main([]) == 0
 
 
