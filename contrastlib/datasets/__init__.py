@@ -21,7 +21,7 @@ from typing import Any
 from contrastlib import assets
 from contrastlib.datasets.base import Example, ImageSet
 
-__all__ = ["DATASETS", "Example", "ImageSet", "load"]
+__all__ = ["DATASETS", "Example", "ImageSet", "load", "title"]
 
 DATASETS = assets.datasets()
 """Record of each registered data set, by name."""
@@ -52,3 +52,18 @@ def load(name: str, **options: Any) -> ImageSet:
     record = DATASETS[name]
     classes = {"class_names": record.classes.listed()} if record.classes else {}
     return assets.imported(record.loader)(**{**classes, **record.arguments, **options})
+
+
+def title(name: str) -> str:
+    """Return the name of a data set for pages, menus and figures.
+
+    Args:
+        name: A name that :func:`load` takes.
+
+    Returns:
+        The title in the registry, or the name itself if the registry does not have it.
+
+    >>> title("cifar10-test"), title("my photographs")
+    ('CIFAR-10, test', 'my photographs')
+    """
+    return DATASETS[name].title if name in DATASETS else name

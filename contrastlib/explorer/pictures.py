@@ -101,7 +101,7 @@ class _OfSet(Picture):
         example = images[index]
         self._image = example.image
         self.title = self.truth = short(images.class_names[example.label])
-        self.caption = caption or f"{self.title} (image {index} of {set_name})."
+        self.caption = caption or f"{self.title} (image {index} of {datasets.title(set_name)})."
         arguments = ", ".join([repr(set_name), *(f"{key}={value!r}" for key, value in options.items())])
         self.code = f"image = contrastlib.datasets.load({arguments})[{index}].image"
 

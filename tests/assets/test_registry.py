@@ -140,6 +140,13 @@ def test_the_pages_on_data_have_all_there_is():
             assert f"({record.page})" in found if record.page else "no address" in found
 
 
+def test_names_in_the_data_cards_are_in_code_font():
+    text = (ROOT / "data/README.md").read_text(encoding="utf-8")
+    text = re.sub(r"`[^`]*`|\S*(?:/|\.\w)\S*", " ", text)  # without code, addresses and files
+    names = {name for name in (*models.MODELS, *datasets.DATASETS) if "_" in name or "-" in name}
+    assert not names & set(re.findall(r"[\w-]+", text))
+
+
 def test_root(monkeypatch):
     monkeypatch.setenv("CONTRASTLIB_DATA", "")
     assert assets.root() == assets.registry.DEFAULT_ROOT

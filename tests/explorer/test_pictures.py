@@ -75,6 +75,7 @@ def test_the_parts_of_two_birds_say_whose():
 def test_an_image_of_a_set(networks):
     picture = of_set("birds", 31, split="test", size=64)
     assert picture.title == "Rust-crowned Finch" and picture.parts() is None
+    assert picture.caption == "Rust-crowned Finch (image 31 of drawn birds)."
     assert torch.equal(picture.tensor(networks[0]), datasets.load("birds", split="test", size=64)[31].image)
     assert torch.equal(loaded(picture, networks[0]), picture.tensor(networks[0]))
     with pytest.raises(ValueError, match=r"has 64 pixels a side, tiny_vit takes 32: load it with of_set\(name, index, crop=32\)"):

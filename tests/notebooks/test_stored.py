@@ -7,6 +7,7 @@ import re
 import nbformat
 import pytest
 
+from contrastlib import models
 from contrastlib.report.notebooks import executed_form, execution
 from contrastlib.report.pages.download_note import note
 
@@ -61,9 +62,11 @@ def test_reads_without_the_book(path):
             continue
         lines, tags = cell.source.splitlines(), cell.metadata.get("tags", [])
         assert max(map(len, lines)) <= 100, cell.source
-        if tags == ["parameters"] or cell.metadata.get("jupyter", {}).get("source_hidden"):
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
             continue
         assert len(lines) <= 15, cell.source
+        if tags == ["parameters"]:
+            continue
         assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE), cell.source
         assert not tags, cell.source
 
@@ -107,9 +110,26 @@ def test_equations_are_numbered(path):
 
 @every_notebook
 def test_ends_with_something_to_try(path):
-    """Every notebook of results has a few lines for the reader, and what to change in them."""
-    headings = [cell.source.splitlines()[0] for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
-    assert "## Try this" in headings
+    """A question, three to six lines that explain, and two changes of them with what to expect."""
+    cells = nbformat.read(path, as_version=4).cells
+    (first,) = [index for index, cell in enumerate(cells) if cell.source.startswith("## Try this")]
+    question, tried, changes = cells[first : first + 3]
+    assert question.cell_type == changes.cell_type == "markdown" and tried.cell_type == "code"
+    called = [ast.unparse(node.func) for node in ast.walk(ast.parse(tried.source)) if isinstance(node, ast.Call)]
+    assert {"explain", "contrastlib.explain"} & set(called)
+    assert 3 <= len([line for line in tried.source.splitlines() if line.strip()]) <= 6
+    assert [line[:2] for line in changes.source.splitlines()] == ["- ", "- "]
+
+
+@every_notebook
+def test_explorers_take_the_parameters(path):
+    """No explorer names its networks, except the one of photographs in 11_explore."""
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code" and cell.id != "explore-photographs"]
+    calls = [node for cell in code for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+    for call in calls:
+        if ast.unparse(call.func) == "Explorer":
+            assert not {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)} & set(models.MODELS)
 
 
 def test_outputs_are_small():

@@ -266,7 +266,7 @@ def part_in_words(bird: OnePart) -> str:
 
 def _figure_4(model: models.Classifier, dataset: str, indices: Sequence[int]) -> Figure | Markdown:
     if not indices:
-        what = f"{datasets.DATASETS[dataset].title} passes the threshold with {models.title(model.name)}"
+        what = f"{datasets.title(dataset)} passes the threshold with {models.title(model.name)}"
         return Markdown(f"No image of {what}.")
     images = batches.load_dataset(dataset, model.input_size)
     pixels = torch.stack([images[index].image for index in indices])

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
+from contrastlib import datasets
 from contrastlib.evaluation import path_contrasts
 from contrastlib.evaluation.precision import DTYPES, angles, direction_lost
 from contrastlib.report.claims.verdict_tables import title
@@ -106,8 +107,8 @@ def lost_directions(measured: Mapping[str, pd.DataFrame]) -> Styler:
     """
     parts = {scale: direction_lost(table) for scale, table in measured.items()}
     table = pd.concat(parts, names=["scale"]).reset_index("scale")
-    table["network"] = table["network"].map(title)
-    index = ["scale", "dataset", "network"]
+    table["network"], table["images"] = table["network"].map(title), table["dataset"].map(datasets.title)
+    index = ["scale", "images", "network"]
     wide = table.pivot(index=index, columns=["gradient", "dtype"], values="mean")
     wide = wide[list(product(GRADIENTS, DTYPES))].rename(columns=PLAIN)
     form = {each: "{:.1%}" for each in wide} | {MEDIAN: "{:.1f}"}

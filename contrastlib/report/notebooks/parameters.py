@@ -20,7 +20,7 @@ RANGES = {
 """Smallest and greatest value of the counts that do not begin at 1."""
 SHARES = {"share": (0.01, 0.5)}
 """Smallest and greatest value of the shares."""
-NAMES = {"methods": EXPLAINERS, "slow_methods": EXPLAINERS, "contrasts": CONTRASTS}
+NAMES = {"methods": EXPLAINERS, "contrasts": CONTRASTS}
 """Known names of the parameters that are lists of names."""
 SPECIES = "contrastlib.datasets.birds:species_names"
 OWN_IMAGES = {SPECIES, "contrastlib.datasets.archives:CIFAR10"}
@@ -35,10 +35,9 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             do not have. "tokens" are those of Vision Transformers. "any" accepts both.
         rank: Rank of the probability that ``threshold`` is compared with. 2 is the second-highest.
         **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``mask_rule`` a known one, ``dataset`` a
-            known set that fits ``network`` if both are given, ``share`` in [0.01, 0.5], ``methods``,
-            ``slow_methods`` and ``contrasts`` lists of known names, and ``layers`` modules of ``network``, or
-            network -> modules of it. Others
-            are checked by their type:
+            known set that fits ``network`` if both are given, ``share`` in [0.01, 0.5], ``methods`` and
+            ``contrasts`` lists of known names, and ``layers`` modules of ``network``, or network -> modules
+            of it. Others are checked by their type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
               images.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from contrastlib import assets
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TRACKED = (
@@ -169,10 +172,10 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
                 }
             )
         ),
-        "data (SHA-256)": ", ".join(
+        "data (SHA-256)": "; ".join(
             sorted(
                 {
-                    f"{name} {checksum[:10]}"
+                    f"{_title(name)} {_short(checksum)}"
                     for part in as_list(record.get("data", {}))
                     for name, checksum in part.items()
                 }
@@ -201,6 +204,17 @@ def as_list(value: Any) -> list:
     ([1, 2, 3], [1])
     """
     return [single for each in value for single in as_list(each)] if isinstance(value, list) else [value]
+
+
+def _title(name: str) -> str:
+    """Title of a network or of a data set in the registry, or the name itself."""
+    record = assets.network(name) or assets.datasets().get(name)
+    return record.title if record else name
+
+
+def _short(checksum: str) -> str:
+    """First digits of a hash. What stands for the hash of drawn images is shortened to their version."""
+    return checksum[:10] if re.fullmatch(r"[0-9a-f]+", checksum) else checksum.partition(",")[0]
 
 
 def _listed(values: str | Iterable[str]) -> str:

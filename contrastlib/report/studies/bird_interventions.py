@@ -19,6 +19,11 @@ from contrastlib.evaluation import control_scores, intervention_choices, interve
 from contrastlib.report.computing.batches import load_dataset
 
 NAMES = (*PARTS, WHOLE_BIRD, BACKGROUND)
+SEVERAL_PASSES = [
+    "guided_backpropagation", "deeplift", "fullgrad", "integrated_gradients", "lrp", "sglrp", "clrp1",
+    "clrp2",
+]
+"""Explainers that take several passes and are measured by the study ``slow_interventions``."""
 
 
 def on_parts(

@@ -39,6 +39,12 @@ def test_scenes_are_those_whose_birds_are_found(birds):
     assert f"Over the {len(birds.scenes)} of the first 60 scenes" in birds.red_in_boxes()
 
 
+def test_pictures_of_sets():
+    drawn, photo = explore.pictures_of("birds", [31])[0], explore.pictures_of("photographs", [0])[0]
+    assert drawn.shown([]).shape == (3, 256, 256) and "'birds', split='test'" in drawn.code
+    assert photo.truth == "tabby" and photo.caption == "tabby (image 0 of photographs of scikit-image)."
+
+
 def test_files_that_are_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
     shown = []

@@ -1,6 +1,8 @@
 """Parameters of notebooks: what is wrong is said, and what the notebooks and profiles have is right."""
 
 import ast
+import re
+from fractions import Fraction
 
 import nbformat
 import pytest
@@ -55,6 +57,19 @@ def test_the_threshold_of_a_third_class_is_lower():
     parameters.check(rank=3, threshold=0.33)
     with pytest.raises(ValueError, match="less than 0.333; the probability of rank 3"):
         parameters.check(rank=3, threshold=0.4)
+
+
+RANK = {"06_three_classes": 3}  # of the probability that the threshold is compared with, elsewhere 2
+
+
+@pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
+def test_the_range_of_the_threshold_is_the_one_that_is_checked(path):
+    cells = execution.read(path).cells
+    (given,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    rank = RANK.get(path.stem, 2)
+    for upper in re.findall(r"(?m)^threshold = .*# 0 to (\S+):", given):
+        assert float(Fraction(upper)) == pytest.approx(1 / rank)
+        assert rank == 2 or f"rank={rank}" in "".join(cell.source for cell in cells)
 
 
 def test_a_type_without_a_rule():

@@ -59,3 +59,11 @@ def test_a_card_of_results_that_were_made_at_different_times():
     rows = provenance.card(table)["provenance"]
     assert rows["commit"] == f"{'a' * 10}, {'b' * 10}" and rows["libraries"] == "torch 2.15.0, zennit 1.0"
     assert rows["machine"] == "cpu, x86_64, x86_64 AVX2, threads: 1" and rows["seed"] == 0
+
+
+def test_a_card_has_titles_and_short_checksums():
+    table = pd.DataFrame()
+    data = {"cifar10-test": "c" * 64, "birds_vgg": "1" * 64, "birds": "birds version 2, test, seed 0, 128 px", "own": "2" * 64}
+    table.attrs["provenance"] = {"data": data}
+    assert provenance.card(table).loc["data (SHA-256)"].item() == (
+        f"CIFAR-10, test {'c' * 10}; drawn birds birds version 2; own {'2' * 10}; small VGG {'1' * 10}")
