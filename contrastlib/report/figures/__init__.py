@@ -82,6 +82,7 @@ from contrastlib.report.figures import (
     three_classes,
     transformers,
 )
+from contrastlib.report.figures.controls import Controls
 from contrastlib.report.figures.shared import (
     counts,
     credits,
@@ -89,6 +90,7 @@ from contrastlib.report.figures.shared import (
 )
 
 __all__ = [
+    "Controls",
     "control_effects",
     "control_maps",
     "correction_effects",
