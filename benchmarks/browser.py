@@ -1,10 +1,15 @@
-"""``python -m benchmarks.browser``: how long a reader waits for the network that runs in a page."""
+"""``python -m benchmarks.browser``: how long a reader waits for the network that runs in a page.
+
+``--save`` keeps the times with their provenance for the page on costs, see
+:func:`contrastlib.report.benchmark_records.in_the_browser`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import functools
 import http.server
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,8 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from contrastlib.report.release.chromium import chromium
-from contrastlib.report.results.provenance import REPOSITORY
+from contrastlib.report.results.benchmark_records import BROWSER
+from contrastlib.report.results.provenance import REPOSITORY, provenance
+from contrastlib.report.results.storage import save
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
@@ -68,14 +77,15 @@ def _allow(route: Route, address: str) -> None:
         route.abort()
 
 
-def measure(folder: Path) -> dict[str, float]:
+def measure(folder: Path, frames: int = FRAMES) -> pd.DataFrame:
     """Load the network of a folder in Chromium, and paint on its picture.
 
     Args:
         folder: The folder.
+        frames: Number of strokes.
 
     Returns:
-        Milliseconds by name, see ``MEASURED``.
+        A row for each duration of ``MEASURED``: what, milliseconds, and limit, which is NaN if there is none.
     """
     with _served(folder) as address, chromium() as browser:
         page = browser.new_page()
@@ -83,11 +93,12 @@ def measure(folder: Path) -> dict[str, float]:
         page.route("**/*", lambda route: _allow(route, address))
         page.goto(address)
         page.wait_for_selector(".contrast-live[data-ready]")
-        return page.evaluate(MEASURED, FRAMES)
+        found = pd.Series(page.evaluate(MEASURED, frames), name="milliseconds")
+    return found.rename_axis("what").reset_index().assign(limit=lambda table: table["what"].map(LIMITS))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print.
+    """Measure and print, and save if asked to.
 
     Args:
         arguments: Command-line arguments; those of the process for None.
@@ -95,14 +106,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 1 if a limit is exceeded.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.browser", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.browser", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=FOLDER, help=f"default: {FOLDER}")
-    found = measure(parser.parse_args(arguments).folder)
+    parser.add_argument("--frames", type=int, default=FRAMES, help=f"number of strokes; default: {FRAMES}")
+    parser.add_argument("--save", nargs="?", type=Path, const=BROWSER, metavar="FOLDER",
+                        help="save the times in a folder (data/results/benchmarks/browser)")
+    options = parser.parse_args(arguments)
+    table = measure(options.folder, options.frames)
     print("The network in the browser, one thread, served from this machine")
-    for name, milliseconds in found.items():
-        limit = LIMITS.get(name)
-        print(f"{name:15}{milliseconds:8.0f} ms" + (f", at most {limit}" if limit else ""))
-    return int(any(found[name] > limit for name, limit in LIMITS.items()))
+    print(table.to_string(index=False, float_format="{:.0f} ms".format, na_rep=""))
+    if options.save:
+        _save(table, options)
+    return int((table["milliseconds"] > table["limit"]).any())
+
+
+def _save(table: pd.DataFrame, options: argparse.Namespace) -> None:
+    record = provenance(0, parameters={"frames": options.frames}, processors=os.cpu_count())
+    del record["seconds"]
+    table.attrs["provenance"] = record
+    path = options.save / f"{record['date'][:19].replace(':', '')}.parquet"
+    save(table, path)
+    print(f"saved: {path}")
 
 
 if __name__ == "__main__":

@@ -202,3 +202,23 @@ def test_rows_of_other_results_stay(tmp_path):
     moved.save(pd.DataFrame([row | {"largest": 0.25}]), tmp_path / "moved.csv")
     kept = pd.read_csv(tmp_path / "moved.csv")
     assert kept["study"].tolist() == ["a", "b"] and kept["largest"].tolist() == [0, 0.25]
+
+
+def test_the_browser_is_timed_and_its_record_saved(tmp_path, capsys):
+    from benchmarks.browser import main
+    from contrastlib.explorer import bird, live
+    from contrastlib.report.release.chromium import CHROMIUM
+    from contrastlib.report.results.benchmark_records import in_the_browser
+
+    runtime = REPOSITORY / "node_modules" / "onnxruntime-web" / "dist"
+    if CHROMIUM is None or not runtime.exists():
+        pytest.skip("no Chromium or no onnxruntime-web here: install Debian's package chromium, and run `npm ci`")
+    live.write(tmp_path / "live", runtime, [live.Shown("birds_vgg", bird(31))])
+    assert main(["--folder", str(tmp_path / "live"), "--frames", "2", "--save", str(tmp_path / "browser")]) in (0, 1)
+    printed = capsys.readouterr().out
+    assert "first map" in printed and "saved: " in printed
+    (record,) = (tmp_path / "browser").iterdir()
+    saved = storage.load(record)
+    assert saved.set_index("what")["limit"].dropna().to_dict() == {"first map": 3000, "frame": 150} and (saved["milliseconds"] > 0).all()
+    assert saved.attrs["provenance"]["commit"] and "seconds" not in saved.attrs["provenance"]
+    assert in_the_browser(tmp_path)["milliseconds"].tolist() == saved["milliseconds"].tolist()

@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         network = models.load(BIRDS)
         parts = live.repainted_parts(arguments.bird, network.input_size)
         shown.append(live.Shown(network, bird(arguments.bird), parts))
-    for name, data in live.write(arguments.folder, arguments.runtime, shown).items():
-        print(f"{name}: {data['network']['bytes'] / 1e6:.0f} MB with its runtime, loaded when a reader asks")
+    for data in live.write(arguments.folder, arguments.runtime, shown).values():
+        title, size = data["network"]["title"], data["network"]["bytes"]
+        print(f"{title}: {size / 1e6:.0f} MB with its runtime, loaded when a reader asks")
     print(f"Serve it: python -m http.server -d {arguments.folder}")
     return 0

@@ -9,7 +9,8 @@ import { cosine, recordedLogs } from "./masking.js";
 import { pixelAt, placeCross, trackPointer } from "./pointer.js";
 import { snippet } from "./snippets.js";
 import { address, carried, picturesOf, validState } from "./state.js";
-import { pictureChoice, showError, tabs, tools, tour } from "./view.js";
+import { tabs } from "./tabs.js";
+import { pictureChoice, showError, tools, tour } from "./view.js";
 import { described, effectRows, question } from "./words.js";
 
 const TITLES = ["A", "B"];
@@ -42,7 +43,7 @@ export class Explorer {
       element("div", { class: "cx-head" }, element("h3", {}, "A − B"), this.differenceNote),
       element("div", { class: "cx-picture" }, this.differenceCanvas));
     const panes = element("div", { class: "cx-panes" }, ...this.panes.map(each => each.node), this.difference);
-    this.tabs = tabs([...TITLES, "A − B"], panes);
+    this.tabs = tabs([...TITLES, "A − B"], panes, "cx-tabs");
     this.status = element("span", { class: "cx-status", role: "status" });
     this.code = element("pre", { class: "cx-code", tabindex: 0 });
     this.details = element("details", { class: "cx-python" }, element("summary", {}, "Show Python"), this.code);
@@ -221,7 +222,7 @@ export class Explorer {
     this.pictures.update(this.header, this.state, index => this.thumbnail(index));
     this.panes.forEach((each, i) => each.update(this.header, this.state, this.state.panes[i], this.viewOf(i), this.shares(i), this.question(i)));
     this.tools.update(this.state);
-    this.tabs.update(this.state.difference);
+    this.tabs.buttons.at(-1).hidden = !this.state.difference;
     this.tour.update(this.steps.findIndex(step => JSON.stringify(step.state) === JSON.stringify(this.state)));
     this.difference.hidden = !this.state.difference;
     this.caption.textContent = [...new Set(TITLES.map((_, i) => this.picture(i).caption))].join(" B: ");

@@ -59,20 +59,6 @@ export function tour(steps, go) {
   };
 }
 
-// Tabs for narrow places, where one map is seen at a time. A swipe over the maps does the same.
-export function tabs(titles, panes) {
-  const buttons = titles.map((title, i) => element("button", { type: "button", "aria-pressed": String(i === 0),
-    onclick: () => panes.scrollTo({ left: i * panes.clientWidth }) }, title));
-  panes.addEventListener("scroll", () => {
-    const shown = Math.round(panes.scrollLeft / panes.clientWidth);
-    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === shown)));
-  });
-  return {
-    node: element("div", { class: "cx-tabs", role: "group", "aria-label": "Map" }, ...buttons),
-    update(difference) { buttons.at(-1).hidden = !difference; },
-  };
-}
-
 export function scaleBar() {
   const strip = element("canvas", { class: "cx-strip", width: 256, height: 1, "aria-hidden": "true" });
   const [low, high] = [element("span"), element("span")];

@@ -1,6 +1,7 @@
 """The live network: the reader's picture, any class against any other, painting, all under a strict policy."""
 
 import io
+import itertools
 import json
 
 import numpy as np
@@ -20,6 +21,7 @@ from contrastlib.evaluation.masking import baseline
 from contrastlib.explainers import EXPLAINERS, upsample
 from contrastlib.explorer import bird, live, photograph
 from contrastlib.explorer.live import offered_contrasts
+from contrastlib.report.release.chromium import ARGUMENTS, CHROMIUM
 
 RUNTIME = ROOT / "node_modules" / "onnxruntime-web" / "dist"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -33,10 +35,12 @@ def classifier():
 
 @pytest.fixture(scope="session")
 def folder(classifier, tmp_path_factory):
-    made = tmp_path_factory.mktemp("live")
-    birds = models.load("birds_vgg")
-    live.write(made, RUNTIME, [live.Shown(classifier, photograph(assets.path("chelsea.png"), "A cat"))])
-    live.write(made / "bird", RUNTIME, [live.Shown(birds, bird(31), live.repainted_parts(31, birds.input_size))])
+    """index.html has both networks, cat.html and bird.html have one."""
+    made, birds = tmp_path_factory.mktemp("live"), models.load("birds_vgg")
+    cat = live.Shown(classifier, photograph(assets.path("chelsea.png"), "A cat"))
+    found = live.write(made, RUNTIME, [cat, live.Shown(birds, bird(31), live.repainted_parts(31, birds.input_size))])
+    for page, name in (("cat.html", "live"), ("bird.html", "live-birds_vgg")):
+        (made / page).write_text(live.page([found[name]]), encoding="utf-8")
     return made
 
 
@@ -51,7 +55,7 @@ def opened(browser, server):
     """``page = opened(hash="", loaded=False, **options)``; any error in the page fails the test."""
     pages = []
 
-    def show(hash="", loaded=False, path="index.html", script=None, expected=(), **options):
+    def show(hash="", loaded=False, path="cat.html", script=None, expected=(), **options):
         context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, "accept_downloads": True} | options)
         page, problems = context.new_page(), []
         page.set_default_timeout(60_000)
@@ -62,7 +66,7 @@ def opened(browser, server):
                 and problems.append(said.text))
         page.on("request", lambda asked: asked.url.startswith((server.address, "blob:", "data:")) or problems.append(asked.url))
         page.goto(server.address + path + hash)
-        page.wait_for_selector(".contrast-live[data-ready]")
+        page.wait_for_function("() => [...document.querySelectorAll('.contrast-live')].every(each => 'ready' in each.dataset)")
         pages.append((context, problems))
         if loaded:
             load(page)
@@ -112,8 +116,8 @@ def test_opens_on_the_cat_without_the_network(opened, server, folder):
     page = opened()
     assert page.locator(".live-question").inner_text() == "Why tiger cat (39.5 %) and not Egyptian cat (35.5 %)?"
     assert not server.asked
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.parent.name != "bird" and path.suffix not in (".onnx", ".wasm")]
-    assert sum(sizes) < 2e6 and (folder / "index.html").stat().st_size < 6e5
+    sizes = [path.stat().st_size for path in (*folder.glob("code/**/*.*"), folder / "cat.html", *folder.glob("*.mjs"))]
+    assert sum(sizes) < 2e6 and (folder / "cat.html").stat().st_size < 6e5
     assert len(set(map(tuple, page.evaluate("""() => { const map = document.querySelector('.live-map');
       const data = map.getContext('2d').getImageData(0, 0, 224, 224).data; const out = [];
       for (let i = 0; i < data.length; i += 4000) out.push([data[i], data[i + 1], data[i + 2]]); return out; }""")))) > 20
@@ -162,6 +166,7 @@ def test_numbers_are_those_of_python(opened, classifier):
 PHOTOS = {
     "landscape.jpg": ((640, 427), "JPEG", {}), "portrait.jpg": ((333, 901), "JPEG", {}), "small.png": ((50, 40), "PNG", {}),
     "right.png": ((256, 300), "PNG", {}), "huge.jpg": ((4000, 3000), "JPEG", {}),
+    "shrunk.jpg": ((5200, 3900), "JPEG", {}),  # above 2^24 pixels, from which on the browser shrinks it first
 }
 
 
@@ -179,6 +184,7 @@ def test_a_picture_of_the_reader(opened, classifier, tmp_path, name):
     found = values(page, "live.painted.original").reshape(224, 224, 4)[..., :3]
     wanted = classifier.preprocess(open_photo(tmp_path / name)).mul(255).round().permute(1, 2, 0).numpy()
     assert np.abs(found - wanted).max() <= (4 if kind == "JPEG" else 0)  # decoders of JPEG differ in rounding
+    assert name != "shrunk.jpg" or width * height > 2**24
     load(page)
     page.wait_for_selector(".contrast-live[data-explains]")
     logits = contrastlib.autograd.predict(classifier, torch.tensor(found).permute(2, 0, 1)[None].float() / 255)
@@ -260,8 +266,10 @@ def centre(page, x=0.5, y=0.5):
 @pytest.mark.parametrize("way", ["mouse", "touch", "keyboard"])
 def test_painting(opened, classifier, way):
     page = opened(loaded=True, **(PHONE if way == "touch" else {}))
-    page.locator(".live-paint").scroll_into_view_if_needed()
     page.locator("select[name=tool]").select_option("grey")
+    if way == "touch":
+        page.get_by_role("button", name="Paint with a finger").tap()
+    page.locator(".live-paint").scroll_into_view_if_needed()
     before, original = table(page, "probability"), values(page, "live.painted.pixels")
     if way == "mouse":
         page.mouse.move(*centre(page, 0.3, 0.4))
@@ -371,10 +379,10 @@ def test_the_latest_picture_stays(opened, content):
 
 
 def test_the_latest_repainting_stays(opened):
-    page = opened(path="bird/index.html")
+    page = opened(path="bird.html")
     changed = page.evaluate("""async () => {
-      const { live } = document.querySelector(".contrast-live"), image = live.header.parts[0].versions[0].image;
-      await Promise.all([live.repaint(image), live.repaint(null)]);
+      const { live } = document.querySelector(".contrast-live"), trait = { part: 0, version: "0" };
+      await Promise.all([live.repaint(trait), live.repaint(null)]);
       return [live.painted.changed, live.painted.history.length];
     }""")
     assert changed == [False, 1]
@@ -426,7 +434,7 @@ def test_addresses_that_mean_nothing(opened, hash):
 
 
 def test_names_with_markup_stay_text(opened, folder):
-    data = live.read_headers(folder)["efficientnet_lite0"]
+    data = live.read_headers(folder)["live"]
     evil = "</script><img src=x onerror=alert(1)>"
     data["network"]["classes"] = [f"{evil} {name}" for name in data["network"]["classes"]]
     data["picture"]["title"] = data["network"]["title"] = evil
@@ -464,11 +472,11 @@ def test_the_network_made_surer(opened):
 def test_the_gradient_of_the_probability_is_that_of_a_framework(opened):
     page = opened()
     logits = np.random.default_rng(0).normal(0, 6, 50).astype(np.float32)
-    for precision, kind in (("float32", torch.float32), ("float16", torch.float16)):
-        found = np.array(page.evaluate("""async ([logits, precision]) => [...(await import('./code/live/precision.js'))
-          .gradientOfProbability(logits, 3, precision)]""", [logits.tolist(), precision]))
+    for (precision, kind), targets in itertools.product((("float32", torch.float32), ("float16", torch.float16)), ([3], [3, 7, 20])):
+        found = np.array(page.evaluate("""async ([logits, targets, precision]) => [...(await import('./code/live/precision.js'))
+          .gradientOfProbability(logits, targets, precision)]""", [logits.tolist(), targets, precision]))
         y = torch.tensor(logits, dtype=kind, requires_grad=True)
-        y.softmax(0)[3].backward()
+        y.softmax(0)[targets].sum().backward()
         wanted = y.grad.double().numpy()
         largest = np.abs(wanted).max()
         assert np.abs(found - wanted).max() <= (2e-6 if precision == "float32" else 2e-3) * largest
@@ -499,8 +507,9 @@ def test_on_a_telephone(opened):
     page = opened(**PHONE)
     page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-    small = page.evaluate("""() => [...document.querySelectorAll('.live button, .live select, .live summary, .live .live-tick')]
-      .filter(each => each.checkVisibility() && each.getBoundingClientRect().height < 44).map(each => each.textContent)""")
+    small = page.evaluate("""() => [...document.querySelectorAll('.live :is(button, select, summary, input)')]
+      .filter(each => each.checkVisibility() && (each.closest('.live-tick') ?? each).getBoundingClientRect().height < 44)
+      .map(each => each.name || each.textContent)""")
     assert not small
 
 
@@ -516,7 +525,7 @@ def test_accessible(opened, options):
 
 def test_a_repainted_part_of_a_bird(opened):
     """What the network loses by it, and what the map gives to the part, are those of Python."""
-    page, network = opened(loaded=True, path="bird/index.html"), models.load("birds_vgg")
+    page, network = opened(loaded=True, path="bird.html"), models.load("birds_vgg")
     birds = SyntheticBirds("test", 128)
     (species,) = birds.labels(31)
     own = SPECIES[species].traits["crown"]
@@ -528,10 +537,226 @@ def test_a_repainted_part_of_a_bird(opened):
     page.get_by_label("Repaint it").select_option("0")
     page.wait_for_function("() => document.querySelector('.contrast-live').live.painted.changed")
     settled(page)
-    shown = {row: page.locator(f"tr[data-part-quantity={row}] td").inner_text().replace("−", "-") for row in ("share", "logit", "difference", "logOdds")}
-    was, now = ({"logit": y[target], "difference": y[target] - y[rival], "logOdds": contrastlib.contrasts.log_odds(y[None], target)[0]} for y in logits)
+    shown = {row: page.locator(f"tr[data-part-quantity={row}] td").inner_text().replace("−", "-") for row in ("share", "logit", "lead", "logOdds")}
+    was, now = ({"logit": y[target], "lead": y[target] - y[rival], "logOdds": contrastlib.contrasts.log_odds(y[None], target)[0]} for y in logits)
     for name in was:
         assert float(shown[name]) == pytest.approx((was[name] - now[name]).item(), abs=0.02), name
     heat = contrastlib.explain(network, images[:1], target, "gradcam", "among", foils=[rival])[0].numpy()
     inside = birds.annotations(31).parts["crown"]
     assert float(shown["share"]) == pytest.approx(heat[inside].sum() * 16 * 16 / 128**2, abs=0.011)
+
+
+def test_what_a_repainted_part_was_is_undone_in_its_menu(opened):
+    page = opened(path="bird.html")
+    version = page.get_by_label("Repaint it")
+    for name in ("Undo", "Reset"):
+        version.select_option("0")
+        page.wait_for_function("() => document.querySelector('.contrast-live').live.painted.changed")
+        page.get_by_role("button", name=name).click()
+        assert version.input_value() == "as it was"
+    version.select_option("0")
+    page.wait_for_function("() => document.querySelector('.contrast-live').live.painted.changed")
+    version.select_option("1")
+    page.wait_for_function("() => document.querySelector('.contrast-live').live.painted.trait.version === '1'")
+    page.get_by_label("Part of the bird").select_option("1")
+    page.wait_for_function("() => !document.querySelector('.contrast-live').live.painted.changed")
+    page.get_by_role("button", name="Undo").click()
+    assert (page.get_by_label("Part of the bird").input_value(), version.input_value()) == ("0", "1")
+
+
+def test_every_method_and_contrast_of_a_bird_equals_python(opened):
+    """Its head is no linear layer: methods differ, and the file holds the backward pass."""
+    page, network = opened(loaded=True, path="bird.html"), models.load("birds_vgg")
+    image = SyntheticBirds("test", 128)[31].image[None]
+    record = forward(network, image, page.evaluate("() => document.querySelector('.contrast-live').live.header.network.layer"))
+    first, second, third = record.logits[0].argsort(descending=True)[:3].tolist()
+    methods = page.evaluate("() => Object.keys(document.querySelector('.contrast-live').live.header.methods)")
+    assert len(methods) >= 3
+    for (name, contrast), method in itertools.product(offered_contrasts().items(), methods):
+        state = {"targets": [first, second] if contrast.takes_group else [first], "foils": [second, third] if contrast.takes_foils else [],
+                 "contrast": name, "method": method}
+        page.evaluate("state => document.querySelector('.contrast-live').live.change(state)", state)
+        w = contrasts.cotangent(name, record.logits, state["targets"] if contrast.takes_group else first, state["foils"] or None)
+        wanted = upsample(EXPLAINERS[method].function(record, w), (128, 128))[0].numpy()
+        error = np.abs(values(page, "live.fullMap()").reshape(128, 128) - wanted).max() / np.ptp(wanted)
+        assert error <= 1e-3, f"{method} {name}"
+
+
+def copied(page, button):
+    button.click()
+    return page.evaluate("() => navigator.clipboard.readText()")
+
+
+def test_a_picture_that_the_network_has_not_seen(opened, tmp_path, monkeypatch):
+    """Nothing of the picture before stays; the lines of Python compute the map that follows."""
+    page = opened(permissions=["clipboard-read", "clipboard-write"])
+    give(page, "cup.png", assets.path("coffee.png").read_bytes(), "image/png")
+    page.wait_for_function("() => !document.querySelector('.contrast-live').live.result")
+    assert page.locator(".live-row").count() == 0 and "once the network has seen it" in page.locator(".live-classes").inner_text()
+    code = copied(page, page.get_by_role("button", name="Copy Python"))
+    assert "cup.png" in code and "chelsea" not in code
+    page.get_by_role("button", name="Save picture").click()
+    assert page.locator(".live-actions .live-status").inner_text() == "There is no map to save yet: load the network first."
+    load(page)
+    page.wait_for_selector(".contrast-live[data-explains=espresso]")
+    assert page.locator(".live-row").count() > 3
+    (tmp_path / "cup.png").write_bytes(assets.path("coffee.png").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(code, scope)
+    wanted = scope["maps"][0].numpy()
+    assert np.abs(values(page, "live.fullMap()").reshape(224, 224) - wanted).max() <= 2e-3 * np.ptp(wanted)
+
+
+def test_back_to_the_first_picture(opened):
+    """With its own question, and under its own name."""
+    page = opened(loaded=True)
+    asked = page.locator(".live-question").inner_text()
+    give(page, "cup.png", assets.path("coffee.png").read_bytes(), "image/png")
+    page.wait_for_selector(".contrast-live[data-explains=espresso]")
+    page.get_by_role("button", name="Back to: A cat").click()
+    page.wait_for_selector(".contrast-live[data-explains='tiger cat']")
+    assert page.locator(".live-question").inner_text() == asked and "explain=282" in page.url
+
+
+def test_two_networks_on_one_page(opened):
+    page = opened(path="index.html", permissions=["clipboard-read", "clipboard-write"])
+    cat, drawn = page.locator("#live"), page.locator("#live-birds_vgg")
+    asked = drawn.locator(".live-question").inner_text()
+    cat.locator("select[name=contrast]").select_option("maximum")
+    drawn.locator("select[name=contrast]").select_option("mean")
+    link = copied(page, cat.get_by_role("button", name="Copy link"))
+    assert "#live?" in link and "contrast=maximum" in link
+    assert "contrast=mean" in copied(page, drawn.get_by_role("button", name="Copy link"))
+    for each in (cat, drawn):
+        each.get_by_role("button", name="Load the network").click()
+    page.wait_for_function("() => [...document.querySelectorAll('.contrast-live')].every(each => each.dataset.milliseconds)")
+    assert cat.get_attribute("data-explains") == "tiger cat" and drawn.locator(".live-question").inner_text() != asked
+    again = opened(path="index.html", hash="#" + link.split("#")[1])
+    assert again.locator("#live select[name=contrast]").input_value() == "maximum"
+    assert again.locator("#live-birds_vgg .live-question").inner_text() == asked
+
+
+def test_the_network_comes_from_the_cache_when_it_is_loaded_again(browser, server, tmp_path):
+    """In a browser with a profile on the disk, as readers have it."""
+    profile = browser.browser_type.launch_persistent_context(tmp_path, executable_path=CHROMIUM, args=ARGUMENTS)
+    page = profile.new_page()
+    for _ in range(2):
+        page.goto(f"{server.address}cat.html")
+        page.wait_for_selector(".contrast-live[data-ready]")
+        load(page)
+    profile.close()
+    assert sorted(name.split("?")[0].rsplit(".", 1)[1] for name in server.asked) == ["onnx", "wasm"]
+
+
+def test_a_group_takes_no_foils_and_says_so(opened):
+    page = opened()
+    assert "Several classes" not in page.locator(".live-classes").inner_text()
+    page.get_by_label("why Egyptian cat").check()
+    assert "Several classes under why are set against all other classes together" in page.locator(".live-classes").inner_text()
+    assert page.get_by_label("not tabby").is_disabled()
+    page.get_by_label("why Egyptian cat").uncheck()
+    assert page.get_by_label("not tabby").is_enabled()
+
+
+def test_a_group_made_surer(opened):
+    """Where nothing is rounded yet, the gradient of the summed probability has the direction of the contrast of the group."""
+    page = opened(hash="#live?explain=282,285")
+    page.locator(".live-surer summary").click()
+    page.wait_for_selector("canvas[data-kind=float32][data-cosine]")
+    assert float(page.locator("canvas[data-kind=float32]").get_attribute("data-cosine")) == pytest.approx(1, abs=1e-4)
+    probability = page.locator(".live-said").inner_text().split("p = ")[1].split(",")[0]
+    assert probability == table(page, "probability")[0]
+
+
+def test_painting_before_the_network_is_loaded(opened):
+    """What the network would say is not known, and not told."""
+    page = opened()
+    before, asked = table(page, "probability"), page.locator(".live-question").inner_text()
+    page.locator(".live-paint").focus()
+    page.keyboard.press(" ")
+    assert table(page, "probability") == (before[0], "–") and table(page, "relative")[1] == "–"
+    assert page.locator(".live-map").get_attribute("aria-label") == "No map yet"
+    assert page.locator(".live-question").inner_text() == "What will the network say of the changed picture?"
+    assert set(page.locator(".live-chance").all_inner_texts()) == {"–"}
+    page.get_by_role("button", name="Undo").click()
+    assert table(page, "probability") == before and page.locator(".live-question").inner_text() == asked
+
+
+def fingers(page, *steps):
+    """Touches, each a kind and the places of the fingers on the picture."""
+    session = page.context.new_cdp_session(page)
+    for kind, places in steps:
+        points = [dict(zip("xy", centre(page, *place)), id=number) for number, place in places.items()]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(20)
+
+
+def painted_area(page):
+    return (values(page, "live.painted.pixels") != values(page, "live.painted.original")).reshape(224, 224, 4).any(axis=2)
+
+
+def test_a_second_finger_does_not_paint(opened):
+    page = opened(**PHONE)
+    page.locator("select[name=tool]").select_option("grey")
+    page.get_by_role("button", name="Paint with a finger").tap()
+    page.locator(".live-paint").scroll_into_view_if_needed()
+    first, second = (0.25, 0.25), (0.75, 0.75)
+    fingers(page, ("touchStart", {0: first}), ("touchStart", {0: first, 1: second}),
+            ("touchMove", {0: first, 1: (0.75, 0.6)}), ("touchMove", {0: (0.3, 0.25), 1: (0.75, 0.5)}), ("touchEnd", {}))
+    area = painted_area(page)
+    assert area[56, 56] and area[56, 67] and not area[:, 112:].any() and not area[112:].any()
+
+
+def test_a_finger_scrolls_until_it_may_paint(opened):
+    page = opened(**PHONE)
+    page.locator(".live-paint").scroll_into_view_if_needed()
+    before = page.evaluate("() => scrollY")
+    fingers(page, ("touchStart", {0: (0.5, 0.8)}), *(("touchMove", {0: (0.5, y / 100)}) for y in range(75, 20, -5)), ("touchEnd", {}))
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => scrollY") > before + 50 and not painted_area(page).any()
+
+
+SEEN = """() => ['.live-paint', '.live-map'].map(each => document.querySelector(each).getBoundingClientRect())
+  .map(({ left, right }) => left >= 0 && right <= innerWidth)"""
+
+
+def test_a_tab_or_a_swipe_shows_the_map(opened):
+    page = opened(**PHONE)
+    assert page.evaluate(SEEN) == [True, False]
+    page.get_by_role("button", name="B: map").tap()
+    page.wait_for_function(f"() => String(({SEEN})()) === 'false,true'")
+    assert page.get_by_role("button", name="B: map").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="A: picture").tap()
+    page.wait_for_function(f"() => String(({SEEN})()) === 'true,false'")
+    page.locator(".live-paint").scroll_into_view_if_needed()
+    fingers(page, ("touchStart", {0: (0.9, 0.5)}), *(("touchMove", {0: (x / 100, 0.5)}) for x in range(85, 5, -5)), ("touchEnd", {}))
+    page.wait_for_function(f"() => String(({SEEN})()) === 'false,true'")
+    wide = opened()
+    assert not wide.locator(".live-tabs").is_visible() and wide.evaluate(SEEN) == [True, True]
+
+
+@pytest.mark.parametrize("path", ["cat.html", "bird.html"])
+def test_a_comparison_fits_the_screen_of_a_telephone(opened, path):
+    """From the question to the tools, by which the map is compared with that of a changed picture."""
+    page = opened(path=path, **PHONE)
+    top, bottom = page.locator(".live-question").bounding_box(), page.locator(".live-tools").bounding_box()
+    assert bottom["y"] + bottom["height"] - top["y"] <= 844
+
+
+def test_words_are_explained(opened):
+    page = opened()
+    assert "against chosen foils, each by its probability" in page.locator(".live-about").inner_text()
+    page.locator("select[name=contrast]").select_option("maximum")
+    assert "against the strongest rival" in page.locator(".live-about").inner_text()
+    assert "log p / (1 − p)" in page.locator(".live").inner_text() and "no classes but tiger cat and Egyptian cat" in page.locator(".live").inner_text()
+    drawn = opened(path="bird.html")
+    header = live_header(drawn)
+    assert drawn.get_by_label("Search 30 classes").get_attribute("placeholder") in header["network"]["classes"]
+    first, rival = (header["network"]["classes"][header["state"][key][0]] for key in ("targets", "foils"))
+    assert f"Fall of the logit yₜ of {first}" in drawn.locator(".live-parts").inner_text()
+    assert f"Fall of yₜ − yₛ, its lead over {rival}" in drawn.locator(".live-parts").inner_text()
+
+
+def live_header(page):
+    return page.evaluate("() => document.querySelector('.contrast-live').live.header")

@@ -3,7 +3,8 @@
 import pytest
 
 from contrastlib.assets.writing import CannotWrite
-from contrastlib.explorer.live import site
+from contrastlib.explorer import bird
+from contrastlib.explorer.live import Shown, site
 
 
 @pytest.fixture
@@ -32,3 +33,14 @@ def test_a_file_that_cannot_be_written(tmp_path, runtime):
     (tmp_path / "live" / "code" / "live" / "main.js").mkdir(parents=True)
     with pytest.raises(CannotWrite, match=r"main\.js cannot be written: Is a directory"):
         site.write(tmp_path / "live", runtime, [])
+
+
+@pytest.mark.slow
+def test_a_network_that_is_shown_twice(tmp_path, runtime):
+    """Each element has its own name and picture, and both use one file."""
+    found = site.write(tmp_path / "live", runtime, [Shown("birds_vgg", bird(31)), Shown("birds_vgg", bird(4))])
+    assert list(found) == ["live", "live-birds_vgg"] == [data["name"] for data in found.values()]
+    assert found["live"]["picture"]["title"] != found["live-birds_vgg"]["picture"]["title"]
+    html = (tmp_path / "live" / "index.html").read_text(encoding="utf-8")
+    assert 'id="live"' in html and 'id="live-birds_vgg"' in html
+    assert [path.name for path in (tmp_path / "live").glob("*.onnx")] == ["birds_vgg.onnx"]

@@ -8,8 +8,7 @@ const GREY = [128, 128, 128];
 export class Painted {
   // pixels: RGBA, size x size
   constructor(pixels, size) {
-    Object.assign(this, { original: pixels, pixels: pixels.slice(), size, history: [] });
-    this.blurred = null;
+    Object.assign(this, { original: pixels, pixels: pixels.slice(), size, trait: null, history: [], blurred: null });
   }
 
   get changed() { return this.pixels.some((value, i) => value !== this.original[i]); }
@@ -27,7 +26,7 @@ export class Painted {
 
   // To be called before a stroke or another change that is undone as a whole.
   begin() {
-    this.history.push(this.pixels.slice());
+    this.history.push({ pixels: this.pixels.slice(), trait: this.trait });
     if (this.history.length > HISTORY) this.history.shift();
   }
 
@@ -56,12 +55,15 @@ export class Painted {
     this.pixels = kept(this.pixels, map, sign, fill);
   }
 
-  undo() { this.pixels = this.history.pop() ?? this.pixels; }
-
-  reset() {
-    this.pixels = this.original.slice();
-    this.history = [];
+  // The pixels with another trait of a part, or without for null.
+  repaint(pixels, trait) {
+    this.begin();
+    Object.assign(this, { pixels, trait });
   }
+
+  undo() { Object.assign(this, this.history.pop()); }
+
+  reset() { Object.assign(this, { pixels: this.original.slice(), trait: null, history: [] }); }
 }
 
 const rgb = colour => [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16));

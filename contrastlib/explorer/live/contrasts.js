@@ -37,13 +37,19 @@ const logSumExp = values => {
   return highest + Math.log(values.reduce((total, value) => total + Math.exp(value - highest), 0));
 };
 
-// What the page says of the targets: their probability, its log-odds, and the probability among targets and foils alone.
+// What the targets are set against: the foils, or else the most probable other class.
+export const against = (logits, targets, foils) => (foils.length ? foils : [rivalOf(logits, targets)]);
+
+// What the page says of the targets: their probability, its log-odds, and the probability among targets and foils alone;
+// also their logit and its lead over that of the foils, where several classes have the logit of their summed exponentials.
 export function numbers(logits, targets, foils) {
-  const own = targets.map(s => logits[s]), others = [...logits].filter((_, s) => !targets.includes(s));
-  const against = (foils.length ? foils : [rivalOf(logits, targets)]).map(s => logits[s]);
-  const [target, rest, foil] = [own, others, against].map(logSumExp);
-  return { probability: 1 / (1 + Math.exp(rest - target)), logOdds: target - rest, relative: 1 / (1 + Math.exp(foil - target)) };
+  const outside = [...logits].filter((_, s) => !targets.includes(s)), logitsOf = list => list.map(s => logits[s]);
+  const [logit, rest, foil] = [logitsOf(targets), outside, logitsOf(foils)].map(logSumExp);
+  return { probability: 1 / (1 + Math.exp(rest - logit)), logOdds: logit - rest, relative: 1 / (1 + Math.exp(foil - logit)),
+    logit, lead: logit - foil };
 }
+
+export const probabilityOf = (logits, targets) => numbers(logits, targets, []).probability;
 
 // The map of weights: the weighted sum of the maps of all classes, which stand one after the other.
 export function mapOfWeights(weights, maps, length) {

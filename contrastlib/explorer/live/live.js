@@ -3,9 +3,10 @@
 import { largest, upsampled } from "../arithmetic.js";
 import { composed, overlaid, paint, pixelsOf } from "../drawing.js";
 import { element, percent } from "../elements.js";
+import { tabs } from "../tabs.js";
 import { Painted } from "./brush.js";
 import { classList } from "./classes.js";
-import { CONTRASTS, mapOfWeights, numbers, rivalOf } from "./contrasts.js";
+import { against, CONTRASTS, mapOfWeights, numbers, rivalOf } from "./contrasts.js";
 import { button, menu, signed, slider } from "./dom.js";
 import { loading } from "./loading.js";
 import { Network } from "./network.js";
@@ -15,12 +16,12 @@ import { pixelsOfFile } from "./picture.js";
 import { sources } from "./sources.js";
 import { contrastsFor, validState } from "./state.js";
 import { surer } from "./surer.js";
-import { codeOfFile, python, question } from "./words.js";
+import { codeOfFile, python, question, terms, unasked } from "./words.js";
 
-const QUANTITIES = [["probability", "Probability p", percent], ["logOdds", "Log-odds", signed], ["relative", "Relative to the foils", percent]];
+const QUANTITIES = [["probability", "Probability p", percent], ["logOdds", "Log-odds", signed], ["relative", "Relative probability", percent]];
 
 export class Live {
-  // header: the page's data; base: address of the folder of the network; host: state, changed(state)
+  // header: the page's data; base: address of the folder of the network; host: state, changed(state), link(state) -> address
   constructor(root, header, base, host) {
     Object.assign(this, { root, header, host, size: header.network.size, turn: 0 });
     this.state = validState(host.state ?? {}, header);
@@ -32,30 +33,37 @@ export class Live {
     const { header } = this;
     this.loading = loading(this.network, () => this.explain());
     this.painting = painting({ painted: () => this.painted, changed: () => this.repainted(),
-      keep: (sign, fill) => { if (this.result) { this.painted.keep(this.fullMap(), sign, fill); this.repainted(); } } });
-    this.classes = classList(header.network.classes, (list, others, kind) => this.change(
+      keep: (sign, fill) => this.keep(sign, fill) });
+    this.classes = classList(header.network.classes, header.network.classes[header.state.foils[0]], (list, others, kind) => this.change(
       kind === "t" ? { targets: list, foils: others } : { foils: list, targets: others, contrast: list.length ? "among" : null }));
     this.contrast = menu("Contrast", "contrast", contrast => this.change({ contrast }));
     this.method = menu("Method", "method", method => this.change({ method }));
     this.opacity = slider("Opacity", "opacity", [0, 100, 1], opacity => this.change({ opacity }));
     this.surer = surer(step => this.change({ surer: step }));
     this.surer.ontoggle(() => this.draw());
-    this.parts = header.parts && parts(header, image => this.repaint(image));
+    this.parts = header.parts && parts(header, trait => this.repaint(trait));
     this.question = element("p", { class: "live-question", "aria-live": "polite" });
     this.map = element("canvas", { class: "live-map", role: "img", width: 224, height: 224 });
     this.cells = new Map();
     this.code = element("pre", { class: "live-code", tabindex: 0 });
     this.said = element("span", { class: "live-status", role: "status" });
-    this.view = element("div", { class: "live" }, this.loading.node,
-      this.parts?.node ?? sources(this.root, file => this.open(file), () => this.start()), this.question,
-      element("div", { class: "live-pair" },
-        element("figure", {}, this.painting.node, element("figcaption", {}, "Picture: paint on it")),
-        element("figure", {}, this.map, element("figcaption", {}, "Red speaks for, blue against"))),
-      this.table(), this.painting.tools,
-      element("div", { class: "live-menus" }, this.contrast.node, this.method.node, this.opacity.node), this.classes.node, this.surer.node,
+    this.about = element("p", { class: "live-note live-about" });
+    this.terms = element("p", { class: "live-note" });
+    this.view = this.layout();
+  }
+
+  layout() {
+    const pair = element("div", { class: "live-pair" },
+      element("figure", {}, this.painting.node, element("figcaption", {}, "Picture: paint on it")),
+      element("figure", {}, this.map, element("figcaption", {}, "Red speaks for, blue against")));
+    return element("div", { class: "live" }, this.loading.node,
+      this.parts?.node ?? sources(this.root, this.header.picture.title, file => this.open(file), () => this.restart()), this.question,
+      tabs(["A: picture", "B: map"], pair, "live-tabs").node, pair, this.table(), this.painting.tools, this.terms,
+      element("div", { class: "live-menus" }, this.contrast.node, this.method.node, this.opacity.node), this.about,
+      this.classes.node, this.surer.node,
       element("div", { class: "live-actions" }, button("Save picture", () => this.save()),
         button("Copy Python", () => this.copy(this.code.textContent, "The Python lines are copied.")),
-        button("Copy link", () => this.copy(location.href, "The link is copied. It keeps classes and menus, not a picture of yours.")), this.said),
+        button("Copy link", () => this.copy(this.host.link(this.state), "The link is copied. It keeps classes and menus, not a picture of yours.")), this.said),
       element("details", { class: "live-python" }, element("summary", {}, "The same map in Python"), this.code));
   }
 
@@ -67,23 +75,38 @@ export class Live {
       element("th", { scope: "col" }, "Before"), element("th", { scope: "col" }, "Now"))), element("tbody", {}, ...rows));
   }
 
-  // The first picture, with what the network said of it when the page was made.
+  // The first picture, with what the network said of it when the page was made. Returns whether it is shown.
   async start() {
     const { picture } = this.header, pixels = await this.latest(this.decoded(picture.image));
-    if (!pixels) return;
+    if (!pixels) return false;
     const maps = picture.maps.map(({ scale, data }) => Float32Array.from(new Int16Array(bytesOf(data).buffer), value => scale * value));
     const recorded = { logits: new Float32Array(bytesOf(picture.logits).buffer), maps, height: picture.height, width: picture.width };
     Object.assign(this, { picture: { title: picture.title, code: picture.code }, painted: new Painted(pixels, this.size),
       before: recorded, result: recorded });
     this.draw();
+    return true;
   }
 
-  // The picture with another trait of a part, or as it was.
-  async repaint(image) {
+  // The first picture again, with the question that the page opened with.
+  async restart() {
+    if (!await this.start()) return;
+    this.loading.say("");
+    this.change(this.header.state);
+  }
+
+  // The picture with another trait of a part, or as it was for null.
+  async repaint(trait) {
+    const image = trait && this.header.parts[trait.part].versions[trait.version].image;
     const pixels = await this.latest(image ? this.decoded(image) : Promise.resolve(this.painted.original.slice()));
     if (!pixels) return;
-    this.painted.begin();
-    this.painted.pixels = pixels;
+    this.painted.repaint(pixels, trait);
+    this.repainted();
+  }
+
+  // The picture where the map has the kept sign.
+  keep(sign, fill) {
+    if (!this.result) return this.loading.say("There is no map yet: load the network first.");
+    this.painted.keep(this.fullMap(), sign, fill);
     this.repainted();
   }
 
@@ -129,7 +152,7 @@ export class Live {
 
   // Asks the network about the picture as it is. While it answers, the latest picture waits.
   async explain() {
-    if (!this.network.ready) return this.loading.say("Load the network to see what it says of the changed picture.");
+    if (!this.network.ready) return this.unanswered(this.painted.changed ? "Load the network to see what it says of the changed picture." : "");
     try {
       const { painted } = this, own = !this.before;
       if (own) await this.ask(painted.original, result => Object.assign(this, { before: result, result }));
@@ -137,8 +160,15 @@ export class Live {
       if (own && painted === this.painted && this.result) this.askAnew();
       else this.draw();
     } catch (error) {
-      this.loading.say(error.message);
+      this.unanswered(error.message);
     }
+  }
+
+  // The network says nothing of a changed picture, and what it said of the picture before stays.
+  unanswered(why) {
+    this.result = this.painted.changed ? null : this.before;
+    this.draw();
+    this.loading.say(why);
   }
 
   // An answer counts if no other picture was given meanwhile.
@@ -165,39 +195,52 @@ export class Live {
     return upsampled(mapOfWeights(weights, this.mapsOf(result), height * width), height, width, this.size, this.size);
   }
 
+  // What the targets are set against. It is that of the picture before also after a change.
+  against() { return against(this.before.logits, this.state.targets, this.state.foils); }
+
   draw() {
-    if (!this.result) return this.drawUnanswered();
-    const { header, state, result, painted, size } = this, names = header.network.classes;
-    const map = this.fullMap(), limit = largest(map), text = question(header, state, result.logits);
+    const { header, state, before, result, painted } = this, names = header.network.classes;
     this.painting.draw();
-    paint(this.map, overlaid(painted.pixels, map, limit, state.opacity / 100, header.colours), size, size);
-    this.map.setAttribute("aria-label", `Map: ${text}`);
-    this.question.textContent = text;
-    for (const [when, each] of [["before", this.before], ["now", result]]) {
-      const found = numbers(each.logits, state.targets, state.foils);
-      for (const [key, , written] of QUANTITIES) this.cells.get(`${key}-${when}`).textContent = written(found[key]);
-    }
-    this.contrast.update(contrastsFor(header, state.targets).map(key => [key, header.contrasts[key].title]), state.contrast);
-    this.contrast.node.querySelectorAll("option").forEach(option => {
-      option.disabled = header.contrasts[option.value].foils && !state.foils.length;
-    });
-    this.method.update(Object.entries(header.methods).map(([key, { title }]) => [key, title]), state.method);
-    this.opacity.control.value = state.opacity;
-    this.classes.update(state, result.logits);
-    this.surer.update({ state, result, maps: this.mapsOf(result), pixels: painted.pixels, size, colours: header.colours });
-    this.parts?.update({ state, before: this.before, now: result, map: this.fullMap(this.before) });
-    this.code.textContent = python(header, state, { ...this.picture, painted: painted.changed });
-    this.root.dataset.explains = state.targets.map(s => names[s]).join(" or ");
+    this.drawMap();
+    this.drawNumbers();
+    this.drawMenus();
+    this.classes.update(state, (result ?? before)?.logits ?? null, result !== null);
+    this.parts?.update({ targets: state.targets, against: this.against(), before, now: result, map: this.fullMap(before), trait: painted.trait });
+    this.code.textContent = python(header, before ? state : unasked(state), { ...this.picture, painted: painted.changed });
+    if (before) this.root.dataset.explains = state.targets.map(s => names[s]).join(" or ");
+    else delete this.root.dataset.explains;
   }
 
-  // A picture that the network has not seen yet.
-  drawUnanswered() {
-    this.painting.draw();
-    paint(this.map, this.painted.pixels, this.size, this.size);
-    this.map.setAttribute("aria-label", "No map yet");
-    this.question.textContent = "What will the network say of your picture?";
-    this.cells.forEach(cell => { cell.textContent = "–"; });
-    delete this.root.dataset.explains;
+  // The map over the picture, or the picture alone if the network has not seen it as it is.
+  drawMap() {
+    const { header, state, result, painted: { pixels }, size } = this;
+    const map = result && this.fullMap(), text = result ? question(header, state, result.logits)
+      : `What will the network say of ${this.before ? "the changed" : "your"} picture?`;
+    paint(this.map, result ? overlaid(pixels, map, largest(map), state.opacity / 100, header.colours) : pixels, size, size);
+    this.map.setAttribute("aria-label", result ? `Map: ${text}` : "No map yet");
+    this.question.textContent = text;
+    this.surer.node.hidden = !result;
+    if (result) this.surer.update({ state, result, maps: this.mapsOf(result), pixels, size, colours: header.colours });
+  }
+
+  drawNumbers() {
+    const { before, header, state } = this;
+    this.terms.textContent = before ? terms(header.network.classes, state.targets, this.against()) : "";
+    for (const [when, answer] of [["before", before], ["now", this.result]]) {
+      const found = answer && numbers(answer.logits, state.targets, this.against());
+      for (const [key, , written] of QUANTITIES) this.cells.get(`${key}-${when}`).textContent = found ? written(found[key]) : "–";
+    }
+  }
+
+  drawMenus() {
+    const { header, state } = this, { contrasts, methods } = header;
+    this.contrast.update(contrastsFor(header, state.targets).map(key => [key, contrasts[key].title]), state.contrast);
+    this.contrast.node.querySelectorAll("option").forEach(option => {
+      option.disabled = contrasts[option.value].foils && !state.foils.length;
+    });
+    this.about.textContent = `${methods[state.method].about} Contrast: ${contrasts[state.contrast].about}.`;
+    this.method.update(Object.entries(methods).map(([key, { title }]) => [key, title]), state.method);
+    this.opacity.control.value = state.opacity;
   }
 
   async copy(text, done) {
@@ -210,9 +253,12 @@ export class Live {
   }
 
   async save() {
-    if (!this.result) return;
     const { header, state, result } = this, { contrasts, methods, network } = header;
-    const found = numbers(result.logits, state.targets, state.foils);
+    if (!result) {
+      this.said.textContent = "There is no map to save yet: load the network first.";
+      return;
+    }
+    const found = numbers(result.logits, state.targets, this.against());
     const lines = [`${network.title}, ${methods[state.method].title}, contrast: ${contrasts[state.contrast].title}`,
       `p = ${percent(found.probability)}, log-odds ${signed(found.logOdds)}`, ...this.code.textContent.split("\n")];
     const picture = await composed(this.question.textContent, [{ canvas: this.painting.canvas, lines: [this.picture.title] }, { canvas: this.map, lines }]);

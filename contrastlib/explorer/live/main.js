@@ -10,6 +10,7 @@ async function mount(root) {
     const live = new Live(root, header, new URL(root.dataset.base, location.href), {
       state: fromAddress(root.id, location.hash) ?? header.state,
       changed: state => history.replaceState(null, "", address(root.id, state)),
+      link: state => location.href.split("#")[0] + address(root.id, state),
     });
     root.live = live; // for scripts of the page
     await live.start();

@@ -8,6 +8,7 @@ const TOOLS = [["blur", "blur"], ["grey", "grey"], ["colour", "a colour"], ["res
 const STEP = 8; // pixels that an arrow key moves the brush
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+// A mouse and the keyboard always paint. A finger scrolls, until the reader lets it paint.
 // host: painted() -> Painted, changed(), keep(sign)
 export function painting(host) {
   const choice = { tool: "blur", radius: 16 };
@@ -18,11 +19,12 @@ export function painting(host) {
   const colourNode = labelled("Colour", colour, { hidden: true });
   const tool = menu("Paint with", "tool", value => { choice.tool = value; colourNode.hidden = value !== "colour"; });
   const size = slider("Brush", "radius", [4, 48, 1], value => { choice.radius = value; place(); });
+  const finger = button("Paint with a finger", () => allow(!allowed), { class: "live-finger", "aria-pressed": "false" });
   const before = button("Show before", () => { shown = !shown; draw(); }, { "aria-pressed": "false" });
   const undo = button("Undo", () => { host.painted().undo(); host.changed(); });
   const reset = button("Reset", () => { host.painted().reset(); host.changed(); });
   const keep = sign => button(`Keep ${sign}`, () => host.keep(sign, fill()));
-  let last = null, at = [112, 112], shown = false;
+  let pointer = null, at = [112, 112], shown = false, allowed = false;
   tool.update(TOOLS, choice.tool);
   size.control.value = choice.radius;
 
@@ -31,6 +33,12 @@ export function painting(host) {
     const box = canvas.getBoundingClientRect(), side = host.painted().size;
     return [((event.clientX - box.left) / box.width) * side, ((event.clientY - box.top) / box.height) * side];
   };
+
+  function allow(on) {
+    allowed = on;
+    finger.setAttribute("aria-pressed", on);
+    canvas.toggleAttribute("data-painted", on);
+  }
 
   function place() {
     const side = host.painted()?.size ?? 224;
@@ -46,21 +54,24 @@ export function painting(host) {
   }
 
   canvas.addEventListener("pointerdown", event => {
-    if (event.button || !event.isPrimary) return;
-    canvas.setPointerCapture(event.pointerId);
+    if (event.button || !event.isPrimary || (event.pointerType === "touch" && !allowed)) return;
+    pointer = event.pointerId;
+    canvas.setPointerCapture(pointer);
     host.painted().begin();
-    last = at = point(event);
-    dab(last, last);
+    at = point(event);
+    dab(at, at);
   });
   canvas.addEventListener("pointermove", event => {
+    if (pointer !== null && event.pointerId !== pointer) return;  // a second finger
     const to = point(event);
-    if (last) dab(last, to);
-    last = last && to;
+    if (pointer !== null) dab(at, to);
     at = to;
     cursor.hidden = event.pointerType === "touch";
     place();
   });
-  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(end, () => { last = null; });
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    canvas.addEventListener(end, event => { if (event.pointerId === pointer) pointer = null; });
+  }
   canvas.addEventListener("pointerleave", () => { cursor.hidden = true; });
   canvas.addEventListener("blur", () => { cursor.hidden = true; });
   canvas.addEventListener("keydown", event => {
@@ -88,6 +99,6 @@ export function painting(host) {
   return {
     canvas, draw,
     node: element("div", { class: "live-canvas" }, canvas, cursor),
-    tools: element("div", { class: "live-tools" }, tool.node, colourNode, size.node, keep("positive"), keep("negative"), undo, reset, before),
+    tools: element("div", { class: "live-tools" }, finger, tool.node, colourNode, size.node, keep("positive"), keep("negative"), undo, reset, before),
   };
 }

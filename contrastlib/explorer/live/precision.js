@@ -17,12 +17,13 @@ export function toHalf(value) {
 
 const ROUNDING = { float32: Math.fround, float16: toHalf };
 
-// d p_t / d y, with autograd's formula (e_t - p_t) p.
-export function gradientOfProbability(logits, target, precision) {
+// The gradient of the summed probability P of the targets, with autograd's formula (e - P) p, where e is 1 at the targets.
+export function gradientOfProbability(logits, targets, precision) {
   const round = ROUNDING[precision], kept = Float32Array.from(logits, round);
   const highest = kept.reduce((most, value) => Math.max(most, value), -Infinity);
   const powers = kept.map(logit => Math.exp(Math.fround(logit - highest)));
   const total = powers.reduce((sum, power) => Math.fround(sum + power), 0);
   const p = powers.map(power => round(Math.fround(power / total)));
-  return p.map((share, s) => round(Math.fround(Math.fround((s === target ? 1 : 0) - p[target]) * share)));
+  const sum = targets.reduce((found, s) => Math.fround(found + p[s]), 0);
+  return p.map((share, s) => round(Math.fround(Math.fround((targets.includes(s) ? 1 : 0) - sum) * share)));
 }

@@ -2,7 +2,7 @@
 
 ======================  ===============================================================================
 ``index.html``          a page with the live networks and nothing else
-``live.json``           the data of each network, for pages of a book
+``live.json``           the data of each element, for pages of a book
 ``code/``               the scripts and the style sheet
 ``ort*``, ``onnx*``     onnxruntime-web and its licence
 ``NAME.onnx``           a network, see :mod:`contrastlib.explorer.export`
@@ -12,9 +12,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from contrastlib.explorer.pictures import Picture
 
 SCRIPTS = Path(__file__).parent
 """Folder of the scripts of this package."""
-SHARED = ("arithmetic.js", "drawing.js", "elements.js")
+SHARED = ("arithmetic.js", "drawing.js", "elements.js", "tabs.js")
 """Scripts of the explorer that they use."""
 RUNTIME = {"script": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
 """Role -> file of onnxruntime-web."""
@@ -60,7 +61,8 @@ def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict
         shown: The networks, each with its first picture.
 
     Returns:
-        Name of a network -> its data, see :func:`contrastlib.explorer.live.content.header`.
+        Name of an element -> its data, see :func:`contrastlib.explorer.live.content.header`. The first
+        element is called "live", the others "live-NETWORK", with a number where that is taken.
 
     Raises:
         ValueError: The network cannot be exported, or the runtime is not there.
@@ -75,15 +77,27 @@ def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict
     copies |= {f"code/live/{file.name}": file for kind in ("js", "css") for file in SCRIPTS.glob(f"*.{kind}")}
     for name, file in copies.items():
         write_file(folder / name, file.read_bytes())
-    found = {}
+    found, exported = {}, {}
     for network, picture, parts in shown:
         classifier = models.as_classifier(network)
-        about = _exported(classifier, folder)
-        name = f"live-{classifier.name}" if found else "live"
-        found[classifier.name] = header(re.sub(r"[^\w-]", "-", name), classifier, about, picture, parts)
+        if classifier.name not in exported:
+            exported[classifier.name] = _exported(classifier, folder)
+        name = _free_name(classifier.name, found)
+        found[name] = header(name, classifier, exported[classifier.name], picture, parts)
     write_file(folder / HEADER, json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
     write_file(folder / "index.html", page(list(found.values())).encode())
     return found
+
+
+def _free_name(network: str, taken: Container[str]) -> str:
+    """Return a name for an element of a network that no other has.
+
+    >>> _free_name("tiny", []), _free_name("my/net", ["live"]), _free_name("a", ["live", "live-a"])
+    ('live', 'live-my-net', 'live-a-2')
+    """
+    name = "live-" + re.sub(r"[^\w-]", "-", network)
+    names = itertools.chain(["live", name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(each for each in names if each not in taken)
 
 
 def _exported(classifier: models.Classifier, folder: Path) -> dict:
@@ -97,7 +111,7 @@ def _exported(classifier: models.Classifier, folder: Path) -> dict:
 
 
 def read_headers(folder: Path) -> dict[str, dict]:
-    """Read the data that :func:`write` has written into a folder, by name of the network."""
+    """Read the data that :func:`write` has written into a folder, by name of the element."""
     return json.loads((folder / HEADER).read_text(encoding="utf-8"))
 
 

@@ -4,8 +4,8 @@ import { element } from "../elements.js";
 import { button } from "./dom.js";
 import { pictureIn } from "./picture.js";
 
-// given(file), back()
-export function sources(root, given, back) {
+// first: title of the first picture; given(file), back()
+export function sources(root, first, given, back) {
   const input = attributes => {
     const control = element("input", { type: "file", accept: "image/*", hidden: true, ...attributes,
       onchange: () => { if (control.files[0]) given(control.files[0]); control.value = ""; } });
@@ -25,6 +25,6 @@ export function sources(root, given, back) {
     if (picture) given(picture);
   });
   return element("div", { class: "live-sources" }, file, camera, button("Choose a picture", () => file.click()),
-    button("Take a photograph", () => camera.click()), button("Back to the cat", back),
+    button("Take a photograph", () => camera.click()), button(`Back to: ${first}`, back),
     element("p", { class: "live-note" }, "Or drop a picture here, or paste one. Your picture never leaves this page: nothing is sent anywhere."));
 }

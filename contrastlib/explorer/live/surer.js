@@ -9,7 +9,7 @@ import { gradientOfProbability } from "./precision.js";
 import { SURER } from "./state.js";
 
 const FURTHEST = 40; // log-odds that the largest factor leads to, between the two most probable classes
-const KINDS = [["exact", "weighted contrast, exact"], ["float32", "gradient of p, float32"], ["float16", "gradient of p, float16"]];
+const KINDS = [["exact", "contrast, exact"], ["float32", "gradient of p, float32"], ["float16", "gradient of p, float16"]];
 
 // The factor at a step of the slider: from 1 to one at which the log-odds between the two most probable classes are large.
 export function factorAt(step, logits) {
@@ -17,11 +17,11 @@ export function factorAt(step, logits) {
   return Math.max(2, FURTHEST / Math.max(margin, 1e-3)) ** (step / SURER);
 }
 
-// The weights of each kind for logits times a factor.
-export function weightsOf(logits, target, factor) {
+// The weights of each kind for logits times a factor. For one target the contrast of its group is the weighted contrast.
+export function weightsOf(logits, targets, factor) {
   const scaled = Float64Array.from(logits, logit => factor * logit);
-  return { exact: CONTRASTS.weighted(scaled, [target]), float32: gradientOfProbability(scaled, target, "float32"),
-    float16: gradientOfProbability(scaled, target, "float16"), numbers: numbers(scaled, [target], []) };
+  return { exact: CONTRASTS.group(scaled, targets), float32: gradientOfProbability(scaled, targets, "float32"),
+    float16: gradientOfProbability(scaled, targets, "float16"), numbers: numbers(scaled, targets, []) };
 }
 
 export function surer(changed) {
@@ -33,15 +33,15 @@ export function surer(changed) {
     return { kind, title, canvas, note, node: element("figure", {}, canvas, note) };
   });
   const node = element("details", { class: "live-surer" }, element("summary", {}, "Make the network surer"),
-    element("p", {}, "The slider multiplies all logits. The weighted contrast stays exact. The gradient of the probability, computed in your browser as a framework does it, is rounded."),
+    element("p", {}, "The slider multiplies all logits. The contrast of the explained classes with all others stays exact. The gradient of the probability, computed in your browser as a framework does it, is rounded."),
     labelled("Factor of the logits", control), said, element("div", { class: "live-three" }, ...cells.map(cell => cell.node)));
   return {
     node,
     update({ state, result, maps, pixels, size, colours }) {
       control.value = state.surer;
       if (!node.open) return;
-      const factor = factorAt(state.surer, result.logits), target = state.targets[0], { height, width } = result;
-      const found = weightsOf(result.logits, target, factor), length = height * width;
+      const factor = factorAt(state.surer, result.logits), { height, width } = result;
+      const found = weightsOf(result.logits, state.targets, factor), length = height * width;
       const exact = mapOfWeights(found.exact, maps, length);
       said.textContent = `Logits × ${factor.toPrecision(3)}: p = ${percent(found.numbers.probability)}, log-odds ${found.numbers.logOdds.toFixed(2)}`;
       for (const { kind, title, canvas, note } of cells) {

@@ -126,6 +126,23 @@ def build_table(steps: pd.DataFrame) -> Styler:
     return numbers.set_caption(steps.attrs["made"]).set_uuid("build-times")
 
 
+def browser_table(times: pd.DataFrame | None) -> Styler | None:
+    """Formatted :func:`contrastlib.report.benchmark_records.in_the_browser`, or None without a record."""
+    if times is None:
+        return None
+    table = times.style.format("{:.0f}", subset=["milliseconds", "limit"], na_rep="")
+    return table.format(na_rep="", subset=["verdict"]).set_caption(times.attrs["made"]).set_uuid("browser")
+
+
+def browser_in_words(times: pd.DataFrame | None) -> str:
+    """What the times of the browser are, or that there are none, in Markdown."""
+    if times is None:
+        return "It has not been measured: no record is kept."
+    limited = times.dropna(subset="limit")
+    kept = (limited["verdict"] == "kept").sum()
+    return f"{kept} of {len(limited)} limits are kept in this run."
+
+
 def moved_table(moved: pd.DataFrame) -> Styler:
     """Formatted table of :func:`contrastlib.report.results.benchmark_records.moved`."""
     names = ["study", "network", "column"]

@@ -19,7 +19,7 @@ SERVED = "_static/live/"
 
 
 class LiveNetwork(SphinxDirective):
-    """The live network of a page, by its name. Other formats than HTML leave it out."""
+    """A live network, by the name of its element. Other formats than HTML leave it out."""
 
     required_arguments = 1
 
@@ -31,6 +31,6 @@ class LiveNetwork(SphinxDirective):
         self.env.note_dependency(str(folder / live.HEADER))
         headers = live.read_headers(folder)
         if self.arguments[0] not in headers:
-            raise self.error(f"{self.arguments[0]!r} is not there: the networks are {', '.join(headers)}")
+            raise self.error(f"{self.arguments[0]!r} is not there: the elements are {', '.join(headers)}")
         base = "../" * (len(PurePosixPath(self.env.docname).parts) - 1) + SERVED
         return [nodes.raw("", live.element(headers[self.arguments[0]], base), format="html")]

@@ -1,4 +1,4 @@
-"""Records of ``python -m benchmarks``: ratios of costs, promises, and times of the build."""
+"""Records of ``python -m benchmarks``: ratios of costs, promises, times of the build and of the browser."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from contrastlib.report.results.provenance import summary
 from contrastlib.report.results.storage import RESULTS, joined, load
 
 FOLDER = RESULTS / "benchmarks"
+BROWSER = FOLDER / "browser"
+"""Folder of the records of ``python -m benchmarks.browser --save``."""
+WAITS = {
+    "loading": "loading the network",
+    "first map": "from then to the first map",
+    "frame": "a map while the reader paints, median",
+    "slowest frame": "a map while the reader paints, slowest",
+}
+"""What is timed in the browser -> its title."""
 KINDS = {
     "wall": "time",
     "cpu": "processor time",
@@ -188,6 +197,36 @@ def build_times(folder: str | Path | None = None) -> pd.DataFrame:
         f"{times['date'][:10]}, commit {times['commit'][:10]}"
     )
     return steps
+
+
+def in_the_browser(folder: str | Path | None = None) -> pd.DataFrame | None:
+    """Times of the network that runs in a page, from the last record.
+
+    Args:
+        folder: Folder of the records of ``python -m benchmarks``, whose folder "browser" has those of the
+            browser. If None, it is data/results/benchmarks of this repository.
+
+    Returns:
+        A row for each of ``WAITS``, with milliseconds, limit and verdict. ``attrs["made"]`` describes the
+        machine, the versions and the date. None if there is no record.
+
+    Raises:
+        DamagedResult: The record is damaged. The message names its file.
+    """
+    folder = BROWSER if folder is None else Path(folder) / BROWSER.name
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        return None
+    record = load(paths[-1])
+    times = record.set_index("what")[["milliseconds", "limit"]].reindex(WAITS).rename(index=WAITS)
+    kept = (times["milliseconds"] <= times["limit"]).map({True: "kept", False: "broken"})
+    times["verdict"] = kept.where(times["limit"].notna())
+    made = record.attrs["provenance"]
+    times.attrs["made"] = (
+        f"{made['processors']} processors, {made['machine']}, "
+        f"{made['date'][:10]}, commit {made['commit'][:10]}"
+    )
+    return times
 
 
 def moved(folder: str | Path | None = None) -> pd.DataFrame:

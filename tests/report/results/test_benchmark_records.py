@@ -73,3 +73,19 @@ def test_steps_of_the_build_and_their_limits(tmp_path):
     assert steps["seconds"].to_dict() == seconds | {"the whole book": 310}
     assert steps["verdict"].dropna().to_dict() == {"tests": "kept", "the whole book": "broken"}
     assert steps.attrs["made"] == "2 processors, x86, Python 3.11, 2026-01-01, commit 0123456789"
+
+
+def test_times_of_the_browser(tmp_path):
+    """Those of the last record; without one, the page says that nothing was measured."""
+    assert benchmark_records.in_the_browser(tmp_path) is None and cost.browser_table(None) is None
+    assert cost.browser_in_words(None) == "It has not been measured: no record is kept."
+    for day, frame in ((1, 100), (2, 200)):
+        table = pd.DataFrame({"what": ["loading", "first map", "frame", "slowest frame"], "milliseconds": [900, 400, frame, 300],
+                              "limit": [None, 3000, 150, None]})
+        table.attrs["provenance"] = {"commit": "0123456789abcdef", "machine": "x86", "date": f"2026-01-0{day}T10:00", "processors": 2}
+        save(table, tmp_path / "browser" / f"{day}.parquet")
+    times = benchmark_records.in_the_browser(tmp_path)
+    assert times["verdict"].dropna().to_dict() == {"from then to the first map": "kept", "a map while the reader paints, median": "broken"}
+    assert times.attrs["made"] == "2 processors, x86, 2026-01-02, commit 0123456789"
+    assert cost.browser_in_words(times) == "1 of 2 limits are kept in this run."
+    assert "2 processors" in cost.browser_table(times).to_html()
