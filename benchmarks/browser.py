@@ -1,7 +1,7 @@
 """``python -m benchmarks.browser``: how long a reader waits for the network that runs in a page.
 
 ``--save`` keeps the times with their provenance for the page on costs, see
-:func:`contrastlib.report.benchmark_records.in_the_browser`.
+:func:`contrastlib.report.results.benchmark_records.in_the_browser`.
 """
 
 from __future__ import annotations
