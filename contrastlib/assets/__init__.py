@@ -15,6 +15,7 @@ from contrastlib.assets.registry import (
     available,
     card,
     datasets,
+    described,
     fetch,
     file,
     files,
@@ -34,6 +35,6 @@ from contrastlib.assets.registry import (
 
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
-    "datasets", "fetch", "file", "files", "imported", "network", "networks", "path", "place", "read_card",
-    "remedy", "root", "sha256", "state", "trained", "trained_names", "training_seeds", "unknown",
+    "datasets", "described", "fetch", "file", "files", "imported", "network", "networks", "path", "place",
+    "read_card", "remedy", "root", "sha256", "state", "trained", "trained_names", "training_seeds", "unknown",
 ]  # fmt: skip

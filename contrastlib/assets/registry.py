@@ -58,6 +58,20 @@ def network(name: str) -> Network | None:
     return record.seeded(int(with_seed[2])) if record and record.training else known.get(name)
 
 
+def described(name: str) -> Network | None:
+    """The record of a network, or of the one that was changed if the name says how, with that in its title.
+
+    Args:
+        name: Its name, such as "birds_vgg", or that with the change, such as "birds_vgg, batch norm folded".
+
+    >>> described("birds_vgg, batch norm folded").title, described("vgg16, random weights")
+    ('small VGG, batch norm folded', None)
+    """
+    of, comma, change = name.partition(", ")
+    record = network(of)
+    return replace(record, title=f"{record.title}, {change}") if record and comma else record
+
+
 def training_seeds(name: str) -> list[str]:
     """The names of a network and of the same one with its other seeds of training, of those that are here.
 

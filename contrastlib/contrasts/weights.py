@@ -59,12 +59,12 @@ def original(logits: Tensor, target: Classes) -> Tensor:
 @register(
     question="Why {target} and not the average of the others?", about="against the average of all others",
     formula=r"e_t - \frac{1}{C-1} \sum_{s \neq t} e_s",
-    paper="wang2022", equation="sec. 3.3, after Gu et al. 2018",
+    paper="wang2022", equation="sec. 3.3",
 )
 def mean(logits: Tensor, target: Classes) -> Tensor:
     """Weights of the target class against the mean of all others: w = e_t - 1/(C-1) sum_{s != t} e_s.
 
-    Source: Wang & Wang 2022, sec. 3.3, after Gu et al. 2018.
+    Source: Wang & Wang 2022, sec. 3.3. CLRP1 of Gu et al. is another contrast (erratum 31).
 
     Args:
         logits: Logits (B, C). Their values do not change the result.

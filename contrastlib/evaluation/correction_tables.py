@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from contrastlib.evaluation import masking_effects, statistics
+from contrastlib.evaluation.masking import KEPT_SIGNS, MASK_RULES
 
 STAGES = ("convolution", "+ batch norm", "+ ReLU")
 
@@ -70,6 +71,45 @@ def headers(masked: pd.DataFrame) -> pd.DataFrame:
     """
     first = masked[masked["rank"] == 1].drop_duplicates(["network", "image"])
     return first.groupby("network")[["p_1", "relative_probability_before"]].mean()
+
+
+def as_coded(masked: pd.DataFrame) -> pd.DataFrame:
+    """What the coded rule of equal masking masks, and what it changes, by network (erratum 13).
+
+    Pixels go in the order of the map. So of n masked ones, those beyond the pixels that lack the kept sign
+    have it. "by_sign" masks the pixels of the other sign, so that the table has their number.
+
+    Args:
+        masked: A table of :func:`contrastlib.evaluation.masking.relative_probabilities`, with network and all
+            of ``MASK_RULES`` for both signs.
+
+    Returns:
+        A row for each network, kept_sign and contrast, with wrong (mean share of the masked pixels that have
+        the kept sign) and change (mean relative probability as coded, minus that with equal numbers of the
+        other sign).
+
+    >>> rules = pd.DataFrame({"mask_rule": ["by_sign"] * 2 + ["equal_as_coded"] * 2 + ["equal_as_described"] * 2})
+    >>> rules["kept_sign"], rules["masked"] = ["positive", "negative"] * 3, [0.25, 0.75, 0.5, 0.25, 0.25, 0.75]
+    >>> rules["relative_probability"] = [0.5, 0.5, 0.75, 0.5, 0.5, 0.25]
+    >>> rules = rules.assign(network="n", contrast="original", method="gradcam", rank=1, image=0, baseline="blur")
+    >>> as_coded(rules.assign(group=0))[["kept_sign", "wrong", "change"]].values.tolist()
+    [['negative', 0.0, 0.25], ['positive', 0.5, 0.25]]
+    """
+    masked = masked[masked["mask_rule"].isin(MASK_RULES)]
+    units = ["network", "contrast", "method", "rank", "group", "image"]
+    areas = masked.pivot_table(
+        "masked", units, ["mask_rule", "kept_sign"], aggfunc="first", observed=True
+    )
+    coded = areas["equal_as_coded"]
+    of_kept_sign = areas["by_sign"].rename(columns=dict(zip(KEPT_SIGNS, KEPT_SIGNS[::-1])))[coded.columns]
+    wrong = ((coded + of_kept_sign - 1).clip(lower=0) / coded.where(coded > 0)).fillna(0)
+    values = masked.pivot_table(
+        "relative_probability", [*units, "baseline", "kept_sign"], "mask_rule", observed=True
+    )
+    change = values["equal_as_coded"] - values["equal_as_described"]
+    cells = ["network", "kept_sign", "contrast"]
+    wrong = wrong.rename_axis(columns="kept_sign").stack().groupby(cells).mean()
+    return pd.DataFrame({"wrong": wrong, "change": change.groupby(cells).mean()}).reset_index()
 
 
 def blur_errors(draws: pd.DataFrame) -> pd.Series:

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from contrastlib.autograd import as_found, forward
 from contrastlib.evaluation.precision import cotangent
@@ -90,6 +91,7 @@ def compare(
     labels: Tensor | None = None,
     layers: Sequence[str] = (),
     contrasts: Sequence[str] = ("original", "weighted"),
+    folded: bool = False,
 ) -> pd.DataFrame:
     """Compare the tensor that a hook keeps, and its maps, with what the layer returned.
 
@@ -102,6 +104,7 @@ def compare(
         labels: Not used, because the class is the predicted one.
         layers: Names of the hooked layer and of the layer whose output overwrites it, or would do so.
         contrasts: Names for :func:`contrastlib.evaluation.precision.cotangent`.
+        folded: Whether batch norms are folded into the convolutions first, see :func:`without_batch_norm`.
 
     Returns:
         One row for each image, reading (of ``READINGS``), method (of ``MAPS``) and contrast, with
@@ -117,6 +120,7 @@ def compare(
     """
     before, after = layers
     model = with_in_place_relus(model).double()
+    model = without_batch_norm(model) if folded else model
     images = images.double()
     kept = hooked(model, images, before)
     record, later_record = forward(model, images, before), forward(model, images, after)
@@ -178,6 +182,28 @@ def with_in_place_relus(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if hasattr(module, "inplace"):
             module.inplace = True
+    return model
+
+
+def without_batch_norm(model: nn.Module) -> nn.Module:
+    """Copy a network in evaluation mode and fold each batch norm into the convolution before it.
+
+    The copy is the same function of the images, and a trained network without batch norm. An identity, which
+    returns the tensor that it gets, is in the place of each folded batch norm, so that layers keep their names.
+
+    Raises:
+        ValueError: No batch norm follows a convolution in a sequence of layers.
+
+    >>> without_batch_norm(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval())[1]
+    Identity()
+    """
+    model, count = deepcopy(model), 0
+    for sequence in [each for each in model.modules() if isinstance(each, nn.Sequential)]:
+        for i, (first, second) in enumerate(zip([*sequence], [*sequence][1:])):
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                sequence[i], sequence[i + 1], count = fuse_conv_bn_eval(first, second), nn.Identity(), count + 1
+    if not count:
+        raise ValueError(f"{type(model).__name__} has no batch norm that follows a convolution in a sequence")
     return model
 
 

@@ -7,7 +7,9 @@ excluded.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import pandas as pd
 import torch
@@ -15,12 +17,14 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from contrastlib import contrasts as schemes
-from contrastlib.autograd import INPUT, ForwardPass, default_layer, forward
+from contrastlib.autograd import INPUT, ForwardPass, as_found, default_layer, forward, recording
 from contrastlib.evaluation.precision import softmax_gradient
 from contrastlib.explainers import Explainer, select
 
 CONTRASTS = ("mean", "maximum", "weighted")
 ORIGINAL_AND_CONTRASTS = ("original", *CONTRASTS)
+PASSES_ALL = 1e-6
+"""Relative difference below which what arrives from one layer is all of the gradient."""
 RATES = {"equal": (1, 1), "twice as long": (1, 2), "doubled": (2, 1)}
 """Learning rate of the sigmoid, and number of its updates, in units of those of the softmax."""
 
@@ -167,6 +171,81 @@ def order_gaps(
             for contrast, first, last in zip(contrasts, maps, combined[name])
         ]
     return pd.DataFrame(rows)
+
+
+def step_gaps(model: nn.Module, images: Tensor, contrasts: Sequence[str] = CONTRASTS) -> pd.DataFrame:
+    """Proposition 3 at every step: the contrast of what all classes have at a layer, propagated on from there.
+
+    At each layer between the logits and the pixels, the gradients of all classes are combined to the
+    contrast. That is compared with the contrast propagated from the logits: at the layer, and at the pixels
+    after the rest of the way, if all of the gradient passes through that layer.
+
+    Args:
+        model: As in :func:`contrastlib.explain`. The class is the predicted one. Layers that run more than
+            once, or do not return a tensor, are left out.
+        images: Images (B, K, H, W).
+        contrasts: Names of contrasts.
+
+    Returns:
+        One row for each contrast, with method (which has the number of layers), contrast, and gap, the
+        largest one of all layers, each as in :func:`probability_gaps`.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> found = step_gaps(net.double(), torch.rand(2, 3, 8, 8).double())
+    >>> found["method"].iloc[0], bool(found["gap"].max() < 1e-10)
+    ('gradient, formed at each of 4 layers', True)
+    """
+    steps, pixels, logits = _every_step(model, images)
+    outputs = [*steps, pixels]
+
+    def pulled_back(cotangent: Tensor) -> Sequence[Tensor]:
+        return torch.autograd.grad(logits, outputs, cotangent, retain_graph=True)
+
+    def onwards(output: Tensor, gradient: Tensor) -> Tensor:
+        return torch.autograd.grad(output, pixels, gradient, retain_graph=True)[0]
+
+    target = logits.argmax(dim=1)
+    cotangents = [schemes.cotangent(name, logits.detach(), target) for name in contrasts]
+    formed = [[torch.zeros_like(output) for output in outputs] for _ in contrasts]
+    for s, unit in enumerate(torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)):
+        of_class = pulled_back(unit.expand_as(logits))
+        for combined, w in zip(formed, cotangents):
+            for whole, part in zip(combined, of_class):
+                whole += w[:, s].view(-1, *[1] * (part.ndim - 1)) * part
+    rows = []
+    for contrast, combined, w in zip(contrasts, formed, cotangents):
+        *direct, end = pulled_back(w)
+        gaps = []
+        for output, ours, theirs in zip(steps, combined, direct):
+            gaps.append(_relative_gap(ours, theirs))
+            if _relative_gap(onwards(output, theirs), end) < PASSES_ALL:
+                gaps.append(_relative_gap(onwards(output, ours), end))
+        method = f"gradient, formed at each of {len(steps)} layers"
+        rows.append({"method": method, "contrast": contrast, "gap": max(gaps)})
+    return pd.DataFrame(rows)
+
+
+def _every_step(model: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Outputs of the layers between pixels and logits, the pixels and the logits, with their graph."""
+    layers = {name: module for name, module in model.named_modules() if not [*module.children()]}
+    runs: Counter[str] = Counter()
+    recorded: dict[str, Tensor] = {}
+    with as_found(model), ExitStack() as counting:
+        for name, module in layers.items():
+            def count(module: nn.Module, inputs: tuple, output: object, name: str = name) -> None:
+                runs[name] += isinstance(output, Tensor)
+
+            counting.callback(module.register_forward_hook(count).remove)
+        with torch.no_grad():
+            model(images)
+    once = {name: module for name, module in layers.items() if runs[name] == 1}
+    with as_found(model), recording(once, recorded):
+        pixels = images.detach().clone().requires_grad_()
+        logits = model(pixels * 1)
+    used = torch.autograd.grad(
+        logits.sum(), [*recorded.values()], retain_graph=True, allow_unused=True
+    )
+    return [output for output, slope in zip(recorded.values(), used) if slope is not None], pixels, logits
 
 
 def _examples(seed: int) -> tuple[Tensor, Tensor]:

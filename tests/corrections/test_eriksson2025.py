@@ -183,6 +183,8 @@ def test_19_no_linear_post_processing_leaves_one_sign(network, images):
     every = torch.stack([maps(1, t, "identity") for t in range(logits.shape[1])], dim=1)
     total = ((p * (1 - p))[..., None, None] * every).sum(dim=1)
     assert total.abs().max() < EXACT and (every < 0).any() and (every > 0).any()
+    top = logits.argmax(dim=1)
+    assert (maps(1, top, "identity").sum(dim=(1, 2)) > 0).all()  # so that it is not negative everywhere
 
 
 def test_20_the_gradient_of_p_keeps_its_direction_however_sure():

@@ -12,7 +12,7 @@ from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward, predict
 from contrastlib.evaluation import corrections, masking, precision, statements, theory
 from contrastlib.evaluation.homogeneity import without_shifts
-from contrastlib.explainers import gradient, input_x_gradient, integrated_gradients
+from contrastlib.explainers import gradient, input_x_gradient, integrated_gradients, linear_approximation
 from contrastlib.explainers.lrp import contrastive_lrp
 from contrastlib.models.classifier import Normalise
 from contrastlib.report.figures.shared import published
@@ -172,7 +172,7 @@ def sure_logits(log_odds, rivals):
 
 
 @pytest.mark.parametrize("softmax", [torch.softmax, lambda y, dim: torch.log_softmax(y, dim).exp()], ids=["softmax", "log_softmax"])
-@pytest.mark.parametrize("rivals, limit", [(1, 24 * math.log(2)), (10, 14.34)])
+@pytest.mark.parametrize("rivals, limit", [(1, 24 * math.log(2)), (10, 24 * math.log(2) - math.log(10))])
 def test_10_where_float32_loses_the_target(softmax, rivals, limit):
     """From some log-odds on the term of the target is exactly 0 and those of the rivals are not."""
     def slopes(log_odds):
@@ -264,6 +264,23 @@ def test_29_the_printed_sum_leaves_out_a_row_and_a_column(network, images):
     whole, printed = rows.get_group("all positions"), rows.get_group("0 < i, j < d'")
     assert (whole[["similarity", "size"]] - 1).abs().max(axis=None) < EXACT
     assert printed["similarity"].max() < 1 - 1e-6
+
+
+@pytest.mark.parametrize("contrast", ["original", "weighted"])
+def test_45_the_mean_over_channels_is_the_sum_by_their_number(network, images, labels, contrast):
+    """The same signs, order and masks: the public code divides the printed sum by the number of channels."""
+    layer = network.layers[-1]
+    passed = forward(network, images, layer)
+    w = contrasts.cotangent(contrast, passed.logits, labels)
+    product = passed.activations[layer] * passed.pull_back(w)[layer]
+    printed, coded = linear_approximation(passed, w), product.mean(dim=1)
+    channels = product.shape[1]
+    assert (coded - printed / channels).abs().max() < EXACT and channels > 1
+    for one, other in zip(printed, coded):
+        for sign in masking.KEPT_SIGNS:
+            rules = [masking.masked_pixels(each[None], sign, "by_sign") for each in (one, other)]
+            assert torch.equal(*rules)
+        assert torch.equal(one.flatten().argsort(), other.flatten().argsort())
 
 
 def test_30_what_is_shared_is_subtracted_in_full_for_any_number_of_classes():

@@ -35,6 +35,19 @@ def test_erratum_5_relative_probabilities_add_up_and_probabilities_do_not(networ
     assert header["p_1"] == pytest.approx(first["p_1"].mean(), abs=EXACT)
 
 
+def test_erratum_13_from_the_table_is_the_direct_count(network, images):
+    layer = network.layers[-1]
+    table = masking.relative_probabilities(network, images, layer=layer, threshold=0.0, baselines=("mean",), methods=("gradcam",))
+    table = table[table["rank"] == 1].assign(network="a", group=table["image"])
+    found = correction_tables.as_coded(table).set_index(["kept_sign", "contrast"])
+    counted = corrections.pixels_of_the_wrong_sign(network, images, threshold=0.0, layer=layer)
+    direct = counted[counted["mask_rule"] == "equal_as_coded"].groupby(["kept_sign", "contrast"])["wrong"].mean()
+    assert found["wrong"].to_dict() == pytest.approx(direct.to_dict(), abs=EXACT) and direct.max() > 0
+    means = table[table["method"] == "gradcam"].groupby(["mask_rule", "kept_sign", "contrast"])["relative_probability"].mean()
+    changes = (means["equal_as_coded"] - means["equal_as_described"]).to_dict()
+    assert found["change"].to_dict() == pytest.approx(changes, abs=EXACT)
+
+
 class Recurrent(nn.Module):
     """Rows of the image are the steps of a recurrent layer, whose attribute ``bias`` is True and no tensor."""
 

@@ -90,6 +90,20 @@ def test_a_recording_that_shares_the_tensor_is_found(plain, images, monkeypatch)
     assert (overwritten.compare(plain, images, layers=("0", "1"))["gap_recorded"] > 0).all()
 
 
+def test_folded_batch_norms_change_no_logit_and_leave_a_plain_network(normalised, images):
+    normalised = normalised.double()
+    folded = overwritten.without_batch_norm(normalised)
+    assert torch.allclose(folded(images.double()), normalised(images.double()), atol=1e-12)
+    assert isinstance(normalised[1], nn.BatchNorm2d) and isinstance(folded[1], nn.Identity)
+    table = overwritten.compare(normalised, images, layers=("0", "2"), folded=True)
+    assert (of(table, "copy")["tensor_negative"] > 0.1).all() and (of(table, "reference")["tensor_negative"] == 0).all()
+    assert of(table, "reference")["gap_after"].max() < 1e-10  # the map is that of the ReLU
+    kept = overwritten.compare(normalised, images, layers=("0", "2"))
+    assert (of(kept, "reference")["tensor_negative"] > 0.1).all()
+    with pytest.raises(ValueError, match="Sequential has no batch norm that follows a convolution"):
+        overwritten.without_batch_norm(folded)
+
+
 def test_the_maps_are_those_of_the_library(plain, images):
     record = forward(plain.double(), images.double(), "0")
     w = original(record.logits, record.logits.argmax(dim=1))

@@ -65,6 +65,44 @@ def test_contrasts_may_be_formed_first_or_last(convolutional, classes_at_once):
     assert len(gaps) == 5 * 3 and gaps["gap"].max() < 1e-10
 
 
+class WithShortcut(nn.Module):
+    """Not all of the gradient passes through the convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.head = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(inplace=True), nn.Linear(192, 5)
+
+    def forward(self, images):
+        return self.head(self.relu(self.conv(images) + images).flatten(1))
+
+
+def test_contrasts_may_be_formed_at_every_layer_between(convolutional):
+    network, images = convolutional
+    gaps = theory.step_gaps(network, images)
+    assert gaps["contrast"].tolist() == list(theory.CONTRASTS) and gaps["gap"].max() < 1e-10
+    assert set(gaps["method"]) == {"gradient, formed at each of 5 layers"}
+    shortcut = theory.step_gaps(WithShortcut().double(), images)
+    assert set(shortcut["method"]) == {"gradient, formed at each of 3 layers"} and shortcut["gap"].max() < 1e-10
+
+
+def test_a_step_that_does_not_go_on_linearly_would_be_seen(convolutional):
+    class Squared(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient**2
+
+    class Layer(nn.Module):
+        def forward(self, x):
+            return Squared.apply(x)
+
+    network, images = convolutional
+    assert theory.step_gaps(nn.Sequential(network[0], Layer(), *network[1:]), images)["gap"].min() > 0.1
+
+
 def test_a_method_that_is_not_linear_would_be_seen(convolutional, monkeypatch):
     class Squared:
         @staticmethod

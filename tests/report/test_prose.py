@@ -30,6 +30,7 @@ def pages():
     for path in execution.find([]):
         cells = [cell.source for cell in execution.read(path).cells if cell.cell_type == "markdown"]
         found[path.name] = "\n\n".join(cells)
+    found["notebooks/README.md"] = (execution.REPOSITORY / "notebooks" / "README.md").read_text(encoding="utf-8")
     return found
 
 
@@ -70,6 +71,11 @@ def test_captions_have_short_sentences():
 
 def test_claims_are_short():
     assert not [claim.text for claim in claims().values() if any(count(each) > LONGEST for each in sentences(claim.text))]
+
+
+def test_no_dialect_in_comments_of_the_configuration():
+    text = (execution.REPOSITORY / "_config.yml").read_text(encoding="utf-8")
+    assert not [found.group() for found in BANNED.finditer(text)]
 
 
 @pytest.mark.parametrize("name", [*PAGES, *sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.yaml"))])

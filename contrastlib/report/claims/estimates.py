@@ -123,7 +123,7 @@ def family_of(network: str) -> str:
     >>> family_of("cifar10_resnet56"), family_of("birds_vgg-seed1"), family_of("linear classifier")
     ('ResNet', 'VGG', 'linear classifier')
     """
-    record = assets.network(network)
+    record = assets.described(network)
     return record.family if record else network
 
 

@@ -62,12 +62,12 @@ def is_drawn(network: str) -> bool:
     >>> is_drawn("birds_vgg"), is_drawn("efficientnet_lite0"), is_drawn("linear classifier")
     (True, False, False)
     """
-    known = assets.network(network)
+    known = assets.described(network)
     return bool(known and known.training and assets.datasets()[known.training.images].drawn)
 
 
 def _kind(network: str) -> str:
     """Kind of the images on which a network is explained, a key of the values of ``KINDS``."""
-    if not assets.network(network):
+    if not assets.described(network):
         return "toy"
     return "drawn" if is_drawn(network) else "photographs"

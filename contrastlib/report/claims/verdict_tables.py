@@ -222,7 +222,7 @@ def spread(values: Mapping[str, float], form: str) -> str:
 
 def title(network: str) -> str:
     """Title of a network of the registry. Other names remain."""
-    record = assets.network(network)
+    record = assets.described(network)
     return record.title if record else network
 
 

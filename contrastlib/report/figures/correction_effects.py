@@ -135,6 +135,26 @@ def wrong_sign_in_words(counted: pd.DataFrame) -> str:
         "it is 0.")
 
 
+def coded_in_words(masked: pd.DataFrame, scale: str) -> str:
+    """Effect of erratum 13 on the table: share of pixels of the wrong sign, and change of the value."""
+    found = correction_tables.as_coded(masked)
+    networks = found["network"].nunique()
+    cells = [
+        f"{sign} kept, *{contrast}* {_ends(part['wrong'], '.0%')}, value {_ends(part['change'], '+.2f')}"
+        for (sign, contrast), part in found.groupby(["kept_sign", "contrast"])
+    ]
+    return (
+        "Share of the masked pixels that have the sign to be kept, as coded, and relative probability as coded "
+        f"minus that with equal numbers of the other sign: {'; '.join(cells)} ({scale}, {networks} networks, "
+        "mean over methods, baselines and both classes, from the table of the masking page)."
+    )
+
+
+def _ends(values: pd.Series, form: str) -> str:
+    """The smallest and the largest of some values."""
+    return " to ".join(dict.fromkeys(f"{value:{form}}" for value in (values.min(), values.max())))
+
+
 def normalisers_in_words(normalised: pd.DataFrame) -> str:
     """Effect of erratum 16: cosine of the maps with both normalisers, and what the sum keeps, by layer."""
     by_layer = normalised.groupby("layer", sort=False)

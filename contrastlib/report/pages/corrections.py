@@ -8,6 +8,8 @@ page written in Markdown::
     ```
     ```{corrections} summary
     ```
+    ```{corrections} command
+    ```
     ```{letter} wang2022
     ```
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import indent
@@ -28,7 +30,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.claims.correction_records import STATUSES, Correction, Paper, corrections, papers
 from contrastlib.report.claims.corrections import executed_effects, paragraph
+from contrastlib.report.claims.populations import POPULATIONS
 from contrastlib.report.claims.verdict_tables import PAPERS, shown
+from contrastlib.report.claims.verdicts import WORDS
 from contrastlib.report.markdown import markdown_table
 from contrastlib.report.pages.claims import EXECUTED, SCALES, executed_claims, finding
 
@@ -45,11 +49,11 @@ what we found, what it means, and whether published numbers depend on it. Each e
 form, the proof, the measured effect and the lines of code in question. Please tell us where we are wrong,
 and where we are unfair.
 
-**All of it in one command**, in a clone of this report:
+**All tests of it in one command**, in a clone of this report:
 
 ```bash
 make install
-.venv/bin/python -m pytest {tests}
+{command}
 ```"""
 
 
@@ -83,17 +87,30 @@ def summary(every: Mapping[int, Correction]) -> str:
     return markdown_table(["paper", *STATUSES], rows)
 
 
-def letter(paper: Paper) -> str:
+def command(tests: Iterable[str]) -> str:
+    """The command that runs some tests, each once.
+
+    >>> print(command(["tests/b.py::two", "tests/a.py::one", "tests/b.py::two"]))
+    .venv/bin/python -m pytest \\
+      tests/a.py::one \\
+      tests/b.py::two
+    """
+    return " \\\n  ".join([".venv/bin/python -m pytest", *sorted(set(tests))])
+
+
+def letter(paper: Paper, records: Mapping[str, Mapping]) -> str:
     """Letter to the authors of a paper in Markdown.
 
     Args:
         paper: The paper. Corrections of another paper that concern it are named too.
+        records: As from :func:`contrastlib.report.claims_page.executed_claims`.
 
     Returns:
-        The letter: what was found by status, how to check it, and what is asked.
+        The letter: what held, what was found by status, how to check it, and what is asked.
     """
-    parts = [OPENING.format(authors=paper.authors, title=paper.title, tests=paper.tests)]
     every = [each for each in corrections().values() if paper.key in (each.paper, *each.also)]
+    tests = command(test for each in every for test in each.tests)
+    parts = [OPENING.format(authors=paper.authors, title=paper.title, command=tests), held(paper.key, records)]
     for status, meaning in STATUSES.items():
         found = [each for each in every if each.status == status]
         if found:
@@ -103,6 +120,45 @@ def letter(paper: Paper) -> str:
     parts.append("**What we ask.**\n\n" + "\n".join(f"1. {ask}" for ask in paper.asks))
     parts.append("The authors of this report")
     return linked("\n\n".join(parts), "../executed")
+
+
+def held(paper: str, records: Mapping[str, Mapping]) -> str:
+    """What held of a paper: its main claims that were tested, and those that are supported.
+
+    A claim has the verdict of the scale that is nearest to the papers, of those that have one.
+
+    Args:
+        paper: Key of the paper.
+        records: As from :func:`contrastlib.report.claims_page.executed_claims`.
+
+    Returns:
+        A paragraph in Markdown, followed by a list of the supported claims with links to their pages.
+
+    >>> record = {"id": "a", "main": True, "paper": "gu2018", "text": "It holds.", "page": "10_lrp"}
+    >>> other = record | {"id": "b", "findings": {"real": {"word": "no boxes"}, "quick": {"word": "refuted"}}}
+    >>> record["findings"] = {"real": {"word": "supported"}, "quick": {"word": "undecided"}}
+    >>> print(held("gu2018", {"a": record, "b": other}))  # doctest: +ELLIPSIS
+    **What held.** Of the 2 main claims ... 1 is supported. The verdicts on the others: refuted 1. All claims ...
+    <BLANKLINE>
+    - It holds. ([page](10_lrp.ipynb))
+    """
+    verdicts: dict[str, list[Mapping]] = {word: [] for word in WORDS}
+    for record in records.values():
+        if record["paper"] == paper and record["main"]:
+            kept = (record["findings"].get(scale, {}).get("word") for scale in POPULATIONS)
+            if word := next((each for each in kept if each in WORDS), None):
+                verdicts[word].append(record)
+    tested = sum(map(len, verdicts.values()))
+    supported = verdicts.pop("supported")
+    others = ", ".join(f"{word} {len(found)}" for word, found in verdicts.items() if found)
+    sentences = [
+        f"**What held.** Of the {tested} main claims of the paper that we could test, {len(supported)} "
+        f"{'is' if len(supported) == 1 else 'are'} supported.",
+        f"The verdicts on the others: {others}." if others else "",
+        "All claims are [on a page of their own](../claims.md).",
+    ]
+    items = [f"- {record['text']} ([page]({record['page']}.ipynb))" for record in supported]
+    return " ".join(filter(None, sentences)) + "\n\n" + "\n".join(items)
 
 
 def verdicts_of(correction: Correction, records: Mapping[str, Mapping]) -> list[str]:
@@ -148,7 +204,7 @@ def slug(status: str) -> str:
 
 
 class CorrectionsDirective(SphinxDirective):
-    """All corrections as sections that open, or their numbers by status ("summary")."""
+    """All corrections as sections that open, their numbers by status ("summary"), or all tests ("command")."""
 
     optional_arguments = 1
 
@@ -156,8 +212,11 @@ class CorrectionsDirective(SphinxDirective):
         """Parse the sections. Called by Sphinx."""
         if self.arguments == ["summary"]:
             return self.parse_text_to_nodes(summary(corrections()))
+        if self.arguments == ["command"]:
+            files = {test.partition("::")[0] for each in corrections().values() for test in each.tests}
+            return self.parse_text_to_nodes(f"```bash\nmake install\n{command(files)}\n```")
         if self.arguments:
-            raise self.error(f"{{corrections}} takes nothing or summary, not {self.arguments[0]!r}")
+            raise self.error(f"{{corrections}} takes nothing, summary or command, not {self.arguments[0]!r}")
         folder = Path(self.env.srcdir) / EXECUTED
         measured, records = executed_effects(folder), executed_claims(folder)
         rows = [
@@ -178,7 +237,8 @@ class LetterDirective(SphinxDirective):
         """Parse the letter. Called by Sphinx."""
         if self.arguments[0] not in papers():
             raise self.error(f"{{letter}} takes one of {', '.join(papers())}, not {self.arguments[0]!r}")
-        return self.parse_text_to_nodes(letter(papers()[self.arguments[0]]))
+        records = executed_claims(Path(self.env.srcdir) / EXECUTED)
+        return self.parse_text_to_nodes(letter(papers()[self.arguments[0]], records))
 
 
 def write_corrections(app: Sphinx, error: Exception | None) -> None:
@@ -201,8 +261,7 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
         f"{place.shows}"
         for place in correction.code
     )
-    tests = " \\\n  ".join(["", *correction.tests])
-    command = f"```bash\n.venv/bin/python -m pytest{tests}\n```"
+    check = f"```bash\n{command(correction.tests)}\n```"
     texts = [
         ("Printed", correction.printed),
         (_corrected(correction), correction.corrected),
@@ -214,7 +273,7 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
         ("Code", code),
         ("First seen by", correction.credit),
         ("Not read", correction.not_read),
-        ("Check it", command if correction.tests else ""),
+        ("Check it", check if correction.tests else ""),
     ]
     return [(name, text) for name, text in texts if text]
 
@@ -233,6 +292,8 @@ def _item(correction: Correction, paper: str) -> str:
         _corrected(correction): correction.corrected,
         "Consequence": correction.consequence,
         "Published numbers": correction.published,
+        "First seen by": correction.credit,
+        "Not read": correction.not_read,
     }
-    found = "\n\n".join(paragraph(name, text) for name, text in texts.items())
+    found = "\n\n".join(paragraph(name, text) for name, text in texts.items() if text)
     return f"- {link}: {where}.\n\n{indent(found, '  ')}\n"

@@ -17,6 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.claims.judging import Finding
 from contrastlib.report.claims.populations import POPULATIONS, images_of
+from contrastlib.report.claims.records import claims
 from contrastlib.report.claims.verdict_tables import PAPERS, extent, overall, shown
 from contrastlib.report.claims.verdicts import WORDS
 from contrastlib.report.pages.claims import EXECUTED, executed_claims, finding
@@ -38,12 +39,14 @@ class Question:
     Attributes:
         question: The question.
         candidates: Main claims that answer it, each with what judges it, in words.
+        verdict: The verdict for which title and text were written.
         title: The answer in a sentence.
         text: The answer with numbers, which are named in braces: see :func:`filled`.
     """
 
     question: str
     candidates: Mapping[str, str]
+    verdict: str
     title: str
     text: str
 
@@ -100,6 +103,7 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
 
     - ``{range CLAIM}``: smallest and largest effect of a network; ``{range CLAIM GROUP}`` of a group.
     - ``{share CLAIM OTHER}``: smallest and largest share of a network's effect in that on another claim.
+    - ``{bound CLAIM}``: the bound of the claim's criterion.
     - ``{variant CLAIM}``: verdicts on the variants of the claim.
 
     Each number is a link to the page that it comes from.
@@ -112,7 +116,8 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
         The text.
 
     Raises:
-        ValueError: A number is none of these, or a claim has no verdict with effects.
+        ValueError: A number is none of these, a claim has no verdict with effects, or a share is of a network
+            that the other claim lacks, or of an effect of 0.
         KeyError: There is no such claim or group.
 
     >>> one = {"word": "supported", "effects": {"birds_vgg": 0.1, "birds_resnet": 0.3}, "variants": {}}
@@ -122,6 +127,9 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
     """
     def number(match: re.Match) -> str:
         kind, name, other = match.groups()
+        if kind == "bound":
+            evidence = claims()[name].evidence
+            return _link(f"{evidence.criterion.bound:{evidence.format}}", records[name])
         _, found = best_scale(records[name])
         if kind == "variant":
             said = "; ".join(f"{key}: {shown(each)}" for key, each in found.variants.items())
@@ -129,13 +137,16 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
         values, form = dict(found.effects), records[name]["format"]
         if kind == "share":
             _, whole = best_scale(records[other])
+            if impossible := [key for key in values if not whole.effects.get(key)]:
+                state = "is 0" if impossible[0] in whole.effects else "is missing"
+                raise ValueError(f"{match[0]}: the effect of {impossible[0]} on claim {other} {state}")
             values, form = {key: value / whole.effects[key] for key, value in values.items()}, ".0%"
         elif kind != "range":
-            raise ValueError(f"{match[0]}: a number is a range, a share or a variant")
+            raise ValueError(f"{match[0]}: a number is a range, a share, a bound or a variant")
         elif other:
             values = {key: value for key, value in values.items() if GROUPS[other](key)}
         ends = dict.fromkeys(f"{value:{form}}" for value in (min(values.values()), max(values.values())))
-        return f"[{' to '.join(ends)}](executed/{records[name]['page']}.ipynb)"
+        return _link(" to ".join(ends), records[name])
 
     return NAMED.sub(number, text)
 
@@ -150,9 +161,17 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 
     Returns:
         The finding.
+
+    Raises:
+        ValueError: The verdict is another one than that for which the title was written.
     """
     record = chosen(question, records)
     scale, found = best_scale(record)
+    if found.word != question.verdict:
+        raise ValueError(
+            f"{question.question} The verdict on {record['id']} is {found.word!r}, and the title was written for "
+            f"{question.verdict!r}: read title and text again, then change verdict in {FILE.name}"
+        )
     form = record["format"]
     paper = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
     _, *intervals = extent(found, form).partition(", ")
@@ -192,3 +211,8 @@ class FindingsDirective(SphinxDirective):
         rule, asked = questions()
         parts = [shown_finding(number, each, records) for number, each in enumerate(asked, 1)]
         return self.parse_text_to_nodes("\n".join([*parts, f"*How they were selected.* {rule}"]))
+
+
+def _link(number: str, record: Mapping) -> str:
+    """A number that links to the page of a claim."""
+    return f"[{number}](executed/{record['page']}.ipynb)"

@@ -1,6 +1,7 @@
 """Corrections as records: what is refused, what a notebook shows, and what the page and the letters are made of."""
 
 import json
+import re
 from textwrap import indent
 
 import nbformat
@@ -11,6 +12,7 @@ from contrastlib.report.claims import correction_records, corrections
 from contrastlib.report.claims.verdict_tables import PAPERS
 from contrastlib.report.notebooks import execution
 from contrastlib.report.pages import corrections as corrections_page
+from contrastlib.report.pages.claims import claims_in
 from contrastlib.report.pages.claims import table as claims_table
 
 PAPER = {"authors": "A. Author", "title": "A title", "not_read": "Its appendix.", "asks": ["Which layer?"]}
@@ -130,19 +132,45 @@ def test_the_summary_counts_every_record():
     assert {row[0] for row in rows} <= set(PAPERS.values())
 
 
+@pytest.fixture(scope="module")
+def claimed():
+    """Records of the claims of the stored notebooks."""
+    return {name: each for path in execution.find([]) for name, each in claims_in(nbformat.read(path, as_version=4)).items()}
+
+
 @pytest.mark.parametrize("paper", correction_records.papers())
-def test_a_letter_says_that_it_was_not_sent_and_names_every_entry_and_the_command(paper):
+def test_a_letter_says_that_it_was_not_sent_and_names_every_entry_and_the_command(paper, claimed):
     record = correction_records.papers()[paper]
-    text = corrections_page.letter(record)
-    assert "has not been sent" in text and f"pytest {record.tests}" in text and "Replies would be printed" in text
+    text = corrections_page.letter(record, claimed)
+    assert "has not been sent" in text and "Replies would be printed" in text
     assert all(f"](#{each.anchor})" in text for each in record.corrections) and all(ask[:40] in text for ask in record.asks)
     for each in record.corrections:  # what was found, what it means, whether published numbers depend on it
-        for said in (each.corrected, each.consequence, f"{each.published_numbers.capitalize()}. {each.published_why}"):
+        published = f"{each.published_numbers.capitalize()}. {each.published_why}"
+        for said in (each.corrected, each.consequence, published, each.credit, each.not_read):
             assert corrections_page.linked(indent(said.strip(), "  "), "../executed").strip() in text
     of_others = [each for each in correction_records.corrections().values() if paper in each.also]
     assert all(f"](#{each.anchor}): {PAPERS[each.paper]}, " in text for each in of_others)
+    block = text.partition("make install\n.venv/bin/python -m pytest ")[2].partition("```")[0]
+    assert block.replace("\\", "").split() == sorted({test for each in (*record.corrections, *of_others) for test in each.tests})
     page = correction_records.REPOSITORY / "book" / "letters" / f"{paper}.md"
     assert f"```{{letter}} {paper}\n" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("paper", correction_records.papers())
+def test_a_letter_says_what_held_before_what_did_not(paper, claimed):
+    text = corrections_page.letter(correction_records.papers()[paper], claimed)
+    before = text.partition("**Error in ")[0]
+    tested, supported = map(int, re.search(r"Of the (\d+) main claims of the paper that we could test, (\d+) (?:is|are) supported", before).groups())
+    main = [each for each in claimed.values() if each["paper"] == paper and each["main"]]
+    assert 0 < supported <= tested <= len(main)
+    assert before.count("\n- ") == supported == sum(f"- {each['text']} ([page](" in before for each in main)
+    assert "**First seen by.** " in text
+
+
+def test_the_page_names_every_file_of_tests(claimed):
+    text = corrections_page.command({"tests/b.py", "tests/a.py"})
+    assert text == ".venv/bin/python -m pytest \\\n  tests/a.py \\\n  tests/b.py"
+    assert "```{corrections} command\n" in (correction_records.REPOSITORY / "book" / "corrections.md").read_text(encoding="utf-8")
 
 
 def test_a_claim_links_to_the_corrections_that_name_it():
