@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from contrastlib.assets.locks import locked
+from contrastlib.assets.locks import locked, sweep_locks
 from contrastlib.assets.writing import replacing, sweep, writable
 from contrastlib.report import sealing
 from contrastlib.report.provenance import (
@@ -44,6 +44,9 @@ from contrastlib.report.provenance import (
 SCHEDULER = "CONTRASTLIB_SCHEDULER"
 """Environment variable with the address of the Dask scheduler whose workers compute the shards."""
 RESULTS = REPOSITORY / "data" / "results"
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
+"""Largest difference, relative and absolute, between tables of one machine that other batches, or another
+number of threads, may make."""
 
 
 class DamagedResult(ValueError):
@@ -164,6 +167,7 @@ def sharded(
     """
     cache = cache or RESULTS / "cache"
     sweep(cache)
+    sweep_locks(cache)
     wanted = [Shard(study, version, work, shard, data, registry, cache) for shard in shards]
     found = {shard.path: _found(shard) for shard in wanted}
     missing = {shard.path: shard for shard in wanted if found[shard.path] is None}
