@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from contrastlib.assets.writing import DAY
 
 try:
     import fcntl
@@ -45,6 +48,20 @@ def locked(path: Path, wait: bool) -> Iterator[bool]:
         if descriptor is not None:
             path.unlink(missing_ok=True)  # before the lock is released: afterwards it may belong to another
             os.close(descriptor)
+
+
+def sweep_locks(folder: Path, age: float = DAY) -> None:
+    """Remove the files of locks that killed processes have left. A lock that a process has stays.
+
+    Args:
+        folder: Folder of the files, whose names end with ".lock". Nothing happens if it does not exist.
+        age: Seconds since such a file was made after which it is looked at.
+    """
+    for path in folder.glob("*.lock"):
+        with suppress(OSError):  # another process has removed it, or the folder is read-only
+            if path.stat().st_mtime < time.time() - age:
+                with locked(path, wait=False):
+                    pass
 
 
 def _open(path: Path, wait: bool) -> int | None:

@@ -1,4 +1,4 @@
-"""Functions of shards that tests compute in other processes: they note each call, and some of them fail."""
+"""Functions of shards that tests compute in other processes: they note each call, and some of them fail. And small studies."""
 
 import os
 import signal
@@ -9,6 +9,12 @@ import numpy as np
 import pandas as pd
 
 MEMORY_PER_IMAGE = 100 << 20
+STUDIES = {
+    "sign_perturbation": {"iterations": [1], "epsilons": [0.003]},
+    "masking_table": {"methods": ["gradcam"], "baselines": ["blur"], "threshold": 0.0},
+    "part_interventions": {"methods": ["gradcam"], "contrasts": ["weighted"], "threshold": 0.0, "repaintings": 1},
+}
+"""Small parts of section 5.1, Table 1 and the interventions: study -> options."""
 
 
 def noted(folder, start, batch=8, seconds=0.0):
@@ -69,6 +75,13 @@ def failing(folder, start, batch=8):
 def brightness(model, images, labels):
     """Measure the mean of each image."""
     return pd.DataFrame({"image": range(len(images)), "mean": images.mean(dim=(1, 2, 3)).numpy(force=True)})
+
+
+def loads():
+    """How often this process loaded a network and a data set, and how often it had the one that it needed."""
+    from contrastlib.report.computing import batches
+
+    return [cached.cache_info()[:2][::-1] for cached in (batches.load_network, batches.load_dataset)]
 
 
 def calls(folder):

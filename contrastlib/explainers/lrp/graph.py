@@ -13,7 +13,7 @@ from zennit.types import Linear
 from contrastlib.autograd.graph import node_kind
 from contrastlib.autograd.modes import CHECKPOINTS
 from contrastlib.explainers._functions import graph_nodes, is_relu
-from contrastlib.explainers.lrp.operations import Ruled
+from contrastlib.explainers.lrp.operations import Passed, Ruled
 from contrastlib.explainers.lrp.origins import origins
 
 RELUS = {"Relu", "Hardtanh"}
@@ -93,7 +93,7 @@ def _cause(model: nn.Module, node: Node, again: Callable[[], object]) -> str:
 def _passes_by_gradient(node: Node) -> bool:
     """Tell whether the gradient of a node is its rule."""
     kind = node_kind(node)
-    return kind == Ruled.__name__ or kind in MOVING
+    return kind in (Ruled.__name__, Passed.__name__) or kind in MOVING
 
 
 def _passes_unchanged(node: Node) -> bool:

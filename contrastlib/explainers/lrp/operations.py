@@ -56,6 +56,32 @@ class Ruled(Function):
         return None, None, None, *ctx.rule(relevance)
 
 
+class Passed(Function):
+    """A ReLU in whose backward pass relevance passes unchanged. The gradient of a ReLU is not computed."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, relu: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Return the output of the ReLU.
+
+        Args:
+            ctx: The context of the function.
+            relu: The ReLU, which may change its input in place.
+            x: Its input, with its graph.
+
+        Returns:
+            The output.
+        """
+        output = relu(x)
+        if output is x:
+            ctx.mark_dirty(x)
+        return output
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, relevance: Tensor) -> tuple[None, Tensor]:
+        """Propagate relevance to the input of the ReLU."""
+        return None, relevance
+
+
 def _ruled(x: Tensor, module: nn.Module, inputs: tuple[Tensor], output: Tensor, rule: BasicHook) -> Tensor:
     """Give the output of an operation the rule of its backward pass.
 
@@ -126,7 +152,7 @@ def _copy(x: Tensor) -> Tensor:
 class RuledFunctions(TorchFunctionMode):
     """A context in which additions of two activations, sums and averages have a rule.
 
-    Adding 0 changes nothing. A ReLU that is written with a mask becomes ``torch.relu``.
+    Adding 0 changes nothing. ReLUs pass relevance unchanged, also those that are written with a mask.
 
     Args:
         rules: The rules.
@@ -150,7 +176,9 @@ class RuledFunctions(TorchFunctionMode):
         if name.strip("_") in MASKING | {"rmul", "imul"} and not is_in_place(func, kwargs):
             x = relu_by_mask(function_name(func), args, kwargs)
             if x is not None:
-                return torch.relu(x)
+                return Passed.apply(torch.relu, x)
+        if name.strip("_") == "relu" and args and getattr(args[0], "requires_grad", False):
+            return Passed.apply(lambda x: func(x, *args[1:], **kwargs), args[0])
         if name == "sum" and args and getattr(args[0], "requires_grad", False):
             return self._sum(func, args[0], args[1:], kwargs)
         if name in self.averages and args and getattr(args[0], "requires_grad", False):

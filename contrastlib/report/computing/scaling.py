@@ -48,17 +48,19 @@ def records(folder: str | Path | None = None) -> dict[str, pd.DataFrame]:
     return {name: load(folder / f"{name}.parquet") for name in TABLES}
 
 
-def predicted(runs: pd.DataFrame, clock: str = "") -> pd.DataFrame:
+def predicted(runs: pd.DataFrame, clock: str = "", with_start: bool = False) -> pd.DataFrame:
     """Predict the seconds of measured runs.
 
     The costs of passes come from bare passes that were measured beside each run, by as many processes as the
     run has workers. The rest of an image comes from the smallest run of each study in one process. The start
-    of workers is not part of a run.
+    of workers is part of a run only if that is asked for. It is predicted by the mean start of the workers of
+    the other runs.
 
     Args:
         runs: Record of runs, see :func:`records`. Rows with 0 workers were computed in one process.
         clock: "" for elapsed seconds, or "_cpu" for those of all processors together. Other programs of the
             machine change the latter little.
+        with_start: Whether elapsed seconds include the start of workers.
 
     Returns:
         The rows with measured, predicted, error (predicted / measured - 1) and calibrated, which is True for
@@ -80,7 +82,11 @@ def predicted(runs: pd.DataFrame, clock: str = "") -> pd.DataFrame:
             for sizes, cost, extra, count in tasks
         ]
     table = runs.assign(measured=measured, predicted=seconds, calibrated=calibrated)
-    return table.assign(error=table["predicted"] / measured - 1)
+    if with_start:
+        starts = runs["start"].where(runs["workers"] > 0, 0)
+        table["measured"] += starts
+        table["predicted"] += ((starts.sum() - starts) / ((starts > 0).sum() - 1)).where(starts > 0, 0)
+    return table.assign(error=table["predicted"] / table["measured"] - 1)
 
 
 def _sizes(images: int, shards: int) -> list[int]:
@@ -110,18 +116,24 @@ def paper_scale(paper: pd.DataFrame, teraflops: float, shard: int = SHARD) -> pd
 
 
 def by_workers(
-    jobs: pd.DataFrame, factors: Sequence[float], workers: Sequence[int], **options: Any
+    jobs: pd.DataFrame, factors: Sequence[float], workers: Sequence[int], start: float = 0.0,
+    load: float = 0.0, **options: Any,
 ) -> pd.DataFrame:
     """Simulate jobs one after the other, as a notebook computes them, for several numbers of workers.
+
+    The workers start once. For each job the client loads the network, and then each worker does.
 
     Args:
         jobs: A row for each table, with hours (of one worker) and shards.
         factors: Seconds of measured shards over their mean. Each shard draws one of them.
         workers: Numbers of workers.
+        start: Seconds until the workers have started.
+        load: Seconds in which a process loads the network of a job.
         **options: Options of :func:`simulate`.
 
     Returns:
-        A row for each number of workers, with workers, hours, lost (hours of computation) and ends.
+        A row for each number of workers, with workers, hours, begin (hours of them in which workers start and
+        networks are loaded), lost (hours of computation) and ends.
     """
     generator, rows = np.random.default_rng(options.get("seed", 0)), []
     drawn = [
@@ -129,9 +141,10 @@ def by_workers(
         for row in jobs.itertuples()
     ]
     for number in workers:
-        runs = [simulate(each, number, **options) for each in drawn]
+        runs = [simulate(each, number, load, **options) for each in drawn]
         rows.append({
-            "workers": number, "hours": sum(run.seconds for run in runs) / 3600,
+            "workers": number, "hours": (start + sum(load + run.seconds for run in runs)) / 3600,
+            "begin": (start + 2 * load * len(runs)) / 3600,
             "lost": sum(run.lost for run in runs) / 3600, "ends": sum(run.ends for run in runs)})
     return pd.DataFrame(rows)
 

@@ -27,13 +27,16 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from contrastlib.assets.locks import locked
+from contrastlib.assets.locks import locked, sweep_locks
 from contrastlib.assets.writing import sweep, writable
 from contrastlib.report.results.provenance import as_list, deciding_releases, provenance, summary
 from contrastlib.report.results.storage import RESULTS, DamagedResult, joined, load, save
 
 SCHEDULER = "CONTRASTLIB_SCHEDULER"
 """Environment variable with the address of the Dask scheduler whose workers compute the shards."""
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
+"""Largest difference, relative and absolute, between tables of one machine that other batches, or another
+number of threads, may make."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +153,7 @@ def sharded(
     """
     cache = cache or RESULTS / "cache"
     sweep(cache)
+    sweep_locks(cache)
     wanted = [Shard(study, version, work, shard, data, registry, cache) for shard in shards]
     found = {shard.path: _found(shard) for shard in wanted}
     missing = {shard.path: shard for shard in wanted if found[shard.path] is None}

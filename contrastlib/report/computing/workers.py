@@ -71,7 +71,7 @@ def compute(shards: Sequence[Shard], address: str) -> Iterator[tuple[Shard, pd.D
     with _connected(address) as client:
         pool = _Pool(client)
         while waiting or pool.running:
-            while waiting and pool.has_room():
+            for _ in range(min(len(waiting), pool.room())):
                 pool.submit(*waiting.popleft())
             for shard, future in pool.finished():
                 try:
@@ -142,9 +142,9 @@ class _Pool:
         self.running: dict[Future, Shard] = {}
         self.said = False
 
-    def has_room(self) -> bool:
-        """Whether a worker takes another shard."""
-        return len(self.running) < IN_FLIGHT * max(1, len(self.client.nthreads()))
+    def room(self) -> int:
+        """Number of further shards that workers take. The scheduler is asked for the number of workers."""
+        return IN_FLIGHT * max(1, len(self.client.nthreads())) - len(self.running)
 
     def submit(self, shard: Shard, wait: bool) -> None:
         """Send a shard to the cluster. Runs that share it, and the cache, share the shard."""

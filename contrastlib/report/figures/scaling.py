@@ -21,8 +21,10 @@ CLOCKS = {"": "elapsed", "_cpu": "of processors"}
 def in_short(records: Mapping[str, pd.DataFrame]) -> str:
     """Errors of the model and speed of two workers, in Markdown."""
     parts = []
-    for clock, name in CLOCKS.items():
-        error = _tested(records["runs"], clock)["error"].abs()
+    seconds = {**{name: {"clock": clock} for clock, name in CLOCKS.items()},
+               "elapsed with the start of workers": {"with_start": True}}
+    for name, options in seconds.items():
+        error = _tested(records["runs"], **options)["error"].abs()
         within = (error <= scaling.LIMIT).sum()
         parts.append(
             f"It predicts the seconds {name} of {within} of {len(error)} measured runs within "
@@ -30,9 +32,9 @@ def in_short(records: Mapping[str, pd.DataFrame]) -> str:
     return " ".join([*parts, speed_in_words(records["runs"])])
 
 
-def _tested(runs: pd.DataFrame, clock: str) -> pd.DataFrame:
+def _tested(runs: pd.DataFrame, clock: str = "", with_start: bool = False) -> pd.DataFrame:
     """Predicted runs with one thread a worker, without those from which the model has its numbers."""
-    table = scaling.predicted(runs[runs["threads"] == 1], clock)
+    table = scaling.predicted(runs[runs["threads"] == 1], clock, with_start)
     return table[~table["calibrated"]].sort_values(["study", "workers", "images"])
 
 
@@ -190,6 +192,8 @@ def workers_in_words(simulated: Mapping[str, pd.DataFrame]) -> str:
     for name, table in simulated.items():
         last = table.iloc[-1]
         parts.append(
-            f"- {name}: {60 * last['hours']:.1f} minutes with {last['workers']:,.0f} workers, of which "
-            f"{last['ends']:,.0f} end and take {60 * last['lost']:.1f} minutes of computation with them")
+            f"- {name}: {60 * last['hours']:.1f} minutes with {last['workers']:,.0f} workers. In "
+            f"{60 * last['begin']:.1f} of them workers start and networks are loaded. "
+            f"{last['ends']:,.0f} workers end and take {60 * last['lost']:.1f} minutes of computation with "
+            "them")
     return "\n".join(parts)

@@ -43,9 +43,9 @@ def found(monkeypatch):
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """``run(address, work, **parameters)``: the table, computed by the workers of a scheduler."""
-    def call(address="", work=shard_work.noted, cache=tmp_path / "cache", **parameters):
+    def call(address="", work=shard_work.noted, folder=tmp_path, cache=None, **parameters):
         monkeypatch.setenv(shards.SCHEDULER, address)
-        return shards.sharded("work", 1, work, wanted(tmp_path, **parameters), {"images": "1"}, cache)
+        return shards.sharded("work", 1, work, wanted(folder, **parameters), {"images": "1"}, cache or folder / "cache")
 
     return call
 
@@ -90,4 +90,5 @@ def program(start, tmp_path):
     """``program(seconds)``: a process that computes the shards, with two workers of its own or with a scheduler."""
     file = tmp_path / "program.py"
     file.write_text(textwrap.dedent(PROGRAM))
-    return lambda seconds, **variables: start(file, tmp_path, json.dumps(wanted(tmp_path, seconds=seconds)), **variables)
+    return lambda seconds, folder=tmp_path, **variables: start(
+        file, folder, json.dumps(wanted(folder, seconds=seconds)), **variables)

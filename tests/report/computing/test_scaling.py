@@ -66,6 +66,14 @@ def test_predictions_of_runs_that_the_model_fits():
     assert slower["error"].round(3).tolist() == [0, 0, 0, -0.2, 0]
 
 
+def test_the_start_of_workers_is_predicted_by_those_of_other_runs():
+    runs = pd.DataFrame([run(32, 0), run(64, 0), run(72, 1, start=4.0), run(192, 2, start=6.0), run(200, 2, start=8.0)])
+    bare, table = scaling.predicted(runs), scaling.predicted(runs, with_start=True)
+    assert (table["measured"] - bare["measured"]).tolist() == pytest.approx([0, 0, 4, 6, 8])
+    assert (table["predicted"] - bare["predicted"]).tolist() == pytest.approx([0, 0, 7, 6, 5])
+    assert table["error"].iloc[2] == pytest.approx(3 / table["measured"].iloc[2])
+
+
 def test_a_slower_machine_beside_a_run_is_a_slower_run():
     runs = pd.DataFrame([run(32, 0), run(64, 2), run(64, 2, forward=0.8, backward=0.8)])
     first, second = scaling.predicted(runs)["predicted"].tolist()[1:]
@@ -94,6 +102,13 @@ def test_jobs_one_after_the_other():
     assert table["hours"].tolist() == pytest.approx([3.0, 0.3, 0.3])
 
 
+def test_workers_start_once_and_networks_are_loaded_for_each_job():
+    """By the client first, and then by all workers at the same time."""
+    jobs = pd.DataFrame({"hours": [1.0, 2.0], "shards": [10.0, 10.0]})
+    table = scaling.by_workers(jobs, [1.0], [1, 10], start=36.0, load=18.0)
+    assert table["hours"].tolist() == pytest.approx([3.03, 0.33]) and table["begin"].tolist() == pytest.approx([0.03, 0.03])
+
+
 def test_shards_over_their_mean():
     shards = pd.DataFrame({"study": ["a", "a", "b"], "workers": [1, 1, 2], "seconds": [1.0, 3.0, 7.0]})
     assert scaling.relative(shards).tolist() == [0.5, 1.5, 1.0]
@@ -110,6 +125,7 @@ def test_the_kept_records_meet_the_promise():
     runs = records["runs"]
     one_thread = runs[runs["threads"] == 1]
     assert set(one_thread["workers"]) == {0, 1, 2} and one_thread.groupby("study")["images"].nunique().min() >= 3
-    table = scaling.predicted(one_thread, "_cpu")
-    assert table[~table["calibrated"]]["error"].abs().max() <= scaling.LIMIT
+    for options in ({"clock": "_cpu"}, {}, {"with_start": True}):
+        table = scaling.predicted(one_thread, **options)
+        assert table[~table["calibrated"]]["error"].abs().max() <= scaling.LIMIT
     assert len(records["restarts"]) >= 10 and records["passes"].groupby("network")["size"].nunique().eq(3).all()

@@ -204,15 +204,18 @@ def test_nothing_half_written_is_ever_seen(workshop, monkeypatch, error):
 
 
 def test_what_killed_processes_left_is_swept(workshop):
+    """Old files of shards that were not written to their end, and old locks that no process has."""
     workshop.cache.mkdir()
-    old, young, other = (workshop.cache / f"{name}.part" for name in (
-        "work-0.parquet.host-0123456789abcdef", "work-1.parquet.host-0123456789abcdef", "download"))
-    for path in (old, young, other):
-        path.touch()
-    for path in (old, other):
-        os.utime(path, (0, 0))
-    workshop.run()
-    assert not old.exists() and young.exists() and other.exists()
+    parts = [f"{name}.part" for name in ("work-0.parquet.host-0123456789abcdef", "work-1.parquet.host-0123456789abcdef", "download")]
+    locks = ["work-0.lock", "work-1.lock", "work-2.lock"]
+    for name in parts + locks:
+        (workshop.cache / name).touch()
+    with sharding.locked(workshop.cache / "work-2.lock", wait=False):
+        for name in ("work-0.parquet.host-0123456789abcdef.part", "download.part", "work-0.lock", "work-2.lock"):
+            os.utime(workshop.cache / name, (0, 0))
+        workshop.run()
+        left = {path.name for path in workshop.cache.iterdir() if path.suffix != ".parquet"}
+    assert left == {parts[1], "download.part", "work-1.lock", "work-2.lock"}
 
 
 # --- two runs on one cache --------------------------------------------------------------------

@@ -13,7 +13,7 @@ import shard_work
 from distributed import Client
 
 from contrastlib.report import studies
-from contrastlib.report.computing import batches, shards
+from contrastlib.report.computing import batches, shards, workers
 from contrastlib.report.machines import clusters
 from contrastlib.report.machines.allocation import ALLOCATION
 from contrastlib.report.results.provenance import REPOSITORY
@@ -74,20 +74,13 @@ def test_shards_of_workers_say_where_they_come_from(run):
     assert "batch" not in record and "skipped" not in record
 
 
-STUDIES = {  # section 5.1, Table 1, interventions
-    "sign_perturbation": {"iterations": [1], "epsilons": [0.003]},
-    "masking_table": {"methods": ["gradcam"], "baselines": ["blur"], "threshold": 0.0},
-    "part_interventions": {"methods": ["gradcam"], "contrasts": ["weighted"], "threshold": 0.0, "repaintings": 1},
-}
-
-
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", shard_work.STUDIES)
 def test_the_same_table_of_a_study(address, tmp_path, monkeypatch, one_thread, name):
     """By one process in one shard, and by two workers in two shards: bit for bit."""
     study = replace(studies.STUDIES[name], batch=4)
 
     def table(cache):
-        return studies.run(study, {"birds_alexnet": ["birds", 6]}, cache=tmp_path / cache, **STUDIES[name])
+        return studies.run(study, {"birds_alexnet": ["birds", 6]}, cache=tmp_path / cache, **shard_work.STUDIES[name])
 
     monkeypatch.setenv(shards.SCHEDULER, "")
     here = table("here")
@@ -96,6 +89,44 @@ def test_the_same_table_of_a_study(address, tmp_path, monkeypatch, one_thread, n
     there = table("workers")
     same(there, here)
     assert [each.attrs["provenance"]["shards"] for each in (here, there)] == [1, 2]
+
+
+# --- what workers have at one time ----------------------------------------------------------------
+
+def test_few_shards_are_in_flight(run, monkeypatch):
+    """Two for each worker, of 20. The scheduler is not asked about its workers for each of them."""
+    starts, in_flight, asked = range(0, 200, 10), [], []
+    submit, nthreads = workers._Pool.submit, Client.nthreads
+
+    def submitted(self, *arguments):
+        submit(self, *arguments)
+        in_flight.append(len(self.running))
+
+    def counted(self):
+        asked.append(1)
+        return nthreads(self)
+
+    monkeypatch.setattr(workers._Pool, "submit", submitted)
+    monkeypatch.setattr(Client, "nthreads", counted)
+    run(starts=starts)
+    assert len(in_flight) == len(starts) and max(in_flight) == 2 * clusters.IN_FLIGHT
+    assert len(asked) <= len(starts)
+
+
+def test_a_worker_loads_a_network_and_a_data_set_once(address, tmp_path, monkeypatch):
+    monkeypatch.setenv(shards.SCHEDULER, address)
+    monkeypatch.setattr(batches, "SHARD", 2)
+    with Client(address, set_as_default=False) as client:
+        before = client.run(shard_work.loads)
+        study = replace(studies.masking_table, batch=2)
+        studies.run(study, {"birds_resnet": ["birds", 12]}, cache=tmp_path, **shard_work.STUDIES["masking_table"])
+        after = client.run(shard_work.loads)
+    loaded, found = 0, 0
+    for worker, kinds in after.items():
+        for (misses, hits), (misses_before, hits_before) in zip(kinds, before[worker]):
+            assert misses - misses_before <= 1
+            loaded, found = loaded + misses - misses_before, found + hits - hits_before
+    assert loaded >= 1 and loaded + found == 2 * 6, "a network and a data set for each of six shards"
 
 
 # --- faults that take seconds -----------------------------------------------------------------
