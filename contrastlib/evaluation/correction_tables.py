@@ -88,11 +88,12 @@ def as_coded(masked: pd.DataFrame) -> pd.DataFrame:
         the kept sign) and change (mean relative probability as coded, minus that with equal numbers of the
         other sign).
 
-    >>> rules = pd.DataFrame({"mask_rule": ["by_sign"] * 2 + ["equal_as_coded"] * 2 + ["equal_as_described"] * 2})
-    >>> rules["kept_sign"], rules["masked"] = ["positive", "negative"] * 3, [0.25, 0.75, 0.5, 0.25, 0.25, 0.75]
+    >>> names = np.repeat(["by_sign", "equal_as_coded", "equal_as_described"], 2)
+    >>> rules = pd.DataFrame({"mask_rule": names, "kept_sign": ["positive", "negative"] * 3})
+    >>> rules["masked"] = [0.25, 0.75, 0.5, 0.25, 0.25, 0.75]
     >>> rules["relative_probability"] = [0.5, 0.5, 0.75, 0.5, 0.5, 0.25]
-    >>> rules = rules.assign(network="n", contrast="original", method="gradcam", rank=1, image=0, baseline="blur")
-    >>> as_coded(rules.assign(group=0))[["kept_sign", "wrong", "change"]].values.tolist()
+    >>> rules = rules.assign(network="n", contrast="original", method="gradcam", baseline="blur")
+    >>> as_coded(rules.assign(rank=1, image=0, group=0))[["kept_sign", "wrong", "change"]].values.tolist()
     [['negative', 0.0, 0.25], ['positive', 0.5, 0.25]]
     """
     masked = masked[masked["mask_rule"].isin(MASK_RULES)]

@@ -189,7 +189,7 @@ def without_batch_norm(model: nn.Module) -> nn.Module:
     """Copy a network in evaluation mode and fold each batch norm into the convolution before it.
 
     The copy is the same function of the images, and a trained network without batch norm. An identity, which
-    returns the tensor that it gets, is in the place of each folded batch norm, so that layers keep their names.
+    returns the tensor that it gets, takes the place of each folded batch norm. So layers keep their names.
 
     Raises:
         ValueError: No batch norm follows a convolution in a sequence of layers.
@@ -201,7 +201,8 @@ def without_batch_norm(model: nn.Module) -> nn.Module:
     for sequence in [each for each in model.modules() if isinstance(each, nn.Sequential)]:
         for i, (first, second) in enumerate(zip([*sequence], [*sequence][1:])):
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                sequence[i], sequence[i + 1], count = fuse_conv_bn_eval(first, second), nn.Identity(), count + 1
+                sequence[i], sequence[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+                count += 1
     if not count:
         raise ValueError(f"{type(model).__name__} has no batch norm that follows a convolution in a sequence")
     return model

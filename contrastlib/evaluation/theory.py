@@ -174,7 +174,7 @@ def order_gaps(
 
 
 def step_gaps(model: nn.Module, images: Tensor, contrasts: Sequence[str] = CONTRASTS) -> pd.DataFrame:
-    """Proposition 3 at every step: the contrast of what all classes have at a layer, propagated on from there.
+    """Proposition 3 at each step: the contrast of what all classes have at a layer, propagated from there.
 
     At each layer between the logits and the pixels, the gradients of all classes are combined to the
     contrast. That is compared with the contrast propagated from the logits: at the layer, and at the pixels

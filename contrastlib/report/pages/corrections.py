@@ -46,8 +46,9 @@ Dear {authors},
 
 we have recomputed what we could of your paper, *{title}*. Thank you for a paper that can be checked. Below is
 what we found, what it means, and whether published numbers depend on it. Each entry links to the printed
-form, the proof, the measured effect and the lines of code in question. Please tell us where we are wrong,
-and where we are unfair.
+form, the proof, the measured effect and the lines of code in question, and names who saw it first. “A second
+reading of our page” is a check of our corrections after their first version. Please tell us where we are
+wrong, and where we are unfair.
 
 **All tests of it in one command**, in a clone of this report:
 
@@ -88,10 +89,10 @@ def summary(every: Mapping[int, Correction]) -> str:
 
 
 def command(tests: Iterable[str]) -> str:
-    """The command that runs some tests, each once.
+    r"""The command that runs some tests, each once.
 
     >>> print(command(["tests/b.py::two", "tests/a.py::one", "tests/b.py::two"]))
-    .venv/bin/python -m pytest \\
+    .venv/bin/python -m pytest \
       tests/a.py::one \\
       tests/b.py::two
     """
@@ -110,7 +111,8 @@ def letter(paper: Paper, records: Mapping[str, Mapping]) -> str:
     """
     every = [each for each in corrections().values() if paper.key in (each.paper, *each.also)]
     tests = command(test for each in every for test in each.tests)
-    parts = [OPENING.format(authors=paper.authors, title=paper.title, command=tests), held(paper.key, records)]
+    opening = OPENING.format(authors=paper.authors, title=paper.title, command=tests)
+    parts = [opening, held(paper.key, records)]
     for status, meaning in STATUSES.items():
         found = [each for each in every if each.status == status]
         if found:
@@ -138,7 +140,7 @@ def held(paper: str, records: Mapping[str, Mapping]) -> str:
     >>> other = record | {"id": "b", "findings": {"real": {"word": "no boxes"}, "quick": {"word": "refuted"}}}
     >>> record["findings"] = {"real": {"word": "supported"}, "quick": {"word": "undecided"}}
     >>> print(held("gu2018", {"a": record, "b": other}))  # doctest: +ELLIPSIS
-    **What held.** Of the 2 main claims ... 1 is supported. The verdicts on the others: refuted 1. All claims ...
+    **What held.** Of the 2 main claims ... 1 is supported. The verdicts on the others: refuted 1. All ...
     <BLANKLINE>
     - It holds. ([page](10_lrp.ipynb))
     """
@@ -151,9 +153,10 @@ def held(paper: str, records: Mapping[str, Mapping]) -> str:
     tested = sum(map(len, verdicts.values()))
     supported = verdicts.pop("supported")
     others = ", ".join(f"{word} {len(found)}" for word, found in verdicts.items() if found)
+    verb = "is" if len(supported) == 1 else "are"
+    main = f"Of the {tested} main claims of the paper that we could test, {len(supported)} {verb} supported."
     sentences = [
-        f"**What held.** Of the {tested} main claims of the paper that we could test, {len(supported)} "
-        f"{'is' if len(supported) == 1 else 'are'} supported.",
+        f"**What held.** {main}",
         f"The verdicts on the others: {others}." if others else "",
         "All claims are [on a page of their own](../claims.md).",
     ]
@@ -204,7 +207,7 @@ def slug(status: str) -> str:
 
 
 class CorrectionsDirective(SphinxDirective):
-    """All corrections as sections that open, their numbers by status ("summary"), or all tests ("command")."""
+    """All corrections as sections that open, their number by status ("summary"), or all tests ("command")."""
 
     optional_arguments = 1
 

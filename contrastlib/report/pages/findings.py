@@ -169,8 +169,8 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
     scale, found = best_scale(record)
     if found.word != question.verdict:
         raise ValueError(
-            f"{question.question} The verdict on {record['id']} is {found.word!r}, and the title was written for "
-            f"{question.verdict!r}: read title and text again, then change verdict in {FILE.name}"
+            f"{question.question} The verdict on {record['id']} is {found.word!r}, and the title was written "
+            f"for {question.verdict!r}: read title and text again, then change verdict in {FILE.name}"
         )
     form = record["format"]
     paper = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))

@@ -28,8 +28,11 @@ def records():
 
 # counts that the question sets, and that no measurement could change
 ASKED = ("two rival classes", "two most probable classes", "two species", "two objects", "two classes", "two animals", "the two maps")
-WORDS = "two three four five six seven eight nine ten eleven twelve twenty fifty hundred thousand half halves thirds? quarters? twice thrice".split()
-IN_WORDS = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
+WORDS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred|thousand|half|halves"
+    "|thirds?|quarters?|twice|thrice"
+)
+IN_WORDS = re.compile(rf"\b(?:{WORDS})\b", re.IGNORECASE)
 
 
 def record(name, word, supporting=0, opposing=0, main=True):
