@@ -184,7 +184,10 @@ def test_19_no_linear_post_processing_leaves_one_sign(network, images):
     total = ((p * (1 - p))[..., None, None] * every).sum(dim=1)
     assert total.abs().max() < EXACT and (every < 0).any() and (every > 0).any()
     top = logits.argmax(dim=1)
-    assert (maps(1, top, "identity").sum(dim=(1, 2)) > 0).all()  # so that it is not negative everywhere
+    complete = fullgrad(network, images, lambda y: contrasts.weighted(y, top), "identity")
+    weighted = (contrasts.weighted(logits, top) * logits).sum(dim=1)
+    assert torch.allclose(complete.map.sum(dim=(1, 2)) + complete.constants, weighted, rtol=0, atol=EXACT)
+    assert (weighted > 0).all()  # so that the map is negative everywhere only if the constants outweigh it
 
 
 def test_20_the_gradient_of_p_keeps_its_direction_however_sure():

@@ -144,8 +144,8 @@ def coded_in_words(masked: pd.DataFrame, scale: str) -> str:
         for (sign, contrast), part in found.groupby(["kept_sign", "contrast"])
     ]
     return (
-        "Share of the masked pixels that have the sign to be kept, as coded, and relative probability as coded "
-        f"minus that with equal numbers of the other sign: {'; '.join(cells)} ({scale}, "
+        "Share of the masked pixels that have the sign to be kept, as coded, and relative probability as "
+        f"coded minus that with equal numbers of the other sign: {'; '.join(cells)} ({scale}, "
         f"{networks} networks, "
         "mean over methods, baselines and both classes, from the table of the masking page)."
     )

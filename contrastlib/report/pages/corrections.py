@@ -93,7 +93,7 @@ def command(tests: Iterable[str]) -> str:
 
     >>> print(command(["tests/b.py::two", "tests/a.py::one", "tests/b.py::two"]))
     .venv/bin/python -m pytest \
-      tests/a.py::one \\
+      tests/a.py::one \
       tests/b.py::two
     """
     return " \\\n  ".join([".venv/bin/python -m pytest", *sorted(set(tests))])

@@ -27,7 +27,7 @@ def records():
 
 
 # counts that the question sets, and that no measurement could change
-ASKED = ("two rival classes", "two most probable classes", "two species", "two objects", "two classes", "two animals", "the two maps")
+ASKED = ("two logits", "two maps side by side", "three doors", "two rival classes", "two most probable classes", "two species", "two objects", "two classes", "two animals", "the two maps")
 WORDS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred|thousand|half|halves"
     "|thirds?|quarters?|twice|thrice"
