@@ -127,7 +127,10 @@ def build_table(steps: pd.DataFrame) -> Styler:
 
 
 def browser_table(times: pd.DataFrame | None) -> Styler | None:
-    """Formatted :func:`contrastlib.report.benchmark_records.in_the_browser`, or None without a record."""
+    """Times of the network in the browser, formatted, or None without a record.
+
+    They come from :func:`contrastlib.report.results.benchmark_records.in_the_browser`.
+    """
     if times is None:
         return None
     table = times.style.format("{:.0f}", subset=["milliseconds", "limit"], na_rep="")

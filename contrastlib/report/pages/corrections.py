@@ -104,7 +104,7 @@ def letter(paper: Paper, records: Mapping[str, Mapping]) -> str:
 
     Args:
         paper: The paper. Corrections of another paper that concern it are named too.
-        records: As from :func:`contrastlib.report.claims_page.executed_claims`.
+        records: As from :func:`contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         The letter: what held, what was found by status, how to check it, and what is asked.
@@ -131,7 +131,7 @@ def held(paper: str, records: Mapping[str, Mapping]) -> str:
 
     Args:
         paper: Key of the paper.
-        records: As from :func:`contrastlib.report.claims_page.executed_claims`.
+        records: As from :func:`contrastlib.report.pages.claims.executed_claims`.
 
     Returns:
         A paragraph in Markdown, followed by a list of the supported claims with links to their pages.
