@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 
 Classes = int | Sequence[int] | Tensor
 """A class index for all images, or one class index for each of the B images."""
+
+
+_values_are_known: ContextVar[bool] = ContextVar("values_are_known", default=False)
+
+
+@contextmanager
+def known_values() -> Iterator[None]:
+    """Check no values of logits and classes inside this context, since they have been checked before.
+
+    On a GPU each check of values waits until the GPU has computed them.
+
+    Yields:
+        Nothing.
+
+    >>> with known_values():
+    ...     check_scores(torch.tensor([[0.25, torch.nan]]))
+    """
+    token = _values_are_known.set(True)
+    try:
+        yield
+    finally:
+        _values_are_known.reset(token)
 
 
 def check_logits(logits: Tensor) -> None:
@@ -27,7 +51,7 @@ def check_logits(logits: Tensor) -> None:
     ValueError: every row is non-negative and sums to 1: these are probabilities, not logits. ...
     """
     check_scores(logits)
-    if logits.shape[1] > 1 and _are_probabilities(logits):
+    if not _values_are_known.get() and logits.shape[1] > 1 and _are_probabilities(logits):
         raise ValueError(
             "every row is non-negative and sums to 1: these are probabilities, not logits. "
             "Remove the network's final softmax, or pass log-probabilities (p.log())."
@@ -54,7 +78,7 @@ def check_scores(scores: Tensor) -> None:
         raise TypeError(f"logits must be a floating-point tensor, got {kind}")
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"logits must have shape (B, C), one row for each image, got {tuple(scores.shape)}")
-    if not scores.isfinite().all():
+    if not _values_are_known.get() and not scores.isfinite().all():
         rows = (~scores.isfinite()).any(dim=1).nonzero().flatten().tolist()
         raise ValueError(f"logits are NaN or infinite in row(s) {rows[:5]}: check the images and the network")
 
@@ -180,7 +204,8 @@ def _are_probabilities(logits: Tensor) -> bool:
     # 100 steps of a 16-bit dtype would be so much that ordinary logits fulfil the condition.
     tolerance = eps if logits.dtype.itemsize == 2 else 100 * eps
     sums = logits.to(torch.promote_types(logits.dtype, torch.float32)).sum(dim=1)
-    return bool((logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=tolerance))
+    positive = bool((logits >= 0).all())
+    return positive and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=tolerance)
 
 
 def as_tensor(classes: Classes, logits: Tensor, what: str) -> Tensor:
@@ -221,6 +246,8 @@ def check_range(indices: Tensor, count: int, what: str) -> None:
     Traceback (most recent call last):
     IndexError: foil 3 is not a class: there are 3 (0 to 2)
     """
+    if _values_are_known.get():
+        return
     outside = indices[(indices < 0) | (indices >= count)]
     if outside.numel():
         raise IndexError(f"{what} {outside[0].item()} is not a class: there are {count} (0 to {count - 1})")

@@ -98,6 +98,23 @@ def test_the_gpu_part_runs_on_a_processor(tmp_path, capsys, monkeypatch):
     assert isinstance(table, pd.DataFrame) and table.attrs["provenance"]["parameters"]["device"] == "cpu"
 
 
+def test_a_broken_promise_of_a_gpu_is_said(monkeypatch, capsys):
+    """In the layout of the studies alone, and where all rounds miss the goal. No GPU is used."""
+    from benchmarks import devices
+
+    rates = pd.DataFrame([
+        {"what": f"resnet18, {layout}", "share": share, "min": share - 0.02, "max": share + 0.02}
+        for layout, share in (("channels_last", 0.95), ("channels_last", 0.9), ("channels_last", 0.8), ("contiguous", 0.8))])
+    assert devices.judged(rates)["verdict"].tolist() == ["kept", "undecided", "broken", ""]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for measured, status in ((rates, 1), (rates[:2], 0), (rates[3:], 0)):
+        monkeypatch.setattr(devices, "table", lambda *_, found=measured: found)
+        assert devices.main([]) == status
+        assert ("broken" in capsys.readouterr().out) == bool(status)
+    monkeypatch.setattr(devices, "table", lambda *_: rates)
+    assert devices.main(["--batch", "8"]) == 0 and "verdict" not in capsys.readouterr().out
+
+
 def test_without_a_gpu_nothing_is_measured(capsys):
     from benchmarks import devices
 

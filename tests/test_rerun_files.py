@@ -31,7 +31,8 @@ def made(command):
     return [word for word in words[1:] if "=" not in word], dict(word.split("=", 1) for word in words[1:] if "=" in word)
 
 
-RUN = [*commands("test"), *commands("versions"), DEVCONTAINER["postCreateCommand"], *re.findall(r"RUN (make .*)", CONTAINER)]
+IN_CLUSTERS = commands("cluster")
+RUN = [*commands("test"), *commands("versions"), IN_CLUSTERS[0], IN_CLUSTERS[-1], DEVCONTAINER["postCreateCommand"], *re.findall(r"RUN (make .*)", CONTAINER)]
 
 
 @pytest.mark.parametrize("command", RUN)
@@ -51,12 +52,20 @@ def test_the_workflow_runs_what_continuous_integration_runs():
     assert upload["with"]["path"] == "_build/html"
 
 
+def test_the_workflow_runs_the_tests_of_clusters_with_slurm():
+    *_, slurm, tests = IN_CLUSTERS
+    root, shell, script, action = shlex.split(slurm)
+    assert (root, shell, action) == ("sudo", "bash", "start") and f"slurm.sh {action}" in (ROOT / script).read_text()
+    assert made(tests) == (["test-cluster"], {})
+
+
 def test_versions_of_python():
     """The first is the oldest that the project allows; the book is made with it everywhere."""
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
     assert JOBS["versions"]["strategy"]["matrix"]["python-version"] == PYTHONS
-    setup = next(step for step in JOBS["test"]["steps"] if "setup-python" in step.get("uses", ""))
-    assert setup["with"]["python-version"] == PYTHONS[0]
+    for job in ("test", "cluster"):
+        setup = next(step for step in JOBS[job]["steps"] if "setup-python" in step.get("uses", ""))
+        assert setup["with"]["python-version"] == PYTHONS[0]
     assert re.findall(r"FROM python:(\S+?)-", CONTAINER) == [PYTHONS[0]]
     assert (ROOT / ".binder/runtime.txt").read_text().strip() == f"python-{PYTHONS[0]}"
     assert re.search(r">= \(3, (\d+)\)", (ROOT / "Makefile").read_text())[1] == PYTHONS[0].removeprefix("3.")

@@ -177,7 +177,7 @@ def restarts(kills: int = KILLS) -> pd.DataFrame:
 
 
 def client_seconds(count: int = 200) -> float:
-    """Processor time of the client for a shard: to send it, and to read its table."""
+    """Processor time of the client of two workers for a shard: to send it, and to read its table."""
     with _pool(2) as clock:
         began = time.process_time()
         _time(clock, lambda cache: _without_work(idle, JOBS[0], count, cache))

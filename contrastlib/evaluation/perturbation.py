@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib._logits import known_values
 from contrastlib.autograd import forward, predict
 from contrastlib.contrasts import log_odds
 from contrastlib.evaluation import statistics
@@ -245,7 +246,8 @@ def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequ
     """Gradients (N, B, K, H, W) of each contrast at its own images, in one pass."""
     record = forward(model, images.flatten(0, 1), once=True)
     logits = record.logits.unflatten(0, images.shape[:2])
-    cotangents = torch.cat([cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])
+    with known_values():  # the forward pass has checked the logits, and the first step the classes
+        cotangents = torch.cat([cotangent(c, rows, target) for c, rows in zip(contrasts, logits)])
     return gradient(record, cotangents).unflatten(0, images.shape[:2])
 
 
