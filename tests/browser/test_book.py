@@ -66,6 +66,16 @@ def small_figures(page) -> list[str]:
     )
 
 
+def distorted(page) -> list[str]:
+    """Images that are not shown in the proportions of their files."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".bd-article img")].filter(each => each.checkVisibility() && each.naturalWidth).filter(each => {
+          const {width, height} = each.getBoundingClientRect();
+          return Math.abs(width / height * each.naturalHeight / each.naturalWidth - 1) > 0.03;
+        }).map(each => each.alt)"""
+    )
+
+
 @every_page
 def test_page(visit, address):
     """Nothing fails, nothing is asked of another host; it fits, says how it is made, and everybody can read it."""
@@ -85,6 +95,7 @@ def test_page(visit, address):
         assert not settled(overflow, page), f"sideways scrolling at {width} px"
         assert not settled(cut_off, page), f"formulas that are cut off at {width} px"
         assert not settled(wider_than_its_box, page), f"at {width} px"
+        assert not settled(distorted, page), f"out of proportion at {width} px"
     assert not problems
 
 
