@@ -50,12 +50,12 @@ form, the proof, the measured effect and the lines of code in question, and name
 reading of our page” is a check of our corrections after their first version. Please tell us where we are
 wrong, and where we are unfair.
 
-**All tests of it in one command**, in a clone of this report:
-
+:::::{{dropdown}} All tests of it in one command, in a clone of this report
 ```bash
 make install
 {command}
-```"""
+```
+:::::"""
 
 
 def row(correction: Correction, effects: Effects, verdicts: Sequence[str], folder: str) -> str:
@@ -117,7 +117,7 @@ def letter(paper: Paper, records: Mapping[str, Mapping]) -> str:
         found = [each for each in every if each.status == status]
         if found:
             parts.append(f"**{status.capitalize()}.** {meaning}")
-            parts.append("\n".join(_item(each, paper.key) for each in found))
+            parts += _items(found, paper.key)
     parts.append(f"**What we have not read.** {paper.not_read}")
     parts.append("**What we ask.**\n\n" + "\n".join(f"1. {ask}" for ask in paper.asks))
     parts.append("The authors of this report")
@@ -284,6 +284,19 @@ def _texts(correction: Correction, effects: Effects, verdicts: Sequence[str]) ->
 def _corrected(correction: Correction) -> str:
     """Name of the paragraph with the corrected form."""
     return "Corrected" if correction.status != "holds" else "What holds"
+
+
+def _items(found: Sequence[Correction], reader: str) -> list[str]:
+    """Entries of a letter as a list, and as a folded one those that change no published number."""
+    folded = [each for each in found if each.published_numbers == "not affected"]
+    shown = [each for each in found if each not in folded]
+    parts = ["\n".join(_item(each, reader) for each in shown)] if shown else []
+    if folded:
+        items = "\n".join(_item(each, reader) for each in folded)
+        numbers = ", ".join(str(each.number) for each in folded)
+        title = f"{len(folded)} that change no published number ({numbers})"
+        parts.append(f":::::{{dropdown}} {title}\n{items}\n:::::")
+    return parts
 
 
 def _item(correction: Correction, paper: str) -> str:
