@@ -155,29 +155,29 @@ def test_a_scheduler_that_is_killed(run, scheduler, tmp_path):
     whole(run(seconds=0.5), tmp_path, doubled=1)
 
 
-def within_a_shard(process, folder):
-    """Wait until a process has begun some shards, and for a part of the 0.3 seconds that one takes."""
-    begun = RANDOM.randint(2, len(STARTS))
-    until(lambda: len(calls(folder)) >= begun, process)
-    time.sleep(RANDOM.uniform(0, 0.3))
+def within_a_shard(process, folder, seconds):
+    """Wait until a process has kept some shards, at most half of them, and for a part of the seconds that one takes."""
+    kept = RANDOM.randint(1, len(STARTS) // 2)
+    until(lambda: len(list(folder.glob("cache/*.parquet"))) >= kept, process)
+    time.sleep(RANDOM.uniform(0, seconds))
 
 
 def test_a_run_that_is_killed_at_20_random_moments(run, program, tmp_path):
     """With its scheduler and its workers, of which none is left. Each has a cache of its own, and most have a part of the shards."""
-    kept = []
+    kept, seconds = [], 0.5
     for turn in range(20):
         folder = tmp_path / str(turn)
         folder.mkdir()
-        process = program(0.3, folder)
+        process = program(seconds, folder)
         if turn % 5:
-            within_a_shard(process, folder)
+            within_a_shard(process, folder, seconds)
         else:
             time.sleep(RANDOM.uniform(0.5, 7))  # while it starts
         started = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         assert psutil.wait_procs(started, timeout=30)[1] == []
         kept.append(len(list(folder.glob("cache/*.parquet"))))
-        whole(run(folder=folder, seconds=0.3), folder, doubled=2)
+        whole(run(folder=folder, seconds=seconds), folder, doubled=2)
     assert sum(0 < count < len(STARTS) for count in kept) >= 12, kept
 
 
