@@ -294,7 +294,7 @@ def _items(found: Sequence[Correction], reader: str) -> list[str]:
     if folded:
         items = "\n".join(_item(each, reader) for each in folded)
         numbers = ", ".join(str(each.number) for each in folded)
-        title = f"{len(folded)} that change no published number ({numbers})"
+        title = f"{'Erratum' if len(folded) == 1 else 'Errata'} {numbers}: no published number is affected"
         parts.append(f":::::{{dropdown}} {title}\n{items}\n:::::")
     return parts
 
