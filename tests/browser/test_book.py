@@ -70,7 +70,9 @@ def distorted(page) -> list[str]:
     """Images that are not shown in the proportions of their files."""
     return page.evaluate(
         """() => [...document.querySelectorAll(".bd-article img")].filter(each => each.checkVisibility() && each.naturalWidth).filter(each => {
-          const {width, height} = each.getBoundingClientRect();
+          const style = getComputedStyle(each), sum = (...names) => names.reduce((all, name) => all + parseFloat(style[name]), 0);
+          const width = each.offsetWidth - sum("paddingLeft", "paddingRight", "borderLeftWidth", "borderRightWidth");
+          const height = each.offsetHeight - sum("paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
           return Math.abs(width / height * each.naturalHeight / each.naturalWidth - 1) > 0.03;
         }).map(each => each.alt)"""
     )
