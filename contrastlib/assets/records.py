@@ -156,6 +156,7 @@ class DataSet:
     arguments: dict[str, Any] = field(default_factory=dict)
     classes: Classes | None = None
     studies: dict[str, Any] = field(default_factory=dict)
+    other_resizings: dict[str, dict[str, Any]] = field(default_factory=dict)
     drawn: bool = False
     made: str = ""
     files: dict[str, File] = field(default_factory=dict)

@@ -24,6 +24,8 @@ COMPUTING = (
     "contrastlib._class_sets",
 )
 """Packages and modules that count. Those of data, networks, figures and downloads do not."""
+ACCEPTED = Path(__file__).with_name("versions.json")
+"""The file of the versions of the studies, each with the hash of the code that it stands for."""
 
 
 def code_digest(module: str) -> str:

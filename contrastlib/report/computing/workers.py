@@ -21,7 +21,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -32,6 +31,7 @@ from tqdm import tqdm
 
 from contrastlib.assets.errors import is_for_memory, one_line
 from contrastlib.assets.writing import CannotWrite, writable
+from contrastlib.report.computing.code_digest import ACCEPTED
 from contrastlib.report.machines.clusters import IN_FLIGHT, ClusterError
 from contrastlib.report.results.provenance import deciding_releases
 
@@ -112,8 +112,7 @@ def versions() -> dict[str, str]:
     >>> sorted(versions())[:3]
     ['Python', 'contrastlib', 'numpy']
     """
-    accepted = Path(__file__).parents[1] / "studies" / "versions.json"
-    code = hashlib.sha256(accepted.read_bytes()).hexdigest()[:8]
+    code = hashlib.sha256(ACCEPTED.read_bytes()).hexdigest()[:8]
     python = ".".join(platform.python_version_tuple()[:2])
     return {"Python": python, "contrastlib": f"{version('contrastlib')} ({code})", **deciding_releases()}
 

@@ -17,12 +17,13 @@ from typing import Any
 
 import pandas as pd
 
+from contrastlib.assets.registry import datasets
 from contrastlib.report.computing import batches
 from contrastlib.report.computing.shards import sharded
 from contrastlib.report.results.kept import path_of, reusable
 from contrastlib.report.results.provenance import summary
 from contrastlib.report.results.storage import RESULTS, joined, load, save
-from contrastlib.report.studies.records import OTHER_RESIZING, Study
+from contrastlib.report.studies.records import Study
 
 
 def run(
@@ -59,11 +60,10 @@ def run(
     options = {key: value for key, value in options.items() if key not in defaults or defaults[key] != value}
     for network, (dataset, count, *changes) in networks.items():
         chosen = {**study.options, **options, **(changes[0] if changes else {})}
-        variants = {**study.choices, **OTHER_RESIZING.get(dataset, {})} if study.choices else {None: {}}
         shards = {
             choice: batches.shards(
                 study.evaluation, network, dataset, count, {**chosen, **variant}, study.batch)
-            for choice, variant in variants.items()
+            for choice, variant in _variants(study, dataset).items()
         }
         data = batches.checksums(network, dataset, chosen)
         registry = batches.registered(network, dataset, chosen.get("scoring_model"))
@@ -83,6 +83,15 @@ def run(
                 save(table, path)
         tables.append(table)
     return _joined(tables)
+
+
+def _variants(study: Study, dataset: str) -> dict[str | None, dict[str, Any]]:
+    """Choice -> options, for a study with choices those of the study and the other resizings of the set."""
+    if not study.choices:
+        return {None: {}}
+    record = datasets().get(dataset)
+    resizings = record.other_resizings if record else {}
+    return study.choices | {choice: {"loading": loading} for choice, loading in resizings.items()}
 
 
 def recorded_scale(profile: str) -> str:

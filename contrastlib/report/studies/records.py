@@ -46,9 +46,6 @@ MASKING_CHOICES = {
     "true class first": {"first": "label"},
 }
 PERTURBATION_CHOICES = {"as published": {}, "towards the predicted class": {"towards": "predicted"}}
-SQUEEZED = {"whole photograph, squeezed": {"loading": {"resize": "squeeze"}}}
-CROPPED = {"resized to 256, cropped": {"loading": {"resize": 256, "crop": 224}}}
-OTHER_RESIZING = {"imagenet-sample": SQUEEZED, "imagenet-val": SQUEEZED, "cub200": CROPPED}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +60,8 @@ class Study:
             processor are fastest.
         options: Options of the evaluation that differ from its defaults.
         choices: Choices that the papers leave open, as choice -> options. The study is computed for each of
-            them, and for the other resizing of photographs of the set (``OTHER_RESIZING``). The table names
-            them in its column ``choice``.
+            them, and for the other resizings of the set (``other_resizings`` in ``datasets.yaml``). The table
+            names them in its column ``choice``.
         version: Version, to be increased if the same parameters may give other results; see
             :mod:`contrastlib.report.studies.versions`.
     """

@@ -13,12 +13,10 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
-from contrastlib.report.computing.code_digest import code_digest
+from contrastlib.report.computing.code_digest import ACCEPTED, code_digest
 from contrastlib.report.studies.records import STUDIES
 
-FILE = Path(__file__).with_name("versions.json")
 COMMAND = "python -m contrastlib.report.studies.versions --accept"
 
 
@@ -74,9 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--accept", action="store_true", help="write the versions and the digests of the code as it is"
     )
     if parser.parse_args(arguments).accept:
-        FILE.write_text(json.dumps(current(), indent=1) + "\n", encoding="utf-8")
+        ACCEPTED.write_text(json.dumps(current(), indent=1) + "\n", encoding="utf-8")
         return 0
-    undecided = differences(json.loads(FILE.read_text(encoding="utf-8")), current())
+    undecided = differences(json.loads(ACCEPTED.read_text(encoding="utf-8")), current())
     print("\n".join(undecided) or "The versions of all studies are those that were accepted.")
     return bool(undecided)
 

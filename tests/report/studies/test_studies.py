@@ -1,6 +1,6 @@
 """Studies: every image in its place, whatever the batches and shards."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from contrastlib import datasets, models
+from contrastlib.assets import registry
 from contrastlib.datasets.base import Example, ImageSet
 from contrastlib.evaluation import ablation, masking, perturbation, pointing_game
 from contrastlib.models.classifier import Classifier
@@ -147,9 +148,11 @@ def test_choices_share_their_images_and_only_photographs_are_resized_otherwise(t
 
     loaded = []
     monkeypatch.setattr(datasets, "load", lambda name, **options: loaded.append(options) or Noise())
-    monkeypatch.setitem(records.OTHER_RESIZING, "photographs", records.SQUEEZED)
+    other = {"squeezed": {"resize": "squeeze"}}
+    photographs = replace(registry.datasets()["photographs"], other_resizings=other)
+    monkeypatch.setattr(execution, "datasets", lambda: {"photographs": photographs})
     squeezed = of_net(studies.perturbation_choices, dataset="photographs", count=10, cache=tmp_path)
-    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {*records.PERTURBATION_CHOICES, *records.SQUEEZED}
+    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {*records.PERTURBATION_CHOICES, *other}
     assert (squeezed.groupby("choice")["image"].unique().map(sorted).map(tuple) == tuple(Noise().sample(10))).all()
 
 

@@ -10,7 +10,7 @@ from contrastlib.report.studies import versions
 
 
 def test_the_versions_of_all_studies_are_accepted():
-    accepted = json.loads(versions.FILE.read_text(encoding="utf-8"))
+    accepted = json.loads(versions.ACCEPTED.read_text(encoding="utf-8"))
     undecided = versions.differences(accepted, versions.current())
     assert not undecided, "\n".join(undecided)
 
@@ -24,7 +24,7 @@ def table(tmp_path, monkeypatch):
         monkeypatch.setattr(versions, "STUDIES", {study.name: replace(study, version=version)})
         monkeypatch.setattr(versions, "code_digest", lambda module: digest)
 
-    monkeypatch.setattr(versions, "FILE", tmp_path / "versions.json")
+    monkeypatch.setattr(versions, "ACCEPTED", tmp_path / "versions.json")
     state("as it was")
     assert versions.main(["--accept"]) == 0
     return state
@@ -45,7 +45,7 @@ def test_a_raised_version_has_to_be_accepted(table, capsys):
     table("changed", version=2)
     assert versions.main([]) == 1 and "has version 2, and version 1 is accepted" in capsys.readouterr().out
     assert versions.main(["--accept"]) == 0
-    assert json.loads(versions.FILE.read_text()) == {"precision_table": {"version": 2, "digest": "changed"}}
+    assert json.loads(versions.ACCEPTED.read_text()) == {"precision_table": {"version": 2, "digest": "changed"}}
 
 
 def test_studies_that_are_new_or_gone():
