@@ -18,6 +18,8 @@ def pytest_runtest_protocol(item):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in execution.QUICK_ENVIRONMENT.items():
             patch.setenv(name, value)
-        patch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
+        patch.setattr(
+            KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME
+        )
         patch.setenv("CONTRASTLIB_DATA", str(item.config.rootpath / "_build" / "no-data"))
         return (yield)

@@ -27,7 +27,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of workers side by side w
 CLASSES, SIDE = 6, 32
 
 # The only reasons for which continuous integration may skip a test.
-MAY_SKIP = (r"needs a GPU", r"there is a GPU", r"needs SLURM: .*", r"needs permission to (mount a disk|make a namespace)", r"no Firefox on this machine: .*", *([] if os.environ.get("CONTRASTLIB_DATA") else [r"needs the data: .*"]))
+MAY_SKIP = (
+    r"needs a GPU",
+    r"there is a GPU",
+    r"needs SLURM: .*",
+    r"needs permission to (mount a disk|make a namespace)",
+    r"no Firefox on this machine: .*",
+    *([] if os.environ.get("CONTRASTLIB_DATA") else [r"needs the data: .*"]),
+)
 
 
 def pytest_runtest_setup(item):
@@ -51,9 +58,14 @@ def pytest_make_collect_report(collector):
 def _skipped_for_a_reason(report):
     """In continuous integration a skip for a reason that is not in MAY_SKIP is a failure."""
     if report.outcome == "skipped" and os.environ.get("CI") and not hasattr(report, "wasxfail"):
-        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr).removeprefix("Skipped: ")
+        reason = str(
+            report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        ).removeprefix("Skipped: ")
         if not any(re.fullmatch(allowed, reason) for allowed in MAY_SKIP):
-            report.outcome, report.longrepr = "failed", f"skipped, which MAY_SKIP of tests/conftest.py does not allow: {reason}"
+            report.outcome, report.longrepr = (
+                "failed",
+                f"skipped, which MAY_SKIP of tests/conftest.py does not allow: {reason}",
+            )
     return report
 
 
@@ -82,15 +94,29 @@ class Residual(nn.Module):
 
 def small_residual():
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(inplace=True), Residual(8), nn.Dropout(0.5),
-        nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(72, CLASSES),
+        nn.Conv2d(3, 8, 3, stride=2),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        Residual(8),
+        nn.Dropout(0.5),
+        nn.AdaptiveAvgPool2d(3),
+        nn.Flatten(),
+        nn.Linear(72, CLASSES),
     )
 
 
 def small_vgg():
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8),
-        nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8 * 13 * 13, 16), nn.ReLU(inplace=True), nn.Dropout(0.5),
+        nn.Conv2d(3, 8, 3),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Linear(8 * 13 * 13, 16),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
         nn.Linear(16, CLASSES),
     )
 
@@ -161,6 +187,7 @@ def torchvision_network(request):
 @pytest.fixture
 def make_network():
     """``make_network(dtype=...)``: a small residual network; ``make_network.images(...)``: images for it."""
+
     def make(dtype=torch.float64):
         return build(small_residual, dtype)
 
@@ -186,8 +213,12 @@ def added_contrast(request):
     """The record of a contrast that is registered for this test only."""
     function = request.param
     contrasts.register(
-        question="Why {target}, {rival} and {others} in mind?", about="against a toy", formula=r"e_t - \tau",
-        paper="wang2022", equation="eq. 0", sums_to_zero=function is half_weighted,
+        question="Why {target}, {rival} and {others} in mind?",
+        about="against a toy",
+        formula=r"e_t - \tau",
+        paper="wang2022",
+        equation="eq. 0",
+        sums_to_zero=function is half_weighted,
     )(function)
     yield contrasts.CONTRASTS[function.__name__]
     del contrasts.CONTRASTS[function.__name__]
@@ -206,7 +237,9 @@ def forked(tmp_path_factory):
             with output.open("wb") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
-            sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, encoding="utf-8")  # in place of those that pytest reads
+            sys.stdout = sys.stderr = os.fdopen(
+                1, "w", buffering=1, encoding="utf-8"
+            )  # in place of those that pytest reads
             variables = dict(environment)
             os.environ.clear()
             os.environ.update(variables)
@@ -257,7 +290,9 @@ def disk(tmp_path):
     mounted = []
 
     def make(kind):
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False).returncode:
+        if subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
+        ).returncode:
             return None
         mounted.append(place)
         if kind == "full":
@@ -273,7 +308,10 @@ def disk(tmp_path):
         subprocess.run(["umount", each], check=True)
 
 
-REASONS = {"full": (errno.ENOSPC, "No space left on device: free some space"), "read-only": (errno.EROFS, "Read-only file system: its disk is read-only")}
+REASONS = {
+    "full": (errno.ENOSPC, "No space left on device: free some space"),
+    "read-only": (errno.EROFS, "Read-only file system: its disk is read-only"),
+}
 
 
 @pytest.fixture(params=REASONS)

@@ -8,7 +8,11 @@ import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
-FILES = [path.relative_to(ROOT).as_posix() for folder in ("contrastlib", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+FILES = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("contrastlib", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
 
 
 def test_the_contracts_hold(capfd):
@@ -25,7 +29,10 @@ def private_imports(code, own=()):
     """
     tree, modules = ast.parse(code), {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("contrastlib", "benchmarks"):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in (
+            "contrastlib",
+            "benchmarks",
+        ):
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 if is_private(alias.name) and not (is_module(full) and node.module in own):
@@ -33,7 +40,11 @@ def private_imports(code, own=()):
                 if is_module(full):
                     modules[alias.asname or alias.name] = full
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and is_private(node.attr) and getattr(node.value, "id", None) in modules:
+        if (
+            isinstance(node, ast.Attribute)
+            and is_private(node.attr)
+            and getattr(node.value, "id", None) in modules
+        ):
             yield f"{modules[node.value.id]}.{node.attr}"
 
 
@@ -56,7 +67,9 @@ def test_no_module_takes_private_names_of_another(file):
 REPORTING = ("cli", "report", "explorer")
 """Packages whose modules are found by rule, or are no part of the library."""
 PACKAGES = [
-    path.parent for path in sorted((ROOT / "contrastlib").rglob("__init__.py")) if not {*path.parts} & {*REPORTING}
+    path.parent
+    for path in sorted((ROOT / "contrastlib").rglob("__init__.py"))
+    if not {*path.parts} & {*REPORTING}
 ]
 
 
@@ -65,11 +78,15 @@ def test_a_package_names_its_modules(folder):
     """In its docstring or in ``__all__``."""
     tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     offered = {
-        name for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+        name
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
         for name in ast.literal_eval(node.value)
     }
     package = ".".join(folder.relative_to(ROOT).parts)
-    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    modules = {path.stem for path in folder.glob("*.py")} | {
+        path.parent.name for path in folder.glob("*/__init__.py")
+    }
     described = {name for name in modules if f"{package}.{name}`" in ast.get_docstring(tree)}
     assert not {name for name in modules if not name.startswith("_")} - offered - described
     assert package != "contrastlib.evaluation" or offered == described
@@ -88,7 +105,7 @@ def test_no_notebook_takes_private_names(file):
     ("def late():\n    from contrastlib.explainers.cam import _read", ["contrastlib.explainers.cam._read"]),
     ("from contrastlib import _explain", ["contrastlib._explain"]),
     ("from contrastlib.report.computing.shards import sharded\nfrom torch.nn.modules.conv import _ConvNd\nself._own", []),
-])
+])  # fmt: skip
 def test_private_names_are_found(code, found):
     assert list(private_imports(code)) == found
 

@@ -47,7 +47,10 @@ def test_operations_of_the_paper():
     from benchmarks.scaling import paper
 
     assert paper._forward("vgg16_bn/cub200")["operations"] == pytest.approx(2 * 15.5e9, rel=0.02)
-    assert paper._ways("masking_choices") == len(records.MASKING_CHOICES) + 1 and paper._ways("masking_table") == 1
+    assert (
+        paper._ways("masking_choices") == len(records.MASKING_CHOICES) + 1
+        and paper._ways("masking_table") == 1
+    )
     names = {name for chosen in paper.PLAN.values() for named in chosen.values() for name in named}
     assert names <= set(studies.STUDIES)
 
@@ -70,7 +73,9 @@ def test_stand_ins_are_arguments_of_the_evaluation(monkeypatch):
         return threshold
 
     for made in (evaluation, partial(evaluation, labels=None)):
-        monkeypatch.setitem(studies.STUDIES, "toy", replace(studies.STUDIES["masking_table"], evaluation=made))
+        monkeypatch.setitem(
+            studies.STUDIES, "toy", replace(studies.STUDIES["masking_table"], evaluation=made)
+        )
         assert paper._stand_ins("toy", None, torch.zeros(1, 3, 8, 8), {}) == {"above": True}
 
 
@@ -91,10 +96,14 @@ def test_the_gpu_part_runs_on_a_processor(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(devices, "NETWORKS", ("resnet18",))
 
     assert devices.main(["--device", "cpu", "--size", "64", "--batch", "2", "--batches", "2", "--repetitions", "1",
-                         "--save", str(tmp_path)]) == 0
+                         "--save", str(tmp_path)]) == 0  # fmt: skip
     table = storage.load(next(tmp_path.glob("*.parquet")))
-    assert table["what"].tolist() == [f"{n}, {layout}" for n in ("resnet18",) for layout in ("channels_last", "contiguous")]
-    assert (table[["images a second", "share"]] > 0).all(axis=None) and "goal on a GPU" in capsys.readouterr().out
+    assert table["what"].tolist() == [
+        f"{n}, {layout}" for n in ("resnet18",) for layout in ("channels_last", "contiguous")
+    ]
+    assert (table[["images a second", "share"]] > 0).all(
+        axis=None
+    ) and "goal on a GPU" in capsys.readouterr().out
     assert isinstance(table, pd.DataFrame) and table.attrs["provenance"]["parameters"]["device"] == "cpu"
 
 
@@ -102,9 +111,17 @@ def test_a_broken_promise_of_a_gpu_is_said(monkeypatch, capsys):
     """In the layout of the studies alone, and where all rounds miss the goal. No GPU is used."""
     from benchmarks import devices
 
-    rates = pd.DataFrame([
-        {"what": f"resnet18, {layout}", "share": share, "min": share - 0.02, "max": share + 0.02}
-        for layout, share in (("channels_last", 0.95), ("channels_last", 0.9), ("channels_last", 0.8), ("contiguous", 0.8))])
+    rates = pd.DataFrame(
+        [
+            {"what": f"resnet18, {layout}", "share": share, "min": share - 0.02, "max": share + 0.02}
+            for layout, share in (
+                ("channels_last", 0.95),
+                ("channels_last", 0.9),
+                ("channels_last", 0.8),
+                ("contiguous", 0.8),
+            )
+        ]
+    )
     assert devices.judged(rates)["verdict"].tolist() == ["kept", "undecided", "broken", ""]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for measured, status in ((rates, 1), (rates[:2], 0), (rates[3:], 0)):

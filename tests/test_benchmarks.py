@@ -40,7 +40,9 @@ def test_tables_are_printed_and_saved(tmp_path, capsys):
     saved = storage.load(record)
     assert list(saved["table"].unique()) == tables and (saved["ratio"] > 0).all()
     limited = saved.dropna(subset="limit").groupby("table")
-    assert {name: dict(zip(rows["quantity"], rows["limit"])) for name, rows in limited} == {t: LIMITS[t] for t in tables}
+    assert {name: dict(zip(rows["quantity"], rows["limit"])) for name, rows in limited} == {
+        t: LIMITS[t] for t in tables
+    }
     assert saved.dropna(subset="limit")["what"].str.startswith("contrastlib").all()
     provenance = saved.attrs["provenance"]
     assert provenance["commit"] and provenance["parameters"]["classes"] == 12 and "seconds" not in provenance
@@ -51,9 +53,13 @@ def test_every_method_is_measured_with_and_without_a_contrast():
     from benchmarks.networks import images_like, torchvision_network
 
     table = methods_table(torchvision_network("squeezenet1_1"), images_like(64, 1), 1)
-    methods = explainers.select(space="layer", contrast=True) | explainers.select(space="pixels", contrast=True)
+    methods = explainers.select(space="layer", contrast=True) | explainers.select(
+        space="pixels", contrast=True
+    )
     assert set(table["what"]) == {
-        "a bare forward pass", "zennit: LRP", *(f"{m}, {c}" for m in methods for c in ("original", "weighted"))
+        "a bare forward pass",
+        "zennit: LRP",
+        *(f"{m}, {c}" for m in methods for c in ("original", "weighted")),
     }
 
 
@@ -66,7 +72,9 @@ def test_the_peer_of_relevance_propagation_makes_the_same_map():
     network, images = torchvision_network("squeezenet1_1").double(), images_like(64, 2).double()
     relevance = torch.rand(2, 1000, dtype=torch.float64)
     maps, expected = lrp(network, images, lambda y: relevance), zennit_lrp(network, images, relevance)
-    assert (maps - expected).norm() <= 1e-3 * expected.norm() and maps.any()  # zennit adds 1e-6 to what it divides by
+    assert (
+        maps - expected
+    ).norm() <= 1e-3 * expected.norm() and maps.any()  # zennit adds 1e-6 to what it divides by
 
 
 def test_the_linear_operations_of_relevance_propagation_are_three_for_each_layer():
@@ -115,6 +123,7 @@ def test_ratios_are_taken_within_a_round(monkeypatch):
     def takes(seconds):
         def run():
             now[0] += seconds * next(pace)
+
         return run
 
     table = timing.side_by_side({"unit": takes(1), "other": takes(3)}, "unit", 3, "").set_index("what")
@@ -134,7 +143,9 @@ def test_memory_is_measured_in_processes_of_its_own(monkeypatch):
 
     monkeypatch.setattr(memory.subprocess, "run", run)
     table = memory.table("squeezenet1_1", 64, 2, repetitions=3).set_index("what")
-    assert len(commands) == 3 * len(memory.JOBS) and all(command[4:] == ["squeezenet1_1", "64", "2"] for command in commands)
+    assert len(commands) == 3 * len(memory.JOBS) and all(
+        command[4:] == ["squeezenet1_1", "64", "2"] for command in commands
+    )
     assert table.loc[memory.HAND, "memory"] == 1 and (table["memory"].drop(memory.HAND) == 50 / 110).all()
 
 
@@ -145,7 +156,9 @@ def test_the_peak_of_a_process_is_not_that_of_its_parent():
     assert 10_000_000 < child < ballast.nbytes
 
 
-@pytest.mark.parametrize("jobs, network, size", [("JOBS", "squeezenet1_1", 64), ("TRANSFORMER_JOBS", "vit_b_16", 224)])
+@pytest.mark.parametrize(
+    "jobs, network, size", [("JOBS", "squeezenet1_1", 64), ("TRANSFORMER_JOBS", "vit_b_16", 224)]
+)
 def test_every_memory_job_runs(jobs, network, size):
     from benchmarks import memory
     from benchmarks.networks import images_like, torchvision_network
@@ -157,7 +170,9 @@ def test_every_memory_job_runs(jobs, network, size):
 
 def tensors(found):
     """All tensors in lists and tuples."""
-    return [found] if isinstance(found, torch.Tensor) else [tensor for each in found for tensor in tensors(each)]
+    return (
+        [found] if isinstance(found, torch.Tensor) else [tensor for each in found for tensor in tensors(each)]
+    )
 
 
 def test_times_of_steps_that_ran_twice_are_the_last_ones(tmp_path):
@@ -171,7 +186,9 @@ def test_times_of_steps_that_ran_twice_are_the_last_ones(tmp_path):
 def test_numbers_that_moved_are_found_by_image_and_setting(tmp_path):
     from benchmarks import moved
 
-    old = pd.DataFrame({"image": [0, 0, 1], "contrast": ["mean", "weighted", "mean"], "p_t": [0.5, 0.25, 0.125]})
+    old = pd.DataFrame(
+        {"image": [0, 0, 1], "contrast": ["mean", "weighted", "mean"], "p_t": [0.5, 0.25, 0.125]}
+    )
     old.attrs["provenance"] = {"commit": "a"}
     new = old.iloc[::-1].reset_index(drop=True)  # in another order
     new["p_t"] = [0.125, 0.75, 0.5001]
@@ -181,9 +198,17 @@ def test_numbers_that_moved_are_found_by_image_and_setting(tmp_path):
     save(new, tmp_path / "new" / "masking_table-vgg.parquet")
     save(old, tmp_path / "new" / "precision_table-vgg.parquet")  # not computed again
     found = moved.table(tmp_path / "old", tmp_path / "new")
-    assert found.to_dict("records") == [{
-        "study": "masking_table", "network": "vgg", "rows before": 3, "rows after": 3, "moved": pytest.approx(1 / 3), "largest": 0.5,
-        "column": "p_t"}]
+    assert found.to_dict("records") == [
+        {
+            "study": "masking_table",
+            "network": "vgg",
+            "rows before": 3,
+            "rows after": 3,
+            "moved": pytest.approx(1 / 3),
+            "largest": 0.5,
+            "column": "p_t",
+        }
+    ]
 
 
 def test_differences_of_large_numbers_are_relative():
@@ -197,7 +222,15 @@ def test_differences_of_large_numbers_are_relative():
 def test_rows_of_other_results_stay(tmp_path):
     from benchmarks import moved
 
-    row = {"study": "b", "network": "vgg", "rows before": 1, "rows after": 1, "moved": 0.0, "largest": 0.0, "column": "p_t"}
+    row = {
+        "study": "b",
+        "network": "vgg",
+        "rows before": 1,
+        "rows after": 1,
+        "moved": 0.0,
+        "largest": 0.0,
+        "column": "p_t",
+    }
     moved.save(pd.DataFrame([row, row | {"study": "a"}]), tmp_path / "moved.csv")
     moved.save(pd.DataFrame([row | {"largest": 0.25}]), tmp_path / "moved.csv")
     kept = pd.read_csv(tmp_path / "moved.csv")
@@ -212,13 +245,20 @@ def test_the_browser_is_timed_and_its_record_saved(tmp_path, capsys):
 
     runtime = REPOSITORY / "node_modules" / "onnxruntime-web" / "dist"
     if CHROMIUM is None or not runtime.exists():
-        pytest.skip("no Chromium or no onnxruntime-web here: install Debian's package chromium, and run `npm ci`")
+        pytest.skip(
+            "no Chromium or no onnxruntime-web here: install Debian's package chromium, and run `npm ci`"
+        )
     live.write(tmp_path / "live", runtime, [live.Shown("birds_vgg", bird(31))])
-    assert main(["--folder", str(tmp_path / "live"), "--frames", "2", "--save", str(tmp_path / "browser")]) in (0, 1)
+    assert main(
+        ["--folder", str(tmp_path / "live"), "--frames", "2", "--save", str(tmp_path / "browser")]
+    ) in (0, 1)
     printed = capsys.readouterr().out
     assert "first map" in printed and "saved: " in printed
     (record,) = (tmp_path / "browser").iterdir()
     saved = storage.load(record)
-    assert saved.set_index("what")["limit"].dropna().to_dict() == {"first map": 3000, "frame": 150} and (saved["milliseconds"] > 0).all()
+    assert (
+        saved.set_index("what")["limit"].dropna().to_dict() == {"first map": 3000, "frame": 150}
+        and (saved["milliseconds"] > 0).all()
+    )
     assert saved.attrs["provenance"]["commit"] and "seconds" not in saved.attrs["provenance"]
     assert in_the_browser(tmp_path)["milliseconds"].tolist() == saved["milliseconds"].tolist()

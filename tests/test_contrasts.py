@@ -56,6 +56,7 @@ TARGET = torch.tensor([0, 3, 6, 2, 2, 5])
 
 # --- identities -----------------------------------------------------------------------------
 
+
 def test_weighted_is_the_gradient_of_the_log_odds():
     logits = random_logits()
     expected = gradient_of(lambda y: y[range(6), TARGET] - others(y, TARGET).logsumexp(dim=1), logits)
@@ -107,7 +108,10 @@ def test_among_one_foil_is_the_pair_and_among_all_is_weighted():
 
 
 def test_among_takes_foils_of_their_own_for_each_image():
-    logits, foils = random_logits(2, 4), torch.tensor([[False, True, False, False], [True, False, True, False]])
+    logits, foils = (
+        random_logits(2, 4),
+        torch.tensor([[False, True, False, False], [True, False, True, False]]),
+    )
     result = among(logits, [0, 3], foils)
     torch.testing.assert_close(result[:1], among(logits[:1], 0, [1]), **EXACT)
     torch.testing.assert_close(result[1:], among(logits[1:], 3, [0, 2]), **EXACT)
@@ -121,12 +125,17 @@ def test_log_odds_are_those_of_the_probability():
 
 # --- large margins --------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("margin", [20.0, 200.0, -20.0, -200.0])
 def test_float32_keeps_what_float64_says_at_any_margin(margin):
     logits = torch.tensor([[margin, 0.0, -1.0, 0.5]])
     for contrast in (original, mean, maximum, weighted):
-        torch.testing.assert_close(contrast(logits, 0), contrast(logits.double(), 0).float(), rtol=1e-6, atol=0)
-    assert contrasts.log_odds(logits, 0).item() == pytest.approx(contrasts.log_odds(logits.double(), 0).item())
+        torch.testing.assert_close(
+            contrast(logits, 0), contrast(logits.double(), 0).float(), rtol=1e-6, atol=0
+        )
+    assert contrasts.log_odds(logits, 0).item() == pytest.approx(
+        contrasts.log_odds(logits.double(), 0).item()
+    )
 
 
 @pytest.mark.parametrize("margin", [20.0, 60.0, -20.0, -60.0])
@@ -158,6 +167,7 @@ def test_softmax_backward_in_float32_loses_the_term_of_the_target():
 
 # --- properties -----------------------------------------------------------------------------
 
+
 @settings(deadline=None, derandomize=True)
 @given(problems())
 def test_weights_of_every_contrast(problem):
@@ -168,8 +178,11 @@ def test_weights_of_every_contrast(problem):
         assert weights.shape == logits.shape and weights.dtype == logits.dtype
         assert (weights.gather(1, target[:, None]) == 1).all()
         assert (weights.scatter(1, target[:, None], 0) <= 0).all()
-        assert torch.allclose(weights.sum(dim=1), torch.full((len(logits),), float(name == "original"),
-                                                             dtype=logits.dtype), atol=tolerance)
+        assert torch.allclose(
+            weights.sum(dim=1),
+            torch.full((len(logits),), float(name == "original"), dtype=logits.dtype),
+            atol=tolerance,
+        )
 
 
 @settings(deadline=None, derandomize=True)
@@ -193,8 +206,9 @@ def test_float32_says_what_float64_says(problem, factor):
     foils = (torch.arange(logits.shape[1]) - target[:, None]) % 2 == 1  # every other class
     for name in OF_ONE_CLASS:
         foils_of_it = foils if CONTRASTS[name].takes_foils else None  # logits of float32 can be equally near
-        weights, exact = (contrasts.cotangent(name, y, target, foils_of_it).double()
-                          for y in (logits, logits.double()))
+        weights, exact = (
+            contrasts.cotangent(name, y, target, foils_of_it).double() for y in (logits, logits.double())
+        )
         within = torch.full((len(logits),), 5e-7, dtype=torch.float64)
         if name == "probability":  # rounding of the log-odds is a factor of its exponential
             within = torch.finfo(torch.float32).eps * (10 + logits.abs().amax(dim=1).double())
@@ -218,7 +232,9 @@ def test_probability_is_a_positive_multiple_of_weighted(problem):
 def test_a_constant_added_to_all_logits_changes_nothing(problem, constant):
     logits, target = problem[0].double(), problem[1]
     for contrast in AGAINST_OTHERS:
-        torch.testing.assert_close(contrast(logits + constant, target), contrast(logits, target), atol=1e-9, rtol=1e-9)
+        torch.testing.assert_close(
+            contrast(logits + constant, target), contrast(logits, target), atol=1e-9, rtol=1e-9
+        )
 
 
 @settings(deadline=None, derandomize=True)
@@ -241,6 +257,7 @@ def test_renaming_the_classes_renames_the_weights(problem):
 
 
 # --- a single logit ---------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("contrast", [original, mean, maximum, weighted])
 def test_a_single_logit_is_a_contrast_already(contrast):
@@ -272,7 +289,11 @@ REFERENCES = (Path(__file__).parents[1] / "book/references.bib").read_text(encod
 @pytest.mark.parametrize("record", CONTRASTS.values(), ids=CONTRASTS)
 def test_what_a_record_says_is_so(record):
     foils = ([1, 4],) if record.takes_foils else ()
-    gradients = {"gradients_of": lambda w: (w @ random_logits(1, 7).T)[..., None, None]} if record.needs_gradients else {}
+    gradients = (
+        {"gradients_of": lambda w: (w @ random_logits(1, 7).T)[..., None, None]}
+        if record.needs_gradients
+        else {}
+    )
     sums = record.function(random_logits(50), 0, *foils, **gradients).sum(dim=1)
     assert record.sums_to_zero == bool((sums.abs() < 1e-12).all())
     assert record.takes_foils == ("foils" in inspect.signature(record.function).parameters)
@@ -283,8 +304,9 @@ def test_what_a_record_says_is_so(record):
     assert "owl" in asked and asked.endswith("?") and ("robin or jay" in asked) == record.takes_foils
 
 
-@pytest.mark.parametrize("record", [CONTRASTS[n] for n in OF_ONE_CLASS if not CONTRASTS[n].takes_foils],
-                         ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "record", [CONTRASTS[n] for n in OF_ONE_CLASS if not CONTRASTS[n].takes_foils], ids=lambda each: each.name
+)
 def test_which_contrast_a_record_scales(record):
     """The positive multiples are exactly those that ``scales`` names."""
     logits = random_logits(50)
@@ -296,8 +318,12 @@ def test_which_contrast_a_record_scales(record):
 
 
 def test_a_question_with_an_unknown_field_is_refused():
-    with pytest.raises(ValueError, match="the question of '<lambda>' has the field 'class': it can have target, rival"):
-        contrasts.register(question="Why {class}?", about="", formula="", paper="", equation="")(lambda y, t: y)
+    with pytest.raises(
+        ValueError, match="the question of '<lambda>' has the field 'class': it can have target, rival"
+    ):
+        contrasts.register(question="Why {class}?", about="", formula="", paper="", equation="")(
+            lambda y, t: y
+        )
     assert "<lambda>" not in CONTRASTS
 
 
@@ -306,13 +332,15 @@ def test_an_added_contrast_goes_by_its_name(added_contrast):
     found = contrasts.cotangent(added_contrast.name, logits, TARGET)
     assert torch.equal(found, added_contrast.function(logits, TARGET))
     assert torch.equal(found, contrasts.cotangent(added_contrast.function, logits, TARGET))
-    with pytest.raises(ValueError, match=f"foils belong to the contrast \"among\" or .*, not to '{added_contrast.name}'"):
+    with pytest.raises(
+        ValueError, match=f"foils belong to the contrast \"among\" or .*, not to '{added_contrast.name}'"
+    ):
         contrasts.cotangent(added_contrast.name, logits, TARGET, foils=[1])
     with pytest.raises(ValueError, match=f"choose one of original, .*{added_contrast.name}"):
         contrasts.cotangent("best", logits, TARGET)
 
 
-TOY = '''
+TOY = """
 from contrastlib.contrasts.registry import register
 from contrastlib.contrasts.weights import mean
 
@@ -320,7 +348,7 @@ from contrastlib.contrasts.weights import mean
 @register(question="Why {target} in a file of its own?", about="against a toy", formula="2 w", paper="wang2022", equation="eq. 0")
 def toy(logits, target):
     return 2 * mean(logits, target)
-'''
+"""
 
 
 @pytest.fixture
@@ -336,15 +364,21 @@ def toy(tmp_path, monkeypatch):
 def test_a_new_contrast_is_one_file(toy, capsys):
     """It is found in explain, the command line's help, the explorer's menu, and on the book's pages."""
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(196, 30))
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 5, stride=4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(196, 30)
+    )
     image = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(
-        contrastlib.explain(network, image, 1, "gradcam", toy), 2 * contrastlib.explain(network, image, 1, "gradcam", "mean"))
+        contrastlib.explain(network, image, 1, "gradcam", toy),
+        2 * contrastlib.explain(network, image, 1, "gradcam", "mean"),
+    )
     with pytest.raises(SystemExit):
         main(["explain", "--help"])
     assert re.search(r"^ +toy +against a toy", capsys.readouterr().out, re.MULTILINE)
     names = [f"class {i}" for i in range(30)]
-    classifier = models.Classifier(network, name="small", class_names=names, layer="network.0", input_size=32, checksum="none")
+    classifier = models.Classifier(
+        network, name="small", class_names=names, layer="network.0", input_size=32, checksum="none"
+    )
     explorer = Explorer([bird(31)], [classifier], methods=["gradcam"], classes=3)
     assert explorer.header["contrasts"]["toy"]["about"] == "against a toy"
     assert '`"toy"`' in contrast_table() and one_by_one.contrast(CONTRASTS[toy]).startswith("## toy\n")
@@ -357,21 +391,30 @@ def test_two_contrasts_of_one_name():
 
 # --- what else a cotangent is ---------------------------------------------------------------
 
+
 def test_the_table_of_names():
     assert list(CONTRASTS) == ["original", "mean", "maximum", "weighted", "probability", "among", "finer_cam",
-                               "finer_cam_coded", "case", "rfxg", "rfxg_group", "rest", "group"]
+                               "finer_cam_coded", "case", "rfxg", "rfxg_group", "rest", "group"]  # fmt: skip
     logits = random_logits()
     for name in OF_ONE_CLASS:
         if name == "among":
             continue
-        assert torch.equal(contrasts.cotangent(name, logits, TARGET), CONTRASTS[name].function(logits, TARGET))
+        assert torch.equal(
+            contrasts.cotangent(name, logits, TARGET), CONTRASTS[name].function(logits, TARGET)
+        )
     assert torch.equal(contrasts.cotangent("among", logits, 0, [1, 2]), among(logits, 0, [1, 2]))
 
 
 def test_targets_of_any_integer_kind():
     logits = random_logits(2, 5)
     expected = weighted(logits, torch.tensor([1, 4]))
-    for target in ([1, 4], (1, 4), np.array([1, 4]), np.array([1, 4], dtype=np.uint8), torch.tensor([1, 4]).int()):
+    for target in (
+        [1, 4],
+        (1, 4),
+        np.array([1, 4]),
+        np.array([1, 4], dtype=np.uint8),
+        torch.tensor([1, 4]).int(),
+    ):
         assert torch.equal(weighted(logits, target), expected)
     assert torch.equal(weighted(logits, np.int64(1)), weighted(logits, [1, 1]))
 
@@ -388,15 +431,19 @@ def test_the_logits_are_left_alone_and_the_weights_are_constants():
 
 # --- bad input --------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("logits, error, says", [
-    (torch.zeros(2, 3, dtype=torch.int64), TypeError, "floating-point.*int64"),
-    ([[1.0, 2.0]], TypeError, "list"),
-    (torch.randn(3), ValueError, r"\(B, C\).*\(3,\)"),
-    (torch.randn(2, 3, 4), ValueError, r"\(2, 3, 4\)"),
-    (torch.empty(0, 3), ValueError, r"\(0, 3\)"),
-    (torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]), ValueError, r"NaN or infinite.*\[1\]"),
-    (torch.tensor([[float("inf"), 2.0]]), ValueError, r"NaN or infinite.*\[0\]"),
-])
+
+@pytest.mark.parametrize(
+    "logits, error, says",
+    [
+        (torch.zeros(2, 3, dtype=torch.int64), TypeError, "floating-point.*int64"),
+        ([[1.0, 2.0]], TypeError, "list"),
+        (torch.randn(3), ValueError, r"\(B, C\).*\(3,\)"),
+        (torch.randn(2, 3, 4), ValueError, r"\(2, 3, 4\)"),
+        (torch.empty(0, 3), ValueError, r"\(0, 3\)"),
+        (torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]), ValueError, r"NaN or infinite.*\[1\]"),
+        (torch.tensor([[float("inf"), 2.0]]), ValueError, r"NaN or infinite.*\[0\]"),
+    ],
+)
 def test_bad_logits(logits, error, says):
     for contrast in (original, *AGAINST_OTHERS):
         with pytest.raises(error, match=says):
@@ -409,7 +456,9 @@ def test_probabilities_are_not_logits(dtype, classes):
     probabilities = random_logits(4, classes, dtype=dtype).softmax(dim=1)
     with pytest.raises(ValueError, match="probabilities, not logits"):
         weighted(probabilities, 0)
-    torch.testing.assert_close(weighted(probabilities.log(), 0), weighted(probabilities.log() + 3, 0))  # the remedy
+    torch.testing.assert_close(
+        weighted(probabilities.log(), 0), weighted(probabilities.log() + 3, 0)
+    )  # the remedy
 
 
 def test_logits_that_resemble_probabilities_in_one_row_only_are_logits():
@@ -417,35 +466,41 @@ def test_logits_that_resemble_probabilities_in_one_row_only_are_logits():
     weighted(torch.tensor([[1.5, -0.5]]), 0)
 
 
-@pytest.mark.parametrize("target, error, says", [
-    (7, IndexError, r"target 7 is not a class: there are 7 \(0 to 6\)"),
-    (-1, IndexError, "target -1"),
-    ([0, 1, 2, 3, 4, 99], IndexError, "target 99"),
-    ([0, 1], ValueError, "one for each of the 6 images"),
-    (torch.zeros(6, 7).long(), ValueError, r"\(6, 7\)"),
-    (1.0, TypeError, "integer"),
-    (torch.rand(6), TypeError, "integer"),
-    (torch.ones(6, dtype=torch.bool), TypeError, "integer"),
-    ("robin", TypeError, None),
-    (None, TypeError, None),
-])
+@pytest.mark.parametrize(
+    "target, error, says",
+    [
+        (7, IndexError, r"target 7 is not a class: there are 7 \(0 to 6\)"),
+        (-1, IndexError, "target -1"),
+        ([0, 1, 2, 3, 4, 99], IndexError, "target 99"),
+        ([0, 1], ValueError, "one for each of the 6 images"),
+        (torch.zeros(6, 7).long(), ValueError, r"\(6, 7\)"),
+        (1.0, TypeError, "integer"),
+        (torch.rand(6), TypeError, "integer"),
+        (torch.ones(6, dtype=torch.bool), TypeError, "integer"),
+        ("robin", TypeError, None),
+        (None, TypeError, None),
+    ],
+)
 def test_bad_targets(target, error, says):
     for contrast in (original, *AGAINST_OTHERS):
         with pytest.raises(error, match=says):
             contrast(random_logits(), target)
 
 
-@pytest.mark.parametrize("foils, error, says", [
-    ([], ValueError, "foils are empty"),
-    ([1, 0], ValueError, "target is among its own foils"),
-    ([1, 7], IndexError, "foil 7 is not a class"),
-    (-1, IndexError, "foil -1"),
-    ([1.0, 2.0], TypeError, "integer"),
-    (torch.zeros(6, 7, dtype=torch.bool), ValueError, "empty"),
-    (torch.ones(6, 7, dtype=torch.bool), ValueError, "own foils"),
-    (torch.ones(7, dtype=torch.bool), ValueError, r"mask.*\(6, 7\)"),
-    (torch.ones(6, 2).long(), ValueError, "boolean mask"),
-])
+@pytest.mark.parametrize(
+    "foils, error, says",
+    [
+        ([], ValueError, "foils are empty"),
+        ([1, 0], ValueError, "target is among its own foils"),
+        ([1, 7], IndexError, "foil 7 is not a class"),
+        (-1, IndexError, "foil -1"),
+        ([1.0, 2.0], TypeError, "integer"),
+        (torch.zeros(6, 7, dtype=torch.bool), ValueError, "empty"),
+        (torch.ones(6, 7, dtype=torch.bool), ValueError, "own foils"),
+        (torch.ones(7, dtype=torch.bool), ValueError, r"mask.*\(6, 7\)"),
+        (torch.ones(6, 2).long(), ValueError, "boolean mask"),
+    ],
+)
 def test_bad_foils(foils, error, says):
     with pytest.raises(error, match=says):
         among(random_logits(), 0, foils)
@@ -461,7 +516,9 @@ def test_bad_contrasts():
         contrasts.cotangent("weighted", logits, 0, foils=[1])
 
 
-@pytest.mark.parametrize("dtype, margins", [(torch.float32, (60, 89, 95, 100)), (torch.float64, (200, 600, 700))])
+@pytest.mark.parametrize(
+    "dtype, margins", [(torch.float32, (60, 89, 95, 100)), (torch.float64, (200, 600, 700))]
+)
 def test_probability_keeps_its_direction_down_to_the_smallest_numbers(dtype, margins):
     for margin in margins:
         w = contrasts.probability(torch.tensor([[margin, 0.0, -1.0]], dtype=dtype), 0)[0]
@@ -481,6 +538,8 @@ def test_16_bit_logits_are_not_taken_for_probabilities(dtype):
 
 def test_unsigned_targets_and_complex_weights():
     logits = torch.tensor([[2.0, 1.0, 0.0]])
-    assert torch.equal(contrasts.weighted(logits, np.array([1], dtype=np.uint16)), contrasts.weighted(logits, 1))
+    assert torch.equal(
+        contrasts.weighted(logits, np.array([1], dtype=np.uint16)), contrasts.weighted(logits, 1)
+    )
     with pytest.raises(TypeError, match="real"):
         contrasts.cotangent(torch.ones(1, 3, dtype=torch.complex64), logits, 0)

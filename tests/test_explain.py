@@ -27,8 +27,15 @@ BATCH, CLASSES = 3, 6
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3),
-                         nn.Flatten(), nn.Dropout(), nn.Linear(8 * 36, CLASSES))
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 8, 3),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(8 * 36, CLASSES),
+    )
 
 
 @pytest.fixture
@@ -38,14 +45,20 @@ def images():
 
 def test_an_added_contrast_is_explained(network, images, added_contrast):
     w = added_contrast.function(contrastlib.autograd.predict(network, images), 2)
-    assert torch.equal(explain(network, images, 2, contrast=added_contrast.name), explain(network, images, contrast=w))
+    assert torch.equal(
+        explain(network, images, 2, contrast=added_contrast.name), explain(network, images, contrast=w)
+    )
 
 
-@pytest.mark.parametrize("method", select(space="layer", contrast=True) | select(space="pixels", contrast=True))
+@pytest.mark.parametrize(
+    "method", select(space="layer", contrast=True) | select(space="pixels", contrast=True)
+)
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_one_line_for_every_method_and_contrast(network, images, method, contrast):
     if CONTRASTS[contrast].needs_gradients and EXPLAINERS[method].space != "layer":
-        with pytest.raises(ValueError, match="depends on a layer: use it with a method of a layer, such as gradcam"):
+        with pytest.raises(
+            ValueError, match="depends on a layer: use it with a method of a layer, such as gradcam"
+        ):
             explain(network, images, 2, method, contrast)
         return
     maps = explain(network, images, 2, method, contrast, foils=[0, 4] if contrast == "among" else None)
@@ -98,8 +111,10 @@ def test_foils_of_every_kind(network, images):
     for foils in ((3, 0), torch.tensor([0, 3]), mask):
         torch.testing.assert_close(explain(network, images, 1, contrast="among", foils=foils), expected)
     everything_else = [c for c in range(CLASSES) if c != 1]
-    torch.testing.assert_close(explain(network, images, 1, contrast="among", foils=everything_else),
-                               explain(network, images, 1, contrast="weighted"))
+    torch.testing.assert_close(
+        explain(network, images, 1, contrast="among", foils=everything_else),
+        explain(network, images, 1, contrast="weighted"),
+    )
 
 
 @pytest.mark.parametrize("method", ["gradcam", "input_x_gradient", "lrp"])
@@ -116,17 +131,31 @@ def test_weights_of_ones_own(network, images, method):
 
 
 def test_a_classifier_of_this_library_names_its_own_layer(network, images):
-    classifier = models.Classifier(network, name="tiny", class_names="abcdef", layer="network.1", input_size=16,
-                                   checksum="none")
+    classifier = models.Classifier(
+        network, name="tiny", class_names="abcdef", layer="network.1", input_size=16, checksum="none"
+    )
     assert explain(classifier, images, upsample=False).shape == (BATCH, 16, 16)
     assert explain(classifier, images, upsample=False, layer="network.3").shape == (BATCH, 6, 6)
     assert torch.equal(explain(classifier, images), explain(classifier, images, layer="network.1"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["alexnet", "densenet121", "efficientnet_b0", "googlenet", "mnasnet0_5",
-                                  "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5",
-                                  "squeezenet1_1", "vgg11_bn"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet",
+        "densenet121",
+        "efficientnet_b0",
+        "googlenet",
+        "mnasnet0_5",
+        "mobilenet_v3_small",
+        "regnet_y_400mf",
+        "resnet18",
+        "shufflenet_v2_x0_5",
+        "squeezenet1_1",
+        "vgg11_bn",
+    ],
+)
 def test_any_network_of_torchvision(name):
     options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
     model = torchvision.models.get_model(name, weights=None, num_classes=5, **options)
@@ -166,7 +195,7 @@ def softmaxed(network):
     (softmaxed, None, {}, ValueError, "probabilities, not logits. Remove the network's final softmax"),
     (lambda n: n[:4], None, {}, ValueError, r"must return logits \(3, C\)"),
     (lambda n: nn.Sequential(nn.Flatten(), nn.Linear(768, 6)), None, {}, ValueError, "has no 2-d convolution"),
-])
+])  # fmt: skip
 def test_bad_input_is_told_what_is_wrong(network, images, model, change, options, error, says):
     given, learnable = change(images) if change else images, [p.requires_grad for p in network.parameters()]
     with pytest.raises(error, match=says):
@@ -189,13 +218,18 @@ def small_clip(monkeypatch):
     ends = {"bos_token_id": 48, "eos_token_id": 49, "pad_token_id": 0}
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     torch.manual_seed(0)
-    clip = transformers.CLIPModel(transformers.CLIPConfig(
-        text_config={"vocab_size": 50, "max_position_embeddings": 8, **ends, **sizes},
-        vision_config={"image_size": 32, "patch_size": 8, **sizes}, projection_dim=8,
-    ))
-    inputs = {"input_ids": torch.tensor([[48, 3, 4, 49], [48, 5, 49, 49], [48, 7, 8, 49]]),
-              "attention_mask": torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]]),
-              "pixel_values": torch.rand(1, 3, 32, 32)}
+    clip = transformers.CLIPModel(
+        transformers.CLIPConfig(
+            text_config={"vocab_size": 50, "max_position_embeddings": 8, **ends, **sizes},
+            vision_config={"image_size": 32, "patch_size": 8, **sizes},
+            projection_dim=8,
+        )
+    )
+    inputs = {
+        "input_ids": torch.tensor([[48, 3, 4, 49], [48, 5, 49, 49], [48, 7, 8, 49]]),
+        "attention_mask": torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]]),
+        "pixel_values": torch.rand(1, 3, 32, 32),
+    }
     monkeypatch.setattr(transformers.CLIPModel, "from_pretrained", lambda name: clip)
     monkeypatch.setattr(transformers.CLIPProcessor, "from_pretrained", lambda name: lambda **_: dict(inputs))
     return clip, inputs
@@ -211,20 +245,36 @@ def test_the_examples_of_the_page_run(monkeypatch, tmp_path, small_clip):
     monkeypatch.setattr(torchvision.models, "resnet50", lambda weights: small)
     page = (Path(__file__).parents[1] / "book" / "library.md").read_text(encoding="utf-8")
     blocks = re.findall("```python\n(.*?)```", page, re.DOTALL)
-    space = {"contrastlib": contrastlib, "model": small, "images": torch.rand(2, 3, 64, 64), "target": 1, "other": 4,
-             "photo": Image.new("RGB", (300, 200), "tan"), "segmentation": Segmentation()}
+    space = {
+        "contrastlib": contrastlib,
+        "model": small,
+        "images": torch.rand(2, 3, 64, 64),
+        "target": 1,
+        "other": 4,
+        "photo": Image.new("RGB", (300, 200), "tan"),
+        "segmentation": Segmentation(),
+    }
     shapes = []
     for block in blocks:
         exec(block, space)
         shapes.append(tuple(space["maps"].shape) if "maps" in space else None)
     of_images = (1, 224, 224)
-    assert shapes == [(2, 64, 64), (2, 64, 64), (2, 64, 64), *[of_images] * 6, (1, 2, 224, 224), (1, 2, 224, 224),
-                      (2, *of_images)]
+    assert shapes == [
+        (2, 64, 64),
+        (2, 64, 64),
+        (2, 64, 64),
+        *[of_images] * 6,
+        (1, 2, 224, 224),
+        (1, 2, 224, 224),
+        (2, *of_images),
+    ]
     clip, inputs = small_clip
     with torch.no_grad():
         logits = clip.eval()(**inputs).logits_per_image
     assert logits.shape == (1, 3) and space["zebra"].shape == (1, 32, 32) and space["zebra"].any()
-    torch.testing.assert_close(contrastlib.autograd.predict(space["Prompts"](clip, space["inputs"]), space["pixels"]), logits)
+    torch.testing.assert_close(
+        contrastlib.autograd.predict(space["Prompts"](clip, space["inputs"]), space["pixels"]), logits
+    )
     assert 'data-explorer="explore"' in Path("page.html").read_text(encoding="utf-8")
 
 
@@ -239,9 +289,14 @@ def test_the_layers_of_the_page_exist():
 def test_before_global_average_pooling_the_three_methods_agree():
     """As the page says of ResNet's layer4."""
     torch.manual_seed(0)
-    model, images = torchvision.models.resnet18(weights=None, num_classes=9).double(), torch.rand(2, 3, 64, 64).double()
-    gradcam, *others = [explain(model, images, 3, method, layer="layer4")
-                        for method in ("gradcam", "linear_approximation", "xgradcam")]
+    model, images = (
+        torchvision.models.resnet18(weights=None, num_classes=9).double(),
+        torch.rand(2, 3, 64, 64).double(),
+    )
+    gradcam, *others = [
+        explain(model, images, 3, method, layer="layer4")
+        for method in ("gradcam", "linear_approximation", "xgradcam")
+    ]
     for each in others:
         torch.testing.assert_close(each, gradcam, rtol=1e-10, atol=1e-10)
 
@@ -253,6 +308,7 @@ def test_the_docstring_lists_every_method_and_contrast():
 
 
 # --- explainers that run the network their own way ------------------------------------------------
+
 
 @pytest.mark.parametrize("method", select(needs="network", contrast=True))
 def test_explainers_with_a_pass_of_their_own(network, images, method):
@@ -289,7 +345,9 @@ def test_the_block_of_a_transformer():
     with pytest.raises(ValueError, match="reads all blocks: leave the layer"):
         contrastlib.explain(network, images, 4, method="attention_x_gradient", layer="block.0")
     with pytest.raises(TypeError, match="Vision"):
-        contrastlib.explain(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 6)), images, method="vit_gradcam")
+        contrastlib.explain(
+            torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 6)), images, method="vit_gradcam"
+        )
 
 
 def test_options_of_the_method(network, images):
@@ -299,7 +357,9 @@ def test_options_of_the_method(network, images):
         contrastlib.explain(network, normalised, 1, "lrp")
     assert contrastlib.explain(network, normalised, 1, "lrp", box=(-2.5, 2.5)).shape == images[:, 0].shape
     assert contrastlib.explain(network, normalised, 1, "lrp", rules="epsilon").shape == images[:, 0].shape
-    few, many = (contrastlib.explain(network, images, 1, "integrated_gradients", steps=steps) for steps in (1, 50))
+    few, many = (
+        contrastlib.explain(network, images, 1, "integrated_gradients", steps=steps) for steps in (1, 50)
+    )
     assert not torch.allclose(few, many)
     with pytest.raises(TypeError, match="steps"):
         contrastlib.explain(network, images, 1, "gradient", steps=3)
@@ -311,7 +371,7 @@ class Turning(nn.Module):
     def __init__(self):
         super().__init__()
         self.scores = nn.Linear(3 * 16 * 16, 4)
-        self.scores.bias.data = torch.tensor([2., 0., 0., -1.])
+        self.scores.bias.data = torch.tensor([2.0, 0.0, 0.0, -1.0])
         self.scores.weight.data[3] += 0.01
 
     def forward(self, images):
@@ -328,7 +388,10 @@ def test_along_a_path_the_target_stays_the_class_predicted_for_the_image(images)
 
 
 def test_a_contrast_by_its_function(network, images):
-    assert torch.equal(explain(network, images, 2, contrast=contrasts.maximum), explain(network, images, 2, contrast="maximum"))
+    assert torch.equal(
+        explain(network, images, 2, contrast=contrasts.maximum),
+        explain(network, images, 2, contrast="maximum"),
+    )
     among = explain(network, images, 2, contrast=contrasts.among, foils=[0])
     assert torch.equal(among, explain(network, images, 2, contrast="among", foils=[0]))
 

@@ -22,13 +22,17 @@ def images():
 
 def network(count, *ends):
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, count),
-                         *ends).double()
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, count), *ends
+    ).double()
 
 
 # --- regressions ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("method", select(space="layer", contrast=True) | select(space="pixels", contrast=True))
+
+@pytest.mark.parametrize(
+    "method", select(space="layer", contrast=True) | select(space="pixels", contrast=True)
+)
 def test_the_map_of_one_number(images, method):
     """Whatever its sign, a number is explained itself. A sigmoid's logit would be explained for class 0 or 1."""
     net = network(1)
@@ -39,53 +43,85 @@ def test_the_map_of_one_number(images, method):
         if method != "lrp":  # which propagates y itself
             torch.testing.assert_close(
                 explain(net, images, method=method, regression=True),
-                expected if method != "fullgrad" else explain(net, images, method=method, contrast=weights), **EXACT)
+                expected if method != "fullgrad" else explain(net, images, method=method, contrast=weights),
+                **EXACT,
+            )
     given = explain(net, images, 0, method, "original", regression=True)
     assert torch.equal(given, explain(net, images, method=method, regression=True)) and given.any()
 
 
-@pytest.mark.parametrize("method", select(space="layer", contrast=True) | select(space="pixels", contrast=True))
+@pytest.mark.parametrize(
+    "method", select(space="layer", contrast=True) | select(space="pixels", contrast=True)
+)
 def test_the_target_chooses_one_of_several_numbers(images, method):
     net = network(4)
     for target in (2, [1, 3], torch.tensor([0, 2])):
         expected = explain(net, images, target, method, contrast="original")
         assert torch.equal(explain(net, images, target, method, regression=True), expected)
-        assert torch.equal(explain(net, images, target, method, contrasts.original, regression=True), expected)
+        assert torch.equal(
+            explain(net, images, target, method, contrasts.original, regression=True), expected
+        )
     w = torch.randn(BATCH, 4)
-    assert torch.equal(explain(net, images, None, method, w, regression=True), explain(net, images, None, method, w))
+    assert torch.equal(
+        explain(net, images, None, method, w, regression=True), explain(net, images, None, method, w)
+    )
 
 
 def test_a_number_may_be_a_probability(images):
     logit, probability = network(1), network(1, nn.Sigmoid())
     p = probability(images)[:, :, None].detach()
-    torch.testing.assert_close(explain(probability, images, method="gradient", regression=True),
-                               p * (1 - p) * explain(logit, images, 1, "gradient"), **EXACT)
+    torch.testing.assert_close(
+        explain(probability, images, method="gradient", regression=True),
+        p * (1 - p) * explain(logit, images, 1, "gradient"),
+        **EXACT,
+    )
     shares = network(4, nn.Softmax(dim=1))
-    torch.testing.assert_close(explain(shares, images, 2, "gradient", regression=True),
-                               explain(network(4), images, 2, "gradient", "probability"), **EXACT)
+    torch.testing.assert_close(
+        explain(shares, images, 2, "gradient", regression=True),
+        explain(network(4), images, 2, "gradient", "probability"),
+        **EXACT,
+    )
     w = torch.eye(4)[[2, 2]]
-    torch.testing.assert_close(explain(shares, images, None, "gradient", w, regression=True),
-                               explain(shares, images, 2, "gradient", regression=True), **EXACT)
+    torch.testing.assert_close(
+        explain(shares, images, None, "gradient", w, regression=True),
+        explain(shares, images, 2, "gradient", regression=True),
+        **EXACT,
+    )
 
 
 def test_along_a_path_a_number_stays_the_same(images):
     options = {"method": "integrated_gradients", "steps": 5}
-    at_image, on_path = (explain(network(1), images, regression=True, contrast_at=where, **options)
-                         for where in ("image", "path"))
+    at_image, on_path = (
+        explain(network(1), images, regression=True, contrast_at=where, **options)
+        for where in ("image", "path")
+    )
     torch.testing.assert_close(at_image, on_path, **EXACT)
 
 
-@pytest.mark.parametrize("count, options, error, says", [
-    (4, {}, ValueError, r"returns 4 numbers for each image: choose one with target="),
-    (1, {"target": 1}, IndexError, "target 1 is not"),
-    (4, {"target": 4}, IndexError, "target 4 is not"),
-    (4, {"target": 1, "contrast": "maximum"}, ValueError, "'maximum' compares classes, and a regression has none"),
-    (4, {"target": 1, "contrast": contrasts.mean}, ValueError, "'mean' compares classes"),
-    (4, {"target": 1, "foils": [2]}, ValueError, "compares classes, and a regression has none"),
-    (4, {"target": 1, "contrast": "among", "foils": [2]}, ValueError, "'among' compares classes"),
-    (4, {"target": 1, "contrast": "best"}, ValueError, "unknown contrast 'best'"),
-    (4, {"target": 1, "method": "sglrp"}, ValueError, "sglrp explains a class, and a regression has none: use method=\"lrp\""),
-])
+@pytest.mark.parametrize(
+    "count, options, error, says",
+    [
+        (4, {}, ValueError, r"returns 4 numbers for each image: choose one with target="),
+        (1, {"target": 1}, IndexError, "target 1 is not"),
+        (4, {"target": 4}, IndexError, "target 4 is not"),
+        (
+            4,
+            {"target": 1, "contrast": "maximum"},
+            ValueError,
+            "'maximum' compares classes, and a regression has none",
+        ),
+        (4, {"target": 1, "contrast": contrasts.mean}, ValueError, "'mean' compares classes"),
+        (4, {"target": 1, "foils": [2]}, ValueError, "compares classes, and a regression has none"),
+        (4, {"target": 1, "contrast": "among", "foils": [2]}, ValueError, "'among' compares classes"),
+        (4, {"target": 1, "contrast": "best"}, ValueError, "unknown contrast 'best'"),
+        (
+            4,
+            {"target": 1, "method": "sglrp"},
+            ValueError,
+            'sglrp explains a class, and a regression has none: use method="lrp"',
+        ),
+    ],
+)
 def test_what_makes_no_sense_for_a_regression(images, count, options, error, says):
     with pytest.raises(error, match=says):
         explain(network(count), images, regression=True, **options)
@@ -93,10 +129,13 @@ def test_what_makes_no_sense_for_a_regression(images, count, options, error, say
 
 # --- a score for each position -----------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module", params=["lraspp_mobilenet_v3_large", "fcn_resnet50"])
 def segmentation(request):
     torch.manual_seed(0)
-    return torchvision.models.get_model(request.param, weights=None, weights_backbone=None, num_classes=4).eval()
+    return torchvision.models.get_model(
+        request.param, weights=None, weights_backbone=None, num_classes=4
+    ).eval()
 
 
 def test_a_segmentation_is_explained_over_a_mask(segmentation):
@@ -104,8 +143,11 @@ def test_a_segmentation_is_explained_over_a_mask(segmentation):
     with torch.no_grad():
         dense = segmentation(pixels)["out"]
     assert dense.shape == (1, 4, 32, 32)
-    with pytest.raises(ValueError, match=r"got OrderedDict with \['out'\] \(1, 4, 32, 32\).*output=lambda y: "
-                                         r"y\['out'\]\[:, :, mask\]\.mean\(dim=-1\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"got OrderedDict with \['out'\] \(1, 4, 32, 32\).*output=lambda y: "
+        r"y\['out'\]\[:, :, mask\]\.mean\(dim=-1\)",
+    ):
         explain(segmentation, pixels)
     layer = "backbone.layer3" if "layer3" in dict(segmentation.backbone.named_children()) else "backbone.4"
     left = torch.zeros(32, 32, dtype=torch.bool)
@@ -127,7 +169,8 @@ def test_a_segmentation_is_explained_over_a_mask(segmentation):
 def test_detections_have_a_recipe():
     torch.manual_seed(0)
     detector = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
-        weights=None, weights_backbone=None, num_classes=3, min_size=64, max_size=64, box_score_thresh=0.0).eval()
+        weights=None, weights_backbone=None, num_classes=3, min_size=64, max_size=64, box_score_thresh=0.0
+    ).eval()
     pixels = torch.rand(1, 3, 64, 64)
     with pytest.raises(ValueError, match="got a list of detections: explain the score of a box") as caught:
         explain(detector, pixels, method="gradient")
@@ -137,6 +180,7 @@ def test_detections_have_a_recipe():
 
 
 # --- videos ---------------------------------------------------------------------------------------
+
 
 class Frames(nn.Module):
     """Its frames go through a network of images as a batch."""
@@ -159,7 +203,9 @@ def videos():
 @pytest.mark.parametrize("method", select(space="layer", contrast=True))
 def test_a_layer_with_a_row_for_each_frame(videos, method):
     net = Frames().double()
-    with pytest.raises(ValueError, match="layer 'convolution' gives 8 rows for 2 images: if they are frames.*say frames=4"):
+    with pytest.raises(
+        ValueError, match="layer 'convolution' gives 8 rows for 2 images: if they are frames.*say frames=4"
+    ):
         explain(net, videos, 1, method)
     maps = explain(net, videos, 1, method, frames=4)
     assert maps.shape == (BATCH, 4, 16, 16)
@@ -169,8 +215,9 @@ def test_a_layer_with_a_row_for_each_frame(videos, method):
     assert explain(net, videos, 1, method, frames=4, upsample=False).shape == (BATCH, 4, 14, 14)
 
 
-@pytest.mark.parametrize("method", ["gradient", "input_x_gradient", "integrated_gradients", "guided_backpropagation",
-                                    "deeplift"])
+@pytest.mark.parametrize(
+    "method", ["gradient", "input_x_gradient", "integrated_gradients", "guided_backpropagation", "deeplift"]
+)
 @pytest.mark.parametrize("channels", ["sum", "abs_max"])
 def test_the_pixels_of_each_frame(videos, method, channels):
     net = Frames().double()
@@ -181,16 +228,21 @@ def test_the_pixels_of_each_frame(videos, method, channels):
 
 
 def test_a_layer_of_frames_for_a_method_of_the_pixels(videos):
-    maps = explain(Frames().double(), videos, 1, "input_x_gradient", layer="convolution", frames=4, upsample=False)
+    maps = explain(
+        Frames().double(), videos, 1, "input_x_gradient", layer="convolution", frames=4, upsample=False
+    )
     assert maps.shape == (BATCH, 4, 14, 14)
 
 
-@pytest.mark.parametrize("method, frames, says", [
-    ("gradcam", 3, "layer 'convolution' gives 8 rows for 2 images of 3 frames: .* say frames=4"),
-    ("gradient", 5, "the 12 channels of an image are not those of 5 frames"),
-    ("gradient", 0, "the 12 channels of an image are not those of 0 frames"),
-    ("fullgrad", None, "layer 'convolution' gives 8 rows for 2 images"),
-])
+@pytest.mark.parametrize(
+    "method, frames, says",
+    [
+        ("gradcam", 3, "layer 'convolution' gives 8 rows for 2 images of 3 frames: .* say frames=4"),
+        ("gradient", 5, "the 12 channels of an image are not those of 5 frames"),
+        ("gradient", 0, "the 12 channels of an image are not those of 0 frames"),
+        ("fullgrad", None, "layer 'convolution' gives 8 rows for 2 images"),
+    ],
+)
 def test_other_numbers_of_frames(videos, method, frames, says):
     with pytest.raises(ValueError, match=says):
         explain(Frames().double(), videos, 1, method, frames=frames)

@@ -45,6 +45,7 @@ def attempt(network, method, expected=None, seconds=60):
 def raises(error):
     def between(activations):
         raise error
+
     return between
 
 
@@ -77,8 +78,14 @@ def test_plain_maps_by_hand():
     """A network whose gradients are known: y_s = sum_k v_sk mean(relu(u_k x))."""
     from benchmarks.families import plain
 
-    network = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.Identity(), nn.Hardtanh(0.0, 6.0),
-                            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2, bias=False)).double()
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 1, bias=False),
+        nn.Identity(),
+        nn.Hardtanh(0.0, 6.0),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(2, 2, bias=False),
+    ).double()
     network[0].weight.data = torch.tensor([2.0, -1.0]).view(2, 1, 1, 1).double()
     network[5].weight.data = torch.tensor([[1.0, 0.0], [4.0, 1.0]]).double()
     images = torch.tensor([[1.0, -1.0], [2.0, 0.5]]).view(1, 1, 2, 2).double()
@@ -129,16 +136,24 @@ def test_names_are_unique_and_those_of_the_page():
 
     keys = [(network.library, network.family, network.name) for network in networks()]
     assert len({key[::2] for key in keys}) == len(keys)
-    assert keys == [(each["library"], each["family"], each["network"]) for each in families_page.load()["networks"]]
+    assert keys == [
+        (each["library"], each["family"], each["network"]) for each in families_page.load()["networks"]
+    ]
 
 
-@pytest.mark.parametrize("library, name", [(library, name) for library, names in AGAIN.items() for name in names])
+@pytest.mark.parametrize(
+    "library, name", [(library, name) for library, names in AGAIN.items() for name in names]
+)
 def test_outcomes_are_those_of_the_page(library, name):
     from benchmarks.families.networks import networks
     from benchmarks.families.trial import try_network
 
     (network,) = (each for each in networks() if (each.library, each.name) == (library, name))
-    (kept,) = (each for each in families_page.load()["networks"] if (each["library"], each["network"]) == (library, name))
+    (kept,) = (
+        each
+        for each in families_page.load()["networks"]
+        if (each["library"], each["network"]) == (library, name)
+    )
     found = try_network(network, 120)
     kinds = {kind: set(found[kind]) for kind in families_page.KINDS}
     assert kinds == {kind: set(kept[kind]) for kind in families_page.KINDS}

@@ -23,8 +23,13 @@ def locked():
 
 
 def needed(requirement, version, platform="linux"):
-    machine = {"python_version": version, "python_full_version": f"{version}.1", "sys_platform": platform,
-               "platform_system": platform.title(), "platform_machine": "x86_64"}
+    machine = {
+        "python_version": version,
+        "python_full_version": f"{version}.1",
+        "sys_platform": platform,
+        "platform_system": platform.title(),
+        "platform_machine": "x86_64",
+    }
     return requirement.marker is None or requirement.marker.evaluate(machine)
 
 

@@ -73,7 +73,10 @@ def test_one_that_is_whole_stays(install):
 def test_an_older_python_is_refused_before_anything_else(install):
     done = install(version=(3, 10, 4))
     assert done.returncode != 0
-    assert "Python 3.11 or newer is needed, and ./python is 3.10: name another with make PYTHON3=python3.11" in done.stderr
+    assert (
+        "Python 3.11 or newer is needed, and ./python is 3.10: name another with make PYTHON3=python3.11"
+        in done.stderr
+    )
     assert not (install.home / ".venv").exists()
 
 
@@ -82,12 +85,27 @@ def test_the_licence_of_mathjax_is_copied_with_it(tmp_path):
     source = tmp_path / "node_modules" / "mathjax"
     fonts = source / "es5" / "output" / "chtml" / "fonts" / "woff-v2"
     fonts.mkdir(parents=True)
-    for path in (fonts / "a.woff", source / "es5" / "tex-mml-chtml.js", source / "LICENSE", tmp_path / "node_modules" / ".complete"):
+    for path in (
+        fonts / "a.woff",
+        source / "es5" / "tex-mml-chtml.js",
+        source / "LICENSE",
+        tmp_path / "node_modules" / ".complete",
+    ):
         path.write_text(path.name)
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "node_modules/.complete", "book/vendor/offline/.complete"]
+    command = [
+        "make",
+        "-f",
+        str(ROOT / "Makefile"),
+        "-o",
+        "node_modules/.complete",
+        "book/vendor/offline/.complete",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     served = tmp_path / "book" / "vendor" / "offline" / "mathjax"
     assert {path.relative_to(served).as_posix() for path in served.rglob("*") if path.is_file()} == {
-        "LICENSE", "tex-mml-chtml.js", "output/chtml/fonts/woff-v2/a.woff"}
+        "LICENSE",
+        "tex-mml-chtml.js",
+        "output/chtml/fonts/woff-v2/a.woff",
+    }
     assert (served / "LICENSE").read_text() == "LICENSE"

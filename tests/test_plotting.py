@@ -46,13 +46,16 @@ def test_the_remedies_work(ax):
     assert drawn.get_array().shape == (4, 6) and drawn.norm(0) == 0.5
 
 
-@pytest.mark.parametrize("heat, share, kind, complaint", [
-    (MAP, 2, ValueError, "share is 2 .*choose a quantile"),
-    (MAP, np.nan, ValueError, "share is nan .*choose a quantile"),
-    (MAP[:0], 0.5, ValueError, "the map has 0 values"),
-    (MAP + np.inf, 0.5, ValueError, "the map holds NaN or infinite values"),
-    ("map", 0.5, TypeError, "the map must hold real numbers, got str"),
-])
+@pytest.mark.parametrize(
+    "heat, share, kind, complaint",
+    [
+        (MAP, 2, ValueError, "share is 2 .*choose a quantile"),
+        (MAP, np.nan, ValueError, "share is nan .*choose a quantile"),
+        (MAP[:0], 0.5, ValueError, "the map has 0 values"),
+        (MAP + np.inf, 0.5, ValueError, "the map holds NaN or infinite values"),
+        ("map", 0.5, TypeError, "the map must hold real numbers, got str"),
+    ],
+)
 def test_what_cannot_be_clipped(heat, share, kind, complaint):
     with pytest.raises(kind, match=complaint):
         plotting.clipped(heat, share)

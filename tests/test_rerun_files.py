@@ -28,11 +28,20 @@ def made(command):
     """Targets and variables of a command of make."""
     words = shlex.split(re.sub(r"\$\{\{.*?\}\}", "x", command))
     assert words[0] == "make"
-    return [word for word in words[1:] if "=" not in word], dict(word.split("=", 1) for word in words[1:] if "=" in word)
+    return [word for word in words[1:] if "=" not in word], dict(
+        word.split("=", 1) for word in words[1:] if "=" in word
+    )
 
 
 IN_CLUSTERS = commands("cluster")
-RUN = [*commands("test"), *commands("versions"), IN_CLUSTERS[0], IN_CLUSTERS[-1], DEVCONTAINER["postCreateCommand"], *re.findall(r"RUN (make .*)", CONTAINER)]
+RUN = [
+    *commands("test"),
+    *commands("versions"),
+    IN_CLUSTERS[0],
+    IN_CLUSTERS[-1],
+    DEVCONTAINER["postCreateCommand"],
+    *re.findall(r"RUN (make .*)", CONTAINER),
+]
 
 
 @pytest.mark.parametrize("command", RUN)
@@ -40,7 +49,9 @@ def test_commands_are_targets_of_make(command):
     """With variables that the Makefile knows, and files that are there."""
     targets, variables = made(command)
     assert set(targets) <= TARGETS
-    assert all(re.search(rf"^{name} \?=", (ROOT / "Makefile").read_text(), re.MULTILINE) for name in variables)
+    assert all(
+        re.search(rf"^{name} \?=", (ROOT / "Makefile").read_text(), re.MULTILINE) for name in variables
+    )
     assert (ROOT / variables.get("LOCK", ".")).exists()
 
 
@@ -55,7 +66,9 @@ def test_the_workflow_runs_what_continuous_integration_runs():
 def test_the_workflow_runs_the_tests_of_clusters_with_slurm():
     *_, slurm, tests = IN_CLUSTERS
     root, shell, script, action = shlex.split(slurm)
-    assert (root, shell, action) == ("sudo", "bash", "start") and f"slurm.sh {action}" in (ROOT / script).read_text()
+    assert (root, shell, action) == ("sudo", "bash", "start") and f"slurm.sh {action}" in (
+        ROOT / script
+    ).read_text()
     assert made(tests) == (["test-cluster"], {})
 
 
@@ -91,9 +104,14 @@ def test_the_container_starts_jupyterlab(capsys):
 def test_the_devcontainer_builds_a_stage_of_the_container():
     build = DEVCONTAINER["build"]
     folder = ROOT / ".devcontainer"
-    assert (folder / build["dockerfile"]).resolve() == ROOT / "Containerfile" and (folder / build["context"]).resolve() == ROOT
+    assert (folder / build["dockerfile"]).resolve() == ROOT / "Containerfile" and (
+        folder / build["context"]
+    ).resolve() == ROOT
     assert f"AS {build['target']}\n" in CONTAINER
-    assert DEVCONTAINER["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"] == ".venv/bin/python"
+    assert (
+        DEVCONTAINER["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
+        == ".venv/bin/python"
+    )
     port = re.search(r"EXPOSE (\d+)", CONTAINER)[1]
     assert DEVCONTAINER["forwardPorts"] == [int(port)]
 
@@ -104,9 +122,15 @@ def test_the_container_copies_nothing_that_make_makes():
 
 
 def test_binder_installs_the_pinned_environment():
-    lines = [line for line in (ROOT / ".binder/requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / ".binder/requirements.txt").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     files = [ROOT / ".binder" / line.split()[1] for line in lines if line.startswith(("-r", "-c"))]
-    assert [file.resolve().name for file in files] == ["requirements.txt", "constraints.txt"] and all(map(Path.exists, files))
+    assert [file.resolve().name for file in files] == ["requirements.txt", "constraints.txt"] and all(
+        map(Path.exists, files)
+    )
     assert "-e ." in lines
 
 

@@ -23,15 +23,25 @@ def test_on_a_gpu():
 """
 
 
-@pytest.mark.parametrize("environment, outcome", [
-    ({"CI": ""}, "3 skipped"),
-    ({"CI": "true"}, "1 failed, 2 skipped"),
-    ({"CI": "true", "CONTRASTLIB_DATA": "nowhere"}, "1 failed, 1 skipped, 1 error"),  # the data should have been there
-])
+@pytest.mark.parametrize(
+    "environment, outcome",
+    [
+        ({"CI": ""}, "3 skipped"),
+        ({"CI": "true"}, "1 failed, 2 skipped"),
+        (
+            {"CI": "true", "CONTRASTLIB_DATA": "nowhere"},
+            "1 failed, 1 skipped, 1 error",
+        ),  # the data should have been there
+    ],
+)
 def test_skips(tmp_path, forked, environment, outcome):
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     (tmp_path / "test_some.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = data: needs files\n")
-    options = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "CONTRASTLIB"))}
-    status, said = forked(lambda: pytest.main(["-q", "-p", "no:cacheprovider", "test_some.py"]), tmp_path, options | environment)
+    options = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "CONTRASTLIB"))
+    }
+    status, said = forked(
+        lambda: pytest.main(["-q", "-p", "no:cacheprovider", "test_some.py"]), tmp_path, options | environment
+    )
     assert outcome in said and bool(status) == ("failed" in outcome), said

@@ -79,6 +79,13 @@ def test_toys_are_found_everywhere(tmp_path):
     registry = tmp_path / "own.yaml"
     registry.write_text(REGISTRY.format(bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
     path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
-    surroundings = {**os.environ, "CONTRASTLIB_REGISTRY": str(registry), "CONTRASTLIB_DATA": str(tmp_path), "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=surroundings, capture_output=True, text=True, check=False)
+    surroundings = {
+        **os.environ,
+        "CONTRASTLIB_REGISTRY": str(registry),
+        "CONTRASTLIB_DATA": str(tmp_path),
+        "PYTHONPATH": path,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=surroundings, capture_output=True, text=True, check=False
+    )
     assert done.stdout == "found everywhere\n", done.stderr

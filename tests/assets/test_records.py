@@ -22,37 +22,58 @@ def written(tmp_path, **content):
 def test_an_entry_becomes_a_record(tmp_path):
     found = read(written(tmp_path, networks={"toy": NETWORK}, datasets={"toys": SET}))
     network, images = found["networks"]["toy"], found["datasets"]["toys"]
-    assert isinstance(network, Network) and network.name == "toy" and network.classes.listed() == ["owl", "wren"]
+    assert (
+        isinstance(network, Network) and network.name == "toy" and network.classes.listed() == ["owl", "wren"]
+    )
     assert isinstance(images, DataSet) and images.name == "toys" and not images.drawn
     file = network.files["toy.safetensors"]
-    assert (file.name, file.source, file.made, file.licence, file.needed_by) == ("toy.safetensors", "here", "by hand", "MIT", ("toy",))
+    assert (file.name, file.source, file.made, file.licence, file.needed_by) == (
+        "toy.safetensors",
+        "here",
+        "by hand",
+        "MIT",
+        ("toy",),
+    )
     with pytest.raises(AttributeError):
         network.title = "another"
 
 
 def test_whole_numbers_are_numbers(tmp_path):
-    network = read(written(tmp_path, networks={"toy": NETWORK | {"mean": [0, 0.5, 0], "std": [1, 1, 1]}}))["networks"]["toy"]
-    assert network.mean == (0.0, 0.5, 0.0) and {type(each) for each in (*network.mean, *network.std)} == {float}
+    network = read(written(tmp_path, networks={"toy": NETWORK | {"mean": [0, 0.5, 0], "std": [1, 1, 1]}}))[
+        "networks"
+    ]["toy"]
+    assert network.mean == (0.0, 0.5, 0.0) and {type(each) for each in (*network.mean, *network.std)} == {
+        float
+    }
 
 
-@pytest.mark.parametrize("change, complaint", [
-    ({"titel": "Toy"}, "toy: there is no field 'titel'; did you mean title"),
-    ({"title": None}, "toy: the field 'title' is missing"),
-    ({"input_size": "large"}, "toy: input_size is 'large', and must be of type int"),
-    ({"input_size": True}, "toy: input_size is True, and must be of type int"),
-    ({"mean": [0.5, "half"]}, "toy: mean is 'half', and must be of type float"),
-    ({"mean": [True]}, "toy: mean is True, and must be of type float"),
-    ({"preferred": 1}, "toy: preferred is 1, and must be of type bool"),
-    ({"layer": 3}, "toy: layer is 3, and must be of type str"),
-    ({"classes": "birds"}, "toy: classes: 'birds' must be fields with values"),
-    ({"classes": {"what": "birds"}}, "toy: classes: the field 'names' is missing"),
-    ({"classes": {"what": "birds", "names": 3}}, "toy: classes: names is 3, and must be of type str"),
-    ({"files": None}, "toy: give either files, the weights first, or training"),
-    ({"training": {"images": "birds"}}, "toy: give either files, the weights first, or training"),
-    ({"files": {"toy.safetensors": {"bytes": 3}}}, "toy: files: toy.safetensors: the field 'what' is missing"),
-    ({"files": {"toy.safetensors": "weights"}}, "toy: files: toy.safetensors: 'weights' must be fields with values"),
-    ({"arguments": "depth"}, "toy: arguments is 'depth', and must be of type dict"),
-])
+@pytest.mark.parametrize(
+    "change, complaint",
+    [
+        ({"titel": "Toy"}, "toy: there is no field 'titel'; did you mean title"),
+        ({"title": None}, "toy: the field 'title' is missing"),
+        ({"input_size": "large"}, "toy: input_size is 'large', and must be of type int"),
+        ({"input_size": True}, "toy: input_size is True, and must be of type int"),
+        ({"mean": [0.5, "half"]}, "toy: mean is 'half', and must be of type float"),
+        ({"mean": [True]}, "toy: mean is True, and must be of type float"),
+        ({"preferred": 1}, "toy: preferred is 1, and must be of type bool"),
+        ({"layer": 3}, "toy: layer is 3, and must be of type str"),
+        ({"classes": "birds"}, "toy: classes: 'birds' must be fields with values"),
+        ({"classes": {"what": "birds"}}, "toy: classes: the field 'names' is missing"),
+        ({"classes": {"what": "birds", "names": 3}}, "toy: classes: names is 3, and must be of type str"),
+        ({"files": None}, "toy: give either files, the weights first, or training"),
+        ({"training": {"images": "birds"}}, "toy: give either files, the weights first, or training"),
+        (
+            {"files": {"toy.safetensors": {"bytes": 3}}},
+            "toy: files: toy.safetensors: the field 'what' is missing",
+        ),
+        (
+            {"files": {"toy.safetensors": "weights"}},
+            "toy: files: toy.safetensors: 'weights' must be fields with values",
+        ),
+        ({"arguments": "depth"}, "toy: arguments is 'depth', and must be of type dict"),
+    ],
+)
 def test_what_is_wrong_is_named(tmp_path, change, complaint):
     entry = {key: value for key, value in {**NETWORK, **change}.items() if value is not None}
     with pytest.raises(ValueError, match=f"own.yaml: {complaint}"):
@@ -60,7 +81,9 @@ def test_what_is_wrong_is_named(tmp_path, change, complaint):
 
 
 def test_an_unknown_part(tmp_path):
-    with pytest.raises(ValueError, match="own.yaml: there is a part 'nets'; a registry has networks and datasets"):
+    with pytest.raises(
+        ValueError, match="own.yaml: there is a part 'nets'; a registry has networks and datasets"
+    ):
         read(written(tmp_path, nets={}))
 
 

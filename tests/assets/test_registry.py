@@ -33,9 +33,16 @@ def server(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
     """A registry with the one file NAME; change its fields to change the registry."""
-    said = {"name": NAME, "what": "a drawing", "needed_by": ("drawings",), "source": "example.org/drawings",
-            "made": "by hand", "licence": "none", "bytes": len(CONTENT),
-            "sha256": hashlib.sha256(CONTENT).hexdigest()}
+    said = {
+        "name": NAME,
+        "what": "a drawing",
+        "needed_by": ("drawings",),
+        "source": "example.org/drawings",
+        "made": "by hand",
+        "licence": "none",
+        "bytes": len(CONTENT),
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+    }
     for module in (assets.registry, assets):
         monkeypatch.setattr(module, "files", lambda: {NAME: assets.File(**said)})
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path / "data"))
@@ -60,7 +67,9 @@ def test_a_file_that_comes_with_a_package(name, tmp_path, monkeypatch):
     assert inside.name == name and not inside.is_relative_to(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
     package = assets.file(name).package.name
-    with pytest.raises(assets.MissingFile, match=f"comes with the package {package}: run `pip install .* {package}`"):
+    with pytest.raises(
+        assets.MissingFile, match=f"comes with the package {package}: run `pip install .* {package}`"
+    ):
         assets.path(name)
     (tmp_path / name).write_bytes(inside.read_bytes())  # or in the folder of the data
     assert assets.path(name) == tmp_path / name
@@ -111,13 +120,24 @@ def test_all_that_can_be_loaded_is_described_and_nothing_else():
 
 def test_further_seeds_of_training(monkeypatch, tmp_path):
     known = assets.networks()
-    for name, seeds in {name: network.training.seeds for name, network in known.items() if network.training}.items():
+    for name, seeds in {
+        name: network.training.seeds for name, network in known.items() if network.training
+    }.items():
         for seed in seeds:
             record = assets.network(f"{name}-seed{seed}")
             assert record == known[name].seeded(seed) and record.title == f"{known[name].title}, seed {seed}"
-            assert record.training.recipe == {
-                **known[name].training.recipe, "seed": seed, "stored_as": "float16"} and record.decisive() == known[name].decisive()
-    for unknown in ("birds_vgg-seed0", "birds_vgg-seed01", "birds_vgg-seed", "squeezenet1_1-seed1", "birds-seed1"):
+            assert (
+                record.training.recipe
+                == {**known[name].training.recipe, "seed": seed, "stored_as": "float16"}
+                and record.decisive() == known[name].decisive()
+            )
+    for unknown in (
+        "birds_vgg-seed0",
+        "birds_vgg-seed01",
+        "birds_vgg-seed",
+        "squeezenet1_1-seed1",
+        "birds-seed1",
+    ):
         assert assets.network(unknown) is None
     with pytest.raises(ValueError, match="unknown network that the project trains 'mobilenet_v2'"):
         assets.training_seeds("mobilenet_v2")
@@ -175,8 +195,10 @@ def test_missing_with_an_address_says_how_to_fetch(registry):
         assets.path(NAME)
 
 
-@pytest.mark.parametrize("content, complaint", [(CONTENT[:-1], "511,999 bytes instead of 512,000"),
-                                                (CONTENT[::-1], "SHA-256 is not")])
+@pytest.mark.parametrize(
+    "content, complaint",
+    [(CONTENT[:-1], "511,999 bytes instead of 512,000"), (CONTENT[::-1], "SHA-256 is not")],
+)
 def test_corrupt(registry, content, complaint):
     put(content)
     with pytest.raises(assets.CorruptFile, match=complaint):
@@ -262,10 +284,14 @@ def test_a_beginning_that_is_another_file_is_thrown_away(remote):
     assert remote.ranges == ["bytes=1000-", "bytes=0-"]
 
 
-@pytest.mark.parametrize("checksum", [
-    f"sha256:{hashlib.sha256(CONTENT).hexdigest()}", f"sha256:{hashlib.sha256(CONTENT).hexdigest()[:8]}",
-    f"md5:{hashlib.md5(CONTENT).hexdigest()}",
-])
+@pytest.mark.parametrize(
+    "checksum",
+    [
+        f"sha256:{hashlib.sha256(CONTENT).hexdigest()}",
+        f"sha256:{hashlib.sha256(CONTENT).hexdigest()[:8]}",
+        f"md5:{hashlib.md5(CONTENT).hexdigest()}",
+    ],
+)
 def test_checksums(server, tmp_path, checksum):
     file, url = tmp_path / "new" / NAME, f"{server.address}/{NAME}"
     server.faults = ["truncate", "corrupt"]
@@ -308,7 +334,10 @@ def test_no_two_networks_share_a_title():
 def test_no_server(registry):
     """One clause says so, and not the errors one inside the other."""
     registry["url"] = "http://127.0.0.1:9/drawing.bin"
-    with pytest.raises(assets.MissingFile, match=r"could not be downloaded: there is no connection to 127.0.0.1:9\. Try again") as error:
+    with pytest.raises(
+        assets.MissingFile,
+        match=r"could not be downloaded: there is no connection to 127.0.0.1:9\. Try again",
+    ) as error:
         assets.fetch(NAME, progress=False, retries=0)
     assert "Max retries" not in str(error.value)
 
@@ -340,11 +369,17 @@ def test_command_lists_all_in_80_columns(monkeypatch, tmp_path, capsys):
     (tmp_path / "food-101" / "images").mkdir(parents=True)
     assert command() == 0
     out = capsys.readouterr().out
-    named = dict(reversed(line.split()) for line in out.splitlines() if line.startswith(("present", "missing")))
+    named = dict(
+        reversed(line.split()) for line in out.splitlines() if line.startswith(("present", "missing"))
+    )
     sets = {name for name, record in assets.datasets().items() if not record.files}
     assert named.keys() == {*assets.files(), *sets, *assets.trained_names()}
     assert {name for name, state in named.items() if state == "present"} == {
-        "birds", "bird-scenes", "folder", *assets.trained_names(), *(name for name, file in assets.files().items() if file.package)
+        "birds",
+        "bird-scenes",
+        "folder",
+        *assets.trained_names(),
+        *(name for name, file in assets.files().items() if file.package),
     }
     assert out.count(" Licence:") == out.count(" Source:") == len(named)
     assert all(len(line) <= 80 for line in out.splitlines()[:-1])
@@ -394,12 +429,18 @@ def test_command_verifies_the_shipped_weights(registry, tmp_path, monkeypatch, c
 def test_command_fetches_what_is_shipped_or_drawn(registry, capsys):
     assert command("fetch", "birds_vgg", "birds") == 0
     said = capsys.readouterr().out
-    assert f"present  {assets.WEIGHTS / 'birds_vgg.safetensors'}\npresent  birds, drawn when it is used\n" == said
+    assert (
+        f"present  {assets.WEIGHTS / 'birds_vgg.safetensors'}\npresent  birds, drawn when it is used\n"
+        == said
+    )
 
 
 def test_an_installation_without_the_repository_says_how_to_get_the_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path / "weights")
-    with pytest.raises(assets.MissingFile, match="birds_vgg is part of .*repository, but not of the installed.*pip install -e"):
+    with pytest.raises(
+        assets.MissingFile,
+        match="birds_vgg is part of .*repository, but not of the installed.*pip install -e",
+    ):
         models.load("birds_vgg")
     assert command() == 0 and "birds_vgg" not in capsys.readouterr().out
     with pytest.raises(ValueError, match="unknown file, data set or network 'birds_vgg'"):
@@ -415,7 +456,11 @@ def test_command_with_an_unknown_name(registry):
 
 @pytest.mark.parametrize("path", assets.registry.REGISTRIES, ids=lambda path: path.stem)
 def test_no_entry_stands_twice(path):
-    names = [line.split(":")[0].strip() for line in path.read_text().splitlines() if line[:2] == "  " and line[2] not in " #"]
+    names = [
+        line.split(":")[0].strip()
+        for line in path.read_text().splitlines()
+        if line[:2] == "  " and line[2] not in " #"
+    ]
     assert names == list(yaml.safe_load(path.read_text())[path.stem])
 
 

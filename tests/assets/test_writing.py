@@ -28,19 +28,27 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path, monkeypatch):
 def test_an_error_names_the_file_and_leaves_what_was_there(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with pytest.raises(CannotWrite) as raised, replacing(path) as unfinished, replacing(tmp_path / "b.txt") as other:
+    with (
+        pytest.raises(CannotWrite) as raised,
+        replacing(path) as unfinished,
+        replacing(tmp_path / "b.txt") as other,
+    ):
         unfinished.write_text("half")
         other.write_text("half")
         with open("/dev/full", "w") as full:
             full.write("x" * 100_000)
     assert str(raised.value) == (
-        f"{tmp_path / 'b.txt'} cannot be written: No space left on device: free some space on its disk")
+        f"{tmp_path / 'b.txt'} cannot be written: No space left on device: free some space on its disk"
+    )
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(CannotWrite, match=r"file/a.txt cannot be written: (Not a directory|File exists)"), replacing(tmp_path / "file" / "a.txt"):
+    with (
+        pytest.raises(CannotWrite, match=r"file/a.txt cannot be written: (Not a directory|File exists)"),
+        replacing(tmp_path / "file" / "a.txt"),
+    ):
         pytest.fail("there is nothing to write to")
 
 

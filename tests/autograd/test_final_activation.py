@@ -66,7 +66,10 @@ def test_a_final_activation_is_refused(end, method):
     then, classes, name = ENDS[end]
     if method in ("fullgrad", "lrp") and isinstance(then, nn.Module):
         then = then.forward  # fullgrad refuses the module by name
-    with pytest.raises(ValueError, match=rf"(ends in a {name}: these are|sums to 1: these are).* not logits\. Remove the network's final"):
+    with pytest.raises(
+        ValueError,
+        match=rf"(ends in a {name}: these are|sums to 1: these are).* not logits\. Remove the network's final",
+    ):
         contrastlib.explain(Then(then, classes), torch.rand(2, 3, 16, 16), 0, method)
 
 
@@ -76,12 +79,21 @@ def test_a_final_activation_is_named_by_a_pass():
             forward(Then(then, classes), torch.rand(2, 3, 16, 16))
 
 
-@pytest.mark.parametrize("then, classes", [
-    (lambda z: z, 1), (lambda z: z, 5), (lambda z: z.log_softmax(1), 5), (lambda z: z.softmax(1).log(), 5),
-    (lambda z: z.sigmoid().logit(), 1), (lambda z: z.tanh(), 1), (lambda z: z.sigmoid() - 0.5, 1),
-    (lambda z: z * z.sigmoid(), 5), (lambda z: torch.cat([z[:, :1], z[:, 1:].sigmoid()], 1), 5),
-    (lambda z: z.relu(), 5),
-])
+@pytest.mark.parametrize(
+    "then, classes",
+    [
+        (lambda z: z, 1),
+        (lambda z: z, 5),
+        (lambda z: z.log_softmax(1), 5),
+        (lambda z: z.softmax(1).log(), 5),
+        (lambda z: z.sigmoid().logit(), 1),
+        (lambda z: z.tanh(), 1),
+        (lambda z: z.sigmoid() - 0.5, 1),
+        (lambda z: z * z.sigmoid(), 5),
+        (lambda z: torch.cat([z[:, :1], z[:, 1:].sigmoid()], 1), 5),
+        (lambda z: z.relu(), 5),
+    ],
+)
 @pytest.mark.parametrize("method", ["gradcam", "gradient"])
 def test_other_ends_are_served(then, classes, method):
     maps = contrastlib.explain(Then(then, classes), torch.rand(2, 3, 16, 16), 0, method)
@@ -89,7 +101,9 @@ def test_other_ends_are_served(then, classes, method):
 
 
 def test_hidden_sigmoids_are_served():
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 1))
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 1)
+    )
     assert contrastlib.explain(network, torch.rand(2, 3, 16, 16)).any()
     scaled = Then(torch.sigmoid)
     scaled.then = lambda z: scaled.scale * z.sigmoid()
@@ -104,16 +118,23 @@ def test_log_probabilities_are_logits_up_to_a_constant(method, contrast):
     """Where the weights sum to 0, the constant has no part in the map."""
     images = torch.rand(2, 3, 16, 16, dtype=torch.float64)
     logits, logarithms = (Then(then, 5).double() for then in (lambda z: z, lambda z: z.log_softmax(1)))
-    given, expected = (contrastlib.explain(each, images, 3, method, contrast) for each in (logarithms, logits))
+    given, expected = (
+        contrastlib.explain(each, images, 3, method, contrast) for each in (logarithms, logits)
+    )
     torch.testing.assert_close(given, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_what_the_remedies_of_the_messages_give():
     images = torch.rand(2, 3, 16, 16, dtype=torch.float64)
-    for then, undone, classes in ((torch.sigmoid, torch.logit, 1), (lambda z: z.softmax(1), torch.log, 5),
-                                  (torch.sigmoid, torch.logit, 5)):
+    for then, undone, classes in (
+        (torch.sigmoid, torch.logit, 1),
+        (lambda z: z.softmax(1), torch.log, 5),
+        (torch.sigmoid, torch.logit, 5),
+    ):
         expected = contrastlib.explain(Then(lambda z: z, classes).double(), images)
-        given = contrastlib.explain(Then(then, classes).double(), images, output=lambda y, undone=undone: undone(y))
+        given = contrastlib.explain(
+            Then(then, classes).double(), images, output=lambda y, undone=undone: undone(y)
+        )
         torch.testing.assert_close(given, expected, rtol=1e-8, atol=1e-10)
 
 
@@ -131,15 +152,21 @@ def test_labels_that_do_not_exclude_each_other():
     network = Then(lambda z: z, 5).double()
     alone = Then(lambda z: z, 1).double()
     alone.features, alone.classes.weight.data = network.features, network.classes.weight.data[3:4]
-    torch.testing.assert_close(contrastlib.explain(network, images, 3, contrast="original"),
-                               contrastlib.explain(alone, images, 1))
+    torch.testing.assert_close(
+        contrastlib.explain(network, images, 3, contrast="original"), contrastlib.explain(alone, images, 1)
+    )
 
 
-@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Softmax(dim=1), nn.Sequential(nn.Hardsigmoid(), nn.Flatten())])
+@pytest.mark.parametrize(
+    "end", [nn.Sigmoid(), nn.Softmax(dim=1), nn.Sequential(nn.Hardsigmoid(), nn.Flatten())]
+)
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_scripted_network_is_refused_in_each_run(end, wrapped):
     """From its third run on TorchScript hides its operations in one node."""
-    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5), end).eval(), torch.rand(2, 3, 8, 8)
+    net, x = (
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5), end).eval(),
+        torch.rand(2, 3, 8, 8),
+    )
     scripted = torch.jit.script(net)
     for _ in range(3):
         scripted(x.clone().requires_grad_())
@@ -164,7 +191,10 @@ def test_a_scripted_function_at_the_end_is_explained_in_each_run():
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_scripted_network_with_logits_is_explained_in_each_run(frozen):
-    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.Flatten(), nn.Linear(144, 5)).eval(), torch.rand(2, 3, 8, 8)
+    net, x = (
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.Flatten(), nn.Linear(144, 5)).eval(),
+        torch.rand(2, 3, 8, 8),
+    )
     scripted, expected = torch.jit.script(net), contrastlib.explain(net, x, 1, "gradient")
     scripted = torch.jit.freeze(scripted) if frozen else scripted
     for _ in range(4):

@@ -22,8 +22,10 @@ def state(model):
         "gradients": [id(p.grad) for p in model.parameters()],
         "tensors": {name: t.clone() for name, t in model.state_dict().items()}
         | {f"{name}.grad": p.grad.clone() for name, p in model.named_parameters() if p.grad is not None},
-        "hooks": [[len(getattr(module, kind)) for kind in vars(module) if kind.endswith("_hooks")]
-                  for module in model.modules()],
+        "hooks": [
+            [len(getattr(module, kind)) for kind in vars(module) if kind.endswith("_hooks")]
+            for module in model.modules()
+        ],
     }
 
 
@@ -50,6 +52,7 @@ def reference(network, images, layer, cotangent):
 
 
 # --- values -----------------------------------------------------------------------------------
+
 
 def test_logits_are_those_of_the_model(network, images):
     expected = network(images).detach()
@@ -82,7 +85,9 @@ def test_several_layers_at_once_are_each_alone(network, images):
     for layer in layers:
         alone = forward(network, images, layer)
         torch.testing.assert_close(together.activations[layer], alone.activations[layer], **EXACT)
-        torch.testing.assert_close(together.pull_back(cotangent)[layer], alone.pull_back(cotangent)[layer], **EXACT)
+        torch.testing.assert_close(
+            together.pull_back(cotangent)[layer], alone.pull_back(cotangent)[layer], **EXACT
+        )
 
 
 def test_many_cotangents_at_once_are_one_by_one(network, images):
@@ -188,6 +193,7 @@ def test_another_device(network, images, method):
 
 # --- the model is left as it was found ----------------------------------------------------------
 
+
 @pytest.fixture
 def lived_in(network):
     """A network in a mixed state: training in parts, some weights frozen, some with gradients, users' hooks."""
@@ -277,6 +283,7 @@ def test_a_network_with_frozen_parts_keeps_them(images):
 
 # --- layers -------------------------------------------------------------------------------------
 
+
 class Shared(nn.Module):
     """Runs one layer twice, and another under two names once."""
 
@@ -359,19 +366,23 @@ def test_asking_for_a_layer_that_was_not_recorded(network, images):
 
 # --- bad input ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("change, error, says", [
-    (lambda x: (255 * x).byte(), TypeError, "floating point.*uint8.*/ 255"),
-    (lambda x: x.long(), TypeError, "int64"),
-    (lambda x: x.numpy(), TypeError, "ndarray"),
-    (lambda x: x[0], ValueError, r"\(3, 32, 32\).*images\[None\]"),
-    (lambda x: x[None], ValueError, r"\(1, 3, 3, 32, 32\)"),
-    (lambda x: x[:0], ValueError, r"\(0, 3, 32, 32\)"),
-    (lambda x: x.where(x > 0.01, torch.nan), ValueError, "NaN"),
-    (lambda x: x / 0, ValueError, "infinite"),
-    (lambda x: x.where(x > 0.01, torch.inf).where(x < 0.99, -torch.inf), ValueError, "infinite"),
-    (lambda x: x.float(), ValueError, "float32.*float64.*images.to"),
-    (lambda x: x.half(), ValueError, "float16"),
-])
+
+@pytest.mark.parametrize(
+    "change, error, says",
+    [
+        (lambda x: (255 * x).byte(), TypeError, "floating point.*uint8.*/ 255"),
+        (lambda x: x.long(), TypeError, "int64"),
+        (lambda x: x.numpy(), TypeError, "ndarray"),
+        (lambda x: x[0], ValueError, r"\(3, 32, 32\).*images\[None\]"),
+        (lambda x: x[None], ValueError, r"\(1, 3, 3, 32, 32\)"),
+        (lambda x: x[:0], ValueError, r"\(0, 3, 32, 32\)"),
+        (lambda x: x.where(x > 0.01, torch.nan), ValueError, "NaN"),
+        (lambda x: x / 0, ValueError, "infinite"),
+        (lambda x: x.where(x > 0.01, torch.inf).where(x < 0.99, -torch.inf), ValueError, "infinite"),
+        (lambda x: x.float(), ValueError, "float32.*float64.*images.to"),
+        (lambda x: x.half(), ValueError, "float16"),
+    ],
+)
 def test_bad_images(network, images, change, error, says):
     bad = change(images)
     for attempt in (forward, predict, contrastlib.explain):
@@ -379,13 +390,16 @@ def test_bad_images(network, images, change, error, says):
             attempt(network, bad)
 
 
-@pytest.mark.parametrize("tail, says", [
-    (nn.Softmax(dim=1), "probabilities, not logits"),
-    (nn.Unflatten(1, (3, 2)), r"\(3, 3, 2\)"),
-    (nn.Flatten(0), r"\(3, C\).*\(18,\)"),
-    (Pair(), "tuple"),
-    (nn.Threshold(1e9, torch.nan), "NaN"),
-])
+@pytest.mark.parametrize(
+    "tail, says",
+    [
+        (nn.Softmax(dim=1), "probabilities, not logits"),
+        (nn.Unflatten(1, (3, 2)), r"\(3, 3, 2\)"),
+        (nn.Flatten(0), r"\(3, C\).*\(18,\)"),
+        (Pair(), "tuple"),
+        (nn.Threshold(1e9, torch.nan), "NaN"),
+    ],
+)
 def test_bad_models(network, images, tail, says):
     model = nn.Sequential(network, tail)
     for attempt in (forward, predict, contrastlib.explain):
@@ -408,6 +422,7 @@ def test_bad_methods_and_contrasts(network, images):
 
 # --- the line that users write ---------------------------------------------------------------------
 
+
 def test_explain_is_the_chain_of_its_parts(network, images):
     target = torch.tensor([5, 0, 2])
     for name, method in explainers.select(needs="pass", contrast=True).items():
@@ -416,17 +431,23 @@ def test_explain_is_the_chain_of_its_parts(network, images):
         expected = method.function(record, contrasts.weighted(record.logits, target))
         expected = expected.sum(dim=1) if of_pixels else explainers.upsample(expected, (32, 32))
         layer = None if of_pixels else network.layers[-1]
-        torch.testing.assert_close(contrastlib.explain(network, images, target, name, layer=layer), expected, **EXACT)
+        torch.testing.assert_close(
+            contrastlib.explain(network, images, target, name, layer=layer), expected, **EXACT
+        )
 
 
 def test_explain_chooses_the_predicted_class_and_the_last_convolution(network, images):
     predicted = network(images).argmax(dim=1)
     chosen = contrastlib.explain(network, images)
-    torch.testing.assert_close(chosen, contrastlib.explain(network, images, predicted,
-                                                           layer=last_convolution(network)), **EXACT)
+    torch.testing.assert_close(
+        chosen, contrastlib.explain(network, images, predicted, layer=last_convolution(network)), **EXACT
+    )
     network.layer = "0"
-    torch.testing.assert_close(contrastlib.explain(network, images),
-                               contrastlib.explain(network, images, predicted, layer="0"), **EXACT)
+    torch.testing.assert_close(
+        contrastlib.explain(network, images),
+        contrastlib.explain(network, images, predicted, layer="0"),
+        **EXACT,
+    )
 
 
 def test_explain_without_upsampling_and_with_foils(network, images):
@@ -435,7 +456,9 @@ def test_explain_without_upsampling_and_with_foils(network, images):
 
 
 def test_explain_a_classifier_with_one_logit(images):
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1))
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)
+    )
     model = model.double()
     positive, negative = contrastlib.explain(model, images, 1), contrastlib.explain(model, images, 0)
     torch.testing.assert_close(positive, -negative, **EXACT)
@@ -444,6 +467,7 @@ def test_explain_a_classifier_with_one_logit(images):
 
 
 # --- networks and callers that do unusual things -------------------------------------------------
+
 
 class Checkpointed(nn.Module):
     """Saves memory by running its middle again in the backward pass."""
@@ -465,12 +489,16 @@ def test_a_checkpointed_network_in_training_is_left_as_found(images, method):
     expected = contrastlib.explain(network.eval(), images, 1, method, layer=layer)
     network.train()
     before = state(network)
-    torch.testing.assert_close(contrastlib.explain(network, images, 1, method, layer=layer), expected, **EXACT)
+    torch.testing.assert_close(
+        contrastlib.explain(network, images, 1, method, layer=layer), expected, **EXACT
+    )
     assert_unchanged(network, before)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-@pytest.mark.parametrize("method", [*explainers.select(needs="pass", contrast=True), *explainers.select(needs="network")])
+@pytest.mark.parametrize(
+    "method", [*explainers.select(needs="pass", contrast=True), *explainers.select(needs="network")]
+)
 def test_every_method_inside_no_grad_and_inference_mode(network, images, mode, method):
     expected = contrastlib.explain(network, images, 1, method)
     with mode():
@@ -479,10 +507,20 @@ def test_every_method_inside_no_grad_and_inference_mode(network, images, mode, m
         record.pull_back(contrasts.weighted(record.logits, 1))
 
 
-@pytest.mark.parametrize("method, options", [
-    *((method, {}) for method in (*explainers.select(needs="pass", contrast=True), *explainers.select(needs="network"))),
-    ("lrp", {"rules": "epsilon"}), ("lrp", {"average_pooling": "proportional"}),
-])
+@pytest.mark.parametrize(
+    "method, options",
+    [
+        *(
+            (method, {})
+            for method in (
+                *explainers.select(needs="pass", contrast=True),
+                *explainers.select(needs="network"),
+            )
+        ),
+        ("lrp", {"rules": "epsilon"}),
+        ("lrp", {"average_pooling": "proportional"}),
+    ],
+)
 def test_nothing_of_an_explanation_stays(network, images, method, options, tensors_alive):
     contrastlib.explain(network, images, 1, method, **options)
     before = tensors_alive()
@@ -529,7 +567,10 @@ class InPlace(nn.Module):
         return self.relu(self.convolution(x)).mean(dim=(2, 3))
 
 
-@pytest.mark.parametrize("method", [*explainers.select(needs="pass", contrast=True), "integrated_gradients", "guided_backpropagation"])
+@pytest.mark.parametrize(
+    "method",
+    [*explainers.select(needs="pass", contrast=True), "integrated_gradients", "guided_backpropagation"],
+)
 def test_a_network_that_changes_its_images_in_place(images, method):
     network, before = InPlace().to(images), images.clone()
     contrastlib.explain(network, images, 1, method)
@@ -554,7 +595,9 @@ def test_attention_that_only_pools_makes_no_transformer():
     assert last_convolution(AttentionPool()) == "convolution"
 
 
-@pytest.mark.parametrize("name, layer, positions", [("swin_t", "permute", (2, 2)), ("swin_v2_t", "permute", (2, 2))])
+@pytest.mark.parametrize(
+    "name, layer, positions", [("swin_t", "permute", (2, 2)), ("swin_v2_t", "permute", (2, 2))]
+)
 def test_transformers_with_spatial_positions(name, layer, positions):
     network, pixels = torchvision.models.get_model(name), torch.rand(1, 3, 64, 64)
     assert contrastlib.explain(network, pixels, layer=layer, upsample=False).shape == (1, *positions)
@@ -599,16 +642,25 @@ def test_a_compiled_model_is_explained_as_it_is(make_network, method):
     expected = contrastlib.explain(network, images, method=method, layer=None if method != "gradcam" else "0")
     compiled = torch.compile(network, backend="eager")
     for _ in range(2):  # once before, and once when there is compiled code that fits
-        maps = contrastlib.explain(compiled, images, method=method, layer=None if method != "gradcam" else "_orig_mod.0")
+        maps = contrastlib.explain(
+            compiled, images, method=method, layer=None if method != "gradcam" else "_orig_mod.0"
+        )
         assert torch.equal(maps, expected)
         compiled(images)
 
 
-@pytest.mark.parametrize("make, error, says", [
-    (lambda net: (lambda x: net(x)), TypeError, "must be a torch.nn.Module.*wrap"),
-    (lambda net: net.to("meta"), ValueError, "meta device.*load its weights"),
-    (lambda net: torch.ao.quantization.quantize_dynamic(net.float(), {nn.Linear}), ValueError, "is quantised"),
-])
+@pytest.mark.parametrize(
+    "make, error, says",
+    [
+        (lambda net: lambda x: net(x), TypeError, "must be a torch.nn.Module.*wrap"),
+        (lambda net: net.to("meta"), ValueError, "meta device.*load its weights"),
+        (
+            lambda net: torch.ao.quantization.quantize_dynamic(net.float(), {nn.Linear}),
+            ValueError,
+            "is quantised",
+        ),
+    ],
+)
 @pytest.mark.filterwarnings("ignore")  # torch announces that its quantisation will move
 def test_models_that_cannot_be_explained(network, images, make, error, says):
     with pytest.raises(error, match=says):
@@ -639,5 +691,7 @@ def test_arguments_of_another_kind(images, model, layers, says):
 
 
 def test_no_layer(network, images):
-    with pytest.raises(ValueError, match="no layer is named: name at least one, or give None for the default"):
+    with pytest.raises(
+        ValueError, match="no layer is named: name at least one, or give None for the default"
+    ):
         forward(network, images, [])

@@ -59,7 +59,9 @@ def test_a_path_around_it_leaves_none():
     assert head_of(*made(around=True), INPUT) is None
 
 
-@pytest.mark.parametrize("options", [{}, {"around": True}, {"hook": lambda g: g.pow(3)}, {"hook": lambda g: g.clamp(min=0)}])
+@pytest.mark.parametrize(
+    "options", [{}, {"around": True}, {"hook": lambda g: g.pow(3)}, {"hook": lambda g: g.clamp(min=0)}]
+)
 @pytest.mark.parametrize("layers", [INPUT, "stem", ["stem", "right", "hidden"]])
 @pytest.mark.parametrize("count", [2, 5])
 @pytest.mark.parametrize("once", [True, False])
@@ -102,10 +104,14 @@ def test_all_gradients_pass_the_head_together_and_the_layers_below_one_by_one():
 
 
 def test_classes_many_at_a_time_of_a_network_without_linear_layers(monkeypatch):
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, CLASSES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, CLASSES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ).double()
     images = torch.rand(2, 3, 8, 8, dtype=torch.float64)
     assert head_of(network, images, "0") is None
     units = torch.eye(CLASSES, dtype=torch.float64)[:, None].expand(-1, 2, -1)
     expected = [forward(network, images, "0").pull_back(one)["0"] for one in units]
     monkeypatch.setattr(module, "CHUNK_BYTES", 1)
-    torch.testing.assert_close(forward(network, images, "0").pull_back(units)["0"], torch.stack(expected), **EXACT)
+    torch.testing.assert_close(
+        forward(network, images, "0").pull_back(units)["0"], torch.stack(expected), **EXACT
+    )

@@ -25,7 +25,11 @@ class Folding(nn.Linear):
         return self
 
     def forward(self, x):
-        return super().forward(x) if self.folded else nn.functional.linear(x, self.weight + self.adapter, self.bias)
+        return (
+            super().forward(x)
+            if self.folded
+            else nn.functional.linear(x, self.weight + self.adapter, self.bias)
+        )
 
 
 class WithFrozenNorms(nn.Module):
@@ -50,8 +54,13 @@ def folding():
 
 
 def state(network):
-    return ([(name, module.training, getattr(module, "folded", None)) for name, module in network.named_modules()],
-            {name: value.clone() for name, value in network.state_dict().items()})
+    return (
+        [
+            (name, module.training, getattr(module, "folded", None))
+            for name, module in network.named_modules()
+        ],
+        {name: value.clone() for name, value in network.state_dict().items()},
+    )
 
 
 @pytest.mark.parametrize("make", [folding, WithFrozenNorms])

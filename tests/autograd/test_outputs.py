@@ -71,10 +71,17 @@ def test_logits_that_are_found(images, kind):
 
 
 CHOSEN = [
-    (lambda y, f: {"class": y, "features": f}, "class"), (lambda y, f: (f, y), 1), (lambda y, f: (f, y), -1),
-    (Pair, "scores"), (Pair, 0), (lambda y, f: Scores(y), "scores"), (lambda y, f: {7: y}, 7),
-    (lambda y, f: SimpleNamespace(scores=y), "scores"), (lambda y, f: y.T, lambda y: y.T),
-    (lambda y, f: {"heads": [f, y]}, lambda y: y["heads"][1]), (lambda y, f: y[..., None], lambda y: y[..., 0]),
+    (lambda y, f: {"class": y, "features": f}, "class"),
+    (lambda y, f: (f, y), 1),
+    (lambda y, f: (f, y), -1),
+    (Pair, "scores"),
+    (Pair, 0),
+    (lambda y, f: Scores(y), "scores"),
+    (lambda y, f: {7: y}, 7),
+    (lambda y, f: SimpleNamespace(scores=y), "scores"),
+    (lambda y, f: y.T, lambda y: y.T),
+    (lambda y, f: {"heads": [f, y]}, lambda y: y["heads"][1]),
+    (lambda y, f: y[..., None], lambda y: y[..., 0]),
     (lambda y, f: {"logits": f, "class": y}, "class"),
 ]
 
@@ -85,7 +92,9 @@ def test_logits_that_are_named(images, make, output):
     expected = predict(plain, images)
     assert torch.equal(predict(network, images, output=output), expected)
     assert torch.equal(forward(network, images, output=output).logits, expected)
-    assert torch.equal(contrastlib.explain(network, images, output=output), contrastlib.explain(plain, images))
+    assert torch.equal(
+        contrastlib.explain(network, images, output=output), contrastlib.explain(plain, images)
+    )
 
 
 @pytest.mark.parametrize("method", select(space="layer", contrast=True) | select(space="pixels"))
@@ -117,8 +126,13 @@ def test_explainers_of_transformers_read_the_output(method):
     pixels = torch.rand(2, 3, 32, 32)
     given = contrastlib.explain(Wrapped(), pixels, 1, method, output=lambda y: 2 * y["class"])
     if EXPLAINERS[method].linear:
-        torch.testing.assert_close(given, 2 * contrastlib.explain(transformer, pixels, 1, method, contrast=(
-            lambda y: contrasts.weighted(2 * y, 1))))
+        torch.testing.assert_close(
+            given,
+            2
+            * contrastlib.explain(
+                transformer, pixels, 1, method, contrast=(lambda y: contrasts.weighted(2 * y, 1))
+            ),
+        )
     assert given.shape == (2, 32, 32) and given.any()
 
 
@@ -126,7 +140,11 @@ def test_an_evaluation_reads_the_output_inside_the_context(images):
     network = Returning(lambda y, f: {"class": y, "features": f})
     with reading("class"):
         record = forward(network, images, "features.0")
-        assert explainers.gradcam(record, contrasts.weighted(predict(network, images), 1)).shape == (BATCH, 10, 10)
+        assert explainers.gradcam(record, contrasts.weighted(predict(network, images), 1)).shape == (
+            BATCH,
+            10,
+            10,
+        )
     with pytest.raises(ValueError, match="got dict"):
         predict(network, images)
 
@@ -152,7 +170,7 @@ def test_an_evaluation_reads_the_output_inside_the_context(images):
     (lambda y, f: y, lambda y: y[0], ValueError, r"must return logits \(3, C\).*got \(5,\)"),
     (lambda y, f: y, 1.5, TypeError, "output must be a name, an index or a function of the output, got 1.5"),
     (lambda y, f: y, True, TypeError, "output must be a name, an index or a function of the output, got True"),
-])
+])  # fmt: skip
 def test_what_cannot_be_read_says_what_to_write(images, make, output, error, says):
     for attempt in (contrastlib.explain, forward, predict):
         with pytest.raises(error, match=says):
@@ -162,11 +180,18 @@ def test_what_cannot_be_read_says_what_to_write(images, make, output, error, say
 def test_the_code_of_the_messages_works(images):
     """The recipe that a message gives reads scores (B, C)."""
     mask = torch.ones(2, 2, dtype=torch.bool)
-    for make in (lambda y, f: {"class": y, "features": f}, lambda y, f: (y, f), lambda y, f: y[:, 0],
-                 lambda y, f: {"out": f.view(BATCH, 32, 2, 2)}, lambda y, f: (f, f.view(BATCH, 8, 4, 4), y),
-                 lambda y, f: f.view(BATCH, 4, 32)):
+    for make in (
+        lambda y, f: {"class": y, "features": f},
+        lambda y, f: (y, f),
+        lambda y, f: y[:, 0],
+        lambda y, f: {"out": f.view(BATCH, 32, 2, 2)},
+        lambda y, f: (f, f.view(BATCH, 8, 4, 4), y),
+        lambda y, f: f.view(BATCH, 4, 32),
+    ):
         output = Returning(make)(images)
-        with pytest.raises(ValueError, match="the model must return logits.*such as output=lambda y: y") as caught:
+        with pytest.raises(
+            ValueError, match="the model must return logits.*such as output=lambda y: y"
+        ) as caught:
             read_logits(output, BATCH)
         function = eval(str(caught.value).partition("such as output=")[2], {"mask": mask})
         with reading(function):
@@ -176,15 +201,27 @@ def test_the_code_of_the_messages_works(images):
 def test_the_hugging_face_output():
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    settings = transformers.ResNetConfig(num_channels=3, embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1],
-                                         layer_type="basic", num_labels=CLASSES)
+    settings = transformers.ResNetConfig(
+        num_channels=3,
+        embedding_size=8,
+        hidden_sizes=[8, 16],
+        depths=[1, 1],
+        layer_type="basic",
+        num_labels=CLASSES,
+    )
     network = transformers.ResNetForImageClassification(settings).eval()
     pixels = torch.rand(2, 3, 32, 32)
     layer = "resnet.encoder.stages.1"
     with torch.no_grad():
         assert torch.equal(predict(network, pixels), network(pixels).logits)
-    for method, options in (("gradcam", {"layer": layer}), ("gradient", {}), ("integrated_gradients", {"steps": 4})):
+    for method, options in (
+        ("gradcam", {"layer": layer}),
+        ("gradient", {}),
+        ("integrated_gradients", {"steps": 4}),
+    ):
         maps = contrastlib.explain(network, pixels, 1, method, **options)
         assert maps.shape == (2, 32, 32) and maps.any()
         assert torch.equal(maps, contrastlib.explain(network, pixels, 1, method, output="logits", **options))
-        assert torch.equal(maps, contrastlib.explain(network, pixels, 1, method, output=lambda y: y[0], **options))
+        assert torch.equal(
+            maps, contrastlib.explain(network, pixels, 1, method, output=lambda y: y[0], **options)
+        )

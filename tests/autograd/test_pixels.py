@@ -34,9 +34,13 @@ def images():
     return torch.rand(2, 3, 8, 8)
 
 
-@pytest.mark.parametrize("method", select(space="layer", contrast=True) | select(needs="pass", space="pixels"))
+@pytest.mark.parametrize(
+    "method", select(space="layer", contrast=True) | select(needs="pass", space="pixels")
+)
 def test_the_layer_is_the_module(networks, images, method):
-    named, other = (contrastlib.explain(net, images, 1, method, layer=net.name, upsample=False) for net in networks)
+    named, other = (
+        contrastlib.explain(net, images, 1, method, layer=net.name, upsample=False) for net in networks
+    )
     assert torch.equal(named, other) and named.shape == (2, 6, 6)
 
 
@@ -54,13 +58,19 @@ def test_the_text_is_the_module_and_the_constant_is_the_pixels(networks, images)
         record = forward(net, images, layers)
         assert torch.equal(record.activations["input"], images)
         assert torch.equal(record.pull_back(w)[INPUT], forward(other, images).pull_back(w)["input"])
-    with pytest.raises(ValueError, match="has a module called 'input', which one pass cannot record together"):
+    with pytest.raises(
+        ValueError, match="has a module called 'input', which one pass cannot record together"
+    ):
         forward(named, images, [INPUT, "input"])
 
 
 def test_the_terms_of_fullgrad(networks, images):
     named, other = (terms(net, images, torch.ones_like) for net in networks)
-    assert list(named) == ["input (pixels)", "input", "classes"] and list(other) == ["input", "first", "classes"]
+    assert list(named) == ["input (pixels)", "input", "classes"] and list(other) == [
+        "input",
+        "first",
+        "classes",
+    ]
     assert all(torch.equal(one, two) for one, two in zip(named.values(), other.values()))
 
 
@@ -68,4 +78,7 @@ def test_an_attribute_is_no_module(images):
     network = Net("first")
     network.input = "pixels"
     assert torch.equal(forward(network, images, "input").activations["input"], images)
-    assert EXPLAINERS["gradient"].function(forward(network, images, "input"), torch.ones(2, 5)).shape == images.shape
+    assert (
+        EXPLAINERS["gradient"].function(forward(network, images, "input"), torch.ones(2, 5)).shape
+        == images.shape
+    )

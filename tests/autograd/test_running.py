@@ -24,7 +24,10 @@ class Refuse(torch.autograd.Function):
 def test_a_recurrent_layer_that_cudnn_refuses():
     pixels = torch.ones(1, 4, 3, requires_grad=True)
     output, _ = nn.LSTM(3, 2, batch_first=True).eval()(pixels)
-    with pytest.raises(ValueError, match=r"in training mode only: explain this network inside of `with torch\.backends\.cudnn\.flags"):
+    with pytest.raises(
+        ValueError,
+        match=r"in training mode only: explain this network inside of `with torch\.backends\.cudnn\.flags",
+    ):
         running.gradients([Refuse.apply(output)], [pixels], torch.ones_like(output))
 
 

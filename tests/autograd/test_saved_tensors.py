@@ -21,9 +21,15 @@ OPERATIONS = {
     "conv3d": ((2, 3, 5, 5, 5), lambda x: functional.conv3d(x, torch.rand(4, 3, 3, 3, 3))),
     "conv_transpose1d": ((2, 3, 9), lambda x: functional.conv_transpose1d(x, torch.rand(3, 4, 3))),
     "conv_transpose2d": ((2, 3, 9, 9), lambda x: functional.conv_transpose2d(x, torch.rand(3, 4, 3, 3))),
-    "conv_transpose3d": ((2, 3, 5, 5, 5), lambda x: functional.conv_transpose3d(x, torch.rand(3, 4, 3, 3, 3))),
+    "conv_transpose3d": (
+        (2, 3, 5, 5, 5),
+        lambda x: functional.conv_transpose3d(x, torch.rand(3, 4, 3, 3, 3)),
+    ),
     "batch_norm": ((2, 4, 9, 9), lambda x: functional.batch_norm(x, *NORM)),
-    "batch_norm, named": ((2, 4, 9), lambda x: functional.batch_norm(x, *NORM[:2], weight=NORM[2], training=False)),
+    "batch_norm, named": (
+        (2, 4, 9),
+        lambda x: functional.batch_norm(x, *NORM[:2], weight=NORM[2], training=False),
+    ),
 }
 
 
@@ -36,9 +42,13 @@ def holds(operation, x):
 OF_IMAGES = [name for name, (shape, _) in OPERATIONS.items() if len(shape) == 4]
 
 
-@pytest.mark.parametrize("name, layout", [
-    *((name, torch.contiguous_format) for name in OPERATIONS), *((name, torch.channels_last) for name in OF_IMAGES),
-])
+@pytest.mark.parametrize(
+    "name, layout",
+    [
+        *((name, torch.contiguous_format) for name in OPERATIONS),
+        *((name, torch.channels_last) for name in OF_IMAGES),
+    ],
+)
 def test_an_operation_holds_a_shape_and_gives_the_same_gradient(name, layout):
     shape, operation = OPERATIONS[name]
     x = torch.rand(shape).contiguous(memory_format=layout).requires_grad_()
@@ -62,19 +72,27 @@ def test_an_operation_holds_a_shape_and_gives_the_same_gradient(name, layout):
 @pytest.mark.parametrize("by_name", [True, False])
 def test_nothing_is_dropped_where_a_parameter_asks_for_its_gradient(asked, by_name):
     x = torch.rand(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
-    parameters = {"weight": torch.rand(4, 3, 3, 3, dtype=torch.float64), "bias": torch.rand(4, dtype=torch.float64)}
+    parameters = {
+        "weight": torch.rand(4, 3, 3, 3, dtype=torch.float64),
+        "bias": torch.rand(4, dtype=torch.float64),
+    }
     parameters[asked].requires_grad_()
     with LinearInputsDropped():
         output = functional.conv2d(x, **parameters) if by_name else functional.conv2d(x, *parameters.values())
     assert holds(output.grad_fn, x)
-    assert torch.autograd.gradcheck(lambda x, p: functional.conv2d(x, **(parameters | {asked: p})), (x, parameters[asked]))
+    assert torch.autograd.gradcheck(
+        lambda x, p: functional.conv2d(x, **(parameters | {asked: p})), (x, parameters[asked])
+    )
 
 
-@pytest.mark.parametrize("call", [
-    lambda x: functional.batch_norm(x, None, None, training=True),
-    lambda x: functional.batch_norm(x, None, None, None, None, True),
-    lambda x: functional.batch_norm(x, torch.zeros(3).double(), torch.ones(3).double(), training=True),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: functional.batch_norm(x, None, None, training=True),
+        lambda x: functional.batch_norm(x, None, None, None, None, True),
+        lambda x: functional.batch_norm(x, torch.zeros(3).double(), torch.ones(3).double(), training=True),
+    ],
+)
 def test_a_batch_norm_by_the_statistics_of_its_batch_is_not_linear(call):
     x = torch.randn(4, 3, 5, 5, dtype=torch.float64, requires_grad=True)
     cotangent = torch.randn(4, 3, 5, 5, dtype=torch.float64)
@@ -85,7 +103,10 @@ def test_a_batch_norm_by_the_statistics_of_its_batch_is_not_linear(call):
     assert found.equal(expected)
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 1e-2), (torch.float16, 2e-3)])
+@pytest.mark.parametrize(
+    "dtype, tolerance",
+    [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 1e-2), (torch.float16, 2e-3)],
+)
 @pytest.mark.parametrize("affine", [True, False])
 def test_a_batch_norm_scales_the_gradient_in_its_own_precision(dtype, tolerance, affine):
     torch.manual_seed(0)
@@ -109,13 +130,25 @@ def test_a_tensor_of_another_class_is_left_alone():
     x = torch.rand(2, 3, 8, 8).as_subclass(Tagged).requires_grad_()
     with LinearInputsDropped():
         output = functional.conv2d(x, torch.rand(4, 3, 3, 3))
-    (convolution, _), = output.grad_fn.next_functions  # behind a change of class
+    ((convolution, _),) = output.grad_fn.next_functions  # behind a change of class
     assert isinstance(output, Tagged) and holds(convolution, x)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg11_bn", "resnet18", "densenet121", "googlenet", "mobilenet_v3_small", "efficientnet_b0",
-                                  "squeezenet1_1", "shufflenet_v2_x0_5", "convnext_tiny"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vgg11_bn",
+        "resnet18",
+        "densenet121",
+        "googlenet",
+        "mobilenet_v3_small",
+        "efficientnet_b0",
+        "squeezenet1_1",
+        "shufflenet_v2_x0_5",
+        "convnext_tiny",
+    ],
+)
 def test_networks_have_the_gradients_of_plain_autograd(name):
     torch.manual_seed(0)
     weights = {"init_weights": False} if name == "googlenet" else {}
@@ -134,14 +167,20 @@ class Around(nn.Module):
 
     def __init__(self, way):
         super().__init__()
-        self.way, self.first, self.second = way, nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, padding=1))
+        self.way, self.first, self.second = (
+            way,
+            nn.Conv2d(3, 4, 3),
+            nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, padding=1)),
+        )
         self.classes = nn.Linear(4, 5)
         if way == "hook":
             self.second.register_forward_hook(lambda module, inputs, output: output * inputs[0])
 
     def forward(self, images):
         x = self.first(images).tanh()
-        x = {"product": self.product, "hook": self.second, "func": self.func, "checkpoint": self.again}[self.way](x)
+        x = {"product": self.product, "hook": self.second, "func": self.func, "checkpoint": self.again}[
+            self.way
+        ](x)
         return self.classes(x.mean(dim=(2, 3)))
 
     def product(self, x):
@@ -158,17 +197,25 @@ class Around(nn.Module):
 @pytest.mark.parametrize("way", ["product", "hook", "checkpoint", "func"])
 def test_what_else_uses_the_input_still_has_it(way):
     torch.manual_seed(0)
-    network, images = Around(way).double().eval(), torch.rand(2, 3, 9, 9, dtype=torch.float64, requires_grad=True)
+    network, images = (
+        Around(way).double().eval(),
+        torch.rand(2, 3, 9, 9, dtype=torch.float64, requires_grad=True),
+    )
     cotangents = torch.randn(6, 2, 5, dtype=torch.float64)
     expected = torch.stack([torch.autograd.grad(network(images), images, w)[0] for w in cotangents])
     record = forward(network, images.detach())
     found = torch.stack([record.pull_back(w)["input"] for w in cotangents])
     torch.testing.assert_close(found, expected, **EXACT)
-    torch.testing.assert_close(forward(network, images.detach()).pull_back(cotangents)["input"], expected, **EXACT)
+    torch.testing.assert_close(
+        forward(network, images.detach()).pull_back(cotangents)["input"], expected, **EXACT
+    )
 
 
 def test_a_network_in_use_holds_its_inputs_again():
-    network, images = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten()).eval(), torch.rand(2, 3, 8, 8)
+    network, images = (
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten()).eval(),
+        torch.rand(2, 3, 8, 8),
+    )
     entering = []
     network[1].register_forward_pre_hook(lambda module, inputs: entering.append(inputs[0]))
     record, images = forward(network, images), images.requires_grad_()
@@ -182,7 +229,9 @@ def test_what_is_dropped_is_freed(within, held):
     layers = [nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)] * 5
     network, outputs = nn.Sequential(*layers).eval().requires_grad_(False), []
     for module in layers[:2]:
-        module.register_forward_hook(lambda module, inputs, output: outputs.append(StorageWeakRef(output.untyped_storage())))
+        module.register_forward_hook(
+            lambda module, inputs, output: outputs.append(StorageWeakRef(output.untyped_storage()))
+        )
     with within():
         last = network(torch.rand(2, 3, 16, 16, requires_grad=True))
     assert last.requires_grad and sum(not output.expired() for output in outputs) == held

@@ -31,10 +31,13 @@ def test_contrasts_that_depend_on_each_other_go_back_once(make_network, monkeypa
     for layer in (INPUT, "0"):
         record = forward(network, images, layer)
         classes = record.logits.topk(2, dim=1).indices.T
-        cotangents = torch.stack([
-            contrasts.cotangent(name, record.logits, target)
-            for name in ("original", "mean", "maximum", "weighted", "probability") for target in classes
-        ])
+        cotangents = torch.stack(
+            [
+                contrasts.cotangent(name, record.logits, target)
+                for name in ("original", "mean", "maximum", "weighted", "probability")
+                for target in classes
+            ]
+        )
         one_by_one = torch.stack([record.pull_back(w)[layer] for w in cotangents])
         rank, gradients = rows_sent_back(record, cotangents, monkeypatch)
         assert rank == 4  # e_1, e_2, the vector of ones, the softmax
@@ -62,15 +65,21 @@ def test_what_contrasts_share_does_not_change_the_sign_of_a_map(dtype, sharpness
     network.scores.weight.data *= 10 * sharpness
     record = forward(network, images, "scores")
     classes = record.logits.topk(2, dim=1).indices.T
-    cotangents = torch.stack([
-        contrasts.cotangent(name, record.logits, target)
-        for name in ("original", "mean", "maximum", "weighted", "probability") for target in classes
-    ])
+    cotangents = torch.stack(
+        [
+            contrasts.cotangent(name, record.logits, target)
+            for name in ("original", "mean", "maximum", "weighted", "probability")
+            for target in classes
+        ]
+    )
     gradients = torch.stack([record.pull_back(w)["scores"] for w in cotangents])
     maps = torch.stack([explainers.linear_approximation(record, w) for w in cotangents])
     rank, together = rows_sent_back(record, cotangents, monkeypatch)
     assert rank < len(cotangents)
-    for found, expected in ((together["scores"], gradients), (explainers.linear_approximation(record, cotangents), maps)):
+    for found, expected in (
+        (together["scores"], gradients),
+        (explainers.linear_approximation(record, cotangents), maps),
+    ):
         normal = (expected == 0) | (expected.abs() > torch.finfo(dtype).tiny)
         assert normal.float().mean() > 0.5 and (expected == 0).any() and (expected != 0).any()
         assert (found.sign() == expected.sign())[normal].all()
@@ -80,15 +89,33 @@ def test_what_contrasts_share_does_not_change_the_sign_of_a_map(dtype, sharpness
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
-    classes=st.integers(2, 40), images=st.integers(1, 3), spread=st.sampled_from([0.01, 3, 30, 300]),
-    dtype=st.sampled_from([torch.bfloat16, torch.float32, torch.float64]), seed=st.integers(0, 2**31), data=st.data(),
+    classes=st.integers(2, 40),
+    images=st.integers(1, 3),
+    spread=st.sampled_from([0.01, 3, 30, 300]),
+    dtype=st.sampled_from([torch.bfloat16, torch.float32, torch.float64]),
+    seed=st.integers(0, 2**31),
+    data=st.data(),
 )
 def test_shared_vectors_give_every_entry_of_the_contrasts(classes, images, spread, dtype, seed, data):
     generator = torch.Generator().manual_seed(seed)
     logits = (spread * torch.randn(images, classes, generator=generator)).to(dtype)
-    names = data.draw(st.lists(st.sampled_from([n for n, each in contrasts.CONTRASTS.items() if each.is_of_one_class and not each.needs_foils]), min_size=1, max_size=5))
+    names = data.draw(
+        st.lists(
+            st.sampled_from(
+                [
+                    n
+                    for n, each in contrasts.CONTRASTS.items()
+                    if each.is_of_one_class and not each.needs_foils
+                ]
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
     count = data.draw(st.integers(1, min(4, classes)))
-    targets = torch.stack([torch.randperm(classes, generator=generator)[:count] for _ in range(images)], dim=1)
+    targets = torch.stack(
+        [torch.randperm(classes, generator=generator)[:count] for _ in range(images)], dim=1
+    )
     many = torch.stack([contrasts.cotangent(name, logits, target) for name in names for target in targets])
     shared = shared_basis(many)
     assume(shared is not None)
@@ -106,7 +133,9 @@ def test_shared_vectors_give_every_entry_of_the_contrasts(classes, images, sprea
 
 def test_independent_contrasts_go_back_as_they_are(network, images, monkeypatch):
     record = forward(network, images, network.layers[0])
-    rank, _ = rows_sent_back(record, torch.eye(6, dtype=torch.float64)[:, None].expand(-1, 3, -1), monkeypatch)
+    rank, _ = rows_sent_back(
+        record, torch.eye(6, dtype=torch.float64)[:, None].expand(-1, 3, -1), monkeypatch
+    )
     assert rank == 6
     rank, zero = rows_sent_back(record, torch.zeros(4, 3, 6, dtype=torch.float64), monkeypatch)
     assert rank == 1 and not zero[network.layers[0]].any()

@@ -25,7 +25,11 @@ SERVED = {
     "efficientnet_lite0": ({}, 64, "conv_head"),
     "regnety_002": ({}, 64, "s4.b7.conv3.conv"),
     "convnext_atto": ({}, 64, "stages.3.blocks.1.mlp.fc2"),
-    "convnext_tiny": ({"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)}, 64, "stages"),  # a norm of channels follows the convolution
+    "convnext_tiny": (
+        {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)},
+        64,
+        "stages",
+    ),  # a norm of channels follows the convolution
     "convnextv2_atto": ({"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)}, 64, "stages.3.blocks.0.mlp.fc2"),
     "poolformer_s12": ({}, 64, "stages.3.blocks.1.mlp.fc2"),
     "convformer_s18": ({}, 64, "stages.3.blocks.2.mlp.fc2"),
@@ -54,11 +58,22 @@ REFUSED = {
     "twins_svt_small": ({"depths": (1, 1, 1, 2)}, 64, None),
     "edgenext_xx_small": ({}, 64, "stages"),
 }
-SLOW = {"maxvit_pico_rw_256", "efficientformer_l1", "coatnet_nano_rw_224", "resnetv2_50x1_bit", "caformer_s18", "convformer_s18", "gmlp_ti16_224"}
+SLOW = {
+    "maxvit_pico_rw_256",
+    "efficientformer_l1",
+    "coatnet_nano_rw_224",
+    "resnetv2_50x1_bit",
+    "caformer_s18",
+    "convformer_s18",
+    "gmlp_ti16_224",
+}
 
 
 def table(families):
-    return [pytest.param(name, *case, id=name, marks=[pytest.mark.slow] if name in SLOW else []) for name, case in families.items()]
+    return [
+        pytest.param(name, *case, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name, case in families.items()
+    ]
 
 
 def build(name, options, size):
@@ -80,7 +95,10 @@ def test_families_with_a_default_layer(name, options, size, layer):
 @pytest.mark.parametrize("name, options, size, layer", table(REFUSED))
 def test_families_whose_last_convolution_lies_before_the_mixing(name, options, size, layer):
     network, images = build(name, options, size)
-    with pytest.raises(ValueError, match=r"mixes spatial positions after its last convolution.*\(gradient, input_x_gradient\)") as error:
+    with pytest.raises(
+        ValueError,
+        match=r"mixes spatial positions after its last convolution.*\(gradient, input_x_gradient\)",
+    ) as error:
         forward(network, images, None)
     named = re.search(r'best layer="(.*?)"', str(error.value))
     assert (named and named[1]) == layer
@@ -90,14 +108,29 @@ def test_families_whose_last_convolution_lies_before_the_mixing(name, options, s
         assert contrastlib.explain(network, images, 1, "vit_gradcam").shape == (2, size, size)
     for recommended in re.findall(r"([\w.]+) \(\d+, \d+, \d+\)", str(error.value)):
         maps = contrastlib.explain(network, images, 1, layer=recommended, upsample=False)
-        assert re.search(rf"(?<![\w.]){re.escape(recommended)} \(\d+, {maps.shape[1]}, {maps.shape[2]}\)", str(error.value))
+        assert re.search(
+            rf"(?<![\w.]){re.escape(recommended)} \(\d+, {maps.shape[1]}, {maps.shape[2]}\)", str(error.value)
+        )
         assert maps.flatten(1).std(dim=1).min() > 1e-6 * maps.abs().max()
 
 
-@pytest.mark.parametrize("name", [
-    "alexnet", "vgg11", "squeezenet1_1", "resnet18", "googlenet", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x0_5",
-    "mnasnet0_5", "regnet_y_400mf", "efficientnet_b0", "densenet121",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet",
+        "vgg11",
+        "squeezenet1_1",
+        "resnet18",
+        "googlenet",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+        "shufflenet_v2_x0_5",
+        "mnasnet0_5",
+        "regnet_y_400mf",
+        "efficientnet_b0",
+        "densenet121",
+    ],
+)
 @pytest.mark.slow
 def test_the_default_layer_of_torchvision_networks_is_the_last_that_is_defined(name):
     torch.manual_seed(0)
@@ -111,7 +144,9 @@ def test_the_end_of_the_block_stands_for_the_convolution_of_its_shortcut():
     block = network.layer4[0]
     torch.nn.init.ones_(block.bn2.weight)
     kept = []
-    handle = network.layer4.register_forward_hook(lambda module, inputs, output: kept.append(output.detach().clone()))
+    handle = network.layer4.register_forward_hook(
+        lambda module, inputs, output: kept.append(output.detach().clone())
+    )
     record = forward(network, images, None)
     handle.remove()
     assert record.layer() == "layer4" and torch.equal(record.activations["layer4"], kept[0])
@@ -166,10 +201,21 @@ class Ordered(nn.Module):
         return self.head(x.mean(dim=(2, 3)))
 
 
-@pytest.mark.parametrize("order, layer", [
-    ("abc", "c"), ("cba", "a"), ("bca", "a"), ("cab", "b"), (["a", "b", "pool", "c"], "b"), (["a", "b", "c", "gate"], "c"),
-    (["a", "c", "unused"], "c"), (["c", "a", "unused"], "a"), (["a", "c", "unused", "gate"], "c"), (["gate", "b", "a"], "a"),
-])
+@pytest.mark.parametrize(
+    "order, layer",
+    [
+        ("abc", "c"),
+        ("cba", "a"),
+        ("bca", "a"),
+        ("cab", "b"),
+        (["a", "b", "pool", "c"], "b"),
+        (["a", "b", "c", "gate"], "c"),
+        (["a", "c", "unused"], "c"),
+        (["c", "a", "unused"], "a"),
+        (["a", "c", "unused", "gate"], "c"),
+        (["gate", "b", "a"], "a"),
+    ],
+)
 def test_the_convolution_that_runs_last(order, layer):
     network, images = Ordered(order), torch.rand(2, 3, 12, 12)
     record, w = forward(network, images, None), torch.eye(5)[[1, 2]]
@@ -186,7 +232,9 @@ def test_a_convolution_that_runs_twice_at_the_end():
 
 
 def test_no_convolution_with_more_than_one_position():
-    with pytest.raises(ValueError, match=r'none of the last 2-d convolutions.*best layer="a"; .*: a \(3, 10, 10\)'):
+    with pytest.raises(
+        ValueError, match=r'none of the last 2-d convolutions.*best layer="a"; .*: a \(3, 10, 10\)'
+    ):
         forward(Pooled(), torch.rand(2, 3, 12, 12), None)
 
 
@@ -216,7 +264,10 @@ def test_one_forward_pass_and_no_hooks_left():
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_the_choice_under_modes_without_gradients(mode):
-    network, images = timm.create_model("resmlp_12_224", num_classes=5, img_size=32).eval(), torch.rand(1, 3, 32, 32)
+    network, images = (
+        timm.create_model("resmlp_12_224", num_classes=5, img_size=32).eval(),
+        torch.rand(1, 3, 32, 32),
+    )
     ordered = Ordered("abc")
     with mode():
         assert forward(ordered, torch.rand(2, 3, 12, 12), None).layer() == "c"
@@ -239,21 +290,33 @@ def test_networks_of_the_registry_keep_their_layer(name):
     network = models.build(name, 4)
     found = forward(network.eval(), torch.rand(1, 3, record.input_size, record.input_size), None).layer()
     assert found == last_convolution(network)
-    classifier = models.Classifier(network, name=name, class_names="abcd", layer=f"network.{record.layer}", input_size=32, checksum="")
+    classifier = models.Classifier(
+        network, name=name, class_names="abcd", layer=f"network.{record.layer}", input_size=32, checksum=""
+    )
     assert forward(classifier, torch.rand(1, 3, 64, 64), None).layer() == f"network.{record.layer}"
 
 
-@pytest.mark.parametrize("shape, size, grid", [
-    ((1, 8, 7, 7), (224, 224), True), ((1, 8, 1, 2), (32, 33), True), ((1, 8, 15, 20), (480, 640), True),
-    ((1, 8, 1, 1), (32, 32), False), ((1, 7, 7, 768), (224, 224), False), ((1, 56, 56, 96), (224, 224), False),
-    ((1, 8, 7, 1), (224, 224), False), ((1, 8, 49), (224, 224), False), ((1, 8, 20, 15), (480, 640), False),
-])
+@pytest.mark.parametrize(
+    "shape, size, grid",
+    [
+        ((1, 8, 7, 7), (224, 224), True),
+        ((1, 8, 1, 2), (32, 33), True),
+        ((1, 8, 15, 20), (480, 640), True),
+        ((1, 8, 1, 1), (32, 32), False),
+        ((1, 7, 7, 768), (224, 224), False),
+        ((1, 56, 56, 96), (224, 224), False),
+        ((1, 8, 7, 1), (224, 224), False),
+        ((1, 8, 49), (224, 224), False),
+        ((1, 8, 20, 15), (480, 640), False),
+    ],
+)
 def test_what_has_spatial_positions(shape, size, grid):
     assert spatial_layers.is_grid(torch.zeros(shape), torch.Size(size)) is grid
 
 
 def test_a_layer_that_does_not_depend_on_the_images_is_not_recommended():
     """Swin of transformers computes a table of positions in a module, whose output has the form of a map."""
+
     class Positions(nn.Module):
         def forward(self, x):
             return torch.ones(1, 4, 8, 8)
@@ -261,7 +324,12 @@ def test_a_layer_that_does_not_depend_on_the_images_is_not_recommended():
     class Network(nn.Module):
         def __init__(self):
             super().__init__()
-            self.stem, self.positions, self.mixing, self.head = nn.Conv2d(3, 4, 1), Positions(), nn.Linear(64, 64), nn.Linear(256, 5)
+            self.stem, self.positions, self.mixing, self.head = (
+                nn.Conv2d(3, 4, 1),
+                Positions(),
+                nn.Linear(64, 64),
+                nn.Linear(256, 5),
+            )
 
         def forward(self, x):
             return self.head(self.mixing((self.stem(x) + self.positions(x)).flatten(2)).flatten(1))

@@ -30,8 +30,17 @@ def many_switches():
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), nn.Conv2d(4, 4, 3),
-                         nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 5))
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Conv2d(4, 4, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 5),
+    )
 
 
 def in_threads(work, count=THREADS):
@@ -39,9 +48,17 @@ def in_threads(work, count=THREADS):
         return [each.result(timeout=60) for each in [pool.submit(work, index) for index in range(count)]]
 
 
-@pytest.mark.parametrize("method, repetitions", [
-    ("gradcam", 40), ("gradient", 40), ("lrp", 10), ("fullgrad", 15), ("deeplift", 15), ("guided_backpropagation", 15),
-])
+@pytest.mark.parametrize(
+    "method, repetitions",
+    [
+        ("gradcam", 40),
+        ("gradient", 40),
+        ("lrp", 10),
+        ("fullgrad", 15),
+        ("deeplift", 15),
+        ("guided_backpropagation", 15),
+    ],
+)
 def test_maps_of_one_network_in_training_from_several_threads(network, method, repetitions):
     images = torch.rand(THREADS, 1, 3, 12, 12)
     expected = [contrastlib.explain(network, each, 1, method) for each in images]
@@ -146,7 +163,9 @@ def test_different_networks_run_at_the_same_time():
             return self.classes(x.flatten(1))
 
     networks = Waiting(), Waiting()
-    found = in_threads(lambda index: contrastlib.explain(networks[index], torch.rand(1, 3, 3, 3), 1, "gradient"), 2)
+    found = in_threads(
+        lambda index: contrastlib.explain(networks[index], torch.rand(1, 3, 3, 3), 1, "gradient"), 2
+    )
     assert [each.shape for each in found] == [(1, 3, 3), (1, 3, 3)]
 
 
@@ -160,7 +179,9 @@ def test_a_thread_that_runs_the_network_itself_is_not_recorded(network):
 
     def work(index):
         if index % 2:
-            return [torch.equal(contrastlib.explain(network, images[index], 1), maps[index]) for _ in range(60)]
+            return [
+                torch.equal(contrastlib.explain(network, images[index], 1), maps[index]) for _ in range(60)
+            ]
         with torch.no_grad():
             return [torch.equal(network(images[index]), logits[index]) for _ in range(200)]
 
@@ -173,7 +194,9 @@ def test_a_turn_ends_with_an_error(network):
         raise RuntimeError("oh")
     assert not has_turn(network) and in_threads(lambda index: _is_free([network]), 1) == [True]
     compilations = []
-    torch.compile(lambda x: x - 1, backend=lambda graph, _: compilations.append(1) or graph.forward)(torch.ones(2))
+    torch.compile(lambda x: x - 1, backend=lambda graph, _: compilations.append(1) or graph.forward)(
+        torch.ones(2)
+    )
     assert compilations
 
 

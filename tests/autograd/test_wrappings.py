@@ -11,12 +11,16 @@ from contrastlib.autograd import find_layer, forward
 
 OF_PIXELS = ["gradient", "input_x_gradient", "integrated_gradients"]
 OF_FUNCTIONS = [*OF_PIXELS, "guided_backpropagation", "deeplift"]
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated", "ignore:.*torch.ao.quantization", "ignore:.*LeafSpec")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*torch.jit.* is deprecated", "ignore:.*torch.ao.quantization", "ignore:.*LeafSpec"
+)
 
 
 def plain():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5)).eval()
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5)
+    ).eval()
 
 
 @pytest.fixture
@@ -42,10 +46,17 @@ class Checkpointed(nn.Module):
         return self.head(x.relu().mean(dim=(2, 3)))
 
 
-@pytest.mark.parametrize("method, layer", [
-    ("gradcam", None), ("gradcam", "first"), ("xgradcam", "middle.0"), ("linear_approximation", "middle.2"), ("gradient", "middle.1"),
-    *((method, None) for method in (*OF_PIXELS, "guided_backpropagation", "fullgrad", "lrp")),
-])
+@pytest.mark.parametrize(
+    "method, layer",
+    [
+        ("gradcam", None),
+        ("gradcam", "first"),
+        ("xgradcam", "middle.0"),
+        ("linear_approximation", "middle.2"),
+        ("gradient", "middle.1"),
+        *((method, None) for method in (*OF_PIXELS, "guided_backpropagation", "fullgrad", "lrp")),
+    ],
+)
 def test_checkpointed_layers(pixels, method, layer):
     expected = contrastlib.explain(Checkpointed(None), pixels, 1, method, layer=layer)
     maps = contrastlib.explain(Checkpointed(False), pixels, 1, method, layer=layer)
@@ -53,33 +64,43 @@ def test_checkpointed_layers(pixels, method, layer):
 
 
 def test_deeplift_of_checkpointed_layers_is_refused(pixels):
-    with pytest.raises(ValueError, match="torch.utils.checkpoint: this method needs it off: turn checkpointing off"):
+    with pytest.raises(
+        ValueError, match="torch.utils.checkpoint: this method needs it off: turn checkpointing off"
+    ):
         contrastlib.explain(Checkpointed(False), pixels, 1, "deeplift")
 
 
 @pytest.mark.parametrize("layers", ["first", "middle.0", "middle.3", ["first", "middle.0", "middle.3"], None])
 def test_several_cotangents_of_checkpointed_layers(pixels, layers):
     w = torch.randn(9, 2, 5, generator=torch.Generator().manual_seed(0))
-    expected, record = forward(Checkpointed(None), pixels, layers), forward(Checkpointed(False), pixels, layers)
+    expected, record = (
+        forward(Checkpointed(None), pixels, layers),
+        forward(Checkpointed(False), pixels, layers),
+    )
     for cotangent in (w, w[0], w[1:3]):
         gradients = record.pull_back(cotangent)
         for name, gradient in expected.pull_back(cotangent).items():
             torch.testing.assert_close(gradients[name], gradient, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("method, layer, says", [
-    ("gradcam", None, "the last convolutions of Checkpointed run without gradients"),
-    ("gradcam", "middle.0", "layer 'middle.0' runs without gradients"),
-    ("gradcam", "first", "runs layers in torch.utils.checkpoint"),
-    *((method, None, "runs layers in torch.utils.checkpoint") for method in OF_FUNCTIONS),
-    ("fullgrad", None, "layer 'middle.0' runs without gradients"),
-])
+@pytest.mark.parametrize(
+    "method, layer, says",
+    [
+        ("gradcam", None, "the last convolutions of Checkpointed run without gradients"),
+        ("gradcam", "middle.0", "layer 'middle.0' runs without gradients"),
+        ("gradcam", "first", "runs layers in torch.utils.checkpoint"),
+        *((method, None, "runs layers in torch.utils.checkpoint") for method in OF_FUNCTIONS),
+        ("fullgrad", None, "layer 'middle.0' runs without gradients"),
+    ],
+)
 def test_reentrant_checkpoints_are_refused(pixels, method, layer, says):
     with pytest.raises(ValueError, match=f"{says}.*checkpoint with use_reentrant=False"):
         contrastlib.explain(Checkpointed(True), pixels, 1, method, layer=layer)
 
 
-@pytest.mark.parametrize("method, layer", [("gradcam", None), ("gradcam", "layer3.0.conv1"), ("gradient", None)])
+@pytest.mark.parametrize(
+    "method, layer", [("gradcam", None), ("gradcam", "layer3.0.conv1"), ("gradient", None)]
+)
 def test_grad_checkpointing_of_timm(method, layer):
     torch.manual_seed(0)
     network, images = timm.create_model("resnet10t", num_classes=4).eval(), torch.rand(1, 3, 64, 64)
@@ -88,7 +109,10 @@ def test_grad_checkpointing_of_timm(method, layer):
     torch.testing.assert_close(contrastlib.explain(network, images, 1, method, layer=layer), expected)
 
 
-@pytest.mark.parametrize("method, layer", [("gradcam", None), ("gradcam", "features.denseblock1.denselayer2.conv1"), ("gradient", None)])
+@pytest.mark.parametrize(
+    "method, layer",
+    [("gradcam", None), ("gradcam", "features.denseblock1.denselayer2.conv1"), ("gradient", None)],
+)
 def test_a_densenet_that_saves_memory(method, layer):
     def densenet(efficient):
         torch.manual_seed(0)
@@ -104,15 +128,28 @@ def script(network, pixels):
 
 
 @pytest.mark.parametrize("make", [torch.jit.trace, script])
-@pytest.mark.parametrize("method", ["gradient", "input_x_gradient", "integrated_gradients", "guided_backpropagation"])
+@pytest.mark.parametrize(
+    "method", ["gradient", "input_x_gradient", "integrated_gradients", "guided_backpropagation"]
+)
 def test_torchscript(pixels, make, method):
     expected = contrastlib.explain(plain(), pixels, 1, method)
-    torch.testing.assert_close(contrastlib.explain(make(plain(), pixels), pixels, 1, method), expected, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(
+        contrastlib.explain(make(plain(), pixels), pixels, 1, method), expected, rtol=1e-5, atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("make", [torch.jit.trace, script])
-@pytest.mark.parametrize("method, layer", [("gradcam", "0"), ("gradcam", None), ("gradient", "0"), ("deeplift", None), ("fullgrad", None),
-                                           ("lrp", None)])
+@pytest.mark.parametrize(
+    "method, layer",
+    [
+        ("gradcam", "0"),
+        ("gradcam", None),
+        ("gradient", "0"),
+        ("deeplift", None),
+        ("fullgrad", None),
+        ("lrp", None),
+    ],
+)
 def test_torchscript_hides_its_layers(pixels, make, method, layer):
     with pytest.raises(ValueError, match="TorchScript.*explain the module that it was made from"):
         contrastlib.explain(make(plain(), pixels), pixels, 1, method, layer=layer)
@@ -127,7 +164,9 @@ def test_a_part_that_is_torchscript(pixels):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["gradient", "input_x_gradient", "integrated_gradients", "guided_backpropagation"])
+@pytest.mark.parametrize(
+    "method", ["gradient", "input_x_gradient", "integrated_gradients", "guided_backpropagation"]
+)
 def test_exported_programs(pixels, method):
     fixed = torch.export.export(plain(), (pixels,)).module()
     exported = torch.export.export(plain(), (pixels,), dynamic_shapes=({0: torch.export.Dim.AUTO},)).module()
@@ -150,7 +189,9 @@ def test_exported_programs_hide_their_layers(pixels):
         contrastlib.explain(training, pixels, 1, "gradient")
 
 
-@pytest.mark.parametrize("method", ["gradcam", "gradient", "guided_backpropagation", "deeplift", "lrp", "fullgrad"])
+@pytest.mark.parametrize(
+    "method", ["gradcam", "gradient", "guided_backpropagation", "deeplift", "lrp", "fullgrad"]
+)
 def test_float_functional_is_not_quantised(method):
     def resnet(package):
         torch.manual_seed(0)
@@ -161,7 +202,9 @@ def test_float_functional_is_not_quantised(method):
     plain.load_state_dict(network.state_dict())
     options = {"layer": "layer4"} if method == "gradcam" else {}
     expected = contrastlib.explain(plain, images, 1, method, **options)
-    torch.testing.assert_close(contrastlib.explain(network, images, 1, method, **options), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        contrastlib.explain(network, images, 1, method, **options), expected, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_quantised_modules_are_refused(pixels):
@@ -170,10 +213,14 @@ def test_quantised_modules_are_refused(pixels):
         contrastlib.explain(network, pixels, 1)
 
 
-@pytest.mark.parametrize("wrap, full", [
-    (lambda net: torch.compile(net, backend="eager"), "_orig_mod.2"), (nn.DataParallel, "module.2"),
-    (lambda net: torch.compile(nn.DataParallel(net), backend="eager"), "_orig_mod.module.2"),
-])
+@pytest.mark.parametrize(
+    "wrap, full",
+    [
+        (lambda net: torch.compile(net, backend="eager"), "_orig_mod.2"),
+        (nn.DataParallel, "module.2"),
+        (lambda net: torch.compile(nn.DataParallel(net), backend="eager"), "_orig_mod.module.2"),
+    ],
+)
 def test_the_plain_names_of_wrapped_networks(pixels, wrap, full):
     network, wrapped = plain(), wrap(plain())
     expected = contrastlib.explain(network, pixels, 1, layer="2")
@@ -188,7 +235,9 @@ def test_a_part_that_is_compiled(pixels):
     assert find_layer(network, "module") is network["module"]
     part = plain()
     part[2] = torch.compile(part[2], backend="eager")
-    torch.testing.assert_close(contrastlib.explain(part, pixels, 1, layer="2"), contrastlib.explain(plain(), pixels, 1, layer="2"))
+    torch.testing.assert_close(
+        contrastlib.explain(part, pixels, 1, layer="2"), contrastlib.explain(plain(), pixels, 1, layer="2")
+    )
 
 
 @pytest.mark.parametrize("dtype, error", [(torch.float16, 0.01), (torch.bfloat16, 0.05)])
@@ -210,7 +259,11 @@ class NoFloat64(torch.utils._python_dispatch.TorchDispatchMode):
         return output
 
 
-@pytest.mark.parametrize("method", list(contrastlib.explainers.select(space="layer", contrast=True)) + list(contrastlib.explainers.select(space="pixels")))
+@pytest.mark.parametrize(
+    "method",
+    list(contrastlib.explainers.select(space="layer", contrast=True))
+    + list(contrastlib.explainers.select(space="pixels")),
+)
 def test_no_method_needs_float64_on_the_device(pixels, method):
     expected = contrastlib.explain(plain(), pixels, 1, method)
     with NoFloat64():

@@ -16,7 +16,11 @@ def pages() -> list[str]:
     Pages that ``run --page`` wrote beside them are not part of the book.
     """
     found = {page.relative_to(HTML).as_posix() for page in HTML.rglob("*.html")} - {"index.html"}
-    return sorted(page for page in found if not page.startswith(("_static/", "_sources/")) and not page.endswith(".own.html"))
+    return sorted(
+        page
+        for page in found
+        if not page.startswith(("_static/", "_sources/")) and not page.endswith(".own.html")
+    )
 
 
 def differs_with_data(address: str) -> bool:
@@ -25,4 +29,8 @@ def differs_with_data(address: str) -> bool:
     if not address.startswith("book/executed/") or not stamp.exists():
         return False
     inputs = json.loads(stamp.read_text())["inputs"]
-    return any(f"file $CONTRASTLIB_DATA/{name}" in inputs for name, file in assets.files().items() if not file.package)
+    return any(
+        f"file $CONTRASTLIB_DATA/{name}" in inputs
+        for name, file in assets.files().items()
+        if not file.package
+    )

@@ -90,7 +90,10 @@ def visit(context, site):
         page.on("request", asked)
         page.on("requestfinished", lambda request: pending.discard(request))
         page.on("requestfailed", lambda request: pending.discard(request))
-        page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status} {answer.url}"))
+        page.on(
+            "response",
+            lambda answer: answer.status >= 400 and problems.append(f"{answer.status} {answer.url}"),
+        )
         page.goto(base + address, wait_until="load")
         page.wait_for_function("() => !window.MathJax || window.MathJax.startup?.promise !== undefined")
         page.evaluate("() => window.MathJax?.startup?.promise.then(() => document.fonts.ready)")
@@ -106,8 +109,16 @@ def visit(context, site):
 
 def _state():
     """The repository's notebooks: what git says of them, and their bytes."""
-    said = subprocess.run(["git", "status", "--short", "notebooks"], cwd=notebooks.CODE, capture_output=True, text=True, check=False)
-    return said.stdout, {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in notebooks.find([])}
+    said = subprocess.run(
+        ["git", "status", "--short", "notebooks"],
+        cwd=notebooks.CODE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return said.stdout, {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in notebooks.find([])
+    }
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +133,14 @@ def lab_page(browser, tmp_path_factory):
     manager = folder / ".jupyter/settings/@jupyter-widgets/jupyterlab-manager/plugin.jupyterlab-settings"
     manager.parent.mkdir(parents=True)
     manager.write_text('{"saveState": true}')
-    environment = notebooks.QUICK_ENVIRONMENT | lab.environment(folder) | {
-        "CONTRASTLIB_DATA": str(server / "no-data"), "JUPYTER_DEFAULT_PROVISIONER_NAME": kernel_provisioner.NAME}
+    environment = (
+        notebooks.QUICK_ENVIRONMENT
+        | lab.environment(folder)
+        | {
+            "CONTRASTLIB_DATA": str(server / "no-data"),
+            "JUPYTER_DEFAULT_PROVISIONER_NAME": kernel_provisioner.NAME,
+        }
+    )
     with served(command(folder, ["--expose-app-in-browser"]), server, environment) as address:
         page = browser.new_page(viewport={"width": 1300, "height": 1000})
         page.set_default_timeout(120_000)
@@ -139,7 +156,9 @@ def lab_page(browser, tmp_path_factory):
 @pytest.fixture(scope="session")
 def explorer():
     """Drawn birds, one network of either kind, and the tour."""
-    return Explorer([bird(31), bird(4), bird_scene(7)], ["birds_vgg", "birds_vit"], classes=6, name=NAME, tour=True)
+    return Explorer(
+        [bird(31), bird(4), bird_scene(7)], ["birds_vgg", "birds_vit"], classes=6, name=NAME, tour=True
+    )
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +166,9 @@ def address(explorer, tmp_path_factory):
     """A page that holds the explorer and nothing else, as a file."""
     page = tmp_path_factory.mktemp("explorer") / "page.html"
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorer</title><meta name="viewport" content="width=device-width">'
-    page.write_text(f"{head}<main><h1>Explorer</h1><h2>One</h2>{explorer.static_html()}</main></html>", encoding="utf-8")
+    page.write_text(
+        f"{head}<main><h1>Explorer</h1><h2>One</h2>{explorer.static_html()}</main></html>", encoding="utf-8"
+    )
     return page.as_uri()
 
 

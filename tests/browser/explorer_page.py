@@ -20,9 +20,18 @@ def hash_of(state):
     panes = []
     for pane in state["panes"]:
         extra = {"among": pane.get("foils"), "own": pane.get("weights")}.get(pane["contrast"]) or []
-        panes.append(",".join(map(str, [*(pane[key] for key in ("network", "method", "layer", "rank", "contrast")), *extra])))
+        panes.append(
+            ",".join(
+                map(str, [*(pane[key] for key in ("network", "method", "layer", "rank", "contrast")), *extra])
+            )
+        )
     both = [state["picture"]] + [state["other"]] * (state["other"] is not None)
-    fields = {"picture": ",".join(map(str, both)), "a": panes[0], "b": panes[1], "opacity": round(100 * state["opacity"])}
+    fields = {
+        "picture": ",".join(map(str, both)),
+        "a": panes[0],
+        "b": panes[1],
+        "opacity": round(100 * state["opacity"]),
+    }
     fields |= {key: 1 for key in ("shared", "difference") if state[key]}
     if state["keep"] != "all":
         fields["keep"] = f"{state['keep']},{state['fill']}"
@@ -31,18 +40,35 @@ def hash_of(state):
 
 def state_of(page, explorer):
     """The state that the page's address holds."""
-    fields = dict(part.split("=") for part in page.evaluate("decodeURIComponent(location.hash)").split("?")[1].split("&"))
+    fields = dict(
+        part.split("=")
+        for part in page.evaluate("decodeURIComponent(location.hash)").split("?")[1].split("&")
+    )
     panes = []
     for key in "ab":
         network, method, layer, rank, contrast, *extra = fields[key].split(",")
-        pane = {"network": network, "method": method, "layer": layer, "rank": int(rank), "contrast": contrast,
-                "foils": [int(each) for each in extra] if contrast == "among" else [],
-                "weights": [float(each) for each in extra] if contrast == "own" else None}
+        pane = {
+            "network": network,
+            "method": method,
+            "layer": layer,
+            "rank": int(rank),
+            "contrast": contrast,
+            "foils": [int(each) for each in extra] if contrast == "among" else [],
+            "weights": [float(each) for each in extra] if contrast == "own" else None,
+        }
         panes.append(pane)
     keep, _, fill = fields.get("keep", "all,blur").partition(",")
     picture, *other = map(int, fields["picture"].split(","))
-    return explorer.state | {"picture": picture, "other": other[0] if other else None, "panes": panes, "opacity": int(fields["opacity"]) / 100,
-                             "shared": "shared" in fields, "difference": "difference" in fields, "keep": keep, "fill": fill}
+    return explorer.state | {
+        "picture": picture,
+        "other": other[0] if other else None,
+        "panes": panes,
+        "opacity": int(fields["opacity"]) / 100,
+        "shared": "shared" in fields,
+        "difference": "difference" in fields,
+        "keep": keep,
+        "fill": fill,
+    }
 
 
 def canvases(page):
@@ -54,9 +80,12 @@ def canvases(page):
              const texts = Array.from({length: height}, (_, y) =>
                String.fromCharCode(...data.subarray(4 * y * width, 4 * (y + 1) * width)));
              return [height, width, btoa(texts.join(""))];
-           })""")
-    return [np.frombuffer(base64.b64decode(data), dtype=np.uint8).reshape(height, width, 4)[..., :3]
-            for height, width, data in drawn]
+           })"""
+    )
+    return [
+        np.frombuffer(base64.b64decode(data), dtype=np.uint8).reshape(height, width, 4)[..., :3]
+        for height, width, data in drawn
+    ]
 
 
 def settle(page):
@@ -77,7 +106,10 @@ def decoded(data):
 def expected(explorer, state):
     """The two panes and their difference, where there is one, as Python computes them from the packed data."""
     explorer.state = state
-    pictures = [explorer.header["pictures"][i] for i in (state["picture"], state["picture"] if state["other"] is None else state["other"])]
+    pictures = [
+        explorer.header["pictures"][i]
+        for i in (state["picture"], state["picture"] if state["other"] is None else state["other"])
+    ]
     pixels = [decoded(explorer.chunks[picture["image"]]) for picture in pictures]
     maps = [upsample(torch.from_numpy(explorer.map(i))[None], pixels[i].shape[:2])[0].numpy() for i in (0, 1)]
     limits = [abs(each).max() for each in maps]
@@ -96,7 +128,11 @@ def expected(explorer, state):
 
 def kept(explorer, picture, pixels, heat, state):
     """The picture where the map has the kept sign, and the fill elsewhere."""
-    fill = {"blur": decoded(explorer.chunks[picture["blurred"]]), "zero": 0 * pixels, "mean": 0 * pixels + picture["mean"]}
+    fill = {
+        "blur": decoded(explorer.chunks[picture["blurred"]]),
+        "zero": 0 * pixels,
+        "mean": 0 * pixels + picture["mean"],
+    }
     sign = 1 if state["keep"] == "positive" else -1
     return np.where(sign * heat[..., None] > 0, pixels, fill[state["fill"]])
 

@@ -21,7 +21,10 @@ class Firefox:
     """A session with a window."""
 
     def __init__(self, port):
-        self._connection, self._numbers = socket.create_connection(("127.0.0.1", port), timeout=120), itertools.count()
+        self._connection, self._numbers = (
+            socket.create_connection(("127.0.0.1", port), timeout=120),
+            itertools.count(),
+        )
         self._stream = self._connection.makefile("rb")
         self._read()  # a greeting
         self("NewSession", capabilities={"alwaysMatch": {"timeouts": {"script": 60_000, "pageLoad": 60_000}}})
@@ -55,8 +58,11 @@ def firefox(profile):
     """Start Firefox with a new profile in that folder, and end it with the context."""
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in SETTINGS.items()]
     (profile / "user.js").write_text("\n".join(lines))
-    process = subprocess.Popen([FIREFOX, "--headless", "--no-remote", "--marionette", "--profile", profile],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [FIREFOX, "--headless", "--no-remote", "--marionette", "--profile", profile],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     session = None
     try:
         port, end = profile / "MarionetteActivePort", time.monotonic() + 60

@@ -33,14 +33,22 @@ CONNECTED = """async () => {
 
 def execute(page, name, **options):
     """Run a command of JupyterLab and wait for its end."""
-    page.evaluate("([name, options]) => window.jupyterapp.commands.execute(name, options).then(() => null)", [name, options])
+    page.evaluate(
+        "([name, options]) => window.jupyterapp.commands.execute(name, options).then(() => null)",
+        [name, options],
+    )
 
 
 def opened(page, path):
     """Open a notebook of the working copy in front of the others, and wait until all its cells are there."""
-    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.isReady")  # the start notebook opens first
-    page.evaluate("path => window.jupyterapp.commands.execute('docmanager:open', {path})"
-                  ".then(opened => window.jupyterapp.shell.activateById(opened.id))", path)
+    page.wait_for_function(
+        "() => window.jupyterapp?.shell?.currentWidget?.context?.isReady"
+    )  # the start notebook opens first
+    page.evaluate(
+        "path => window.jupyterapp.commands.execute('docmanager:open', {path})"
+        ".then(opened => window.jupyterapp.shell.activateById(opened.id))",
+        path,
+    )
     page.wait_for_function("path => window.jupyterapp.shell.currentWidget?.context?.path === path", arg=path)
     page.wait_for_function(READY, arg=len(nbformat.read(page.folder / path, as_version=4).cells))
 
@@ -69,14 +77,20 @@ def assign(page, values):
 def close(page):
     """Shut the kernel of the open notebook down, and close it as it was saved."""
     page.evaluate(CONNECTED)
-    page.evaluate("async () => { const panel = window.jupyterapp.shell.currentWidget;"
-                  " await panel.context.sessionContext.shutdown(); panel.dispose(); }")
+    page.evaluate(
+        "async () => { const panel = window.jupyterapp.shell.currentWidget;"
+        " await panel.context.sessionContext.shutdown(); panel.dispose(); }"
+    )
 
 
 def texts(cells, form="text/markdown"):
     """Outputs of a form, other than tables of verdicts."""
-    return [output.data[form] for cell in cells for output in cell.get("outputs", [])
-            if form in output.get("data", {}) and KEY not in output.metadata]
+    return [
+        output.data[form]
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if form in output.get("data", {}) and KEY not in output.metadata
+    ]
 
 
 def figures(cells):
@@ -90,14 +104,21 @@ def verdicts(cells):
     for index, cell in enumerate(cells):
         for output in cell.get("outputs", []):
             if claims := output.get("metadata", {}).get(KEY):
-                return index, [{scale: finding["said"] for scale, finding in claim["findings"].items()} for claim in claims.values()]
+                return index, [
+                    {scale: finding["said"] for scale, finding in claim["findings"].items()}
+                    for claim in claims.values()
+                ]
     return None, []
 
 
 def effects(cells):
     """What the verdicts rest on."""
     index, _ = verdicts(cells)
-    claims = {} if index is None else next(each.metadata[KEY] for each in cells[index].outputs if KEY in each.metadata)
+    claims = (
+        {}
+        if index is None
+        else next(each.metadata[KEY] for each in cells[index].outputs if KEY in each.metadata)
+    )
     return [finding["effects"] for claim in claims.values() for finding in claim["findings"].values()]
 
 
@@ -109,7 +130,9 @@ def checked(cells):
 
 def expect_readable(page, cells):
     """No role or directive is visible, and the table of verdicts shows what its metadata says."""
-    page.wait_for_function(DRAWN, arg=sum(map(bool, map(str.strip, texts(cells)))) + (verdicts(cells)[0] is not None))
+    page.wait_for_function(
+        DRAWN, arg=sum(map(bool, map(str.strip, texts(cells)))) + (verdicts(cells)[0] is not None)
+    )
     text = page.evaluate(TEXT)
     assert not RAW.search(text), RAW.search(text)
     index, found = verdicts(cells)
@@ -153,11 +176,15 @@ def _another_contrast(output):
 def _reacts(page, output, choose, drawn):
     output.scroll_into_view_if_needed()
     of = f"output => {drawn}"
-    page.wait_for_function(f"output => output.querySelector('.widget-html img, .cx-pane canvas') && ({of})(output)",
-                           arg=output.element_handle())
+    page.wait_for_function(
+        f"output => output.querySelector('.widget-html img, .cx-pane canvas') && ({of})(output)",
+        arg=output.element_handle(),
+    )
     before = output.evaluate(of)
     choose(output)
-    page.wait_for_function("([output, before]) => (" + of + ")(output) !== before", arg=[output.element_handle(), before])
+    page.wait_for_function(
+        "([output, before]) => (" + of + ")(output) !== before", arg=[output.element_handle(), before]
+    )
 
 
 def count_of_widgets(notebook):

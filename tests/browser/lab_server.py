@@ -14,11 +14,22 @@ def served(command, folder, environment=None):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data"), "OMP_NUM_THREADS": "1"}
-    options = ["--no-browser", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-               "--ServerApp.password="]
+    own = {
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "OMP_NUM_THREADS": "1",
+    }
+    options = [
+        "--no-browser",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=",
+        "--ServerApp.password=",
+    ]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen([*command, *options], env=os.environ | own | (environment or {}), stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [*command, *options], env=os.environ | own | (environment or {}), stdout=log, stderr=log
+        )
     address = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(600):  # long where the machine is busy

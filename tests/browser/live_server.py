@@ -5,8 +5,10 @@ import http.server
 import threading
 from contextlib import contextmanager
 
-POLICY = ("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
-          "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'")
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -29,7 +31,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def serving(folder):
     """Serve a folder: ``server.free`` lets large files through, ``server.missing`` denies them."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
+    )
     server.daemon_threads = True
     server.free, server.missing, server.asked = threading.Event(), False, []
     server.free.set()

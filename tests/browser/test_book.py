@@ -12,10 +12,18 @@ from built import AXE, HTML, differs_with_data, pages
 WIDTHS = (1280, 768, 390, 360)
 HOSTS = ("https://mybinder.org", "https://colab.research.google.com")
 SCREENS = 12  # of 800 pixels at a width of 1280: no page is longer
-LONG = ("genindex.html", "book/reference/")  # what is looked up, not read: the index, and the functions of a package
+LONG = (
+    "genindex.html",
+    "book/reference/",
+)  # what is looked up, not read: the index, and the functions of a package
 BUTTONS = ".fa-rocket, .fa-github, .fa-gitlab, [class*=launch-], [class*=repository-button]"
 every_page = pytest.mark.parametrize(
-    "address", [pytest.param(page, marks=[pytest.mark.data] if differs_with_data(page) else []) for page in pages() or ["book/index.html"]])
+    "address",
+    [
+        pytest.param(page, marks=[pytest.mark.data] if differs_with_data(page) else [])
+        for page in pages() or ["book/index.html"]
+    ],
+)
 
 
 def overflow(page) -> list[str]:
@@ -89,7 +97,9 @@ def test_page(visit, address):
     assert not small_figures(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
-    page.evaluate("() => Promise.allSettled(document.getAnimations().map(each => each.finished))")  # colours fade over
+    page.evaluate(
+        "() => Promise.allSettled(document.getAnimations().map(each => each.finished))"
+    )  # colours fade over
     assert_accessible(page, runOnly=["color-contrast"])  # a theme is its colours
     page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
     for width in WIDTHS:
@@ -133,7 +143,9 @@ def assert_complete(page):
             .filter(alt => /^data:|\.(png|svg|jpe?g|gif|webp)$/.test(alt))"""
     )
     assert not unnamed, "images without an alternative text"
-    broken = page.evaluate("() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
+    broken = page.evaluate(
+        "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+    )
     assert not broken, "images that do not load"
 
 
@@ -141,7 +153,9 @@ def assert_says_how_it_is_made(page, address):
     """By which command, to be copied; no button that needs the address of a repository where there is none."""
     section, name = page.locator("section#rerun-this-page"), Path(address).stem
     if address.startswith("book/executed/"):
-        assert section.evaluate("e => e.closest('.bd-article').textContent.trim().endsWith(e.textContent.trim())")
+        assert section.evaluate(
+            "e => e.closest('.bd-article').textContent.trim().endsWith(e.textContent.trim())"
+        )
         expected = f".venv/bin/papermill notebooks/{name}.ipynb /tmp/{name}.ipynb \\\n  --cwd notebooks"
         assert section.locator("pre").first.inner_text().strip().startswith(expected)
         assert section.locator("button.copybtn").count() == section.locator("pre").count()
@@ -157,9 +171,15 @@ def assert_accessible(page, **options):
     """axe finds no serious or critical problem."""
     if not page.evaluate("() => 'axe' in window"):
         page.add_script_tag(path=AXE)
-    found = page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"]} | options)["violations"]
-    serious = [f"{rule['help']}: {node['html'][:200]}" for rule in found if rule["impact"] in ("serious", "critical")
-               for node in rule["nodes"][:3]]
+    found = page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"]} | options)[
+        "violations"
+    ]
+    serious = [
+        f"{rule['help']}: {node['html'][:200]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"][:3]
+    ]
     assert not serious
 
 
@@ -172,8 +192,10 @@ def read(browser):
     @functools.cache
     def links_and_anchors(path: Path) -> tuple[list[str], set[str]]:
         page.goto(path.as_uri())
-        return (page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))"),
-                set(page.eval_on_selector_all("[id], a[name]", "all => all.map(e => e.id || e.name)")))
+        return (
+            page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))"),
+            set(page.eval_on_selector_all("[id], a[name]", "all => all.map(e => e.id || e.name)")),
+        )
 
     yield links_and_anchors
     page.close()
@@ -188,7 +210,9 @@ def test_links(address, read):
         if not target.startswith("file:"):
             continue
         path = Path(unquote(target.removeprefix("file://")).split("?")[0])
-        if not path.is_file() or (fragment and path.suffix == ".html" and unquote(fragment) not in read(path)[1]):
+        if not path.is_file() or (
+            fragment and path.suffix == ".html" and unquote(fragment) not in read(path)[1]
+        ):
             dead.append(link)
     assert not dead
 

@@ -10,13 +10,18 @@ SHOWN = "details.correction:not([hidden])"
 
 
 def numbers(page):
-    return [int(row.removeprefix("erratum-")) for row in page.locator(SHOWN).evaluate_all("rows => rows.map(row => row.id)")]
+    return [
+        int(row.removeprefix("erratum-"))
+        for row in page.locator(SHOWN).evaluate_all("rows => rows.map(row => row.id)")
+    ]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_row_of_the_address_is_open_and_seen(visit, width):
     page, problems = visit(f"{PAGE}#erratum-7", width)
-    assert page.locator("details.correction[open]").evaluate_all("rows => rows.map(row => row.id)") == ["erratum-7"]
+    assert page.locator("details.correction[open]").evaluate_all("rows => rows.map(row => row.id)") == [
+        "erratum-7"
+    ]
     assert page.locator("#erratum-7 > summary").evaluate("each => each.getBoundingClientRect().top") < 400
     page.evaluate("location.hash = 'erratum-20'")
     page.wait_for_selector("#erratum-20[open]")
@@ -26,7 +31,10 @@ def test_the_row_of_the_address_is_open_and_seen(visit, width):
 def test_filters_and_order_with_the_keyboard(visit):
     page, problems = visit(PAGE)
     every = numbers(page)
-    assert every == sorted(every) and page.locator(".corrections-controls output").inner_text() == f"{len(every)} of {len(every)}"
+    assert (
+        every == sorted(every)
+        and page.locator(".corrections-controls output").inner_text() == f"{len(every)} of {len(every)}"
+    )
     page.locator("select[name=paper]").focus()
     page.keyboard.type("Gu")
     few = numbers(page)
@@ -53,7 +61,9 @@ def test_formulas_of_every_row_are_set(visit):
 
 def test_links_to_numbers_lead_to_their_rows(visit):
     page, _ = visit("book/claims.html")
-    targets = page.locator("a[href*='#erratum-']").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    targets = page.locator("a[href*='#erratum-']").evaluate_all(
+        "links => links.map(link => link.getAttribute('href'))"
+    )
     assert targets and all(target.startswith("corrections.html#erratum-") for target in targets)
 
 

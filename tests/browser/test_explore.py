@@ -22,11 +22,17 @@ def test_weight_and_first_picture(browser, site):
         page.goto(site + PAGE, wait_until="commit")
         page.wait_for_function("() => window.firstPicture")
         page.wait_for_load_state("load")
-        shares.append(page.evaluate(
-            "() => window.firstPicture / performance.getEntriesByType('navigation')[0].domInteractive"))
+        shares.append(
+            page.evaluate(
+                "() => window.firstPicture / performance.getEntriesByType('navigation')[0].domInteractive"
+            )
+        )
         weight = page.evaluate(
-            "() => performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)")
-        larger = page.locator("#explore-bird-photographs, #explore-imagenet").count()  # of the photographs of others
+            "() => performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)"
+        )
+        larger = page.locator(
+            "#explore-bird-photographs, #explore-imagenet"
+        ).count()  # of the photographs of others
         page.close()
         assert 3e6 < weight < 6e6 + 250_000 * larger
     assert min(shares) < 1
@@ -36,7 +42,9 @@ def test_weight_and_first_picture(browser, site):
 def test_what_is_shown(visit):
     """Five photographs, twelve drawn birds or more, two of them in one picture; the larger sets, or a folded line for each."""
     page, problems = visit(PAGE)
-    page.wait_for_function("() => [...document.querySelectorAll('.contrast-explorer')].every(e => 'ready' in e.dataset)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.contrast-explorer')].every(e => 'ready' in e.dataset)"
+    )
     assert titles(page, "explore-photographs") == ["tabby", "espresso", "missile", "tripod", "space shuttle"]
     birds = titles(page, "explore-birds")
     assert len(birds) >= 12 and sum(" and " in title for title in birds) >= 3

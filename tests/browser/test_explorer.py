@@ -41,13 +41,23 @@ def test_every_method_and_contrast(opened, explorer):
     """Pixel by pixel, at the first and at the third class."""
     page = opened()
     for network, method, layer, contrast in combinations(explorer):
-        pane = {"network": network, "method": method, "layer": layer, "contrast": contrast,
-                "foils": [1, 3, 6] if contrast == "among" else []}
-        panes = [pane | {"rank": 0, "weights": [0, 0.5, 0.25, 0, 0, 0, 0.25] if contrast == "own" else None},
-                 pane | {"rank": 2, "weights": [0.75, 0, 0, 0.25, 0, 0, 0] if contrast == "own" else None}]
+        pane = {
+            "network": network,
+            "method": method,
+            "layer": layer,
+            "contrast": contrast,
+            "foils": [1, 3, 6] if contrast == "among" else [],
+        }
+        panes = [
+            pane | {"rank": 0, "weights": [0, 0.5, 0.25, 0, 0, 0, 0.25] if contrast == "own" else None},
+            pane | {"rank": 2, "weights": [0.75, 0, 0, 0.25, 0, 0, 0] if contrast == "own" else None},
+        ]
         go(page, hash_of(explorer.state | {"picture": 0, "panes": panes}))
         state = assert_agrees(page, explorer)
-        assert [(p["method"], p["contrast"], p["rank"]) for p in state["panes"]] == [(method, contrast, 0), (method, contrast, 2)]
+        assert [(p["method"], p["contrast"], p["rank"]) for p in state["panes"]] == [
+            (method, contrast, 0),
+            (method, contrast, 2),
+        ]
 
 
 def test_the_same_map_as_explain(opened, explorer):
@@ -58,7 +68,9 @@ def test_the_same_map_as_explain(opened, explorer):
     pane = explorer.header["state"]["panes"][0]
     go(page, hash_of(explorer.header["state"] | {"opacity": 1.0}))
     index = explorer.header["pictures"][0]["views"]["birds_vgg"]["classes"][pane["rank"]]["index"]
-    heat = contrastlib.explain(network, image[None], index, pane["method"], pane["contrast"], pane["layer"], upsample=False)
+    heat = contrastlib.explain(
+        network, image[None], index, pane["method"], pane["contrast"], pane["layer"], upsample=False
+    )
     heat = upsample(heat, (256, 256))[0].double().numpy()
     wanted = overlaid(explorer, np.zeros((256, 256, 3)), heat, abs(heat).max(), 1.0)
     assert np.quantile(abs(canvases(page)[0] - wanted), 0.99) <= 5
@@ -100,7 +112,11 @@ def test_controls(opened, explorer):
     assert assert_agrees_after()["difference"] and page.locator(".cx-difference canvas").is_visible()
     second.get_by_label("Picture").select_option("0")
     state = assert_agrees_after()
-    assert state["other"] == 0 and not state["difference"] and not page.get_by_label("Difference").first.is_visible()
+    assert (
+        state["other"] == 0
+        and not state["difference"]
+        and not page.get_by_label("Difference").first.is_visible()
+    )
     for keep in ("positive", "negative"):
         page.get_by_label("Show").select_option(keep)
         for fill in ("blur", "zero", "mean"):
@@ -157,10 +173,17 @@ def test_contrasts_differ(opened):
 def test_shares_are_those_of_the_contrast(opened, explorer):
     page = opened()
     view = explorer.header["pictures"][0]["views"]["birds_vgg"]
-    logits = torch.tensor([each["logit"] for each in view["classes"]] + [view["rest"]["logit"]], dtype=torch.float64)
+    logits = torch.tensor(
+        [each["logit"] for each in view["classes"]] + [view["rest"]["logit"]], dtype=torch.float64
+    )
     page.locator(".cx-pane").nth(0).get_by_label("Contrast").select_option("weighted")
-    drawn = [float(bar) / 1000 for bar in page.locator(".cx-pane").nth(0).locator("input[type=range]").evaluate_all(
-        "all => all.map(each => each.value)")]
+    drawn = [
+        float(bar) / 1000
+        for bar in page.locator(".cx-pane")
+        .nth(0)
+        .locator("input[type=range]")
+        .evaluate_all("all => all.map(each => each.value)")
+    ]
     assert drawn == pytest.approx(logits[1:].softmax(dim=0).tolist(), abs=1e-3)
 
 
@@ -190,7 +213,11 @@ def test_keyboard_alone(opened, explorer):
             page.keyboard.press("Enter")
             page.keyboard.press("Shift+Tab")
             page.locator(".cx-pictures input").nth(0).focus()
-        reached.add(page.evaluate("() => `${document.activeElement.tagName} ${document.activeElement.name || document.activeElement.textContent.trim().slice(0, 12)}`"))
+        reached.add(
+            page.evaluate(
+                "() => `${document.activeElement.tagName} ${document.activeElement.name || document.activeElement.textContent.trim().slice(0, 12)}`"
+            )
+        )
         if page.evaluate("() => document.activeElement.matches('.cx-pictures input')") and not chosen:
             chosen = True
             page.keyboard.press("ArrowRight")
@@ -198,8 +225,19 @@ def test_keyboard_alone(opened, explorer):
             page.keyboard.press("ArrowRight")
             assert " · " in page.locator(".cx-readout").inner_text()
     assert state_of(page, explorer)["picture"] == 1
-    for control in ("SELECT network", "SELECT method", "SELECT rank", "SELECT contrast", "SELECT keep", "INPUT opacity",
-                    "INPUT shared", "INPUT difference", "BUTTON Save picture", "BUTTON Copy Python", "BUTTON Copy link"):
+    for control in (
+        "SELECT network",
+        "SELECT method",
+        "SELECT rank",
+        "SELECT contrast",
+        "SELECT keep",
+        "INPUT opacity",
+        "INPUT shared",
+        "INPUT difference",
+        "BUTTON Save picture",
+        "BUTTON Copy Python",
+        "BUTTON Copy link",
+    ):
         assert control in reached, sorted(reached)
 
 
@@ -207,7 +245,9 @@ def test_readout(opened, explorer):
     """The pointer reads out the values of both maps and the part of the bird."""
     page = opened()
     picture = explorer.header["pictures"][0]
-    labels = np.frombuffer(zlib.decompress(explorer.chunks[picture["parts"]["labels"]]), np.uint8).reshape(256, 256)
+    labels = np.frombuffer(zlib.decompress(explorer.chunks[picture["parts"]["labels"]]), np.uint8).reshape(
+        256, 256
+    )
     part = picture["parts"]["names"].index("crown")
     y, x = (int(each) for each in np.argwhere(labels == part)[5])
     box = page.locator(".cx-pane canvas").nth(0).bounding_box()
@@ -227,8 +267,14 @@ def test_save_picture(opened):
     image = np.array(Image.open(saved.value.path()).convert("RGB")).astype(float)
     assert image.shape[0] > 500 and image.shape[1] > 900
     side, margin = 480, 20
-    shown = np.array(Image.fromarray(canvases(page)[0]).resize((side, side), Image.Resampling.BILINEAR)).astype(float)
-    top = next(y for y in range(image.shape[0] - side) if abs(image[y : y + side, margin : margin + side] - shown).mean() < 4)
+    shown = np.array(
+        Image.fromarray(canvases(page)[0]).resize((side, side), Image.Resampling.BILINEAR)
+    ).astype(float)
+    top = next(
+        y
+        for y in range(image.shape[0] - side)
+        if abs(image[y : y + side, margin : margin + side] - shown).mean() < 4
+    )
     assert (image[top + side + 5 :, :] < 128).any(), "no caption"
 
 
@@ -241,13 +287,22 @@ def test_python_lines(opened, explorer):
     page = opened()
     for network, method, layer, contrast in combinations(explorer):
         weights = [0, 0.5, 0.25, 0, 0, 0, 0.25] if contrast == "own" else None
-        pane = {"network": network, "method": method, "layer": layer, "rank": 0, "contrast": contrast,
-                "foils": [1, 6] if contrast == "among" else [], "weights": weights}
+        pane = {
+            "network": network,
+            "method": method,
+            "layer": layer,
+            "rank": 0,
+            "contrast": contrast,
+            "foils": [1, 6] if contrast == "among" else [],
+            "weights": weights,
+        }
         go(page, hash_of(explorer.state | {"picture": 0, "panes": [pane, pane]}))
         settle(page)
         explorer.state = state_of(page, explorer)
         both = page.locator(".cx-code").text_content()
-        twin = "\n\n".join(f"# {title}: {explorer.question(i)}\n{explorer.code(i)}" for i, title in enumerate("AB"))
+        twin = "\n\n".join(
+            f"# {title}: {explorer.question(i)}\n{explorer.code(i)}" for i, title in enumerate("AB")
+        )
         assert rounded(both) == rounded(twin)
         scope = {}
         exec(both.split("# B:")[0], scope)
@@ -267,7 +322,9 @@ def test_accessible(opened, scheme):
     page.locator(".cx-tour a").last.click()
     unfold(page)
     page.add_script_tag(path=AXE)
-    found = page.evaluate("""() => axe.run(document.querySelector('.cx'), {resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})""")["violations"]
+    found = page.evaluate(
+        """() => axe.run(document.querySelector('.cx'), {resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"""
+    )["violations"]
     assert not [(rule["help"], [node["html"][:150] for node in rule["nodes"]]) for rule in found]
 
 
@@ -276,7 +333,10 @@ def test_touch(opened, explorer):
     page = opened(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page.locator(".cx-pane canvas").nth(0).tap()
     assert " · " in page.locator(".cx-readout").inner_text()
-    assert page.locator(".cx-pane canvas").nth(0).evaluate("e => getComputedStyle(e).touchAction") == "pan-x pan-y"
+    assert (
+        page.locator(".cx-pane canvas").nth(0).evaluate("e => getComputedStyle(e).touchAction")
+        == "pan-x pan-y"
+    )
 
 
 def test_without_scripts(opened):

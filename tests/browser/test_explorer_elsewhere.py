@@ -43,13 +43,21 @@ try {
 
 def network(name="tiny", names=("owl", "wren", "$& cash $' x")):
     torch.manual_seed(0)
-    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, len(names)))
-    return models.Classifier(layers, name=name, class_names=names, layer="network.0", input_size=32, checksum="none")
+    layers = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, len(names))
+    )
+    return models.Classifier(
+        layers, name=name, class_names=names, layer="network.0", input_size=32, checksum="none"
+    )
 
 
 def explorer(*pictures, **options):
-    return Explorer([bird(index) for index in pictures or (31, 4)], [network(options.pop("network", "tiny"))],
-                    methods=["gradcam"], **options)
+    return Explorer(
+        [bird(index) for index in pictures or (31, 4)],
+        [network(options.pop("network", "tiny"))],
+        methods=["gradcam"],
+        **options,
+    )
 
 
 @pytest.fixture
@@ -75,7 +83,9 @@ def opened(browser, tmp_path):
 
 def captions(page, count):
     """Of that many explorers, once they run."""
-    page.wait_for_function("count => document.querySelectorAll('.contrast-explorer[data-ready] .cx').length === count", arg=count)
+    page.wait_for_function(
+        "count => document.querySelectorAll('.contrast-explorer[data-ready] .cx').length === count", arg=count
+    )
     return page.locator(".cx-caption").all_inner_texts()
 
 
@@ -90,17 +100,28 @@ def test_two_of_one_name(opened, two):
     wanted = [each.header["pictures"][0]["caption"] for each in two]
     assert captions(page, 2) == wanted
     assert page.locator("select[name=network]").evaluate_all("all => all.map(each => each.value)") == [
-        "one", "one", "other", "other"]
+        "one",
+        "one",
+        "other",
+        "other",
+    ]
     page.locator(".cx-pictures input").nth(1).check(force=True)
     assert page.locator(".cx-pictures input").evaluate_all("all => all.map(each => each.checked)") == [
-        False, True, True, False]
+        False,
+        True,
+        True,
+        False,
+    ]
     assert captions(page, 2)[1] == wanted[1] and not page.problems
 
 
-@pytest.mark.parametrize("script", [
-    "script.replaceWith(copy);",  # JupyterLab
-    "script.parentNode.append(copy); copy.remove();",  # VS Code
-])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "script.replaceWith(copy);",  # JupyterLab
+        "script.parentNode.append(copy); copy.remove();",  # VS Code
+    ],
+)
 def test_two_of_one_name_in_a_notebook(opened, two, script):
     sections = [json.dumps(f"<p>Out</p>{each.static_html()}").replace("</", "<\\/") for each in two]
     page = opened(f"""<script>for (const html of [{",".join(sections)}]) {{
@@ -149,11 +170,14 @@ def test_questions_with_dollars(opened):
     assert "$& cash $' x" in shown.question(1)
 
 
-@pytest.mark.parametrize("pattern, put, says", [
-    (r'"opacity":0.6', '"opacity":NaN', "not valid JSON"),  # cannot be read
-    (r'"pictures":\[', '"photos":[', "undefined"),  # is not what was expected
-    (r'"chunks":\["[\w+/=]+', '"chunks":["AAAA', "decode"),  # the picture cannot be drawn
-])
+@pytest.mark.parametrize(
+    "pattern, put, says",
+    [
+        (r'"opacity":0.6', '"opacity":NaN', "not valid JSON"),  # cannot be read
+        (r'"pictures":\[', '"photos":[', "undefined"),  # is not what was expected
+        (r'"chunks":\["[\w+/=]+', '"chunks":["AAAA', "decode"),  # the picture cannot be drawn
+    ],
+)
 def test_what_goes_wrong_is_told(opened, pattern, put, says):
     """The still stays, with a word below it."""
     html, found = re.subn(pattern, put, explorer().static_html(), count=1)
@@ -170,7 +194,8 @@ def live(shown):
     data = {"header": shown.header, "chunks": [base64.b64encode(chunk).decode() for chunk in shown.chunks]}
     module = base64.b64encode(bundle.bundle(export=True).encode()).decode()
     return f"<style>{bundle.style()}</style>" + LIVE.replace("MODULE", module).replace(
-        "DATA", json.dumps(data).replace("<", "\\u003c"))
+        "DATA", json.dumps(data).replace("<", "\\u003c")
+    )
 
 
 def test_live_it_follows_python_until_it_is_closed(opened):

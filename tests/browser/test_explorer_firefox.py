@@ -34,7 +34,10 @@ def window(explorer, tmp_path_factory):
     if FIREFOX is None:
         pytest.skip("no Firefox on this machine: install Debian's package firefox-esr")
     page = tmp_path_factory.mktemp("page") / "page.html"
-    page.write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><title>x</title>{explorer.static_html()}', encoding="utf-8")
+    page.write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>x</title>{explorer.static_html()}',
+        encoding="utf-8",
+    )
     with firefox(tmp_path_factory.mktemp("profile")) as session:
         session.page = page.as_uri()
         yield session
@@ -49,8 +52,10 @@ def opened(window):
 
 
 def assert_agrees(window, explorer, state):
-    drawn = [np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3]
-             for height, width, data in window.evaluate(CANVASES)]
+    drawn = [
+        np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3]
+        for height, width, data in window.evaluate(CANVASES)
+    ]
     for one, wanted in zip(drawn, static.expected(explorer, state)):
         assert abs(one - wanted).max(axis=2).mean() < 1
 
@@ -75,5 +80,7 @@ def test_masking(opened, explorer):
 
 
 def test_the_maps_are_aligned(opened):
-    tops = opened.evaluate("return [...document.querySelectorAll('.cx-pane canvas[role=img]')].slice(0, 2).map(e => e.getBoundingClientRect().top);")
+    tops = opened.evaluate(
+        "return [...document.querySelectorAll('.cx-pane canvas[role=img]')].slice(0, 2).map(e => e.getBoundingClientRect().top);"
+    )
     assert tops[0] == tops[1]

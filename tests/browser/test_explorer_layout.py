@@ -25,7 +25,9 @@ def test_the_maps_are_aligned(opened, explorer, width):
     for panes in ([pane, long], [long, pane]):
         go(page, hash_of(explorer.header["state"] | {"panes": panes}))
         settle(page)
-        heights = page.locator(".cx-question").evaluate_all("all => all.map(each => each.getClientRects()[0].height)")
+        heights = page.locator(".cx-question").evaluate_all(
+            "all => all.map(each => each.getClientRects()[0].height)"
+        )
         assert max(heights) > min(heights) + 15
         assert tops(page)[0] == tops(page)[1]
 
@@ -36,7 +38,10 @@ def test_a_comparison_fits_a_screen(opened, explorer, keep):
     page = opened(hash_of(explorer.header["tour"][2]["state"] | {"keep": keep}), viewport=DESK)
     assert page.locator(".cx").bounding_box()["height"] <= 800
     phone = opened(hash_of(explorer.header["tour"][2]["state"] | {"keep": keep}), **TOUCH)
-    top, ends = phone.locator(".cx-tools").bounding_box()["y"], phone.locator(".cx-effect:visible, .cx-readout")
+    top, ends = (
+        phone.locator(".cx-tools").bounding_box()["y"],
+        phone.locator(".cx-effect:visible, .cx-readout"),
+    )
     bottoms = ends.evaluate_all("all => all.map(each => each.getBoundingClientRect().bottom + scrollY)")
     assert len(bottoms) == (1 if keep == "all" else 3) and top < min(bottoms)
     assert max(bottoms) - top <= PHONE["height"]
@@ -55,7 +60,8 @@ def test_targets_are_large_enough(opened, least, options):
 def shown(page):
     """Which of the maps lie within the window."""
     return page.locator(MAPS).evaluate_all(
-        "all => all.map(each => { const {left, right} = each.getBoundingClientRect(); return left >= 0 && right <= innerWidth; })")
+        "all => all.map(each => { const {left, right} = each.getBoundingClientRect(); return left >= 0 && right <= innerWidth; })"
+    )
 
 
 def test_a_tab_or_a_swipe_shows_the_other_map(opened):
@@ -97,7 +103,9 @@ def test_no_sideways_scrolling(opened, width):
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     outside = page.evaluate(
         "width => [...document.querySelectorAll('.cx *')].filter(e => e.getBoundingClientRect().right > width + 1"
-        " && !e.closest('.cx-code, .cx-tour, .cx-pictures') && !(width < 600 && e.closest('.cx-panes'))).map(e => e.className)", width)
+        " && !e.closest('.cx-code, .cx-tour, .cx-pictures') && !(width < 600 && e.closest('.cx-panes'))).map(e => e.className)",
+        width,
+    )
     assert not outside
 
 
@@ -123,7 +131,9 @@ def test_the_tour_moves_the_explorer(opened, explorer):
         assert page.locator(".cx-say").inner_text() == step["text"]
         assert links.nth(number).get_attribute("aria-current") == "step"
         assert page.evaluate("location.hash") == links.nth(number).get_attribute("href")
-        page.locator(".cx-effect").first.wait_for(state="hidden" if step["state"]["keep"] == "all" else "visible")
+        page.locator(".cx-effect").first.wait_for(
+            state="hidden" if step["state"]["keep"] == "all" else "visible"
+        )
         cited = opened(page.evaluate("location.hash"))
         assert cited.locator(".cx-tour a[aria-current]").inner_text() == links.nth(number).inner_text()
     page.get_by_label("Class").first.select_option("2")

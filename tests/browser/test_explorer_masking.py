@@ -35,7 +35,9 @@ def test_shown_are_the_probabilities_of_the_network(opened, explorer):
         settle(page)
         explorer.state = state
         wanted = explorer.effect(0)
-        for shown, (before, after) in zip(numbers(page), (wanted["probability"], wanted["relative"]), strict=True):
+        for shown, (before, after) in zip(
+            numbers(page), (wanted["probability"], wanted["relative"]), strict=True
+        ):
             assert shown == pytest.approx([100 * before, 100 * after], abs=0.11), (state, wanted)
 
 
@@ -70,5 +72,6 @@ def test_names_stand_beside_the_numbers(opened, explorer):
     assert "probability" in text and f"against {classes[1]['name']}" in text
     assert page.locator(".cx-effect [title]").evaluate_all("all => all.map(each => each.title)")[:2] == [
         f"Probability of {classes[0]['name']}",
-        f"Relative probability: of {classes[0]['name']}, among it and {classes[1]['name']}"]
+        f"Relative probability: of {classes[0]['name']}, among it and {classes[1]['name']}",
+    ]
     assert percent(explorer.effect(1)["relative"][0]) in text

@@ -35,7 +35,12 @@ def test_interactive_without_another_host(browser, explorer, tmp_path, state_sav
     file = tmp_path / "notebook.html"
     file.write_text(html, encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:", "blob:")) else route.abort())
+    page.route(
+        "**/*",
+        lambda route: (
+            route.continue_() if route.request.url.startswith(("file:", "data:", "blob:")) else route.abort()
+        ),
+    )
     page.goto(file.as_uri())
     page.wait_for_selector("#tried[data-ready]")
     page.locator("select[name=contrast]").first.select_option("maximum")

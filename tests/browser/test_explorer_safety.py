@@ -10,7 +10,12 @@ from test_explorer_elsewhere import network
 from contrastlib.explorer import Explorer, bird
 from contrastlib.explorer.policy import content_security_policy
 
-MARKUP = ["<img src=x onerror=hacked()>", "</script><script>hacked()</script>", "<!--<script>", "\"><svg onload='hacked()'>"]
+MARKUP = [
+    "<img src=x onerror=hacked()>",
+    "</script><script>hacked()</script>",
+    "<!--<script>",
+    "\"><svg onload='hacked()'>",
+]
 PAGE = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Explorer</title></head><body>{}</body></html>'
 
 
@@ -75,7 +80,10 @@ def hostile():
 
 def no_markup(page):
     settle(page)
-    assert page.locator(".contrast-explorer").locator("[onerror], [onload], script, svg, img[src=x]").count() == 0
+    assert (
+        page.locator(".contrast-explorer").locator("[onerror], [onload], script, svg, img[src=x]").count()
+        == 0
+    )
     assert not page.hacked
 
 
@@ -97,8 +105,11 @@ def test_names_stay_text(visited, served, hostile):
 @pytest.mark.parametrize("text", MARKUP)
 def test_an_address_never_becomes_markup(visited, served, hostile, text):
     """Neither where the page is opened with it, nor where it changes later."""
-    first, *later = [f"#explore?{field}={value}" for field in ("picture", "a", "b", "keep", "opacity", "x")
-                     for value in (text, f"{text},{text},{text},0,among,{text}")]
+    first, *later = [
+        f"#explore?{field}={value}"
+        for field in ("picture", "a", "b", "keep", "opacity", "x")
+        for value in (text, f"{text},{text},{text},0,among,{text}")
+    ]
     page = visited(served(PAGE.format(hostile.static_html())) + first)
     page.wait_for_selector("[data-ready]")
     for hash in later:
@@ -115,7 +126,9 @@ def test_a_strict_policy(visited, served):
     assert "unsafe" not in policy and policy.startswith("default-src 'none'")
     page = visited(served(html, policy))
     page.wait_for_selector("[data-ready]")
-    page.wait_for_function("() => [...document.querySelectorAll('.cx-pictures img')].every(image => image.naturalWidth)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.cx-pictures img')].every(image => image.naturalWidth)"
+    )
     page.locator(".cx-tour a").nth(3).click()
     page.locator(".cx-effect .cx-row").first.wait_for()
     assert page.locator(".cx-gauge").first.evaluate("e => getComputedStyle(e, '::before').left") != "0px"
@@ -130,6 +143,8 @@ def test_a_strict_policy(visited, served):
 def test_the_policy_forbids_other_scripts(visited, served):
     shown = Explorer([bird(31)], [network()], methods=["gradcam"], classes=3)
     html = PAGE.format(shown.static_html())
-    page = visited(served(html.replace("</body>", "<script>hacked()</script></body>"), content_security_policy(html)))
+    page = visited(
+        served(html.replace("</body>", "<script>hacked()</script></body>"), content_security_policy(html))
+    )
     page.wait_for_selector("[data-ready]")
     assert not page.hacked and any("Content Security Policy" in each for each in page.problems)

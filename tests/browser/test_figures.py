@@ -10,7 +10,9 @@ def test_numbers_and_captions(visit):
     page, _ = visit(PAGE)
     page.evaluate("() => document.querySelectorAll('details.fold').forEach(each => { each.open = true; })")
     captions = page.locator(".cell_output figure:not(.controls) figcaption").all_inner_texts()
-    numbers = [int(re.match(r"Figure 3\.(\d+)\. .{20}", caption)[1]) for caption in captions]  # and no other number before
+    numbers = [
+        int(re.match(r"Figure 3\.(\d+)\. .{20}", caption)[1]) for caption in captions
+    ]  # and no other number before
     assert len(numbers) >= 5 and numbers == sorted(set(numbers))
 
 
@@ -30,7 +32,9 @@ def test_enlarged(visit):
     page.keyboard.press("Enter")
     dialog.wait_for()
     assert dialog.locator("img").evaluate("each => each.width === each.naturalWidth") and shown < 390
-    assert dialog.evaluate("each => each.scrollWidth > each.clientWidth && getComputedStyle(each).overflowX === 'auto'")
+    assert dialog.evaluate(
+        "each => each.scrollWidth > each.clientWidth && getComputedStyle(each).overflowX === 'auto'"
+    )
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     button.click()

@@ -43,20 +43,28 @@ def opened(lab, browser):
     """Opens a notebook by its name; returns the page and a function that runs the cell of a number."""
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(60_000)
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith((lab, "blob:", "data:"))
-               else route.abort())  # what the widget needs is here; JupyterLab itself may ask for its news
+    page.route(
+        "**/*",
+        lambda route: (
+            route.continue_() if route.request.url.startswith((lab, "blob:", "data:")) else route.abort()
+        ),
+    )  # what the widget needs is here; JupyterLab itself may ask for its news
 
     def run(index):
         cell = page.locator(".jp-Cell").nth(index)
         cell.locator(".cm-content").click()
         page.keyboard.press("Shift+Enter")
         page.wait_for_function(
-            "index => /\\d/.test(document.querySelectorAll('.jp-Cell')[index].querySelector('.jp-InputPrompt').textContent)", arg=index)
+            "index => /\\d/.test(document.querySelectorAll('.jp-Cell')[index].querySelector('.jp-InputPrompt').textContent)",
+            arg=index,
+        )
 
     def open_notebook(name):
         page.goto(f"{lab}lab/tree/{name}.ipynb?reset")  # without the tabs of last time
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-        page.wait_for_timeout(1000)  # until the widgets' extension has met the kernel; nothing on the page says so
+        page.wait_for_timeout(
+            1000
+        )  # until the widgets' extension has met the kernel; nothing on the page says so
         return page, run
 
     yield open_notebook
@@ -73,7 +81,9 @@ def test_live(opened):
     agrees(page, twin, twin.state)
 
     page.locator(".cx-pane").first.get_by_label("Contrast").select_option("maximum")
-    chosen = twin.state | {"panes": [{**twin.state["panes"][0], "contrast": "maximum"}, twin.state["panes"][1]]}
+    chosen = twin.state | {
+        "panes": [{**twin.state["panes"][0], "contrast": "maximum"}, twin.state["panes"][1]]
+    }
     agrees(page, twin, chosen)
     run(1)
     page.wait_for_selector("text=chosen: maximum (16, 16)")
@@ -109,7 +119,9 @@ def test_a_picture_of_ones_own(opened, tmp_path):
     page.wait_for_timeout(500)
     agrees(page, twin, twin.state)
     run(1)
-    page.wait_for_selector("text=Upload another picture, or choose another network and press Explain. (16, 16)")
+    page.wait_for_selector(
+        "text=Upload another picture, or choose another network and press Explain. (16, 16)"
+    )
 
 
 def agrees(page, twin, state):

@@ -24,8 +24,16 @@ from contrastlib.explorer.live import offered_contrasts
 from contrastlib.report.release.chromium import ARGUMENTS, CHROMIUM
 
 RUNTIME = ROOT / "node_modules" / "onnxruntime-web" / "dist"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not RUNTIME.exists(), reason="onnxruntime-web is not there: run `npm ci`")]
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not RUNTIME.exists(), reason="onnxruntime-web is not there: run `npm ci`"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +46,9 @@ def folder(classifier, tmp_path_factory):
     """index.html has both networks, cat.html and bird.html have one."""
     made, birds = tmp_path_factory.mktemp("live"), models.load("birds_vgg")
     cat = live.Shown(classifier, photograph(assets.path("chelsea.png"), "A cat"))
-    found = live.write(made, RUNTIME, [cat, live.Shown(birds, bird(31), live.repainted_parts(31, birds.input_size))])
+    found = live.write(
+        made, RUNTIME, [cat, live.Shown(birds, bird(31), live.repainted_parts(31, birds.input_size))]
+    )
     for page, name in (("cat.html", "live"), ("bird.html", "live-birds_vgg")):
         (made / page).write_text(live.page([found[name]]), encoding="utf-8")
     return made
@@ -56,17 +66,32 @@ def opened(browser, server):
     pages = []
 
     def show(hash="", loaded=False, path="cat.html", script=None, expected=(), **options):
-        context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, "accept_downloads": True} | options)
+        context = browser.new_context(
+            **{"viewport": {"width": 1000, "height": 900}, "accept_downloads": True} | options
+        )
         page, problems = context.new_page(), []
         page.set_default_timeout(60_000)
         if script:
             page.add_init_script(script)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and not any(each in said.text for each in expected)
-                and problems.append(said.text))
-        page.on("request", lambda asked: asked.url.startswith((server.address, "blob:", "data:")) or problems.append(asked.url))
+        page.on(
+            "console",
+            lambda said: (
+                said.type == "error"
+                and not any(each in said.text for each in expected)
+                and problems.append(said.text)
+            ),
+        )
+        page.on(
+            "request",
+            lambda asked: (
+                asked.url.startswith((server.address, "blob:", "data:")) or problems.append(asked.url)
+            ),
+        )
         page.goto(server.address + path + hash)
-        page.wait_for_function("() => [...document.querySelectorAll('.contrast-live')].every(each => 'ready' in each.dataset)")
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.contrast-live')].every(each => 'ready' in each.dataset)"
+        )
         pages.append((context, problems))
         if loaded:
             load(page)
@@ -94,7 +119,11 @@ def settled(page):
 
 def values(page, expression):
     """A list of numbers of the page: of `live`, its state."""
-    return np.array(page.evaluate(f"() => {{ const live = document.querySelector('.contrast-live').live; return [...{expression}]; }}"))
+    return np.array(
+        page.evaluate(
+            f"() => {{ const live = document.querySelector('.contrast-live').live; return [...{expression}]; }}"
+        )
+    )
 
 
 def table(page, quantity):
@@ -114,13 +143,28 @@ def encoded(image, kind="PNG", **options):
 
 def test_opens_on_the_cat_without_the_network(opened, server, folder):
     page = opened()
-    assert page.locator(".live-question").inner_text() == "Why tiger cat (39.5 %) and not Egyptian cat (35.5 %)?"
+    assert (
+        page.locator(".live-question").inner_text() == "Why tiger cat (39.5 %) and not Egyptian cat (35.5 %)?"
+    )
     assert not server.asked
-    sizes = [path.stat().st_size for path in (*folder.glob("code/**/*.*"), folder / "cat.html", *folder.glob("*.mjs"))]
+    sizes = [
+        path.stat().st_size
+        for path in (*folder.glob("code/**/*.*"), folder / "cat.html", *folder.glob("*.mjs"))
+    ]
     assert sum(sizes) < 2e6 and (folder / "cat.html").stat().st_size < 6e5
-    assert len(set(map(tuple, page.evaluate("""() => { const map = document.querySelector('.live-map');
+    assert (
+        len(
+            set(
+                map(
+                    tuple,
+                    page.evaluate("""() => { const map = document.querySelector('.live-map');
       const data = map.getContext('2d').getImageData(0, 0, 224, 224).data; const out = [];
-      for (let i = 0; i < data.length; i += 4000) out.push([data[i], data[i + 1], data[i + 2]]); return out; }""")))) > 20
+      for (let i = 0; i < data.length; i += 4000) out.push([data[i], data[i + 1], data[i + 2]]); return out; }"""),
+                )
+            )
+        )
+        > 20
+    )
 
 
 @pytest.mark.parametrize("loaded", [False, True])
@@ -128,7 +172,10 @@ def test_every_method_and_contrast_equals_python(opened, classifier, loaded):
     """What the page recorded, and what the network says in Chromium, is what contrastlib.explain says."""
     page = opened(loaded=loaded)
     image = photograph(assets.path("chelsea.png")).tensor(classifier)[None]
-    assert np.array_equal(values(page, "live.painted.pixels").reshape(224, 224, 4)[..., :3].transpose(2, 0, 1), image[0].mul(255).round().numpy())
+    assert np.array_equal(
+        values(page, "live.painted.pixels").reshape(224, 224, 4)[..., :3].transpose(2, 0, 1),
+        image[0].mul(255).round().numpy(),
+    )
     record = forward(classifier, image, classifier.layer)
     logits = record.logits
     first, second, third = logits[0].argsort(descending=True)[:3].tolist()
@@ -164,8 +211,11 @@ def test_numbers_are_those_of_python(opened, classifier):
 
 
 PHOTOS = {
-    "landscape.jpg": ((640, 427), "JPEG", {}), "portrait.jpg": ((333, 901), "JPEG", {}), "small.png": ((50, 40), "PNG", {}),
-    "right.png": ((256, 300), "PNG", {}), "huge.jpg": ((4000, 3000), "JPEG", {}),
+    "landscape.jpg": ((640, 427), "JPEG", {}),
+    "portrait.jpg": ((333, 901), "JPEG", {}),
+    "small.png": ((50, 40), "PNG", {}),
+    "right.png": ((256, 300), "PNG", {}),
+    "huge.jpg": ((4000, 3000), "JPEG", {}),
     "shrunk.jpg": ((5200, 3900), "JPEG", {}),  # above 2^24 pixels, from which on the browser shrinks it first
 }
 
@@ -180,21 +230,31 @@ def test_a_picture_of_the_reader(opened, classifier, tmp_path, name):
     page = opened()
     give(page, name, (tmp_path / name).read_bytes(), f"image/{kind.lower()}")
     page.wait_for_function("() => !document.querySelector('.contrast-live').live.result")
-    assert "only here" in said(page) and page.locator(".live-question").inner_text() == "What will the network say of your picture?"
+    assert (
+        "only here" in said(page)
+        and page.locator(".live-question").inner_text() == "What will the network say of your picture?"
+    )
     found = values(page, "live.painted.original").reshape(224, 224, 4)[..., :3]
     wanted = classifier.preprocess(open_photo(tmp_path / name)).mul(255).round().permute(1, 2, 0).numpy()
     assert np.abs(found - wanted).max() <= (4 if kind == "JPEG" else 0)  # decoders of JPEG differ in rounding
     assert name != "shrunk.jpg" or width * height > 2**24
     load(page)
     page.wait_for_selector(".contrast-live[data-explains]")
-    logits = contrastlib.autograd.predict(classifier, torch.tensor(found).permute(2, 0, 1)[None].float() / 255)
-    assert page.locator(".contrast-live").get_attribute("data-explains") == classifier.class_names[logits.argmax()]
+    logits = contrastlib.autograd.predict(
+        classifier, torch.tensor(found).permute(2, 0, 1)[None].float() / 255
+    )
+    assert (
+        page.locator(".contrast-live").get_attribute("data-explains")
+        == classifier.class_names[logits.argmax()]
+    )
 
 
 def test_rotation_and_transparency(opened, classifier, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright
-    photo = Image.fromarray(np.random.default_rng(4).integers(0, 256, (3, 4, 3), dtype=np.uint8)).resize((400, 300))
+    photo = Image.fromarray(np.random.default_rng(4).integers(0, 256, (3, 4, 3), dtype=np.uint8)).resize(
+        (400, 300)
+    )
     turned, clear = tmp_path / "turned.jpg", tmp_path / "clear.png"
     turned.write_bytes(encoded(photo, "JPEG", exif=exif, quality=95))
     rgba = photo.convert("RGBA")
@@ -203,9 +263,13 @@ def test_rotation_and_transparency(opened, classifier, tmp_path):
     page = opened()
     for path in (turned, clear):
         give(page, path.name, path.read_bytes(), "image/*")
-        page.wait_for_function("name => document.querySelector('.contrast-live').live.picture.title === name", arg=path.name)
+        page.wait_for_function(
+            "name => document.querySelector('.contrast-live').live.picture.title === name", arg=path.name
+        )
         wanted = classifier.preprocess(open_photo(path)).mul(255).round().permute(1, 2, 0).numpy()
-        assert np.abs(values(page, "live.painted.original").reshape(224, 224, 4)[..., :3] - wanted).max() <= 4, path.name
+        assert (
+            np.abs(values(page, "live.painted.original").reshape(224, 224, 4)[..., :3] - wanted).max() <= 4
+        ), path.name
 
 
 @pytest.mark.parametrize("name, content, kind, sentence", [
@@ -219,13 +283,16 @@ def test_what_is_no_picture(opened, name, content, kind, sentence):
     give(page, name, content, kind)
     page.wait_for_function("() => document.querySelector('.live-status').textContent")
     assert sentence in said(page)
-    assert page.locator(".live img").count() == 0 and page.locator(".live-question").inner_text().startswith("Why tiger cat")
+    assert page.locator(".live img").count() == 0 and page.locator(".live-question").inner_text().startswith(
+        "Why tiger cat"
+    )
 
 
 def test_a_pasted_and_a_dropped_picture(opened):
     page = opened()
     for event, field in (("paste", "clipboardData"), ("drop", "dataTransfer")):
-        page.evaluate("""async ([event, field]) => {
+        page.evaluate(
+            """async ([event, field]) => {
           const canvas = new OffscreenCanvas(300, 260), context = canvas.getContext("2d");
           context.fillStyle = event === "drop" ? "#ff0000" : "#0000ff";
           context.fillRect(0, 0, 300, 260);
@@ -234,9 +301,15 @@ def test_a_pasted_and_a_dropped_picture(opened):
           const sent = event === "drop" ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
             : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
           document.querySelector(".live-question").dispatchEvent(sent);
-        }""", [event, field])
-        page.wait_for_function("name => document.querySelector('.contrast-live').live.picture.title === name", arg=f"{event}.png")
-        assert values(page, "live.painted.original.slice(0, 3)").tolist() == ([255, 0, 0] if event == "drop" else [0, 0, 255])
+        }""",
+            [event, field],
+        )
+        page.wait_for_function(
+            "name => document.querySelector('.contrast-live').live.picture.title === name", arg=f"{event}.png"
+        )
+        assert values(page, "live.painted.original.slice(0, 3)").tolist() == (
+            [255, 0, 0] if event == "drop" else [0, 0, 255]
+        )
 
 
 def test_a_telephone_takes_a_photograph(opened):
@@ -245,7 +318,9 @@ def test_a_telephone_takes_a_photograph(opened):
     assert camera.get_attribute("capture") == "environment" and camera.get_attribute("accept") == "image/*"
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Take a photograph").tap()
-    chooser.value.set_files({"name": "cup.png", "mimeType": "image/png", "buffer": assets.path("coffee.png").read_bytes()})
+    chooser.value.set_files(
+        {"name": "cup.png", "mimeType": "image/png", "buffer": assets.path("coffee.png").read_bytes()}
+    )
     load(page)
     page.wait_for_selector(".contrast-live[data-explains=espresso]")
     assert page.locator(".live-question").inner_text().startswith("Why espresso (95")
@@ -278,7 +353,12 @@ def test_painting(opened, classifier, way):
         page.mouse.up()
     elif way == "touch":
         session = page.context.new_cdp_session(page)
-        for kind, place in (("touchStart", (0.3, 0.4)), ("touchMove", (0.5, 0.5)), ("touchMove", (0.7, 0.6)), ("touchEnd", None)):
+        for kind, place in (
+            ("touchStart", (0.3, 0.4)),
+            ("touchMove", (0.5, 0.5)),
+            ("touchMove", (0.7, 0.6)),
+            ("touchEnd", None),
+        ):
             points = [dict(zip("xy", centre(page, *place)))] if place else []
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     else:
@@ -289,11 +369,15 @@ def test_painting(opened, classifier, way):
     painted = values(page, "live.painted.pixels").reshape(224, 224, 4)[..., :3]
     changed = (painted != original.reshape(224, 224, 4)[..., :3]).any(axis=2)
     assert (500 if way == "keyboard" else 2000) < changed.sum() < 12000 and (painted[changed] == 128).all()
-    logits = contrastlib.autograd.predict(classifier, torch.tensor(painted).permute(2, 0, 1)[None].float() / 255)
+    logits = contrastlib.autograd.predict(
+        classifier, torch.tensor(painted).permute(2, 0, 1)[None].float() / 255
+    )
     assert table(page, "probability") == (before[0], f"{100 * logits.softmax(1)[0, 282].item():.1f} %")
     page.get_by_role("button", name="Undo").click()
     settled(page)
-    assert np.array_equal(values(page, "live.painted.pixels"), original) and table(page, "probability") == before
+    assert (
+        np.array_equal(values(page, "live.painted.pixels"), original) and table(page, "probability") == before
+    )
 
 
 def test_blur_is_that_of_the_library(opened, classifier):
@@ -332,7 +416,9 @@ def test_loading_is_stopped_and_begun_again(opened, server):
     page.get_by_role("button", name="Load the network, 2").click()
     assert page.get_by_role("progressbar").is_visible()
     page.get_by_role("button", name="Abort").click()
-    page.wait_for_function("() => document.querySelector('.live-status').textContent === 'Loading was stopped.'")
+    page.wait_for_function(
+        "() => document.querySelector('.live-status').textContent === 'Loading was stopped.'"
+    )
     server.free.set()
     load(page)
     assert said(page) == "The network runs in this page."
@@ -350,10 +436,16 @@ def test_a_network_that_ends_later_is_loaded_again(opened):
       worker.dispatchEvent(new ErrorEvent('error', { message: 'out of memory', cancelable: true }));
       return (await Promise.allSettled(waiting)).map(({ status, reason }) => [status, reason?.message]);
     }""")
-    assert refused == [["rejected", "There is not enough memory for the network: close other pages, and load it again."]] * 2
+    assert (
+        refused
+        == [["rejected", "There is not enough memory for the network: close other pages, and load it again."]]
+        * 2
+    )
     assert said(page) == refused[0][1] and page.get_by_role("button", name="Load the network").is_visible()
     page.get_by_role("button", name="Load the network").click()
-    page.wait_for_function("() => document.querySelector('.live-status').textContent === 'The network runs in this page.'")
+    page.wait_for_function(
+        "() => document.querySelector('.live-status').textContent === 'The network runs in this page.'"
+    )
 
 
 SLOW = """const decode = createImageBitmap;
@@ -367,14 +459,17 @@ globalThis.createImageBitmap = async (file, ...options) => {
 def test_the_latest_picture_stays(opened, content):
     """Also if one that was given before takes longer to decode, or cannot be decoded."""
     page = opened(script=SLOW)
-    shown = page.evaluate("""async content => {
+    shown = page.evaluate(
+        """async content => {
       const canvas = new OffscreenCanvas(300, 260);
       canvas.getContext("2d").fillRect(0, 0, 300, 260);
       const picture = await canvas.convertToBlob(), { live } = document.querySelector(".contrast-live");
       const slow = live.open(new File([content === "a picture" ? picture : content], "slow.png", { type: "image/png" }));
       await Promise.all([slow, live.open(new File([picture], "fast.png", { type: "image/png" }))]);
       return live.picture.title;
-    }""", content)
+    }""",
+        content,
+    )
     assert shown == "fast.png" and said(page).startswith("Your picture is here")
 
 
@@ -392,14 +487,19 @@ def test_files_that_are_not_there(opened, server):
     page = opened(expected=["404"])
     server.missing = True
     page.get_by_role("button", name="Load the network").click()
-    page.wait_for_function("() => document.querySelector('.live-status').textContent.startsWith('The network could not be loaded')")
+    page.wait_for_function(
+        "() => document.querySelector('.live-status').textContent.startsWith('The network could not be loaded')"
+    )
     assert page.get_by_role("button", name="Load the network").is_visible()
 
 
-@pytest.mark.parametrize("script, sentence", [
-    ("delete window.WebAssembly", "This browser has no WebAssembly"),
-    ("WebAssembly.validate = () => false", "it lacks WebAssembly's SIMD"),
-])
+@pytest.mark.parametrize(
+    "script, sentence",
+    [
+        ("delete window.WebAssembly", "This browser has no WebAssembly"),
+        ("WebAssembly.validate = () => false", "it lacks WebAssembly's SIMD"),
+    ],
+)
 def test_browsers_that_cannot(opened, server, script, sentence):
     page = opened(script=script)
     page.get_by_role("button", name="Load the network").click()
@@ -409,14 +509,19 @@ def test_browsers_that_cannot(opened, server, script, sentence):
 
 def test_too_little_memory(opened, server):
     page = opened()
-    found = page.evaluate("async () => (await import('./code/live/network.js')).reason('RangeError: WebAssembly.Memory(): could not allocate memory')")
+    found = page.evaluate(
+        "async () => (await import('./code/live/network.js')).reason('RangeError: WebAssembly.Memory(): could not allocate memory')"
+    )
     assert found == "There is not enough memory for the network: close other pages, and load it again."
 
 
 def test_the_address_keeps_the_question(opened):
     page = opened(hash="#live?explain=504&against=968,967&contrast=among&method=xgradcam&opacity=40")
     assert page.locator(".contrast-live").get_attribute("data-explains") == "coffee mug"
-    assert page.locator("select[name=contrast]").input_value() == "among" and page.locator("select[name=method]").input_value() == "xgradcam"
+    assert (
+        page.locator("select[name=contrast]").input_value() == "among"
+        and page.locator("select[name=method]").input_value() == "xgradcam"
+    )
     page.locator("select[name=contrast]").select_option("maximum")
     assert "explain=504" in page.url and "contrast=maximum" in page.url and "against=968,967" in page.url
     again = opened(hash="#" + page.url.split("#")[1])
@@ -448,7 +553,9 @@ def test_a_group_of_classes(opened, classifier):
     page = opened()
     page.get_by_label("why Egyptian cat").check()
     page.get_by_label("why tabby").check()
-    assert page.locator(".contrast-live").get_attribute("data-explains") == "tiger cat or Egyptian cat or tabby"
+    assert (
+        page.locator(".contrast-live").get_attribute("data-explains") == "tiger cat or Egyptian cat or tabby"
+    )
     assert page.locator("select[name=contrast]").input_value() == "group"
     cat = photograph(assets.path("chelsea.png")).tensor(classifier)[None]
     together = contrastlib.autograd.predict(classifier, cat).softmax(dim=1)[0, [281, 282, 285]].sum().item()
@@ -461,7 +568,11 @@ def test_the_network_made_surer(opened):
     page.wait_for_selector("canvas[data-kind=exact][data-cosine]")
 
     def cosines():
-        return [page.locator(f"canvas[data-kind={kind}]").get_attribute("data-cosine") for kind in ("exact", "float32", "float16")]
+        return [
+            page.locator(f"canvas[data-kind={kind}]").get_attribute("data-cosine")
+            for kind in ("exact", "float32", "float16")
+        ]
+
     assert [round(float(each), 2) for each in cosines()] == [1, 1, 1]
     page.locator("input[name=surer]").fill("100")
     exact, single, half = map(float, cosines())
@@ -472,16 +583,28 @@ def test_the_network_made_surer(opened):
 def test_the_gradient_of_the_probability_is_that_of_a_framework(opened):
     page = opened()
     logits = np.random.default_rng(0).normal(0, 6, 50).astype(np.float32)
-    for (precision, kind), targets in itertools.product((("float32", torch.float32), ("float16", torch.float16)), ([3], [3, 7, 20])):
-        found = np.array(page.evaluate("""async ([logits, targets, precision]) => [...(await import('./code/live/precision.js'))
-          .gradientOfProbability(logits, targets, precision)]""", [logits.tolist(), targets, precision]))
+    for (precision, kind), targets in itertools.product(
+        (("float32", torch.float32), ("float16", torch.float16)), ([3], [3, 7, 20])
+    ):
+        found = np.array(
+            page.evaluate(
+                """async ([logits, targets, precision]) => [...(await import('./code/live/precision.js'))
+          .gradientOfProbability(logits, targets, precision)]""",
+                [logits.tolist(), targets, precision],
+            )
+        )
         y = torch.tensor(logits, dtype=kind, requires_grad=True)
         y.softmax(0)[targets].sum().backward()
         wanted = y.grad.double().numpy()
         largest = np.abs(wanted).max()
         assert np.abs(found - wanted).max() <= (2e-6 if precision == "float32" else 2e-3) * largest
-    halves = np.random.default_rng(1).normal(0, 1, 2000) * 10.0 ** np.random.default_rng(2).integers(-9, 6, 2000)
-    found = page.evaluate("async values => { const { toHalf } = await import('./code/live/precision.js'); return values.map(v => String(toHalf(Math.fround(v)))); }", halves.tolist())
+    halves = np.random.default_rng(1).normal(0, 1, 2000) * 10.0 ** np.random.default_rng(2).integers(
+        -9, 6, 2000
+    )
+    found = page.evaluate(
+        "async values => { const { toHalf } = await import('./code/live/precision.js'); return values.map(v => String(toHalf(Math.fround(v)))); }",
+        halves.tolist(),
+    )
     with np.errstate(over="ignore"):
         wanted = halves.astype(np.float32).astype(np.float16).astype(float)
     assert np.array_equal(np.array([float(each) for each in found]), wanted)
@@ -495,7 +618,9 @@ def test_what_is_saved_and_copied(opened, classifier):
         assert saved.format == "PNG" and saved.width > 900
     page.get_by_role("button", name="Copy Python").click()
     code = page.evaluate("() => navigator.clipboard.readText()")
-    lines = code.replace("PIL.Image.open('chelsea.png')", f"PIL.Image.open({str(assets.path('chelsea.png'))!r})")
+    lines = code.replace(
+        "PIL.Image.open('chelsea.png')", f"PIL.Image.open({str(assets.path('chelsea.png'))!r})"
+    )
     scope = {}
     exec(lines, scope)
     found = values(page, "live.fullMap()").reshape(224, 224)
@@ -519,8 +644,11 @@ def test_accessible(opened, options):
     page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    assert not [f"{rule['help']}: {json.dumps([node['html'][:150] for node in rule['nodes'][:3]])}" for rule in found
-                if rule["impact"] in ("serious", "critical")]
+    assert not [
+        f"{rule['help']}: {json.dumps([node['html'][:150] for node in rule['nodes'][:3]])}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
 
 
 def test_a_repainted_part_of_a_bird(opened):
@@ -529,7 +657,9 @@ def test_a_repainted_part_of_a_bird(opened):
     birds = SyntheticBirds("test", 128)
     (species,) = birds.labels(31)
     own = SPECIES[species].traits["crown"]
-    picture = torch.from_numpy(Repainter(birds.scene(31), SPECIES[species], 128).with_trait("crown", other_traits("crown", own)[0]))
+    picture = torch.from_numpy(
+        Repainter(birds.scene(31), SPECIES[species], 128).with_trait("crown", other_traits("crown", own)[0])
+    )
     images = torch.stack([birds[31].image, picture.permute(2, 0, 1) / 255])
     logits = contrastlib.autograd.predict(network, images).double()
     target, rival = logits[0].argsort(descending=True)[:2].tolist()
@@ -537,8 +667,18 @@ def test_a_repainted_part_of_a_bird(opened):
     page.get_by_label("Repaint it").select_option("0")
     page.wait_for_function("() => document.querySelector('.contrast-live').live.painted.changed")
     settled(page)
-    shown = {row: page.locator(f"tr[data-part-quantity={row}] td").inner_text().replace("−", "-") for row in ("share", "logit", "lead", "logOdds")}
-    was, now = ({"logit": y[target], "lead": y[target] - y[rival], "logOdds": contrastlib.contrasts.log_odds(y[None], target)[0]} for y in logits)
+    shown = {
+        row: page.locator(f"tr[data-part-quantity={row}] td").inner_text().replace("−", "-")
+        for row in ("share", "logit", "lead", "logOdds")
+    }
+    was, now = (
+        {
+            "logit": y[target],
+            "lead": y[target] - y[rival],
+            "logOdds": contrastlib.contrasts.log_odds(y[None], target)[0],
+        }
+        for y in logits
+    )
     for name in was:
         assert float(shown[name]) == pytest.approx((was[name] - now[name]).item(), abs=0.02), name
     heat = contrastlib.explain(network, images[:1], target, "gradcam", "among", foils=[rival])[0].numpy()
@@ -557,7 +697,9 @@ def test_what_a_repainted_part_was_is_undone_in_its_menu(opened):
     version.select_option("0")
     page.wait_for_function("() => document.querySelector('.contrast-live').live.painted.changed")
     version.select_option("1")
-    page.wait_for_function("() => document.querySelector('.contrast-live').live.painted.trait.version === '1'")
+    page.wait_for_function(
+        "() => document.querySelector('.contrast-live').live.painted.trait.version === '1'"
+    )
     page.get_by_label("Part of the bird").select_option("1")
     page.wait_for_function("() => !document.querySelector('.contrast-live').live.painted.changed")
     page.get_by_role("button", name="Undo").click()
@@ -568,15 +710,25 @@ def test_every_method_and_contrast_of_a_bird_equals_python(opened):
     """Its head is no linear layer: methods differ, and the file holds the backward pass."""
     page, network = opened(loaded=True, path="bird.html"), models.load("birds_vgg")
     image = SyntheticBirds("test", 128)[31].image[None]
-    record = forward(network, image, page.evaluate("() => document.querySelector('.contrast-live').live.header.network.layer"))
+    record = forward(
+        network,
+        image,
+        page.evaluate("() => document.querySelector('.contrast-live').live.header.network.layer"),
+    )
     first, second, third = record.logits[0].argsort(descending=True)[:3].tolist()
     methods = page.evaluate("() => Object.keys(document.querySelector('.contrast-live').live.header.methods)")
     assert len(methods) >= 3
     for (name, contrast), method in itertools.product(offered_contrasts().items(), methods):
-        state = {"targets": [first, second] if contrast.takes_group else [first], "foils": [second, third] if contrast.takes_foils else [],
-                 "contrast": name, "method": method}
+        state = {
+            "targets": [first, second] if contrast.takes_group else [first],
+            "foils": [second, third] if contrast.takes_foils else [],
+            "contrast": name,
+            "method": method,
+        }
         page.evaluate("state => document.querySelector('.contrast-live').live.change(state)", state)
-        w = contrasts.cotangent(name, record.logits, state["targets"] if contrast.takes_group else first, state["foils"] or None)
+        w = contrasts.cotangent(
+            name, record.logits, state["targets"] if contrast.takes_group else first, state["foils"] or None
+        )
         wanted = upsample(EXPLAINERS[method].function(record, w), (128, 128))[0].numpy()
         error = np.abs(values(page, "live.fullMap()").reshape(128, 128) - wanted).max() / np.ptp(wanted)
         assert error <= 1e-3, f"{method} {name}"
@@ -592,11 +744,17 @@ def test_a_picture_that_the_network_has_not_seen(opened, tmp_path, monkeypatch):
     page = opened(permissions=["clipboard-read", "clipboard-write"])
     give(page, "cup.png", assets.path("coffee.png").read_bytes(), "image/png")
     page.wait_for_function("() => !document.querySelector('.contrast-live').live.result")
-    assert page.locator(".live-row").count() == 0 and "once the network has seen it" in page.locator(".live-classes").inner_text()
+    assert (
+        page.locator(".live-row").count() == 0
+        and "once the network has seen it" in page.locator(".live-classes").inner_text()
+    )
     code = copied(page, page.get_by_role("button", name="Copy Python"))
     assert "cup.png" in code and "chelsea" not in code
     page.get_by_role("button", name="Save picture").click()
-    assert page.locator(".live-actions .live-status").inner_text() == "There is no map to save yet: load the network first."
+    assert (
+        page.locator(".live-actions .live-status").inner_text()
+        == "There is no map to save yet: load the network first."
+    )
     load(page)
     page.wait_for_selector(".contrast-live[data-explains=espresso]")
     assert page.locator(".live-row").count() > 3
@@ -630,8 +788,13 @@ def test_two_networks_on_one_page(opened):
     assert "contrast=mean" in copied(page, drawn.get_by_role("button", name="Copy link"))
     for each in (cat, drawn):
         each.get_by_role("button", name="Load the network").click()
-    page.wait_for_function("() => [...document.querySelectorAll('.contrast-live')].every(each => each.dataset.milliseconds)")
-    assert cat.get_attribute("data-explains") == "tiger cat" and drawn.locator(".live-question").inner_text() != asked
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.contrast-live')].every(each => each.dataset.milliseconds)"
+    )
+    assert (
+        cat.get_attribute("data-explains") == "tiger cat"
+        and drawn.locator(".live-question").inner_text() != asked
+    )
     again = opened(path="index.html", hash="#" + link.split("#")[1])
     assert again.locator("#live select[name=contrast]").input_value() == "maximum"
     assert again.locator("#live-birds_vgg .live-question").inner_text() == asked
@@ -639,7 +802,9 @@ def test_two_networks_on_one_page(opened):
 
 def test_the_network_comes_from_the_cache_when_it_is_loaded_again(browser, server, tmp_path):
     """In a browser with a profile on the disk, as readers have it."""
-    profile = browser.browser_type.launch_persistent_context(tmp_path, executable_path=CHROMIUM, args=ARGUMENTS)
+    profile = browser.browser_type.launch_persistent_context(
+        tmp_path, executable_path=CHROMIUM, args=ARGUMENTS
+    )
     page = profile.new_page()
     for _ in range(2):
         page.goto(f"{server.address}cat.html")
@@ -653,7 +818,10 @@ def test_a_group_takes_no_foils_and_says_so(opened):
     page = opened()
     assert "Several classes" not in page.locator(".live-classes").inner_text()
     page.get_by_label("why Egyptian cat").check()
-    assert "Several classes under why are set against all other classes together" in page.locator(".live-classes").inner_text()
+    assert (
+        "Several classes under why are set against all other classes together"
+        in page.locator(".live-classes").inner_text()
+    )
     assert page.get_by_label("not tabby").is_disabled()
     page.get_by_label("why Egyptian cat").uncheck()
     assert page.get_by_label("not tabby").is_enabled()
@@ -664,7 +832,9 @@ def test_a_group_made_surer(opened):
     page = opened(hash="#live?explain=282,285")
     page.locator(".live-surer summary").click()
     page.wait_for_selector("canvas[data-kind=float32][data-cosine]")
-    assert float(page.locator("canvas[data-kind=float32]").get_attribute("data-cosine")) == pytest.approx(1, abs=1e-4)
+    assert float(page.locator("canvas[data-kind=float32]").get_attribute("data-cosine")) == pytest.approx(
+        1, abs=1e-4
+    )
     probability = page.locator(".live-said").inner_text().split("p = ")[1].split(",")[0]
     assert probability == table(page, "probability")[0]
 
@@ -693,7 +863,11 @@ def fingers(page, *steps):
 
 
 def painted_area(page):
-    return (values(page, "live.painted.pixels") != values(page, "live.painted.original")).reshape(224, 224, 4).any(axis=2)
+    return (
+        (values(page, "live.painted.pixels") != values(page, "live.painted.original"))
+        .reshape(224, 224, 4)
+        .any(axis=2)
+    )
 
 
 def test_a_second_finger_does_not_paint(opened):
@@ -702,8 +876,14 @@ def test_a_second_finger_does_not_paint(opened):
     page.get_by_role("button", name="Paint with a finger").tap()
     page.locator(".live-paint").scroll_into_view_if_needed()
     first, second = (0.25, 0.25), (0.75, 0.75)
-    fingers(page, ("touchStart", {0: first}), ("touchStart", {0: first, 1: second}),
-            ("touchMove", {0: first, 1: (0.75, 0.6)}), ("touchMove", {0: (0.3, 0.25), 1: (0.75, 0.5)}), ("touchEnd", {}))
+    fingers(
+        page,
+        ("touchStart", {0: first}),
+        ("touchStart", {0: first, 1: second}),
+        ("touchMove", {0: first, 1: (0.75, 0.6)}),
+        ("touchMove", {0: (0.3, 0.25), 1: (0.75, 0.5)}),
+        ("touchEnd", {}),
+    )
     area = painted_area(page)
     assert area[56, 56] and area[56, 67] and not area[:, 112:].any() and not area[112:].any()
 
@@ -712,7 +892,12 @@ def test_a_finger_scrolls_until_it_may_paint(opened):
     page = opened(**PHONE)
     page.locator(".live-paint").scroll_into_view_if_needed()
     before = page.evaluate("() => scrollY")
-    fingers(page, ("touchStart", {0: (0.5, 0.8)}), *(("touchMove", {0: (0.5, y / 100)}) for y in range(75, 20, -5)), ("touchEnd", {}))
+    fingers(
+        page,
+        ("touchStart", {0: (0.5, 0.8)}),
+        *(("touchMove", {0: (0.5, y / 100)}) for y in range(75, 20, -5)),
+        ("touchEnd", {}),
+    )
     page.wait_for_timeout(300)
     assert page.evaluate("() => scrollY") > before + 50 and not painted_area(page).any()
 
@@ -730,7 +915,12 @@ def test_a_tab_or_a_swipe_shows_the_map(opened):
     page.get_by_role("button", name="A: picture").tap()
     page.wait_for_function(f"() => String(({SEEN})()) === 'true,false'")
     page.locator(".live-paint").scroll_into_view_if_needed()
-    fingers(page, ("touchStart", {0: (0.9, 0.5)}), *(("touchMove", {0: (x / 100, 0.5)}) for x in range(85, 5, -5)), ("touchEnd", {}))
+    fingers(
+        page,
+        ("touchStart", {0: (0.9, 0.5)}),
+        *(("touchMove", {0: (x / 100, 0.5)}) for x in range(85, 5, -5)),
+        ("touchEnd", {}),
+    )
     page.wait_for_function(f"() => String(({SEEN})()) === 'false,true'")
     wide = opened()
     assert not wide.locator(".live-tabs").is_visible() and wide.evaluate(SEEN) == [True, True]
@@ -749,10 +939,15 @@ def test_words_are_explained(opened):
     assert "against chosen foils, each by its probability" in page.locator(".live-about").inner_text()
     page.locator("select[name=contrast]").select_option("maximum")
     assert "against the strongest rival" in page.locator(".live-about").inner_text()
-    assert "log p / (1 − p)" in page.locator(".live").inner_text() and "no classes but tiger cat and Egyptian cat" in page.locator(".live").inner_text()
+    assert (
+        "log p / (1 − p)" in page.locator(".live").inner_text()
+        and "no classes but tiger cat and Egyptian cat" in page.locator(".live").inner_text()
+    )
     drawn = opened(path="bird.html")
     header = live_header(drawn)
-    assert drawn.get_by_label("Search 30 classes").get_attribute("placeholder") in header["network"]["classes"]
+    assert (
+        drawn.get_by_label("Search 30 classes").get_attribute("placeholder") in header["network"]["classes"]
+    )
     first, rival = (header["network"]["classes"][header["state"][key][0]] for key in ("targets", "foils"))
     assert f"Fall of the logit yₜ of {first}" in drawn.locator(".live-parts").inner_text()
     assert f"Fall of yₜ − yₛ, its lead over {rival}" in drawn.locator(".live-parts").inner_text()

@@ -21,7 +21,10 @@ UNTIL = """return new Promise((done, failed) => {
 PRESS = """[...document.querySelectorAll("button")].find(each => each.textContent.startsWith(arguments[0])).click();"""
 GIVE = """const bytes = Uint8Array.from(atob(arguments[0]), each => each.charCodeAt(0));
 return document.querySelector(".contrast-live").live.open(new File([bytes], "cup.png", { type: "image/png" })).then(() => true);"""
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not RUNTIME.exists(), reason="onnxruntime-web is not there: run `npm ci`")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not RUNTIME.exists(), reason="onnxruntime-web is not there: run `npm ci`"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,11 @@ def opened(classifier, tmp_path_factory):
 
 
 def numbers(session, expression):
-    return np.array(session.evaluate(f"const live = document.querySelector('.contrast-live').live; return [...{expression}];"))
+    return np.array(
+        session.evaluate(
+            f"const live = document.querySelector('.contrast-live').live; return [...{expression}];"
+        )
+    )
 
 
 def test_the_map_is_that_of_python(opened, classifier):

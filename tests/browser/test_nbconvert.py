@@ -43,8 +43,14 @@ def shown(browser, tmp_path):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(120_000)
         pages.append(page)
-        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:", "blob:"))
-                   else route.abort())
+        page.route(
+            "**/*",
+            lambda route: (
+                route.continue_()
+                if route.request.url.startswith(("file:", "data:", "blob:"))
+                else route.abort()
+            ),
+        )
         page.goto(file.as_uri())
         return page.eval_on_selector_all(".jp-OutputArea-output", SEEN), page
 
@@ -66,7 +72,9 @@ def test_stored(path, shown):
     notebook = nbformat.read(path, as_version=4)
     outputs, page = shown(HTMLExporter().from_notebook_node(notebook)[0])
     expect_no_gap(outputs, notebook)
-    stills = page.eval_on_selector_all(".contrast-explorer img, figure.controls img", "all => all.map(each => each.naturalWidth)")
+    stills = page.eval_on_selector_all(
+        ".contrast-explorer img, figure.controls img", "all => all.map(each => each.naturalWidth)"
+    )
     assert len(stills) == count_of_widgets(notebook) and all(width > 300 for width in stills)
 
 
@@ -77,13 +85,21 @@ def test_executed(shown, tmp_path):
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
     nbformat.write(notebook, tmp_path / "widgets.ipynb")
     environment = os.environ | {"PYTHONPATH": str(notebooks.CODE), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", "--execute", tmp_path / "widgets.ipynb"],
-                   env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", tmp_path / "widgets.ipynb"],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
     html = (tmp_path / "widgets.html").read_text(encoding="utf-8")
     outputs, page = shown(html)
     assert len(outputs) == len(WIDGETS) and all(output["drawn"] for output in outputs)
     assert page.locator(".jupyter-widgets").count() == 0
     assert page.locator("figure.controls img").count() == 1
-    page.wait_for_function("() => [...document.querySelectorAll('.contrast-explorer')].every(each => 'ready' in each.dataset)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.contrast-explorer')].every(each => 'ready' in each.dataset)"
+    )
     assert page.locator(".contrast-explorer").count() == 2
-    assert all(page.eval_on_selector_all(".contrast-explorer .cx-pane canvas", "all => all.map(each => each.width)"))
+    assert all(
+        page.eval_on_selector_all(".contrast-explorer .cx-pane canvas", "all => all.map(each => each.width)")
+    )

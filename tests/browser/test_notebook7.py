@@ -19,10 +19,23 @@ def notebook7(browser, tmp_path_factory):
     """``page = notebook7(path)``: a notebook of a working copy, on a page of its own."""
     folder, server = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("server")
     working_copy.prepare(folder)
-    command = [sys.executable, "-m", "notebook", f"--ServerApp.root_dir={folder}", "--allow-root", "--expose-app-in-browser"]
+    command = [
+        sys.executable,
+        "-m",
+        "notebook",
+        f"--ServerApp.root_dir={folder}",
+        "--allow-root",
+        "--expose-app-in-browser",
+    ]
     # with the settings of `make lab`, by which cells out of sight are in the page too
-    environment = notebooks.QUICK_ENVIRONMENT | working_copy.environment(folder) | {
-        "CONTRASTLIB_DATA": str(server / "no-data"), "JUPYTER_DEFAULT_PROVISIONER_NAME": kernel_provisioner.NAME}
+    environment = (
+        notebooks.QUICK_ENVIRONMENT
+        | working_copy.environment(folder)
+        | {
+            "CONTRASTLIB_DATA": str(server / "no-data"),
+            "JUPYTER_DEFAULT_PROVISIONER_NAME": kernel_provisioner.NAME,
+        }
+    )
     pages = []
     with served(command, server, environment) as address:
 

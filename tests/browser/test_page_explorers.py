@@ -14,7 +14,11 @@ PRESETS = {  # method, rank and contrast of either map, and what differs from th
     "08_fullgrad": (("fullgrad", 0, "weighted"), ("fullgrad", 1, "weighted"), {}),
     "09_transformers": (("vit_gradcam", 0, "weighted"), ("gradient_attention_rollout", 0, "weighted"), {}),
     "10_lrp": (("lrp", 0, "original"), ("clrp1", 0, "mean"), {}),
-    "18_layers": (("gradcam", 0, "original"), ("gradcam", 0, "original"), {"keep": "negative", "fill": "zero"}),
+    "18_layers": (
+        ("gradcam", 0, "original"),
+        ("gradcam", 0, "original"),
+        {"keep": "negative", "fill": "zero"},
+    ),
 }
 LAYERS = {
     "09_transformers": ["norm.3", "tokens"],
@@ -57,8 +61,13 @@ def test_explorer_on_a_phone(visit, page_name):
 def assert_preset(explorer, page_name):
     *panes, besides = PRESETS[page_name]
     besides = {"keep": "all", "fill": "blur", "shared": False, "difference": False} | besides
-    shown = [{each: pane.locator(f"select[name={each}]").input_value() for each in ("method", "rank", "contrast", "layer")}
-             for pane in explorer.locator(".cx-pane:has(select)").all()]
+    shown = [
+        {
+            each: pane.locator(f"select[name={each}]").input_value()
+            for each in ("method", "rank", "contrast", "layer")
+        }
+        for pane in explorer.locator(".cx-pane:has(select)").all()
+    ]
     assert [(each["method"], int(each["rank"]), each["contrast"]) for each in shown] == panes
     if page_name in LAYERS:
         assert [each["layer"] for each in shown] == LAYERS[page_name]
@@ -74,8 +83,10 @@ def assert_moves(explorer):
     """Another picture and another class change the first map."""
     canvas = explorer.locator(".cx-pane:has(select) canvas[role=img]").first
     seen = {canvas.evaluate("canvas => canvas.toDataURL()")}
-    for act in (lambda: explorer.locator(".cx-pictures input").nth(1).check(force=True),
-                lambda: explorer.locator("select[name=rank]").first.select_option("1")):
+    for act in (
+        lambda: explorer.locator(".cx-pictures input").nth(1).check(force=True),
+        lambda: explorer.locator("select[name=rank]").first.select_option("1"),
+    ):
         act()
         explorer.page.evaluate("() => new Promise(done => setTimeout(done, 60))")
         seen.add(canvas.evaluate("canvas => canvas.toDataURL()"))

@@ -43,7 +43,8 @@ def test_links_lead_to_pages_of_the_book(printed, tmp_path):
     book = PdfReader(tmp_path / "book.pdf")
     targets = [
         book.pages.index(link.get_object()["/Dest"][0].get_object())
-        for page in book.pages for link in page.get("/Annots", [])
+        for page in book.pages
+        for link in page.get("/Annots", [])
     ]
     assert targets == [2, 1, 3]  # the other page and the place on page a, and the place on page b
     assert str(tmp_path).encode() not in (tmp_path / "book.pdf").read_bytes()
@@ -54,7 +55,14 @@ def test_all_columns_and_rows_of_a_wide_table_are_printed(browser, visit, tmp_pa
     page, _ = visit(f"{WIDE}.html")
     cells = page.evaluate("""() => [...document.querySelectorAll(".bd-article table")].flatMap(table =>
         [...table.rows].flatMap(row => [row.cells[0], row.cells[row.cells.length - 1]].map(cell => cell.textContent)))""")
-    printing.print_page(browser.new_page(viewport={"width": printing.WIDTH, "height": 1000}), HTML / f"{WIDE}.html", HTML, tmp_path / "a.pdf")
-    said = re.sub(r"[\s\-\u00ad\u2010]", "", unicodedata.normalize("NFKC", text(tmp_path / "a.pdf")))  # ligatures; lines break at hyphens
+    printing.print_page(
+        browser.new_page(viewport={"width": printing.WIDTH, "height": 1000}),
+        HTML / f"{WIDE}.html",
+        HTML,
+        tmp_path / "a.pdf",
+    )
+    said = re.sub(
+        r"[\s\-\u00ad\u2010]", "", unicodedata.normalize("NFKC", text(tmp_path / "a.pdf"))
+    )  # ligatures; lines break at hyphens
     words = {word for cell in cells for word in re.findall(r"[A-Za-z]{3,}\d?|[+-]?\d+\.\d+", cell)}
     assert len(words) > 100 and not {word for word in words if word.lstrip("-") not in said}

@@ -6,7 +6,12 @@ from built import HTML
 from contrastlib import contrasts
 from contrastlib.explainers import registry
 
-QUERIES = {"install": "book/library.html", "cite": "book/cite.html", "glossary": "book/glossary.html", "license": "book/cite.html"}
+QUERIES = {
+    "install": "book/library.html",
+    "cite": "book/cite.html",
+    "glossary": "book/glossary.html",
+    "license": "book/cite.html",
+}
 QUERIES |= {record.title: "book/methods.html" for record in registry.EXPLAINERS.values()}
 QUERIES |= {record.title: "book/contrasts.html" for record in contrasts.CONTRASTS.values()}
 
@@ -20,7 +25,9 @@ def first(browser):
         page.goto(f"{(HTML / 'search.html').as_uri()}?q={query}")
         found = page.locator("#search-results li a").first
         found.wait_for()
-        return found.evaluate("each => each.href").removeprefix(HTML.as_uri() + "/").split("#")[0].split("?")[0]
+        return (
+            found.evaluate("each => each.href").removeprefix(HTML.as_uri() + "/").split("#")[0].split("?")[0]
+        )
 
     yield address
     page.close()

@@ -26,7 +26,12 @@ def left(locator):
 def test_headings_stay_and_a_cue_says_where_there_is_more(visit):
     page, problems = opened(visit)
     box, heading = frame(page).locator(".table-scroll"), page.locator(f"{TABLE} tbody th").first
-    assert set(frame(page).get_attribute("class").split()) == {"table-frame", "full-width", "wide", "more-right"}
+    assert set(frame(page).get_attribute("class").split()) == {
+        "table-frame",
+        "full-width",
+        "wide",
+        "more-right",
+    }
     before = left(heading)
     box.evaluate("each => { each.scrollLeft = 1e4; }")
     page.wait_for_selector(".table-frame.more-left:not(.more-right)")
@@ -42,15 +47,24 @@ def test_a_long_table_shows_rows_of_each_group_until_it_is_opened(visit):
     page, _ = opened(visit)
     rows, button = page.locator(f"{TABLE} tbody tr"), frame(page).locator("button.table-fold")
     shown = [row.is_visible() for row in rows.all()]
-    groups = page.locator(f"{TABLE} tbody th.level0").evaluate_all("all => all.filter(e => e.checkVisibility()).map(e => e.textContent.trim())")
+    groups = page.locator(f"{TABLE} tbody th.level0").evaluate_all(
+        "all => all.filter(e => e.checkVisibility()).map(e => e.textContent.trim())"
+    )
     assert 4 <= sum(shown) <= 12 and groups == ["quick", "real"]
-    assert button.inner_text() == f"Show all {rows.count()} rows" and button.get_attribute("aria-expanded") == "false"
+    assert (
+        button.inner_text() == f"Show all {rows.count()} rows"
+        and button.get_attribute("aria-expanded") == "false"
+    )
     button.focus()
     page.keyboard.press("Enter")
     assert all(row.is_visible() for row in rows.all())
-    assert page.evaluate(  # headings span their rows again
-        "table => [...document.querySelectorAll(`${table} tbody th.level0`)].reduce((sum, each) => sum + each.rowSpan, 0)", TABLE
-    ) == rows.count()
+    assert (
+        page.evaluate(  # headings span their rows again
+            "table => [...document.querySelectorAll(`${table} tbody th.level0`)].reduce((sum, each) => sum + each.rowSpan, 0)",
+            TABLE,
+        )
+        == rows.count()
+    )
 
 
 def test_rows_become_cards(visit):
@@ -59,7 +73,10 @@ def test_rows_become_cards(visit):
     assert "cards" in frame(page).get_attribute("class")
     row = page.locator(f"{TABLE} tbody tr").nth(1)
     said = re.sub(r"\s+", " ", row.inner_text())
-    assert row.get_attribute("data-above").startswith("quick · small VGG") and "by sign · positive · original" in said
+    assert (
+        row.get_attribute("data-above").startswith("quick · small VGG")
+        and "by sign · positive · original" in said
+    )
     assert page.locator(f"{TABLE} tbody tr:visible").count() <= 4 and not problems
 
 

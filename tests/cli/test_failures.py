@@ -23,7 +23,9 @@ def shell(line, **environment):
     """A line of bash in which {contrastlib} is the command."""
     line = line.replace("{contrastlib}", f"{shlex.quote(sys.executable)} -m contrastlib")
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
-    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+    )
 
 
 @pytest.fixture
@@ -113,7 +115,10 @@ def test_a_home_that_does_not_exist(monkeypatch, capsys):
 @pytest.mark.slow
 def test_output_that_cannot_be_written():
     done = shell("{contrastlib} data >/dev/full")
-    assert done.returncode == 2 and done.stderr == "contrastlib data: No space left on device: free some space on its disk\n"
+    assert (
+        done.returncode == 2
+        and done.stderr == "contrastlib data: No space left on device: free some space on its disk\n"
+    )
     done = shell("{contrastlib} data >&-")
     assert done.returncode == 0 and done.stderr == ""
 
@@ -133,6 +138,7 @@ def test_a_disk_that_is_full_at_the_end(disk, tmp_path, monkeypatch):
     if place:
         (place / "filler").unlink()
     else:  # no disk can be mounted here
+
         def refuse(*_):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -145,7 +151,9 @@ def test_a_disk_that_is_full_at_the_end(disk, tmp_path, monkeypatch):
     ):
         with pytest.raises(writing.CannotWrite, match="/kept cannot be written"):
             write(place / "kept")
-        assert [path.name for path in place.iterdir()] == ["kept"] and (place / "kept").read_bytes() == b"kept"
+        assert [path.name for path in place.iterdir()] == ["kept"] and (
+            place / "kept"
+        ).read_bytes() == b"kept"
 
 
 def test_a_name_as_long_as_it_may_be(tmp_path):
@@ -160,9 +168,22 @@ def test_a_link_stays_a_link(tmp_path):
     assert (tmp_path / "why.png").is_symlink() and (tmp_path / "real.png").read_bytes() == b"map"
 
 
-@pytest.mark.parametrize("content", [3, [1], {}, {"identity": 3}, {"identity": {}}, {"identity": {}, "parts": 1, "log": []},
-                                     {"identity": {}, "parts": {}, "log": []}, {"identity": {}, "parts": {"network": 3}, "log": []},
-                                     {"identity": {}, "parts": {"network": {"weight": torch.zeros(3)}}, "log": []}, b"", b"torn"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        3,
+        [1],
+        {},
+        {"identity": 3},
+        {"identity": {}},
+        {"identity": {}, "parts": 1, "log": []},
+        {"identity": {}, "parts": {}, "log": []},
+        {"identity": {}, "parts": {"network": 3}, "log": []},
+        {"identity": {}, "parts": {"network": {"weight": torch.zeros(3)}}, "log": []},
+        b"",
+        b"torn",
+    ],
+)
 def test_a_damaged_checkpoint(tmp_path, content):
     path = tmp_path / "it.checkpoint"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)

@@ -17,7 +17,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("changed, said", [([], "up to date"), (["codemeta.json", "codecheck.yml"], "written: codemeta.json, codecheck.yml")])
+@pytest.mark.parametrize(
+    "changed, said",
+    [([], "up to date"), (["codemeta.json", "codecheck.yml"], "written: codemeta.json, codecheck.yml")],
+)
 def test_it_says_which_metadata_changed(monkeypatch, capsys, changed, said):
     monkeypatch.setattr("contrastlib.report.release.metadata.write_metadata", lambda: changed)
     assert main(["release", "metadata"]) == 0

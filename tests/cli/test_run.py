@@ -17,7 +17,9 @@ from contrastlib.report.pages import parts as page_parts
 def given(monkeypatch):
     """The values that ``run`` would give to a notebook."""
     values = {}
-    monkeypatch.setattr(execution, "parameters", lambda source, all_values: values.update(all_values[source.stem]))
+    monkeypatch.setattr(
+        execution, "parameters", lambda source, all_values: values.update(all_values[source.stem])
+    )
     monkeypatch.setattr(command, "_update", lambda plan, arguments: None)
     return values
 
@@ -38,7 +40,10 @@ def test_values(given, text, value):
 @pytest.mark.parametrize("text", ["", " ", "# none"])
 def test_a_value_that_is_empty_and_what_to_write(given, capsys, text):
     assert main(["run", "01_theory", "-p", "x", text]) == 2
-    assert capsys.readouterr().err == f"contrastlib run: -p x {text!r} has no value: write null for none, or \"''\" for empty text\n"
+    assert (
+        capsys.readouterr().err
+        == f"contrastlib run: -p x {text!r} has no value: write null for none, or \"''\" for empty text\n"
+    )
     for remedy, value in (("null", None), ("''", "")):
         assert main(["run", "01_theory", "-p", "x", remedy]) == 0 and given["x"] == value
 
@@ -52,9 +57,15 @@ def test_paths_are_relative_to_where_the_user_is(given, capsys, tmp_path, monkey
         assert main(["run", "01_theory", "-p", name, text]) == 0
         assert given[name] == str(tmp_path / "my picture.png")
     assert main(["run", "01_theory", "-p", name, "None"]) == 0 and given[name] is None
-    assert main(["run", "01_theory", "-p", "network", "my picture.png"]) == 0 and given["network"] == "my picture.png"
+    assert (
+        main(["run", "01_theory", "-p", "network", "my picture.png"]) == 0
+        and given["network"] == "my picture.png"
+    )
     assert main(["run", "01_theory", "-p", name, "yours.png"]) == 2
-    assert capsys.readouterr().err == f"contrastlib run: -p {name} 'yours.png': there is no file {tmp_path / 'yours.png'}\n"
+    assert (
+        capsys.readouterr().err
+        == f"contrastlib run: -p {name} 'yours.png': there is no file {tmp_path / 'yours.png'}\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "{a: b: c}", "@x", "'"])
@@ -80,9 +91,13 @@ def _work(source, log):
     return f"{source.stem}: done"
 
 
-@pytest.mark.parametrize("names, said", [
-    (["slow", "bad", "next", "last"], ["slow: done"]), (["first", "bad", "slow", "last"], ["first: done", "slow: done"]),
-])
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (["slow", "bad", "next", "last"], ["slow: done"]),
+        (["first", "bad", "slow", "last"], ["first: done", "slow: done"]),
+    ],
+)
 def test_nothing_begins_after_a_failure(tmp_path, capsys, names, said):
     """Even if it is not the turn of the one that failed; what is running finishes, and is reported."""
     log = tmp_path / "log"
@@ -108,9 +123,15 @@ def test_the_longest_notebooks_begin_first_where_several_run(tmp_path, monkeypat
     submitted = []
 
     class Pool:
-        def __init__(self, *_, **__): pass
-        def __enter__(self): return self
-        def __exit__(self, *_): pass
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
         def submit(self, work, source, _):
             submitted.append(source.stem)
             (done := Future()).set_result(source.stem)

@@ -18,7 +18,10 @@ def nowhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize("words", [["train", "birds_vgg"], ["finetune", "squeezenet1_1", "cub200"]])
 def test_an_output_that_cannot_be_written(nowhere, capsys, words):
     assert main([*words, "--output", str(nowhere)]) == 2
-    assert capsys.readouterr() == ("", f"contrastlib {words[0]}: nothing can be written in {nowhere}: Not a directory\n")
+    assert capsys.readouterr() == (
+        "",
+        f"contrastlib {words[0]}: nothing can be written in {nowhere}: Not a directory\n",
+    )
 
 
 def test_an_unknown_network(capsys):
@@ -27,8 +30,9 @@ def test_an_unknown_network(capsys):
     assert out == "" and error.startswith("contrastlib train: no small network is called 'birds_rnn'")
 
 
-@pytest.mark.parametrize("words", [["train", "--epochs"], ["train", "--pictures"],
-                                   ["finetune", "vgg16_bn", "cub200", "--batch"]])
+@pytest.mark.parametrize(
+    "words", [["train", "--epochs"], ["train", "--pictures"], ["finetune", "vgg16_bn", "cub200", "--batch"]]
+)
 @pytest.mark.parametrize("number", ["0", "-3", "ten", "1.5"])
 def test_counts(capsys, words, number):
     with pytest.raises(SystemExit) as end:

@@ -38,14 +38,17 @@ def used(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("words, started, address", [
-    ([], None, None),
-    (["--workers", "0"], None, None),
-    (["--workers", "2"], ("local", 2), "tcp://127.0.0.1:1"),
-    (["--on", "gpus"], ("gpus", None), "tcp://127.0.0.1:1"),
-    (["--on", "slurm", "--workers", "8"], ("slurm", 8), "tcp://127.0.0.1:1"),
-    (["--scheduler", "tcp://10.0.0.2:8786"], None, "tcp://10.0.0.2:8786"),
-])
+@pytest.mark.parametrize(
+    "words, started, address",
+    [
+        ([], None, None),
+        (["--workers", "0"], None, None),
+        (["--workers", "2"], ("local", 2), "tcp://127.0.0.1:1"),
+        (["--on", "gpus"], ("gpus", None), "tcp://127.0.0.1:1"),
+        (["--on", "slurm", "--workers", "8"], ("slurm", 8), "tcp://127.0.0.1:1"),
+        (["--scheduler", "tcp://10.0.0.2:8786"], None, "tcp://10.0.0.2:8786"),
+    ],
+)
 def test_what_is_started_and_what_notebooks_use(used, capsys, words, started, address):
     assert main(["run", "01_theory", *words]) == 0
     assert used["started"] == started and used.get(shards.SCHEDULER) == address
@@ -64,14 +67,19 @@ def test_kinds():
 
 def test_jobs_need_a_number(used, capsys):
     assert main(["run", "01_theory", "--on", "slurm"]) == 2
-    assert capsys.readouterr().err == "contrastlib run: --on slurm needs the number of jobs: add --workers N\n"
+    assert (
+        capsys.readouterr().err == "contrastlib run: --on slurm needs the number of jobs: add --workers N\n"
+    )
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch, capsys):
     monkeypatch.setattr(workers, "CONNECTING", 1)
     assert main(["run", "01_theory", "--scheduler", "tcp://127.0.0.1:9"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("contrastlib run: no Dask scheduler answers at tcp://127.0.0.1:9 (") and error.count("\n") == 1
+    assert (
+        error.startswith("contrastlib run: no Dask scheduler answers at tcp://127.0.0.1:9 (")
+        and error.count("\n") == 1
+    )
 
 
 @pytest.mark.slow
@@ -93,18 +101,28 @@ sys.exit(any(name in sys.modules for name in ("dask", "distributed")))
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan"])
 def test_a_time_limit_that_is_none(monkeypatch, text):
     monkeypatch.setenv(workers.TIME_LIMIT, text)
-    with pytest.raises(clusters.ClusterError, match=f"CONTRASTLIB_TIME_LIMIT is '{text}': give a positive number of seconds"):
+    with pytest.raises(
+        clusters.ClusterError, match=f"CONTRASTLIB_TIME_LIMIT is '{text}': give a positive number of seconds"
+    ):
         workers.time_limit()
 
 
-@pytest.mark.parametrize("module, extra", [("distributed", "cluster"), ("dask_jobqueue", "cluster"), ("papermill", "report")])
+@pytest.mark.parametrize(
+    "module, extra", [("distributed", "cluster"), ("dask_jobqueue", "cluster"), ("papermill", "report")]
+)
 def test_what_to_install(module, extra):
     error = ModuleNotFoundError(f"No module named {module!r}", name=module)
-    assert failures.described(error) == (2, f"{module} is not installed: run `pip install -e .[{extra}]` in a clone of the repository")
+    assert failures.described(error) == (
+        2,
+        f"{module} is not installed: run `pip install -e .[{extra}]` in a clone of the repository",
+    )
 
 
 def test_a_cluster_that_cannot_be_started(monkeypatch, tmp_path):
     """Here SLURM, whose commands are not found."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(clusters.ClusterError, match="the workers cannot be started: there is no SLURM here"), clusters.started("slurm", 2):
+    with (
+        pytest.raises(clusters.ClusterError, match="the workers cannot be started: there is no SLURM here"),
+        clusters.started("slurm", 2),
+    ):
         pass

@@ -34,16 +34,23 @@ EXACT = 1e-10
 def test_12_the_weights_of_a_contrast_sum_to_zero(network, images):
     logits = predict(network, images)
     target, classes = logits.argmax(dim=1), logits.shape[1]
-    sums = [corrections.mean_weights(logits, target, factor).sum(dim=1) for factor in corrections.MEAN_FACTORS]
+    sums = [
+        corrections.mean_weights(logits, target, factor).sum(dim=1) for factor in corrections.MEAN_FACTORS
+    ]
     for total, expected in zip(sums, (0, 1 / classes, 2 - classes)):
         assert (total - expected).abs().max() < EXACT
     rows = corrections.mean_factors(network, images, layer=network.layers[-1]).groupby("factor")
-    assert (1 - rows["similarity"].min()["1/(C−1)"]) < EXACT and rows["similarity"].max()["no factor"] < 1 - 1e-6
-    assert rows["weights"].mean().to_dict() == pytest.approx(dict(zip(corrections.MEAN_FACTORS, (0, 1 / classes, 2 - classes))))
+    assert (1 - rows["similarity"].min()["1/(C−1)"]) < EXACT and rows["similarity"].max()[
+        "no factor"
+    ] < 1 - 1e-6
+    assert rows["weights"].mean().to_dict() == pytest.approx(
+        dict(zip(corrections.MEAN_FACTORS, (0, 1 / classes, 2 - classes)))
+    )
 
 
 def test_12_what_all_classes_share_counts_only_without_the_right_factor(network, images):
     """A linear feature added to every logit: the mean contrast ignores it, with another factor it does not."""
+
     class Shared(nn.Module):
         def __init__(self):
             super().__init__()
@@ -62,16 +69,23 @@ def test_12_what_all_classes_share_counts_only_without_the_right_factor(network,
         apart[factor] = (maps[0] - maps[1]).abs().max().item()
     classes = predict(network, images).shape[1]
     assert apart["1/(C−1)"] < EXACT
-    assert apart["1/C"] == pytest.approx(3 / classes) and apart["no factor"] == pytest.approx(3 * (classes - 2))
+    assert apart["1/C"] == pytest.approx(3 / classes) and apart["no factor"] == pytest.approx(
+        3 * (classes - 2)
+    )
 
 
 def test_12_the_cosine_without_the_factor_from_norm_and_cosine():
     torch.manual_seed(0)
     own, others = torch.randn(7).double(), torch.randn(4, 7).double()
     mean = others.mean(dim=0)
-    rows = pd.DataFrame({
-        "network": "a", "classes": [2, 5], "foil_norm": [9.0, (mean.norm() / own.norm()).item()],
-        "foil_cosine": [0.1, torch.cosine_similarity(mean, own, dim=0).item()]})
+    rows = pd.DataFrame(
+        {
+            "network": "a",
+            "classes": [2, 5],
+            "foil_norm": [9.0, (mean.norm() / own.norm()).item()],
+            "foil_cosine": [0.1, torch.cosine_similarity(mean, own, dim=0).item()],
+        }
+    )
     expected = torch.cosine_similarity(own - others.sum(dim=0), own, dim=0).item()
     assert correction_tables.without_factor(rows)["a"] == pytest.approx(expected, abs=EXACT)
 
@@ -92,8 +106,12 @@ def test_13_the_codes_written_plainly():
     maps = torch.randn(2, 9, 9) + torch.tensor([0.4, -0.2])[:, None, None]
     ranks = maps.flatten(1).argsort().argsort()
     positive, negative = ((maps > 0).flatten(1).sum(1).min(), (maps < 0).flatten(1).sum(1).max())
-    kept = {sign: masking.masked_pixels(maps, sign, "equal_as_coded").flatten(1) for sign in masking.KEPT_SIGNS}
-    assert torch.equal(kept["positive"], ranks < positive) and torch.equal(kept["negative"], ranks > 81 - negative)
+    kept = {
+        sign: masking.masked_pixels(maps, sign, "equal_as_coded").flatten(1) for sign in masking.KEPT_SIGNS
+    }
+    assert torch.equal(kept["positive"], ranks < positive) and torch.equal(
+        kept["negative"], ranks > 81 - negative
+    )
     assert kept["positive"].sum(1).tolist() == [positive] * 2
     assert kept["negative"].sum(1).tolist() == [negative - 1] * 2  # one less than counted
 
@@ -112,7 +130,9 @@ def test_15_what_the_hook_of_the_codes_reads():
     assert alexnet[11].inplace and isinstance(normed[41], nn.BatchNorm2d)
     for features, layer, signed in ((alexnet, 10, False), (normed, 40, True)):
         seen = {}
-        features[layer].register_forward_hook(lambda *each, s=seen: s.update(kept=each[2], inside=(each[2] < 0).double().mean()))
+        features[layer].register_forward_hook(
+            lambda *each, s=seen: s.update(kept=each[2], inside=(each[2] < 0).double().mean())
+        )
         features.eval()(torch.rand(1, 3, 128, 128))
         assert seen["inside"] > 0.2  # the convolution itself
         assert bool((seen["kept"] < 0).any()) == signed  # what the code reads after the pass
@@ -125,7 +145,9 @@ def test_16_the_sum_keeps_what_the_norm_loses(network, images):
     w = contrasts.weighted(passed.logits, passed.logits.argmax(dim=1))
     assert (passed.activations[signed] < 0).any()
     whole = linear_approximation(passed, w, signed).sum(dim=(-2, -1))
-    kept, lost = (xgradcam(passed, w, signed, normaliser=name).sum(dim=(-2, -1)) for name in ("sum", "absolute"))
+    kept, lost = (
+        xgradcam(passed, w, signed, normaliser=name).sum(dim=(-2, -1)) for name in ("sum", "absolute")
+    )
     assert ((kept - whole).abs() / whole.abs()).max() < EXACT
     assert ((lost - whole).abs() / whole.abs()).min() > 0.01
     rows = corrections.normalisers(network, images, layers=[signed])
@@ -138,7 +160,9 @@ def test_16_the_sum_keeps_what_the_norm_loses(network, images):
 
 def test_16_the_normalisers_differ_where_activations_are_signed(images):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * images[0, 0, 2:, 2:].numel(), 5))
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * images[0, 0, 2:, 2:].numel(), 5)
+    )
     rows = corrections.normalisers(network.double().eval(), images, layers=["0", "1"]).groupby("layer")
     assert 1 - rows["similarity"].min()["1"] < EXACT and rows["negative_sums"].max()["1"] == 0
     assert rows["similarity"].max()["0"] < 0.99 and rows["negative_sums"].min()["0"] > 0
@@ -172,6 +196,7 @@ def test_18_without_keepdim_columns_are_divided():
 
 def test_19_no_linear_post_processing_leaves_one_sign(network, images):
     """phi(-w) = -phi(w); and weighted maps of all classes, times p_t (1 - p_t), add up to 0."""
+
     def maps(scale, target, postprocess):
         return fullgrad(network, images, lambda y: scale * contrasts.weighted(y, target), postprocess).map
 
@@ -254,7 +279,9 @@ def test_36_the_steps_with_an_index_and_a_number(network, images, labels):
         passed = forward(network, x)
         x = x + epsilon / number * gradient(passed, contrasts.weighted(passed.logits, labels)).sign()
         x = x.clamp((images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1))
-        assert n > 0 or (x - images).abs().max() < epsilon / number + EXACT  # the first of the steps, not all of them
+        assert (
+            n > 0 or (x - images).abs().max() < epsilon / number + EXACT
+        )  # the first of the steps, not all of them
     start = forward(network, images)
     first = gradient(start, contrasts.weighted(start.logits, labels)[None])
     end = perturbation.perturbed(network, images, labels, first, ["weighted"], number, epsilon)[0]
@@ -266,7 +293,9 @@ def test_37_the_code_of_the_rollout_finds_nothing_in_the_network_of_the_text():
     with torch.device("meta"):
         named, small = torchvision.models.vit_b_16(), VisionTransformer(224, 16, 12, 3, 192, 768)
     assert not [name for name, _ in named.named_modules() if "attn_drop" in name]
-    assert len(named.encoder.layers) == len(small.encoder.layers) == 12  # the shape of a map does not tell them apart
+    assert (
+        len(named.encoder.layers) == len(small.encoder.layers) == 12
+    )  # the shape of a map does not tell them apart
     weights = [sum(each.numel() for each in network.parameters()) for network in (named, small)]
     assert weights[0] > 15 * weights[1]
 
@@ -280,7 +309,11 @@ def test_38_the_two_rows_of_the_review_add_up():
 def test_39_the_receptive_field_of_the_last_convolution_of_vgg16():
     """3 x 3 filters throughout, and 196 pixels: measured in float64, and by the recursion over kernels and strides."""
     layers = receptive_fields.vgg16_features()[:29]
-    sizes = [(3, 1) if isinstance(layer, nn.Conv2d) else (2, 2) for layer in layers if not isinstance(layer, nn.ReLU)]
+    sizes = [
+        (3, 1) if isinstance(layer, nn.Conv2d) else (2, 2)
+        for layer in layers
+        if not isinstance(layer, nn.ReLU)
+    ]
     assert all(layer.kernel_size == (3, 3) for layer in layers if isinstance(layer, nn.Conv2d))
     images = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     sides = receptive_fields.measured(layers, images, ["0", "28"])
@@ -298,9 +331,14 @@ def test_40_one_direction_for_methods_linear_in_the_cotangent_only(network, imag
     passed = forward(network, images, INPUT)
     target = passed.logits.argmax(dim=1)
     p = passed.logits.softmax(dim=1).gather(1, target[:, None])[..., None, None]
-    weighted, probability = (gradient(passed, contrast(passed.logits, target)) for contrast in (contrasts.weighted, contrasts.probability))
+    weighted, probability = (
+        gradient(passed, contrast(passed.logits, target))
+        for contrast in (contrasts.weighted, contrasts.probability)
+    )
     assert (probability - p * (1 - p) * weighted).abs().max() < EXACT
-    assert (probability - weighted).abs().max() > 0.1 * weighted.abs().max()  # not equal: p (1 - p) is at most 1/4
+    assert (
+        probability - weighted
+    ).abs().max() > 0.1 * weighted.abs().max()  # not equal: p (1 - p) is at most 1/4
 
 
 def test_40_a_rollout_of_p_is_not_that_of_its_log_odds(images):

@@ -22,10 +22,21 @@ def pictures():
 def plain():
     """Convolutions and linear layers with biases."""
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(),
-        nn.Linear(200, 16), nn.ReLU(), nn.Linear(16, 12),
-    ).double().eval()
+    return (
+        nn.Sequential(
+            nn.Conv2d(3, 8, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 8, 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(200, 16),
+            nn.ReLU(),
+            nn.Linear(16, 12),
+        )
+        .double()
+        .eval()
+    )
 
 
 def test_23_the_printed_dual_needs_no_sums_and_the_coded_one_does(plain, pictures):
@@ -36,7 +47,10 @@ def test_23_the_printed_dual_needs_no_sums_and_the_coded_one_does(plain, picture
     assert (own.sum(dim=1) - printed.sum(dim=1)).abs().max() < EXACT
     rest = y.abs().sum(dim=1) - y.abs().gather(1, target[:, None]).squeeze(1)
     assert (coded.sum(dim=1) - rest).abs().max() < EXACT and (coded.sum(dim=1) > 2 * own.sum(dim=1)).all()
-    phi = {name: lrp(plain, pictures, lambda y, r=r: r) for name, r in (("own", own), ("printed", printed), ("coded", coded))}
+    phi = {
+        name: lrp(plain, pictures, lambda y, r=r: r)
+        for name, r in (("own", own), ("printed", printed), ("coded", coded))
+    }
     sums = {name: each.sum(dim=(1, 2, 3)) for name, each in phi.items()}
     assert (sums["own"] - sums["printed"]).abs().max() < EXACT  # conservation: their difference adds up to 0
     parts = [phi[name] / sums[name][:, None, None, None] for name in ("own", "coded")]
@@ -51,7 +65,9 @@ def test_24_conserved_unless_a_unit_is_active_through_its_bias_alone():
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for sign, arrives in ((1, 1.0), (-1, 0.0)):
         torch.manual_seed(0)
-        network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU(), nn.Conv2d(1, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)).double()
+        network = nn.Sequential(
+            nn.Conv2d(3, 1, 1), nn.ReLU(), nn.Conv2d(1, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)
+        ).double()
         with torch.no_grad():
             network[0].weight.abs_()
             network[0].bias.fill_(1)
@@ -118,9 +134,13 @@ def test_43_equal_support_does_not_make_equal_maps():
 def test_44_one_interval_for_all_channels_conserves_as_well(plain, pictures):
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     low, high = -mean / std, (1 - mean) / std
-    assert low.min().item() == pytest.approx(-2.1179, abs=5e-5) and high.max().item() == pytest.approx(2.64, abs=5e-4)
+    assert low.min().item() == pytest.approx(-2.1179, abs=5e-5) and high.max().item() == pytest.approx(
+        2.64, abs=5e-4
+    )
     assert low.max() - low.min() > 0.3 and high.max() - high.min() > 0.3  # the channels' own intervals differ
-    network = Classifier(plain, name="n", class_names=list("abcdefghijkl"), layer=None, input_size=16, checksum="").double()
+    network = Classifier(
+        plain, name="n", class_names=list("abcdefghijkl"), layer=None, input_size=16, checksum=""
+    ).double()
     rows = conservation.boxes(network, pictures).groupby("method")
     assert (rows["arrived"].max()["lrp"] - 1) < EXACT and (1 - rows["arrived"].min()["lrp"]) < EXACT
     assert 0.9 < rows["similarity"].min().min() and rows["similarity"].max().max() < 1 - 1e-9

@@ -14,7 +14,11 @@ ROOT = Path(__file__).parents[2]
 def found_in(file):
     """Identifiers of the tests of a file."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    return {f"{file}::{node.name}" for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    return {
+        f"{file}::{node.name}"
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
 
 
 @pytest.mark.parametrize("number", corrections())

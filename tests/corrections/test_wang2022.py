@@ -35,7 +35,9 @@ def test_1_and_2_steps_with_the_printed_clamp_and_the_printed_index(network, edg
     assert (form["corrected"][["outside", "furthest"]] == 0).all(axis=None)
     assert (form["printed clamp"].groupby("iterations")["outside"].max() > 0.01).all()
     assert form["printed clamp"]["furthest"].max() == pytest.approx(1)
-    assert form["printed index"]["apart"].max() < EXACT / 3e-3  # one gradient: the number of steps has no effect
+    assert (
+        form["printed index"]["apart"].max() < EXACT / 3e-3
+    )  # one gradient: the number of steps has no effect
     assert form["corrected"].query("iterations == 10")["apart"].max() > 0.1
 
 
@@ -63,20 +65,28 @@ def test_4_the_index_of_the_code_exists_with_batch_norm_alone():
     assert len(plain) <= 40 and isinstance(plain[28], nn.Conv2d) and plain[29].inplace
 
 
-@pytest.mark.parametrize("between, negative", [(nn.Identity, False), (lambda: nn.BatchNorm2d(4), True)], ids=["plain", "batch norm"])
+@pytest.mark.parametrize(
+    "between, negative",
+    [(nn.Identity, False), (lambda: nn.BatchNorm2d(4), True)],
+    ids=["plain", "batch norm"],
+)
 def test_4_a_relu_in_place_overwrites_what_the_hook_stored(images, between, negative):
     """The public code keeps the output of a convolution in a hook and reads it after the pass."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), between(), nn.ReLU(inplace=True)).double().eval()
     seen = {}
-    network[0].register_forward_hook(lambda module, inputs, output: seen.update(kept=output, signed=bool((output < 0).any())))
+    network[0].register_forward_hook(
+        lambda module, inputs, output: seen.update(kept=output, signed=bool((output < 0).any()))
+    )
     network(images)
     assert seen["signed"]  # inside the hook
     assert bool((seen["kept"] < 0).any()) == negative  # afterwards, when the map is made
 
 
 def test_5_relative_probabilities_add_up_and_probabilities_do_not(network, images):
-    table = masking.relative_probabilities(network, images, layer=network.layers[-1], threshold=0.0, baselines=("mean",))
+    table = masking.relative_probabilities(
+        network, images, layer=network.layers[-1], threshold=0.0, baselines=("mean",)
+    )
     pairs = table.drop_duplicates(["image", "rank"]).groupby("image")
     assert (pairs["relative_probability_before"].sum() - 1).abs().max() < EXACT
     first = pairs.first()
@@ -125,8 +135,10 @@ def test_8_exact_for_methods_linear_in_the_gradient_at_x(network, images, labels
     """input x gradient of p_t is p_t (1 - p_t) times the weighted one."""
     passed = forward(network, images, INPUT)
     p = passed.logits.softmax(dim=1).gather(1, labels[:, None])[..., None, None]
-    weighted, probability = (input_x_gradient(passed, contrast(passed.logits, labels))
-                             for contrast in (contrasts.weighted, contrasts.probability))
+    weighted, probability = (
+        input_x_gradient(passed, contrast(passed.logits, labels))
+        for contrast in (contrasts.weighted, contrasts.probability)
+    )
     assert (probability - p * (1 - p) * weighted).abs().max() < EXACT
 
 
@@ -147,7 +159,9 @@ def test_8_integrated_gradients_of_p_differ_without_biases_too(network, images):
     logits = predict(bare, images)
     images = images * (6 / (logits.max() - logits.min()))  # homogeneous: now the logits are up to 6 apart
     target = logits.argmax(dim=1)
-    along = integrated_gradients(bare, images, lambda y: contrasts.probability(y, target), steps=64, contrast_at="path")
+    along = integrated_gradients(
+        bare, images, lambda y: contrasts.probability(y, target), steps=64, contrast_at="path"
+    )
     passed = forward(bare, images, INPUT)
     product = input_x_gradient(passed, contrasts.probability(passed.logits, target))
     assert (torch.cosine_similarity(along.flatten(1), product.flatten(1)) < 1 - 1e-6).all()
@@ -171,10 +185,13 @@ def sure_logits(log_odds, rivals):
     return torch.tensor([[log_odds + math.log(rivals)] + [0.0] * rivals], dtype=torch.float64)
 
 
-@pytest.mark.parametrize("softmax", [torch.softmax, lambda y, dim: torch.log_softmax(y, dim).exp()], ids=["softmax", "log_softmax"])
+@pytest.mark.parametrize(
+    "softmax", [torch.softmax, lambda y, dim: torch.log_softmax(y, dim).exp()], ids=["softmax", "log_softmax"]
+)
 @pytest.mark.parametrize("rivals, limit", [(1, 24 * math.log(2)), (10, 24 * math.log(2) - math.log(10))])
 def test_10_where_float32_loses_the_target(softmax, rivals, limit):
     """From some log-odds on the term of the target is exactly 0 and those of the rivals are not."""
+
     def slopes(log_odds):
         y = sure_logits(log_odds, rivals).float().requires_grad_()
         return torch.autograd.grad(softmax(y, 1)[0, 0], y)[0][0]
@@ -198,7 +215,10 @@ def test_10_the_log_odds_keep_it(log_odds):
 def test_21_the_weighted_step_raises_p_most_by_construction(network, images, labels):
     """To first order no step of the same length raises p_t more, and no step as large in each pixel more than its sign."""
     passed = forward(network, images, INPUT)
-    weighted, original = (gradient(passed, contrast(passed.logits, labels)) for contrast in (contrasts.weighted, contrasts.original))
+    weighted, original = (
+        gradient(passed, contrast(passed.logits, labels))
+        for contrast in (contrasts.weighted, contrasts.original)
+    )
 
     def gain(step):
         odds = [contrasts.log_odds(predict(network, x), labels) for x in (images, images + step)]
@@ -219,15 +239,22 @@ def test_21_the_weighted_step_raises_p_most_by_construction(network, images, lab
 def test_22_two_maps_with_one_order_score_differently_by_sign(images):
     """Adding a constant to a map changes the masked share from none to all, and not the order of its pixels."""
     heat = images[0, 0] - 0.5
-    masked = {shift: masking.masked_pixels(torch.stack([heat + shift] * 2), "positive", "by_sign").double().mean().item()
-              for shift in (-1, 0, 1)}
+    masked = {
+        shift: masking.masked_pixels(torch.stack([heat + shift] * 2), "positive", "by_sign")
+        .double()
+        .mean()
+        .item()
+        for shift in (-1, 0, 1)
+    }
     assert masked[1] == 0 and masked[-1] == 1 and 0.3 < masked[0] < 0.7
     assert torch.equal((heat + 1).flatten().argsort(), heat.flatten().argsort())
 
 
 def test_27_lrp_0_is_input_x_gradient_and_other_rules_are_not(images):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 30 * 30, 8), nn.ReLU(), nn.Linear(8, 5))
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 30 * 30, 8), nn.ReLU(), nn.Linear(8, 5)
+    )
     network = network.double().eval()
     with torch.no_grad():  # active units that are not negative, so that no sum is near 0
         network[5].bias.fill_(1.0)
@@ -236,7 +263,9 @@ def test_27_lrp_0_is_input_x_gradient_and_other_rules_are_not(images):
     product = input_x_gradient(passed, contrasts.original(passed.logits, target))
 
     def gap(rules):
-        relevance = contrastive_lrp(network, images, lambda y: contrasts.original(y, target), rules=rules, biases=True)
+        relevance = contrastive_lrp(
+            network, images, lambda y: contrasts.original(y, target), rules=rules, biases=True
+        )
         return ((relevance - product).abs().max() / product.abs().max()).item()
 
     assert gap("z") < EXACT and gap("z_plus") > 0.1
@@ -255,7 +284,9 @@ def test_28_the_weighted_contrast_is_the_gradient_of_the_log_odds():
         assert sympy.simplify(sympy.diff(sympy.log(p[0] / (1 - p[0])), variable) - weight) == 0
         assert sympy.simplify(sympy.diff(p[0], variable) - p[0] * (1 - p[0]) * weight) == 0
     q = sympy.symbols("q")
-    assert sympy.maximum(q * (1 - q), q, sympy.Interval(0, 1)) == sympy.Rational(1, 4)  # so that the two are never equal
+    assert sympy.maximum(q * (1 - q), q, sympy.Interval(0, 1)) == sympy.Rational(
+        1, 4
+    )  # so that the two are never equal
 
 
 def test_29_the_printed_sum_leaves_out_a_row_and_a_column(network, images):
@@ -326,8 +357,17 @@ def test_33_the_entries_of_table_1_are_no_changes():
 def test_34_three_of_the_nine_networks_have_other_activations():
     names = sorted(published("sign_perturbation")["network"].unique())
     with torch.device("meta"):
-        made = {name: getattr(torchvision.models, name)(**({"init_weights": False} if name == "googlenet" else {})) for name in names}
-    other = [name for name, network in made.items() if any(isinstance(m, (nn.SiLU, nn.Hardswish)) for m in network.modules())]
+        made = {
+            name: getattr(torchvision.models, name)(
+                **({"init_weights": False} if name == "googlenet" else {})
+            )
+            for name in names
+        }
+    other = [
+        name
+        for name, network in made.items()
+        if any(isinstance(m, (nn.SiLU, nn.Hardswish)) for m in network.modules())
+    ]
     assert len(names) == 9 and other == ["efficientnet_b1", "mobilenet_v3_large", "mobilenet_v3_small"]
     z = sympy.symbols("z")
     s = 1 / (1 + sympy.exp(-z))

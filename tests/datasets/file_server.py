@@ -24,7 +24,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "refuse" or not file.is_file():
             return self.send_error(503 if fault else 404)
         content = file.read_bytes()
-        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) if self.server.honours_ranges else 0
+        start = (
+            int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) if self.server.honours_ranges else 0
+        )
         if start and start >= len(content):
             return self.send_error(416)
         body = content[start:]
@@ -33,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if self.server.honours_ranges else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[:len(body) // 2] if fault == "truncate" else body)
+        self.wfile.write(body[: len(body) // 2] if fault == "truncate" else body)
 
     def log_message(self, *_):
         pass

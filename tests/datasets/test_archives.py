@@ -28,7 +28,9 @@ def picture(width, height, kind="PNG", **options):
 
 
 def described(content):
-    return assets.File("made.zip", "made here", "here", "here", "none", len(content), hashlib.sha256(content).hexdigest())
+    return assets.File(
+        "made.zip", "made here", "here", "here", "none", len(content), hashlib.sha256(content).hexdigest()
+    )
 
 
 @pytest.fixture
@@ -125,27 +127,36 @@ def test_workers_and_pickling(archive):
     assert torch.equal(pickle.loads(pickle.dumps(made))[7].image, expected[7].image)
 
 
-@pytest.mark.parametrize("options, complaint", [
-    ({"crops": 3}, "crops is 3: it must be 1"),
-    ({"crop": 300}, "crop is 300: it must lie between 1 and the shorter side, 256"),
-    ({"crop": 0}, "crop is 0"),
-])
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        ({"crops": 3}, "crops is 3: it must be 1"),
+        ({"crop": 300}, "crop is 300: it must lie between 1 and the shorter side, 256"),
+        ({"crop": 0}, "crop is 0"),
+    ],
+)
 def test_wrong_options(archive, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         archive(PICTURES, **options)
 
 
-@pytest.mark.parametrize("index, complaint", [
-    (None, "not a zip archive with a valid index.csv"),
-    ("name,class\na.png,0\n", "valid index.csv: it has no column 'file'"),
-    ("file,class\na.png,left\n", "valid index.csv: line 2: 'left' is no label"),
-    ("file,class\na.png,0\nb.png\n", "valid index.csv: line 3: None is no label"),
-    ("file,class\na.png,0\nb.png,2\n", "valid index.csv: line 3: the label 2 is none of the 2 classes, which are counted from 0"),
-    ("file,class\na.png,-1\n", "valid index.csv: line 2: the label -1 is none of the 2 classes"),
-    (b"file,class\na.png,0\n\xff,1\n", "valid index.csv: .*can't decode"),
-    ("file,class\na.png,0\n" + "x" * 200_000 + ",1\n", "valid index.csv: field larger than field limit"),
-    ("file,class\na.png,0\nc.png,1\n", "does not contain, such as c.png"),
-])
+@pytest.mark.parametrize(
+    "index, complaint",
+    [
+        (None, "not a zip archive with a valid index.csv"),
+        ("name,class\na.png,0\n", "valid index.csv: it has no column 'file'"),
+        ("file,class\na.png,left\n", "valid index.csv: line 2: 'left' is no label"),
+        ("file,class\na.png,0\nb.png\n", "valid index.csv: line 3: None is no label"),
+        (
+            "file,class\na.png,0\nb.png,2\n",
+            "valid index.csv: line 3: the label 2 is none of the 2 classes, which are counted from 0",
+        ),
+        ("file,class\na.png,-1\n", "valid index.csv: line 2: the label -1 is none of the 2 classes"),
+        (b"file,class\na.png,0\n\xff,1\n", "valid index.csv: .*can't decode"),
+        ("file,class\na.png,0\n" + "x" * 200_000 + ",1\n", "valid index.csv: field larger than field limit"),
+        ("file,class\na.png,0\nc.png,1\n", "does not contain, such as c.png"),
+    ],
+)
 def test_wrong_index(archive, index, complaint):
     contents = {"a.png": PICTURES["a.png"]} | ({} if index is None else {"index.csv": index})
     with pytest.raises(assets.CorruptFile, match=complaint):
@@ -176,14 +187,19 @@ def test_a_picture_whose_bytes_changed_in_the_archive_is_named(archive):
     place = content.index(PICTURES["a.png"][60:90])
     made.path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
     made = pickle.loads(pickle.dumps(made))  # opens the archive again
-    with pytest.raises(assets.CorruptFile, match="a.png of made cannot be read as an image: Bad CRC-32.*get the data set again"):
+    with pytest.raises(
+        assets.CorruptFile,
+        match="a.png of made cannot be read as an image: Bad CRC-32.*get the data set again",
+    ):
         made[0]
 
 
 def test_a_picture_with_too_many_pixels_is_named(archive, monkeypatch):
     made = archive(PICTURES, resize=40, crop=32)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(assets.CorruptFile, match="a.png of made cannot be read as an image: Image size .* exceeds limit"):
+    with pytest.raises(
+        assets.CorruptFile, match="a.png of made cannot be read as an image: Image size .* exceeds limit"
+    ):
         made[0]
 
 
@@ -200,7 +216,9 @@ def test_an_archive_that_needs_a_password_is_named(tmp_path, monkeypatch, known,
     content = path.read_bytes().replace(b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0")
     path.write_bytes(content)
     known["made.zip"] = described(content)
-    with pytest.raises(assets.CorruptFile, match="made.zip is not a zip archive with a valid index.csv: .*encrypted"):
+    with pytest.raises(
+        assets.CorruptFile, match="made.zip is not a zip archive with a valid index.csv: .*encrypted"
+    ):
         Archive("made", "made.zip", ["left", "right"], label="class")
 
 
@@ -234,7 +252,13 @@ def test_imagenet_birds():
     assert len(birds) == 59 * 5
     assert {birds[i].group for i in range(0, len(birds), 5)} == set(range(59))
     assert [birds.class_names[birds.entries[i][1]] for i in (0, 17, 18, 38, 39, 58)] == [
-        "cock", "great grey owl", "black grouse", "black swan", "white stork", "albatross"]
+        "cock",
+        "great grey owl",
+        "black grouse",
+        "black swan",
+        "white stork",
+        "albatross",
+    ]
 
 
 @pytest.mark.data("clrp_zebra_elephant.zip")
@@ -245,8 +269,13 @@ def test_zebra_elephant():
     assert {images[i].image.shape for i in range(4)} == {(3, 224, 224)}
 
 
-@pytest.mark.parametrize("split, count", [pytest.param("test", 1000, marks=pytest.mark.data("cifar10_test.zip")),
-                                          pytest.param("train", 5000, marks=pytest.mark.data("cifar10_train.zip"))])
+@pytest.mark.parametrize(
+    "split, count",
+    [
+        pytest.param("test", 1000, marks=pytest.mark.data("cifar10_test.zip")),
+        pytest.param("train", 5000, marks=pytest.mark.data("cifar10_train.zip")),
+    ],
+)
 def test_cifar10(split, count):
     images = datasets.load(f"cifar10-{split}")
     assert Counter(label for _, label in images.entries) == dict.fromkeys(range(10), count)

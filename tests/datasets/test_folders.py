@@ -21,7 +21,10 @@ def test_a_subfolder_for_each_class(tmp_path):
     images = datasets.load("folder", root=tmp_path, resize=32, crop=24)
     assert images.class_names == ["owl", "wren"]
     assert [(each.name, each.label, each.group) for each in images] == [
-        ("owl/young/3.png", 0, 0), ("wren/1.JPG", 1, 1), ("wren/2.png", 1, 2)]
+        ("owl/young/3.png", 0, 0),
+        ("wren/1.JPG", 1, 1),
+        ("wren/2.png", 1, 2),
+    ]
     assert images[0].image.shape == (3, 24, 24)
     assert torch.equal(images[2].image[:, 0, 0], torch.tensor([1.0, 0, 0]))
 

@@ -18,8 +18,12 @@ from contrastlib import assets, datasets
 from contrastlib.__main__ import main
 from contrastlib.datasets import listed, sources
 
-MAKERS = {"fgvc-aircraft": trees.aircraft, "food101": trees.food, "flowers102": trees.flowers,
-          "stanford-cars": trees.cars}
+MAKERS = {
+    "fgvc-aircraft": trees.aircraft,
+    "food101": trees.food,
+    "flowers102": trees.flowers,
+    "stanford-cars": trees.cars,
+}
 
 
 @pytest.fixture
@@ -154,7 +158,9 @@ def test_a_missing_table_of_cub_is_named(root, file):
         _ = datasets.load("cub200").checksum
 
 
-@pytest.mark.parametrize("name, make", [("cub200", trees.cub), ("imagenet-val", trees.imagenet), *MAKERS.items()])
+@pytest.mark.parametrize(
+    "name, make", [("cub200", trees.cub), ("imagenet-val", trees.imagenet), *MAKERS.items()]
+)
 def test_a_set_is_present_as_far_as_it_is_read(root, name, make):
     make(root)
     assert assets.state(name) == "present"
@@ -178,18 +184,25 @@ def test_tables_that_do_not_fit(root):
         datasets.load("cub200")
 
 
-@pytest.mark.parametrize("file, line, says", [
-    ("image_class_labels.txt", "3 3", "line 3 of .*image_class_labels.txt of cub200 cannot be read: the label 2 is none of the 2 classes"),
-    ("image_class_labels.txt", "3 0", "line 3 of .*: the label -1 is none of the 2 classes"),
-    ("image_class_labels.txt", "3 owl", "line 3 of .*: invalid literal"),
-    ("images.txt", "3", "line 3 of .*images.txt .*: not enough values"),
-    ("images.txt", b"3 \xff", "line 3 of .*images.txt .*: .*can't decode"),
-    ("bounding_boxes.txt", "3 1 2 3", "line 3 of .*bounding_boxes.txt .*: not enough values"),
-    ("bounding_boxes.txt", "3 1 2 3 nan", "line 3 of .*bounding_boxes.txt .*: nan is not finite"),
-    ("bounding_boxes.txt", "99 1 2 3 4", "tables in .* do not fit each other: one lacks '99'"),
-    ("parts/part_locs.txt", "2 1 x 3 1", "line 3 of .*part_locs.txt .*: could not convert"),
-    ("parts/part_locs.txt", "2 77 1 3 1", "tables in .* do not fit each other: one lacks '77'"),
-])
+@pytest.mark.parametrize(
+    "file, line, says",
+    [
+        (
+            "image_class_labels.txt",
+            "3 3",
+            "line 3 of .*image_class_labels.txt of cub200 cannot be read: the label 2 is none of the 2 classes",
+        ),
+        ("image_class_labels.txt", "3 0", "line 3 of .*: the label -1 is none of the 2 classes"),
+        ("image_class_labels.txt", "3 owl", "line 3 of .*: invalid literal"),
+        ("images.txt", "3", "line 3 of .*images.txt .*: not enough values"),
+        ("images.txt", b"3 \xff", "line 3 of .*images.txt .*: .*can't decode"),
+        ("bounding_boxes.txt", "3 1 2 3", "line 3 of .*bounding_boxes.txt .*: not enough values"),
+        ("bounding_boxes.txt", "3 1 2 3 nan", "line 3 of .*bounding_boxes.txt .*: nan is not finite"),
+        ("bounding_boxes.txt", "99 1 2 3 4", "tables in .* do not fit each other: one lacks '99'"),
+        ("parts/part_locs.txt", "2 1 x 3 1", "line 3 of .*part_locs.txt .*: could not convert"),
+        ("parts/part_locs.txt", "2 77 1 3 1", "tables in .* do not fit each other: one lacks '77'"),
+    ],
+)
 def test_a_wrong_line_of_a_table_is_named(root, file, line, says):
     path = trees.cub(root) / file
     lines = path.read_bytes().splitlines()
@@ -206,13 +219,16 @@ def test_a_bird_without_a_box_is_named(root):
         datasets.load("cub200", split="train").annotations(0)
 
 
-@pytest.mark.parametrize("change, says", [
-    (lambda text: text[:60], "00000001.xml of imagenet-val cannot be read: .*Delete it and get it again"),
-    (lambda text: text.replace("n01", "n99"), "there is no class 'n99'"),
-    (lambda text: text.replace("<xmin>5</xmin>", ""), "could not convert string to float: ''"),
-    (lambda text: text.replace("<xmin>5</xmin>", "<xmin>inf</xmin>"), "inf is not finite"),
-    (lambda text: "", "no element found"),
-])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda text: text[:60], "00000001.xml of imagenet-val cannot be read: .*Delete it and get it again"),
+        (lambda text: text.replace("n01", "n99"), "there is no class 'n99'"),
+        (lambda text: text.replace("<xmin>5</xmin>", ""), "could not convert string to float: ''"),
+        (lambda text: text.replace("<xmin>5</xmin>", "<xmin>inf</xmin>"), "inf is not finite"),
+        (lambda text: "", "no element found"),
+    ],
+)
 def test_broken_boxes_of_imagenet_are_named(root, change, says):
     file = trees.imagenet(root) / "ILSVRC2012_bbox_val_v3" / "val" / "ILSVRC2012_val_00000001.xml"
     file.write_text(change(file.read_text()))
@@ -237,9 +253,13 @@ def test_a_broken_list_of_classes_is_named(root, content):
 ])  # fmt: skip
 def test_a_broken_table_of_torchvision_is_named(root, monkeypatch, name, file):
     MAKERS[name](root)
-    monkeypatch.setattr("torchvision.datasets.flowers102.check_integrity", lambda path, md5: Path(path).exists())
+    monkeypatch.setattr(
+        "torchvision.datasets.flowers102.check_integrity", lambda path, md5: Path(path).exists()
+    )
     (root / file).write_bytes(b"\x00 broken")
-    with pytest.raises(assets.CorruptFile, match=f"a table in .* of {name} cannot be read: .*Delete it and get it again from"):
+    with pytest.raises(
+        assets.CorruptFile, match=f"a table in .* of {name} cannot be read: .*Delete it and get it again from"
+    ):
         datasets.load(name)
 
 
@@ -247,7 +267,9 @@ def test_a_label_of_torchvision_out_of_range_is_named(root):
     trees.cars(root)
     record = np.array([("0.jpg", 1), ("1.jpg", 3)], dtype=[("fname", object), ("class", np.uint8)])
     savemat(root / "stanford_cars" / "cars_test_annos_withlabels.mat", {"annotations": record})
-    with pytest.raises(assets.CorruptFile, match="1.jpg of stanford-cars: the label 2 is none of the 2 classes"):
+    with pytest.raises(
+        assets.CorruptFile, match="1.jpg of stanford-cars: the label 2 is none of the 2 classes"
+    ):
         datasets.load("stanford-cars")
 
 
@@ -275,13 +297,17 @@ def cub_server(tmp_path_factory, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # pooch waits between attempts
     folder = tmp_path_factory.mktemp("server")
     trees.cub(folder)
-    (folder / "CUB_200_2011" / "noise").write_bytes(random.Random(0).randbytes(300_000))  # several chunks of a download
+    (folder / "CUB_200_2011" / "noise").write_bytes(
+        random.Random(0).randbytes(300_000)
+    )  # several chunks of a download
     with tarfile.open(folder / "CUB_200_2011.tgz", "w:gz") as archive:
         archive.add(folder / "CUB_200_2011", "CUB_200_2011")
     with serving(folder) as server:
         said = {"source": f"{server.address}/CUB_200_2011.tgz"}
         records = sources.papers()
-        monkeypatch.setattr(sources, "papers", lambda: {**records, "cub200": replace(records["cub200"], **said)})
+        monkeypatch.setattr(
+            sources, "papers", lambda: {**records, "cub200": replace(records["cub200"], **said)}
+        )
         server.said = said
         yield server
 

@@ -49,7 +49,9 @@ def test_half_transparent_is_half_white():
 def test_numbers_without_a_range_are_refused(tmp_path, number):
     (tmp_path / "owl").mkdir()
     Image.fromarray(GREY.astype(number)).save(tmp_path / "owl" / "depth.tiff")
-    says = r"depth.tiff .*cannot be read.*: the range of its values is unknown \(mode .\): save it with 8 bits"
+    says = (
+        r"depth.tiff .*cannot be read.*: the range of its values is unknown \(mode .\): save it with 8 bits"
+    )
     with pytest.raises(ValueError, match=says):
         open_photo(tmp_path / "owl" / "depth.tiff")
     with pytest.raises(assets.CorruptFile, match=says):

@@ -61,7 +61,9 @@ def test_other_traits_are_those_of_the_catalogue():
 def test_versions_are_nested_and_of_all_that_is_asked():
     birds = SyntheticBirds("validation", 48)
     painter, others = Repainter(birds.scene(5), SPECIES[5], 48), [birds.scene(i) for i in (8, 9, 10)]
-    two, three = (repainted_versions(painter, ["eye", "crown"], others, n, np.random.default_rng(1)) for n in (2, 3))
+    two, three = (
+        repainted_versions(painter, ["eye", "crown"], others, n, np.random.default_rng(1)) for n in (2, 3)
+    )
     assert list(three) == ["eye", "crown", WHOLE_BIRD, BACKGROUND]
     assert [len(images) for images in three.values()] == [1, 3, 3, 3]
     for part, images in two.items():

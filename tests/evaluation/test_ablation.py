@@ -25,9 +25,19 @@ from contrastlib.explainers.lrp import lrp
 @pytest.fixture
 def small():
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 49, 10), nn.ReLU(), nn.Linear(10, 6),
-    ).double().eval()
+    return (
+        nn.Sequential(
+            nn.Conv2d(3, 8, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(8 * 49, 10),
+            nn.ReLU(),
+            nn.Linear(10, 6),
+        )
+        .double()
+        .eval()
+    )
 
 
 @pytest.fixture
@@ -61,9 +71,15 @@ def test_scores_written_plainly(small, images):
         for i, label in enumerate(labels.tolist()):
             row = rows.loc[("lrp", size, i)]
             assert (row["row"], row["column"]) == tuple(positions[i].tolist())
-            assert (row["y_t"], row["y_t_before"]) == pytest.approx((after[i, label].item(), before[i, label].item()))
-            assert (row["p_t"], row["p_t_before"]) == pytest.approx(tuple(y.softmax(1)[i, label].item() for y in (after, before)))
-    again = ablation(small, images, labels, FILL, ["lrp", "random"], sizes=[3], seed=1).set_index(["method", "size", "image"])
+            assert (row["y_t"], row["y_t_before"]) == pytest.approx(
+                (after[i, label].item(), before[i, label].item())
+            )
+            assert (row["p_t"], row["p_t_before"]) == pytest.approx(
+                tuple(y.softmax(1)[i, label].item() for y in (after, before))
+            )
+    again = ablation(small, images, labels, FILL, ["lrp", "random"], sizes=[3], seed=1).set_index(
+        ["method", "size", "image"]
+    )
     assert again.loc["lrp"].equals(rows.loc["lrp"].loc[[3]])
     assert not again.loc["random"][["row", "column"]].equals(rows.loc["random"].loc[[3]][["row", "column"]])
 
@@ -76,11 +92,17 @@ def test_the_mean_image(images):
 
 def test_neurons_lose_what_their_patch_held(small, images):
     table = neuron_ablation(small, images, None, FILL, "4", count=3, size=5, methods=["lrp"])
-    assert len(table) == 4 * 9 and (table[table["ablated"] == table["neuron"]]["similarity"].round(10) == 1).all()
+    assert (
+        len(table) == 4 * 9
+        and (table[table["ablated"] == table["neuron"]]["similarity"].round(10) == 1).all()
+    )
     before = small[:5](images).detach()
     top = before.topk(3, dim=1)
     for row in table.itertuples():
-        assert (row.neuron_index, row.before) == (top.indices[row.image, row.neuron], pytest.approx(top.values[row.image, row.neuron].item()))
+        assert (row.neuron_index, row.before) == (
+            top.indices[row.image, row.neuron],
+            pytest.approx(top.values[row.image, row.neuron].item()),
+        )
         assert row.ablated_index == top.indices[row.image, row.ablated]
     for (image, lost), rows in table.groupby(["image", "ablated"]):
         one, neuron = images[image : image + 1], top.indices[image, lost].item()
@@ -101,31 +123,57 @@ def test_bad_input(images, mean, size):
 
 def losses(**methods):
     """What two images lost, of 4 before, at one size of the patch."""
-    return pd.DataFrame([
-        {"network": "n", "size": 9, "method": method, "image": i, "group": i, "y_t_before": 4.0, "y_t": 4 - lost, "p_t_before": 1.0,
-         "p_t": 0.5}
-        for method, each in methods.items() for i, lost in enumerate(each)
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "network": "n",
+                "size": 9,
+                "method": method,
+                "image": i,
+                "group": i,
+                "y_t_before": 4.0,
+                "y_t": 4 - lost,
+                "p_t_before": 1.0,
+                "p_t": 0.5,
+            }
+            for method, each in methods.items()
+            for i, lost in enumerate(each)
+        ]
+    )
 
 
 def test_drops_are_compared():
     table = losses(random=[0.5, 0.5], lrp=[1.0, 3.0], clrp1=[0.0, 3.0])
     assert differences(table, "clrp1", "lrp", resamples=20)["mean"].tolist() == [-0.5]
     assert relative_drops(table, "random", "lrp")["mean"].tolist() == [0.25]
-    assert relative_drops(losses(random=[0.5, 0.5], lrp=[-1.0, 0.0]), "random", "lrp")["mean"].tolist() == [np.inf]
+    assert relative_drops(losses(random=[0.5, 0.5], lrp=[-1.0, 0.0]), "random", "lrp")["mean"].tolist() == [
+        np.inf
+    ]
 
 
 def of_neurons(after, similarity=1.0):
     """Activations of three neurons, 1 before, after the patch of each was ablated (a row for each patch)."""
-    return pd.DataFrame([
-        {"network": "n", "image": 0, "ablated": i, "neuron": j, "before": 1.0, "after": value,
-         "similarity": 1.0 if i == j else similarity}
-        for i, row in enumerate(after) for j, value in enumerate(row)
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "network": "n",
+                "image": 0,
+                "ablated": i,
+                "neuron": j,
+                "before": 1.0,
+                "after": value,
+                "similarity": 1.0 if i == j else similarity,
+            }
+            for i, row in enumerate(after)
+            for j, value in enumerate(row)
+        ]
+    )
 
 
 def test_the_largest_loss_of_a_neuron_and_of_a_patch():
-    table = of_neurons([[0.25, 0.5, 0.5], [0.5, 0.0, 0.0], [0.5, 0.5, 0.5]])  # neuron 2 loses most by the patch of 1
+    table = of_neurons(
+        [[0.25, 0.5, 0.5], [0.5, 0.0, 0.0], [0.5, 0.5, 0.5]]
+    )  # neuron 2 loses most by the patch of 1
     row = own_patches(table).iloc[0]
     assert (row["mean"], row["chance"]) == pytest.approx((2 / 3, 3 / 9))
     row = own_patches(table, over="ablated").iloc[0]  # patch 2 costs all the same

@@ -21,10 +21,19 @@ from contrastlib.models.classifier import Classifier
 
 def make(bias):
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, bias=bias), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, bias=bias), nn.ReLU(), nn.Flatten(),
-        nn.Linear(200, 12, bias=bias),
-    ).double().eval()
+    return (
+        nn.Sequential(
+            nn.Conv2d(3, 8, 3, bias=bias),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 8, 3, bias=bias),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(200, 12, bias=bias),
+        )
+        .double()
+        .eval()
+    )
 
 
 @pytest.fixture
@@ -37,7 +46,9 @@ def test_relevance_is_conserved_without_biases(pictures):
     assert len(table) == 4 * 3 * 2
     assert table.loc[("z_plus", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-10)
     assert table.loc[("z", False), "arrived"].tolist() == pytest.approx([1] * 4, abs=1e-8)
-    assert table.loc[("z", False), "input_x_gradient"].tolist() == pytest.approx([1] * 4, abs=1e-8)  # erratum 25
+    assert table.loc[("z", False), "input_x_gradient"].tolist() == pytest.approx(
+        [1] * 4, abs=1e-8
+    )  # erratum 25
     assert (table.loc["epsilon", "arrived"] < 1).all()
 
 
@@ -51,8 +62,14 @@ def test_biases_take_what_is_missing(pictures):
 
 
 def test_the_input_is_what_enters_the_first_layer(pictures):
-    network = Classifier(make(bias=True).float(), name="n", class_names=[str(i) for i in range(12)], layer=None, input_size=16,
-                         checksum="").double()
+    network = Classifier(
+        make(bias=True).float(),
+        name="n",
+        class_names=[str(i) for i in range(12)],
+        layer=None,
+        input_size=16,
+        checksum="",
+    ).double()
     table = conservation.conservation(network, pictures).set_index(["rules", "biases"]).sort_index()
     assert table.loc[("z", True), "input_x_gradient"].tolist() == pytest.approx([1] * 4, abs=1e-8)
     assert (table.loc[("z", True), "pixels_x_gradient"] < 0.99).all()
@@ -75,7 +92,9 @@ def test_the_random_classes_together(pictures):
     network = make(bias=True)
     logits = network(pictures).detach()
     drawn = conservation.random_classes(logits, pictures, seed=0).bool()
-    assert (drawn.sum(1) < 12).any() and drawn.sum(1).unique().numel() > 1  # some have fewer positive logits than ten
+    assert (drawn.sum(1) < 12).any() and drawn.sum(
+        1
+    ).unique().numel() > 1  # some have fewer positive logits than ten
     rows = conservation.class_similarity(network, pictures).set_index(["pair", "method", "image"])
     for i, picture in enumerate(pictures.split(1)):
         first, *classes = logits[i].argmax().item(), *drawn[i].nonzero().flatten().tolist()
@@ -88,9 +107,13 @@ def test_the_random_classes_together(pictures):
         ):
             together = sum(signed(t) for t in classes)
             together = together.clamp(min=0) if method.startswith("clrp") else together
-            cosine = torch.cosine_similarity(*(
-                phi.sum(1).flatten() for phi in (relevance_maps(network, picture, first, [method])[method], together)
-            ), dim=0)
+            cosine = torch.cosine_similarity(
+                *(
+                    phi.sum(1).flatten()
+                    for phi in (relevance_maps(network, picture, first, [method])[method], together)
+                ),
+                dim=0,
+            )
             assert rows.loc[("1, random", method, i), "similarity"] == pytest.approx(cosine.item(), abs=1e-10)
 
 
@@ -116,7 +139,9 @@ def test_random_classes_are_likely_ones_with_positive_logits():
 
 def test_a_class_whose_draw_is_0_is_drawn(monkeypatch):
     monkeypatch.setattr(torch, "rand", lambda count, generator: torch.zeros(count))
-    assert conservation.random_classes(torch.tensor([[3.0, -1.0, 2.0]]), torch.zeros(1, 3, 8, 8), seed=0).tolist() == [[1, 0, 1]]
+    assert conservation.random_classes(
+        torch.tensor([[3.0, -1.0, 2.0]]), torch.zeros(1, 3, 8, 8), seed=0
+    ).tolist() == [[1, 0, 1]]
 
 
 def test_random_classes_belong_to_the_image():
@@ -135,7 +160,9 @@ def test_both_duals_are_compared(pictures):
     maps = relevance_maps(network, pictures, lambda y: y.argmax(1), ["clrp1", "clrp1_coded"])
     one, other = (maps[name].sum(1).flatten(1) for name in ("clrp1", "clrp1_coded"))
     found = table[table["methods"] == "clrp1, clrp1_coded"]
-    assert found["similarity"].tolist() == pytest.approx(torch.cosine_similarity(one, other).tolist(), abs=1e-10)
+    assert found["similarity"].tolist() == pytest.approx(
+        torch.cosine_similarity(one, other).tolist(), abs=1e-10
+    )
     assert found["zero"].tolist() == (one == 0).double().mean(1).tolist()
 
 

@@ -36,15 +36,19 @@ class OwnLayer(nn.Module):
 
 def interventions_on_quarters(network, images, **layer):
     """Each quarter of the images is painted black."""
-    masks = torch.eye(4, dtype=torch.bool).unflatten(1, (2, 2)).repeat_interleave(6, 1).repeat_interleave(6, 2)
+    masks = (
+        torch.eye(4, dtype=torch.bool).unflatten(1, (2, 2)).repeat_interleave(6, 1).repeat_interleave(6, 2)
+    )
     of = torch.cartesian_prod(torch.arange(2), torch.arange(4))
     versions = images[of[:, 0]] * ~masks[of[:, 1], None]
-    repainted = interventions.Repainted(images, masks.expand(2, -1, -1, -1), tuple("abcd"), versions, of, ranked=4)
+    repainted = interventions.Repainted(
+        images, masks.expand(2, -1, -1, -1), tuple("abcd"), versions, of, ranked=4
+    )
     return interventions.compare(network, repainted, torch.tensor([[0, 1], [2, 3]]), ["gradcam"], **layer)
 
 
 def maps_by_gradcam(network, images, **layer):
-    (_, maps), = explanations(network, images, torch.zeros(2, dtype=torch.long), ["gradcam"], **layer)
+    ((_, maps),) = explanations(network, images, torch.zeros(2, dtype=torch.long), ["gradcam"], **layer)
     return pd.DataFrame(maps.flatten(1).numpy())
 
 
@@ -86,7 +90,9 @@ class RunsInAnotherOrder(nn.Module):
 
 
 LAYERED = EVALUATIONS | {
-    "normalisers": lambda *given, layer=None: corrections.normalisers(*given, layers=[layer] if layer else []),
+    "normalisers": lambda *given, layer=None: corrections.normalisers(
+        *given, layers=[layer] if layer else []
+    ),
 }
 
 
@@ -100,15 +106,17 @@ def test_each_evaluation_explains_the_layer_that_explain_chooses(evaluate):
 def test_maps_of_a_network_that_names_no_layer_are_those_that_explain_makes():
     torch.manual_seed(0)
     network, images = resnet18(num_classes=CLASSES).eval(), torch.rand(2, 3, 64, 64)
-    (rows, maps), = explanations(network, images, torch.tensor([0, 3]), ["gradcam"], ["weighted", "case"])
+    ((rows, maps),) = explanations(network, images, torch.tensor([0, 3]), ["gradcam"], ["weighted", "case"])
     assert rows == [("gradcam", "weighted"), ("gradcam", "case")]
-    expected = contrastlib.explain(network, images, target=[0, 3], method="gradcam", contrast="weighted", upsample=False)
+    expected = contrastlib.explain(
+        network, images, target=[0, 3], method="gradcam", contrast="weighted", upsample=False
+    )
     torch.testing.assert_close(maps[0], expected)
 
 
 def test_maps_of_the_pixels_ask_for_no_default_layer():
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, CLASSES))
-    (_, maps), = explanations(network, torch.rand(2, 3, 2, 2), torch.tensor([0, 3]), ["gradient"], ["mean"])
+    ((_, maps),) = explanations(network, torch.rand(2, 3, 2, 2), torch.tensor([0, 3]), ["gradient"], ["mean"])
     assert maps.shape == (1, 2, 2, 2)
 
 

@@ -54,10 +54,20 @@ def test_both_curves_written_plainly_with_two_judges():
         for share in (0.2, 0.8):
             high = highest(phi, share)
             for judge, model in (("itself", network), ("second network", other)):
-                row = table[(table["image"] == 2) & (table["contrast"] == "maximum") & (table["control"] == OURS)
-                            & (table["removal"] == removal) & (table["share"] == share) & (table["judge"] == judge)]
+                row = table[
+                    (table["image"] == 2)
+                    & (table["contrast"] == "maximum")
+                    & (table["control"] == OURS)
+                    & (table["removal"] == removal)
+                    & (table["share"] == share)
+                    & (table["judge"] == judge)
+                ]
                 for name, gone in (("deletion", high), ("insertion", ~high)):
-                    version = imputed(images[2:3], gone[None])[0] if fill is None else torch.where(gone, fill, images[2])
+                    version = (
+                        imputed(images[2:3], gone[None])[0]
+                        if fill is None
+                        else torch.where(gone, fill, images[2])
+                    )
                     y = model(version[None])[0]
                     assert row[name].item() == pytest.approx((y[t] - y[s]).item(), abs=1e-5)
 
@@ -69,27 +79,45 @@ def test_the_opposite_map_has_the_opposite_gap():
     gaps = []
     for each in (phi, -phi):
         masks = torch.stack([highest(each, share) for share in deletion.SHARES])[:, None]
-        down, up = (deletion.margins(network, images * ~gone[:, :, None], classes) for gone in (masks, ~masks))
+        down, up = (
+            deletion.margins(network, images * ~gone[:, :, None], classes) for gone in (masks, ~masks)
+        )
         gaps.append((up - down).mean().item())
     assert gaps[0] == pytest.approx(-gaps[1], abs=0.05 * abs(gaps[0]) + 0.05)
 
 
 def test_effects_are_paired_over_images():
-    rows = [(contrast, control, image, value) for image in range(6)
-            for contrast, control, value in (("maximum", OURS, 3), ("original", OURS, 2), ("maximum", "noise", 1), ("original", "noise", 1))]
+    rows = [
+        (contrast, control, image, value)
+        for image in range(6)
+        for contrast, control, value in (
+            ("maximum", OURS, 3),
+            ("original", OURS, 2),
+            ("maximum", "noise", 1),
+            ("original", "noise", 1),
+        )
+    ]
     table = pd.DataFrame(rows, columns=["contrast", "control", "image", "insertion"]).assign(
-        network="n", method="m", removal="blur", judge="itself", share=0.5, deletion=0.5)
+        network="n", method="m", removal="blur", judge="itself", share=0.5, deletion=0.5
+    )
     table["group"] = table["image"]
     table["insertion"] += table["image"]
     controls = deletion.gaps_against_controls(table, resamples=50).set_index("contrast")
-    assert controls.loc["maximum", "mean"] == 2 and controls.loc["original", ["low", "high"]].tolist() == [1, 1]
+    assert controls.loc["maximum", "mean"] == 2 and controls.loc["original", ["low", "high"]].tolist() == [
+        1,
+        1,
+    ]
     assert deletion.gaps_between_contrasts(table, resamples=50).set_index("control").loc[OURS, "mean"] == 1
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"shares": [0.1, 0.5]}, "not symmetric around 0.5"), ({"shares": [0.0, 1.0]}, "not symmetric"),
-    ({"removals": ["grey"]}, "unknown removal 'grey'; choose one of blur, imputation"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"shares": [0.1, 0.5]}, "not symmetric around 0.5"),
+        ({"shares": [0.0, 1.0]}, "not symmetric"),
+        ({"removals": ["grey"]}, "unknown removal 'grey'; choose one of blur, imputation"),
+    ],
+)
 def test_what_is_wrong_is_said(options, words):
     with pytest.raises(ValueError, match=words):
         deletion.curves(linear(), pictures(2), **options)
@@ -101,6 +129,7 @@ def test_without_rivals_there_is_no_row():
 
 # --- imputation ----------------------------------------------------------------------------------
 
+
 def smooth_masks(side, count, seed=0):
     coarse = torch.randn(count, 1, 7, 7, generator=torch.Generator().manual_seed(seed))
     return nn.functional.interpolate(coarse, side, mode="bilinear")[:, 0]
@@ -110,7 +139,9 @@ def smooth_masks(side, count, seed=0):
 def test_the_imputation_is_that_of_pytorch_grad_cam(share):
     road = pytest.importorskip("pytorch_grad_cam.metrics.road")
     side = 48
-    image = nn.functional.interpolate(torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(2)), side, mode="bicubic")
+    image = nn.functional.interpolate(
+        torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(2)), side, mode="bicubic"
+    )
     gone = highest(smooth_masks(side, 1), share)
     theirs = road.NoisyLinearImputer(noise=0)(image[0], (~gone[0]).float())
     ours = imputed(image, gone, noise=0)[0]
@@ -123,7 +154,9 @@ def test_constant_images_stay_constant_and_noise_has_its_size():
     image, gone = torch.full((1, 3, 33, 20), 0.4, dtype=torch.float64), highest(torch.rand(1, 33, 20), 0.6)
     assert (imputed(image, gone, noise=0) - 0.4).abs().max() < 1e-10
     noisy = imputed(image, gone, noise=0.01)
-    assert (noisy - image)[0][:, gone[0]].std().item() == pytest.approx(0.01, rel=0.1) and torch.equal(noisy, imputed(image, gone))
+    assert (noisy - image)[0][:, gone[0]].std().item() == pytest.approx(0.01, rel=0.1) and torch.equal(
+        noisy, imputed(image, gone)
+    )
 
 
 def test_many_masks_at_once_and_nothing_left():

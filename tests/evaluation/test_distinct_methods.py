@@ -19,7 +19,9 @@ def methods():
         common = rng.random(50)
         for method in ("gradcam", "linear_approximation", "xgradcam"):
             values = common + spread * rng.normal(size=50)
-            parts.append(pd.DataFrame({"network": network, "method": method, "image": range(50), "v": values}))
+            parts.append(
+                pd.DataFrame({"network": network, "method": method, "image": range(50), "v": values})
+            )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -56,10 +58,18 @@ def test_one_row_twice(methods):
         distinct_methods(pd.concat([methods, methods[:1]]), "v", ["image"])
 
 
-@pytest.mark.parametrize("study, value, by", [
-    (studies.map_statistics, "similarity", ["layer", "contrast", "image"]),
-    (studies.masking_table, "relative_probability", ["rank", "baseline", "kept_sign", "mask_rule", "contrast", "image"]),
-], ids=["maps", "masking"])
+@pytest.mark.parametrize(
+    "study, value, by",
+    [
+        (studies.map_statistics, "similarity", ["layer", "contrast", "image"]),
+        (
+            studies.masking_table,
+            "relative_probability",
+            ["rank", "baseline", "kept_sign", "mask_rule", "contrast", "image"],
+        ),
+    ],
+    ids=["maps", "masking"],
+)
 def test_recorded_results_behind_pooling(study, value, by):
     """One map where pooling follows the layer, three elsewhere; the tolerance is far from either."""
     table = studies.recorded(study)

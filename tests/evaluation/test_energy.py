@@ -10,7 +10,9 @@ from contrastlib.evaluation.energy import energy_in, energy_in_regions
 
 def test_energy_of_known_maps():
     region = torch.tensor([[True, False], [False, True]])
-    maps = torch.tensor([[[1.0, 1], [1, 1]], [[2, 0], [0, -2]], [[0, -5], [5, 0]], [[-1, 0], [3, 0]], [[0, 0], [0, 0]]])
+    maps = torch.tensor(
+        [[[1.0, 1], [1, 1]], [[2, 0], [0, -2]], [[0, -5], [5, 0]], [[-1, 0], [3, 0]], [[0, 0], [0, 0]]]
+    )
     np.testing.assert_array_equal(energy_in(maps, region), [0.5, 1, 0, 0.25, np.nan])
 
 
@@ -19,7 +21,9 @@ def test_energy_in_regions_is_that_of_the_maps_of_the_predicted_class(network, i
     regions[:, :10, 5:25] = True
     regions[1, 20:] = True
     network.layer = network.layers[0]
-    table = energy_in_regions(network, images, regions).set_index(["method", "contrast", "image"]).sort_index()
+    table = (
+        energy_in_regions(network, images, regions).set_index(["method", "contrast", "image"]).sort_index()
+    )
     assert len(table) == 3 * 2 * len(images)
     probabilities, classes = network(images).softmax(dim=1).sort(dim=1, descending=True)
     for method, contrast in (("gradcam", "original"), ("xgradcam", "weighted")):

@@ -27,7 +27,12 @@ def test_scores_and_maps_written_plainly(network, images, table):
         w = contrasts.CONTRASTS[contrast].function(logits, first)
         rows = table[(table["variant"] == "identity") & (table["contrast"] == contrast)].set_index("image")
         np.testing.assert_allclose(rows["score"], (w * logits).sum(1), atol=1e-10)
-        maps = [explain(network, images, lambda y, t=t, c=contrast: contrasts.CONTRASTS[c].function(y, t)).map.flatten(1) for t in (first, second)]
+        maps = [
+            explain(
+                network, images, lambda y, t=t, c=contrast: contrasts.CONTRASTS[c].function(y, t)
+            ).map.flatten(1)
+            for t in (first, second)
+        ]
         np.testing.assert_allclose(rows["similarity"], torch.cosine_similarity(*maps), atol=1e-10)
         np.testing.assert_allclose(rows["negative"], (maps[0] < 0).double().mean(1), atol=1e-10)
 
@@ -40,7 +45,9 @@ def test_rescaling_leaves_no_sign(table):
 def test_complete_for_every_contrast(network, images):
     """In float64, for all contrasts of the library; a network whose bias is forgotten is noticed."""
     gaps = fullgrad.completeness(network, images)
-    assert set(gaps["contrast"]) == {name for name, each in contrasts.CONTRASTS.items() if each.is_of_one_class}
+    assert set(gaps["contrast"]) == {
+        name for name, each in contrasts.CONTRASTS.items() if each.is_of_one_class
+    }
     assert gaps["gap"].max() < 1e-14
     assert fullgrad.gaps(gaps.assign(network="n"))["mean"].max() == gaps["gap"].max()
 
@@ -60,5 +67,7 @@ def test_signs_of_a_table(table):
     assert found.loc[("rescaled", "original"), "one_signed"] == 1
     assert found.loc[("identity", "original"), "one_signed"] < 1
     assert (fullgrad.one_sign_by_rescaling(table.assign(network="n"))["mean"] == 1).all()
-    measure = fullgrad.sign_measure(table.assign(network="n"), "gap").set_index(["variant", "contrast"])["mean"]
+    measure = fullgrad.sign_measure(table.assign(network="n"), "gap").set_index(["variant", "contrast"])[
+        "mean"
+    ]
     assert measure["identity", "original"] < 1e-9 < measure["input only", "original"]

@@ -18,8 +18,18 @@ def table(means, images=40, networks=("n",), noise=0.1, spread=0.0, seed=0):
         shift = spread * draw.standard_normal()
         for image, contrast, question in product(range(images), ("original", "weighted"), QUESTIONS):
             value = means.get((contrast, question), 0.0) + shift + noise * draw.standard_normal()
-            rows.append({"network": network, "method": "gradcam", "contrast": contrast, "question": question, "image": image,
-                         "group": image, "correlation": value, "top": value > 0.5})
+            rows.append(
+                {
+                    "network": network,
+                    "method": "gradcam",
+                    "contrast": contrast,
+                    "question": question,
+                    "image": image,
+                    "group": image,
+                    "correlation": value,
+                    "top": value > 0.5,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -32,7 +42,10 @@ def test_a_difference_is_paired_by_image():
     wide = data[data["contrast"] == "original"].pivot(index="image", columns="question", values="correlation")
     assert found["mean"] == pytest.approx((wide["logit"] - wide["pair"]).mean())
     assert found["low"] < found["mean"] < found["high"] and found["images"] == found["groups"] == 40
-    assert found["pair"] == "original / logit minus original / pair" and (found["network"], found["method"]) == ("n", "gradcam")
+    assert found["pair"] == "original / logit minus original / pair" and (
+        found["network"],
+        found["method"],
+    ) == ("n", "gradcam")
     reverse = differences(data, [PAIR[0][::-1]], absolute=True).iloc[0]
     assert reverse[["mean", "low", "high"]].tolist() == pytest.approx(found[["mean", "low", "high"]].tolist())
 
@@ -50,8 +63,10 @@ def test_contrasts_that_a_table_lacks_are_left_out():
 
 
 def test_against_the_best_other_question():
-    found = against_best_other(table({("original", "logit"): 0.6, ("original", "mean"): 0.5, ("weighted", "pair"): 0.3}),
-                               ["original", "weighted"]).set_index("contrast")
+    found = against_best_other(
+        table({("original", "logit"): 0.6, ("original", "mean"): 0.5, ("weighted", "pair"): 0.3}),
+        ["original", "weighted"],
+    ).set_index("contrast")
     assert found.loc["original", "low"] > 0 and found.loc["original", "mean"] == pytest.approx(0.1, abs=0.05)
     assert found.loc["weighted", "high"] < 0
     tied = against_best_other(table({}), ["original"]).iloc[0]
@@ -60,7 +75,9 @@ def test_against_the_best_other_question():
 
 def test_the_interval_of_a_family_holds_the_spread_over_networks():
     names = [f"n{i}" for i in range(5)]
-    alike, apart = (over_networks(table({}, networks=names, spread=spread).assign(family="f")) for spread in (0.0, 0.3))
+    alike, apart = (
+        over_networks(table({}, networks=names, spread=spread).assign(family="f")) for spread in (0.0, 0.3)
+    )
     assert (alike["networks"] == 5).all() and len(alike) == 10
     width = [(each["high"] - each["low"]).mean() for each in (alike, apart)]
     assert width[1] > 3 * width[0]
@@ -72,7 +89,9 @@ def test_the_interval_of_a_family_covers_its_mean():
     names = [f"n{i}" for i in range(12)]
     held = 0
     for seed in range(40):
-        found = over_networks(table({}, images=12, networks=names, spread=0.2, seed=seed).assign(family="f"), resamples=200)
+        found = over_networks(
+            table({}, images=12, networks=names, spread=0.2, seed=seed).assign(family="f"), resamples=200
+        )
         held += ((found["low"] <= 0) & (found["high"] >= 0)).iloc[0]
     assert held >= 33  # 95 % of 40 is 38; a bootstrap of twelve networks is a little narrow
 
@@ -81,6 +100,10 @@ def test_networks_need_not_see_the_same_images():
     data = table({("original", "logit"): 0.4}, networks=("a", "b")).assign(family="f")
     some = data[(data["network"] == "a") | (data["image"] < 10)]
     found = over_networks(some).set_index(["contrast", "question"])
-    means = some[(some["contrast"] == "original") & (some["question"] == "logit")].groupby("network")["correlation"].mean()
+    means = (
+        some[(some["contrast"] == "original") & (some["question"] == "logit")]
+        .groupby("network")["correlation"]
+        .mean()
+    )
     assert found.loc[("original", "logit"), "mean"] == pytest.approx(means.mean())
     assert found.notna().all(axis=None)

@@ -51,15 +51,23 @@ def test_maps_are_those_of_explain(model, pictures):
 
 # --- drops ---------------------------------------------------------------------------------------
 
+
 def test_drops_and_agreement_written_plainly(model, pictures):
     table = later_methods.drops(model, pictures, share=0.1, fill="mean", layer="1")
     assert len(table) == 12 * len(METHODS) and not table.isna().any(axis=None)
     y = model(pictures).detach()
     for image in (0, 7):
         t, s = y[image].topk(2).indices.tolist()
-        w = [among(y, c, torch.zeros_like(y, dtype=torch.bool).scatter(1, similar_foils(y, c), True)) for c in (t, s)]
-        maps = [upsample(contrastlib.explain(model, pictures, contrast=each, layer="1"), (16, 16))[image].flatten()
-                for each in w]
+        w = [
+            among(y, c, torch.zeros_like(y, dtype=torch.bool).scatter(1, similar_foils(y, c), True))
+            for c in (t, s)
+        ]
+        maps = [
+            upsample(contrastlib.explain(model, pictures, contrast=each, layer="1"), (16, 16))[
+                image
+            ].flatten()
+            for each in w
+        ]
         masks = [set(each.topk(round(0.1 * 256)).indices.tolist()) for each in maps]
         masked = pictures[image].flatten(1).clone()
         masked[:, list(masks[0])] = baseline("mean", model, pictures)[image].flatten(1)[:, list(masks[0])]
@@ -89,6 +97,7 @@ def test_masking_what_does_not_matter_lowers_nothing(model, pictures):
 
 
 # --- the grid pointing game -----------------------------------------------------------------
+
 
 class Quarters(nn.Module):
     """A network whose logit of class c is the mean of colour c, so that a class is seen where its colour is."""
@@ -130,15 +139,29 @@ def test_scores_of_a_cell():
     maps = torch.zeros(3, 4, 4)
     maps[0] = 1
     maps[1, :2, 2:] = 2
-    assert [grid_pointing.in_cell(maps, cell).tolist() for cell in range(4)] == [[0.25, 0, 0], [0.25, 1, 0], [0.25, 0, 0], [0.25, 0, 0]]
+    assert [grid_pointing.in_cell(maps, cell).tolist() for cell in range(4)] == [
+        [0.25, 0, 0],
+        [0.25, 1, 0],
+        [0.25, 0, 0],
+        [0.25, 0, 0],
+    ]
     assert grid_pointing.in_cell(-maps, 1).tolist() == [0, 0, 0]
 
 
 # --- shared evidence --------------------------------------------------------------------------
 
+
 def test_what_survives_is_the_sum_of_the_weights(model, pictures):
     table = later_methods.shared_evidence(model, pictures, layer="1")
-    fixed = {"original": 1, "weighted": 0, "among": 0, "finer_cam": 0.4, "finer_cam_coded": 0, "rfxg": 2, "rest": 1}
+    fixed = {
+        "original": 1,
+        "weighted": 0,
+        "among": 0,
+        "finer_cam": 0.4,
+        "finer_cam_coded": 0,
+        "rfxg": 2,
+        "rest": 1,
+    }
     for name, share in fixed.items():
         np.testing.assert_allclose(cells(table, "survives", name), share, atol=1e-10)
         np.testing.assert_allclose(cells(table, "gap", name), 0, atol=1e-10)
@@ -170,4 +193,6 @@ def test_tables_are_those_of_their_images_alone(model, pictures):
         whole = measure(model, pictures[:3], layer="1")
         alone = pd.concat([measure(model, pictures[i : i + 1], layer="1").assign(image=i) for i in range(3)])
         keys = ["image", "contrast"]
-        pd.testing.assert_frame_equal(whole.sort_values(keys, ignore_index=True), alone.sort_values(keys, ignore_index=True))
+        pd.testing.assert_frame_equal(
+            whole.sort_values(keys, ignore_index=True), alone.sort_values(keys, ignore_index=True)
+        )

@@ -19,7 +19,11 @@ class Normalised(nn.Module):
 
     def __init__(self, network):
         super().__init__()
-        self.normalise, self.network, self.layer = Normalise((0.4, 0.5, 0.6), (0.2, 0.2, 0.3)), network, "network.0"
+        self.normalise, self.network, self.layer = (
+            Normalise((0.4, 0.5, 0.6), (0.2, 0.2, 0.3)),
+            network,
+            "network.0",
+        )
         self.passes = self.images = 0
 
     def forward(self, x):
@@ -57,7 +61,10 @@ def test_as_described_all_maps_lose_as_many_as_the_one_with_fewest():
 
 
 def test_as_coded_the_count_is_that_of_the_pixels_to_keep():
-    assert pixels("positive", "equal_as_coded") == [[3], [1]]  # min(3, 1) lowest: the positive ones were counted
+    assert pixels("positive", "equal_as_coded") == [
+        [3],
+        [1],
+    ]  # min(3, 1) lowest: the positive ones were counted
     assert pixels("negative", "equal_as_coded") == [[0, 2], [0, 3]]  # max(2, 3) - 1 highest, a 0 among them
 
 
@@ -93,8 +100,10 @@ def test_counts_on_random_maps():
     maps = torch.randn(2, 30, 40, generator=torch.Generator().manual_seed(0)) + 0.3
     positive, negative = (maps > 0).sum(dim=(1, 2)), (maps < 0).sum(dim=(1, 2))
     for kept_sign, mask_rule, expected in [
-        ("positive", "equal_as_described", negative.min()), ("negative", "equal_as_described", positive.min()),
-        ("positive", "equal_as_coded", positive.min()), ("negative", "equal_as_coded", negative.max() - 1),
+        ("positive", "equal_as_described", negative.min()),
+        ("negative", "equal_as_described", positive.min()),
+        ("positive", "equal_as_coded", positive.min()),
+        ("negative", "equal_as_coded", negative.max() - 1),
     ]:
         masks = masked_pixels(maps, kept_sign, mask_rule)
         assert masks.sum(dim=(1, 2)).tolist() == [expected, expected]
@@ -108,7 +117,10 @@ def test_counts_on_random_maps():
 @pytest.mark.parametrize("mask_rule, share", masking.KEPT_SHARES.items())
 @pytest.mark.parametrize("kept_sign", masking.KEPT_SIGNS)
 def test_equal_shares_keep_the_ends_of_each_map(kept_sign, mask_rule, share):
-    maps = torch.randn(3, 7, 9, generator=torch.Generator().manual_seed(2)) + torch.tensor([-3.0, 0.0, 3.0])[:, None, None]
+    maps = (
+        torch.randn(3, 7, 9, generator=torch.Generator().manual_seed(2))
+        + torch.tensor([-3.0, 0.0, 3.0])[:, None, None]
+    )
     kept = ~masked_pixels(maps, kept_sign, mask_rule).flatten(1)
     assert kept.sum(dim=1).tolist() == [round(share * 63)] * 3
     for heat, stays in zip(maps.flatten(1) if kept_sign == "positive" else -maps.flatten(1), kept):
@@ -130,12 +142,15 @@ def test_unknown_rules():
 
 # --- what takes their place ---------------------------------------------------------------------
 
+
 def test_baselines(model, images):
     assert not baseline("black", model, images).any()
     normalised = model.normalise(baseline("zeros", model, images))
     torch.testing.assert_close(normalised, torch.zeros_like(images))
     torch.testing.assert_close(baseline("mean", model, images)[1, 2], images[1, 2].mean().expand(32, 32))
-    assert not baseline("zeros", model.network, images).any()  # without a normalisation inside the two zeros agree
+    assert not baseline(
+        "zeros", model.network, images
+    ).any()  # without a normalisation inside the two zeros agree
     for name in masking.BASELINES:
         assert baseline(name, model, images).shape == images.shape
     with pytest.raises(ValueError, match="unknown baseline 'noise'; choose one of blur"):
@@ -147,7 +162,7 @@ def test_blur_is_gaussian_with_sigma_15_at_a_width_of_224():
     point[0, 0, 112, 112] = 1
     blurred = baseline("blur", nn.Identity(), point)[0, 0]
     profile = blurred[112] / blurred[112, 112]
-    expected = torch.exp(-torch.arange(-112, 112.0) ** 2 / (2 * 15**2))
+    expected = torch.exp(-(torch.arange(-112, 112.0) ** 2) / (2 * 15**2))
     torch.testing.assert_close(profile[62:163], expected[62:163], rtol=1e-4, atol=1e-6)
     assert not profile[:62].any() and not profile[163:].any()  # 101 pixels wide
     torch.testing.assert_close(blurred.sum(), torch.tensor(1.0))
@@ -160,6 +175,7 @@ def test_blur_shrinks_with_the_image(images):
 
 # --- the table -----------------------------------------------------------------------------------
 
+
 def test_a_row_for_each_setting_and_a_blank_image(model, images):
     table = table_of(model, images)
     masks = 3 * 2 * 3 * 2 * 2  # methods, ranks, mask rules, kept signs, contrasts
@@ -171,7 +187,9 @@ def test_a_row_for_each_setting_and_a_blank_image(model, images):
 
 def test_the_two_ranks_add_up_to_1_before_masking_and_when_blank(model, images):
     table = table_of(model, images)
-    before = table.pivot_table(index=["image", *SETTING[1:]], columns="rank", values="relative_probability_before")
+    before = table.pivot_table(
+        index=["image", *SETTING[1:]], columns="rank", values="relative_probability_before"
+    )
     np.testing.assert_allclose(before[1] + before[2], 1)
     assert (before[1] >= before[2]).all()
     blank = table[table["method"] == "blank"]
@@ -191,7 +209,12 @@ def test_before_masking_it_is_the_share_of_the_class_among_the_two(model, images
 
 def test_every_value_is_that_of_the_masked_image(model, images):
     """The table again, one masked image after the other, from explain() and plain indexing."""
-    options = {"methods": ["gradcam"], "contrasts": ["weighted"], "mask_rules": ["by_sign"], "align_corners": False}
+    options = {
+        "methods": ["gradcam"],
+        "contrasts": ["weighted"],
+        "mask_rules": ["by_sign"],
+        "align_corners": False,
+    }
     table = table_of(model, images, **options).set_index(["image", *SETTING])
     classes = model(images).topk(2, dim=1).indices
     for rank in (0, 1):
@@ -203,14 +226,18 @@ def test_every_value_is_that_of_the_masked_image(model, images):
                 for i in range(3):
                     pair = logits[i, classes[i]].exp()
                     row = table.loc[(i, rank + 1, "gradcam", "weighted", name, "by_sign", kept)]
-                    assert row["relative_probability"] == pytest.approx((pair[rank] / pair.sum()).item(), rel=1e-9)
+                    assert row["relative_probability"] == pytest.approx(
+                        (pair[rank] / pair.sum()).item(), rel=1e-9
+                    )
                     assert row["masked"] == pytest.approx(gone[i].double().mean().item())
 
 
 def positive_network():
     """Its activations and the slopes of both classes are positive everywhere."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).double()
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    ).double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.abs_()
@@ -235,7 +262,9 @@ def test_a_map_that_is_positive_everywhere(images):
 def test_equal_counts_are_equal_among_the_contrasts(model, images):
     table = table_of(model, images, baselines=["black"], mask_rules=["equal_as_coded", "equal_as_described"])
     table = table[table["method"] != "blank"]
-    assert (table.groupby(["image", "rank", "method", "mask_rule", "kept_sign"])["masked"].nunique() == 1).all()
+    assert (
+        table.groupby(["image", "rank", "method", "mask_rule", "kept_sign"])["masked"].nunique() == 1
+    ).all()
 
 
 def test_batches_are_their_images(model, images):
@@ -293,7 +322,9 @@ def test_the_rival_of_a_class_that_is_not_among_the_top_two_is_the_predicted_one
     table = table_of(model, images, labels=last, first="label", baselines=["black"], mask_rules=["by_sign"])
     logits = model(images)
     pair = logits.gather(1, torch.stack([last, logits.argmax(dim=1)], dim=1)).softmax(dim=1).detach()
-    before = table.drop_duplicates(["image", "rank"]).set_index(["image", "rank"])["relative_probability_before"]
+    before = table.drop_duplicates(["image", "rank"]).set_index(["image", "rank"])[
+        "relative_probability_before"
+    ]
     for (image, rank), value in before.items():
         assert value == pytest.approx(pair[image, rank - 1].item(), abs=1e-6)
 
@@ -308,8 +339,10 @@ def test_labels_that_are_missing_or_no_class(model, images):
 def test_unknown_names(model, images):
     for options, says in [
         ({"first": "guessed"}, "first must be one of"),
-        ({"baselines": ["grey"]}, "unknown baseline"), ({"mask_rules": ["none"]}, "mask_rule one of"),
-        ({"contrasts": ["wtd"]}, "unknown contrast"), ({"layer": "network.O"}, "nearest names: network"),
+        ({"baselines": ["grey"]}, "unknown baseline"),
+        ({"mask_rules": ["none"]}, "mask_rule one of"),
+        ({"contrasts": ["wtd"]}, "unknown contrast"),
+        ({"layer": "network.O"}, "nearest names: network"),
     ]:
         with pytest.raises(ValueError, match=says):
             table_of(model, images, **options)
@@ -317,7 +350,9 @@ def test_unknown_names(model, images):
 
 def small_network(seed):
     torch.manual_seed(seed)
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)
+    )
     network.layer = "1"
     return network
 
@@ -327,13 +362,17 @@ def test_a_scoring_model_scores_what_another_network_masks():
     model, scoring_model = (small_network(seed) for seed in (0, 1))
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(5))
     options = {"methods": ["gradcam"], "baselines": ["black"], "mask_rules": ["by_sign"], "threshold": 0.0}
-    own, scored = (relative_probabilities(model, images, scoring_model=m, **options) for m in (None, scoring_model))
+    own, scored = (
+        relative_probabilities(model, images, scoring_model=m, **options) for m in (None, scoring_model)
+    )
     keys = ["image", "method", "contrast", "rank", "mask_rule", "kept_sign", "baseline"]
     assert own[[*keys, "masked"]].equals(scored[[*keys, "masked"]])
     top = model(images).topk(2).indices
     pairs = scoring_model(images).gather(1, top).softmax(1).detach()
     for row in scored.itertuples():
-        assert row.relative_probability_before == pytest.approx(pairs[row.image, row.rank - 1].item(), abs=1e-6)
+        assert row.relative_probability_before == pytest.approx(
+            pairs[row.image, row.rank - 1].item(), abs=1e-6
+        )
     blank = scoring_model(torch.zeros_like(images)).gather(1, top).softmax(1).detach()
     for row in scored[scored["method"] == "blank"].itertuples():
         assert row.relative_probability == pytest.approx(blank[row.image, row.rank - 1].item(), abs=1e-6)
@@ -343,18 +382,37 @@ def test_a_scoring_model_scores_what_another_network_masks():
 def test_a_scoring_model_of_other_classes():
     scoring_model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 5))
     with pytest.raises(ValueError, match="scoring model gives 5 logits.*same classes"):
-        relative_probabilities(small_network(0), torch.rand(2, 3, 16, 16), threshold=0.0, scoring_model=scoring_model)
+        relative_probabilities(
+            small_network(0), torch.rand(2, 3, 16, 16), threshold=0.0, scoring_model=scoring_model
+        )
 
 
 def test_advantages_turn_the_interval_where_a_lower_value_is_claimed():
     draws = np.random.default_rng(0)
     rows = [
         {"image": i, "group": i, "kept_sign": kept, "contrast": contrast, "relative_probability": value}
-        for i in range(20) for kept in masking.KEPT_SIGNS
+        for i in range(20)
+        for kept in masking.KEPT_SIGNS
         for contrast, value in (("original", 0.5), ("weighted", 0.6 + 0.1 * draws.random()))
     ]
-    found = masking_effects.advantages(pd.DataFrame(rows), ["kept_sign"], resamples=200).set_index("kept_sign")
-    plain = statistics.paired_differences(pd.DataFrame(rows), "relative_probability", ["kept_sign"], resamples=200).set_index("kept_sign")
-    assert 0.1 < found.loc["positive", "low"] < found.loc["positive", "mean"] < found.loc["positive", "high"] < 0.2
-    assert -0.2 < found.loc["negative", "low"] < found.loc["negative", "mean"] < found.loc["negative", "high"] < -0.1
+    found = masking_effects.advantages(pd.DataFrame(rows), ["kept_sign"], resamples=200).set_index(
+        "kept_sign"
+    )
+    plain = statistics.paired_differences(
+        pd.DataFrame(rows), "relative_probability", ["kept_sign"], resamples=200
+    ).set_index("kept_sign")
+    assert (
+        0.1
+        < found.loc["positive", "low"]
+        < found.loc["positive", "mean"]
+        < found.loc["positive", "high"]
+        < 0.2
+    )
+    assert (
+        -0.2
+        < found.loc["negative", "low"]
+        < found.loc["negative", "mean"]
+        < found.loc["negative", "high"]
+        < -0.1
+    )
     assert found.loc["negative", "low"] == -plain.loc["negative", "high"]

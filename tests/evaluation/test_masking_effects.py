@@ -15,15 +15,35 @@ RULES = {"by_sign": 0.4, "equal_as_coded": 0.3, "equal_as_described": 0.1}
 def table():
     """Two networks, the weighted map ahead by ``RULES`` times 1 and 2; methods n and m differ in the second network."""
     rows = []
-    keys = product(("one", "two"), ("m", "n"), (1, 2), ("blur", "zeros", "mean", "black"), ("positive", "negative"), RULES, range(4))
+    keys = product(
+        ("one", "two"),
+        ("m", "n"),
+        (1, 2),
+        ("blur", "zeros", "mean", "black"),
+        ("positive", "negative"),
+        RULES,
+        range(4),
+    )
     for network, method, rank, baseline, kept, rule, image in keys:
         gain = RULES[rule] * (1 if network == "one" else 2) / 2 * (1 if kept == "positive" else -1)
         own = 0.01 * (method == "n") * (network == "two") * (1 + image)
         for contrast in ("original", "weighted"):
             value = 0.5 + 0.01 * image + own + gain * (contrast == "weighted") + (baseline == "black")
-            rows.append({"network": network, "method": method, "rank": rank, "baseline": baseline, "kept_sign": kept,
-                         "mask_rule": rule, "image": image, "group": image, "contrast": contrast,
-                         "relative_probability": value, "masked": 0.2 if contrast == "original" else 0.6})
+            rows.append(
+                {
+                    "network": network,
+                    "method": method,
+                    "rank": rank,
+                    "baseline": baseline,
+                    "kept_sign": kept,
+                    "mask_rule": rule,
+                    "image": image,
+                    "group": image,
+                    "contrast": contrast,
+                    "relative_probability": value,
+                    "masked": 0.2 if contrast == "original" else 0.6,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -40,14 +60,18 @@ def test_mean_advantages_are_positive_as_claimed(table):
 def test_advantage_left_is_the_ratio_to_masking_by_sign(table):
     """For each kept sign and network."""
     left = masking_effects.advantage_left(table, "equal_as_described", method="m", resamples=2)
-    assert set(zip(left["kept_sign"], left["network"])) == set(product(("positive", "negative"), ("one", "two")))
+    assert set(zip(left["kept_sign"], left["network"])) == set(
+        product(("positive", "negative"), ("one", "two"))
+    )
     np.testing.assert_allclose(left["mean"], 0.25)
 
 
 def test_methods_are_compared_where_their_maps_differ(table):
     """In network one both methods are the same; rows with all values of ``unless`` do not count."""
     coded = table[(table["mask_rule"] == "equal_as_coded") & (table["baseline"] != "black")]
-    found = masking_effects.method_advantages(coded, "n", ["m"], unless={"rank": 1, "kept_sign": "positive"}, resamples=20)
+    found = masking_effects.method_advantages(
+        coded, "n", ["m"], unless={"rank": 1, "kept_sign": "positive"}, resamples=20
+    )
     assert set(found["network"]) == {"two"}
     assert len(found) == 3 * 3
     signs = found["kept_sign"].map({"positive": 1, "negative": -1})

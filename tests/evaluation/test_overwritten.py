@@ -35,7 +35,9 @@ def images():
 
 
 def of(table, reading, method="gradcam", contrast="original"):
-    return table[(table["reading"] == reading) & (table["method"] == method) & (table["contrast"] == contrast)]
+    return table[
+        (table["reading"] == reading) & (table["method"] == method) & (table["contrast"] == contrast)
+    ]
 
 
 def test_behind_a_plain_convolution_the_tensor_becomes_that_of_the_relu(plain, images):
@@ -96,7 +98,9 @@ def test_folded_batch_norms_change_no_logit_and_leave_a_plain_network(normalised
     assert torch.allclose(folded(images.double()), normalised(images.double()), atol=1e-12)
     assert isinstance(normalised[1], nn.BatchNorm2d) and isinstance(folded[1], nn.Identity)
     table = overwritten.compare(normalised, images, layers=("0", "2"), folded=True)
-    assert (of(table, "copy")["tensor_negative"] > 0.1).all() and (of(table, "reference")["tensor_negative"] == 0).all()
+    assert (of(table, "copy")["tensor_negative"] > 0.1).all() and (
+        of(table, "reference")["tensor_negative"] == 0
+    ).all()
     assert of(table, "reference")["gap_after"].max() < 1e-10  # the map is that of the ReLU
     kept = overwritten.compare(normalised, images, layers=("0", "2"))
     assert (of(kept, "reference")["tensor_negative"] > 0.1).all()

@@ -25,7 +25,9 @@ def test_readings_are_those_of_the_explainer(network, images):
     for reading, maps in ways.items():
         rows = table.loc[reading]
         np.testing.assert_allclose(rows["total"], maps.flatten(1).sum(dim=1), rtol=1e-8)
-        np.testing.assert_allclose(rows["similarity"], torch.cosine_similarity(first, maps.flatten(1)), rtol=1e-8)
+        np.testing.assert_allclose(
+            rows["similarity"], torch.cosine_similarity(first, maps.flatten(1)), rtol=1e-8
+        )
     assert (table.loc["probability", "similarity"] < 1 - 1e-6).all()
 
 
@@ -33,7 +35,9 @@ def test_readings_are_those_of_the_explainer(network, images):
 def test_each_reading_adds_up_to_the_change_of_its_own_function(network, images):
     table = compare(network, images, steps=2000).set_index("reading")
     for reading in ("log-odds", "probability"):
-        np.testing.assert_allclose(table.loc[reading, "total"], table.loc[reading, "change"], rtol=2e-2, atol=1e-6)
+        np.testing.assert_allclose(
+            table.loc[reading, "total"], table.loc[reading, "change"], rtol=2e-2, atol=1e-6
+        )
 
 
 def test_two_classes_and_a_linear_network_leave_no_difference_in_direction():
@@ -44,10 +48,17 @@ def test_two_classes_and_a_linear_network_leave_no_difference_in_direction():
 
 
 def test_cosines_of_all_maps_and_of_those_whose_integral_is_near():
-    table = pd.DataFrame({
-        "network": "n", "reading": "probability", "image": range(4), "group": range(4), "similarity": [1.0, 0.8, 0.6, 0.0],
-        "total": [1.0, 1.02, 1.04, 2.0], "change": [1.0, 1.0, 1.0, 1e-6],
-    })
+    table = pd.DataFrame(
+        {
+            "network": "n",
+            "reading": "probability",
+            "image": range(4),
+            "group": range(4),
+            "similarity": [1.0, 0.8, 0.6, 0.0],
+            "total": [1.0, 1.02, 1.04, 2.0],
+            "change": [1.0, 1.0, 1.0, 1e-6],
+        }
+    )
     assert off(table).tolist() == pytest.approx([0, 0.02, 0.04, 2000], rel=1e-2)
     every, near = cosines(table, resamples=50), cosines(table, off_below=0.03, resamples=50)
     assert (every["mean"].item(), every["images"].item()) == (pytest.approx(0.6), 4)

@@ -22,7 +22,9 @@ def start_gradients(network, images, names=CONTRASTS):
 
 
 def ends(network, images, steps, epsilon, **options):
-    return perturbed(network, images, TARGET, start_gradients(network, images), CONTRASTS, steps, epsilon, **options)
+    return perturbed(
+        network, images, TARGET, start_gradients(network, images), CONTRASTS, steps, epsilon, **options
+    )
 
 
 @pytest.fixture
@@ -32,6 +34,7 @@ def edges(images):
 
 
 # --- bounds -----------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("direction", ["iterate", "start"])
 @pytest.mark.parametrize("epsilon, steps", [(1e-3, 1), (3e-3, 2), (3e-3, 10), (0.2, 3)])
@@ -59,7 +62,9 @@ def test_the_printed_clamp_does_not_hold_a_pixel_within_epsilon(network, images)
 
 def test_one_step_is_epsilon_times_the_sign_of_the_gradient(network, edges):
     slopes = start_gradients(network, edges)
-    expected = torch.minimum(torch.maximum(edges + 1e-3 * slopes.sign(), edges - 1e-3), edges + 1e-3).clamp(0, 1)
+    expected = torch.minimum(torch.maximum(edges + 1e-3 * slopes.sign(), edges - 1e-3), edges + 1e-3).clamp(
+        0, 1
+    )
     torch.testing.assert_close(ends(network, edges, 1, 1e-3), expected, **EXACT)
 
 
@@ -76,6 +81,7 @@ def test_each_step_takes_the_gradient_where_it_is(network, edges):
 
 # --- the fixed direction ------------------------------------------------------------------------
 
+
 def test_with_a_fixed_direction_the_number_of_steps_does_not_matter(network, images):
     inside = 0.1 + 0.8 * images
     one = ends(network, inside, 1, 3e-3, direction="start")
@@ -90,6 +96,7 @@ def test_with_the_direction_of_each_step_the_number_matters(network, images):
 
 # --- the table -----------------------------------------------------------------------------------
 
+
 def test_a_row_for_each_image_contrast_epsilon_and_n(network, images):
     table = changes(network, images, TARGET)
     assert len(table) == 3 * 4 * 2 * 3 and not table.isna().any(axis=None)
@@ -98,7 +105,9 @@ def test_a_row_for_each_image_contrast_epsilon_and_n(network, images):
 
 
 def test_the_values_are_those_of_the_perturbed_images(network, images):
-    table = changes(network, images, TARGET, iterations=(2,), epsilons=(3e-3,)).set_index(["contrast", "image"])
+    table = changes(network, images, TARGET, iterations=(2,), epsilons=(3e-3,)).set_index(
+        ["contrast", "image"]
+    )
     moved = ends(network, images, 2, 3e-3)
     for contrast, pixels in zip(CONTRASTS, moved):
         for suffix, logits in (("", network(pixels)), ("_before", network(images))):
@@ -139,6 +148,7 @@ def test_tidy_gives_changes(network, images):
 
 # --- effects --------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def measured(network, images):
     table = changes(network, images, TARGET, iterations=(1, 2), epsilons=(0.05,))
@@ -147,9 +157,15 @@ def measured(network, images):
 
 def test_mean_changes_are_means_of_tidy_rows(measured):
     found = perturbation.mean_changes(measured, resamples=20)
-    assert len(found) == 4 * 2 * 3 and (found["low"] <= found["change"]).all() and (found["change"] <= found["high"]).all()
+    assert (
+        len(found) == 4 * 2 * 3
+        and (found["low"] <= found["change"]).all()
+        and (found["change"] <= found["high"]).all()
+    )
     expected = tidy(measured).groupby([*KEYS, "quantity"])["change"].mean()
-    np.testing.assert_allclose(found.set_index([*KEYS, "quantity"])["change"], expected[found.set_index([*KEYS, "quantity"]).index])
+    np.testing.assert_allclose(
+        found.set_index([*KEYS, "quantity"])["change"], expected[found.set_index([*KEYS, "quantity"]).index]
+    )
 
 
 def test_differences_are_paired_and_turn_with_the_order(measured):
@@ -168,12 +184,15 @@ def test_what_differs_at_most_between_two_runs(measured):
     again = measured.copy()
     again.loc[one, "y_t"] += 0.3
     found = perturbation.repeat_differences(measured, again).loc["n"]
-    assert found["one image", "y_t"] == pytest.approx(0.3) and found["mean over images", "y_t"] == pytest.approx(0.1)
+    assert found["one image", "y_t"] == pytest.approx(0.3) and found[
+        "mean over images", "y_t"
+    ] == pytest.approx(0.1)
     assert found["one image", "p_t"] == found["mean over images", "p_t"] == 0
     assert perturbation.repeat_differences(measured, again[again["network"] == "other"]).empty
 
 
 # --- the number of passes -------------------------------------------------------------------------
+
 
 class Counted(nn.Module):
     """A network that counts its forward passes, and the images in them."""
@@ -221,20 +240,30 @@ def test_through_the_softmax_only_a_sure_network_goes_elsewhere(images, margin, 
     nn.init.zeros_(network[1].bias)
     with torch.no_grad():
         network[1].bias[0] = margin
-    table = changes(network, images.float(), torch.zeros(len(images), dtype=torch.long),
-                    contrasts=("weighted", "softmax"), iterations=(1,), epsilons=(0.003,))
+    table = changes(
+        network,
+        images.float(),
+        torch.zeros(len(images), dtype=torch.long),
+        contrasts=("weighted", "softmax"),
+        iterations=(1,),
+        epsilons=(0.003,),
+    )
     exact, spoiled = (table.loc[table["contrast"] == c, "y_t"].to_numpy() for c in ("weighted", "softmax"))
     assert np.allclose(exact, spoiled, rtol=0, atol=1e-6) == same
 
 
 # --- bad input ---------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("options, says", [
-    ({"clamp": "none"}, 'clamp must be "corrected" or "printed"'),
-    ({"direction": "random"}, 'direction must be "iterate" or "start"'),
-    ({"towards": "somewhere"}, 'towards must be "target" or "predicted"'),
-    ({"contrasts": ["weigthed"]}, "unknown contrast 'weigthed'"),
-])
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"clamp": "none"}, 'clamp must be "corrected" or "printed"'),
+        ({"direction": "random"}, 'direction must be "iterate" or "start"'),
+        ({"towards": "somewhere"}, 'towards must be "target" or "predicted"'),
+        ({"contrasts": ["weigthed"]}, "unknown contrast 'weigthed'"),
+    ],
+)
 def test_unknown_options(network, images, options, says):
     with pytest.raises(ValueError, match=says):
         changes(network, images, TARGET, **options)

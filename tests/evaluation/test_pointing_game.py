@@ -50,7 +50,9 @@ def test_known_answers():
     filled[0, 0, 0] = 2  # one brighter pixel outside: the maximum misses, and most of the energy is inside
     table = pointing(filled, box, [0, 1.0])
     assert table["hit"].tolist() == [False, False]
-    assert table["inside"].tolist() == pytest.approx([0, 0.9]) and table["energy"].tolist() == pytest.approx([9 / 11] * 2)
+    assert table["inside"].tolist() == pytest.approx([0, 0.9]) and table["energy"].tolist() == pytest.approx(
+        [9 / 11] * 2
+    )
     negative = pointing(-filled, box)
     assert not negative["hit"].any() and (negative[["inside", "energy", "kept"]] == 0).all(axis=None)
 
@@ -64,12 +66,15 @@ def test_boxes_and_masks_say_the_same():
     assert pointing(maps, boxes).equals(pointing(maps, masks))
 
 
-@pytest.mark.parametrize("maps, boxes, thresholds, says", [
-    (torch.ones(1, 6, 6), torch.tensor([[3, 3, 3, 5]]), THRESHOLDS, "box of image 0 holds no pixel"),
-    (torch.ones(1, 6, 6), torch.tensor([[0, 0, 2]]), THRESHOLDS, "boxes must be"),
-    (torch.ones(1, 6, 6), torch.tensor([[0, 0, 2, 2]]), [1.5], "shares of the energy"),
-    (torch.full((1, 6, 6), torch.nan), torch.tensor([[0, 0, 2, 2]]), THRESHOLDS, "NaN"),
-])
+@pytest.mark.parametrize(
+    "maps, boxes, thresholds, says",
+    [
+        (torch.ones(1, 6, 6), torch.tensor([[3, 3, 3, 5]]), THRESHOLDS, "box of image 0 holds no pixel"),
+        (torch.ones(1, 6, 6), torch.tensor([[0, 0, 2]]), THRESHOLDS, "boxes must be"),
+        (torch.ones(1, 6, 6), torch.tensor([[0, 0, 2, 2]]), [1.5], "shares of the energy"),
+        (torch.full((1, 6, 6), torch.nan), torch.tensor([[0, 0, 2, 2]]), THRESHOLDS, "NaN"),
+    ],
+)
 def test_bad_input(maps, boxes, thresholds, says):
     with pytest.raises(ValueError, match=says):
         pointing(maps, boxes, thresholds)
@@ -77,7 +82,11 @@ def test_bad_input(maps, boxes, thresholds, says):
 
 def test_the_game_of_several_methods():
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 49, 6)).double().eval()
+    network = (
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 49, 6))
+        .double()
+        .eval()
+    )
     images = torch.rand(3, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     labels, boxes = torch.tensor([0, 5, 2]), torch.tensor([[0, 0, 9, 9]] * 3)
     methods = ["lrp", "gradient", "gradcam/weighted", "centre"]
@@ -97,22 +106,40 @@ def test_every_object_of_every_image_is_pointed_at():
     images = torch.rand(3, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     left, top = torch.zeros(8, 8, dtype=torch.bool), torch.zeros(8, 8, dtype=torch.bool)
     left[:, :4], top[:4] = True, True
-    table = of_objects(network, images, None, [[(0, left), (3, top)], [], [(2, top)]], ["lrp", "centre"], [0, 0.5])
+    table = of_objects(
+        network, images, None, [[(0, left), (3, top)], [], [(2, top)]], ["lrp", "centre"], [0, 0.5]
+    )
     assert table.groupby(["image", "object"]).size().to_dict() == {(0, 0): 4, (0, 1): 4, (2, 0): 4}
     for (image, number), (label, region) in {(0, 0): (0, left), (0, 1): (3, top), (2, 0): (2, top)}.items():
-        expected = pointing_game(network, images[[image]], torch.tensor([label]), region[None], ["lrp", "centre"], [0, 0.5])
+        expected = pointing_game(
+            network, images[[image]], torch.tensor([label]), region[None], ["lrp", "centre"], [0, 0.5]
+        )
         found = table[(table["image"] == image) & (table["object"] == number)].reset_index(drop=True)
         columns = [name for name in expected if name != "image"]
-        pd.testing.assert_frame_equal(found[columns], expected[columns], rtol=1e-12)  # the batch decides the last bit
+        pd.testing.assert_frame_equal(
+            found[columns], expected[columns], rtol=1e-12
+        )  # the batch decides the last bit
     assert of_objects(network, images, None, [[], [], []]).columns.equals(table[list(COLUMNS)].columns)
 
 
 def accuracies(**methods):
     """Hits of one object in each of two images, at the thresholds 0 and 0.5."""
-    return pd.DataFrame([
-        {"network": "n", "method": method, "threshold": threshold, "image": image, "object": 0, "group": image, "hit": hit}
-        for method, at in methods.items() for threshold, hits in zip((0, 0.5), at) for image, hit in enumerate(hits)
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "network": "n",
+                "method": method,
+                "threshold": threshold,
+                "image": image,
+                "object": 0,
+                "group": image,
+                "hit": hit,
+            }
+            for method, at in methods.items()
+            for threshold, hits in zip((0, 0.5), at)
+            for image, hit in enumerate(hits)
+        ]
+    )
 
 
 def test_differences_of_pointing_accuracy():
@@ -125,7 +152,10 @@ def test_differences_of_pointing_accuracy():
 
 def test_the_distance_of_an_interval_from_0():
     table = accuracies(clrp1=([0, 0], [1, 1]), clrp2=([1, 1], [1, 1]))
-    assert distances(table, "clrp1", "clrp2", resamples=50)[["low", "high"]].to_numpy().tolist() == [[1, 1], [0, 0]]
+    assert distances(table, "clrp1", "clrp2", resamples=50)[["low", "high"]].to_numpy().tolist() == [
+        [1, 1],
+        [0, 0],
+    ]
 
 
 def test_the_largest_rise():

@@ -28,7 +28,9 @@ class Confident(nn.Module):
 
 
 def through_softmax(logits, dtype="float32"):
-    return rounded_gradients(Confident(logits), torch.rand(len(logits), 3, 2, 2), dtypes=[dtype], gradients=["softmax"])
+    return rounded_gradients(
+        Confident(logits), torch.rand(len(logits), 3, 2, 2), dtypes=[dtype], gradients=["softmax"]
+    )
 
 
 def test_the_gradient_through_softmax_is_exact_until_float32_rounds_the_probability_to_1():
@@ -52,7 +54,9 @@ def test_in_float64_it_is_exact_at_20():
 def test_each_precision_is_right_below_its_limit_and_wrong_above(log_odds, dtype):
     """1 - p rounds to 0 at half a unit in the last place of numbers below 1: 2^-25, 2^-12 and 2^-9."""
     logits = torch.tensor([[float(log_odds), 0.0, -1.0], [log_odds + 3.5, 0.0, -1.0]])
-    table = rounded_gradients(Confident(logits), torch.rand(2, 3, 2, 2), dtypes=[dtype]).set_index(["gradient", "image"])
+    table = rounded_gradients(Confident(logits), torch.rand(2, 3, 2, 2), dtypes=[dtype]).set_index(
+        ["gradient", "image"]
+    )
     assert table.loc[("softmax", 0), "cosine"] > 0.99 > table.loc[("softmax", 1), "cosine"]
     assert not table.loc[("log_softmax", 1), "cosine"] > 0.99
     assert table.loc["weighted", "cosine"].to_numpy() == pytest.approx(1, abs=1e-4)
@@ -63,7 +67,10 @@ def test_a_gradient_that_is_zero_has_lost_its_direction_too():
     table = through_softmax(logits).assign(dataset="d")
     both = pd.concat([table.assign(network="all"), table[:2].assign(network="unsure")])
     found = direction_lost(both).set_index("network")
-    assert found["mean"].to_dict() == {"all": 0.5, "unsure": 0} and found["target_lost"].to_dict() == {"all": 0.5, "unsure": 0}
+    assert found["mean"].to_dict() == {"all": 0.5, "unsure": 0} and found["target_lost"].to_dict() == {
+        "all": 0.5,
+        "unsure": 0,
+    }
     assert found["images"].to_dict() == {"all": 4, "unsure": 2}
     assert found["first"]["all"] == table["log_odds"][2] and np.isnan(found["first"]["unsure"])
     assert direction_lost(both, cosine=1.1)["mean"].tolist() == [1, 1]
@@ -73,13 +80,24 @@ def test_a_gradient_that_is_zero_has_lost_its_direction_too():
 
 
 def test_angles_of_images_with_similar_log_odds():
-    table = pd.DataFrame({"dtype": "float16", "gradient": "softmax", "image": range(3), "log_odds": [0.1, 1.9, 2.0],
-                          "cosine": [1.0, 0.5, np.nan]})
-    assert angles(table)[["log_odds", "angle", "images"]].to_numpy() == pytest.approx(np.array([[1, 30, 2], [3, 90, 1]]))
+    table = pd.DataFrame(
+        {
+            "dtype": "float16",
+            "gradient": "softmax",
+            "image": range(3),
+            "log_odds": [0.1, 1.9, 2.0],
+            "cosine": [1.0, 0.5, np.nan],
+        }
+    )
+    assert angles(table)[["log_odds", "angle", "images"]].to_numpy() == pytest.approx(
+        np.array([[1, 30, 2], [3, 90, 1]])
+    )
 
 
 def test_the_curve_is_that_of_the_gradients_and_only_the_softmax_falls():
-    curve = direction_curve(torch.tensor([1.0, 20.0, 120.0])).set_index(["dtype", "gradient", "log_odds"])["cosine"]
+    curve = direction_curve(torch.tensor([1.0, 20.0, 120.0])).set_index(["dtype", "gradient", "log_odds"])[
+        "cosine"
+    ]
     assert curve.xs("weighted", level="gradient").to_numpy() == pytest.approx(1, abs=1e-4)
     curve = curve["float32"]
     logits = torch.tensor([[20 + torch.tensor([0.0, -1, -2]).logsumexp(0).item(), 0.0, -1.0, -2.0]])

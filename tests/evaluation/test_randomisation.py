@@ -24,8 +24,19 @@ from contrastlib.evaluation.randomisation import (
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    made = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Flatten(),
-                         nn.Linear(8 * 144, 5)).double().eval()
+    made = (
+        nn.Sequential(
+            nn.Conv2d(3, 6, 3),
+            nn.BatchNorm2d(6),
+            nn.ReLU(),
+            nn.Conv2d(6, 8, 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(8 * 144, 5),
+        )
+        .double()
+        .eval()
+    )
     made.layer = "4"
     return made
 
@@ -45,7 +56,9 @@ def test_the_intact_network_has_its_own_maps_and_is_not_changed(network, images)
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
     intact = table[table["step"] == 0]
     assert np.allclose(intact[["spearman", "ssim"]], 1) and (intact["lost"] == 0).all()
-    assert table.groupby("step")["lost"].first().tolist() == [0, 0.25, 0.5, 0.75, 1] and len(table) == 5 * 3 * 5
+    assert (
+        table.groupby("step")["lost"].first().tolist() == [0, 0.25, 0.5, 0.75, 1] and len(table) == 5 * 3 * 5
+    )
     assert table[table["step"] == 4]["spearman"].mean() < 0.8
 
 
@@ -65,7 +78,9 @@ def test_layers_come_from_the_top_and_all_of_them_are_lost(network, images):
         one[1].running_mean += torch.arange(6)
     changed = copy.deepcopy(one[1].running_mean)
     randomise(one[1], generator)
-    assert not torch.equal(one[1].running_mean, changed) and torch.equal(one[1].running_mean.sort()[0], changed.sort()[0])
+    assert not torch.equal(one[1].running_mean, changed) and torch.equal(
+        one[1].running_mean.sort()[0], changed.sort()[0]
+    )
     assert one[1].num_batches_tracked == network[1].num_batches_tracked
     table = cascade(network, images, steps=1)
     assert table.groupby("step")["lost"].first().tolist() == [0, 0.25]
@@ -81,7 +96,9 @@ def test_rank_correlation_is_that_of_scipy():
 def test_ssim_is_that_of_scikit_image():
     a, b = maps(0), maps(1)
     a, b = (each / each.abs().amax(dim=(1, 2), keepdim=True) for each in (a, b))
-    expected = [reference(x.numpy(), y.numpy(), data_range=2, use_sample_covariance=False) for x, y in zip(a, b)]
+    expected = [
+        reference(x.numpy(), y.numpy(), data_range=2, use_sample_covariance=False) for x, y in zip(a, b)
+    ]
     assert np.abs(structural_similarity(a, 5 * b).numpy() - expected).max() < 1e-10
     assert structural_similarity(torch.zeros(2, 9, 9), torch.zeros(2, 9, 9)).tolist() == [1, 1]
 
@@ -94,10 +111,25 @@ def test_entropy_of_even_and_single_values():
 
 
 def test_effects_are_paired_over_images():
-    rows = [(contrast, image, step, 1.0 if step == 0 else value - 0.1 * step, 2.0 + (contrast == "weighted") * step)
-            for contrast, value in (("original", 0.9), ("weighted", 0.5)) for image in range(4) for step in range(3)]
-    table = pd.DataFrame(rows, columns=["contrast", "image", "step", "spearman", "entropy"]).assign(network="n", method="m")
+    rows = [
+        (
+            contrast,
+            image,
+            step,
+            1.0 if step == 0 else value - 0.1 * step,
+            2.0 + (contrast == "weighted") * step,
+        )
+        for contrast, value in (("original", 0.9), ("weighted", 0.5))
+        for image in range(4)
+        for step in range(3)
+    ]
+    table = pd.DataFrame(rows, columns=["contrast", "image", "step", "spearman", "entropy"]).assign(
+        network="n", method="m"
+    )
     table["group"] = table["image"]
     found = randomisation.likeness_between_contrasts(table, resamples=50).iloc[0]
     assert [found["mean"], found["low"], found["high"]] == pytest.approx([-0.4] * 3)
-    assert randomisation.rise_of_entropy(table).groupby("contrast")["rise"].mean().to_dict() == {"original": 0, "weighted": 1}
+    assert randomisation.rise_of_entropy(table).groupby("contrast")["rise"].mean().to_dict() == {
+        "original": 0,
+        "weighted": 1,
+    }

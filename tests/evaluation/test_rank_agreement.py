@@ -18,11 +18,23 @@ def table():
             for n in (1, 2):
                 for contrast in CONTRASTS:
                     before, after = draws.random(3), draws.random(3)
-                    rows.append({
-                        "network": network, "dataset": "d", "image": image, "group": image, "epsilon": 0.1, "iterations": n,
-                        "contrast": contrast, "correct": after[0] > 0.5, "p_t": after[1], "y_t": after[2],
-                        "correct_before": before[0] > 0.5, "p_t_before": before[1], "y_t_before": before[2],
-                    })
+                    rows.append(
+                        {
+                            "network": network,
+                            "dataset": "d",
+                            "image": image,
+                            "group": image,
+                            "epsilon": 0.1,
+                            "iterations": n,
+                            "contrast": contrast,
+                            "correct": after[0] > 0.5,
+                            "p_t": after[1],
+                            "y_t": after[2],
+                            "correct_before": before[0] > 0.5,
+                            "p_t_before": before[1],
+                            "y_t_before": before[2],
+                        }
+                    )
     return pd.DataFrame(rows)
 
 
@@ -47,7 +59,9 @@ def test_correlations_are_those_of_pandas(table):
 
 
 def test_published_means_give_the_same(table):
-    found = rank_agreement.of_means(mean_changes(table, resamples=2)).set_index(["network", "correlation"])["mean"]
+    found = rank_agreement.of_means(mean_changes(table, resamples=2)).set_index(["network", "correlation"])[
+        "mean"
+    ]
     own = rank_agreement.agreement(table, resamples=2).set_index(["network", "correlation"])["mean"]
     np.testing.assert_allclose(found, own[found.index])
 
@@ -56,7 +70,9 @@ def test_intervals_vanish_where_all_photographs_are_alike(table):
     alike = table[table["image"] == 0]
     copies = pd.concat([alike.assign(image=i, group=i) for i in range(6)])
     found = rank_agreement.agreement(copies, resamples=30).dropna()
-    assert len(found) and np.allclose(found["low"], found["mean"]) and np.allclose(found["high"], found["mean"])
+    assert (
+        len(found) and np.allclose(found["low"], found["mean"]) and np.allclose(found["high"], found["mean"])
+    )
 
 
 def test_intervals_hold_the_bulk_of_the_draws(table):
@@ -89,4 +105,6 @@ def test_a_network_whose_accuracy_never_changes_has_no_correlation(table, recwar
 
 def test_means_that_rounding_alone_tells_apart_share_their_rank():
     values = np.array([[0.1 + 0.2, 0.3, 0.5]])
-    assert rank_agreement.spearman(values.round(rank_agreement.DIGITS), np.array([[1, 2, 3]])).item() == pytest.approx(np.sqrt(0.75))
+    assert rank_agreement.spearman(
+        values.round(rank_agreement.DIGITS), np.array([[1, 2, 3]])
+    ).item() == pytest.approx(np.sqrt(0.75))

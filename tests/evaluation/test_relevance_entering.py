@@ -23,7 +23,9 @@ def cosines(table, *setting):
 
 def test_under_the_z_rule_relevance_is_a_contrast_times_the_logits(biased):
     for relevance in relevance_entering.RELEVANCES:
-        assert all((each > 1 - 1e-10).all() for each in cosines(biased, "z", relevance, "relevance over logits"))
+        assert all(
+            (each > 1 - 1e-10).all() for each in cosines(biased, "z", relevance, "relevance over logits")
+        )
     assert all((each > 1 - 1e-10).all() for each in cosines(biased, "z", "weighted", "probability"))
     assert all((each > 1 - 1e-10).all() for each in cosines(biased, "z", "lrp", "logit"))
 

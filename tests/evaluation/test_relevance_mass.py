@@ -12,7 +12,11 @@ from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
 @pytest.fixture
 def small():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 49, 6)).double().eval()
+    return (
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 49, 6))
+        .double()
+        .eval()
+    )
 
 
 @pytest.fixture
@@ -36,11 +40,16 @@ def test_energy_and_similarity_written_plainly(small, images):
     assert len(table) == 3 * 2 * 3
     rows, logits = table.set_index(["method", "object", "image"]), small(images).detach()
     for which, targets in enumerate(TARGETS):
-        for method, phi in saliency(small, images, targets, ["lrp", "clrp1", "gradient/weighted"], options=PAPERS_OPTIONS).items():
+        for method, phi in saliency(
+            small, images, targets, ["lrp", "clrp1", "gradient/weighted"], options=PAPERS_OPTIONS
+        ).items():
             opposite = saliency(small, images, TARGETS[1 - which], [method], options=PAPERS_OPTIONS)[method]
             for i, target in enumerate(targets.tolist()):
                 row, positive = rows.loc[(method, which, i)], phi[i].clamp(min=0)
-                shares = [(positive[:, :8].sum() / positive.sum()).item(), (positive[:5, 8:].sum() / positive.sum()).item()]
+                shares = [
+                    (positive[:, :8].sum() / positive.sum()).item(),
+                    (positive[:5, 8:].sum() / positive.sum()).item(),
+                ]
                 assert (row["own"], row["other"]) == pytest.approx((shares[which], shares[1 - which]))
                 cosine = (phi[i] * opposite[i]).sum() / phi[i].norm() / opposite[i].norm()
                 assert row["similarity"] == pytest.approx(cosine.item())
@@ -92,10 +101,19 @@ def test_objects_of_images_are_compared_as_targets_and_regions_are(small, images
 
 def of_method(method, own, sums=(1.0, -1.0, 1.0, -1.0)):
     """Two images with two objects each."""
-    return pd.DataFrame({
-        "network": "n", "method": method, "image": [0, 0, 1, 1], "object": [0, 1, 0, 1], "group": [0, 0, 1, 1], "own": own,
-        "other": 0.0, "y_t": [2.0, -1.0, 1.0, 3.0], "initial_relevance": sums,
-    })
+    return pd.DataFrame(
+        {
+            "network": "n",
+            "method": method,
+            "image": [0, 0, 1, 1],
+            "object": [0, 1, 0, 1],
+            "group": [0, 0, 1, 1],
+            "own": own,
+            "other": 0.0,
+            "y_t": [2.0, -1.0, 1.0, 3.0],
+            "initial_relevance": sums,
+        }
+    )
 
 
 def test_every_object_is_paired_with_itself():
@@ -105,7 +123,9 @@ def test_every_object_is_paired_with_itself():
 
 
 def test_weighted_lrp_by_the_sign_of_its_initial_relevance():
-    table = pd.concat([of_method("weighted_lrp", [0.5, 0.0, 0.25, 0.5]), of_method("lrp", [0.5, 0.25, 1.0, 0.75])])
+    table = pd.concat(
+        [of_method("weighted_lrp", [0.5, 0.0, 0.25, 0.5]), of_method("lrp", [0.5, 0.25, 1.0, 0.75])]
+    )
     row = relevance_mass.by_sign_of_initial_relevance(table).iloc[0]
     assert (row["maps"], row["negative_logit"], row["negative_sum"], row["empty"]) == (4, 1, 2, 1)
     assert (row["positive"], row["lrp"], row["negative"]) == (0.375, 0.75, 0.25)

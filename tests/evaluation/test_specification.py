@@ -24,12 +24,16 @@ def test_a_choice_that_decides_alone_explains_all():
 
 
 def test_shares_of_a_sum_add_up():
-    shares = variance_shares(cells(lambda layer, rule, network: ord(layer) + 2 * (rule == "x") - network), CHOICES)
+    shares = variance_shares(
+        cells(lambda layer, rule, network: ord(layer) + 2 * (rule == "x") - network), CHOICES
+    )
     assert shares.drop(REST).sum() == pytest.approx(1, abs=1e-10) and abs(shares[REST]) < 1e-10
 
 
 def test_what_only_combinations_explain_is_the_rest():
-    shares = variance_shares(cells(lambda layer, rule, network: (1 if rule == "x" else -1) * (network - 1.5)), CHOICES)
+    shares = variance_shares(
+        cells(lambda layer, rule, network: (1 if rule == "x" else -1) * (network - 1.5)), CHOICES
+    )
     assert shares[REST] == pytest.approx(1, abs=1e-10)
 
 
@@ -41,7 +45,10 @@ def test_combinations_that_are_missing():
 
 
 def test_the_curve_is_in_order():
-    ordered = curve(cells(lambda layer, rule, network: network - 2.0 * (rule == "x")).sample(frac=1, random_state=0), CHOICES)
+    ordered = curve(
+        cells(lambda layer, rule, network: network - 2.0 * (rule == "x")).sample(frac=1, random_state=0),
+        CHOICES,
+    )
     assert ordered["mean"].is_monotonic_increasing and ordered.index.tolist() == list(range(24))
 
 

@@ -23,11 +23,15 @@ def coverage(images, groups=None, truth=0.0):
 
 # --- the bootstrap --------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("draw", [
-    lambda rng, shape: rng.normal(size=shape),
-    lambda rng, shape: rng.exponential(size=shape) - 1,
-    lambda rng, shape: (rng.random(shape) < 0.3) - 0.3,
-])
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, shape: rng.normal(size=shape),
+        lambda rng, shape: rng.exponential(size=shape) - 1,
+        lambda rng, shape: (rng.random(shape) < 0.3) - 0.3,
+    ],
+)
 def test_intervals_cover_the_truth(draw):
     assert 0.92 < coverage(draw(np.random.default_rng(0), (100, 1000))) < 0.97
 
@@ -84,9 +88,14 @@ def test_a_seed_gives_the_same_draws():
     assert not np.array_equal(bootstrap(values, seed=3), bootstrap(values, seed=4))
 
 
-@pytest.mark.parametrize("values, groups, says", [
-    ([1.0, np.nan], None, "no NaN"), ([], None, "at least one value"), ([1.0, 2.0], [0], "2 values but 1 groups"),
-])
+@pytest.mark.parametrize(
+    "values, groups, says",
+    [
+        ([1.0, np.nan], None, "no NaN"),
+        ([], None, "at least one value"),
+        ([1.0, 2.0], [0], "2 values but 1 groups"),
+    ],
+)
 def test_bad_values(values, groups, says):
     with pytest.raises(ValueError, match=says):
         bootstrap(np.array(values), groups)
@@ -100,6 +109,7 @@ def test_levels():
 
 # --- tables -------------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def table():
     """Two contrasts on the same 80 images (40 photographs): an image's difficulty enters both."""
@@ -109,8 +119,17 @@ def table():
         difficulty = np.repeat(rng.normal(size=40), 2)
         for contrast, shift in (("original", 0.0), ("weighted", gain)):
             values = difficulty + shift + 0.05 * rng.normal(size=80)
-            rows.append(pd.DataFrame({"image": range(80), "group": np.repeat(range(40), 2), "n": n,
-                                      "contrast": contrast, "v": values}))
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "image": range(80),
+                        "group": np.repeat(range(40), 2),
+                        "n": n,
+                        "contrast": contrast,
+                        "v": values,
+                    }
+                )
+            )
     return pd.concat(rows, ignore_index=True)
 
 

@@ -24,7 +24,9 @@ def _after_weights():
 
 
 def test_a_contrast_whose_weights_do_not_sum_to_zero_would_be_seen(monkeypatch):
-    monkeypatch.setattr(theory.schemes, "cotangent", lambda name, logits, target: 1.1 * cotangent("original", logits, target))
+    monkeypatch.setattr(
+        theory.schemes, "cotangent", lambda name, logits, target: 1.1 * cotangent("original", logits, target)
+    )
     assert (theory.shared_feature()["attribution_change"] > 1).all()
 
 
@@ -44,13 +46,20 @@ def test_trajectories_agree_at_twice_the_rate_only():
 def convolutional():
     torch.manual_seed(0)
     network = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 5)).double()
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 5)
+    ).double()
     return network, torch.rand(2, 3, 8, 8, dtype=torch.float64)
 
 
 def test_each_linear_method_gives_the_gradient_of_the_probability(convolutional):
     gaps = theory.probability_gaps(*convolutional)
-    assert set(gaps["method"]) == {"gradient", "input_x_gradient", "gradcam", "linear_approximation", "xgradcam"}
+    assert set(gaps["method"]) == {
+        "gradient",
+        "input_x_gradient",
+        "gradcam",
+        "linear_approximation",
+        "xgradcam",
+    }
     assert gaps["gap"].max() < 1e-10
 
 
@@ -70,7 +79,11 @@ class WithShortcut(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv, self.relu, self.head = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(inplace=True), nn.Linear(192, 5)
+        self.conv, self.relu, self.head = (
+            nn.Conv2d(3, 3, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Linear(192, 5),
+        )
 
     def forward(self, images):
         return self.head(self.relu(self.conv(images) + images).flatten(1))
@@ -82,7 +95,9 @@ def test_contrasts_may_be_formed_at_every_layer_between(convolutional):
     assert gaps["contrast"].tolist() == list(theory.CONTRASTS) and gaps["gap"].max() < 1e-10
     assert set(gaps["method"]) == {"gradient, formed at each of 5 layers"}
     shortcut = theory.step_gaps(WithShortcut().double(), images)
-    assert set(shortcut["method"]) == {"gradient, formed at each of 3 layers"} and shortcut["gap"].max() < 1e-10
+    assert (
+        set(shortcut["method"]) == {"gradient, formed at each of 3 layers"} and shortcut["gap"].max() < 1e-10
+    )
 
 
 def test_a_step_that_does_not_go_on_linearly_would_be_seen(convolutional):
@@ -110,5 +125,7 @@ def test_a_method_that_is_not_linear_would_be_seen(convolutional, monkeypatch):
             return EXPLAINERS["gradient"].function(record, w, layer) ** 2
 
     found = theory._recorded
-    monkeypatch.setattr(theory, "_recorded", lambda *a: (found(*a)[0], {"squared": (Squared, "input")}, found(*a)[2]))
+    monkeypatch.setattr(
+        theory, "_recorded", lambda *a: (found(*a)[0], {"squared": (Squared, "input")}, found(*a)[2])
+    )
     assert theory.order_gaps(*convolutional)["gap"].min() > 0.1

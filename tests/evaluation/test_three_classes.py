@@ -23,7 +23,9 @@ def test_a_row_for_each_image_contrast_and_ordered_pair(table):
 
 
 def test_maximum_maps_of_the_top_two_are_each_others_negative(table):
-    top_two = table[(table["contrast"] == "maximum") & table["rank"].isin([1, 2]) & table["foil"].isin([1, 2])]
+    top_two = table[
+        (table["contrast"] == "maximum") & table["rank"].isin([1, 2]) & table["foil"].isin([1, 2])
+    ]
     np.testing.assert_allclose(top_two["to_foil"], -1, atol=1e-10)
     others = table[(table["contrast"] == "maximum") & (table["rank"] == 3)]
     assert (others["to_foil"] > -1 + 1e-6).all()
@@ -34,12 +36,18 @@ def test_similarities_and_relative_probabilities_written_plainly(network, images
     record = forward(network, images, layer)
     classes = record.logits[1].topk(3).indices
     maps = {
-        (c, r): explainers.gradcam(record, contrasts.cotangent(c, record.logits, classes[r].expand(3)))[1].flatten()
-        for c in three_classes.CONTRASTS for r in range(3)
+        (c, r): explainers.gradcam(record, contrasts.cotangent(c, record.logits, classes[r].expand(3)))[
+            1
+        ].flatten()
+        for c in three_classes.CONTRASTS
+        for r in range(3)
     }
     for row in table[table["image"] == 1].itertuples():
         own = maps[row.contrast, row.rank - 1]
-        for value, other in ((row.to_original, maps["original", row.rank - 1]), (row.to_foil, maps[row.contrast, row.foil - 1])):
+        for value, other in (
+            (row.to_original, maps["original", row.rank - 1]),
+            (row.to_foil, maps[row.contrast, row.foil - 1]),
+        ):
             assert value == pytest.approx((own @ other / own.norm() / other.norm()).item(), abs=1e-10)
         pair = record.logits[1, classes[[row.rank - 1, row.foil - 1]]].softmax(0)[0].item()
         assert row.relative_probability_before == pytest.approx(pair, abs=1e-10)
@@ -49,8 +57,12 @@ def test_similarities_and_relative_probabilities_written_plainly(network, images
 
 
 def test_what_is_masked_decides(network, images):
-    by_sign = three_classes.compare(network, images, threshold=0.0, layer=network.layers[-1], mask_rule="by_sign", fill="black")
-    equal = three_classes.compare(network, images, threshold=0.0, layer=network.layers[-1], mask_rule="equal_as_described")
+    by_sign = three_classes.compare(
+        network, images, threshold=0.0, layer=network.layers[-1], mask_rule="by_sign", fill="black"
+    )
+    equal = three_classes.compare(
+        network, images, threshold=0.0, layer=network.layers[-1], mask_rule="equal_as_described"
+    )
     assert equal.groupby(["image", "rank"])["masked"].nunique().eq(1).all()
     assert by_sign.groupby(["image", "rank"])["masked"].nunique().gt(1).any()
     everything = by_sign[by_sign["masked"] == 0]
@@ -73,14 +85,28 @@ def test_mean_over_all_classes_is_the_mean_contrast(network, images):
     assert sorted(table["classes"].unique()) == [2, 3, 5, 6]
     record = forward(network, images, layer)
     target = record.logits.argmax(1)
-    mean, own = (explainers.gradcam(record, f(record.logits, target)).flatten(1) for f in (contrasts.mean, contrasts.original))
+    mean, own = (
+        explainers.gradcam(record, f(record.logits, target)).flatten(1)
+        for f in (contrasts.mean, contrasts.original)
+    )
     last = table[table["classes"] == 6].set_index("image")
     np.testing.assert_allclose(last["similarity"], torch.cosine_similarity(mean, own).detach(), atol=1e-10)
-    np.testing.assert_allclose(last["foil_cosine"], torch.cosine_similarity(own - mean, own).detach(), atol=1e-10)
-    np.testing.assert_allclose(last["foil_norm"], ((own - mean).norm(dim=1) / own.norm(dim=1)).detach(), atol=1e-10)
-    pd.testing.assert_frame_equal(table, three_classes.mean_by_class_count(network, images, draws=3, layer=layer))
-    alone = pd.concat([three_classes.mean_by_class_count(network, image, draws=3, layer=layer).assign(image=i)
-                       for i, image in enumerate(images.split(1))], ignore_index=True)
+    np.testing.assert_allclose(
+        last["foil_cosine"], torch.cosine_similarity(own - mean, own).detach(), atol=1e-10
+    )
+    np.testing.assert_allclose(
+        last["foil_norm"], ((own - mean).norm(dim=1) / own.norm(dim=1)).detach(), atol=1e-10
+    )
+    pd.testing.assert_frame_equal(
+        table, three_classes.mean_by_class_count(network, images, draws=3, layer=layer)
+    )
+    alone = pd.concat(
+        [
+            three_classes.mean_by_class_count(network, image, draws=3, layer=layer).assign(image=i)
+            for i, image in enumerate(images.split(1))
+        ],
+        ignore_index=True,
+    )
     pd.testing.assert_frame_equal(table, alone, rtol=1e-10, atol=1e-10)
 
 
@@ -101,9 +127,15 @@ def test_maps_of_all_classes_need_a_positive_chunk(network, images):
 
 @pytest.mark.parametrize("a", [0.0, 0.5, 1.0])
 def test_exponents_of_norms_that_fall_like_a_power(a):
-    rows = [{"network": name, "classes": n, "image": i, "foil_norm": scale * (n - 1.0) ** -a * (1 + i)}
-            for name, counts, scale in (("many", [2, 100, 1000], 1.0), ("few", [2, 5, 10], 3.0)) for n in counts for i in range(2)]
-    found = three_classes.falling_exponents(pd.DataFrame(rows).sample(frac=1, random_state=0)).set_index("network")["mean"]
+    rows = [
+        {"network": name, "classes": n, "image": i, "foil_norm": scale * (n - 1.0) ** -a * (1 + i)}
+        for name, counts, scale in (("many", [2, 100, 1000], 1.0), ("few", [2, 5, 10], 3.0))
+        for n in counts
+        for i in range(2)
+    ]
+    found = three_classes.falling_exponents(pd.DataFrame(rows).sample(frac=1, random_state=0)).set_index(
+        "network"
+    )["mean"]
     assert found.to_dict() == pytest.approx({"many": a, "few": a})
 
 
@@ -113,7 +145,9 @@ def test_no_exponent_of_one_number_of_classes():
 
 
 def test_distance_from_opposite_is_that_of_the_worst_pair(table):
-    top_two = table[(table["contrast"] == "maximum") & table["rank"].isin([1, 2]) & table["foil"].isin([1, 2])]
+    top_two = table[
+        (table["contrast"] == "maximum") & table["rank"].isin([1, 2]) & table["foil"].isin([1, 2])
+    ]
     both = pd.concat([top_two.assign(network="a"), top_two.assign(network="b", to_foil=-1.25)])
     found = three_classes.distances_from_opposite(both).set_index("network")["mean"]
     assert found["a"] < 1e-9 and found["b"] == 0.25

@@ -35,7 +35,9 @@ def test_a_row_for_each_image_map_and_contrast(table):
     assert not table.duplicated(["image", "map", "contrast"]).any()
     assert set(table[table["contrast"] == "probability"]["map"]) == set(rollouts)
     assert table["to_repaired"].notna().sum() == 4 * (3 * len(rollouts) + 1)
-    assert table[table["contrast"] == "original"]["to_original"].tolist() == pytest.approx([1.0] * 4 * len(linear + rollouts))
+    assert table[table["contrast"] == "original"]["to_original"].tolist() == pytest.approx(
+        [1.0] * 4 * len(linear + rollouts)
+    )
 
 
 @pytest.mark.parametrize("contrast", ["original", "weighted", "probability"])
@@ -47,7 +49,10 @@ def test_values_written_plainly(network, images, table, contrast):
     maps = [
         vit.gradient_attention_rollout(record, contrasts.cotangent(c, record.logits, t), **options).flatten(1)
         for c, t, options in (
-            (contrast, first, vit.REVIEW), (contrast, second, vit.REVIEW), (contrast, first, {}), ("original", first, vit.REVIEW)
+            (contrast, first, vit.REVIEW),
+            (contrast, second, vit.REVIEW),
+            (contrast, first, {}),
+            ("original", first, vit.REVIEW),
         )
     ]
     for column, other in zip(("similarity", "to_repaired", "to_original"), maps[1:]):
@@ -112,20 +117,32 @@ def regions():
 def test_energy_on_regions(network, images, regions):
     """The rollout as coded starts from the probability, all other maps are weighted."""
     table = transformers.energy_on_regions(network, images, regions)
-    assert not table.duplicated(["image", "map"]).any() and table["area"].tolist() == pytest.approx([0.25] * len(table))
+    assert not table.duplicated(["image", "map"]).any() and table["area"].tolist() == pytest.approx(
+        [0.25] * len(table)
+    )
     record = vit.vit_forward(network, images)
     target = record.logits.argmax(1)
-    weighted, probability = contrasts.weighted(record.logits, target), contrasts.probability(record.logits, target)
+    weighted, probability = (
+        contrasts.weighted(record.logits, target),
+        contrasts.probability(record.logits, target),
+    )
     expected = {
-        "block 1": vit.vit_gradcam(record, weighted, "norm.1"), "after block 0": vit.vit_gradcam(record, weighted, "block.0"),
+        "block 1": vit.vit_gradcam(record, weighted, "norm.1"),
+        "after block 0": vit.vit_gradcam(record, weighted, "block.0"),
         "review": vit.gradient_attention_rollout(record, probability, **vit.REVIEW),
-        "repaired": vit.gradient_attention_rollout(record, weighted), "rollout without gradients": vit.attention_rollout(record),
+        "repaired": vit.gradient_attention_rollout(record, weighted),
+        "rollout without gradients": vit.attention_rollout(record),
     }
     for name, phi in expected.items():
         size = upsample(phi, (32, 32)).abs()
         share = [(size[i][regions[i]].sum() / size[i].sum()).item() for i in range(4)]
         assert table[table["map"] == name]["energy"].tolist() == pytest.approx(share), name
-    assert set(table["map"]) == set(expected) | {"block 0", "block 2", "after block 1", "attention x gradient"}
+    assert set(table["map"]) == set(expected) | {
+        "block 0",
+        "block 2",
+        "after block 1",
+        "attention x gradient",
+    }
 
 
 def test_regions_of_another_size_are_refused(network, images, regions):
@@ -142,36 +159,68 @@ def test_each_map_with_its_own_contrast(table):
 
 def coherences(network, **maps):
     """Two images whose coherence is 0.1 below and above the mean of each map."""
-    return pd.DataFrame([
-        {"network": network, "image": i, "group": i, "map": name.replace("_", " "), "coherence": mean + (-0.1, 0.1)[i]}
-        for name, mean in maps.items() for i in (0, 1)
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "network": network,
+                "image": i,
+                "group": i,
+                "map": name.replace("_", " "),
+                "coherence": mean + (-0.1, 0.1)[i],
+            }
+            for name, mean in maps.items()
+            for i in (0, 1)
+        ]
+    )
 
 
 def test_coherent_at_some_blocks():
-    table = pd.concat([
-        coherences("one", block_0=0.35, block_1=0.2, block_2=0.1, after_block_0=0.9, after_block_1=0.5, review=0.1),
-        coherences("two", block_0=0.1, block_1=0.2, after_block_0=0.2),
-    ])
+    table = pd.concat(
+        [
+            coherences(
+                "one",
+                block_0=0.35,
+                block_1=0.2,
+                block_2=0.1,
+                after_block_0=0.9,
+                after_block_1=0.5,
+                review=0.1,
+            ),
+            coherences("two", block_0=0.1, block_1=0.2, after_block_0=0.2),
+        ]
+    )
     shares = transformers.coherent_at_some(table, bound=0.3).set_index(["network", "tokens"])["mean"]
-    assert shares.to_dict() == pytest.approx({
-        ("one", "entering"): 1 / 3, ("one", "output"): 0, ("two", "entering"): 0, ("two", "output"): 0})
+    assert shares.to_dict() == pytest.approx(
+        {("one", "entering"): 1 / 3, ("one", "output"): 0, ("two", "entering"): 0, ("two", "output"): 0}
+    )
 
 
 def test_at_the_last_block():
     """Of each network its own, also where 10 comes after 9."""
-    table = pd.concat([
-        coherences("deep", block_9=0.1, block_10=0.5, after_block_9=0.7, review=0.2), coherences("flat", block_0=0.4)])
+    table = pd.concat(
+        [
+            coherences("deep", block_9=0.1, block_10=0.5, after_block_9=0.7, review=0.2),
+            coherences("flat", block_0=0.4),
+        ]
+    )
     means = transformers.at_the_last_block(table, "coherence").set_index("network")["mean"]
     assert means.to_dict() == pytest.approx({"deep": 0.5, "flat": 0.4})
 
 
 def test_ahead_of_gradcam_in_networks_of_different_depth():
-    table = pd.concat([
-        coherences("deep", block_0=0.1, block_1=0.6, after_block_0=0.3, review=0.5, repaired=0.9),
-        coherences("flat", block_0=0.2, review=0.4),
-    ]).rename(columns={"coherence": "energy"})
+    table = pd.concat(
+        [
+            coherences("deep", block_0=0.1, block_1=0.6, after_block_0=0.3, review=0.5, repaired=0.9),
+            coherences("flat", block_0=0.2, review=0.4),
+        ]
+    ).rename(columns={"coherence": "energy"})
     ahead = transformers.ahead_of_gradcam(table, resamples=20).set_index(["network", "map"])
-    assert ahead["mean"].to_dict() == pytest.approx({
-        ("deep", "block 0"): 0.4, ("deep", "block 1"): -0.1, ("deep", "after block 0"): 0.2, ("flat", "block 0"): 0.2})
+    assert ahead["mean"].to_dict() == pytest.approx(
+        {
+            ("deep", "block 0"): 0.4,
+            ("deep", "block 1"): -0.1,
+            ("deep", "after block 0"): 0.2,
+            ("flat", "block 0"): 0.2,
+        }
+    )
     assert (ahead["low"] <= ahead["mean"] + 1e-9).all() and set(ahead["images"]) == {2}

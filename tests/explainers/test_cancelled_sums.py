@@ -42,7 +42,9 @@ def images(size=8, dtype=torch.float32):
 @pytest.mark.parametrize("kind", ["layer norm", "rms", "by hand"])
 def test_the_linear_approximation_before_a_norm_of_channels_is_refused(kind, dtype):
     net, x = network(Norm(kind, 64), dtype), images(dtype=dtype)
-    with pytest.raises(ValueError, match=r"map of layer '0.0' is 0 up to rounding.*sums over the channels.*name layer=\"0\"") as raised:
+    with pytest.raises(
+        ValueError, match=r"map of layer '0.0' is 0 up to rounding.*sums over the channels.*name layer=\"0\""
+    ) as raised:
         contrastlib.explain(net, x, 1, "linear_approximation", layer="0.0")
     layer = re.search('layer="(.*?)"', str(raised.value))[1]
     assert contrastlib.explain(net, x, 1, "linear_approximation", layer=layer).abs().max() > 1e-3
@@ -69,7 +71,9 @@ def test_a_zero_map_of_zero_weights_is_no_error():
     assert not contrastlib.explain(net, x, 1, "linear_approximation").any()
 
 
-@pytest.mark.parametrize("norm", [nn.BatchNorm2d(64), nn.GroupNorm(2, 64), nn.Identity()], ids=["batch", "groups", "none"])
+@pytest.mark.parametrize(
+    "norm", [nn.BatchNorm2d(64), nn.GroupNorm(2, 64), nn.Identity()], ids=["batch", "groups", "none"]
+)
 def test_other_norms_keep_the_convolution(norm):
     net, x = network(norm), images()
     assert forward(net, x, None).layer() == "0.0"
@@ -81,8 +85,13 @@ def convnexts():
     from transformers import ConvNextConfig, ConvNextForImageClassification
 
     small = {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)}
-    sizes = [torchvision.models.convnext.CNBlockConfig(8, 16, 1), torchvision.models.convnext.CNBlockConfig(16, None, 2)]
-    config = ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_labels=5, layer_scale_init_value=1.0)
+    sizes = [
+        torchvision.models.convnext.CNBlockConfig(8, 16, 1),
+        torchvision.models.convnext.CNBlockConfig(16, None, 2),
+    ]
+    config = ConvNextConfig(
+        hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_labels=5, layer_scale_init_value=1.0
+    )
     yield "torchvision", torchvision.models.ConvNeXt(sizes, layer_scale=1.0, num_classes=5), "features"
     yield "timm", timm.create_model("convnext_tiny", num_classes=5, ls_init_value=1.0, **small), "stages"
     yield "transformers", ConvNextForImageClassification(config), "convnext.encoder.stages.3"

@@ -61,7 +61,9 @@ def test_it_is_a_method_of_explain(record):
     images = torch.rand(2, 3, 8, 8, dtype=torch.float64)
     found = contrastlib.explain(network, images, 2, "class_competition", layer="1", upsample=False, count=3)
     torch.testing.assert_close(found, class_competition(forward(network, images, "1"), 2, count=3), **EXACT)
-    other = contrastlib.explain(network, images, 2, "class_competition", layer="1", method_of_classes="xgradcam")
+    other = contrastlib.explain(
+        network, images, 2, "class_competition", layer="1", method_of_classes="xgradcam"
+    )
     assert other.shape == (2, 8, 8)
 
 
@@ -73,20 +75,31 @@ def test_of_equal_maps_none_wins():
     assert not class_competition(forward(network, images, "0"), 1).any()
 
 
-@pytest.mark.parametrize("options, says", [
-    ({"count": 0}, "count is 0"), ({"threshold": 1.0}, "threshold is 1.0"), ({"threshold": math.nan}, "threshold is nan"),
-    ({"temperature": 0.0}, "temperature is 0.0"), ({"temperature": math.inf}, "temperature is inf"),
-    ({"method_of_classes": "lrp"}, "unknown method of the classes 'lrp'; choose one of gradcam"),
-])
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"count": 0}, "count is 0"),
+        ({"threshold": 1.0}, "threshold is 1.0"),
+        ({"threshold": math.nan}, "threshold is nan"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"temperature": math.inf}, "temperature is inf"),
+        ({"method_of_classes": "lrp"}, "unknown method of the classes 'lrp'; choose one of gradcam"),
+    ],
+)
 def test_bad_options(record, options, says):
     with pytest.raises(ValueError, match=says):
         class_competition(record, 1, **options)
 
 
-@pytest.mark.parametrize("options, says", [
-    ({"count": None}, "count must be a whole number, got None"), ({"count": 2.5}, "count must be a whole number, got 2.5"),
-    ({"threshold": "0.1"}, "threshold must be a number, got '0.1'"), ({"temperature": True}, "temperature must be a number, got True"),
-])
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"count": None}, "count must be a whole number, got None"),
+        ({"count": 2.5}, "count must be a whole number, got 2.5"),
+        ({"threshold": "0.1"}, "threshold must be a number, got '0.1'"),
+        ({"temperature": True}, "temperature must be a number, got True"),
+    ],
+)
 def test_options_of_a_wrong_type(record, options, says):
     with pytest.raises(TypeError, match=says):
         class_competition(record, 1, **options)

@@ -72,7 +72,9 @@ RELUS = {
     "clip": lambda x: x.clip(min=0),
     "clip in place": lambda x: x.clip_(0),
     "clamp with a tensor": lambda x: x.clamp(min=torch.tensor(0.0)),
-    "clamp with tensors": lambda x: torch.clamp(x, torch.zeros(8, 1, 1).to(x), torch.full((8, 1, 1), 6.0).to(x)),
+    "clamp with tensors": lambda x: torch.clamp(
+        x, torch.zeros(8, 1, 1).to(x), torch.full((8, 1, 1), 6.0).to(x)
+    ),
     "clamp with a number of numpy": lambda x: x.clamp(np.float32(0), 6),
     "clamp_min with a tensor": lambda x: x.clamp_min(torch.zeros_like(x)),
     "maximum": lambda x: torch.maximum(x, torch.zeros((), dtype=x.dtype)),
@@ -121,6 +123,7 @@ def guided_by_hand(network, images, cotangent):
 
 # --- guided back-propagation ---------------------------------------------------------------------------
 
+
 def test_guided_backpropagation_by_hand_however_a_relu_is_written(written, small):
     maps = guided_backpropagation(written, small, weighted)
     expected = guided_by_hand(Written(torch.relu), small, weighted(written(small).detach()))
@@ -129,7 +132,7 @@ def test_guided_backpropagation_by_hand_however_a_relu_is_written(written, small
 
 
 def indices_of_a_mask(x):
-    rows, = torch.where(x.flatten(1).sum(dim=1) > -torch.inf)
+    (rows,) = torch.where(x.flatten(1).sum(dim=1) > -torch.inf)
     return x[rows].relu()
 
 
@@ -137,11 +140,17 @@ def second_of_three(x):
     return torch.arange(len(x)) % 3 == 1
 
 
-@pytest.mark.parametrize("activate, plain", [
-    (indices_of_a_mask, torch.relu),
-    (lambda x: set_item(x, second_of_three(x)).relu(),
-     lambda x: x.masked_fill(second_of_three(x)[:, None, None, None], 0).relu()),
-], ids=["indices", "rows"])
+@pytest.mark.parametrize(
+    "activate, plain",
+    [
+        (indices_of_a_mask, torch.relu),
+        (
+            lambda x: set_item(x, second_of_three(x)).relu(),
+            lambda x: x.masked_fill(second_of_three(x)[:, None, None, None], 0).relu(),
+        ),
+    ],
+    ids=["indices", "rows"],
+)
 def test_masks_of_rows_are_no_relus(activate, plain, small):
     for explainer in (guided_backpropagation, deeplift):
         maps = explainer(Written(activate), small, weighted)
@@ -153,17 +162,23 @@ def test_many_cotangents_of_guided_backpropagation_are_one_by_one(network, image
     maps = guided_backpropagation(network, images, lambda y: torch.cat([every_scheme(y), -every_scheme(y)]))
     for name, one, negative in zip(SCHEMES, maps, maps[len(SCHEMES) :]):
         assert torch.equal(guided_backpropagation(network, images, of(name)), one)
-        assert torch.equal(guided_backpropagation(network, images, lambda y, name=name: -of(name)(y)), negative)
+        assert torch.equal(
+            guided_backpropagation(network, images, lambda y, name=name: -of(name)(y)), negative
+        )
 
 
 def test_guided_backpropagation_is_not_linear(network, images):
     weights = weighted(network(images).detach())
-    per_class = guided_backpropagation(network, images, lambda y: torch.eye(6).to(y)[:, None].expand(-1, 3, -1))
+    per_class = guided_backpropagation(
+        network, images, lambda y: torch.eye(6).to(y)[:, None].expand(-1, 3, -1)
+    )
     contrast_of_maps = torch.einsum("bc,cb...->b...", weights, per_class)
     map_of_contrast = guided_backpropagation(network, images, weighted)
     cosine = torch.cosine_similarity(contrast_of_maps.flatten(1), map_of_contrast.flatten(1))
     assert cosine.max() < 0.9
-    assert not torch.allclose(guided_backpropagation(network, images, lambda y: -weighted(y)), -map_of_contrast)
+    assert not torch.allclose(
+        guided_backpropagation(network, images, lambda y: -weighted(y)), -map_of_contrast
+    )
     doubled = guided_backpropagation(network, images, lambda y: 2 * weighted(y))
     torch.testing.assert_close(doubled, 2 * map_of_contrast, **EXACT)  # of degree 1 all the same
 
@@ -181,11 +196,26 @@ def test_guided_backpropagation_needs_a_relu(small):
         guided_backpropagation(Written(F.hardtanh), small, weighted)  # from -1 to 1
 
 
-@pytest.mark.parametrize("function", [nn.LeakyReLU(0.1), nn.PReLU(dtype=torch.float64), nn.ELU(), nn.Softplus(), lambda x: x * (x > 1),
-                                      lambda x: x * torch.ones_like(x), lambda x: torch.where(x > 0, x, 1), nn.Threshold(0.5, 0.0),
-                                      lambda x: torch.maximum(x, x / 2), lambda x: x.masked_fill(x < -1, 0), lambda x: x.clamp(min=-0.1)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        nn.LeakyReLU(0.1),
+        nn.PReLU(dtype=torch.float64),
+        nn.ELU(),
+        nn.Softplus(),
+        lambda x: x * (x > 1),
+        lambda x: x * torch.ones_like(x),
+        lambda x: torch.where(x > 0, x, 1),
+        nn.Threshold(0.5, 0.0),
+        lambda x: torch.maximum(x, x / 2),
+        lambda x: x.masked_fill(x < -1, 0),
+        lambda x: x.clamp(min=-0.1),
+    ],
+)
 def test_what_is_no_relu_passes_its_gradient(function, small):
-    network = nn.Sequential(Written(nn.Identity()).first, nn.ReLU(), Call(function), nn.Flatten(), nn.Linear(8 * 14 * 14, 6)).double()
+    network = nn.Sequential(
+        Written(nn.Identity()).first, nn.ReLU(), Call(function), nn.Flatten(), nn.Linear(8 * 14 * 14, 6)
+    ).double()
     z = network[0](small)
     after = z.relu().detach().requires_grad_()
     logits = network[4](function(after).flatten(1))
@@ -214,7 +244,9 @@ class ReluFunction(torch.autograd.Function):
 
 
 def test_a_relu_that_the_network_defines_itself_is_refused_by_name(small):
-    with pytest.raises(ValueError, match="an operation of Written .ReluFunction. may be a ReLU.*write it as torch.relu"):
+    with pytest.raises(
+        ValueError, match="an operation of Written .ReluFunction. may be a ReLU.*write it as torch.relu"
+    ):
         guided_backpropagation(Written(ReluFunction.apply), small, weighted)
 
 
@@ -231,6 +263,7 @@ def test_guided_backpropagation_of_torchscript(small):
 
 
 # --- DeepLIFT ------------------------------------------------------------------------------------------
+
 
 def deeplift_by_hand(network, images, start, cotangent, function=torch.relu):
     """The multipliers of Written, one step after the other."""
@@ -249,7 +282,9 @@ def test_deeplift_by_hand_however_a_relu_is_written(written, small):
     torch.testing.assert_close(deeplift(written, small, weighted, start), expected, **EXACT)
 
 
-@pytest.mark.parametrize("function", [torch.tanh, F.silu, F.gelu, F.hardswish, F.softplus, nn.ELU(), nn.LeakyReLU(0.1)])
+@pytest.mark.parametrize(
+    "function", [torch.tanh, F.silu, F.gelu, F.hardswish, F.softplus, nn.ELU(), nn.LeakyReLU(0.1)]
+)
 def test_deeplift_by_hand_of_other_activations(function, small):
     network = Written(function)
     expected = deeplift_by_hand(network, small, 0 * small, weighted(network(small).detach()), function)
@@ -284,8 +319,15 @@ def test_deeplift_is_linear(network, images):
     torch.testing.assert_close(deeplift(network, images, every_scheme), expected, **EXACT)
 
 
-@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AdaptiveMaxPool2d(3),
-                                  lambda x: torch.max_pool2d(x, 3, 1)])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.MaxPool2d(2),
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.AdaptiveMaxPool2d(3),
+        lambda x: torch.max_pool2d(x, 3, 1),
+    ],
+)
 def test_maximum_pooling_passes_all_to_the_larger_side(pool):
     """Windows of random numbers, where each one's place of the maximum is known."""
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -296,7 +338,9 @@ def test_maximum_pooling_passes_all_to_the_larger_side(pool):
             return pool(x).flatten(1)
 
     for k in range(Pooled()(images).shape[1]):
-        maps = deeplift(Pooled(), images, lambda y, k=k: F.one_hot(torch.tensor(k), y.shape[1]).expand_as(y).to(y), start)
+        maps = deeplift(
+            Pooled(), images, lambda y, k=k: F.one_hot(torch.tensor(k), y.shape[1]).expand_as(y).to(y), start
+        )
         for one, image, there in zip(maps, images, start):
             high, low = Pooled()(image[None])[0, k], Pooled()(there[None])[0, k]
             expected = torch.zeros_like(image)
@@ -337,8 +381,15 @@ class Gated(Written):
         return self.last((z * z.sigmoid().mean(dim=(2, 3), keepdim=True)).flatten(1))
 
 
-@pytest.mark.parametrize("make", [Gated, lambda a: nn.Sequential(Written(a).first, nn.LayerNorm(14), nn.Flatten(),
-                                                                 nn.Linear(8 * 14 * 14, 6)).double()])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Gated,
+        lambda a: nn.Sequential(
+            Written(a).first, nn.LayerNorm(14), nn.Flatten(), nn.Linear(8 * 14 * 14, 6)
+        ).double(),
+    ],
+)
 def test_deeplift_refuses_what_is_not_complete(make, small):
     network = make(torch.relu)
     with pytest.raises(ValueError, match="not complete.*use integrated_gradients"):
@@ -366,7 +417,9 @@ def test_shapes_of_many_contrasts(network, images, method):
 
 @METHODS
 def test_images_do_not_touch_each_other(network, images, method):
-    alone = [method(network, one[None], lambda y, t=t: contrasts.weighted(y, t)) for one, t in zip(images, TARGET)]
+    alone = [
+        method(network, one[None], lambda y, t=t: contrasts.weighted(y, t)) for one, t in zip(images, TARGET)
+    ]
     torch.testing.assert_close(method(network, images, weighted), torch.cat(alone), **EXACT)
 
 

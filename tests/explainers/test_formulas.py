@@ -58,15 +58,21 @@ def test_xgradcam_weights_slopes_by_the_share_of_the_activation(recorded):
 
 def test_the_normalisers_of_xgradcam_agree_after_a_relu(images):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 5))
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 5)
+    )
     record = forward(network.double(), images, "1")
     weights = contrasts.weighted(record.logits, 0)
-    torch.testing.assert_close(xgradcam(record, weights), xgradcam(record, weights, normaliser="sum"), **EXACT)
+    torch.testing.assert_close(
+        xgradcam(record, weights), xgradcam(record, weights, normaliser="sum"), **EXACT
+    )
 
 
 def test_a_channel_without_activation_adds_nothing_to_xgradcam(images):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 5))
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 5)
+    )
     network = network.double()
     with torch.no_grad():
         network[0].weight[3], network[0].bias[3] = 0, -1
@@ -87,7 +93,9 @@ def test_input_space(network, images):
 def test_maps_behind_global_pooling_add_up_to_the_logit(images):
     """With a linear layer on pooled activations (CAM), the map adds up to the logit without its bias."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5, bias=False))
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5, bias=False)
+    )
     record = forward(network.double(), images, "0")
     for method in (gradcam, linear_approximation):
         maps = method(record, contrasts.original(record.logits, 3))

@@ -185,6 +185,7 @@ def test_coarser_maps_keep_their_sums_and_their_places():
 
 # --- contrasts -------------------------------------------------------------------------------------
 
+
 def test_the_contrast_of_maps_is_the_map_of_the_contrast(network, images):
     units = fullgrad(network, images, lambda y: torch.eye(CLASSES).to(y)[:, None].expand(-1, len(y), -1))
     logits = network(images).detach()
@@ -200,6 +201,7 @@ def test_the_contrast_of_maps_is_the_map_of_the_contrast(network, images):
 
 
 # --- post-processing -------------------------------------------------------------------------------
+
 
 def test_rescaling_without_the_absolute_value_leaves_one_sign(network, images):
     """Since psi(-t) = 1 - psi(t), the maps of a contrast and of its negative add up to the channels."""
@@ -272,6 +274,7 @@ def test_leaving_bias_terms_out_does_not_make_maps_one_signed():
 
 # --- refusals --------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("make, kind", [
     (torchvision.models.mobilenet_v3_small, "Hardswish"), (torchvision.models.efficientnet_b0, "SiLU"),
     (lambda: torchvision.models.VisionTransformer(32, 16, 1, 2, 8, 16), "LayerNorm"),
@@ -340,10 +343,20 @@ def frozen(channels):
     return norm
 
 
-@pytest.mark.parametrize("layer", [frozen, nn.SyncBatchNorm, lambda channels: nn.ConvTranspose2d(channels, channels, 2)])
+@pytest.mark.parametrize(
+    "layer", [frozen, nn.SyncBatchNorm, lambda channels: nn.ConvTranspose2d(channels, channels, 2)]
+)
 def test_less_common_layers_with_biases(layer, images):
-    network = lived_in(nn.Sequential(nn.Conv2d(3, 4, 3), layer(4), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(),
-                                     nn.Linear(36, CLASSES)))
+    network = lived_in(
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3),
+            layer(4),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(3),
+            nn.Flatten(),
+            nn.Linear(36, CLASSES),
+        )
+    )
     nn.init.normal_(getattr(network[1], "running_mean", torch.empty(1)))
     assert_complete(network, images)
     assert terms(network, images, weighted)["1"].any()

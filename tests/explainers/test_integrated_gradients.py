@@ -59,7 +59,9 @@ def test_a_fixed_contrast_is_the_contrast_of_the_maps_of_all_classes(network, im
     for name in SCHEMES:
         weights = of(name)(network(images).detach())
         expected = torch.einsum("bc,cb...->b...", weights, per_class)
-        torch.testing.assert_close(integrated_gradients(network, images, of(name), steps=5), expected, **EXACT)
+        torch.testing.assert_close(
+            integrated_gradients(network, images, of(name), steps=5), expected, **EXACT
+        )
 
 
 SCORES = {
@@ -74,8 +76,15 @@ SCORES = {
 def test_along_the_path_maps_sum_to_the_difference_of_the_score(few, name):
     network = smooth()
     here, there = (SCORES[name](network(x).detach()) for x in (few, 0 * few))
-    gaps = [(integrated_gradients(network, few, of(name), steps=steps, contrast_at="path").sum(dim=(1, 2, 3))
-             - (here - there)).abs().max() for steps in (64, 512)]
+    gaps = [
+        (
+            integrated_gradients(network, few, of(name), steps=steps, contrast_at="path").sum(dim=(1, 2, 3))
+            - (here - there)
+        )
+        .abs()
+        .max()
+        for steps in (64, 512)
+    ]
     assert (here - there).abs().min() > 1e-4
     assert gaps[0] / 32 > gaps[1] and gaps[1] < 1e-4 * (here - there).abs().max()  # of second order
 
@@ -94,8 +103,10 @@ def test_the_readings_differ_where_the_contrast_depends_on_the_logits(few):
     network = smooth()
     with torch.no_grad():
         network[3].weight *= 5
-    at_image, along = (integrated_gradients(network, few, every_scheme, steps=32, contrast_at=where)
-                       for where in ("image", "path"))
+    at_image, along = (
+        integrated_gradients(network, few, every_scheme, steps=32, contrast_at=where)
+        for where in ("image", "path")
+    )
     torch.testing.assert_close(along[:2], at_image[:2], **EXACT)  # original and mean
     assert not torch.allclose(along[3], at_image[3], rtol=1e-2)
     cosines = [torch.cosine_similarity(m[3].flatten(1), m[4].flatten(1)) for m in (at_image, along)]
@@ -107,8 +118,13 @@ def test_the_readings_differ_where_the_contrast_depends_on_the_logits(few):
 def test_a_homogeneous_network_has_the_map_of_input_x_gradient(few, contrast_at):
     """Where logits scale with the image, the gradient is constant along the path; not so with biases."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-                            nn.Linear(8 * 9, 6, bias=False)).double()
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, bias=False),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8 * 9, 6, bias=False),
+    ).double()
     record = forward(network, few)
     maps = integrated_gradients(network, few, of("mean"), steps=3, contrast_at=contrast_at)
     torch.testing.assert_close(maps, input_x_gradient(record, of("mean")(record.logits)), **EXACT)
@@ -136,8 +152,12 @@ def test_the_batch_sets_the_memory_only(network, images, contrast_at, batch):
 
 @READINGS
 def test_a_target_for_each_image_stays_with_its_image(network, images, contrast_at):
-    alone = [integrated_gradients(network, one[None], lambda y, t=t: contrasts.weighted(y, t), None, 5, contrast_at)
-             for one, t in zip(images, TARGET)]
+    alone = [
+        integrated_gradients(
+            network, one[None], lambda y, t=t: contrasts.weighted(y, t), None, 5, contrast_at
+        )
+        for one, t in zip(images, TARGET)
+    ]
     maps = integrated_gradients(network, images, of("weighted"), None, 5, contrast_at)
     torch.testing.assert_close(maps, torch.cat(alone), **EXACT)
 
@@ -147,7 +167,9 @@ def test_many_contrasts_are_one_by_one(network, images, contrast_at):
     maps = integrated_gradients(network, images, every_scheme, None, 5, contrast_at)
     assert maps.shape == (len(SCHEMES), *images.shape)
     for name, one in zip(SCHEMES, maps):
-        torch.testing.assert_close(one, integrated_gradients(network, images, of(name), None, 5, contrast_at), **EXACT)
+        torch.testing.assert_close(
+            one, integrated_gradients(network, images, of(name), None, 5, contrast_at), **EXACT
+        )
 
 
 def test_baselines(images):
@@ -164,28 +186,40 @@ def test_baselines(images):
 
 def test_the_path_starts_at_the_baseline(few):
     assert not integrated_gradients(smooth(), few, of("weighted"), baseline=few, steps=3).any()
-    one, other = (integrated_gradients(smooth(), few, of("weighted"), baseline=b, steps=3) for b in (0.0, [0, 0, 0.9]))
+    one, other = (
+        integrated_gradients(smooth(), few, of("weighted"), baseline=b, steps=3) for b in (0.0, [0, 0, 0.9])
+    )
     assert not torch.allclose(one, other)
 
 
-@pytest.mark.parametrize("baseline, error, message", [
-    (torch.zeros(2, 3, 32, 32), ValueError, r"shape \(2, 3, 32, 32\) does not broadcast to images of shape \(3, 3"),
-    (torch.zeros(1, 3, 3, 32, 32), ValueError, "does not broadcast"),
-    ([0.1, 0.2], ValueError, "colour of 2 values, and the images have 3 channels"),
-    (float("nan"), ValueError, "baseline holds NaN"),
-    ([0.0, float("inf"), 0.0], ValueError, "baseline holds NaN or infinite"),
-    ("black", TypeError, "a baseline is a number, a colour or a tensor, got 'black'"),
-])
+@pytest.mark.parametrize(
+    "baseline, error, message",
+    [
+        (
+            torch.zeros(2, 3, 32, 32),
+            ValueError,
+            r"shape \(2, 3, 32, 32\) does not broadcast to images of shape \(3, 3",
+        ),
+        (torch.zeros(1, 3, 3, 32, 32), ValueError, "does not broadcast"),
+        ([0.1, 0.2], ValueError, "colour of 2 values, and the images have 3 channels"),
+        (float("nan"), ValueError, "baseline holds NaN"),
+        ([0.0, float("inf"), 0.0], ValueError, "baseline holds NaN or infinite"),
+        ("black", TypeError, "a baseline is a number, a colour or a tensor, got 'black'"),
+    ],
+)
 def test_baselines_that_do_not_fit(network, images, baseline, error, message):
     with pytest.raises(error, match=message):
         integrated_gradients(network, images, of("weighted"), baseline)
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"steps": 0}, "steps is 0: it must be at least 1"),
-    ({"batch": 0}, "batch is 0: it must be at least 1"),
-    ({"contrast_at": "end"}, "unknown contrast_at 'end'; choose one of image, path"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"steps": 0}, "steps is 0: it must be at least 1"),
+        ({"batch": 0}, "batch is 0: it must be at least 1"),
+        ({"contrast_at": "end"}, "unknown contrast_at 'end'; choose one of image, path"),
+    ],
+)
 def test_options_that_do_not_fit(network, images, options, message):
     with pytest.raises(ValueError, match=message):
         integrated_gradients(network, images, of("weighted"), **options)
@@ -221,7 +255,10 @@ def test_left_as_found(network, images, contrast_at):
 def test_many_steps_in_16_bits(dtype, steps):
     """Without biases the map is that of input x gradient, however many equal terms the sum has."""
     torch.manual_seed(0)
-    network, images = nn.Sequential(nn.Flatten(), nn.Linear(12, 3, bias=False)).to(dtype), torch.rand(1, 3, 2, 2).to(dtype)
+    network, images = (
+        nn.Sequential(nn.Flatten(), nn.Linear(12, 3, bias=False)).to(dtype),
+        torch.rand(1, 3, 2, 2).to(dtype),
+    )
     maps = integrated_gradients(network, images, lambda y: contrasts.original(y, 1), steps=steps, batch=1)
     expected = images * network[1].weight[1].detach().view_as(images)
     assert maps.dtype == dtype
@@ -236,7 +273,10 @@ def test_maps_that_overflow_are_told_with_their_images(size, bad):
     with torch.no_grad():
         network[1].weight[:, 1:] *= -0.5  # the logits of a grey image are 0
     images = torch.tensor(size).view(2, 1, 1, 1).expand(2, 3, 1, 1)
-    with pytest.raises(FloatingPointError, match=f"integrated gradients of image {bad} overflow torch.float32: scale the images"):
+    with pytest.raises(
+        FloatingPointError,
+        match=f"integrated gradients of image {bad} overflow torch.float32: scale the images",
+    ):
         integrated_gradients(network, images, lambda y: contrasts.original(y, 0))
     maps = integrated_gradients(network.double(), images.double(), lambda y: contrasts.original(y, 0))
     assert torch.allclose(maps, images.double() * network[1].weight[0].view(3, 1, 1))

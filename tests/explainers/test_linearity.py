@@ -24,7 +24,9 @@ def weights_of(name, logits, target=TARGET):
 def passes(network, images):
     """A forward pass for each layer of a network, with the explainers that go with it."""
     for layer in [INPUT, *network.layers]:
-        fitting = select(needs="pass", space="pixels") if layer == INPUT else select(needs="pass", contrast=True)
+        fitting = (
+            select(needs="pass", space="pixels") if layer == INPUT else select(needs="pass", contrast=True)
+        )
         yield forward(network, images, layer), [record.function for record in fitting.values()]
 
 
@@ -58,14 +60,18 @@ def test_the_published_normaliser_is_linear_too(network, images):
         per_class = xgradcam(record, units, normaliser="sum")
         weights = contrasts.weighted(record.logits, TARGET)
         expected = torch.einsum("bc,cb...->b...", weights, per_class)
-        torch.testing.assert_close(xgradcam(record, weights, normaliser="sum"), expected, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(
+            xgradcam(record, weights, normaliser="sum"), expected, rtol=1e-9, atol=1e-9
+        )
 
 
 def test_many_cotangents_at_once_are_one_by_one(network, images):
     for record, methods in passes(network, images):
         many = torch.stack([weights_of(name, record.logits) for name in OF_ONE_CLASS])
         for method in methods:
-            torch.testing.assert_close(method(record, many), torch.stack([method(record, w) for w in many]), **EXACT)
+            torch.testing.assert_close(
+                method(record, many), torch.stack([method(record, w) for w in many]), **EXACT
+            )
 
 
 @pytest.mark.parametrize("method", select(needs="pass", contrast=True))
@@ -96,6 +102,7 @@ def test_probability_maps_are_gradients_of_the_softmax(network, images):
 
 # --- the sanity check of section 3.1 ---------------------------------------------------------------
 
+
 def linear_classifier(shift=None):
     """y^s = sum_i w_i^s x_i + b^s; with a shift, w_i^s += shift_i for all s."""
     torch.manual_seed(3)
@@ -112,16 +119,20 @@ def test_what_all_classes_share_does_not_enter_a_contrast(images, method, contra
     images = images[..., :8, :8]
     shift = torch.randn(3 * 8 * 8, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     foils = FOILS.get(contrast)
-    before, after = (contrastlib.explain(linear_classifier(s), images, TARGET, method, contrast, foils=foils)
-                     for s in (None, shift))
+    before, after = (
+        contrastlib.explain(linear_classifier(s), images, TARGET, method, contrast, foils=foils)
+        for s in (None, shift)
+    )
     torch.testing.assert_close(after, before, **EXACT)
 
 
 def test_what_all_classes_share_does_enter_the_original(images):
     images = images[..., :8, :8]
     shift = torch.ones(3 * 8 * 8, dtype=torch.float64)
-    maps = [contrastlib.explain(linear_classifier(s), images, TARGET, "input_x_gradient", "original")
-            for s in (None, shift)]
+    maps = [
+        contrastlib.explain(linear_classifier(s), images, TARGET, "input_x_gradient", "original")
+        for s in (None, shift)
+    ]
     torch.testing.assert_close(maps[1] - maps[0], images.sum(dim=1), **EXACT)
 
 
@@ -131,30 +142,40 @@ def test_input_x_gradient_of_a_linear_classifier_adds_up_to_the_contrast_of_its_
         network[1].bias.zero_()
     logits = network(images).detach()
     for contrast in OF_ONE_CLASS:
-        maps = contrastlib.explain(network, images, TARGET, "input_x_gradient", contrast, foils=FOILS.get(contrast))
+        maps = contrastlib.explain(
+            network, images, TARGET, "input_x_gradient", contrast, foils=FOILS.get(contrast)
+        )
         expected = (weights_of(contrast, logits) * logits).sum(dim=1)
         torch.testing.assert_close(maps.sum(dim=(1, 2)), expected, **EXACT)
 
 
 # --- two classes ----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("method", ["gradient", *select(space="layer", contrast=True)])
 def test_with_two_classes_all_contrasts_agree(images, method):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(True), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 2))
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(True), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 2)
+    )
     network = network.double()
-    maps = [contrastlib.explain(network, images, [0, 1, 1], method, c) for c in ("mean", "maximum", "weighted")]
+    maps = [
+        contrastlib.explain(network, images, [0, 1, 1], method, c) for c in ("mean", "maximum", "weighted")
+    ]
     torch.testing.assert_close(maps[1], maps[0], **EXACT)
     torch.testing.assert_close(maps[2], maps[0], **EXACT)
 
 
 # --- large margins ---------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("margin", [20.0, 200.0])
 def test_confident_networks_get_the_right_direction_in_float32(images, margin):
     """The map of the log-odds keeps its direction where the one through a float32 softmax loses it."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 5))
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 5)
+    )
     with torch.no_grad():
         network[4].bias.copy_(torch.tensor([margin, 0, 0, 0, 0]))
     exact = contrastlib.explain(network.double(), images, 0, "gradient").flatten(1)
@@ -167,6 +188,7 @@ def test_confident_networks_get_the_right_direction_in_float32(images, margin):
 
 
 # --- upsampling ------------------------------------------------------------------------------------
+
 
 def test_upsampling_keeps_leading_dimensions_and_constants():
     maps = torch.randn(2, 3, 4, 5, 6)

@@ -14,8 +14,12 @@ def pair(activation):
     """A network with such norms, and the same one with norms and activations of PyTorch."""
     torch.manual_seed(0)
     together = nn.Sequential(
-        nn.Conv2d(3, 6, 3), BatchNormAct2d(6, act_layer=activation), nn.Conv2d(6, 8, 3, bias=False),
-        BatchNormAct2d(8, act_layer=activation), nn.Flatten(), nn.Linear(128, 5),
+        nn.Conv2d(3, 6, 3),
+        BatchNormAct2d(6, act_layer=activation),
+        nn.Conv2d(6, 8, 3, bias=False),
+        BatchNormAct2d(8, act_layer=activation),
+        nn.Flatten(),
+        nn.Linear(128, 5),
     )
     for module in together.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -29,12 +33,21 @@ def pair(activation):
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.Identity])
-@pytest.mark.parametrize("method, options", [
-    ("lrp", {"rules": "z_plus"}), ("lrp", {"rules": "epsilon", "biases": True}), ("clrp1", {}), ("fullgrad", {}),
-])
+@pytest.mark.parametrize(
+    "method, options",
+    [
+        ("lrp", {"rules": "z_plus"}),
+        ("lrp", {"rules": "epsilon", "biases": True}),
+        ("clrp1", {}),
+        ("fullgrad", {}),
+    ],
+)
 def test_the_same_maps(activation, method, options):
     together, apart = (net.double().eval() for net in pair(activation))
-    images, before = torch.rand(2, 3, 8, 8, dtype=torch.float64), {k: v.clone() for k, v in together.state_dict().items()}
+    images, before = (
+        torch.rand(2, 3, 8, 8, dtype=torch.float64),
+        {k: v.clone() for k, v in together.state_dict().items()},
+    )
     maps, expected = (contrastlib.explain(net, images, 1, method, **options) for net in (together, apart))
     torch.testing.assert_close(maps, expected, rtol=1e-10, atol=1e-12)
     assert maps.abs().max() > 1e-4

@@ -36,14 +36,22 @@ def images():
 @pytest.fixture
 def convolutional():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten(),
-                         nn.Linear(8 * 49, CLASSES)).double()
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, stride=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(8 * 49, CLASSES),
+    ).double()
 
 
 @pytest.fixture
 def transformer():
     torch.manual_seed(0)
-    network = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=CLASSES).double()
+    network = VisionTransformer(
+        32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=CLASSES
+    ).double()
     nn.init.normal_(network.heads.head.weight)
     return network
 
@@ -57,11 +65,14 @@ def found(explainer, network, images, w):
     if explainer.needs == "network":
         return explainer.map(explainer.function(network, images, lambda y: w))
     layer = INPUT if explainer.space == "pixels" else LAYER
-    record = vit_forward(network, images) if explainer.needs == "tokens pass" else forward(network, images, layer)
+    record = (
+        vit_forward(network, images) if explainer.needs == "tokens pass" else forward(network, images, layer)
+    )
     return explainer.map(explainer.function(record, w))
 
 
 # --- the records are complete ------------------------------------------------------------------------
+
 
 def test_every_public_explainer_has_a_record():
     named = {name for name in explainers.__all__ if callable(getattr(explainers, name))}
@@ -70,7 +81,12 @@ def test_every_public_explainer_has_a_record():
 
 
 def test_records_are_frozen_and_say_all():
-    keys = set(re.findall(r"@\w+{(\w+),", (Path(__file__).parents[2] / "book" / "references.bib").read_text(encoding="utf-8")))
+    keys = set(
+        re.findall(
+            r"@\w+{(\w+),",
+            (Path(__file__).parents[2] / "book" / "references.bib").read_text(encoding="utf-8"),
+        )
+    )
     for name, explainer in EXPLAINERS.items():
         assert explainer.name == name and explainer.title and explainer.formula and explainer.cost
         assert re.fullmatch(r"[A-Z].*\.", explainer.about), name
@@ -82,12 +98,27 @@ def test_records_are_frozen_and_say_all():
 
 
 def test_options_are_those_of_the_signature():
-    assert EXPLAINERS["integrated_gradients"].options == {"baseline": None, "steps": 128, "contrast_at": "image", "batch": 16}
+    assert EXPLAINERS["integrated_gradients"].options == {
+        "baseline": None,
+        "steps": 128,
+        "contrast_at": "image",
+        "batch": 16,
+    }
     assert EXPLAINERS["gradcam"].options == {}
-    assert EXPLAINERS["clrp1"].options.keys() == {"dual", "signed", "rules", "biases", "average_pooling", "box"}
+    assert EXPLAINERS["clrp1"].options.keys() == {
+        "dual",
+        "signed",
+        "rules",
+        "biases",
+        "average_pooling",
+        "box",
+    }
     assert EXPLAINERS["lrp"].options["box"] == (0.0, 1.0)
     for explainer in EXPLAINERS.values():  # none is hidden in **options
-        several = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(explainer.function).parameters.values())
+        several = any(
+            each.kind is each.VAR_KEYWORD
+            for each in inspect.signature(explainer.function).parameters.values()
+        )
         assert several == (explainer.passes_options_to is not None)
 
 
@@ -99,6 +130,7 @@ def test_unknown_options_are_told_the_known_ones(convolutional, images):
 
 
 # --- the records are true ----------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("method", [name for name, each in EXPLAINERS.items() if each.contrast])
 def test_a_linear_explainer_adds_and_no_other_does(method, convolutional, transformer, images):
@@ -127,16 +159,23 @@ def test_space_and_needs_are_what_explain_gives(method, convolutional, transform
 
 def test_an_explainer_of_a_layer_has_its_form_for_transformers(transformer, images):
     maps = contrastlib.explain(transformer, images, 1, "gradcam")
-    assert torch.equal(maps, contrastlib.explain(transformer, images, 1, EXPLAINERS["gradcam"].for_transformers))
+    assert torch.equal(
+        maps, contrastlib.explain(transformer, images, 1, EXPLAINERS["gradcam"].for_transformers)
+    )
 
 
 # --- the relevance family, and the channels -----------------------------------------------------------
 
+
 @pytest.mark.parametrize("method", ["clrp1", "clrp2", "sglrp"])
 @pytest.mark.parametrize("target", [2, [2, 5], None])
 def test_explain_gives_the_maps_of_the_relevance_methods(method, target, convolutional, images):
-    expected = getattr(lrp, method)(convolutional, images, convolutional(images).argmax(1) if target is None else target)
-    torch.testing.assert_close(contrastlib.explain(convolutional, images, target, method), expected.sum(1), **EXACT)
+    expected = getattr(lrp, method)(
+        convolutional, images, convolutional(images).argmax(1) if target is None else target
+    )
+    torch.testing.assert_close(
+        contrastlib.explain(convolutional, images, target, method), expected.sum(1), **EXACT
+    )
 
 
 def test_lrp_of_a_class_starts_from_its_logit_everywhere(convolutional, images):
@@ -146,21 +185,35 @@ def test_lrp_of_a_class_starts_from_its_logit_everywhere(convolutional, images):
     maps = contrastlib.explain(convolutional, images, target, "lrp", "original")
     expected = lrp.lrp(convolutional, images, lambda y: lrp.logit(y, target)).sum(1)
     torch.testing.assert_close(maps, expected, **EXACT)
-    torch.testing.assert_close(lrp.relevance_maps(convolutional, images, target, ["lrp"])["lrp"].sum(1), maps, **EXACT)
-    torch.testing.assert_close(contrastlib.explain(convolutional, images, target, "lrp", "original", score="absolute"), -maps)
+    torch.testing.assert_close(
+        lrp.relevance_maps(convolutional, images, target, ["lrp"])["lrp"].sum(1), maps, **EXACT
+    )
+    torch.testing.assert_close(
+        contrastlib.explain(convolutional, images, target, "lrp", "original", score="absolute"), -maps
+    )
 
 
 def test_options_of_the_relevance_methods(convolutional, images):
     for options in ({"dual": "logits"}, {"signed": True}, {"signed": True, "rules": "epsilon"}):
         expected = lrp.clrp1(convolutional, images, 1, **options).sum(1)
-        torch.testing.assert_close(contrastlib.explain(convolutional, images, 1, "clrp1", **options), expected, **EXACT)
+        torch.testing.assert_close(
+            contrastlib.explain(convolutional, images, 1, "clrp1", **options), expected, **EXACT
+        )
 
 
 @pytest.mark.parametrize("method", select(contrast=False, space="pixels"))
-@pytest.mark.parametrize("asked", [{"contrast": "mean"}, {"contrast": "original"}, {"contrast": torch.ones(2, CLASSES)},
-                                   {"contrast": "among", "foils": [0]}, {"foils": [0]}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"contrast": "mean"},
+        {"contrast": "original"},
+        {"contrast": torch.ones(2, CLASSES)},
+        {"contrast": "among", "foils": [0]},
+        {"foils": [0]},
+    ],
+)
 def test_a_method_with_its_own_initial_relevance_takes_no_contrast(method, asked, convolutional, images):
-    says = f"{method} defines its initial relevance itself: leave contrast and foils out, or use method=\"lrp\""
+    says = f'{method} defines its initial relevance itself: leave contrast and foils out, or use method="lrp"'
     with pytest.raises(ValueError, match=says):
         contrastlib.explain(convolutional, images, 1, method, **asked)
 
@@ -169,9 +222,14 @@ def test_a_method_with_its_own_initial_relevance_takes_no_contrast(method, asked
 def test_channels_are_added_up_unless_another_reading_is_named(method, convolutional, images):
     explainer = EXPLAINERS[method]
     w = contrastlib.contrasts.weighted(convolutional(images).detach(), 1) if explainer.contrast else 1
-    each = (explainer.function(convolutional, images, lambda y: w) if explainer.needs == "network"
-            else explainer.function(forward(convolutional, images), w))
-    torch.testing.assert_close(contrastlib.explain(convolutional, images, 1, method), each.sum(dim=1), **EXACT)
+    each = (
+        explainer.function(convolutional, images, lambda y: w)
+        if explainer.needs == "network"
+        else explainer.function(forward(convolutional, images), w)
+    )
+    torch.testing.assert_close(
+        contrastlib.explain(convolutional, images, 1, method), each.sum(dim=1), **EXACT
+    )
     greatest = contrastlib.explain(convolutional, images, 1, method, channels="abs_max")
     torch.testing.assert_close(greatest, each.abs().amax(dim=1), **EXACT)
 
@@ -186,7 +244,7 @@ def test_channels_that_do_not_exist(convolutional, images):
 
 # --- a new method -------------------------------------------------------------------------------------
 
-TOY = '''
+TOY = """
 from contrastlib.explainers.explainer import register
 
 
@@ -194,7 +252,7 @@ from contrastlib.explainers.explainer import register
           paper="gu2018", equation="nowhere", cost="1 forward, 1 backward")
 def toy(record, cotangent, layer=None, factor=2):
     return factor * record.pull_back(cotangent)[record.layer(layer)]
-'''
+"""
 
 
 @pytest.fixture
@@ -217,27 +275,46 @@ def test_a_new_method_is_one_file(toy, convolutional, images, capsys):
     """It is found in explain, the command line's help, the explorer's menu, its lines of Python, and the book's table."""
     for options, factor in (({}, 2), ({"factor": 3}, 3)):
         maps = contrastlib.explain(convolutional, images, 1, toy, **options)
-        torch.testing.assert_close(maps, factor * contrastlib.explain(convolutional, images, 1, "gradient"), **EXACT)
+        torch.testing.assert_close(
+            maps, factor * contrastlib.explain(convolutional, images, 1, "gradient"), **EXACT
+        )
 
     with pytest.raises(SystemExit):
         main(["explain", "--help"])
     assert re.search(r"^ +toy +A multiple of the gradient\.$", capsys.readouterr().out, re.MULTILINE)
 
-    small = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 30))
+    small = nn.Sequential(
+        nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 30)
+    )
     names = [f"class {i}" for i in range(30)]
-    network = models.Classifier(small, name="small", class_names=names, layer=None, input_size=32, checksum="none")
+    network = models.Classifier(
+        small, name="small", class_names=names, layer=None, input_size=32, checksum="none"
+    )
     explorer = Explorer([bird(31)], [network], methods=["gradient", toy], classes=3)
-    assert explorer.header["methods"][toy]["title"] == "Toy" and list(explorer.header["methods"]) == ["gradient", toy]
+    assert explorer.header["methods"][toy]["title"] == "Toy" and list(explorer.header["methods"]) == [
+        "gradient",
+        toy,
+    ]
     assert explorer.header["methods"][toy]["about"] == "A multiple of the gradient."
     assert "'toy'" in explorer.header["methods"][toy]["code"]
 
-    assert "`\"toy\" <contrastlib.explainers.toy_explainer.toy>` | A multiple of the gradient. $f g$ | yes |" in explainer_table()
+    assert (
+        '`"toy" <contrastlib.explainers.toy_explainer.toy>` | A multiple of the gradient. $f g$ | yes |'
+        in explainer_table()
+    )
     assert one_by_one.method(EXPLAINERS[toy]).startswith("## Toy\n")
     assert "- Toy: `toy`" in families_page.listed_columns()
-    assert "| Toy |" in families_page.families_table(families_page.load(), "timm"), "which was measured without it"
+    assert "| Toy |" in families_page.families_table(families_page.load(), "timm"), (
+        "which was measured without it"
+    )
 
 
 def test_two_explainers_of_one_name():
     with pytest.raises(ValueError, match="two explainers are called 'gradcam'"):
-        register(**{field.name: getattr(EXPLAINERS["gradcam"], field.name) for field in dataclasses.fields(Explainer)
-                    if field.name != "function"})(lambda record, w: w)
+        register(
+            **{
+                field.name: getattr(EXPLAINERS["gradcam"], field.name)
+                for field in dataclasses.fields(Explainer)
+                if field.name != "function"
+            }
+        )(lambda record, w: w)

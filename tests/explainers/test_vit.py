@@ -166,7 +166,9 @@ def test_dropout_does_not_act(transformer, images):
     torch.testing.assert_close(vit_forward(transformer, images).logits, predict(transformer, images), **EXACT)
 
 
-@pytest.mark.parametrize("name", [f"{layer}.{block}" for block in range(BLOCKS) for layer in ("norm", "block")][:-1])
+@pytest.mark.parametrize(
+    "name", [f"{layer}.{block}" for block in range(BLOCKS) for layer in ("norm", "block")][:-1]
+)
 def test_gradcam_weighs_features_by_their_mean_slope_over_patches(record, weights, name):
     expected = torch.zeros(3, SIDE, SIDE, dtype=torch.float64)
     for image in range(3):
@@ -296,7 +298,9 @@ def test_a_transformer_within_a_model(transformer, images):
 def test_what_cannot_be_explained_is_named(transformer, images, record, weights, make_network):
     with pytest.raises(TypeError, match="Sequential is no Vision Transformer.*Use gradcam"):
         vit_forward(make_network(), images)
-    with pytest.raises(ValueError, match="cannot run on images of shape .1, 3, 48, 32. .*Expected 32 but got 48"):
+    with pytest.raises(
+        ValueError, match="cannot run on images of shape .1, 3, 48, 32. .*Expected 32 but got 48"
+    ):
         vit_forward(transformer, torch.rand(1, 3, 48, 32, dtype=torch.float64))
     for layer in ("block.3", "block.-1", "mlp.1", "attention.1"):
         with pytest.raises(ValueError, match=f"no layer '{layer}'; choose one of norm.0, block.0, .*block.2"):

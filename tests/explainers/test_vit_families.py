@@ -50,7 +50,7 @@ class Family:
 
     def on_grid(self, values):
         rows, columns = self.grid
-        return values[..., self.start:self.start + rows * columns].unflatten(-1, self.grid)
+        return values[..., self.start : self.start + rows * columns].unflatten(-1, self.grid)
 
 
 def of_timm(name, fused=True, **options):
@@ -168,17 +168,26 @@ def case(request):
     record = vit_forward(fused, images)
     blocks, norms = ([name.format(i) for i in range(family.depth)] for name in (family.block, family.norm))
     logits, softmaxes, outputs = plain(unfused, images, [*blocks, *norms])
-    softmaxes = softmaxes[:family.depth]  # what comes after them pools
+    softmaxes = softmaxes[: family.depth]  # what comes after them pools
     expected = {}
     for i, softmax in enumerate(softmaxes):
-        expected |= {f"norm.{i}": outputs[norms[i]], f"attention.{i}": softmax, f"block.{i}": outputs[blocks[i]]}
+        expected |= {
+            f"norm.{i}": outputs[norms[i]],
+            f"attention.{i}": softmax,
+            f"block.{i}": outputs[blocks[i]],
+        }
     weights = contrasts.weighted(record.logits, TARGET)
     gradients = torch.autograd.grad((weights * logits).sum(), list(expected.values()), retain_graph=True)
     of_all_logits = torch.autograd.grad(logits.square().sum() / 2, outputs[blocks[-1]])[0]
     return SimpleNamespace(
-        family=family, network=fused, record=record, weights=weights, logits=logits,
+        family=family,
+        network=fused,
+        record=record,
+        weights=weights,
+        logits=logits,
         activations={name: each.detach() for name, each in expected.items()},
-        gradients=dict(zip(expected, gradients)), of_all_logits=of_all_logits,
+        gradients=dict(zip(expected, gradients)),
+        of_all_logits=of_all_logits,
     )
 
 
@@ -250,7 +259,9 @@ def test_attention_x_gradient(case):
     maps = case.family.on_grid(sum(edges[:, row] for row in case.family.rows))
     torch.testing.assert_close(attention_x_gradient(case.record, case.weights), maps, **EXACT)
     double = torch.stack([case.weights, 2 * case.weights])
-    torch.testing.assert_close(attention_x_gradient(case.record, double), torch.stack([maps, 2 * maps]), **EXACT)
+    torch.testing.assert_close(
+        attention_x_gradient(case.record, double), torch.stack([maps, 2 * maps]), **EXACT
+    )
 
 
 def test_attention_that_is_not_fused_is_recorded_as_it_is(case):

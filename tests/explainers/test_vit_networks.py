@@ -37,7 +37,9 @@ def lived_in(network, std=0.4):
 
 
 def pixels(height=32, width=32, batch=2):
-    return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return torch.rand(
+        batch, 3, height, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
 
 
 def of_timm(name, **options):
@@ -65,7 +67,13 @@ class Logits(nn.Module):
 
 def swin_of_transformers():
     config = transformers.SwinConfig(
-        image_size=32, patch_size=4, embed_dim=16, depths=[1, 2], num_heads=[2, 2], window_size=4, num_labels=CLASSES
+        image_size=32,
+        patch_size=4,
+        embed_dim=16,
+        depths=[1, 2],
+        num_heads=[2, 2],
+        window_size=4,
+        num_labels=CLASSES,
     )
     return Logits(transformers.SwinForImageClassification(config))
 
@@ -127,7 +135,10 @@ class Spelled(nn.Module):
     def __init__(self, keyword):
         super().__init__()
         self.embed, self.special = nn.Conv2d(3, 16, 8, stride=8), nn.Parameter(torch.zeros(1, 1, 16))
-        self.layers, self.head = nn.ModuleList([SpelledAttention(keyword) for _ in range(2)]), nn.Linear(16, CLASSES)
+        self.layers, self.head = (
+            nn.ModuleList([SpelledAttention(keyword) for _ in range(2)]),
+            nn.Linear(16, CLASSES),
+        )
         self.keyword = keyword
 
     def forward(self, images):
@@ -180,7 +191,9 @@ EXPLAINERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["gradcam", "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient"])
+@pytest.mark.parametrize(
+    "method", ["gradcam", "vit_gradcam", "gradient_attention_rollout", "attention_x_gradient"]
+)
 def test_a_network_of_timm_is_explained_by_its_tokens(method):
     network, images = lived_in(small_vit()), pixels()
     maps = contrastlib.explain(network, images, 1, method, upsample=False)
@@ -199,6 +212,7 @@ def test_images_of_a_size_that_the_network_learns_of_late(size):
 
 
 # Class attention (CaiT): patches mix with each other first, then the class token alone reads.
+
 
 def test_class_attention():
     options = {"img_size": 32, "patch_size": 8, "depth": 2, "embed_dim": 16, "num_heads": 2}
@@ -233,11 +247,16 @@ def test_class_attention():
 
 # Windows (Swin)
 
-@pytest.mark.parametrize("make, last, norm", [
-    (small_swin, "layers.1", "norm"),
-    (swin_of_transformers, "network.swin.encoder.layers.1", "network.swin.layernorm"),
-    (swin_of_torchvision, "features.3", "norm"),
-], ids=["timm", "transformers", "torchvision"])
+
+@pytest.mark.parametrize(
+    "make, last, norm",
+    [
+        (small_swin, "layers.1", "norm"),
+        (swin_of_transformers, "network.swin.encoder.layers.1", "network.swin.layernorm"),
+        (swin_of_torchvision, "features.3", "norm"),
+    ],
+    ids=["timm", "transformers", "torchvision"],
+)
 def test_windows_have_gradcam_of_their_last_stage_and_no_rollout(make, last, norm):
     network, images, kept = lived_in(make()), pixels(), {}
     modules = dict(network.named_modules())
@@ -260,7 +279,9 @@ def test_windows_have_gradcam_of_their_last_stage_and_no_rollout(make, last, nor
 
 
 def test_channels_that_come_first_are_no_tokens():
-    with pytest.raises(ValueError, match=r"'permute' gives \(2, 32, 4, 4\), which is not .*method=\"gradcam\""):
+    with pytest.raises(
+        ValueError, match=r"'permute' gives \(2, 32, 4, 4\), which is not .*method=\"gradcam\""
+    ):
         contrastlib.explain(lived_in(swin_of_torchvision()), pixels(), 1, "vit_gradcam", layer="permute")
 
 
@@ -286,6 +307,7 @@ def test_attention_over_channels():
 
 
 # Networks of one's own
+
 
 @pytest.mark.parametrize("batch", [2, 8])  # 8 images of 6 patches and 2 other tokens
 @pytest.mark.parametrize("at_end", [False, True], ids=["first", "last"])
@@ -346,7 +368,9 @@ def test_masks_and_scales_of_fused_attention():
     torch.testing.assert_close(mixed, expected, **EXACT)
 
 
-@pytest.mark.parametrize("options", [{}, {"kdim": 4, "vdim": 6}, {"bias": False}, {"add_bias_kv": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"kdim": 4, "vdim": 6}, {"bias": False}, {"add_bias_kv": True}], ids=str
+)
 @pytest.mark.parametrize("weights", [None, True, False], ids=["no weights", "mean weights", "weights"])
 def test_multi_head_attention_is_pytorchs(options, weights):
     from contrastlib.explainers.vit.attention import AttentionMode
@@ -369,14 +393,19 @@ def test_multi_head_attention_is_pytorchs(options, weights):
 
 # What is no Transformer
 
-@pytest.mark.parametrize("make", [
-    lambda: of_timm("resnet50_clip", pretrained=False),
-    lambda: of_timm("resnet18"),
-    lambda: of_timm("coatnet_nano_rw_224"),
-    lambda: of_timm("mixer_s32_224"),
-    lambda: torchvision.models.resnet18(),
-    lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(2), nn.MultiheadAttention(8, 2)),
-], ids=["CLIP", "ResNet", "CoAtNet", "Mixer", "torchvision", "pooling"])
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: of_timm("resnet50_clip", pretrained=False),
+        lambda: of_timm("resnet18"),
+        lambda: of_timm("coatnet_nano_rw_224"),
+        lambda: of_timm("mixer_s32_224"),
+        lambda: torchvision.models.resnet18(),
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(2), nn.MultiheadAttention(8, 2)),
+    ],
+    ids=["CLIP", "ResNet", "CoAtNet", "Mixer", "torchvision", "pooling"],
+)
 def test_networks_that_are_no_transformers(make):
     with torch.device("meta"):
         assert not is_transformer(make())
@@ -390,10 +419,13 @@ def test_hybrid_networks_are_transformers():
 
 # State, layers and grids
 
+
 def test_a_layer_by_its_name():
     network, images = lived_in(small_vit(reg_tokens=2)), pixels()
     named = contrastlib.explain(network, images, 1, "vit_gradcam", layer="blocks.0", upsample=False)
-    assert torch.equal(named, contrastlib.explain(network, images, 1, "vit_gradcam", layer="block.0", upsample=False))
+    assert torch.equal(
+        named, contrastlib.explain(network, images, 1, "vit_gradcam", layer="block.0", upsample=False)
+    )
     with pytest.raises(ValueError, match=r"'patch_embed.proj' gives \(2, 16, 4, 4\)|is not \(B, h, w, D\)"):
         contrastlib.explain(network, images, 1, "vit_gradcam", layer="patch_embed.proj")
     with pytest.raises(ValueError, match=r"'head' gives \(2, 6\), not tokens"):
@@ -454,7 +486,9 @@ def every_part(network):
 def test_a_single_token_has_no_map(name, options):
     torch.manual_seed(0)
     network, images = every_part(timm.create_model(name, num_classes=5, **options)), torch.rand(2, 3, 64, 64)
-    with pytest.raises(ValueError, match='single token for images of 64 x 64.*enlarge the images, or name another layer') as raised:
+    with pytest.raises(
+        ValueError, match="single token for images of 64 x 64.*enlarge the images, or name another layer"
+    ) as raised:
         contrastlib.explain(network, images, 1, "vit_gradcam")
     layer = re.search('layer="(.*?)"', str(raised.value))[1]
     maps = contrastlib.explain(network, images, 1, "vit_gradcam", layer=layer, upsample=False)
@@ -465,8 +499,13 @@ def test_a_single_token_has_no_map(name, options):
 def test_padded_windows_have_no_map():
     """The block of TinyViT pads its tokens to a window, so that the patches are not where they are looked for."""
     torch.manual_seed(0)
-    network, images = every_part(timm.create_model("tiny_vit_5m_224", num_classes=5)), torch.rand(2, 3, 64, 64)
-    with pytest.raises(ValueError, match="no gradient reaches the patches of layer 'block.9'.*its tokens are padded") as raised:
+    network, images = (
+        every_part(timm.create_model("tiny_vit_5m_224", num_classes=5)),
+        torch.rand(2, 3, 64, 64),
+    )
+    with pytest.raises(
+        ValueError, match="no gradient reaches the patches of layer 'block.9'.*its tokens are padded"
+    ) as raised:
         contrastlib.explain(network, images, 1, "vit_gradcam")
     layer = re.search('layer="(.*?)"', str(raised.value))[1]
     assert contrastlib.explain(network, images, 1, "vit_gradcam", layer=layer).flatten(1).std(dim=1).min() > 0
@@ -476,11 +515,18 @@ def test_the_output_of_the_last_block_has_no_map_where_the_head_reads_the_class_
     torch.manual_seed(0)
     network = timm.create_model("vit_tiny_patch16_224", num_classes=5, img_size=64, depth=2).eval()
     images = torch.rand(2, 3, 64, 64)
-    with pytest.raises(ValueError, match="no gradient reaches the patches of layer 'block.1': the head reads other tokens") as raised:
+    with pytest.raises(
+        ValueError, match="no gradient reaches the patches of layer 'block.1': the head reads other tokens"
+    ) as raised:
         contrastlib.explain(network, images, 1, "vit_gradcam", layer="block.1")
     layer = re.search('layer="(.*?)"', str(raised.value))[1]
-    assert torch.equal(contrastlib.explain(network, images, 1, layer=None), contrastlib.explain(network, images, 1, "vit_gradcam", layer=layer))
-    assert not contrastlib.explain(network, images, method="vit_gradcam", layer="block.1", contrast=torch.zeros(2, 5)).any()
+    assert torch.equal(
+        contrastlib.explain(network, images, 1, layer=None),
+        contrastlib.explain(network, images, 1, "vit_gradcam", layer=layer),
+    )
+    assert not contrastlib.explain(
+        network, images, method="vit_gradcam", layer="block.1", contrast=torch.zeros(2, 5)
+    ).any()
 
 
 def test_blocks_whose_attention_reads_no_common_tokens_are_explained_at_the_block_before_the_last():

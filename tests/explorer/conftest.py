@@ -14,8 +14,15 @@ NAMES = [species.name for species in SPECIES]
 def convolutional(dtype=torch.float32, classes=30, name="tiny"):
     torch.manual_seed(0)
     network = nn.Sequential(
-        nn.Conv2d(3, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(8 * 14 * 14, 16), nn.ReLU(), nn.Linear(16, classes),
+        nn.Conv2d(3, 8, 5, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8 * 14 * 14, 16),
+        nn.ReLU(),
+        nn.Linear(16, classes),
     )
     return _classifier(network, name, "network.2", 64, classes, dtype)
 
@@ -29,8 +36,9 @@ def transformer(dtype=torch.float32, name="tiny_vit"):
 
 def _classifier(network, name, layer, size, classes, dtype):
     names = NAMES if classes == 30 else [f"class {i}" for i in range(classes)]
-    return models.Classifier(network, name=name, class_names=names, layer=layer, input_size=size,
-                             checksum="none").to(dtype)
+    return models.Classifier(
+        network, name=name, class_names=names, layer=layer, input_size=size, checksum="none"
+    ).to(dtype)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,12 @@ def explorer(added_contrast, networks):
 def entries(explorer):
     for network, view in explorer.header["pictures"][0]["views"].items():
         for entry in view["maps"]:
-            pane = {**explorer.state["panes"][0], "network": network, "method": entry["method"], "layer": entry["layer"]}
+            pane = {
+                **explorer.state["panes"][0],
+                "network": network,
+                "method": entry["method"],
+                "layer": entry["layer"],
+            }
             yield view, entry, pane
 
 
@@ -64,7 +69,9 @@ def test_maps(explorer, networks, added_contrast):
 
 
 def test_the_header_stays_small(networks, added_contrast):
-    view = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=12).header["pictures"][0]["views"]["tiny"]
+    view = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=12).header["pictures"][0]["views"][
+        "tiny"
+    ]
     rests = 12 if added_contrast.name == "by_distance" else 1  # on its own, or shared by all targets
     assert view["rest"]["rows"] == 2 + rests
     assert len(json.dumps(view["weights"], separators=(",", ":"))) < (12_000 if rests > 1 else 9_000)
@@ -78,13 +85,35 @@ def test_the_browser(explorer, added_contrast, tmp_path):
     for _, entry, pane in entries(explorer):
         explorer.state = {**explorer.state, "panes": [pane, pane]}
         planes = unpacked_planes(explorer.chunks[entry["stack"]], entry["height"], entry["width"])
-        given = {"entry": entry, "planes": planes.ravel().tolist(), "header": explorer.header, "requested": explorer.state,
-                 "coefficients": np.frombuffer(explorer.chunks[entry["coefficients"]], "<f4").tolist()}
+        given = {
+            "entry": entry,
+            "planes": planes.ravel().tolist(),
+            "header": explorer.header,
+            "requested": explorer.state,
+            "coefficients": np.frombuffer(explorer.chunks[entry["coefficients"]], "<f4").tolist(),
+        }
         node = Path(sys.executable).with_name("node")
-        done = subprocess.run([node, "run.js"], input=json.dumps(given), capture_output=True, text=True, check=True, cwd=tmp_path)
+        done = subprocess.run(
+            [node, "run.js"],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+        )
         found = json.loads(done.stdout)
         assert found["pane"] == pane
         interactive = [] if entry["kind"] == "table" else ["among", "own"]
-        assert found["menu"] == ["original", "mean", "maximum", "weighted", "rest", added_contrast.name, *interactive]
+        assert found["menu"] == [
+            "original",
+            "mean",
+            "maximum",
+            "weighted",
+            "rest",
+            added_contrast.name,
+            *interactive,
+        ]
         heat = explorer.map()
-        np.testing.assert_allclose(np.reshape(found["map"], heat.shape), heat, rtol=0, atol=1e-9 * abs(heat).max())
+        np.testing.assert_allclose(
+            np.reshape(found["map"], heat.shape), heat, rtol=0, atol=1e-9 * abs(heat).max()
+        )

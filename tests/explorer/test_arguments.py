@@ -58,13 +58,22 @@ def test_a_photograph_without_pixels(size):
         models.load("birds_vgg").preprocess(Image.new("RGB", size))
 
 
-@pytest.mark.parametrize("make", [
-    lambda network: explorer(bird(31), network), lambda network: first_birds(network, 1, lambda p: True), lambda network: first_scenes(network, 1),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda network: explorer(bird(31), network),
+        lambda network: first_birds(network, 1, lambda p: True),
+        lambda network: first_scenes(network, 1),
+    ],
+)
 def test_a_plain_module_and_the_line_that_wraps_it(make):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 7))
-    with pytest.raises(TypeError, match="a Sequential has no class names and no preprocessing: wrap it") as error:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 7)
+    )
+    with pytest.raises(
+        TypeError, match="a Sequential has no class names and no preprocessing: wrap it"
+    ) as error:
         make(network)
     line = re.search(r"contrastlib\.models\.Classifier\(.*\)$", str(error.value))[0]
     wrapped = eval(line, {"contrastlib": contrastlib, "network": network})
@@ -74,11 +83,16 @@ def test_a_plain_module_and_the_line_that_wraps_it(make):
 @pytest.mark.parametrize("name", [3, None, b"birds_vgg", ["birds_vgg"], 1.5])
 def test_a_name_that_is_no_text(name):
     for load in (models.load, models.as_classifier):
-        with pytest.raises(TypeError, match="a network is loaded by its name, got .*: give text, such as 'efficientnet_lite0'"):
+        with pytest.raises(
+            TypeError,
+            match="a network is loaded by its name, got .*: give text, such as 'efficientnet_lite0'",
+        ):
             load(name)
 
 
-@pytest.mark.parametrize("name", ["", " ", "/", "torchvision/", "birds_vgg/", "a/b/c", "x" * 400, "birds_vgg\0"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "/", "torchvision/", "birds_vgg/", "a/b/c", "x" * 400, "birds_vgg\0"]
+)
 def test_a_name_that_is_unknown(name):
     with pytest.raises(ValueError, match="unknown network"):
         models.load(name)

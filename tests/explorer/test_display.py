@@ -7,12 +7,15 @@ import pytest
 from contrastlib.explorer import display
 
 
-@pytest.mark.parametrize("request_, kept", [
-    ({"content": {"allow_stdin": True}}, True),  # JupyterLab
-    ({"content": {"allow_stdin": False}}, False),  # nbclient
-    ({"content": {"comm_id": "1"}}, True),  # a control was moved
-    ({}, True),  # before the first request
-])
+@pytest.mark.parametrize(
+    "request_, kept",
+    [
+        ({"content": {"allow_stdin": True}}, True),  # JupyterLab
+        ({"content": {"allow_stdin": False}}, False),  # nbclient
+        ({"content": {"comm_id": "1"}}, True),  # a control was moved
+        ({}, True),  # before the first request
+    ],
+)
 def test_the_view_is_for_clients_with_a_reader(monkeypatch, request_, kept):
     kernel = SimpleNamespace(get_parent=lambda: request_)
     monkeypatch.setattr(display, "get_ipython", lambda: SimpleNamespace(kernel=kernel))

@@ -40,8 +40,14 @@ def network(name):
         return models.load(name)
     torch.manual_seed(0)
     build, layer = OWN[name]
-    return models.Classifier(_statistics(build()), name=name, class_names=[f"class {i}" for i in range(7)],
-                             layer=f"network.{layer}", input_size=64, checksum="none")
+    return models.Classifier(
+        _statistics(build()),
+        name=name,
+        class_names=[f"class {i}" for i in range(7)],
+        layer=f"network.{layer}",
+        input_size=64,
+        checksum="none",
+    )
 
 
 def _statistics(built):
@@ -63,9 +69,13 @@ def image_for(classifier):
     return pixels / 255
 
 
-@pytest.fixture(scope="module", params=[(name, bits) for name in (*LOADED, *OWN) for bits in (32, 16)
-                                        if bits == 32 or name not in SWITCHING],
-                ids=lambda each: "-".join(map(str, each)))
+@pytest.fixture(
+    scope="module",
+    params=[
+        (name, bits) for name in (*LOADED, *OWN) for bits in (32, 16) if bits == 32 or name not in SWITCHING
+    ],
+    ids=lambda each: "-".join(map(str, each)),
+)
 def exported(request, tmp_path_factory):
     """The classifier, its image, and what the file says of the image."""
     name, bits = request.param
@@ -78,7 +88,11 @@ def exported(request, tmp_path_factory):
 def test_every_method_and_contrast(exported):
     classifier, image, bits, about, _, (logits, *maps) = exported
     first, second, third = logits[0].argsort()[::-1][:3].tolist()
-    pass_ = vit_forward(classifier, image) if is_transformer(classifier) else forward(classifier, image, classifier.layer)
+    pass_ = (
+        vit_forward(classifier, image)
+        if is_transformer(classifier)
+        else forward(classifier, image, classifier.layer)
+    )
     for group, outputs in zip(about["outputs"], maps, strict=True):
         for method in group:
             for name, record in offered_contrasts().items():
@@ -91,7 +105,9 @@ def test_every_method_and_contrast(exported):
                 error = (found - wanted).abs().max() / (wanted.max() - wanted.min())
                 limit = TOLERANCE[bits] * (OF_RANDOM_WEIGHTS if len(logits[0]) == 7 else 1)
                 assert error <= limit, f"{method} {name}"
-            explained = contrastlib.explain(classifier, image, target, method, name, foils=foils, upsample=False)
+            explained = contrastlib.explain(
+                classifier, image, target, method, name, foils=foils, upsample=False
+            )
             torch.testing.assert_close(explained[0], wanted)
 
 
@@ -132,18 +148,36 @@ def test_other_heads_are_refused(name):
     else:  # overlapping pools
         built, layer = torchvision.models.alexnet(num_classes=5), "features.11"
     side = 8 if name == "leaky" else 64
-    classifier = models.Classifier(built, name="own", class_names="abcde", layer=f"network.{layer}", input_size=side, checksum="")
-    with pytest.raises(ValueError, match="cannot be exported: it must be global average pooling and a linear layer"):
+    classifier = models.Classifier(
+        built, name="own", class_names="abcde", layer=f"network.{layer}", input_size=side, checksum=""
+    )
+    with pytest.raises(
+        ValueError, match="cannot be exported: it must be global average pooling and a linear layer"
+    ):
         head_of(classifier)
 
 
-@pytest.mark.parametrize("name, kind", [("birds_vgg", Chain), ("birds_alexnet", Chain), ("birds_resnet", PooledLinear), ("squeezenet", PooledScores)])
+@pytest.mark.parametrize(
+    "name, kind",
+    [
+        ("birds_vgg", Chain),
+        ("birds_alexnet", Chain),
+        ("birds_resnet", PooledLinear),
+        ("squeezenet", PooledScores),
+    ],
+)
 def test_the_kind_of_head(name, kind):
     assert type(head_of(network(name))) is kind
 
 
 def test_no_such_precision(tmp_path):
-    assert [head_of(network(name)).bits for name in ("efficientnet_lite0", "birds_vit", *SWITCHING)] == [16, 16, 32, 32, 32]
+    assert [head_of(network(name)).bits for name in ("efficientnet_lite0", "birds_vit", *SWITCHING)] == [
+        16,
+        16,
+        32,
+        32,
+        32,
+    ]
     with pytest.raises(ValueError, match="16 or 32"):
         export(models.load("birds_resnet"), tmp_path / "a.onnx", bits=8)
 
@@ -155,9 +189,17 @@ def test_a_file_that_cannot_be_written(tmp_path):
 
 
 def test_a_transformer_of_one_block_and_one_with_another_head():
-    build = lambda **options: torchvision.models.VisionTransformer(32, 8, 1, 2, 16, 32, num_classes=7, **options).eval()
+    build = lambda **options: torchvision.models.VisionTransformer(
+        32, 8, 1, 2, 16, 32, num_classes=7, **options
+    ).eval()
     torch.manual_seed(0)
-    about = {"name": "vit", "class_names": [f"class {i}" for i in range(7)], "layer": None, "input_size": 32, "checksum": "none"}
+    about = {
+        "name": "vit",
+        "class_names": [f"class {i}" for i in range(7)],
+        "layer": None,
+        "input_size": 32,
+        "checksum": "none",
+    }
     one = build()
     torch.nn.init.normal_(one.heads.head.weight)  # torchvision begins with zeros, of which all maps are zero
     classifier = models.Classifier(one, **about)
@@ -165,7 +207,12 @@ def test_a_transformer_of_one_block_and_one_with_another_head():
     assert isinstance(head, ClassToken) and head.reads == "network.encoder.dropout" and head.layer == "norm.0"
     image = torch.rand(1, 3, 32, 32)
     given = []
-    with classifier.get_submodule(head.reads).register_forward_hook(lambda module, inputs, output: given.append(output)), torch.no_grad():
+    with (
+        classifier.get_submodule(head.reads).register_forward_hook(
+            lambda module, inputs, output: given.append(output)
+        ),
+        torch.no_grad(),
+    ):
         classifier(image)
         (maps,) = head(given[0]).maps
     for target in range(7):

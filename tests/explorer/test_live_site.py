@@ -19,8 +19,16 @@ def runtime(tmp_path):
 def test_scripts_and_runtime(tmp_path, runtime):
     assert site.write(tmp_path / "live", runtime, []) == site.read_headers(tmp_path / "live") == {}
     made = {path.relative_to(tmp_path / "live").as_posix() for path in (tmp_path / "live").rglob("*.*")}
-    assert {*site.RUNTIME.values(), "index.html", "live.json", "onnxruntime-web.LICENSE.txt", "code/elements.js",
-            "code/live/main.js", "code/live/worker.js", "code/live/live.css"} <= made
+    assert {
+        *site.RUNTIME.values(),
+        "index.html",
+        "live.json",
+        "onnxruntime-web.LICENSE.txt",
+        "code/elements.js",
+        "code/live/main.js",
+        "code/live/worker.js",
+        "code/live/live.css",
+    } <= made
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, runtime):
@@ -38,7 +46,9 @@ def test_a_file_that_cannot_be_written(tmp_path, runtime):
 @pytest.mark.slow
 def test_a_network_that_is_shown_twice(tmp_path, runtime):
     """Each element has its own name and picture, and both use one file."""
-    found = site.write(tmp_path / "live", runtime, [Shown("birds_vgg", bird(31)), Shown("birds_vgg", bird(4))])
+    found = site.write(
+        tmp_path / "live", runtime, [Shown("birds_vgg", bird(31)), Shown("birds_vgg", bird(4))]
+    )
     assert list(found) == ["live", "live-birds_vgg"] == [data["name"] for data in found.values()]
     assert found["live"]["picture"]["title"] != found["live-birds_vgg"]["picture"]["title"]
     html = (tmp_path / "live" / "index.html").read_text(encoding="utf-8")

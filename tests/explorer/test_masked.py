@@ -15,8 +15,13 @@ SIGNS_AND_FILLS = [(sign, fill) for sign in masked.SIGNS for fill in masked.FILL
 
 @pytest.fixture(scope="module")
 def explorer(networks):
-    return Explorer([bird(31), bird(4)], networks, methods=["gradcam", "lrp", "clrp1", "gradient_attention_rollout"], classes=4,
-                    masked=["gradcam", "clrp1", "gradient_attention_rollout"])
+    return Explorer(
+        [bird(31), bird(4)],
+        networks,
+        methods=["gradcam", "lrp", "clrp1", "gradient_attention_rollout"],
+        classes=4,
+        masked=["gradcam", "clrp1", "gradient_attention_rollout"],
+    )
 
 
 def records(explorer):
@@ -28,8 +33,15 @@ def records(explorer):
                     continue
                 chosen = masked.panes(view, entry["kind"])
                 columns = len(view["classes"]) + 1
-                rows = unpacked_planes(explorer.chunks[entry["masked"]], len(chosen) * len(SIGNS_AND_FILLS), columns)[0]
-                common = {"network": network, "method": entry["method"], "layer": entry["layer"], "weights": None}
+                rows = unpacked_planes(
+                    explorer.chunks[entry["masked"]], len(chosen) * len(SIGNS_AND_FILLS), columns
+                )[0]
+                common = {
+                    "network": network,
+                    "method": entry["method"],
+                    "layer": entry["layer"],
+                    "weights": None,
+                }
                 keys = [(common | pane, sign, fill) for pane in chosen for sign, fill in SIGNS_AND_FILLS]
                 for (pane, sign, fill), row in zip(keys, rows, strict=True):
                     yield number, pane, sign, fill, np.exp(-row / masked.PRECISION)
@@ -39,12 +51,19 @@ def test_records_are_the_evaluation_of_the_map_that_is_shown(explorer):
     found = list(records(explorer))
     assert {pane["method"] for _, pane, *_ in found} == {"gradcam", "clrp1", "gradient_attention_rollout"}
     for number, pane, sign, fill, p in found:
-        explorer.state = explorer.header["state"] | {"picture": number, "panes": [pane, pane], "keep": sign, "fill": fill}
+        explorer.state = explorer.header["state"] | {
+            "picture": number,
+            "panes": [pane, pane],
+            "keep": sign,
+            "fill": fill,
+        }
         effect = explorer.effect(0)
         assert p[pane["rank"]] == pytest.approx(effect["probability"][1], rel=1e-3, abs=1e-12)
         assert p.sum() == pytest.approx(1, abs=1e-3)
         foils = pane["foils"] or [int(pane["rank"] == 0)]
-        assert p[pane["rank"]] / p[[pane["rank"], *foils]].sum() == pytest.approx(effect["relative"][1], rel=2e-3)
+        assert p[pane["rank"]] / p[[pane["rank"], *foils]].sum() == pytest.approx(
+            effect["relative"][1], rel=2e-3
+        )
 
 
 def test_effects_are_those_of_the_evaluation_of_explain(explorer, networks):
@@ -55,7 +74,9 @@ def test_effects_are_those_of_the_evaluation_of_explain(explorer, networks):
     indices = [each["index"] for each in view["classes"]]
     for contrast, foils in (("original", []), ("weighted", []), ("maximum", []), ("among", [2])):
         own = {"foils": [indices[foil] for foil in foils]} if foils else {}
-        heat = contrastlib.explain(network, image[None], indices[0], "gradcam", contrast, "network.2", upsample=False, **own)
+        heat = contrastlib.explain(
+            network, image[None], indices[0], "gradcam", contrast, "network.2", upsample=False, **own
+        )
         full = upsample(heat.double(), tuple(image.shape[-2:]))
         pane = explorer.header["state"]["panes"][0] | {"contrast": contrast, "foils": foils}
         for sign, fill in SIGNS_AND_FILLS:
@@ -73,7 +94,10 @@ def test_effects_are_those_of_the_evaluation_of_explain(explorer, networks):
 def test_by_default_the_first_map_of_each_network_is_recorded(networks):
     explorer = Explorer([bird(31)], networks, methods=["gradcam", "lrp", "vit_gradcam"], classes=3)
     views = explorer.header["pictures"][0]["views"]
-    assert [["masked" in entry for entry in view["maps"]] for view in views.values()] == [[True, False], [True, False, False]]
+    assert [["masked" in entry for entry in view["maps"]] for view in views.values()] == [
+        [True, False],
+        [True, False, False],
+    ]
     none = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, masked=[])
     assert "masked" not in none.header["pictures"][0]["views"]["tiny"]["maps"][0]
 
@@ -91,8 +115,14 @@ def test_equal_masks_are_evaluated_once(networks, monkeypatch):
     """The strongest rival of the first class is the second one: both contrasts mask the same."""
     evaluated = []
     function = masked.log_probabilities
-    monkeypatch.setattr(masked, "log_probabilities", lambda network, image, masks, *rest: (
-        evaluated.append(len(masks)), function(network, image, masks, *rest))[1])
+    monkeypatch.setattr(
+        masked,
+        "log_probabilities",
+        lambda network, image, masks, *rest: (
+            evaluated.append(len(masks)),
+            function(network, image, masks, *rest),
+        )[1],
+    )
     heat = np.stack([np.linspace(-1, 1, 16).reshape(4, 4)] * 2 + [np.linspace(1, -1, 16).reshape(4, 4)])
     masked.recorded(networks[0], torch.rand(3, 64, 64), heat, [0, 1])
     assert evaluated == [2, 2, 2]

@@ -28,7 +28,11 @@ def test_a_drawing_is_the_same_scene_at_every_size(networks, make, kind):
     assert torch.equal(picture.shown(networks), kind("test", size=256)[31].image)
     names = [kind("test").class_names[label] for label in kind("test").labels(31)]
     assert picture.truth == picture.title == " and ".join(names)
-    assert make(31, "train").caption != picture.caption == f"{picture.title} (image 31 of the synthetic test images)."
+    assert (
+        make(31, "train").caption
+        != picture.caption
+        == f"{picture.title} (image 31 of the synthetic test images)."
+    )
     assert make(31, caption="So it is.").caption == "So it is."
 
 
@@ -41,7 +45,9 @@ def test_the_first_birds_that_fit(networks, monkeypatch):
     found = first_birds(network, 3, lambda p: bool(p[0] - p[1] >= limit - 1e-7), split="validation")
     wanted = [bird(i, "validation") for i in (gaps >= limit - 1e-7).nonzero().flatten()[:3].tolist()]
     assert [each.code for each in found] == [each.code for each in wanted]
-    monkeypatch.setattr(datasets, "load", functools.partial(datasets.load, length=20))  # the last one is soon reached
+    monkeypatch.setattr(
+        datasets, "load", functools.partial(datasets.load, length=20)
+    )  # the last one is soon reached
     with pytest.raises(ValueError, match="0 of the test images satisfy the condition: ask for fewer than 1"):
         first_birds(network, 1, lambda p: p[0] > 1)
 
@@ -50,7 +56,9 @@ def test_the_first_scenes_whose_birds_are_the_most_probable_species():
     network = models.load("birds_vgg")
     scenes = BirdScenes("test", size=network.input_size, length=20)
     logits = contrastlib.autograd.predict(network, torch.stack([scenes[i].image for i in range(20)]))
-    wanted = [i for i, top in enumerate(logits.topk(2).indices.tolist()) if set(top) == set(scenes.labels(i))][:2]
+    wanted = [
+        i for i, top in enumerate(logits.topk(2).indices.tolist()) if set(top) == set(scenes.labels(i))
+    ][:2]
     assert len(wanted) == 2
     assert [each.code for each in first_scenes(network, 2)] == [bird_scene(i).code for i in wanted]
 
@@ -78,7 +86,10 @@ def test_an_image_of_a_set(networks):
     assert picture.caption == "Rust-crowned Finch (image 31 of drawn birds)."
     assert torch.equal(picture.tensor(networks[0]), datasets.load("birds", split="test", size=64)[31].image)
     assert torch.equal(loaded(picture, networks[0]), picture.tensor(networks[0]))
-    with pytest.raises(ValueError, match=r"has 64 pixels a side, tiny_vit takes 32: load it with of_set\(name, index, crop=32\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"has 64 pixels a side, tiny_vit takes 32: load it with of_set\(name, index, crop=32\)",
+    ):
         picture.tensor(networks[1])
 
 
@@ -99,16 +110,21 @@ def test_networks_must_cut_a_photograph_alike(networks, make_network):
     wider.resize = 80
     picture = photograph(Image.new("RGB", (90, 60)))
     assert picture.shown(networks).shape == (3, 64, 64)
-    with pytest.raises(ValueError, match="crop photographs differently.*tiny, tiny_vit, wider; make an explorer for each"):
+    with pytest.raises(
+        ValueError, match="crop photographs differently.*tiny, tiny_vit, wider; make an explorer for each"
+    ):
         picture.shown([*networks, wider])
 
 
-@pytest.mark.parametrize("make, error, says", [
-    (lambda: bird(31, "best"), ValueError, "train, validation, test"),
-    (lambda: bird(9999), IndexError, "picture 9999"),
-    (lambda: of_set("bird", 1), ValueError, "birds"),
-    (lambda: photograph("missing.jpg"), ValueError, "there is no file missing.jpg"),
-])
+@pytest.mark.parametrize(
+    "make, error, says",
+    [
+        (lambda: bird(31, "best"), ValueError, "train, validation, test"),
+        (lambda: bird(9999), IndexError, "picture 9999"),
+        (lambda: of_set("bird", 1), ValueError, "birds"),
+        (lambda: photograph("missing.jpg"), ValueError, "there is no file missing.jpg"),
+    ],
+)
 def test_what_is_no_picture(make, error, says):
     with pytest.raises(error, match=says):
         make()
@@ -117,7 +133,9 @@ def test_what_is_no_picture(make, error, says):
 @pytest.mark.data("imagenet_sample_1000.zip", "squeezenet1_1_imagenet_fp16.safetensors")
 def test_photographs_of_a_thousand_classes():
     network = models.load("squeezenet1_1")
-    explorer = Explorer([of_set("imagenet-birds", 3)], [network], methods=["gradcam", "input_x_gradient"], classes=16)
+    explorer = Explorer(
+        [of_set("imagenet-birds", 3)], [network], methods=["gradcam", "input_x_gradient"], classes=16
+    )
     view = explorer.header["pictures"][0]["views"]["squeezenet1_1"]
     assert view["rest"]["count"] == 984 and [entry["height"] for entry in view["maps"]] == [13, 32]
     image, target = explorer.pictures[0].tensor(network)[None], view["classes"][0]["index"]

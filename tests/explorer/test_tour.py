@@ -9,7 +9,9 @@ def test_steps(networks):
     explorer = Explorer([bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, tour=True)
     names = [each["name"] for each in explorer.header["pictures"][0]["views"]["tiny"]["classes"]]
     tour = explorer.header["tour"]
-    asked = [[(pane["rank"], pane["contrast"], pane["foils"]) for pane in step["state"]["panes"]] for step in tour]
+    asked = [
+        [(pane["rank"], pane["contrast"], pane["foils"]) for pane in step["state"]["panes"]] for step in tour
+    ]
     logit, rival = (0, "original", []), (0, "among", [1])
     assert asked == [[logit, (1, "original", [])], [logit, rival], [rival, (0, "among", [2])], [logit, rival]]
     assert [step["state"]["keep"] for step in tour] == ["all", "all", "all", "positive"]
@@ -29,4 +31,7 @@ def test_two_classes_have_no_third(networks):
 def test_without_a_linear_method_there_is_none(networks):
     with pytest.raises(ValueError, match="the tour needs a linear method, and tiny_vit has none here"):
         Explorer([bird(31)], networks[1:], methods=["gradient_attention_rollout"], classes=3, tour=True)
-    assert Explorer([bird(31)], networks[1:], methods=["gradient_attention_rollout"], classes=3).header["tour"] == []
+    assert (
+        Explorer([bird(31)], networks[1:], methods=["gradient_attention_rollout"], classes=3).header["tour"]
+        == []
+    )

@@ -21,8 +21,15 @@ def upload(form, name="bird.png", content=None):
         buffer = io.BytesIO()
         Image.fromarray(datasets.load("birds", split="test", size=200).picture(5)).save(buffer, "PNG")
         content = buffer.getvalue()
-    form._upload.value = ({"name": name, "type": "image/png", "size": len(content), "content": memoryview(content),
-                           "last_modified": datetime.now(UTC)},)
+    form._upload.value = (
+        {
+            "name": name,
+            "type": "image/png",
+            "size": len(content),
+            "content": memoryview(content),
+            "last_modified": datetime.now(UTC),
+        },
+    )
 
 
 def click(button):
@@ -131,7 +138,9 @@ def test_one_picture_at_a_time(form, monkeypatch):
     running = form.explain(pictures[0])
     assert begun.wait(timeout=60)
     assert form.explain(pictures[1]) is running
-    assert form.message == "two.png is not started: another picture is being explained. Wait for it, or stop it."
+    assert (
+        form.message == "two.png is not started: another picture is being explained. Wait for it, or stop it."
+    )
     wait.set()
     running.join()
     assert "one.png is explained" in form.message
@@ -145,7 +154,9 @@ def test_a_result_says_what_its_network_knows(form):
     upload(form)
     click(form._start)
     form._network.value = "efficientnet_lite0"  # chosen, not yet used
-    assert form.knowledge.startswith("small ResNet knows the 30 species that contrastlib draws itself and nothing else")
+    assert form.knowledge.startswith(
+        "small ResNet knows the 30 species that contrastlib draws itself and nothing else"
+    )
     assert form.knowledge in form._result.children[0].value
     assert form.knowledge in form._repr_mimebundle_()["text/html"]
 
@@ -162,7 +173,10 @@ def test_the_picture_of_a_notebook_can_be_explained_again(form, tmp_path):
     assert [each.name for each in form.explorer.networks] == ["birds_alexnet"]
 
 
-@pytest.mark.parametrize("other, said", [("efficientnet_lite0", "Or use efficientnet_lite0, which is here."), (None, "put it there")])
+@pytest.mark.parametrize(
+    "other, said",
+    [("efficientnet_lite0", "Or use efficientnet_lite0, which is here."), (None, "put it there")],
+)
 def test_missing_weights_name_a_network_that_is_here(form, monkeypatch, other, said):
     def missing(*_, **__):
         raise assets.MissingFile("weights.pth is not here: put it there")

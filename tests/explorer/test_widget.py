@@ -17,12 +17,17 @@ from contrastlib.explorer import Explorer, bird, bird_scene, bundle, static_fall
 
 @pytest.fixture(scope="module")
 def explorer(networks):
-    panes = [{"network": "tiny_vit", "rank": 2, "contrast": "among", "foils": [0, 4]}, {"contrast": "maximum"}]
+    panes = [
+        {"network": "tiny_vit", "rank": 2, "contrast": "among", "foils": [0, 4]},
+        {"contrast": "maximum"},
+    ]
     return Explorer([bird(31), bird_scene(7)], networks, classes=4, panes=panes, name="birds-1")
 
 
 def parts(page):
-    data = re.search(r'<script type="application/json" data-explorer="birds-1">(.*?)</script>', page, re.DOTALL)[1]
+    data = re.search(
+        r'<script type="application/json" data-explorer="birds-1">(.*?)</script>', page, re.DOTALL
+    )[1]
     return json.loads(data)
 
 
@@ -30,15 +35,33 @@ def test_the_header_describes_all(explorer):
     header = explorer.header
     assert header["version"] == 1 and header["name"] == "birds-1"
     assert len(header["colours"]) == 256 and header["colours"][0] == [5, 48, 97]
-    assert header["networks"]["tiny_vit"] | {"code": ""} == {"title": "tiny_vit", "classes": 30, "size": 32, "code": ""}
-    assert list(header["methods"]) == ["gradcam", "linear_approximation", "xgradcam", "input_x_gradient", "lrp", "clrp1",
-                                       "vit_gradcam", "gradient_attention_rollout"]
+    assert header["networks"]["tiny_vit"] | {"code": ""} == {
+        "title": "tiny_vit",
+        "classes": 30,
+        "size": 32,
+        "code": "",
+    }
+    assert list(header["methods"]) == [
+        "gradcam",
+        "linear_approximation",
+        "xgradcam",
+        "input_x_gradient",
+        "lrp",
+        "clrp1",
+        "vit_gradcam",
+        "gradient_attention_rollout",
+    ]
     picture = header["pictures"][0]
     assert (picture["height"], picture["width"], picture["truth"]) == (256, 256, "Rust-crowned Finch")
     assert list(picture["views"]) == ["tiny", "tiny_vit"]
     used = {picture[key] for picture in header["pictures"] for key in ("image", "blurred")}
     used |= {picture["parts"]["labels"] for picture in header["pictures"]}
-    entries = [entry for picture in header["pictures"] for view in picture["views"].values() for entry in view["maps"]]
+    entries = [
+        entry
+        for picture in header["pictures"]
+        for view in picture["views"].values()
+        for entry in view["maps"]
+    ]
     used |= {entry[key] for entry in entries for key in ("stack", "coefficients", "masked") if key in entry}
     assert used == set(range(len(explorer.chunks)))
     assert json.loads(json.dumps(header)) == header
@@ -58,10 +81,24 @@ def test_the_pixels_of_a_picture(explorer):
 
 def test_the_state_is_the_preset(explorer):
     first, second = explorer.state["panes"]
-    assert first == {"network": "tiny_vit", "method": "vit_gradcam", "layer": "block.0", "rank": 2, "contrast": "among",
-                     "foils": [0, 4], "weights": None}
-    assert second == {"network": "tiny", "method": "gradcam", "layer": "network.2", "rank": 0, "contrast": "maximum",
-                      "foils": [], "weights": None}
+    assert first == {
+        "network": "tiny_vit",
+        "method": "vit_gradcam",
+        "layer": "block.0",
+        "rank": 2,
+        "contrast": "among",
+        "foils": [0, 4],
+        "weights": None,
+    }
+    assert second == {
+        "network": "tiny",
+        "method": "gradcam",
+        "layer": "network.2",
+        "rank": 0,
+        "contrast": "maximum",
+        "foils": [],
+        "weights": None,
+    }
     assert explorer.state == explorer.header["state"]
 
 
@@ -70,13 +107,20 @@ def test_what_both_maps_share_can_be_preset(networks):
     explorer = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, view=view)
     assert {key: explorer.state[key] for key in view} == view
     part = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, view={"keep": "negative"})
-    assert part.state == explorer.state | {"opacity": 0.6, "shared": False, "keep": "negative", "fill": "blur",
-                                           "difference": False}
+    assert part.state == explorer.state | {
+        "opacity": 0.6,
+        "shared": False,
+        "keep": "negative",
+        "fill": "blur",
+        "difference": False,
+    }
 
 
 def test_map_b_may_be_of_another_picture(networks):
     panes = [{"contrast": "original"}, {"contrast": "among", "foils": [1]}]
-    explorer = Explorer([bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, panes=panes, view={"other": 1})
+    explorer = Explorer(
+        [bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, panes=panes, view={"other": 1}
+    )
     alone = Explorer([bird(40)], networks[:1], methods=["gradcam"], classes=3, panes=panes)
     np.testing.assert_allclose(explorer.map(1), alone.map(1), rtol=0, atol=1e-3 * np.ptp(alone.map(1)))
     assert explorer.question(1) == alone.question(1) and explorer.code(1) == alone.code(1)
@@ -84,7 +128,13 @@ def test_map_b_may_be_of_another_picture(networks):
     same = Explorer([bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, view={"other": 0})
     assert same.state["other"] is None
     with pytest.raises(ValueError, match="no difference of maps of two pictures"):
-        Explorer([bird(31), bird(40)], networks[:1], methods=["gradcam"], classes=3, view={"other": 1, "difference": True})
+        Explorer(
+            [bird(31), bird(40)],
+            networks[:1],
+            methods=["gradcam"],
+            classes=3,
+            view={"other": 1, "difference": True},
+        )
 
 
 def test_weights_of_a_preset_leave_the_target_out_and_add_up(networks):
@@ -95,9 +145,13 @@ def test_weights_of_a_preset_leave_the_target_out_and_add_up(networks):
 
 def test_what_is_asked(explorer):
     classes = explorer.header["pictures"][0]["views"]["tiny"]["classes"]
-    assert re.fullmatch(rf"Why {classes[0]['name']} \(.* %\) and not {classes[1]['name']} \(.* %\)\?", explorer.question(1))
+    assert re.fullmatch(
+        rf"Why {classes[0]['name']} \(.* %\) and not {classes[1]['name']} \(.* %\)\?", explorer.question(1)
+    )
     listed = [each["name"] for each in explorer.header["pictures"][0]["views"]["tiny_vit"]["classes"]]
-    assert re.fullmatch(rf"Why {listed[2]} .* and not {listed[0]} .* or all others .*\?", explorer.question(0))
+    assert re.fullmatch(
+        rf"Why {listed[2]} .* and not {listed[0]} .* or all others .*\?", explorer.question(0)
+    )
 
 
 def test_a_page_needs_nothing_else(explorer):
@@ -164,7 +218,7 @@ def test_adding_a_picture(networks):
     chunks, shares = list(explorer.chunks), []
     explorer.add(bird(40), progress=shares.append)
     assert len(explorer.pictures) == 2 and explorer.state["picture"] == 1
-    assert explorer.chunks[:len(chunks)] == chunks
+    assert explorer.chunks[: len(chunks)] == chunks
     whole.state = {**whole.state, "picture": 1}
     np.testing.assert_allclose(explorer.map(), whole.map(), rtol=0, atol=1e-3 * np.ptp(whole.map()))
     assert shares == sorted(shares) and shares[-1] == 1 and len(shares) > 2
@@ -222,9 +276,15 @@ def test_a_network_is_left_as_it_was_found(make_network):
     ({"view": {"opacity": 60}}, "opacity is 60 in view: choose one from 0 to 1"),
     ({"view": {"other": 1}}, "unknown other 1 in view; choose one of 0"),
     ({"masked": ["lime"]}, "unknown method 'lime' in masked; the explorer has"),
-])
+])  # fmt: skip
 def test_bad_arguments_are_told_the_remedy(networks, options, says):
-    given = {"pictures": [bird(31)], "networks": networks[:1], "methods": ["gradcam"], "classes": 3, **options}
+    given = {
+        "pictures": [bird(31)],
+        "networks": networks[:1],
+        "methods": ["gradcam"],
+        "classes": 3,
+        **options,
+    }
     with pytest.raises(ValueError, match=says):
         Explorer(**given)
 
@@ -234,14 +294,18 @@ def test_names_are_as_many_as_logits(make_network, method):
     network = make_network["transformer" if method == "vit_gradcam" else "convolutional"]()
     for names in (network.class_names[:7], [*network.class_names, "owl"]):
         network.class_names = names
-        with pytest.raises(ValueError, match=rf"{network.name} gives 30 logits and has {len(names)} class_names"):
+        with pytest.raises(
+            ValueError, match=rf"{network.name} gives 30 logits and has {len(names)} class_names"
+        ):
             Explorer([bird(31)], [network], methods=[method])
 
 
 @pytest.mark.parametrize("method", ["gradcam", "input_x_gradient", "fullgrad", "lrp"])
 def test_one_logit_is_no_ranking(make_network, method):
     network = make_network["convolutional"](classes=1)
-    with pytest.raises(ValueError, match=r"at least two classes, and the network gives one logit y: let it return \(0, y\)"):
+    with pytest.raises(
+        ValueError, match=r"at least two classes, and the network gives one logit y: let it return \(0, y\)"
+    ):
         Explorer([bird(31)], [network], methods=[method])
 
 
@@ -253,14 +317,20 @@ def test_two_networks_of_one_name(make_network):
 def test_the_bundle_is_one_script(tmp_path):
     for name in bundle.MODULES:
         (tmp_path / name).write_text(f"// {name}\n")
-    (tmp_path / "view.js").write_text('import {\n  a,\n  b,\n} from "./state.js";\nexport const c = a;\nexport async function d() {}\n')
+    (tmp_path / "view.js").write_text(
+        'import {\n  a,\n  b,\n} from "./state.js";\nexport const c = a;\nexport async function d() {}\n'
+    )
     text = bundle.bundle(folder=tmp_path)
     assert [line for line in text.splitlines() if line.startswith("//")] == [
-        f"// {name}" for name in bundle.MODULES if name != "view.js"]
+        f"// {name}" for name in bundle.MODULES if name != "view.js"
+    ]
     assert "const c = a;\nasync function d() {}\n" in text and "import" not in text and "export" not in text
     assert bundle.bundle(export=True, folder=tmp_path) == text + "export default { render };\n"
-    for line, says in (('import x from "https://example.org/x.js";\n', "cannot be bundled"),
-                       ("export { c };\n", "cannot be bundled"), ('const end = "</script>";\n', "would end the script")):
+    for line, says in (
+        ('import x from "https://example.org/x.js";\n', "cannot be bundled"),
+        ("export { c };\n", "cannot be bundled"),
+        ('const end = "</script>";\n', "would end the script"),
+    ):
         (tmp_path / "main.js").write_text(line)
         with pytest.raises(ValueError, match=says):
             bundle.bundle(folder=tmp_path)

@@ -18,9 +18,21 @@ ROOT = Path(__file__).parents[2]
 
 def main():
     parser = argparse.ArgumentParser(prog="python tests/fuzz", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--inputs", type=int, default=10_000, help="random inputs of all tests together (default: 10000)")
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of the inputs (default: another one each time)")
-    parser.add_argument("--output", type=Path, default=ROOT / "data" / "results" / "fuzz.json", help="where the counts are written")
+    parser.add_argument(
+        "--inputs", type=int, default=10_000, help="random inputs of all tests together (default: 10000)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(2**32),
+        help="of the inputs (default: another one each time)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=ROOT / "data" / "results" / "fuzz.json",
+        help="where the counts are written",
+    )
     arguments = parser.parse_args()
     if arguments.inputs < 1:
         parser.error(f"argument --inputs: {arguments.inputs} is not a positive whole number")
@@ -28,7 +40,17 @@ def main():
     print(f"{arguments.inputs:,} inputs, seed {arguments.seed}", flush=True)
     began = time.monotonic()
     folder = str(Path(__file__).parent)
-    status = pytest.main(["-v", "-s", "-p", "no:cacheprovider", f"--hypothesis-seed={arguments.seed}", f"--rootdir={ROOT}", folder])
+    status = pytest.main(
+        [
+            "-v",
+            "-s",
+            "-p",
+            "no:cacheprovider",
+            f"--hypothesis-seed={arguments.seed}",
+            f"--rootdir={ROOT}",
+            folder,
+        ]
+    )
 
     from outcomes import COUNTS, record
 

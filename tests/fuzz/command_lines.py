@@ -18,14 +18,28 @@ ODD = st.one_of(
 )  # fmt: skip
 """Words that are rarely right. No word of a command line holds a zero byte."""
 PHOTOS = st.sampled_from(["bird.png"] * 30 + ["grey.jpg", "a photo – with spaces.png", "one-pixel.png", "flat.png", "depth.tiff", "cut.png",
-                                            "empty.png", "text.jpg", "folder.png", "missing.png", "no/where.png"])
-CLASSES = st.sampled_from(["0", "1", "4", "raven", "house finch"] * 4 + ["finch", "owl", "purple", "5", "-1", "CORVUS CORAX", "$x_1$", "rabben"])
+                                            "empty.png", "text.jpg", "folder.png", "missing.png", "no/where.png"])  # fmt: skip
+CLASSES = st.sampled_from(
+    ["0", "1", "4", "raven", "house finch"] * 4
+    + ["finch", "owl", "purple", "5", "-1", "CORVUS CORAX", "$x_1$", "rabben"]
+)
 OUTPUTS = st.sampled_from(["out.png", "out", "out.jpg", "out.tiff"] * 4 + ["out.pdf", "out.svg", "out.webp", "out.eps", "out.pgf", "out.raw", "out.exe",
-                           "missing/out.png", "folder.png", "bird.png", "folder.png/out.png", ".png", "a" * 300 + ".png", "out.PNG", "out."])
-NETWORKS = st.sampled_from(["tiny"] * 25 + ["tiny-vit", "without-layer", "birds_vgh", "torchvision/nothing", "torchvision/resnet18",
-                                           "mobilenet_v2", "vgg16_bn/cub200", "resnet50"])
+                           "missing/out.png", "folder.png", "bird.png", "folder.png/out.png", ".png", "a" * 300 + ".png", "out.PNG", "out."])  # fmt: skip
+NETWORKS = st.sampled_from(
+    ["tiny"] * 25
+    + [
+        "tiny-vit",
+        "without-layer",
+        "birds_vgh",
+        "torchvision/nothing",
+        "torchvision/resnet18",
+        "mobilenet_v2",
+        "vgg16_bn/cub200",
+        "resnet50",
+    ]
+)
 NAMES = ["birds_vgg", "cifar10_vit", "imagenet-sample", "birds", "all", "cub200", "squeezenet1_1", "torchvision/vgg16_bn", "torchvision/x",
-         "efficientnet-lite0-57934424.pth", "nothing", "photographs", "imagenet-val", "stanford-cars", "food101"]
+         "efficientnet-lite0-57934424.pth", "nothing", "photographs", "imagenet-val", "stanford-cars", "food101"]  # fmt: skip
 
 
 def _maybe(flag, values):
@@ -48,19 +62,30 @@ explain = _joined(
     st.one_of(st.just([]), st.just([]), _some(CLASSES, 3).map(lambda foils: ["--foil", *foils])),
     _maybe("--top", st.sampled_from(["1", "3", "99", "0", "-3", "many"])), _maybe("-o", OUTPUTS),
 )  # fmt: skip
-NOTEBOOKS = st.sampled_from(["01_theory", "03_maps", "04", "maps", "13_cost", "notebooks/01_theory.ipynb", "99", "nothing"])
+NOTEBOOKS = st.sampled_from(
+    ["01_theory", "03_maps", "04", "maps", "13_cost", "notebooks/01_theory.ipynb", "99", "nothing"]
+)
 PARAMETERS = st.sampled_from(["resamples", "networks", "network", "threshold", "profile", "steps", "x"])
 VALUES = st.sampled_from(["1e-3", "[1, 2", "{birds_vgg: [birds, 3]}", "2026-01-01", "!!set {a}", "null", "None", "-1e-3", "-3", "&a [*a]", "*b",
-                          "[" * 400, "!!python/object:os.system x", "'", "yes", "0x1f", ": :", "\t", "!!binary x", "<<: 3", "{<<: 3}", "? [a]"])
+                          "[" * 400, "!!python/object:os.system x", "'", "yes", "0x1f", ": :", "\t", "!!binary x", "<<: 3", "{<<: 3}", "? [a]"])  # fmt: skip
 run = _joined(
-    st.just(["run"]), _some(NOTEBOOKS), _maybe("--profile", st.sampled_from(["quick", "real", "paper", "nothing", "../profiles/real"])),
-    st.one_of(st.just([]), st.builds(lambda name, value: ["-p", name, value], PARAMETERS | ODD, VALUES | ODD)),
+    st.just(["run"]),
+    _some(NOTEBOOKS),
+    _maybe("--profile", st.sampled_from(["quick", "real", "paper", "nothing", "../profiles/real"])),
+    st.one_of(
+        st.just([]), st.builds(lambda name, value: ["-p", name, value], PARAMETERS | ODD, VALUES | ODD)
+    ),
     st.lists(st.sampled_from(["--page", "--force", "--save", "-p", "-x"]), max_size=2),
 )
 data = _joined(st.just(["data"]), st.sampled_from([["fetch"], ["verify"], []]), _some(st.sampled_from(NAMES)))
 train = _joined(
-    st.just(["train"]), _some(st.sampled_from(["birds_vgg", "birds_vit", "cifar10_vit", "nothing"])),
-    *(_maybe(flag, st.sampled_from(["1", "0", "-1", "2.5", "1" * 30])) for flag in ("--epochs", "--pictures", "--seed")), _maybe("--output", OUTPUTS),
+    st.just(["train"]),
+    _some(st.sampled_from(["birds_vgg", "birds_vit", "cifar10_vit", "nothing"])),
+    *(
+        _maybe(flag, st.sampled_from(["1", "0", "-1", "2.5", "1" * 30]))
+        for flag in ("--epochs", "--pictures", "--seed")
+    ),
+    _maybe("--output", OUTPUTS),
 )
 finetune = _joined(
     st.just(["finetune"]), _some(st.sampled_from(["vgg16_bn", "alexnet", "torchvision/alexnet", "nothing"]), 1),
@@ -69,11 +94,28 @@ finetune = _joined(
       for flag in ("--epochs", "--batch", "--rate", "--momentum", "--weight-decay", "--size", "--seed", "--workers")),
     _maybe("--precision", st.sampled_from(["no", "bf16", "int4"])), _maybe("--output", OUTPUTS),
 )  # fmt: skip
-lab = _joined(st.just(["lab"]), st.lists(st.sampled_from(["--prepare", "--", "--no-browser", "x"]), max_size=3))
-others = st.one_of(st.just([]), st.sampled_from(["--help", "--version", "-h", "fly", "expl", "explain", "EXPLAIN"]).map(lambda word: [word]),
-                   st.tuples(st.sampled_from(["explain", "run", "data", "train", "finetune", "lab"]), st.just("--help")).map(list),
-                   st.lists(ODD, max_size=3))
-COMMANDS = {"explain": explain, "run": run, "data": data, "train": train, "finetune": finetune, "lab": lab, "others": others}
+lab = _joined(
+    st.just(["lab"]), st.lists(st.sampled_from(["--prepare", "--", "--no-browser", "x"]), max_size=3)
+)
+others = st.one_of(
+    st.just([]),
+    st.sampled_from(["--help", "--version", "-h", "fly", "expl", "explain", "EXPLAIN"]).map(
+        lambda word: [word]
+    ),
+    st.tuples(st.sampled_from(["explain", "run", "data", "train", "finetune", "lab"]), st.just("--help")).map(
+        list
+    ),
+    st.lists(ODD, max_size=3),
+)
+COMMANDS = {
+    "explain": explain,
+    "run": run,
+    "data": data,
+    "train": train,
+    "finetune": finetune,
+    "lab": lab,
+    "others": others,
+}
 
 
 def status_of(kind, words):
@@ -105,4 +147,6 @@ def assert_told(status, written, errors):
     lines = [line for line in errors.split("\n") if line.strip()]
     if status:
         assert lines or written, "it fails without a word"
-        assert not lines or "contrastlib" in lines[-1] or len(lines) == 1 or lines[-1].startswith("missing"), lines
+        assert (
+            not lines or "contrastlib" in lines[-1] or len(lines) == 1 or lines[-1].startswith("missing")
+        ), lines

@@ -14,20 +14,39 @@ from torchvision.models import VisionTransformer
 from contrastlib import models
 from contrastlib.datasets.birds import SyntheticBirds
 
-CLASSES = ["Corvus corax (Raven)", "Haemorhous mexicanus (House Finch)", "Haemorhous purpureus (Purple Finch)", "owl & wren, 50 %", "$x_1$"]
+CLASSES = [
+    "Corvus corax (Raven)",
+    "Haemorhous mexicanus (House Finch)",
+    "Haemorhous purpureus (Purple Finch)",
+    "owl & wren, 50 %",
+    "$x_1$",
+]
 
 
 def _classifier(network, name, layer, size):
-    return models.Classifier(network, name=name, class_names=CLASSES, layer=layer, input_size=size, resize=size + 8, checksum="none")
+    return models.Classifier(
+        network,
+        name=name,
+        class_names=CLASSES,
+        layer=layer,
+        input_size=size,
+        resize=size + 8,
+        checksum="none",
+    )
 
 
 def _networks():
     torch.manual_seed(0)
-    small = nn.Sequential(nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(54, 5))
+    small = nn.Sequential(
+        nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(54, 5)
+    )
     transformer = VisionTransformer(16, 4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
     nn.init.normal_(transformer.heads.head.weight)
-    return {"tiny": _classifier(small, "tiny", "network.1", 32), "tiny-vit": _classifier(transformer, "tiny-vit", None, 16),
-            "without-layer": _classifier(small, "without-layer", None, 32)}
+    return {
+        "tiny": _classifier(small, "tiny", "network.1", 32),
+        "tiny-vit": _classifier(transformer, "tiny-vit", None, 16),
+        "without-layer": _classifier(small, "without-layer", None, 32),
+    }
 
 
 def _files(folder):
@@ -67,7 +86,11 @@ def sandbox(tmp_path_factory):
         patch.setattr("time.sleep", lambda seconds: None)  # between attempts to download
         patch.setattr(run, "_update", lambda plan, arguments: None)
         patch.setattr(run, "_save", lambda plan, arguments: None)
-        patch.setattr(train, "_train", lambda *_: {"test": dict.fromkeys(["accuracy", "share_p2_above_0.1", "share_p3_above_0.1"], 0.5)})
+        patch.setattr(
+            train,
+            "_train",
+            lambda *_: {"test": dict.fromkeys(["accuracy", "share_p2_above_0.1", "share_p3_above_0.1"], 0.5)},
+        )
         patch.setattr(working_copy, "prepare", lambda: ["made"])
         patch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0, stdout="", stderr=""))
         yield folder

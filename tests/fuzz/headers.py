@@ -10,7 +10,7 @@ from contrastlib.explorer.initial_state import FIELDS, KNOWN
 
 FIXED = [name for name, record in CONTRASTS.items() if record.is_of_one_class and not record.takes_foils]
 names = st.one_of(st.sampled_from(["birds_vgg", "torchvision/vgg16_bn", "my, net", "%2C", "a&b=c", "#?", "100%", "ü🐦", "__proto__", "constructor", "0"]),
-                  st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4))
+                  st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4))  # fmt: skip
 
 
 @st.composite
@@ -24,7 +24,8 @@ def views(draw):
     return {
         "classes": [{"index": index, "name": "c", "logit": float(-index)} for index in range(count)],
         "rest": draw(st.sampled_from([None, {"count": 5, "logit": -9.0, "rows": 1}])),
-        "weights": {name: [] for name in [DEFAULT, *draw(st.lists(st.sampled_from(FIXED), max_size=3))]}, "maps": maps,
+        "weights": {name: [] for name in [DEFAULT, *draw(st.lists(st.sampled_from(FIXED), max_size=3))]},
+        "maps": maps,
     }
 
 
@@ -37,8 +38,15 @@ def headers(draw):
 
 
 anything = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 9), st.floats(), names, st.text(max_size=3), st.lists(st.integers(-1, 5), max_size=5),
-    st.lists(st.floats(-1, 1), max_size=5), st.sampled_from([1e400, -1e400, 10**400, {}, {"a": 1}, [[0]], ["a"], [None]]),
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 9),
+    st.floats(),
+    names,
+    st.text(max_size=3),
+    st.lists(st.integers(-1, 5), max_size=5),
+    st.lists(st.floats(-1, 1), max_size=5),
+    st.sampled_from([1e400, -1e400, 10**400, {}, {"a": 1}, [[0]], ["a"], [None]]),
 )
 
 
@@ -51,11 +59,21 @@ def presets(draw, header):
     entry, count = draw(st.sampled_from(view["maps"])), len(view["classes"])
     rank = draw(st.integers(0, count - 1))
     contrast = draw(st.sampled_from([*view["weights"], *INTERACTIVE]))
-    preset = {"network": network, "method": entry["method"], "layer": entry["layer"], "rank": rank, "contrast": contrast}
+    preset = {
+        "network": network,
+        "method": entry["method"],
+        "layer": entry["layer"],
+        "rank": rank,
+        "contrast": contrast,
+    }
     if contrast == "among":
         preset["foils"] = draw(st.lists(st.integers(0, count), min_size=1, max_size=3))
     if contrast == "own":
-        preset["weights"] = draw(st.lists(st.floats(0, 1) | st.sampled_from([1e308, 5e-324, 0]), min_size=count + 1, max_size=count + 1))
+        preset["weights"] = draw(
+            st.lists(
+                st.floats(0, 1) | st.sampled_from([1e308, 5e-324, 0]), min_size=count + 1, max_size=count + 1
+            )
+        )
     for field in draw(st.lists(st.sampled_from(FIELDS), max_size=2)):
         preset.pop(field, None)
     if draw(st.integers(0, 3)) == 3:
@@ -79,17 +97,37 @@ def hashes(draw, header):
                          *view["weights"], *INTERACTIVE]), st.integers(-2, 9).map(str), st.floats().map(str), st.text(max_size=3),
         st.sampled_from(["%", "%zz", "%E0%A4%A", "Infinity", "NaN", "1e999", "-0", "0x10", "", " ", "null", "__proto__", "constructor", "%2C", "0,1", "1,0", "1,1", "0,"]),
     )  # fmt: skip
-    numbers = st.one_of(st.floats(0, 1).map(str), st.integers(0, 4).map(str), st.sampled_from(["1e308", "5e-324", "Infinity", "-1", "NaN", "", "1e400"]))
-    right = st.tuples(st.sampled_from(list(header["pictures"][0]["views"])), st.sampled_from([entry["method"] for entry in view["maps"]]),
-                      st.sampled_from([entry["layer"] for entry in view["maps"]]), st.integers(0, 3).map(str),
-                      st.sampled_from([*view["weights"], *INTERACTIVE]))
-    extra = st.lists(numbers, min_size=len(view["classes"]) + 1, max_size=len(view["classes"]) + 1) | st.lists(numbers, max_size=5)
+    numbers = st.one_of(
+        st.floats(0, 1).map(str),
+        st.integers(0, 4).map(str),
+        st.sampled_from(["1e308", "5e-324", "Infinity", "-1", "NaN", "", "1e400"]),
+    )
+    right = st.tuples(
+        st.sampled_from(list(header["pictures"][0]["views"])),
+        st.sampled_from([entry["method"] for entry in view["maps"]]),
+        st.sampled_from([entry["layer"] for entry in view["maps"]]),
+        st.integers(0, 3).map(str),
+        st.sampled_from([*view["weights"], *INTERACTIVE]),
+    )
+    extra = st.lists(
+        numbers, min_size=len(view["classes"]) + 1, max_size=len(view["classes"]) + 1
+    ) | st.lists(numbers, max_size=5)
     whole = st.builds(lambda first, rest: ",".join([*(quote(word) for word in first), *rest]), right, extra)
-    pane = whole | st.lists(words.map(lambda word: quote(word, errors="replace")) | words, max_size=9).map(",".join)
-    fields = st.tuples(st.sampled_from(["a", "b", "picture", "opacity", "shared", "difference", "keep", "x", "__proto__"]), pane | words)
+    pane = whole | st.lists(words.map(lambda word: quote(word, errors="replace")) | words, max_size=9).map(
+        ",".join
+    )
+    fields = st.tuples(
+        st.sampled_from(["a", "b", "picture", "opacity", "shared", "difference", "keep", "x", "__proto__"]),
+        pane | words,
+    )
     query = draw(st.lists(fields.map("=".join), max_size=7).map("&".join))
     owner = draw(st.sampled_from(["explore"] * 9 + ["other", "", "explore%", "EXPLORE"]))
-    return draw(st.sampled_from(["#", "#", "#", "", "##"])) + owner + draw(st.sampled_from(["?", "?", "?", "", "??"])) + query
+    return (
+        draw(st.sampled_from(["#", "#", "#", "", "##"]))
+        + owner
+        + draw(st.sampled_from(["?", "?", "?", "", "??"]))
+        + query
+    )
 
 
 def assert_state(state, header):
@@ -107,7 +145,11 @@ def assert_state(state, header):
 
 def assert_pane(pane, views):
     view = views[pane["network"]]
-    kinds = [entry["kind"] for entry in view["maps"] if (entry["method"], entry["layer"]) == (pane["method"], pane["layer"])]
+    kinds = [
+        entry["kind"]
+        for entry in view["maps"]
+        if (entry["method"], entry["layer"]) == (pane["method"], pane["layer"])
+    ]
     count = len(view["classes"])
     assert len(kinds) == 1 and pane["rank"] in range(count)
     assert pane["contrast"] in [*view["weights"], *(INTERACTIVE if kinds != ["table"] else [])]
@@ -116,5 +158,9 @@ def assert_pane(pane, views):
         assert pane["foils"]
     assert pane["rank"] not in pane["foils"] and set(pane["foils"]) <= set(range(count + bool(view["rest"])))
     if pane["weights"] is not None:
-        assert len(pane["weights"]) == count + 1 and min(pane["weights"]) >= 0 and abs(sum(pane["weights"]) - 1) < 1e-9
+        assert (
+            len(pane["weights"]) == count + 1
+            and min(pane["weights"]) >= 0
+            and abs(sum(pane["weights"]) - 1) < 1e-9
+        )
         assert pane["weights"][pane["rank"]] == 0

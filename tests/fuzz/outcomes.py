@@ -73,7 +73,11 @@ def is_named(error):
     while trace.tb_next:
         trace = trace.tb_next
     code = trace.tb_frame.f_code
-    return isinstance(error, NAMED) and Path(code.co_filename).is_relative_to(PACKAGE) and _raises(code, trace.tb_lasti)
+    return (
+        isinstance(error, NAMED)
+        and Path(code.co_filename).is_relative_to(PACKAGE)
+        and _raises(code, trace.tb_lasti)
+    )
 
 
 def assert_named(error):
@@ -86,7 +90,9 @@ def assert_named(error):
 @cache
 def _raises(code, offset):
     """Whether the instruction of the code at this offset is a ``raise``."""
-    return any(each.offset == offset and each.opname == "RAISE_VARARGS" for each in dis.get_instructions(code))
+    return any(
+        each.offset == offset and each.opname == "RAISE_VARARGS" for each in dis.get_instructions(code)
+    )
 
 
 def record(seed, seconds):
@@ -94,4 +100,10 @@ def record(seed, seconds):
     from contrastlib.report.results.provenance import provenance
 
     kinds = {kind: {name: COUNTS[key, name] for key, name in sorted(COUNTS) if key == kind} for kind in KINDS}
-    return {"inputs": COUNTS.total(), "asked": INPUTS, "seed": seed, "kinds": kinds, "provenance": provenance(seconds, hypothesis=version("hypothesis"))}
+    return {
+        "inputs": COUNTS.total(),
+        "asked": INPUTS,
+        "seed": seed,
+        "kinds": kinds,
+        "provenance": provenance(seconds, hypothesis=version("hypothesis")),
+    }

@@ -106,8 +106,15 @@ class Recipe:
         return network.to(self.dtype).train(self.training)
 
     def _transformer(self):
-        network = VisionTransformer(8, 4, num_layers=len(self.blocks) + 1, num_heads=2, hidden_dim=8, mlp_dim=8,
-                                    num_classes=self.classes)
+        network = VisionTransformer(
+            8,
+            4,
+            num_layers=len(self.blocks) + 1,
+            num_heads=2,
+            hidden_dim=8,
+            mlp_dim=8,
+            num_classes=self.classes,
+        )
         nn.init.normal_(network.heads.head.weight)
         return network
 
@@ -190,16 +197,32 @@ def _activation(name):
     return copy.deepcopy(known) if isinstance(known, nn.Module) else Spelled(known)
 
 
-POOLS = {"max pool": lambda: nn.MaxPool2d(2), "average pool": lambda: nn.AvgPool2d(2),
-         "overlapping pool": lambda: nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(2)), "LP pool": lambda: nn.LPPool2d(2, 2)}
-NORMS = {"batch norm": nn.BatchNorm2d, "dropout": lambda _: nn.Dropout(0.5), "dropout of channels": lambda _: nn.Dropout2d(0.5),
-         "group norm": lambda channels: nn.GroupNorm(1, channels), "excited": Excited, "identity": lambda _: nn.Identity(),
-         "instance norm": lambda channels: nn.InstanceNorm2d(channels, affine=True)}
+POOLS = {
+    "max pool": lambda: nn.MaxPool2d(2),
+    "average pool": lambda: nn.AvgPool2d(2),
+    "overlapping pool": lambda: nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(2)),
+    "LP pool": lambda: nn.LPPool2d(2, 2),
+}
+NORMS = {
+    "batch norm": nn.BatchNorm2d,
+    "dropout": lambda _: nn.Dropout(0.5),
+    "dropout of channels": lambda _: nn.Dropout2d(0.5),
+    "group norm": lambda channels: nn.GroupNorm(1, channels),
+    "excited": Excited,
+    "identity": lambda _: nn.Identity(),
+    "instance norm": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+}
 HEADS = ("flatten", "mean", "pool", "max", "amax", "two layers", "convolution", "matmul")
 
 
 def convolutions(strides=(1, 1, 2)):
-    return st.tuples(st.just("convolution"), st.integers(1, 5), st.sampled_from([1, 3, 5]), st.sampled_from(strides), st.booleans())
+    return st.tuples(
+        st.just("convolution"),
+        st.integers(1, 5),
+        st.sampled_from([1, 3, 5]),
+        st.sampled_from(strides),
+        st.booleans(),
+    )
 
 
 def _activations(names):
@@ -220,8 +243,11 @@ def blocks(draw, piecewise_linear):
     pools = [name for name in POOLS if not (piecewise_linear and name == "LP pool")]
     inner = st.lists(flat, min_size=1, max_size=2).map(tuple)
     block = st.one_of(
-        flat, convolutions(), st.sampled_from([(name,) for name in pools]),
-        st.tuples(st.just("residual"), inner, st.booleans()), st.tuples(st.just("concatenated"), inner, inner),
+        flat,
+        convolutions(),
+        st.sampled_from([(name,) for name in pools]),
+        st.tuples(st.just("residual"), inner, st.booleans()),
+        st.tuples(st.just("concatenated"), inner, inner),
     )
     return draw(convolutions()), *draw(st.lists(block, max_size=4))
 
@@ -233,7 +259,20 @@ def recipes(draw, dtypes=DTYPES, piecewise_linear=False, ends=("logits",), trans
     if transformers and draw(st.integers(0, 5)) == 5:
         channels, size, made, head = 3, (8, 8), draw(st.sampled_from([(), ("block",)])), "transformer"
     else:
-        channels, size = draw(st.sampled_from([3, 1, 4])), draw(st.tuples(st.integers(4, 12), st.integers(4, 12)))
+        channels, size = (
+            draw(st.sampled_from([3, 1, 4])),
+            draw(st.tuples(st.integers(4, 12), st.integers(4, 12))),
+        )
         made = draw(blocks(piecewise_linear))
-    return Recipe(channels, size, made, head, classes=draw(st.integers(1, 6)), end=draw(st.sampled_from(ends)),
-                  dtype=draw(st.sampled_from(dtypes)), seed=draw(seeds), training=draw(st.booleans()), frozen=draw(st.booleans()))
+    return Recipe(
+        channels,
+        size,
+        made,
+        head,
+        classes=draw(st.integers(1, 6)),
+        end=draw(st.sampled_from(ends)),
+        dtype=draw(st.sampled_from(dtypes)),
+        seed=draw(seeds),
+        training=draw(st.booleans()),
+        frozen=draw(st.booleans()),
+    )

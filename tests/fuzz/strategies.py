@@ -24,7 +24,9 @@ def _entries(dtype):
     lowest = max(-1e30, -most)
     width = 8 * dtype.itemsize if dtype.itemsize > 2 else 32
     return st.one_of(
-        st.integers(-3, 3).map(float), st.floats(-20, 20, width=width), st.floats(-1e4, 1e4, width=width),
+        st.integers(-3, 3).map(float),
+        st.floats(-20, 20, width=width),
+        st.floats(-1e4, 1e4, width=width),
         st.just(lowest),
     )
 
@@ -34,21 +36,39 @@ def logits(draw, dtype=None, classes=None, batch=None):
     """Finite logits (B, C)."""
     dtype = dtype or draw(dtypes())
     batch, classes = batch or draw(st.integers(1, 4)), classes or draw(st.integers(1, 7))
-    rows = draw(st.lists(st.lists(_entries(dtype), min_size=classes, max_size=classes), min_size=batch, max_size=batch))
+    rows = draw(
+        st.lists(
+            st.lists(_entries(dtype), min_size=classes, max_size=classes), min_size=batch, max_size=batch
+        )
+    )
     return torch.tensor(rows, dtype=torch.float64).to(dtype)
 
 
 wrong_logits = st.one_of(
-    st.sampled_from([
-        torch.tensor([[1.0, torch.nan]]), torch.tensor([[torch.inf, 0.0]]), torch.zeros(3), torch.zeros(1, 2, 3),
-        torch.zeros(0, 3), torch.zeros(2, 0), torch.tensor([[1, 2]]), torch.tensor([[True, False]]), torch.tensor([[1j, 0j]]),
-        torch.tensor([[0.25, 0.75]]), torch.tensor([[0.0, 1.0], [0.5, 0.5]], dtype=torch.float16), torch.tensor(1.0),
-    ]),
+    st.sampled_from(
+        [
+            torch.tensor([[1.0, torch.nan]]),
+            torch.tensor([[torch.inf, 0.0]]),
+            torch.zeros(3),
+            torch.zeros(1, 2, 3),
+            torch.zeros(0, 3),
+            torch.zeros(2, 0),
+            torch.tensor([[1, 2]]),
+            torch.tensor([[True, False]]),
+            torch.tensor([[1j, 0j]]),
+            torch.tensor([[0.25, 0.75]]),
+            torch.tensor([[0.0, 1.0], [0.5, 0.5]], dtype=torch.float16),
+            torch.tensor(1.0),
+        ]
+    ),
     st.sampled_from([None, "logits", 3, [[1.0, 2.0]], np.zeros((2, 3))]),
 )
 
 FORMS = {
-    "list": list, "tuple": tuple, "int64": torch.tensor, "array": np.array,
+    "list": list,
+    "tuple": tuple,
+    "int64": torch.tensor,
+    "array": np.array,
     "int32": lambda values: torch.tensor(values, dtype=torch.int32),
     "uint8": lambda values: torch.tensor(values, dtype=torch.uint8),
     "int16 array": lambda values: np.array(values, dtype=np.int16),

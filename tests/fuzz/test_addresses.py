@@ -41,7 +41,13 @@ def browser(tmp_path_factory):
         shutil.copy(bundle.FOLDER / name, folder)
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "server.js").write_text(SERVER)
-    node = subprocess.Popen([NODE, folder / "server.js"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    node = subprocess.Popen(
+        [NODE, folder / "server.js"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
 
     def ask(header, hash=None, state=None):
         node.stdin.write(json.dumps({"hash": hash, "state": state, "header": header}, allow_nan=False) + "\n")
@@ -61,13 +67,20 @@ def assert_shown(said, header):
     assert_state(said["shown"], header)
     assert_alike(said["shown"], said["settled"], 1e-12, kept=KNOWN)
     # an address has four digits of weights and two of the opacity, and a fill only where something is filled
-    assert_alike(said["shown"], said["again"], 5e-3, kept=[each for each in KNOWN if each != "fill" or said["shown"]["keep"] != "all"])
+    assert_alike(
+        said["shown"],
+        said["again"],
+        5e-3,
+        kept=[each for each in KNOWN if each != "fill" or said["shown"]["keep"] != "all"],
+    )
 
 
 def assert_alike(one, other, tolerance, kept):
     """The same state, but for digits of weights and the opacity."""
     assert other["opacity"] == pytest.approx(one["opacity"], abs=tolerance)
-    assert [one[field] for field in ("picture", "other", *kept)] == [other[field] for field in ("picture", "other", *kept)]
+    assert [one[field] for field in ("picture", "other", *kept)] == [
+        other[field] for field in ("picture", "other", *kept)
+    ]
     for pane, back in zip(one["panes"], other["panes"]):
         assert back == {**pane, "weights": pane["weights"] and pytest.approx(pane["weights"], abs=tolerance)}
 
@@ -85,7 +98,13 @@ def test_addresses(browser, data, header):
 @given(st.data(), headers())
 def test_presets(browser, data, header):
     """A preset that Python takes is shown in the browser as it is; others are named errors."""
-    panes = data.draw(st.one_of(st.none(), st.lists(presets(header), min_size=2, max_size=2), st.lists(presets(header), max_size=3)))
+    panes = data.draw(
+        st.one_of(
+            st.none(),
+            st.lists(presets(header), min_size=2, max_size=2),
+            st.lists(presets(header), max_size=3),
+        )
+    )
     view = data.draw(view_presets)
     found = outcome("addresses", lambda: initial_state.state(panes, view, header))
     if not found.error:
@@ -95,7 +114,12 @@ def test_presets(browser, data, header):
 
 
 @fuzzed(0.04)
-@given(st.lists(anything, max_size=2), st.lists(st.sampled_from(["a", "b"]), max_size=3), st.lists(st.sampled_from(["a", "c"]), max_size=2),
-       anything, anything)
+@given(
+    st.lists(anything, max_size=2),
+    st.lists(st.sampled_from(["a", "b"]), max_size=3),
+    st.lists(st.sampled_from(["a", "c"]), max_size=2),
+    anything,
+    anything,
+)
 def test_arguments(pictures, networks, layers, classes, name):
     outcome("addresses", lambda: initial_state.check(pictures, networks, layers, classes, name))

@@ -13,7 +13,7 @@ from contrastlib import contrasts
 from contrastlib.contrasts import CONTRASTS
 
 EXACT = decimal.Context(prec=50, Emin=-(10**12), Emax=10**12, traps=[decimal.InvalidOperation])
-KNOWN = ("original", "mean", "maximum", "weighted", "probability", "among", "finer_cam", "finer_cam_coded", "rfxg", "rest")
+KNOWN = ("original", "mean", "maximum", "weighted", "probability", "among", "finer_cam", "finer_cam_coded", "rfxg", "rest")  # fmt: skip
 names = st.sampled_from(KNOWN)
 
 
@@ -36,15 +36,21 @@ def reference(name, row, target, against=None):
     elif name == "mean":
         shares = {index: EXACT.divide(1, len(others)) for index in others}
     elif name in ("finer_cam", "rfxg"):
-        each = EXACT.divide(decimal.Decimal.from_float(0.6), len(against)) if name == "finer_cam" else decimal.Decimal(1)
+        each = (
+            EXACT.divide(decimal.Decimal.from_float(0.6), len(against))
+            if name == "finer_cam"
+            else decimal.Decimal(1)
+        )
         shares = dict.fromkeys(against, each)
     elif name == "finer_cam_coded":
         shares = softmax({index: others[index] for index in against})
         average = decimal.Decimal(0)
         for index, share in shares.items():
             average = EXACT.add(average, EXACT.multiply(share, values[index]))
-        shares = {index: EXACT.multiply(share, EXACT.add(1, EXACT.subtract(values[index], average)))
-                  for index, share in shares.items()}
+        shares = {
+            index: EXACT.multiply(share, EXACT.add(1, EXACT.subtract(values[index], average)))
+            for index, share in shares.items()
+        }
     elif name == "rest":
         p = softmax(values)
         return [EXACT.subtract(2 * int(index == target), p[index]) for index in values]
@@ -66,7 +72,9 @@ def expected(name, y, chosen, against):
     """Weights (B, C) of logits (B, C) in float64; a single logit y counts as the two logits (0, y)."""
     rows = y.double().tolist()
     single = y.shape[1] == 1
-    found = [reference(name, [0.0, *row] if single else row, *each) for row, *each in zip(rows, chosen, against)]
+    found = [
+        reference(name, [0.0, *row] if single else row, *each) for row, *each in zip(rows, chosen, against)
+    ]
     if single:
         found = [[weights[1] - weights[0] if name == "original" else weights[1]] for weights in found]
     return torch.tensor([[float(weight) for weight in weights] for weights in found], dtype=torch.float64)
@@ -138,13 +146,18 @@ def test_classes_images_and_zero_have_no_place_of_their_own(question, random, sh
         random.shuffle(classes)
 
     def weights(logits, chosen, against):
-        masks = against[0] and torch.tensor([[c in foils for c in range(max(2, y.shape[1]))] for foils in against])
+        masks = against[0] and torch.tensor(
+            [[c in foils for c in range(max(2, y.shape[1]))] for foils in against]
+        )
         return outcome("contrasts", lambda: contrasts.cotangent(name, logits, chosen, masks))
 
     one = weights(y, chosen, against)
     if y.shape[1] > 1:
         place = {old: new for new, old in enumerate(classes)}
-        moved = [place[chosen[i]] for i in images], [against[i] and {place[c] for c in against[i]} for i in images]
+        moved = (
+            [place[chosen[i]] for i in images],
+            [against[i] and {place[c] for c in against[i]} for i in images],
+        )
         other = weights(y[images][:, classes] + shift * CONTRASTS[name].sums_to_zero, *moved)
     else:
         other = weights(y[images], [chosen[i] for i in images], [against[i] for i in images])
@@ -158,7 +171,9 @@ def test_classes_images_and_zero_have_no_place_of_their_own(question, random, sh
 def any_arguments(draw):
     """A contrast, logits, target classes and foils, of which any may be wrong."""
     y = draw(mostly(logits(), wrong_logits))
-    batch, count = (len(y), max(2, y.shape[1])) if isinstance(y, torch.Tensor) and y.ndim == 2 and y.numel() else (2, 3)
+    batch, count = (
+        (len(y), max(2, y.shape[1])) if isinstance(y, torch.Tensor) and y.ndim == 2 and y.numel() else (2, 3)
+    )
     target, chosen = draw(targets(batch, count))
     against = draw(foils(chosen, count).map(lambda each: each[0]) | st.none())
     weights = st.sampled_from([
@@ -166,9 +181,15 @@ def any_arguments(draw):
         torch.full((batch, count), torch.nan), torch.ones(batch, count) * 1j, lambda y: -y, lambda y: None, lambda y: y[:1, 0],
         torch.ones_like, torch.ones(batch, count, dtype=torch.float64) * 1e300,
     ])  # fmt: skip
-    contrast = draw(mostly(names, weights | st.sampled_from(["best", "", None, 3, ["mean"], b"mean"]), one_in=4))
-    return (contrast, y, draw(mostly(st.just(target), wrong_targets(batch, count))),
-            draw(mostly(st.just(against), wrong_foils(batch, count))))
+    contrast = draw(
+        mostly(names, weights | st.sampled_from(["best", "", None, 3, ["mean"], b"mean"]), one_in=4)
+    )
+    return (
+        contrast,
+        y,
+        draw(mostly(st.just(target), wrong_targets(batch, count))),
+        draw(mostly(st.just(against), wrong_foils(batch, count))),
+    )
 
 
 @fuzzed(0.12)

@@ -105,7 +105,11 @@ def test_linear_methods_are_plain_autograd(data):
     x = data.draw(images(batch, recipe.channels, recipe.size, recipe.dtype))
     question = data.draw(questions(batch, recipe.classes))
     method = data.draw(st.sampled_from(LINEAR))
-    names = [name for name, _ in network.named_modules() if name.count(".") == 0 and name and not name.startswith("head")]
+    names = [
+        name
+        for name, _ in network.named_modules()
+        if name.count(".") == 0 and name and not name.startswith("head")
+    ]
     layer = "input" if EXPLAINERS[method].space == "pixels" else data.draw(st.sampled_from(names))
     upsample = data.draw(st.booleans())
     found = explained(network, x, method=method, layer=layer, upsample=upsample, **question)
@@ -120,12 +124,32 @@ def test_linear_methods_are_plain_autograd(data):
         wanted = F.interpolate(wanted[:, None], x.shape[-2:], mode="bilinear")[:, 0]
     assert_maps(found.value, x, upsample)
     eps = torch.finfo(recipe.dtype).eps
-    torch.testing.assert_close(found.value, wanted, rtol=0, atol=float(1e4 * eps * (wanted.abs().max() + eps)))
+    torch.testing.assert_close(
+        found.value, wanted, rtol=0, atol=float(1e4 * eps * (wanted.abs().max() + eps))
+    )
 
 
 WRONG_OPTIONS = st.one_of(
-    st.none(), st.integers(-3, 3), st.floats(width=16), st.text(max_size=3), st.booleans(),
-    st.sampled_from([[], [0.5], {}, (0, 1), torch.zeros(2), torch.ones(1, 3, 1, 1), np.zeros(3), object(), len, 10**30, [None]]),
+    st.none(),
+    st.integers(-3, 3),
+    st.floats(width=16),
+    st.text(max_size=3),
+    st.booleans(),
+    st.sampled_from(
+        [
+            [],
+            [0.5],
+            {},
+            (0, 1),
+            torch.zeros(2),
+            torch.ones(1, 3, 1, 1),
+            np.zeros(3),
+            object(),
+            len,
+            10**30,
+            [None],
+        ]
+    ),
 )
 
 
@@ -166,7 +190,11 @@ def wrong_images(x):
 @st.composite
 def calls(draw):
     """A recipe of a network, and arguments of ``explain``: most calls are right, and each argument is wrong now and then."""
-    method = draw(mostly(st.sampled_from(list(EXPLAINERS)), st.sampled_from(["", "lime", None, 3, ["gradcam"]]), one_in=40))
+    method = draw(
+        mostly(
+            st.sampled_from(list(EXPLAINERS)), st.sampled_from(["", "lime", None, 3, ["gradcam"]]), one_in=40
+        )
+    )
     plain_layers = draw(st.booleans())
     ends = ("logits",) * 40 + tuple(ENDS)
     recipe = draw(recipes(piecewise_linear=plain_layers, ends=ends))
@@ -177,15 +205,25 @@ def calls(draw):
     count = max(2, classes)
     weights = st.sampled_from([torch.ones(batch, classes), torch.ones(batch, classes + 1), torch.ones_like, lambda y: None, lambda y: y * torch.nan,
                                lambda y: y.detach().softmax(1), np.ones((batch, classes)), "best", None, 3, len])  # fmt: skip
-    if not getattr(EXPLAINERS.get(method) if isinstance(method, str) else None, "contrast", True) and draw(st.integers(0, 5)):
+    if not getattr(EXPLAINERS.get(method) if isinstance(method, str) else None, "contrast", True) and draw(
+        st.integers(0, 5)
+    ):
         question = {"target": question["target"]}
     else:
         question["contrast"] = draw(mostly(st.just(question["contrast"]), weights, one_in=15))
         question["foils"] = draw(mostly(st.just(question["foils"]), wrong_foils(batch, count), one_in=25))
-    question["target"] = draw(mostly(st.just(question["target"]) | st.none(), wrong_targets(batch, count), one_in=25))
-    names = ["0", "1", "2", "input", "", "nowhere", "encoder.ln", "conv_proj", "block.0", "norm.0", "norm.1", "attention.0", "encoder.layers.encoder_layer_0.mlp"]
+    question["target"] = draw(
+        mostly(st.just(question["target"]) | st.none(), wrong_targets(batch, count), one_in=25)
+    )
+    names = ["0", "1", "2", "input", "", "nowhere", "encoder.ln", "conv_proj", "block.0", "norm.0", "norm.1", "attention.0", "encoder.layers.encoder_layer_0.mlp"]  # fmt: skip
     takes = getattr(EXPLAINERS.get(method) if isinstance(method, str) else None, "takes_layer", True)
-    layer = draw(mostly(st.sampled_from([None, "0", "1"]) if takes else st.none(), st.sampled_from([*names, 3, ["0"], b"0"]), one_in=15))
+    layer = draw(
+        mostly(
+            st.sampled_from([None, "0", "1"]) if takes else st.none(),
+            st.sampled_from([*names, 3, ["0"], b"0"]),
+            one_in=15,
+        )
+    )
     return recipe, x, {
         "method": method, **question, "layer": layer, "upsample": draw(mostly(st.booleans(), st.sampled_from([0, "no", None]), one_in=30)),
         "channels": draw(mostly(st.just("sum"), st.sampled_from(["abs_max", "mean", None, ["sum"], 1]), one_in=10)),

@@ -29,7 +29,11 @@ def test_files(profiles, content, source):
 
 
 @fuzzed(0.05)
-@given(st.sampled_from(["steps", "resamples", "networks", "network", "threshold", "nothing"]), value_texts, SOURCES)
+@given(
+    st.sampled_from(["steps", "resamples", "networks", "network", "threshold", "nothing"]),
+    value_texts,
+    SOURCES,
+)
 def test_values(sandbox, name, text, source):
     status_of("profiles", ["run", source, "-p", name, text.replace("\0", "")])
 

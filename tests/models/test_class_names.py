@@ -4,14 +4,28 @@ import pytest
 
 from contrastlib.models.class_names import class_index
 
-SPECIES = ["Corvus corax (Raven)", "Haemorhous mexicanus (House Finch)", "Haemorhous purpureus (Purple Finch)",
-           "Anas platyrhynchos (Mallard)", "Anas superciliosa × platyrhynchos (Black Duck × Mallard hybrid)"]
+SPECIES = [
+    "Corvus corax (Raven)",
+    "Haemorhous mexicanus (House Finch)",
+    "Haemorhous purpureus (Purple Finch)",
+    "Anas platyrhynchos (Mallard)",
+    "Anas superciliosa × platyrhynchos (Black Duck × Mallard hybrid)",
+]
 
 
-@pytest.mark.parametrize("text, index", [
-    ("3", 3), ("Corvus corax (Raven)", 0), ("RAVEN", 0), (" corvus CORAX ", 0), ("rav", 0), ("purpureus (p", 2),
-    ("Mallard", 3), ("mexican", 1),
-])
+@pytest.mark.parametrize(
+    "text, index",
+    [
+        ("3", 3),
+        ("Corvus corax (Raven)", 0),
+        ("RAVEN", 0),
+        (" corvus CORAX ", 0),
+        ("rav", 0),
+        ("purpureus (p", 2),
+        ("Mallard", 3),
+        ("mexican", 1),
+    ],
+)
 def test_class_by_name_or_index(text, index):
     assert class_index(text, SPECIES) == index
 

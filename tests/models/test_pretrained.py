@@ -39,16 +39,19 @@ def every(step, images):
     return Subset(images, range(0, len(images), step))
 
 
-@pytest.mark.parametrize("name, layer, size, channels", [
-    network("efficientnet_lite0", "network.features.17", 7, 1280),
-    network("efficientnet_lite1", "network.features.22", 8, 1280),
-    network("efficientnet_lite2", "network.features.22", 9, 1280),
-    network("squeezenet1_0", "network.features.12", 13, 512),
-    network("squeezenet1_1", "network.features.12", 13, 512),
-    network("mobilenet_v2", "network.features.18", 7, 1280),
-    network("mobilenet_v2_birds", "network.features.18", 7, 1280),
-    *[network(f"cifar10_resnet{depth}", "network.layer3", 8, 64) for depth in (20, 32, 44, 56)],
-])
+@pytest.mark.parametrize(
+    "name, layer, size, channels",
+    [
+        network("efficientnet_lite0", "network.features.17", 7, 1280),
+        network("efficientnet_lite1", "network.features.22", 8, 1280),
+        network("efficientnet_lite2", "network.features.22", 9, 1280),
+        network("squeezenet1_0", "network.features.12", 13, 512),
+        network("squeezenet1_1", "network.features.12", 13, 512),
+        network("mobilenet_v2", "network.features.18", 7, 1280),
+        network("mobilenet_v2_birds", "network.features.18", 7, 1280),
+        *[network(f"cifar10_resnet{depth}", "network.layer3", 8, 64) for depth in (20, 32, 44, 56)],
+    ],
+)
 def test_what_a_classifier_says_of_itself(name, layer, size, channels):
     classifier = models.load(name)
     assert classifier.name == name and classifier.layer == layer
@@ -65,12 +68,24 @@ def test_what_a_classifier_says_of_itself(name, layer, size, channels):
 
 # Columns: zebra, tusker, Indian elephant, African elephant. One number is only known to lie below 0.002.
 ZEBRA_ELEPHANT = {
-    "squeezenet1_0": [[.001, .552, .042, .385], [.999, .000, .000, .001], [.676, .002, .022, .182],
-                      [.821, .017, .002, .152]],
-    "squeezenet1_1": [[.041, .458, .034, .375], [.999, .000, .000, .000], [.669, .017, .014, .280],
-                      [.953, .005, .001, .023]],
-    "mobilenet_v2": [[.063, .510, .044, .373], [.221, .012, .001, .754], [.388, .006, .047, .531],
-                     [.999, .000, .000, .001]],
+    "squeezenet1_0": [
+        [0.001, 0.552, 0.042, 0.385],
+        [0.999, 0.000, 0.000, 0.001],
+        [0.676, 0.002, 0.022, 0.182],
+        [0.821, 0.017, 0.002, 0.152],
+    ],
+    "squeezenet1_1": [
+        [0.041, 0.458, 0.034, 0.375],
+        [0.999, 0.000, 0.000, 0.000],
+        [0.669, 0.017, 0.014, 0.280],
+        [0.953, 0.005, 0.001, 0.023],
+    ],
+    "mobilenet_v2": [
+        [0.063, 0.510, 0.044, 0.373],
+        [0.221, 0.012, 0.001, 0.754],
+        [0.388, 0.006, 0.047, 0.531],
+        [0.999, 0.000, 0.000, 0.001],
+    ],
 }
 
 
@@ -84,9 +99,15 @@ def test_zebras_and_elephants(name):
 # Every tenth photograph. The counts are from a run over all 1000, which gave the card's top-1 of 87.3, 62.2, 64.9
 # and 87.4 % and p2 > 0.1 of 30.8, 47.4, 49.2 and 28.7 % to the last digit.
 @pytest.mark.data("imagenet_sample_1000.zip")
-@pytest.mark.parametrize("name, right, undecided", [
-    network("efficientnet_lite0", 88, 35), network("squeezenet1_0", 57, 53), network("squeezenet1_1", 62, 49), network("mobilenet_v2", 82, 37),
-])
+@pytest.mark.parametrize(
+    "name, right, undecided",
+    [
+        network("efficientnet_lite0", 88, 35),
+        network("squeezenet1_0", 57, 53),
+        network("squeezenet1_1", 62, 49),
+        network("mobilenet_v2", 82, 37),
+    ],
+)
 def test_imagenet_sample(name, right, undecided):
     found = probabilities(name, every(10, datasets.load("imagenet-sample")))
     assert (found.argmax(1) == torch.arange(0, 1000, 10)).sum().item() == pytest.approx(right, abs=1)
@@ -103,10 +124,14 @@ def test_bird_network(name):
     assert (top.values[:, 1] > 0.1).float().mean().item() == pytest.approx(0.32, abs=0.02)
     photograph = {photo.partition("_")[2]: index for index, (photo, _) in enumerate(birds.entries)}
     for photo, answer, probability in [
-        ("robin", "American Robin", 0.95), ("bald_eagle", "Bald Eagle", 0.95),
-        ("bulbul", "Red-vented Bulbul", 0.96), ("ruddy_turnstone", "Ruddy Turnstone", 0.96),
-        ("American_egret", "Great Egret", 0.95), ("dowitcher", "Long-billed Dowitcher", 0.57),
-        ("chickadee", "Black-capped Chickadee", 0.56), ("albatross", "Northern Fulmar", 0.46),
+        ("robin", "American Robin", 0.95),
+        ("bald_eagle", "Bald Eagle", 0.95),
+        ("bulbul", "Red-vented Bulbul", 0.96),
+        ("ruddy_turnstone", "Ruddy Turnstone", 0.96),
+        ("American_egret", "Great Egret", 0.95),
+        ("dowitcher", "Long-billed Dowitcher", 0.57),
+        ("chickadee", "Black-capped Chickadee", 0.56),
+        ("albatross", "Northern Fulmar", 0.46),
         ("drake", "Green-winged Teal", 0.25),
     ]:
         index = photograph[f"{photo}.jpg"]
@@ -127,8 +152,10 @@ def test_cifar10_whole(name):
 
 # As above: the whole test set gave the card's errors of 17.44, 17.33 and 16.80 %.
 @pytest.mark.data("cifar10_test.zip")
-@pytest.mark.parametrize("name, right", [network("cifar10_resnet32", 808), network("cifar10_resnet44", 793),
-                                         network("cifar10_resnet56", 838)])
+@pytest.mark.parametrize(
+    "name, right",
+    [network("cifar10_resnet32", 808), network("cifar10_resnet44", 793), network("cifar10_resnet56", 838)],
+)
 def test_cifar10(name, right):
     found = probabilities(name, every(10, datasets.load("cifar10-test")))
     assert (found.argmax(1) == torch.arange(1000) // 100).sum().item() == pytest.approx(right, abs=2)
@@ -180,11 +207,17 @@ def test_half_precision_weights_are_converted(tmp_path):
     assert linear.weight.dtype == torch.float32 and linear.weight[0, 0] == torch.tensor(0.1).half().float()
 
 
-@pytest.mark.parametrize("weights, complaint", [
-    ({"weight": torch.zeros(1, 2)}, "lacks .'bias'."),
-    ({"weight": torch.zeros(1, 2), "bias": torch.zeros(1), "more": torch.zeros(1)}, "has .'more'. too many"),
-    ({"weight": torch.zeros(3, 2), "bias": torch.zeros(1)}, "size mismatch"),
-])
+@pytest.mark.parametrize(
+    "weights, complaint",
+    [
+        ({"weight": torch.zeros(1, 2)}, "lacks .'bias'."),
+        (
+            {"weight": torch.zeros(1, 2), "bias": torch.zeros(1), "more": torch.zeros(1)},
+            "has .'more'. too many",
+        ),
+        ({"weight": torch.zeros(3, 2), "bias": torch.zeros(1)}, "size mismatch"),
+    ],
+)
 def test_weights_of_another_network(tmp_path, weights, complaint):
     save_file(weights, tmp_path / "weights")
     with pytest.raises(assets.CorruptFile, match=complaint):
@@ -222,10 +255,15 @@ def test_networks_for_the_synthetic_birds(name, tmp_path, monkeypatch):
     assert isinstance(classifier.get_submodule(classifier.layer), nn.Module)
 
 
-@pytest.mark.parametrize("name, nearest", [
-    ("squeezenet", "squeezenet1_"), ("torchvision/vgg16-bn", "torchvision/vgg16_bn"),
-    ("resnet18", "torchvision/resnet18"), ("torchvision/fcn", "torchvision/"),
-])
+@pytest.mark.parametrize(
+    "name, nearest",
+    [
+        ("squeezenet", "squeezenet1_"),
+        ("torchvision/vgg16-bn", "torchvision/vgg16_bn"),
+        ("resnet18", "torchvision/resnet18"),
+        ("torchvision/fcn", "torchvision/"),
+    ],
+)
 def test_unknown_name_gives_the_nearest(name, nearest):
     with pytest.raises(ValueError, match=f"unknown network '{name}'.*'?{nearest}"):
         models.load(name)
@@ -289,7 +327,10 @@ def in_cache(content, name, tmp_path, monkeypatch):
 def test_code_in_torchvision_weights_is_not_run(tmp_path, monkeypatch):
     """Although the checksum is the one in the file's name, which has 32 bits."""
     in_cache({"features.0.weight": Code()}, "squeezenet1_1", tmp_path, monkeypatch)
-    with pytest.raises(assets.CorruptFile, match="does not hold weights for this network: it holds something else than tensors"):
+    with pytest.raises(
+        assets.CorruptFile,
+        match="does not hold weights for this network: it holds something else than tensors",
+    ):
         models.load("torchvision/squeezenet1_1")
 
 
@@ -323,7 +364,9 @@ def test_the_same_network_as_torchvision_makes(name, tmp_path, monkeypatch):
     in_cache(state, name, tmp_path, monkeypatch)
     expected, images = torchvision.models.get_model(name, weights="DEFAULT").eval(), torch.rand(1, 3, 96, 96)
     network, _ = torchvision_hub.pretrained(f"torchvision/{name}")
-    assert network.training and [key for key, _ in network.named_modules()] == [key for key, _ in expected.named_modules()]
+    assert network.training and [key for key, _ in network.named_modules()] == [
+        key for key, _ in expected.named_modules()
+    ]
     with torch.inference_mode():
         assert torch.equal(network.eval()(images), expected(images))
 
@@ -331,7 +374,9 @@ def test_the_same_network_as_torchvision_makes(name, tmp_path, monkeypatch):
 def test_torchvision_weights_stay_in_the_cache(torchvision_server):
     path = torchvision_hub.fetch("torchvision/squeezenet1_1")
     assert path.parent == Path(torch.hub.get_dir(), "checkpoints") and [*path.parent.iterdir()] == [path]
-    assert torchvision_hub.fetch("torchvision/squeezenet1_1") == path and torchvision_server.ranges == ["bytes=0-"]
+    assert torchvision_hub.fetch("torchvision/squeezenet1_1") == path and torchvision_server.ranges == [
+        "bytes=0-"
+    ]
     path.write_bytes(b"something else")
     with pytest.raises(assets.CorruptFile, match="does not have the checksum.*Delete it"):
         models.load("torchvision/squeezenet1_1")
@@ -355,13 +400,17 @@ def test_instead_of_a_network_another_one_that_is_here(torchvision_weights, tmp_
     torchvision_hub.checkpoint("torchvision/squeezenet1_1").parent.mkdir(parents=True)
     torchvision_hub.checkpoint("torchvision/squeezenet1_1").touch()
     assert models.instead("squeezenet1_1") == "torchvision/squeezenet1_1"
-    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)  # the package of EfficientNet's weights is not installed
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda module: None
+    )  # the package of EfficientNet's weights is not installed
     assert models.instead("cifar10_resnet20") is None
 
 
 def test_torchvision_weights_that_cannot_be_had(torchvision_server):
     torchvision_server.name("squeezenet1_1-11111111.pth")
-    with pytest.raises(assets.MissingFile, match="http.*could not be downloaded: 404.*put the file at .*squeezenet1_1-1"):
+    with pytest.raises(
+        assets.MissingFile, match="http.*could not be downloaded: 404.*put the file at .*squeezenet1_1-1"
+    ):
         models.load("torchvision/squeezenet1_1")
 
 
@@ -373,19 +422,30 @@ def test_torchvision_weights_with_another_content(torchvision_weights, torchvisi
         models.load("torchvision/squeezenet1_1")
 
 
-@pytest.mark.parametrize("name, layer", [
-    ("vgg16_bn", "network.features.40"), ("alexnet", "network.features.10"), ("resnet18", "network.layer4"),
-    ("vit_b_16", None),
-])
+@pytest.mark.parametrize(
+    "name, layer",
+    [
+        ("vgg16_bn", "network.features.40"),
+        ("alexnet", "network.features.10"),
+        ("resnet18", "network.layer4"),
+        ("vit_b_16", None),
+    ],
+)
 def test_torchvision_layers(name, layer):
     with torch.device("meta"):
         network = torchvision.models.get_model(name)
     assert torchvision_hub._layer(f"torchvision/{name}", network) == layer
 
 
-@pytest.mark.parametrize("content", [
-    b"no weights at all", {"_fc.bias": torch.zeros(1000)}, {"_blocks.0._bn1.bias": torch.zeros(3)}, {"_blocks.0.other.bias": torch.zeros(3)},
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no weights at all",
+        {"_fc.bias": torch.zeros(1000)},
+        {"_blocks.0._bn1.bias": torch.zeros(3)},
+        {"_blocks.0.other.bias": torch.zeros(3)},
+    ],
+)
 def test_a_file_that_holds_no_efficientnet_is_named(content, tmp_path, monkeypatch):
     path = tmp_path / "weights.pth"
     if isinstance(content, bytes):

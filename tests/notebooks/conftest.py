@@ -93,4 +93,5 @@ def start(repository):
     paths = os.pathsep.join([str(provenance.REPOSITORY), str(provenance.REPOSITORY / "tests" / "report")])
     with processes() as start:
         yield lambda *words: start(
-            [sys.executable, program, repository.root, "run", *words], env=os.environ | {"PYTHONPATH": paths})
+            [sys.executable, program, repository.root, "run", *words], env=os.environ | {"PYTHONPATH": paths}
+        )

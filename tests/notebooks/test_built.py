@@ -22,7 +22,9 @@ def found(path):
     for name, record in claims_in(notebook).items():
         for scale, finding in record["findings"].items():
             values[f"{name}, {scale}"] = finding["said"]
-            values |= {f"{name}, {scale}, {network}": effect for network, effect in finding["effects"].items()}
+            values |= {
+                f"{name}, {scale}, {network}": effect for network, effect in finding["effects"].items()
+            }
     return values
 
 
@@ -31,7 +33,9 @@ def checked(path):
     said = {}
     for cell in nbformat.read(path, as_version=4).cells:
         if "nbval-check-output" in cell.metadata.get("tags", []):
-            data = [output.get("data", {}) for output in cell.outputs if not output.get("metadata", {}).get(KEY)]
+            data = [
+                output.get("data", {}) for output in cell.outputs if not output.get("metadata", {}).get(KEY)
+            ]
             said[cell.id] = [each.get("text/markdown", each.get("text/plain")) for each in data]
             said[cell.id] += [output.text for output in cell.outputs if output.output_type == "stream"]
     return said
@@ -40,8 +44,10 @@ def checked(path):
 def assert_same(stored, built):
     """Numbers within a thousandth, small ones within 0.0005, all else equal; processors round otherwise."""
     assert stored.keys() == built.keys()
-    near = {name: pytest.approx(said, rel=1e-3, abs=5e-4, nan_ok=True) if type(said) in (int, float) else said
-            for name, said in stored.items()}
+    near = {
+        name: pytest.approx(said, rel=1e-3, abs=5e-4, nan_ok=True) if type(said) in (int, float) else said
+        for name, said in stored.items()
+    }
     assert {name: (stored[name], built[name]) for name, said in near.items() if built[name] != said} == {}
 
 
@@ -67,13 +73,29 @@ def test_verdicts_are_compared():
     values = found(STORED["04_masking"])
     assert values["masking-positive-by-sign, quick"].startswith("supported")
     assert values["masking-positive-by-sign, quick, birds_vgg"] > 0.1
-    assert checked(STORED["01_theory"])["limits"][0].count(" ") > 9 and checked(STORED["04_masking"]) == {"verdicts": []}
+    assert checked(STORED["01_theory"])["limits"][0].count(" ") > 9 and checked(STORED["04_masking"]) == {
+        "verdicts": []
+    }
 
 
 def test_a_number_that_changed_is_noticed():
-    ours = {"share": 0.5, "small": -2e-3, "count": 200, "lost": float("nan"), "verdict": "supported", "order": ["a", "b"]}
+    ours = {
+        "share": 0.5,
+        "small": -2e-3,
+        "count": 200,
+        "lost": float("nan"),
+        "verdict": "supported",
+        "order": ["a", "b"],
+    }
     assert_same(ours, copy.deepcopy(ours) | {"share": 0.5001, "small": -2.00001e-3})
-    changed = {"share": 0.505, "small": -3e-3, "count": 202, "lost": 1.0, "verdict": "refuted", "order": ["b", "a"]}
+    changed = {
+        "share": 0.505,
+        "small": -3e-3,
+        "count": 202,
+        "lost": 1.0,
+        "verdict": "refuted",
+        "order": ["b", "a"],
+    }
     for name, other in changed.items():
         with pytest.raises(AssertionError, match=name):
             assert_same(ours, ours | {name: other})
@@ -81,10 +103,13 @@ def test_a_number_that_changed_is_noticed():
         assert_same(ours, {"share": 0.5})
 
 
-@pytest.mark.parametrize("name, holds", [
-    ("12_your_picture", ['"text/html"', "tiger cat"]),  # computes, and has an explorer
-    ("13_cost", ['"image/svg+xml"', "records"]),  # figures and tables
-])
+@pytest.mark.parametrize(
+    "name, holds",
+    [
+        ("12_your_picture", ['"text/html"', "tiger cat"]),  # computes, and has an explorer
+        ("13_cost", ['"image/svg+xml"', "records"]),  # figures and tables
+    ],
+)
 def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_path):
     """What `run --save` makes of a notebook without outputs is what the book was built from, but for the scripts."""
     book = up_to_date(STORED[name])
@@ -96,7 +121,9 @@ def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_pa
     path.parent.mkdir()
     shutil.copy(execution.NOTEBOOKS / "matplotlibrc", path.parent)
     nbformat.write(notebook, path)
-    monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
+    monkeypatch.setattr(
+        KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME
+    )
     with execution.kernel_environment(execution.QUICK_ENVIRONMENT):
         execution.execute(path, path, {}, stored=True)
     saved = path.read_text()

@@ -31,17 +31,23 @@ def started(tmp_path_factory):
 def printed(client, code):
     said = []
     reply = client.execute_interactive(
-        code, timeout=60, output_hook=lambda message: said.append(message["content"].get("text", "")))
+        code, timeout=60, output_hook=lambda message: said.append(message["content"].get("text", ""))
+    )
     assert reply["content"]["status"] == "ok", reply["content"]
     return "".join(said).strip()
 
 
 def test_what_is_there_before_the_first_cell(started):
     _, client, folder = started
-    assert printed(client, f"import sys, os; print(all(name in sys.modules for name in {PRELOADED!r}))") == "True"
+    assert (
+        printed(client, f"import sys, os; print(all(name in sys.modules for name in {PRELOADED!r}))")
+        == "True"
+    )
     assert printed(client, "print([name for name in sys.modules if name.startswith('contrastlib')])") == "[]"
     assert printed(client, "print(os.environ['TOLD'])") == "to the kernel"
-    assert printed(client, "import own_module; print(own_module.__file__)") == os.fspath(folder / "own_module.py")
+    assert printed(client, "import own_module; print(own_module.__file__)") == os.fspath(
+        folder / "own_module.py"
+    )
     assert printed(client, "print(os.getcwd())") == "/"
     assert printed(client, "print(sys.argv[0], __name__)") == "ipykernel_launcher __main__"
 

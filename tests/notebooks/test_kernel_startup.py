@@ -14,8 +14,10 @@ def test_a_file_whose_name_is_no_unicode(tmp_path):
     log, folder = tmp_path / "log", tmp_path / "data"
     folder.mkdir()
     (folder / os.fsdecode(UNDECODABLE)).write_bytes(b"text")
-    code = (f"import runpy; runpy.run_path({kernel_startup.__file__!r})['watch']({str(log)!r}, [{str(folder)!r}]); "
-            f"print(open({bytes(folder)!r} + b'/' + {UNDECODABLE!r}).read())")
+    code = (
+        f"import runpy; runpy.run_path({kernel_startup.__file__!r})['watch']({str(log)!r}, [{str(folder)!r}]); "
+        f"print(open({bytes(folder)!r} + b'/' + {UNDECODABLE!r}).read())"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
     assert done.stdout == "text\n", done.stderr
     assert log.read_bytes() == b"read " + bytes(folder) + b"/" + UNDECODABLE + b"\n"
@@ -25,7 +27,9 @@ def test_a_stamp_of_such_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(staleness, "REPOSITORY", tmp_path)
     source, output, log = (tmp_path / name for name in ("a.ipynb", "b.ipynb", "log"))
     for notebook in (source, output):
-        notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', encoding="utf-8")
+        notebook.write_text(
+            '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', encoding="utf-8"
+        )
     folder = tmp_path / "data"
     folder.mkdir()
     read = folder / os.fsdecode(UNDECODABLE)

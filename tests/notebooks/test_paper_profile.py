@@ -35,7 +35,9 @@ def test_networks_meet_the_images_they_are_for():
         of_imagenet = name.startswith(torchvision_hub.PREFIX)
         assert dataset in datasets.DATASETS
         if not (of_imagenet and dataset == "zebra-elephant"):  # that archive is no set of the papers' sources
-            assert dataset in papers() and dataset == ("imagenet-val" if of_imagenet else name.partition("/")[2])
+            assert dataset in papers() and dataset == (
+                "imagenet-val" if of_imagenet else name.partition("/")[2]
+            )
         assert options.get("scoring_model", name).partition("/")[2] == name.partition("/")[2]
 
 
@@ -43,10 +45,14 @@ def test_numbers_of_the_papers():
     assert len(PROFILE["02_input_space"]["networks"]) == 9
     assert PROFILE["02_input_space"]["epsilons"] == [1e-3, 3e-3]
     fine_grained = {"cub200", "fgvc-aircraft", "food101", "flowers102", "stanford-cars"}
-    assert set(PROFILE["04_masking"]["networks"]) == {f"{name}/{s}" for name in ("vgg16_bn", "alexnet") for s in fine_grained}
+    assert set(PROFILE["04_masking"]["networks"]) == {
+        f"{name}/{s}" for name in ("vgg16_bn", "alexnet") for s in fine_grained
+    }
     _, images, options = PROFILE["07_dominance"]["slopes_of"]["torchvision/vgg16"]
     ends, step = options["ends"], options["step"]
     assert images == 1000 and len(np.unique(np.r_[:ends, ends:1000:step, 1000 - ends : 1000])) == 145
-    assert all(count is None for _, count in PROFILE["19_pointing"]["boxed"].values()), "the pointing game takes all images"
+    assert all(count is None for _, count in PROFILE["19_pointing"]["boxed"].values()), (
+        "the pointing game takes all images"
+    )
     *_, last = PROFILE["03_maps"]["networks"]["vgg16_bn/cub200"][2]["layers"]
     assert last == "network.features.40"

@@ -12,7 +12,9 @@ PARAMETERS = {"12_your_picture": {"network": "birds_vgg", "classes": 3}, "13_cos
 
 def texts(path):
     """The sentences that an executed notebook computed."""
-    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    outputs = [
+        output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])
+    ]
     assert "error" not in [output.output_type for output in outputs]
     return [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})]
 
@@ -22,7 +24,9 @@ def texts(path):
 def test_from_another_folder(tmp_path, monkeypatch, name, folder):
     source = execution.NOTEBOOKS / f"{name}.ipynb"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME)
+    monkeypatch.setattr(
+        KernelProvisionerFactory.instance(), "default_provisioner_name", kernel_provisioner.NAME
+    )
     with execution.kernel_environment({"OMP_NUM_THREADS": "1"}):
         papermill.execute_notebook(source, "out.ipynb", PARAMETERS[name], cwd=folder, progress_bar=False)
     found = texts(tmp_path / "out.ipynb")

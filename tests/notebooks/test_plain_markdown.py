@@ -31,20 +31,26 @@ def outputs(path):
 def texts(path):
     """Everything in Markdown: cells, and outputs."""
     cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
-    return cells + [output.data["text/markdown"] for output in outputs(path) if "text/markdown" in output.get("data", {})]
+    return cells + [
+        output.data["text/markdown"] for output in outputs(path) if "text/markdown" in output.get("data", {})
+    ]
 
 
 def shown(text):
     """Characters that a reader sees, formulas and code left out, and pieces of HTML."""
     tokens = [token for block in PARSER.parse(text) for token in [block, *(block.children or [])]]
-    return [t.content for t in tokens if t.type == "text"], [t.content for t in tokens if t.type.startswith("html_")]
+    return [t.content for t in tokens if t.type == "text"], [
+        t.content for t in tokens if t.type.startswith("html_")
+    ]
 
 
 def unread(text):
     """What a reader would see of the Markdown itself."""
     words, html = shown(text)
     inside = [re.sub(r"<[^>]+>", "", each) for each in html]
-    return [each for each in (*words, *inside) if MARKS.search(each)] + re.findall(r"(?m)^```\{.*|^\+\+\+.*|^%.*", text)
+    return [each for each in (*words, *inside) if MARKS.search(each)] + re.findall(
+        r"(?m)^```\{.*|^\+\+\+.*|^%.*", text
+    )
 
 
 @pytest.mark.parametrize("text", [
@@ -62,7 +68,9 @@ def test_markdown_is_read_by_any_reader(path):
         assert {tag for each in shown(text)[1] for tag in re.findall(r"</?(\w+)", each)} <= TAGS
         # VS Code takes a `$` at a letter or digit for a dollar, outside of a formula's own side
         formulas = re.sub(r"`[^`\n]+`|\\begin\{(\w+\*)\}(?s:.*?)\\end\{\1\}|\$\$[^$]+\$\$", "", text)
-        assert not re.search(r"\w\$[^$\n]+\$|\$[^$\n]+\$\w", re.sub(r"(\W|^)\$[^$\n]+\$(?=\W|$)", r"\1", formulas))
+        assert not re.search(
+            r"\w\$[^$\n]+\$|\$[^$\n]+\$\w", re.sub(r"(\W|^)\$[^$\n]+\$(?=\W|$)", r"\1", formulas)
+        )
 
 
 @every_notebook
@@ -99,5 +107,7 @@ def test_outputs_are_of_forms_that_every_reader_draws(path):
 
 
 def test_outputs_are_small():
-    data = [content for path in STORED for output in outputs(path) for content in output.get("data", {}).values()]
+    data = [
+        content for path in STORED for output in outputs(path) for content in output.get("data", {}).values()
+    ]
     assert sum(map(len, data)) < LIMIT

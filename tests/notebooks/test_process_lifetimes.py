@@ -43,7 +43,10 @@ def test_nothing_lives_after_a_run_that_was_killed(repository, start, number):
         repository.notebook(f"0{n}_waits", CELL, parameters=f"n = {n}")
     run, started = start(), []
     try:
-        until(lambda: all((repository.root / f"running{n}").exists() for n in (1, 2)) or run.poll() is not None, 300)
+        until(
+            lambda: all((repository.root / f"running{n}").exists() for n in (1, 2)) or run.poll() is not None,
+            300,
+        )
         assert run.poll() is None, run.stdout.read()
         started = psutil.Process(run.pid).children(recursive=True)
         names = [" ".join(process.cmdline()) for process in started]
@@ -59,16 +62,25 @@ def test_nothing_lives_after_a_run_that_was_killed(repository, start, number):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_jupyterlab_ends_with_the_command_that_was_killed(tmp_path, number):
     """And so do the kernels of its notebooks."""
-    environment = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
-    program = ("import sys; from pathlib import Path; from contrastlib.cli import lab; from contrastlib.report.machines.process_lifetimes import *; import os;"
-               f"sys.exit(run_with_lifeline(lab.command(Path({str(tmp_path)!r}), ['--no-browser', '--IdentityProvider.token=secret']), os.environ))")
-    started = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+    }
+    program = (
+        "import sys; from pathlib import Path; from contrastlib.cli import lab; from contrastlib.report.machines.process_lifetimes import *; import os;"
+        f"sys.exit(run_with_lifeline(lab.command(Path({str(tmp_path)!r}), ['--no-browser', '--IdentityProvider.token=secret']), os.environ))"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     children = []
     try:
         until(lambda: list(tmp_path.glob("runtime/jpserver-*.json")) or started.poll() is not None, 120)
         server = json.loads(next(tmp_path.glob("runtime/jpserver-*.json")).read_text())
         until(lambda: answers(server["port"]), 120)
-        request = urllib.request.Request(f"{server['url']}api/kernels", method="POST", headers={"Authorization": "token secret"})
+        request = urllib.request.Request(
+            f"{server['url']}api/kernels", method="POST", headers={"Authorization": "token secret"}
+        )
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 201
         children = psutil.Process(started.pid).children(recursive=True)

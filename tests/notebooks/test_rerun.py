@@ -37,7 +37,10 @@ def test_commands_of_the_notebooks(path):
     stored = nbformat.read(path, as_version=4)
     first, *others = commands(page_parts.section(path.stem, stored))
     program, source, _, *options = words(first)
-    assert (program, source) == (".venv/bin/papermill", f"notebooks/{path.name}") and options == ["--cwd", "notebooks"]
+    assert (program, source) == (".venv/bin/papermill", f"notebooks/{path.name}") and options == [
+        "--cwd",
+        "notebooks",
+    ]
     assert bool(others) == any(type(value) in (int, float) for value in execution.defaults(path).values())
     for second in others:
         option, name, value = words(second)[5:]
@@ -46,11 +49,17 @@ def test_commands_of_the_notebooks(path):
 
 def test_commands_in_a_shell(repository, tmp_path):
     """As a page shows them, in the folder of the repository: with the page's own parameters, and with another one."""
-    repository.notebook("01_tiny", "print(n, name, pairs)", parameters="n = 1\nname = 'a'\npairs = {'a': [1, None]}")
+    repository.notebook(
+        "01_tiny", "print(n, name, pairs)", parameters="n = 1\nname = 'a'\npairs = {'a': [1, None]}"
+    )
     given = {"n": 3, "name": "an 'owl'", "pairs": {"b": [2, None]}}
-    execution.execute(repository.root / "notebooks/01_tiny.ipynb", tmp_path / "executed.ipynb", given, stored=True)
+    execution.execute(
+        repository.root / "notebooks/01_tiny.ipynb", tmp_path / "executed.ipynb", given, stored=True
+    )
     (repository.root / ".venv").symlink_to(Path(sys.prefix))
-    text = page_parts.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace("/tmp/", f"{tmp_path}/")
+    text = page_parts.section("01_tiny", nbformat.read(tmp_path / "executed.ipynb", 4)).replace(
+        "/tmp/", f"{tmp_path}/"
+    )
     printed = []
     for command in commands(text):
         subprocess.run(command, shell=True, cwd=repository.root, check=True, capture_output=True)
@@ -71,10 +80,16 @@ def build(tmp_path, monkeypatch, sphinx_build):
         cells = [nbformat.v4.new_markdown_cell(note("01_tiny") + "\n\n# Tiny\n\n## Part"),
                  nbformat.v4.new_code_cell("n = 2", metadata={"tags": ["parameters"]})]  # fmt: skip
         language = {"name": "python", "pygments_lexer": "ipython3"}
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": language})
+        notebook = nbformat.v4.new_notebook(
+            cells=cells, metadata={"kernelspec": KERNEL, "language_info": language}
+        )
         nbformat.write(notebook, source / "book/executed/01_tiny.ipynb")
-        options = ("extensions=myst_nb,contrastlib.report.pages.sphinx_ext", "html_theme=sphinx_book_theme", "nb_execution_mode=off",
-                   f"html_baseurl={address}")
+        options = (
+            "extensions=myst_nb,contrastlib.report.pages.sphinx_ext",
+            "html_theme=sphinx_book_theme",
+            "nb_execution_mode=off",
+            f"html_baseurl={address}",
+        )
         monkeypatch.setenv("REPOSITORY", repository)
         monkeypatch.setenv("BRANCH", branch)
         sphinx_build("-C", *(f"-D{option}" for option in options), source, output)
@@ -103,7 +118,9 @@ def test_without_a_repository(build, tmp_path):
     assert 'id="rerun-this-page"' not in page
     assert "papermill notebooks/01_tiny.ipynb" in readable(notebook) and 'href="../rerun.html"' in notebook
     for html in (text, page, notebook):
-        ours = html.replace("https://github.com/executablebooks", "")  # the theme names itself in a comment or footer
+        ours = html.replace(
+            "https://github.com/executablebooks", ""
+        )  # the theme names itself in a comment or footer
         assert not re.findall(LAUNCHED, ours)
         assert "launch-buttons" not in html and "fa-github" not in html
     assert "This notebook needs" not in notebook
@@ -114,10 +131,17 @@ def test_with_a_repository(build, tmp_path):
     """Buttons lead to the notebook that the repository holds; the text names what Colab needs."""
     text, _, notebook = build("https://github.com/owner/name.git", "draft", "https://owner.github.io/name")
     assert "https://mybinder.org/v2/gh/owner/name/draft?urlpath=lab/tree/notebooks/01_tiny.ipynb" in notebook
-    assert "https://colab.research.google.com/github/owner/name/blob/draft/notebooks/01_tiny.ipynb" in notebook
-    assert "git clone --quiet --depth 1 --branch draft https://github.com/owner/name /content/name" in readable(notebook)
+    assert (
+        "https://colab.research.google.com/github/owner/name/blob/draft/notebooks/01_tiny.ipynb" in notebook
+    )
+    assert (
+        "git clone --quiet --depth 1 --branch draft https://github.com/owner/name /content/name"
+        in readable(notebook)
+    )
     assert 'href="https://github.com/owner/name"' in text and "mybinder" not in text
-    assert "_sources/book/executed/01_tiny.ipynb" in notebook, "what the page offers to download is the executed one"
+    assert "_sources/book/executed/01_tiny.ipynb" in notebook, (
+        "what the page offers to download is the executed one"
+    )
     first = downloaded(tmp_path).cells[0].source.splitlines()[0]
     assert "`git clone https://github.com/owner/name`, then `make lab`" in first
     assert "Its page: <https://owner.github.io/name/book/executed/01_tiny.html>." in first
@@ -152,7 +176,9 @@ def test_a_clone_without_executed_notebooks(tmp_path, forked):
 
 @pytest.mark.parametrize("present", [True, False])
 def test_each_notebook_of_the_contents_is_looked_for(tmp_path, present):
-    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/executed/01_tiny\n- file: book/rerun\n")
+    (tmp_path / "_toc.yml").write_text(
+        "root: book/index\nchapters:\n- file: book/executed/01_tiny\n- file: book/rerun\n"
+    )
     (tmp_path / "book/executed").mkdir(parents=True)
     if present:
         (tmp_path / "book/executed/01_tiny.ipynb").touch()
@@ -160,7 +186,9 @@ def test_each_notebook_of_the_contents_is_looked_for(tmp_path, present):
         sphinx_ext.check_notebooks(SimpleNamespace(srcdir=tmp_path), None)
 
 
-@pytest.mark.parametrize("address", ["owner/name", "https://github.com/owner", "http://github.com/owner/name"])
+@pytest.mark.parametrize(
+    "address", ["owner/name", "https://github.com/owner", "http://github.com/owner/name"]
+)
 def test_wrong_address(address):
     with pytest.raises(ConfigError, match=f"REPOSITORY={address} is no address such as https://github.com"):
         sphinx_ext.offer_buttons(None, SimpleNamespace(rerun_repository=address))

@@ -35,7 +35,9 @@ def run(repository, capsys):
 
 def test_reruns_only_what_depends_on_a_change(repository, run):
     """Late imports, data, absent files, lists of files, and parameters count; all else does not."""
-    repository.write("contrastlib/early.py", "def value():\n    from contrastlib.late import x\n    return x\n")
+    repository.write(
+        "contrastlib/early.py", "def value():\n    from contrastlib.late import x\n    return x\n"
+    )
     repository.write("contrastlib/late.py", "x = 5\n")
     repository.write("contrastlib/other.py", "y = 1\n")
     repository.write("elsewhere/birds.zip", "first")
@@ -110,11 +112,22 @@ def test_files_that_are_absent_or_read_by_compiled_libraries(repository, run):
     repository.notebook("01_looks", LOOKS)
     assert run()[0] == 0
     assert repository.outputs("book/executed/01_looks.ipynb") == ["1.0 3 False missing 5 True\n"]
-    source, output = (repository.root / folder / "01_looks.ipynb" for folder in ("notebooks", "book/executed"))
+    source, output = (
+        repository.root / folder / "01_looks.ipynb" for folder in ("notebooks", "book/executed")
+    )
     assert staleness.why_stale(source, output, {}) == ""
-    there, absent = ("own.safetensors", "kept.parquet", "table.csv"), (
-        "imagenet_sample_1000.zip", "opened", "results/repeat", "CUB_200_2011/classes.txt", "food-101",
-        "imagenet/meta.bin", "flowers-102/jpg")
+    there, absent = (
+        ("own.safetensors", "kept.parquet", "table.csv"),
+        (
+            "imagenet_sample_1000.zip",
+            "opened",
+            "results/repeat",
+            "CUB_200_2011/classes.txt",
+            "food-101",
+            "imagenet/meta.bin",
+            "flowers-102/jpg",
+        ),
+    )
     for name in (*there, *absent):
         path, before = data / name, (data / name).read_bytes() if name in there else None
         path.parent.mkdir(exist_ok=True, parents=True)
@@ -126,7 +139,9 @@ def test_files_that_are_absent_or_read_by_compiled_libraries(repository, run):
 
 def test_own_results_are_no_inputs(repository, run):
     """A notebook that reads what it wrote is up to date afterwards, until that is gone."""
-    repository.notebook("01_writes", "p = '../data/results/a.csv'; open(p, 'w').write('1'); print(open(p).read())")
+    repository.notebook(
+        "01_writes", "p = '../data/results/a.csv'; open(p, 'w').write('1'); print(open(p).read())"
+    )
     assert run()[0] == 0
     assert run() == (0, "01_writes: up to date\n")
     repository.write("data/results/a.csv", "2")
@@ -138,7 +153,9 @@ def test_own_results_are_no_inputs(repository, run):
 def test_change_during_a_run_is_not_lost(repository, run):
     """A module edited while the notebook runs counts as changed afterwards."""
     repository.write("contrastlib/early.py", "def value():\n    return 5\n")
-    repository.notebook("01_reads", READS, "import pathlib, subprocess; subprocess.run(['touch', '../contrastlib/early.py'])")
+    repository.notebook(
+        "01_reads", READS, "import pathlib, subprocess; subprocess.run(['touch', '../contrastlib/early.py'])"
+    )
     assert run()[0] == 0
     assert "contrastlib/early.py changed" in run()[1]
 
@@ -186,7 +203,9 @@ def test_widgets_with_a_still(repository, run):
     repository.notebook("01_still", STILLS)
     repository.notebook("02_both", STILLS, "ipywidgets.IntText()")
     assert run()[0] == 0
-    still, both = (nbformat.read(repository.root / f"book/executed/{name}.ipynb", 4) for name in ("01_still", "02_both"))
+    still, both = (
+        nbformat.read(repository.root / f"book/executed/{name}.ipynb", 4) for name in ("01_still", "02_both")
+    )
     for notebook in (still, both):
         data = notebook.cells[1].outputs[0].data
         assert executed_form.VIEW not in data
@@ -207,7 +226,12 @@ def test_failure(repository, run):
     repository.notebook("02_bad", "print('so far')", "1 / 0", "print('never')")
     status, text = run()
     assert status == 1
-    for part in ("02_bad.ipynb failed in cell 2", "1 / 0", "ZeroDivisionError: division by zero", "02_bad.failed.ipynb"):
+    for part in (
+        "02_bad.ipynb failed in cell 2",
+        "1 / 0",
+        "ZeroDivisionError: division by zero",
+        "02_bad.failed.ipynb",
+    ):
         assert part in text
     assert "so far\n" in repository.outputs("book/executed/02_bad.failed.ipynb")
     assert not (repository.root / "book/executed/02_bad.ipynb").exists()
@@ -222,7 +246,10 @@ def test_other_parameters_leave_the_page_as_it_is(repository, run):
     repository.notebook("a", "print(n)")
     assert "a: executed" in run()[1]
     said = run("-p", "n", "5", "--page")[1]
-    own, page = repository.root / "book/executed/own/a.ipynb", repository.root / "_build/html/book/executed/a.own.html"
+    own, page = (
+        repository.root / "book/executed/own/a.ipynb",
+        repository.root / "_build/html/book/executed/a.own.html",
+    )
     assert [line.strip() for line in said.splitlines()[1:]] == [str(own), str(page)]
     assert repository.outputs("book/executed/a.ipynb") == ["1\n"]
     [time] = (repository.root / "_build/times").read_text().splitlines()  # of the default run alone
@@ -274,7 +301,10 @@ def test_kernels_run_the_code_of_this_clone(repository, run, tmp_path, monkeypat
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", str(other.parent))
-    repository.notebook("01_where", f"import contrastlib; print(contrastlib.__file__ == {str(execution.CODE / 'contrastlib' / '__init__.py')!r})")
+    repository.notebook(
+        "01_where",
+        f"import contrastlib; print(contrastlib.__file__ == {str(execution.CODE / 'contrastlib' / '__init__.py')!r})",
+    )
     assert run()[0] == 0
     assert repository.outputs("book/executed/01_where.ipynb") == ["True\n"]
 
@@ -292,8 +322,13 @@ def test_kernels_keep_large_tensors_unless_told_otherwise(monkeypatch, own):
 def test_a_home_that_is_the_root_folder_stays(monkeypatch):
     """As in containers with an arbitrary user; any other home becomes ~."""
     cell = nbformat.v4.new_code_cell("page", id="a")
-    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="and/or <b>1</b> /home/me/picture.png")]
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text="and/or <b>1</b> /home/me/picture.png")
+    ]
     text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
-    for home, said in (("/", "and/or <b>1</b> /home/me/picture.png"), ("/home/me", "and/or <b>1</b> ~/picture.png")):
+    for home, said in (
+        ("/", "and/or <b>1</b> /home/me/picture.png"),
+        ("/home/me", "and/or <b>1</b> ~/picture.png"),
+    ):
         monkeypatch.setenv("HOME", home)
         assert nbformat.reads(executed_form.normalise(text), 4).cells[0].outputs[0].text == said

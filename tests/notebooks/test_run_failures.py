@@ -26,13 +26,31 @@ def test_a_notebook_does_not_run_if_its_result_cannot_be_written(repository, ref
     monkeypatch.setattr(execution, "EXECUTED", place / "executed")
     assert main(["run"]) == 2
     error = capsys.readouterr().err
-    assert re.search(rf"contrastlib run: {place}/executed/01_writes.ipynb cannot be written: {said}", error) and error.count("\n") == 1
+    assert (
+        re.search(rf"contrastlib run: {place}/executed/01_writes.ipynb cannot be written: {said}", error)
+        and error.count("\n") == 1
+    )
     assert not (repository.root / "notebooks" / "ran").exists()
 
 
-@pytest.mark.parametrize("stamp", ["", "[]", "{}", "null", "3", '{"output": 3}', '{"output": "x", "made": 1, "inputs": {}}',
-                                   '{"output": "x", "made": [1], "inputs": {}}', '{"output": "x", "made": [], "inputs": {"file": 1}}',
-                                   '{"output": "x", "made": [], "inputs": []}', "[" * 2000, b"\xff\xfe", "folder"])
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        "3",
+        '{"output": 3}',
+        '{"output": "x", "made": 1, "inputs": {}}',
+        '{"output": "x", "made": [1], "inputs": {}}',
+        '{"output": "x", "made": [], "inputs": {"file": 1}}',
+        '{"output": "x", "made": [], "inputs": []}',
+        "[" * 2000,
+        b"\xff\xfe",
+        "folder",
+    ],
+)
 def test_a_damaged_stamp(repository, capsys, monkeypatch, stamp):
     """The notebook is executed again, and the reason is said."""
     repository.notebook("01_alone", "print(n)")
@@ -40,7 +58,9 @@ def test_a_damaged_stamp(repository, capsys, monkeypatch, stamp):
     executed.mkdir(parents=True)
     (executed / "01_alone.ipynb").write_text("{}")
     place = executed / "01_alone.json"
-    place.mkdir() if stamp == "folder" else place.write_bytes(stamp if isinstance(stamp, bytes) else stamp.encode())
+    place.mkdir() if stamp == "folder" else place.write_bytes(
+        stamp if isinstance(stamp, bytes) else stamp.encode()
+    )
     monkeypatch.setattr(execution, "execute", lambda *_, **__: None)
     assert main(["run"]) == 0
     assert re.search(r"01_alone: executed in 0 s \(its stamp is damaged\)", capsys.readouterr().out)
@@ -58,7 +78,9 @@ def test_profiles(repository, capsys, monkeypatch, content, complaint):
     monkeypatch.setattr(command, "_update", lambda plan, arguments: None)
     assert main(["run"]) == (2 if complaint else 0)
     error = capsys.readouterr().err
-    assert error.count("\n") == bool(complaint) and (not complaint or re.search(f"quick.yaml.*{complaint}", error))
+    assert error.count("\n") == bool(complaint) and (
+        not complaint or re.search(f"quick.yaml.*{complaint}", error)
+    )
 
 
 @pytest.mark.parametrize("content, complaint", [
@@ -67,7 +89,9 @@ def test_profiles(repository, capsys, monkeypatch, content, complaint):
 ])  # fmt: skip
 def test_damaged_notebooks(repository, capsys, content, complaint):
     path = repository.root / "notebooks" / "01_alone.ipynb"
-    path.mkdir() if content == "folder" else path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.mkdir() if content == "folder" else path.write_bytes(
+        content if isinstance(content, bytes) else content.encode()
+    )
     assert main(["run"]) == 2
     error = capsys.readouterr().err
     assert re.search(complaint, error) and error.count("\n") == 1
@@ -79,7 +103,11 @@ def test_a_parameters_cell_that_is_no_python(repository, capsys, line, monkeypat
     monkeypatch.setattr(command, "_update", lambda plan, arguments: None)
     status = main(["run"])
     error = capsys.readouterr().err
-    assert (status, error) == (0, "") if "ud800" in line else status == 2 and "the parameters cell of 01_alone.ipynb" in error
+    assert (
+        (status, error) == (0, "")
+        if "ud800" in line
+        else status == 2 and "the parameters cell of 01_alone.ipynb" in error
+    )
 
 
 def test_an_installed_package_says_that_it_has_no_notebooks(tmp_path, monkeypatch, capsys):
@@ -88,14 +116,23 @@ def test_an_installed_package_says_that_it_has_no_notebooks(tmp_path, monkeypatc
     for words in (["run"], ["run", "03_maps"], ["run", "--profile", "real"], ["run", "--save"]):
         assert main(words) == 2
         error = capsys.readouterr().err
-        assert error.startswith("contrastlib run: there are no notebooks: they are part of contrastlib's repository, but not of the installed package")
+        assert error.startswith(
+            "contrastlib run: there are no notebooks: they are part of contrastlib's repository, but not of the installed package"
+        )
         assert error.endswith("Run the command in a clone of the repository\n") and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("error, status, said", [
-    (KeyError("x"), 1, "this is a bug of contrastlib, KeyError: 'x': CONTRASTLIB_DEBUG=1 shows where"),
-    (OSError(28, "No space left on device", "a.bin"), 2, "a.bin: No space left on device: free some space on its disk"),
-])
+@pytest.mark.parametrize(
+    "error, status, said",
+    [
+        (KeyError("x"), 1, "this is a bug of contrastlib, KeyError: 'x': CONTRASTLIB_DEBUG=1 shows where"),
+        (
+            OSError(28, "No space left on device", "a.bin"),
+            2,
+            "a.bin: No space left on device: free some space on its disk",
+        ),
+    ],
+)
 def test_exceptions_of_another_process(repository, capsys, monkeypatch, error, status, said):
     def fail(*_, **__):
         raise error
@@ -116,7 +153,9 @@ def test_a_kernel_or_a_process_that_dies(repository, capsys, cell, said):
     assert main(["run"]) == 1
     error = capsys.readouterr().err
     assert said in error and "Traceback" not in error
-    assert main(shlex.split(re.search("`python -m contrastlib (run 01_dies)`", error)[1])) == 1  # the remedy is a command
+    assert (
+        main(shlex.split(re.search("`python -m contrastlib (run 01_dies)`", error)[1])) == 1
+    )  # the remedy is a command
     repository.notebook("01_dies", "print(n)")
     capsys.readouterr()
     assert main(["run", "01_dies"]) == 0
@@ -131,18 +170,31 @@ def test_interrupted(tmp_path):
     clone = tmp_path / "clone"
     (clone / "notebooks" / "profiles").mkdir(parents=True)
     (clone / "contrastlib").symlink_to(ROOT / "contrastlib")
-    begin = f"import os, time; open({str(tmp_path / 'began')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    begin = (
+        f"import os, time; open({str(tmp_path / 'began')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    )
     for name in ("01_busy", "02_busy"):
-        cells = [nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(begin)]
+        cells = [
+            nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(begin),
+        ]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), clone / "notebooks" / f"{name}.ipynb")
     (clone / "notebooks" / "profiles" / "quick.yaml").write_text("{}")
-    code = ("import signal, sys; from pathlib import Path; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-            "from contrastlib.report.notebooks import execution as notebooks, staleness; root = Path(sys.argv[1])\n"
-            "notebooks.NOTEBOOKS, notebooks.PROFILES = root / 'notebooks', root / 'notebooks/profiles'\n"
-            "notebooks.EXECUTED = root / 'executed'; notebooks.REPOSITORY = staleness.REPOSITORY = root\n"
-            "from contrastlib.__main__ import main\nsys.exit(main(['run']))")
-    run = subprocess.Popen([sys.executable, "-c", code, clone], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                           start_new_session=True, env=os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_DEFAULT_PROVISIONER_NAME": "local-provisioner"})
+    code = (
+        "import signal, sys; from pathlib import Path; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from contrastlib.report.notebooks import execution as notebooks, staleness; root = Path(sys.argv[1])\n"
+        "notebooks.NOTEBOOKS, notebooks.PROFILES = root / 'notebooks', root / 'notebooks/profiles'\n"
+        "notebooks.EXECUTED = root / 'executed'; notebooks.REPOSITORY = staleness.REPOSITORY = root\n"
+        "from contrastlib.__main__ import main\nsys.exit(main(['run']))"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, clone],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_DEFAULT_PROVISIONER_NAME": "local-provisioner"},
+    )
     deadline = time.monotonic() + 120
     while not (tmp_path / "began").exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -28,8 +28,13 @@ def test_workers_compute_what_the_notebook_shows(repository, start):
     process = start("--workers", "2")
     said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
-    assert re.search(r"scheduler tcp://127\.0\.0\.1:\d+, with 2 workers now; its dashboard: http://127\.0\.0\.1:\d+/status", said)
-    assert repository.outputs("book/executed/01_shards.ipynb") == [f"{[s + i for s in (0, 10, 20, 30) for i in range(3)]}\n"]
+    assert re.search(
+        r"scheduler tcp://127\.0\.0\.1:\d+, with 2 workers now; its dashboard: http://127\.0\.0\.1:\d+/status",
+        said,
+    )
+    assert repository.outputs("book/executed/01_shards.ipynb") == [
+        f"{[s + i for s in (0, 10, 20, 30) for i in range(3)]}\n"
+    ]
     assert len(pids(repository)) == 2
 
 

@@ -58,7 +58,9 @@ def test_reads_without_the_book(path):
     """Visible cells are short steps without functions of their own; text has no role or directive of the book."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
-            assert not re.search(r"\{(glue|cite|eq|ref|doc|numref)\b|^:::|^\([\w-]+\)=", cell.source, re.MULTILINE), cell.source
+            assert not re.search(
+                r"\{(glue|cite|eq|ref|doc|numref)\b|^:::|^\([\w-]+\)=", cell.source, re.MULTILINE
+            ), cell.source
             continue
         lines, tags = cell.source.splitlines(), cell.metadata.get("tags", [])
         assert max(map(len, lines)) <= 100, cell.source
@@ -81,7 +83,12 @@ def test_reads_without_opening_a_hidden_cell(path):
         tree = list(ast.walk(ast.parse(cell.source)))
         names = [node for node in tree if isinstance(node, ast.Name)]
         bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-        bound |= {(each.asname or each.name).partition(".")[0] for node in tree if isinstance(node, (ast.Import, ast.ImportFrom)) for each in node.names}
+        bound |= {
+            (each.asname or each.name).partition(".")[0]
+            for node in tree
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for each in node.names
+        }
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
             hidden |= bound
         else:
@@ -115,7 +122,9 @@ def test_ends_with_something_to_try(path):
     (first,) = [index for index, cell in enumerate(cells) if cell.source.startswith("## Try this")]
     question, tried, changes = cells[first : first + 3]
     assert question.cell_type == changes.cell_type == "markdown" and tried.cell_type == "code"
-    called = [ast.unparse(node.func) for node in ast.walk(ast.parse(tried.source)) if isinstance(node, ast.Call)]
+    called = [
+        ast.unparse(node.func) for node in ast.walk(ast.parse(tried.source)) if isinstance(node, ast.Call)
+    ]
     assert {"explain", "contrastlib.explain"} & set(called)
     assert 3 <= len([line for line in tried.source.splitlines() if line.strip()]) <= 6
     assert [line[:2] for line in changes.source.splitlines()] == ["- ", "- "]
@@ -129,10 +138,17 @@ def test_explorers_take_the_parameters(path):
     calls = [node for cell in code for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
     for call in calls:
         if ast.unparse(call.func) == "Explorer":
-            assert not {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)} & set(models.MODELS)
+            assert not {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)} & set(
+                models.MODELS
+            )
 
 
 def test_outputs_are_small():
     """Of all notebooks together under 6 MB: more is slow to clone and to open."""
-    outputs = [output for path in STORED for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    outputs = [
+        output
+        for path in STORED
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
+    ]
     assert sum(len(json.dumps(output)) for output in outputs) < 6e6

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
-collect_ignore = [] if find_spec("quantus") else ["test_quantus.py"]  # not required: see benchmarks/second_opinion.py
+collect_ignore = (
+    [] if find_spec("quantus") else ["test_quantus.py"]
+)  # not required: see benchmarks/second_opinion.py
 TARGET, FOILS = [4, 0], [1, 3]
 
 
@@ -40,7 +42,9 @@ class Case:
 
     def score(self, images):
         """The contrast's score of each image, as a function of the images."""
-        return torch.stack([SCORES[self.contrast](row, t) for row, t in zip(self.network(images), self.target)])
+        return torch.stack(
+            [SCORES[self.contrast](row, t) for row, t in zip(self.network(images), self.target)]
+        )
 
     def targets(self):
         """The same, a function of the logits for each image."""
@@ -50,7 +54,14 @@ class Case:
         import contrastlib
 
         return contrastlib.explain(
-            self.network, self.images, self.target, method, self.contrast, layer, upsample=False, **self.options
+            self.network,
+            self.images,
+            self.target,
+            method,
+            self.contrast,
+            layer,
+            upsample=False,
+            **self.options,
         )
 
 

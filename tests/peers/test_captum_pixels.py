@@ -53,7 +53,9 @@ def test_integrated_gradients(case, contrast_at):
     along = Steps(case) if contrast_at == "path" else fixed_score(case)
     peer = captum.IntegratedGradients(along)
     theirs = attributed(peer, case.images, start, n_steps=steps, method="riemann_middle")
-    maps = integrated_gradients(case.network, case.images, contrast_of(case), 0.4, steps, contrast_at, batch=4)
+    maps = integrated_gradients(
+        case.network, case.images, contrast_of(case), 0.4, steps, contrast_at, batch=4
+    )
     torch.testing.assert_close(maps, theirs, **EXACT)
 
 

@@ -11,10 +11,16 @@ from contrastlib.models.architectures.efficientnet_lite import SCALES
 @pytest.mark.parametrize("variant", [0, 1, 2])
 def test_the_logits_are_those_of_the_package(variant):
     peer = EfficientNet.from_name(f"efficientnet-lite{variant}")
-    peer.load_state_dict(torch.load(assets.path(next(iter(assets.networks()[f"efficientnet_lite{variant}"].files))), weights_only=True))
+    peer.load_state_dict(
+        torch.load(
+            assets.path(next(iter(assets.networks()[f"efficientnet_lite{variant}"].files))), weights_only=True
+        )
+    )
     own = models.load(f"efficientnet_lite{variant}").network
     side = SCALES[variant].input_size
-    images = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(variant), dtype=torch.float64)
+    images = torch.randn(
+        1, 3, side, side, generator=torch.Generator().manual_seed(variant), dtype=torch.float64
+    )
     with torch.inference_mode():
         assert torch.equal(own.double()(images), peer.double().eval()(images))
 

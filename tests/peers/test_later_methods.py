@@ -56,7 +56,9 @@ def test_the_maps_of_finer_cam(network):
     theirs = [targets.FinerWeightedTarget(2, row, 1.0) for row in foils.tolist()]
     with peer.GradCAM(model=network, target_layers=[network[1]]) as cam:
         cam(input_tensor=images, targets=theirs)
-        activations, gradients = (getattr(cam.activations_and_grads, name)[0].numpy() for name in ("activations", "gradients"))
+        activations, gradients = (
+            getattr(cam.activations_and_grads, name)[0].numpy() for name in ("activations", "gradients")
+        )
     expected = (gradients.mean(axis=(2, 3), keepdims=True) * activations).sum(axis=1)
     found = contrastlib.explain(network, images, 2, contrast="finer_cam_coded", layer="1", upsample=False)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)

@@ -35,6 +35,8 @@ def test_localisation_and_complexity_are_those_of_the_formulas():
         seen = np.any(list(birds.annotations(image).parts.values()), axis=0)
         ordered, count = np.sort(heat.ravel()), heat.size
         gini = ((2 * np.arange(1, count + 1) - count - 1) * ordered).sum() / (count * ordered.sum())
-        rows = found[(found["image"] == image) & (found["contrast"] == "weighted")].set_index("family")["value"]
+        rows = found[(found["image"] == image) & (found["contrast"] == "weighted")].set_index("family")[
+            "value"
+        ]
         assert rows["localisation"] == pytest.approx(heat[0][seen].sum() / heat.sum(), rel=1e-4)
         assert rows["complexity"] == pytest.approx(gini, abs=1e-3)

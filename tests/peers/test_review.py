@@ -55,7 +55,11 @@ def their_xgradcam(a, slope):
     return (weights[:, :, None, None] * a).sum(dim=1)
 
 
-METHODS = [(gradcam, their_gradcam), (linear_approximation, their_linear_approximation), (xgradcam, their_xgradcam)]
+METHODS = [
+    (gradcam, their_gradcam),
+    (linear_approximation, their_linear_approximation),
+    (xgradcam, their_xgradcam),
+]
 
 
 @pytest.mark.parametrize("ours, theirs", METHODS, ids=lambda f: f.__name__)
@@ -73,7 +77,9 @@ def test_their_weighted_map_is_ours_times_the_variance(review, ours, theirs, ran
     record, classes, activation, slopes = review
     target = classes[:, rank]
     their_maps = theirs(activation, slopes["softmax", rank])
-    torch.testing.assert_close(ours(record, contrasts.probability(record.logits, target)), their_maps, **EXACT)
+    torch.testing.assert_close(
+        ours(record, contrasts.probability(record.logits, target)), their_maps, **EXACT
+    )
     maps = ours(record, contrasts.weighted(record.logits, target))
     cosine = torch.cosine_similarity(maps.flatten(1), their_maps.flatten(1))
     torch.testing.assert_close(cosine, torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-12)
@@ -91,8 +97,12 @@ def test_the_mean_over_channels_of_the_original_code_is_a_constant_factor(review
 def test_their_upsampling(review):
     record, classes, activation, slopes = review
     maps = their_gradcam(activation, slopes["logit", 0])
-    theirs = nn.functional.interpolate(maps[:, None], size=(64, 64), mode="bilinear", align_corners=True)[:, 0]
-    ours = upsample(gradcam(record, contrasts.original(record.logits, classes[:, 0])), (64, 64), align_corners=True)
+    theirs = nn.functional.interpolate(maps[:, None], size=(64, 64), mode="bilinear", align_corners=True)[
+        :, 0
+    ]
+    ours = upsample(
+        gradcam(record, contrasts.original(record.logits, classes[:, 0])), (64, 64), align_corners=True
+    )
     torch.testing.assert_close(ours, theirs, **EXACT)
 
 

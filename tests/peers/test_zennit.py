@@ -39,7 +39,9 @@ NETWORKS = {
     "birds_vgg": lambda: models.build("birds_vgg", CLASSES),
     "birds_resnet": lambda: models.build("birds_resnet", CLASSES),
     "squeezenet1_1": lambda: torchvision.models.squeezenet1_1(num_classes=CLASSES),
-    "googlenet": lambda: torchvision.models.googlenet(num_classes=CLASSES, aux_logits=False, init_weights=False),
+    "googlenet": lambda: torchvision.models.googlenet(
+        num_classes=CLASSES, aux_logits=False, init_weights=False
+    ),
     "mobilenet_v2": mobilenet_v2,
     "resnet18": lambda: torchvision.models.resnet18(num_classes=CLASSES),
 }
@@ -75,16 +77,23 @@ def as_modules(total):
     Args:
         total: class of module that adds two activations, stacked along the last axis.
     """
+
     def attributes(name, module):
         if isinstance(module, BasicConv2d):
             return {"relu": nn.ReLU(), "forward": lambda x: module.relu(module.bn(module.conv(x)))}
         if isinstance(module, BasicBlock):
             return ResNetBasicBlockCanonizer._attribute_map(name, module) | {"canonizer_sum": total()}
         if isinstance(module, InvertedResidual) and module.use_res_connect:
-            return {"total": total(), "forward": lambda x: module.total(torch.stack([x, module.conv(x)], dim=-1))}
+            return {
+                "total": total(),
+                "forward": lambda x: module.total(torch.stack([x, module.conv(x)], dim=-1)),
+            }
         if isinstance(module, torchvision.models.MobileNetV2):
             pool = nn.AdaptiveAvgPool2d(1)
-            return {"pool": pool, "forward": lambda x: module.classifier(module.pool(module.features(x)).flatten(1))}
+            return {
+                "pool": pool,
+                "forward": lambda x: module.classifier(module.pool(module.features(x)).flatten(1)),
+            }
         return None
 
     return AttributeCanonizer(attributes)
@@ -145,10 +154,12 @@ def test_maps(network, images, rules, biases):
 
 # --- contrasts of relevance -------------------------------------------------------------------------
 
+
 @pytest.fixture
 def gu(network, images):
     """``gu(start)``: the map as in Gu et al. 2018, sec. 3.1, biases bypassed, average pooling even; ``gu.logits`` with a
     ``gu.target`` for each image, the first class of one and the second of the other."""
+
     def explain(start, network=network):
         return theirs(network, images, z_plus([(Activation, Pass())], "bias"), start)
 

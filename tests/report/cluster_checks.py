@@ -41,6 +41,8 @@ def same(first, second):
 def whole(table, folder, doubled=0):
     """Every shard is there, once, and none was computed twice but those that a process took with it."""
     assert table["place"].tolist() == PLACES
-    assert sorted(path.suffix for path in (folder / "cache").iterdir() if path.suffix != ".lock") == [".parquet"] * len(STARTS)
+    assert sorted(path.suffix for path in (folder / "cache").iterdir() if path.suffix != ".lock") == [
+        ".parquet"
+    ] * len(STARTS)
     assert {int(start) for start, *_ in calls(folder)} == set(STARTS)
     assert len(calls(folder)) <= len(STARTS) + doubled

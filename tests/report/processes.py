@@ -16,9 +16,16 @@ def processes():
     started = []
 
     def start(words, **options):
-        started.append(subprocess.Popen(
-            [str(word) for word in words], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options))  # noqa: PLW1509
+        started.append(
+            subprocess.Popen(
+                [str(word) for word in words],
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+                **options,
+            )
+        )
         return started[-1]
 
     yield start

@@ -12,7 +12,12 @@ MEMORY_PER_IMAGE = 100 << 20
 STUDIES = {
     "sign_perturbation": {"iterations": [1], "epsilons": [0.003]},
     "masking_table": {"methods": ["gradcam"], "baselines": ["blur"], "threshold": 0.0},
-    "part_interventions": {"methods": ["gradcam"], "contrasts": ["weighted"], "threshold": 0.0, "repaintings": 1},
+    "part_interventions": {
+        "methods": ["gradcam"],
+        "contrasts": ["weighted"],
+        "threshold": 0.0,
+        "repaintings": 1,
+    },
 }
 """Small parts of section 5.1, Table 1 and the interventions: study -> options."""
 
@@ -37,7 +42,9 @@ def hanging_once(folder, start, batch=8):
 def refusing_memory(folder, start, batch=8, least=2):
     """Raise PyTorch's error for memory if the batch is larger than that."""
     if start == 10 and batch > least:
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        raise RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        )
     return noted(folder, start, batch)
 
 

@@ -42,5 +42,7 @@ def test_elsewhere_is_fine(tmp_path):
 def test_a_kernel_says_so(other):
     code = "import contrastlib.report"
     environment = {"PYTHONPATH": str(_clone.CODE), "PATH": "", "HOME": str(Path.home())}
-    said = subprocess.run([sys.executable, "-c", code], cwd=other, env=environment, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=other, env=environment, capture_output=True, text=True, check=True
+    )
     assert f"the code that runs is that of {_clone.CODE}" in said.stderr

@@ -13,15 +13,23 @@ from contrastlib.report.notebooks import execution
 from contrastlib.report.pages.captions import captions
 
 BOOK = execution.REPOSITORY / "book"
-CODE = sorted(path.relative_to(execution.REPOSITORY).as_posix() for folder in ("contrastlib", "benchmarks", "tests")
-              for ending in ("py", "js", "css") for path in (execution.REPOSITORY / folder).rglob(f"*.{ending}"))
+CODE = sorted(
+    path.relative_to(execution.REPOSITORY).as_posix()
+    for folder in ("contrastlib", "benchmarks", "tests")
+    for ending in ("py", "js", "css")
+    for path in (execution.REPOSITORY / folder).rglob(f"*.{ending}")
+)
 # code, formulas of their own lines, headings, tables, directives, front matter
-NO_PROSE = re.compile(r"(?sm)```.*?```|\$\$.*?\$\$|\\begin\{.*?\\end\{[a-z*]+\}|<[^>]*>|^\|.*?$|^#+ .*?$|^:::.*?$|\A---.*?^---$")
+NO_PROSE = re.compile(
+    r"(?sm)```.*?```|\$\$.*?\$\$|\\begin\{.*?\\end\{[a-z*]+\}|<[^>]*>|^\|.*?$|^#+ .*?$|^:::.*?$|\A---.*?^---$"
+)
 # words that stood here once for what the field has terms for, and what the papers' authors could call unfair
 BANNED = re.compile(
     r"\b(way back|what enters|judge is the accused|wrong on both counts|refuted as stated|"
     r"pictures? to be moved|places? of a map|each place|behind (the softmax|each)|(lies|stands|comes|kept) behind|"
-    r"a still|by either judge)\b", re.IGNORECASE)
+    r"a still|by either judge)\b",
+    re.IGNORECASE,
+)
 LONGEST, MEAN, LONGEST_CAPTION = 45, 16, 30
 
 
@@ -30,7 +38,9 @@ def pages():
     for path in execution.find([]):
         cells = [cell.source for cell in execution.read(path).cells if cell.cell_type == "markdown"]
         found[path.name] = "\n\n".join(cells)
-    found["notebooks/README.md"] = (execution.REPOSITORY / "notebooks" / "README.md").read_text(encoding="utf-8")
+    found["notebooks/README.md"] = (execution.REPOSITORY / "notebooks" / "README.md").read_text(
+        encoding="utf-8"
+    )
     return found
 
 
@@ -53,7 +63,13 @@ def count(sentence):
 
 def test_sentences():
     text = "# Title\n\nA map of $x$ is *red*. It says `why`: see [this page](a.md).\n\n- one item\n- another"
-    assert list(sentences(text)) == ["A map of x is *red*.", "It says x:", "see this page.", "one item", "another"]
+    assert list(sentences(text)) == [
+        "A map of x is *red*.",
+        "It says x:",
+        "see this page.",
+        "one item",
+        "another",
+    ]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -65,12 +81,20 @@ def test_sentences_are_short(name):
 
 
 def test_captions_have_short_sentences():
-    said = [caption.text for path in execution.find([]) for caption in captions(execution.read(path).cells).values()]
+    said = [
+        caption.text
+        for path in execution.find([])
+        for caption in captions(execution.read(path).cells).values()
+    ]
     assert not [each for caption in said for each in sentences(caption) if count(each) > LONGEST_CAPTION]
 
 
 def test_claims_are_short():
-    assert not [claim.text for claim in claims().values() if any(count(each) > LONGEST for each in sentences(claim.text))]
+    assert not [
+        claim.text
+        for claim in claims().values()
+        if any(count(each) > LONGEST for each in sentences(claim.text))
+    ]
 
 
 def test_no_dialect_in_comments_of_the_configuration():
@@ -78,9 +102,13 @@ def test_no_dialect_in_comments_of_the_configuration():
     assert not [found.group() for found in BANNED.finditer(text)]
 
 
-@pytest.mark.parametrize("name", [*PAGES, *sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.yaml"))])
+@pytest.mark.parametrize(
+    "name", [*PAGES, *sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.yaml"))]
+)
 def test_no_dialect(name):
-    text = PAGES.get(name) or yaml.safe_dump(yaml.safe_load((BOOK / name).read_text(encoding="utf-8")), width=10**6, allow_unicode=True)
+    text = PAGES.get(name) or yaml.safe_dump(
+        yaml.safe_load((BOOK / name).read_text(encoding="utf-8")), width=10**6, allow_unicode=True
+    )
     assert not [found.group() for found in BANNED.finditer(text)]
 
 
@@ -91,7 +119,10 @@ def written_in(file):
         return code
     tokens = tokenize.generate_tokens(io.StringIO(code).readline)
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
-    nodes = [each.value if isinstance(each, ast.Expr) else None if file.startswith("tests/") else each for each in ast.walk(ast.parse(code))]
+    nodes = [
+        each.value if isinstance(each, ast.Expr) else None if file.startswith("tests/") else each
+        for each in ast.walk(ast.parse(code))
+    ]
     texts = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     return "\n\n".join(" ".join(text.split()) for text in [*comments, *texts])
 

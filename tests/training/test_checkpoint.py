@@ -29,15 +29,20 @@ def test_all_parts_and_the_log_are_restored(tmp_path):
     assert [path.name for path in checkpoint.path.parent.iterdir()] == ["it.checkpoint"]
     assert checkpoint.restore(restored) == LOG
     assert torch.equal(restored["network"].weight, saved["network"].weight)
-    (moment, _), (expected, _) = (each["optimiser"].state_dict()["state"].values() for each in (restored, saved))
+    (moment, _), (expected, _) = (
+        each["optimiser"].state_dict()["state"].values() for each in (restored, saved)
+    )
     assert torch.equal(moment["momentum_buffer"], expected["momentum_buffer"])
 
 
-@pytest.mark.parametrize("change, complaint", [
-    ({"images": "b"}, "was written with images a, not b: delete it to start again"),
-    ({"recipe": {"epochs": 3, "seed": 0}}, "was written with recipe .*'epochs': 2.*, not .*'epochs': 3"),
-    ({"classes": 4}, "was written with classes None, not 4"),
-])
+@pytest.mark.parametrize(
+    "change, complaint",
+    [
+        ({"images": "b"}, "was written with images a, not b: delete it to start again"),
+        ({"recipe": {"epochs": 3, "seed": 0}}, "was written with recipe .*'epochs': 2.*, not .*'epochs': 3"),
+        ({"classes": 4}, "was written with classes None, not 4"),
+    ],
+)
 def test_a_checkpoint_of_another_run_is_refused_and_nothing_is_loaded(tmp_path, change, complaint):
     path, others = tmp_path / "it.checkpoint", parts()
     Checkpoint(path, IDENTITY).save(parts(), LOG)
@@ -65,8 +70,15 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
         Checkpoint(path, IDENTITY).restore(parts())
 
 
-@pytest.mark.parametrize("content", [[], {"identity": IDENTITY}, {"identity": IDENTITY, "parts": {}, "log": []},
-                                     {"identity": IDENTITY, "parts": {"network": {}, "optimiser": 3}, "log": []}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {"identity": IDENTITY},
+        {"identity": IDENTITY, "parts": {}, "log": []},
+        {"identity": IDENTITY, "parts": {"network": {}, "optimiser": 3}, "log": []},
+    ],
+)
 def test_a_checkpoint_without_what_it_needs_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "it.checkpoint")
     with pytest.raises(CheckpointError, match="it.checkpoint .*: delete it to start again"):

@@ -57,7 +57,9 @@ def tiny():
 
 
 def fit(network, photographs, checkpoint, recipe=RECIPE, workers=0):
-    return finetuning.fit(loop.devices(recipe, recipe.precision), network, *photographs, recipe, checkpoint, workers)
+    return finetuning.fit(
+        loop.devices(recipe, recipe.precision), network, *photographs, recipe, checkpoint, workers
+    )
 
 
 def test_two_precisions_in_one_process():
@@ -117,7 +119,9 @@ def test_a_step_of_the_papers_networks(name, first, last, tmp_path, monkeypatch)
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
     monkeypatch.setattr(Checkpoint, "save", lambda *_: None)
     trees.cub(tmp_path, count=3)
-    photographs = [datasets.load("cub200", split=split, resize="squeeze", crop=224) for split in ("train", "test")]
+    photographs = [
+        datasets.load("cub200", split=split, resize="squeeze", crop=224) for split in ("train", "test")
+    ]
     torch.manual_seed(0)
     network = torchvision.models.get_model(name, weights=None)
     torchvision_hub.replace_head(network, 2)
@@ -158,13 +162,17 @@ def test_views_depend_on_seed_epoch_and_image_alone(photographs):
     assert torch.equal(plain[3][0], photographs[0][3].image)
 
 
-@pytest.mark.parametrize("error", [Image.DecompressionBombError("too large"), ValueError("no such mode"), OSError("cut off")])
+@pytest.mark.parametrize(
+    "error", [Image.DecompressionBombError("too large"), ValueError("no such mode"), OSError("cut off")]
+)
 def test_a_photograph_that_no_view_can_be_made_of(photographs, monkeypatch, error):
     def broken(name):
         raise error
 
     monkeypatch.setattr(photographs[0], "open", broken)
-    with pytest.raises(assets.CorruptFile, match=f"of cub200 cannot be read as an image: {error}. Replace the file"):
+    with pytest.raises(
+        assets.CorruptFile, match=f"of cub200 cannot be read as an image: {error}. Replace the file"
+    ):
         finetuning.Augmented(photographs[0], RECIPE)[3]
 
 
@@ -179,7 +187,9 @@ def test_a_checkpoint_of_another_recipe_or_of_other_photographs_is_refused(photo
 
 def test_divergence_is_an_error(photographs, tmp_path):
     recipe = FineTuningRecipe(epochs=3, batch=4, rate=1e30, size=32)
-    with pytest.raises(loop.DivergenceError, match="the loss is nan, so training diverged: lower the learning rate"):
+    with pytest.raises(
+        loop.DivergenceError, match="the loss is nan, so training diverged: lower the learning rate"
+    ):
         fit(tiny(), photographs, tmp_path / "it.checkpoint", recipe)
 
 
@@ -224,7 +234,12 @@ def finetuned(root):
     folder.mkdir(parents=True)
     weights, network = folder / "cub200.safetensors", torchvision.models.squeezenet1_1(num_classes=2)
     save_file(network.state_dict(), weights)
-    about = {"class_names": ["a", "b"], "recipe": {"size": 32}, "resize": "squeeze", "interpolation": "bicubic"}
+    about = {
+        "class_names": ["a", "b"],
+        "recipe": {"size": 32},
+        "resize": "squeeze",
+        "interpolation": "bicubic",
+    }
     weights.with_suffix(".json").write_text(json.dumps(about | {"sha256": assets.sha256(weights)}))
     return weights
 
@@ -234,17 +249,26 @@ def test_a_flipped_bit_in_finetuned_weights(finetuned):
     content = bytearray(finetuned.read_bytes())
     content[-5] ^= 1
     finetuned.write_bytes(content)
-    with pytest.raises(assets.CorruptFile, match="cub200.safetensors has another content: its SHA-256 is not that of its card"):
+    with pytest.raises(
+        assets.CorruptFile,
+        match="cub200.safetensors has another content: its SHA-256 is not that of its card",
+    ):
         models.load("squeezenet1_1/cub200")
 
 
-@pytest.mark.parametrize("change, says", [
-    (lambda text: text.replace("sha256", "other"), 'does not have the SHA-256 .* if you know that they are whole, add "sha256": "[0-9a-f]{64}"'),
-    (lambda text: text[:20], "cub200.json is not a card of weights: .*train again"),
-    (lambda text: "[]", "cub200.json is not a card of weights: it lacks class_names, recipe"),
-    (lambda text: text.replace("recipe", "other"), "it lacks recipe"),
-    (lambda text: "3", "cub200.json is not a card of weights"),
-])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (
+            lambda text: text.replace("sha256", "other"),
+            'does not have the SHA-256 .* if you know that they are whole, add "sha256": "[0-9a-f]{64}"',
+        ),
+        (lambda text: text[:20], "cub200.json is not a card of weights: .*train again"),
+        (lambda text: "[]", "cub200.json is not a card of weights: it lacks class_names, recipe"),
+        (lambda text: text.replace("recipe", "other"), "it lacks recipe"),
+        (lambda text: "3", "cub200.json is not a card of weights"),
+    ],
+)
 def test_a_card_that_is_damaged(finetuned, change, says):
     card = finetuned.with_suffix(".json")
     card.write_text(change(card.read_text()))
@@ -275,15 +299,28 @@ def test_two_processes_divide_the_batch_and_write_one_result(root):
     """By the launcher that accelerate takes for several GPUs: its own `launch --cpu` starts one process on one machine."""
     url = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.value.url
     (root / "sitecustomize.py").write_text(BEGINNING.format(url=url, notes=str(root / "process")))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "contrastlib"]
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "contrastlib",
+    ]
     environment = os.environ | {"PYTHONPATH": str(root), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    run = subprocess.run([*launch, *COMMAND], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    run = subprocess.run(
+        [*launch, *COMMAND], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("test accuracy") == 1
     for rank in "01":  # ten photographs by four and four of them to test, half of each batch here
         assert (root / f"process{rank}").read_text().splitlines() == (3 * ["train 2"] + ["test 2"]) * 2
     folder = root / "finetuned" / "squeezenet1_1"
-    assert {path.name for path in folder.iterdir()} == {f"cub200.{end}" for end in ("safetensors", "csv", "json")}
+    assert {path.name for path in folder.iterdir()} == {
+        f"cub200.{end}" for end in ("safetensors", "csv", "json")
+    }
     card = json.loads((folder / "cub200.json").read_text())
     assert (card["devices"], card["train_images"], card["test_images"]) == (2, 10, 4)
     assert list(pd.read_csv(folder / "cub200.csv").epoch) == [1, 2]

@@ -90,7 +90,8 @@ def test_scores_of_known_logits():
             return logits
 
     scores = from_scratch.evaluate(
-        Fixed(), from_scratch.LabelledImages(torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 0, 2]))
+        Fixed(),
+        from_scratch.LabelledImages(torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 0, 2])),
     )
     assert scores["accuracy"] == pytest.approx(2 / 3)
     assert scores["share_p2_above_0.1"] == pytest.approx(2 / 3)
@@ -130,12 +131,16 @@ def test_another_seed_gets_files_of_its_own_in_16_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "networks", lambda: smaller)
     monkeypatch.setattr("contrastlib.datasets.birds.sets.SPLITS", {"train": 30, "validation": 30, "test": 30})
     for seed in ("0", "2"):
-        arguments = parse("birds_alexnet", "--epochs", "1", "--pictures", "40", "--output", str(tmp_path), "--seed", seed)
+        arguments = parse(
+            "birds_alexnet", "--epochs", "1", "--pictures", "40", "--output", str(tmp_path), "--seed", seed
+        )
         assert arguments.func(arguments) == 0
     monkeypatch.setattr(assets.registry, "WEIGHTS", tmp_path)
     card = assets.card("birds_alexnet-seed2")
     assert card["recipe"] == {**assets.card("birds_alexnet")["recipe"], "seed": 2, "stored_as": "float16"}
-    assert card["network"] == "birds_alexnet-seed2" and card["source"].endswith("train birds_alexnet --seed 2")
+    assert card["network"] == "birds_alexnet-seed2" and card["source"].endswith(
+        "train birds_alexnet --seed 2"
+    )
     stored = load_file(tmp_path / "birds_alexnet-seed2.safetensors")
     assert {value.dtype for value in stored.values()} <= {torch.float16, torch.int64}
     first, second = (models.load(name) for name in ("birds_alexnet", "birds_alexnet-seed2"))
@@ -166,13 +171,17 @@ def test_batches_depend_on_seed_and_epoch_alone(images):
         torch.manual_seed(torch.seed())
         found = list(batches)
         assert len(found) == len(batches) == 4
-        assert sorted(torch.cat([labels for _, labels in found]).tolist()) == sorted(images[0].labels.tolist())
+        assert sorted(torch.cat([labels for _, labels in found]).tolist()) == sorted(
+            images[0].labels.tolist()
+        )
         return torch.cat([each for each, _ in found])
 
     first = drawn(recipe, 0)
     assert 0 <= first.min() and first.max() <= 1
     assert torch.equal(first, drawn(recipe, 0))
-    assert not torch.equal(first, drawn(recipe, 1)) and not torch.equal(first, drawn(replace(recipe, seed=1), 0))
+    assert not torch.equal(first, drawn(recipe, 1)) and not torch.equal(
+        first, drawn(replace(recipe, seed=1), 0)
+    )
 
 
 def test_a_network_of_shuffled_labels_is_trained_on_as_many_as_its_entry_says(tmp_path, monkeypatch):
@@ -183,7 +192,9 @@ def test_a_network_of_shuffled_labels_is_trained_on_as_many_as_its_entry_says(tm
     monkeypatch.setattr(assets, "networks", lambda: smaller)
     monkeypatch.setattr("contrastlib.datasets.birds.sets.SPLITS", {"train": 30, "validation": 30, "test": 30})
     seen, fit = [], from_scratch.fit
-    monkeypatch.setattr(from_scratch, "fit", lambda network, data, *rest: seen.append(data) or fit(network, data, *rest))
+    monkeypatch.setattr(
+        from_scratch, "fit", lambda network, data, *rest: seen.append(data) or fit(network, data, *rest)
+    )
     arguments = parse(entry.name, "--epochs", "1", "--output", str(tmp_path))
     assert arguments.func(arguments) == 0
     birds = SyntheticBirds("train", 32, length=60)

@@ -61,7 +61,9 @@ def relevances(count):
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("rules, halves", [("z_plus", 2), ("epsilon", 1)])
-def test_each_layer_runs_forward_twice_and_transposed_once_for_each_relevance(network, images, rules, halves, count):
+def test_each_layer_runs_forward_twice_and_transposed_once_for_each_relevance(
+    network, images, rules, halves, count
+):
     """The rule of the pixels under z+ takes two convolutions for one, for positive and for negative weights."""
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     one, of_first = multiplications(lambda: predict(network, images)), multiplications(lambda: first(images))

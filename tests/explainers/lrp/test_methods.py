@@ -74,7 +74,9 @@ NETWORKS = {
     "alexnet": lambda: models.build("birds_alexnet", 5),
     "vgg_bn": lambda: models.build("birds_vgg", 5),
     "resnet": lambda: models.build("birds_resnet", 5),
-    "bottleneck": lambda: torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 1, 1, 1], num_classes=5),
+    "bottleneck": lambda: torchvision.models.ResNet(
+        torchvision.models.resnet.Bottleneck, [1, 1, 1, 1], num_classes=5
+    ),
     "cifar_resnet": lambda: CifarResNet(8, 5),
     "squeezenet": lambda: torchvision.models.squeezenet1_1(num_classes=5),
     "blocks": Blocks,
@@ -106,6 +108,7 @@ def total(maps):
 
 
 # --- conservation -----------------------------------------------------------------------------------
+
 
 def test_z_plus_conserves_relevance_when_biases_are_bypassed(net, images):
     for pooling in ("even", "proportional"):
@@ -141,6 +144,7 @@ def test_bottlenecks_lose_the_relevance_of_units_that_only_their_bias_keeps_aliv
 
 
 # --- identities -------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("biases", [False, True])
 def test_the_z_rule_is_input_times_gradient(net, images, biases):
@@ -199,7 +203,9 @@ def test_googlenet_with_its_own_order_of_channels():
 
 def test_even_pooling_gives_every_place_the_same(images):
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 2, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(8, 3))
+    net = nn.Sequential(
+        nn.Conv2d(3, 2, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(8, 3)
+    )
     net = net.double()
     nn.init.ones_(net[0].weight)
     maps = lrp(net, images, torch.ones_like).sum(dim=1)
@@ -210,6 +216,7 @@ def test_even_pooling_gives_every_place_the_same(images):
 
 
 # --- choices of relevance ---------------------------------------------------------------------------
+
 
 def test_linear_and_several_at_once(net, images):
     with propagation(net, images) as propagate:
@@ -226,8 +233,10 @@ def test_the_contrast_of_maps_is_the_map_of_the_contrast(vgg, images):
     logits = vgg(images).detach()
     per_class = lrp(vgg, images, lambda y: units * y)
     for name in (name for name, each in contrasts.CONTRASTS.items() if each.is_of_one_class):
+
         def contrast(y, name=name):
             return contrasts.cotangent(name, y, TARGET, FOILS.get(name))
+
         w = contrast(logits)
         assert w.abs().amax(dim=1).min() > 1e-6  # a probability of 0 would show nothing
         maps = contrastive_lrp(vgg, images, contrast)
@@ -271,9 +280,13 @@ def test_the_two_scores_of_lrp_differ_in_the_sign_of_a_negative_logit(vgg, image
     absolute = contrastive_lrp(vgg, images, lambda y: contrasts.original(y, lowest), score="absolute")
     torch.testing.assert_close(absolute, -maps, **EXACT)
     torch.testing.assert_close(relevance_maps(vgg, images, lowest, ["lrp"])["lrp"], maps, **EXACT)
-    torch.testing.assert_close(relevance_maps(vgg, images, lowest, ["lrp"], score="absolute")["lrp"], absolute, **EXACT)
-    for unknown in (lambda: relevance_maps(vgg, images, lowest, score="square"),
-                    lambda: contrastive_lrp(vgg, images, lambda y: y, score="square")):
+    torch.testing.assert_close(
+        relevance_maps(vgg, images, lowest, ["lrp"], score="absolute")["lrp"], absolute, **EXACT
+    )
+    for unknown in (
+        lambda: relevance_maps(vgg, images, lowest, score="square"),
+        lambda: contrastive_lrp(vgg, images, lambda y: y, score="square"),
+    ):
         with pytest.raises(ValueError, match="unknown score 'square'; choose one of logit, absolute"):
             unknown()
     assert absolute.min() >= 0
@@ -299,14 +312,22 @@ def test_all_methods_of_several_targets_in_one_forward_pass(vgg, images):
 
 def test_what_methods_and_targets_share_propagates_once(images, monkeypatch):
     torch.manual_seed(1)
-    net = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 11 * 11, 30)).double()
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 11 * 11, 30)
+    ).double()
     sent, back = [], Propagation._backward
-    monkeypatch.setattr(Propagation, "_backward", lambda self, relevance: sent.append(len(relevance)) or back(self, relevance))
+    monkeypatch.setattr(
+        Propagation, "_backward", lambda self, relevance: sent.append(len(relevance)) or back(self, relevance)
+    )
     maps = relevance_maps(net, images, TARGET)
-    assert sum(sent) == 6  # the target, all others alike, by their logits, by p, by p times logit; the target negated
+    assert (
+        sum(sent) == 6
+    )  # the target, all others alike, by their logits, by p, by p times logit; the target negated
     sent.clear()
     maps = relevance_maps(net, images, lambda y: y.topk(3).indices.T)
-    assert sum(sent) == 4 + 4 + 3  # three targets and the class of largest logit but for one, the others in four ways; negated
+    assert (
+        sum(sent) == 4 + 4 + 3
+    )  # three targets and the class of largest logit but for one, the others in four ways; negated
     top = net(images).topk(3).indices.T
     with propagation(net, images) as propagate:
         for name, method in METHODS.items():
@@ -316,7 +337,11 @@ def test_what_methods_and_targets_share_propagates_once(images, monkeypatch):
 
 def test_clrp_takes_two_backward_passes_at_most(vgg, images, monkeypatch):
     passes, back = [], Propagation._backward
-    monkeypatch.setattr(Propagation, "_backward", lambda self, relevance: passes.append(len(relevance)) or back(self, relevance))
+    monkeypatch.setattr(
+        Propagation,
+        "_backward",
+        lambda self, relevance: passes.append(len(relevance)) or back(self, relevance),
+    )
     clrp1(vgg, images, TARGET)
     assert passes == [2]
     passes.clear()
@@ -339,8 +364,11 @@ def test_neurons_of_a_layer(vgg, images, layer):
 
 # --- the network is left as it was found, and errors say what to do -----------------------------------
 
+
 def state(net):
-    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks), m.training, type(m).forward) for m in net.modules()]
+    hooks = [
+        (len(m._forward_hooks), len(m._forward_pre_hooks), m.training, type(m).forward) for m in net.modules()
+    ]
     tensors = [(name, id(p), p.data_ptr(), p.requires_grad, p.clone()) for name, p in net.named_parameters()]
     return hooks, tensors, {name: value.clone() for name, value in net.state_dict().items()}
 
@@ -417,15 +445,33 @@ class NormFunction(Gate):
 
 def sharing(what, first, second):
     """A network in which two convolutions, or the two batch norms behind them, have one parameter."""
-    net = nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3),
-                        nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 5))
+    net = nn.Sequential(
+        nn.Conv2d(3, 3, 3),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.Conv2d(3, 3, 3),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(12, 5),
+    )
     setattr(net[second], what, getattr(net[first], what))
     return net
 
 
 def upsampling(channels=4, groups=1):
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, channels, 2, groups=groups),
-                         nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * channels, 5))
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, channels, 2, groups=groups),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4 * channels, 5),
+    )
 
 
 REFUSED = {
@@ -463,10 +509,22 @@ def test_a_transposed_convolution_is_a_layer_like_any_other(images):
 
 
 COMPUTED = {
-    "prune": (lambda layer: prune.l1_unstructured(layer, "weight", 0.5), lambda layer: prune.remove(layer, "weight")),
-    "prune the bias": (lambda layer: prune.l1_unstructured(layer, "bias", 0.5), lambda layer: prune.remove(layer, "bias")),
-    "weight norm": (nn.utils.parametrizations.weight_norm, lambda layer: remove_parametrizations(layer, "weight")),
-    "spectral norm": (nn.utils.parametrizations.spectral_norm, lambda layer: remove_parametrizations(layer, "weight")),
+    "prune": (
+        lambda layer: prune.l1_unstructured(layer, "weight", 0.5),
+        lambda layer: prune.remove(layer, "weight"),
+    ),
+    "prune the bias": (
+        lambda layer: prune.l1_unstructured(layer, "bias", 0.5),
+        lambda layer: prune.remove(layer, "bias"),
+    ),
+    "weight norm": (
+        nn.utils.parametrizations.weight_norm,
+        lambda layer: remove_parametrizations(layer, "weight"),
+    ),
+    "spectral norm": (
+        nn.utils.parametrizations.spectral_norm,
+        lambda layer: remove_parametrizations(layer, "weight"),
+    ),
     "old weight norm": (nn.utils.weight_norm, nn.utils.remove_weight_norm),
     "old spectral norm": (nn.utils.spectral_norm, nn.utils.remove_spectral_norm),
 }

@@ -29,9 +29,18 @@ REFUSED = {
     ("efficientnet_b1", "deeplift"): GATED,
     ("efficientnet_b1", "guided_backpropagation"): "no ReLU ran in Classifier.*use gradient instead",
     ("densenet161", "lrp"): "batch norm 'network.features.denseblock1.denselayer1.norm1' does not follow",
-    ("mobilenet_v3_small", "lrp"): r"no rule for an operation of Classifier \(Hardswish in 'network.features.0.2' \(Hardswish\)\)",
-    ("mobilenet_v3_large", "lrp"): r"no rule for an operation of Classifier \(Hardswish in 'network.features.0.2' \(Hardswish\)\)",
-    ("efficientnet_b1", "lrp"): r"no rule for an operation of Classifier \(Silu in 'network.features.0.2' \(SiLU\)\)",
+    (
+        "mobilenet_v3_small",
+        "lrp",
+    ): r"no rule for an operation of Classifier \(Hardswish in 'network.features.0.2' \(Hardswish\)\)",
+    (
+        "mobilenet_v3_large",
+        "lrp",
+    ): r"no rule for an operation of Classifier \(Hardswish in 'network.features.0.2' \(Hardswish\)\)",
+    (
+        "efficientnet_b1",
+        "lrp",
+    ): r"no rule for an operation of Classifier \(Silu in 'network.features.0.2' \(SiLU\)\)",
 }
 FULLGRAD = {"fullgrad": (1, 64, 64)}
 
@@ -40,7 +49,9 @@ FULLGRAD = {"fullgrad": (1, 64, 64)}
 def network(request):
     """A classifier as ``models.load`` gives it, batch norms fitted to images: signals must not die out."""
     torch.manual_seed(0)
-    made = torchvision.models.get_model(request.param, weights=None, **torchvision_hub.PRETRAINED.get(request.param, {}))
+    made = torchvision.models.get_model(
+        request.param, weights=None, **torchvision_hub.PRETRAINED.get(request.param, {})
+    )
     for module in made.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -74,7 +85,9 @@ def test_explainers_that_run_the_network(network, image, method, contrast):
     options = {"steps": 4} if method == "integrated_gradients" else {}
 
     def maps():
-        found = explainers.EXPLAINERS[method].function(network, image, lambda y: contrasts.cotangent(contrast, y, [3]), **options)
+        found = explainers.EXPLAINERS[method].function(
+            network, image, lambda y: contrasts.cotangent(contrast, y, [3]), **options
+        )
         return found.map if method == "fullgrad" else found
 
     refusal = REFUSED.get((network.name, method))

@@ -51,13 +51,17 @@ def test_relevance_does_not_depend_on_the_scale_of_activations(net, images, rule
     net[0].weight.data *= 1e-14
     net[0].bias.data *= 1e-14
     scale = maps.abs().max()
-    torch.testing.assert_close(lrp(net, images, torch.ones_like, rules=rules) / scale, maps / scale, rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        lrp(net, images, torch.ones_like, rules=rules) / scale, maps / scale, rtol=0, atol=1e-4
+    )
 
 
 @pytest.fixture
 def cancelling():
     """A network of two units; those of layer "3" get 1 and -1 + 1e-6 times nearly the same."""
-    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 2), nn.ReLU(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    net = nn.Sequential(
+        nn.Flatten(), nn.Linear(12, 2), nn.ReLU(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)
+    )
     for i in (1, 3, 5):
         nn.init.ones_(net[i].weight)
         nn.init.ones_(net[i].bias)
@@ -72,7 +76,9 @@ def test_an_overflow_names_the_layer_and_the_remedy(cancelling, images, count):
     start[:, 1] = 0
     with propagation(cancelling, images, "z") as propagate:
         assert propagate(start / 1e4).isfinite().all()
-        with pytest.raises(FloatingPointError, match="of 1 of 2 images overflows torch.float32 at layer '3'") as error:
+        with pytest.raises(
+            FloatingPointError, match="of 1 of 2 images overflows torch.float32 at layer '3'"
+        ) as error:
             propagate(start)
     assert 'rules="z_plus"' in str(error.value) and "biases=True" in str(error.value)
     for remedy in ({"rules": "z_plus"}, {"rules": "z", "biases": True}):
@@ -153,10 +159,15 @@ def test_layers_have_a_rule_and_no_gradient(with_batch_norm, images, rules):
 
 @pytest.mark.parametrize("lowest, halves", [(0, 1), (-1, 2)])
 @pytest.mark.parametrize("biases", [False, True])
-def test_z_plus_is_that_of_zennit_and_has_a_half_for_negative_inputs_only_where_there_are_some(lowest, halves, biases, monkeypatch):
+def test_z_plus_is_that_of_zennit_and_has_a_half_for_negative_inputs_only_where_there_are_some(
+    lowest, halves, biases, monkeypatch
+):
     torch.manual_seed(0)
     layer = nn.Linear(6, 5).double().requires_grad_(False)
-    x, relevance = torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1).requires_grad_(), torch.rand(3, 5, dtype=torch.float64)
+    x, relevance = (
+        torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1).requires_grad_(),
+        torch.rand(3, 5, dtype=torch.float64),
+    )
     with ruled_layers(layer, None, zennit_rules("z_plus", biases, None, None)):
         output = layer(x)
         runs = []
@@ -174,7 +185,10 @@ def test_z_plus_is_that_of_zennit_and_has_a_half_for_negative_inputs_only_where_
 def test_a_large_matrix_in_parts_has_the_relevance_of_the_whole(lowest, biases, monkeypatch):
     torch.manual_seed(0)
     layer = nn.Linear(6, 5).double()
-    x, relevance = torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1), torch.rand(3, 5, dtype=torch.float64)
+    x, relevance = (
+        torch.empty(3, 6, dtype=torch.float64).uniform_(lowest, 1),
+        torch.rand(3, 5, dtype=torch.float64),
+    )
     rule = zennit_rules("z_plus", biases, None, None).linear.copy()
     rule.forward(layer, (x,), None)
     (whole,) = rule.backward(layer, (x,), (relevance,))
@@ -189,7 +203,12 @@ class Reusing(nn.Module):
 
     def __init__(self, in_place):
         super().__init__()
-        self.in_place, self.first, self.second, self.classes = in_place, nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(8, 5)
+        self.in_place, self.first, self.second, self.classes = (
+            in_place,
+            nn.Conv2d(3, 4, 3),
+            nn.Conv2d(4, 4, 3),
+            nn.Linear(8, 5),
+        )
 
     def forward(self, images):
         x = self.first(images)
@@ -211,14 +230,18 @@ def test_what_a_layer_has_seen_may_change_in_place(images, rules):
 def test_relevance_enters_at_a_layer_on_either_side_of_a_batch_norm(with_batch_norm, images, layer):
     with propagation(with_batch_norm, images, layer=layer) as propagate:
         outputs, maps = propagate.outputs, propagate(propagate.outputs.abs())
-    behind = with_batch_norm[:3 if layer == "2" else 2](images)  # a merged convolution gives what its batch norm gave
+    behind = with_batch_norm[: 3 if layer == "2" else 2](
+        images
+    )  # a merged convolution gives what its batch norm gave
     torch.testing.assert_close(outputs, behind)
     torch.testing.assert_close(total(maps), total(outputs.abs()))
 
 
 def test_hooks_of_others_see_the_relevance_of_a_layer(with_batch_norm, images):
     seen = []
-    with_batch_norm[0].register_forward_hook(lambda module, inputs, output: output.register_hook(seen.append) and None)
+    with_batch_norm[0].register_forward_hook(
+        lambda module, inputs, output: output.register_hook(seen.append) and None
+    )
     with propagation(with_batch_norm, images) as propagate:
         propagate(torch.ones(2, 5))
     (relevance,) = seen

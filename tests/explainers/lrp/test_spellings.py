@@ -19,7 +19,11 @@ class Written(nn.Module):
     def __init__(self, join, width):
         super().__init__()
         torch.manual_seed(0)
-        self.a, self.b, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Linear(width, 5)
+        self.a, self.b, self.head = (
+            nn.Conv2d(3, 4, 3, padding=1),
+            nn.Conv2d(4, 4, 3, padding=1),
+            nn.Linear(width, 5),
+        )
         self.join = join
         self.double()
 
@@ -29,7 +33,12 @@ class Written(nn.Module):
 
 
 def maps(join, width, images, rules="z_plus"):
-    return lrp(Written(join, width), images[..., :8, :8].clamp(0, 1), lambda y: contrasts.original(y, 1) * y, rules=rules)
+    return lrp(
+        Written(join, width),
+        images[..., :8, :8].clamp(0, 1),
+        lambda y: contrasts.original(y, 1) * y,
+        rules=rules,
+    )
 
 
 ADDITIONS = {
@@ -78,7 +87,9 @@ MAXIMA = {
 @pytest.mark.parametrize("write", ADDITIONS.values(), ids=ADDITIONS)
 def test_additions(write, rules, images):
     expected = maps(lambda a, b: (a + b).relu().flatten(1), 256, images, rules)
-    torch.testing.assert_close(maps(lambda a, b: write(a, b).relu().flatten(1), 256, images, rules), expected, **SAME)
+    torch.testing.assert_close(
+        maps(lambda a, b: write(a, b).relu().flatten(1), 256, images, rules), expected, **SAME
+    )
 
 
 @pytest.mark.parametrize("write", RELUS.values(), ids=RELUS)
@@ -106,14 +117,20 @@ def test_maxima(write, images):
     torch.testing.assert_close(maps(lambda a, b: write(b.relu()), 4, images), expected, **SAME)
 
 
-@pytest.mark.parametrize("join, says", [
-    (lambda a, b: a + b + 1, "Add: an addition of a constant or of activations of different shapes"),
-    (lambda a, b: a + b.mean((2, 3), keepdim=True), "Add: an addition of a constant or of activations of different shapes"),
-    (lambda a, b: a * b, "Mul: a product of activations"),
-    (lambda a, b: -2 * a, "Mul: a product"),
-    (lambda a, b: a - b, "Sub: a difference"),
-    (lambda a, b: a / (1 + b.abs()), "Div: a quotient"),
-])
+@pytest.mark.parametrize(
+    "join, says",
+    [
+        (lambda a, b: a + b + 1, "Add: an addition of a constant or of activations of different shapes"),
+        (
+            lambda a, b: a + b.mean((2, 3), keepdim=True),
+            "Add: an addition of a constant or of activations of different shapes",
+        ),
+        (lambda a, b: a * b, "Mul: a product of activations"),
+        (lambda a, b: -2 * a, "Mul: a product"),
+        (lambda a, b: a - b, "Sub: a difference"),
+        (lambda a, b: a / (1 + b.abs()), "Div: a quotient"),
+    ],
+)
 def test_what_has_no_rule_is_named(join, says, images):
     with pytest.raises(ValueError, match=says):
         maps(lambda a, b: join(a, b).flatten(1), 256, images)
@@ -151,8 +168,15 @@ class Checkpointed(nn.Module):
 
 def test_checkpointed_layers(images):
     pixels = images.clamp(0, 1)
-    with propagation(Checkpointed(None), pixels) as plain, propagation(Checkpointed(False), pixels) as checkpointed:
-        for relevance in (plain.outputs, plain.outputs.abs(), torch.stack([plain.outputs.exp(), plain.outputs.cos()])):
+    with (
+        propagation(Checkpointed(None), pixels) as plain,
+        propagation(Checkpointed(False), pixels) as checkpointed,
+    ):
+        for relevance in (
+            plain.outputs,
+            plain.outputs.abs(),
+            torch.stack([plain.outputs.exp(), plain.outputs.cos()]),
+        ):
             torch.testing.assert_close(checkpointed(relevance), plain(relevance), **SAME)
     with pytest.raises(ValueError, match="CheckpointFunction: checkpoint with use_reentrant=False"):
         lrp(Checkpointed(True), pixels, lambda y: y)
@@ -180,12 +204,19 @@ class Operation(nn.Module):
         return self.inner(self.operation(x) + x)
 
 
-@pytest.mark.parametrize("operation, kind", [
-    (lambda x: torch.tanh(x), "Tanh"), (lambda x: x.softmax(dim=1), "Softmax"), (lambda x: x * x.mean(), "Mul"),
-    (lambda x: nn.functional.layer_norm(x, x.shape[1:]), "NativeLayerNorm"),
-])
+@pytest.mark.parametrize(
+    "operation, kind",
+    [
+        (lambda x: torch.tanh(x), "Tanh"),
+        (lambda x: x.softmax(dim=1), "Softmax"),
+        (lambda x: x * x.mean(), "Mul"),
+        (lambda x: nn.functional.layer_norm(x, x.shape[1:]), "NativeLayerNorm"),
+    ],
+)
 def test_the_module_of_an_operation_without_a_rule_is_named(operation, kind):
-    with pytest.raises(ValueError, match=rf"\({kind}.* in 'gate' \(Operation\).*such as input_x_gradient") as raised:
+    with pytest.raises(
+        ValueError, match=rf"\({kind}.* in 'gate' \(Operation\).*such as input_x_gradient"
+    ) as raised:
         contrastlib.explain(Hidden(operation), torch.rand(2, 3, 8, 8), 1, "lrp")
     assert "features" not in str(raised.value)
 
@@ -202,7 +233,10 @@ def test_a_factor_that_is_a_number_scales(divide):
     """Fused functions of PyTorch multiply by numbers and not by tensors."""
     torch.manual_seed(0)
     scale = torch.ops.aten.div.Scalar if divide else torch.ops.aten.mul.Scalar
-    image, nets = torch.rand(1, 3, 8, 8), [Hidden(lambda x: x * 1.0).eval(), Hidden(lambda x: scale(x, 1.0)).eval()]
+    image, nets = (
+        torch.rand(1, 3, 8, 8),
+        [Hidden(lambda x: x * 1.0).eval(), Hidden(lambda x: scale(x, 1.0)).eval()],
+    )
     nets[1].load_state_dict(nets[0].state_dict())
     one, other = (contrastlib.explain(net, image, 1, "lrp") for net in nets)
     torch.testing.assert_close(one, other)

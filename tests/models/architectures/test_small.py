@@ -13,7 +13,9 @@ from contrastlib.datasets.birds import SPECIES, SyntheticBirds
 from contrastlib.training import from_scratch
 
 WEIGHTS = Path(__file__).parents[3] / "data" / "weights"
-NAMES = [name for name, network in models.MODELS.items() if network.training and network.layer]  # the convolutional ones
+NAMES = [
+    name for name, network in models.MODELS.items() if network.training and network.layer
+]  # the convolutional ones
 
 
 def shipped(name):
@@ -65,7 +67,9 @@ def test_shipped_weights_are_small():
     sizes = {path.stem: path.stat().st_size for path in WEIGHTS.glob("*.safetensors")}
     assert set(sizes) == set(assets.trained_names()) >= {*NAMES, "birds_vit", "cifar10_vit"}
     seeds = {name for name in sizes if "-seed" in name}
-    assert sum(sizes[name] for name in seeds) < 14e6 and sum(sizes[name] for name in set(sizes) - seeds) < 10e6
+    assert (
+        sum(sizes[name] for name in seeds) < 14e6 and sum(sizes[name] for name in set(sizes) - seeds) < 10e6
+    )
     assert max(sizes["birds_vit"], sizes["cifar10_vit"]) <= 5e6
 
 

@@ -119,7 +119,9 @@ def test_held_out_pictures_are_not_trained_on():
 
 def test_smoothed_labels_keep_the_loss_up(tmp_path):
     torch.manual_seed(0)
-    pictures = from_scratch.LabelledImages(torch.randint(255, (8, 3, 8, 8), dtype=torch.uint8), torch.zeros(8).long())
+    pictures = from_scratch.LabelledImages(
+        torch.randint(255, (8, 3, 8, 8), dtype=torch.uint8), torch.zeros(8).long()
+    )
     losses = []
     for smoothing in (0.0, 0.5):
         network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4))
@@ -162,7 +164,9 @@ def test_the_command_trains_on_cifar(tmp_path, monkeypatch, capsys):
     assert written["recipe"]["stored_as"] == "float16" and written["recipe"]["epochs"] == 1
     network = small_vit.cifar10_vit()
     models.pretrained.load_weights(network, tmp_path / "cifar10_vit.safetensors")
-    assert from_scratch.evaluate(network, from_scratch.render(Noise("test"))) == pytest.approx(written["test"])
+    assert from_scratch.evaluate(network, from_scratch.render(Noise("test"))) == pytest.approx(
+        written["test"]
+    )
 
 
 def test_the_command_says_what_is_missing(tmp_path, monkeypatch):

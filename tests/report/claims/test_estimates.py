@@ -11,9 +11,13 @@ from contrastlib.report.claims.estimates import Estimate, of_networks, over_fami
 def images(rng, cells, count=60, shared=1.0, noise=0.5, network="a"):
     """Cells of a network on the same images: part of the deviation of an image is the same in all cells."""
     own = shared * rng.normal(size=(count, 1)) + noise * rng.normal(size=(count, cells))
-    return pd.DataFrame([
-        {"network": network, "cell": cell, "image": image, "group": image, "v": own[image, cell]}
-        for image in range(count) for cell in range(cells)])
+    return pd.DataFrame(
+        [
+            {"network": network, "cell": cell, "image": image, "group": image, "v": own[image, cell]}
+            for image in range(count)
+            for cell in range(cells)
+        ]
+    )
 
 
 def covers(each, truth=0.0):
@@ -25,7 +29,9 @@ def test_intervals_of_networks_cover(shared, noise):
     """Whether the cells of an image are alike, independent, or in between."""
     rng, count = np.random.default_rng(0), 100
     values = shared * rng.normal(size=(count, 1, 300)) + noise * rng.normal(size=(count, 3, 300))
-    index = pd.MultiIndex.from_product([range(count), range(3), range(300)], names=["image", "cell", "network"])
+    index = pd.MultiIndex.from_product(
+        [range(count), range(3), range(300)], names=["image", "cell", "network"]
+    )
     table = pd.DataFrame({"v": values.ravel()}, index).reset_index()
     found = of_networks(means(table.assign(group=table["image"]), "v", ["network", "cell"], samples=True))
     assert 0.91 <= np.mean([covers(each) for each in found.values()]) <= 0.98
@@ -52,7 +58,8 @@ def test_cells_of_other_images_are_not():
 
 def test_one_cell_keeps_its_interval():
     cells = paired_differences(
-        images(np.random.default_rng(0), 2), "v", ["network"], "cell", 0, 1, resamples=200, samples=True)
+        images(np.random.default_rng(0), 2), "v", ["network"], "cell", 0, 1, resamples=200, samples=True
+    )
     found = of_networks(cells)["a"]
     assert (found.mean, *found.ends) == pytest.approx(tuple(cells[["mean", "low", "high"]].iloc[0]))
 
@@ -65,11 +72,14 @@ def test_the_worst_cell_counts_without_intervals(ends):
 
 
 def test_a_network_without_a_value():
-    cells = pd.DataFrame({"network": ["a", "b"], "mean": [1.0, np.nan], "low": [0.5, np.nan], "high": [1.5, np.nan]})
+    cells = pd.DataFrame(
+        {"network": ["a", "b"], "mean": [1.0, np.nan], "low": [0.5, np.nan], "high": [1.5, np.nan]}
+    )
     assert of_networks(cells) == {"a": Estimate(1.0, 0.5, 1.5), "b": None}
 
 
 # --- over families --------------------------------------------------------------------------------
+
 
 def drawn(rng, families, between, error, common=0.0):
     """Estimates of one network for each family, with true errors; ``common`` is that of shared photographs."""
@@ -84,7 +94,9 @@ def drawn(rng, families, between, error, common=0.0):
 def test_intervals_over_families_cover(families, between, error, common):
     """With and without variance between families, and where all networks see the same photographs."""
     rng = np.random.default_rng(0)
-    found = [covers(over_families(drawn(rng, families, between, error, common), family=str)) for _ in range(400)]
+    found = [
+        covers(over_families(drawn(rng, families, between, error, common), family=str)) for _ in range(400)
+    ]
     assert np.mean(found) >= 0.92
 
 
@@ -92,8 +104,13 @@ def test_networks_of_one_family_count_as_one():
     """Ten ResNets that agree say no more of other architectures than one."""
     one = {"r": Estimate(1.0, 0.8, 1.2), "v": Estimate(0.0, -0.2, 0.2)}
     ten = {f"r{i}": Estimate(1.0, 0.8, 1.2) for i in range(10)} | {"v": Estimate(0.0, -0.2, 0.2)}
-    few, many = over_families(one, family=lambda name: name[0]), over_families(ten, family=lambda name: name[0])
-    assert (few.mean, *few.ends) == pytest.approx((many.mean, *many.ends)) and many.families == 2 and few.low < 0
+    few, many = (
+        over_families(one, family=lambda name: name[0]),
+        over_families(ten, family=lambda name: name[0]),
+    )
+    assert (
+        (few.mean, *few.ends) == pytest.approx((many.mean, *many.ends)) and many.families == 2 and few.low < 0
+    )
 
 
 def test_it_is_never_narrower_than_shared_photographs_allow():
@@ -107,7 +124,9 @@ def test_the_unit_does_not_matter(scale):
     ones = drawn(rng, 4, 1.0, 0.5)
     scaled = {name: Estimate(e.mean * scale, e.low * scale, e.high * scale) for name, e in ones.items()}
     small, large = over_families(ones, family=str), over_families(scaled, family=str)
-    np.testing.assert_allclose(np.array([small.mean, *small.ends]) * scale, [large.mean, *large.ends], rtol=1e-6)
+    np.testing.assert_allclose(
+        np.array([small.mean, *small.ends]) * scale, [large.mean, *large.ends], rtol=1e-6
+    )
 
 
 def test_points_are_summarised():

@@ -45,7 +45,10 @@ def test_a_stricter_bound_than_zero():
     assert words == ["supported", "undecided", "no effect that matters", "refuted"]
 
 
-@pytest.mark.parametrize("value, bound, word", [("at_most", 0.0, "supported"), ("less_than", 0.0, "refuted"), ("at_least", 1.0, "refuted")])
+@pytest.mark.parametrize(
+    "value, bound, word",
+    [("at_most", 0.0, "supported"), ("less_than", 0.0, "refuted"), ("at_least", 1.0, "refuted")],
+)
 def test_a_value_without_an_interval(value, bound, word):
     assert verdict_on(Estimate(0.0), Criterion(value=value, bound=bound), None)[0] == word
     assert verdict_on(Estimate(0.0), ABOVE, 0.01)[0] == "undecided"  # no image differs: how many others do?
@@ -78,7 +81,10 @@ def test_networks_that_contradict_each_other():
 def test_networks_whose_intervals_overlap_do_not_differ():
     """One supports the claim and one has no effect that matters, but both may have the same effect of 0.19."""
     assert judged(0.21, 0.1, half=0.09, smallest=0.2)[0] == "undecided"
-    assert [judged(mean, half=0.09, smallest=0.2)[0] for mean in (0.21, 0.1)] == ["supported", "no effect that matters"]
+    assert [judged(mean, half=0.09, smallest=0.2)[0] for mean in (0.21, 0.1)] == [
+        "supported",
+        "no effect that matters",
+    ]
 
 
 def test_many_networks_are_no_chance_to_differ():
@@ -99,6 +105,7 @@ def test_bounds_ask_all_networks():
 
 
 # --- error rates of the word about the networks that were run ---------------------------------------------
+
 
 def simulated(effects, smallest, error=0.05, shared=0.0, claims=1000, seed=0):
     """Words on claims about networks with these true effects; ``shared`` is the error of shared photographs."""
@@ -140,6 +147,7 @@ def test_what_is_there_is_found():
 
 # --- error rates of the word over families of networks ----------------------------------------------------
 
+
 def over(effect, smallest, between=0.05, error=0.05, families=5, claims=200, seed=0):
     """Words by the mean over families whose effect is ``effect`` on average."""
     rng, words = np.random.default_rng(seed), []
@@ -173,6 +181,7 @@ def test_two_families_seldom_suffice():
 
 # --- the number of claims ---------------------------------------------------------------------------------
 
+
 def test_a_page_of_claims_without_effects():
     """After Holm's correction about one page of twenty has a word for any of ten claims."""
     rng, wrong = np.random.default_rng(0), 0
@@ -190,6 +199,7 @@ def test_holm():
 
 
 # --- the rule used before ---------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize(("low", "high", "said"), [
     ([1, 1], [2, 2], "supported (2 of 2)"), ([1, 1, -1], [2, 2, 1], "mostly supported (2 of 3)"), ([1, -1], [2, 1], "undecided (1 of 2)"),

@@ -13,7 +13,7 @@ from processes import processes
 
 from contrastlib.report.computing import shards
 
-APART = 'sh', '-c', '{first} && exec "$@"', "sh"
+APART = "sh", "-c", '{first} && exec "$@"', "sh"
 PROGRAM = """
     import json, os, sys
     from pathlib import Path
@@ -43,9 +43,12 @@ def found(monkeypatch):
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """``run(address, work, **parameters)``: the table, computed by the workers of a scheduler."""
+
     def call(address="", work=shard_work.noted, folder=tmp_path, cache=None, **parameters):
         monkeypatch.setenv(shards.SCHEDULER, address)
-        return shards.sharded("work", 1, work, wanted(folder, **parameters), {"images": "1"}, cache or folder / "cache")
+        return shards.sharded(
+            "work", 1, work, wanted(folder, **parameters), {"images": "1"}, cache or folder / "cache"
+        )
 
     return call
 
@@ -58,12 +61,14 @@ def start():
     """
     with processes() as start:
         yield lambda *words, within=(), **variables: start(
-            [*within, sys.executable, *words], env=os.environ | variables, start_new_session=True)
+            [*within, sys.executable, *words], env=os.environ | variables, start_new_session=True
+        )
 
 
 @pytest.fixture
 def apart():
     """``apart(first, *kinds)``: words of a command within namespaces of its own, in which ``first`` runs first."""
+
     def call(first, *kinds):
         words = ["unshare", *kinds, *(word.format(first=first) for word in APART)]
         if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
@@ -77,11 +82,21 @@ def apart():
 def scheduler(start, tmp_path):
     """A Dask scheduler as users start it; ``scheduler.worker()`` adds a worker, which needs seconds."""
     file = tmp_path / "scheduler.json"
-    process = start("-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file)
+    process = start(
+        "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file
+    )
     until(file.exists, process)
     process.address = json.loads(file.read_text())["address"]
     process.worker = lambda *words, **variables: start(
-        "-m", "distributed.cli.dask_worker", process.address, "--nthreads", "1", "--no-dashboard", *words, **variables)
+        "-m",
+        "distributed.cli.dask_worker",
+        process.address,
+        "--nthreads",
+        "1",
+        "--no-dashboard",
+        *words,
+        **variables,
+    )
     return process
 
 
@@ -91,4 +106,5 @@ def program(start, tmp_path):
     file = tmp_path / "program.py"
     file.write_text(textwrap.dedent(PROGRAM))
     return lambda seconds, folder=tmp_path, **variables: start(
-        file, folder, json.dumps(wanted(folder, seconds=seconds)), **variables)
+        file, folder, json.dumps(wanted(folder, seconds=seconds)), **variables
+    )

@@ -12,9 +12,14 @@ from contrastlib.report.machines import clusters
 
 pytestmark = pytest.mark.cluster
 
-@pytest.mark.parametrize("kind, says", [
-    ("full", "No space left on device: free some space"), ("read-only", "Read-only file system: its disk is read-only"),
-])
+
+@pytest.mark.parametrize(
+    "kind, says",
+    [
+        ("full", "No space left on device: free some space"),
+        ("read-only", "Read-only file system: its disk is read-only"),
+    ],
+)
 def test_a_disk_that_refuses(run, disk, tmp_path, kind, says):
     place = disk(kind)
     if place is None:
@@ -34,7 +39,10 @@ def test_a_disk_that_is_full_in_the_middle(run, disk, tmp_path):
     if place is None:
         pytest.skip("needs permission to mount a disk")
     with clusters.started("local", 2) as address:
-        with pytest.raises(CannotWrite, match=rf"{place}/work-\w+\.parquet cannot be written: No space left on device: free some space"):
+        with pytest.raises(
+            CannotWrite,
+            match=rf"{place}/work-\w+\.parquet cannot be written: No space left on device: free some space",
+        ):
             run(address, shard_work.large, cache=place)
         kept = sorted(place.glob("*.parquet"))
         assert 1 <= len(kept) <= 3 and not list(place.glob("*.part"))
@@ -42,7 +50,9 @@ def test_a_disk_that_is_full_in_the_middle(run, disk, tmp_path):
         (tmp_path / "calls").unlink()
         table = run(address, shard_work.large, cache=place)
     assert table["place"].unique().tolist() == list(STARTS)
-    assert len(calls(tmp_path)) <= len(STARTS) - len(kept) + 2, "those that ran when the first run ended may run again"
+    assert len(calls(tmp_path)) <= len(STARTS) - len(kept) + 2, (
+        "those that ran when the first run ended may run again"
+    )
 
 
 def test_shards_that_are_damaged_anywhere(run, tmp_path, capsys):
@@ -52,7 +62,13 @@ def test_shards_that_are_damaged_anywhere(run, tmp_path, capsys):
         first = run(address)
         for number, path in enumerate(sorted(tmp_path.glob("cache/*.parquet"))):
             content = bytearray(path.read_bytes())
-            places = [8, content.index(b"sha256"), content.index(b"provenance"), len(content) - 20, len(content) - 7]
+            places = [
+                8,
+                content.index(b"sha256"),
+                content.index(b"provenance"),
+                len(content) - 20,
+                len(content) - 7,
+            ]
             if number < len(places):
                 content[places[number]] ^= 1 << generator.randrange(8)
             else:
@@ -60,23 +76,31 @@ def test_shards_that_are_damaged_anywhere(run, tmp_path, capsys):
             path.write_bytes(content)
         (tmp_path / "calls").unlink()
         same(run(address), first)
-        assert capsys.readouterr().err.count("is damaged, computed again") == len(calls(tmp_path)) == len(STARTS)
+        assert (
+            capsys.readouterr().err.count("is damaged, computed again") == len(calls(tmp_path)) == len(STARTS)
+        )
         same(run(address), first)
         assert len(calls(tmp_path)) == len(STARTS)
 
 
 # --- hosts ---------------------------------------------------------------------------------------
 
+
 def test_two_hosts_with_one_file_system(program, apart, tmp_path):
     """Each has its own name, and its own process ids from 1 on. Each shard is computed once."""
-    runs = [program(0.5, within=apart(f"hostname {name}", "--uts", "--pid", "--fork", "--mount-proc")) for name in ("first", "second")]
+    runs = [
+        program(0.5, within=apart(f"hostname {name}", "--uts", "--pid", "--fork", "--mount-proc"))
+        for name in ("first", "second")
+    ]
     for process in runs:
         said = process.communicate(timeout=600)[0]
         assert process.returncode == 0 and f"places {PLACES}" in said, said
     assert sorted(int(start) for start, *_ in calls(tmp_path)) == list(STARTS)
 
 
-@pytest.mark.parametrize("options", ["size=1m", "size=1m,ro"], ids=["a disk of its own", "one that it must not write to"])
+@pytest.mark.parametrize(
+    "options", ["size=1m", "size=1m,ro"], ids=["a disk of its own", "one that it must not write to"]
+)
 def test_a_worker_that_shares_no_disk(run, scheduler, apart, tmp_path, options):
     """It returns its tables, and the client keeps them."""
     (tmp_path / "cache").mkdir()

@@ -27,6 +27,7 @@ RANDOM = random.Random(0)
 
 # --- workers ---------------------------------------------------------------------------------
 
+
 def test_a_worker_that_hangs_is_ended_and_its_shard_computed_elsewhere(run, tmp_path, monkeypatch):
     monkeypatch.setenv(workers.TIME_LIMIT, "20")  # the first shard of a worker imports torch
     with clusters.started("local", 2) as address:
@@ -53,8 +54,15 @@ def test_a_worker_that_takes_too_much_memory(run, scheduler, capsys):
 
 
 def test_a_shard_at_which_every_worker_ends(run):
-    with clusters.started("local", 2) as address, pytest.raises(ClusterError, match=(
-            r"several workers ended during a shard of work \(.*'start': 10.*their logs say why\. A worker ends when its memory")):
+    with (
+        clusters.started("local", 2) as address,
+        pytest.raises(
+            ClusterError,
+            match=(
+                r"several workers ended during a shard of work \(.*'start': 10.*their logs say why\. A worker ends when its memory"
+            ),
+        ),
+    ):
         run(address, shard_work.killed_for_memory, batch=1, least=0)
 
 
@@ -64,7 +72,10 @@ def test_a_worker_with_other_versions_is_refused(run, scheduler, tmp_path):
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: zennit\nVersion: 0.0.1\n")
     scheduler.worker(PYTHONPATH=f"{other.parent}{os.pathsep}{PATHS}")
     here = workers.versions()["zennit"]
-    with pytest.raises(ClusterError, match=rf"the worker tcp://.* has zennit 0\.0\.1, and this process has zennit {here}: install"):
+    with pytest.raises(
+        ClusterError,
+        match=rf"the worker tcp://.* has zennit 0\.0\.1, and this process has zennit {here}: install",
+    ):
         run(scheduler.address)
     assert not calls(tmp_path) and not list(tmp_path.glob("cache/*.parquet"))
 
@@ -115,11 +126,15 @@ def test_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch, one
     assert killed
 
 
-@pytest.mark.data("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
+@pytest.mark.data(
+    "imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt"
+)
 def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch):
     """Another machine may have computed it, with another number of threads: to the last digits."""
     monkeypatch.setattr(batches, "SHARD", 16)
-    monkeypatch.setenv(workers.TIME_LIMIT, "600")  # of a shard, which takes seconds: nothing hangs without end
+    monkeypatch.setenv(
+        workers.TIME_LIMIT, "600"
+    )  # of a shard, which takes seconds: nothing hangs without end
     name = "mobilenet_v2_birds"
     committed = storage.load(storage.RESULTS / "real" / f"masking_table-{name}.parquet")
     with clusters.started("local", 2) as address, killing(address, tmp_path, 10) as killed:
@@ -130,6 +145,7 @@ def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, mo
 
 
 # --- clients and schedulers ----------------------------------------------------------------------
+
 
 def test_a_client_that_is_killed(run, program, tmp_path):
     with clusters.started("local", 2) as address:
@@ -148,7 +164,10 @@ def test_a_scheduler_that_is_killed(run, scheduler, tmp_path):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(ClusterError, match=rf"the Dask scheduler at {re.escape(scheduler.address)} ended: finished shards are kept"):
+    with pytest.raises(
+        ClusterError,
+        match=rf"the Dask scheduler at {re.escape(scheduler.address)} ended: finished shards are kept",
+    ):
         run(scheduler.address, seconds=0.5)
     killer.join()
     assert len(list(tmp_path.glob("cache/*.parquet"))) >= 3
@@ -198,6 +217,7 @@ def test_workers_that_come_late_are_waited_for(run, scheduler, monkeypatch, tmp_
 
 
 # --- GPUs ------------------------------------------------------------------------------
+
 
 def test_each_gpu_has_a_worker(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")

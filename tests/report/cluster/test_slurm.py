@@ -32,13 +32,22 @@ def slurm():
 
 
 def jobs():
-    return subprocess.run(["squeue", "-h", "-o", "%i"], capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run(
+        ["squeue", "-h", "-o", "%i"], capture_output=True, text=True, check=True
+    ).stdout.split()
 
 
 def test_table_1_by_jobs_of_which_some_are_cancelled(slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "SHARD", 4)
     table_1 = replace(studies.masking_table, batch=4)
-    for name, value in {"CORES": "1", "MEMORY": "2GB", "WALLTIME": "00:10:00", "INTERFACE": "lo", "LOG_DIRECTORY": str(tmp_path), "DEATH_TIMEOUT": "300"}.items():
+    for name, value in {
+        "CORES": "1",
+        "MEMORY": "2GB",
+        "WALLTIME": "00:10:00",
+        "INTERFACE": "lo",
+        "LOG_DIRECTORY": str(tmp_path),
+        "DEATH_TIMEOUT": "300",
+    }.items():
         monkeypatch.setenv(f"DASK_JOBQUEUE__SLURM__{name}", value)
 
     def table(cache):

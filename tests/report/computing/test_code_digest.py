@@ -10,15 +10,30 @@ from contrastlib.report.computing import code_digest
 
 def test_the_digest_covers_what_an_evaluation_computes_with():
     closure = code_digest.closure("contrastlib.evaluation.dominance")
-    for reached in ("evaluation.dominance", "evaluation.precision", "contrasts", "autograd.forward_pass", "explainers.cam"):
+    for reached in (
+        "evaluation.dominance",
+        "evaluation.precision",
+        "contrasts",
+        "autograd.forward_pass",
+        "explainers.cam",
+    ):
         assert f"contrastlib.{reached}" in closure
     assert "contrastlib.explainers.vit" not in closure, "gradcam alone is taken from the explainers"
-    assert "contrastlib._explain" in code_digest.closure("contrastlib.evaluation.relevance_mass")  # for saliency
+    assert "contrastlib._explain" in code_digest.closure(
+        "contrastlib.evaluation.relevance_mass"
+    )  # for saliency
     assert "contrastlib.explainers.lrp.rules" in code_digest.closure("contrastlib.evaluation.conservation")
-    assert {"contrastlib._logits", "contrastlib._class_sets"} <= code_digest.closure("contrastlib.evaluation.later_methods")
+    assert {"contrastlib._logits", "contrastlib._class_sets"} <= code_digest.closure(
+        "contrastlib.evaluation.later_methods"
+    )
     own = code_digest.closure("contrastlib.report.studies.dataset_evaluations")
     assert {"contrastlib.report.studies.dataset_evaluations", "contrastlib.evaluation.ablation"} <= own
-    beside = ("contrastlib.datasets", "contrastlib.models", "contrastlib.assets", "contrastlib.report.computing.batches")
+    beside = (
+        "contrastlib.datasets",
+        "contrastlib.models",
+        "contrastlib.assets",
+        "contrastlib.report.computing.batches",
+    )
     assert not [name for name in own if name.startswith(beside)], "a change of a download changes no number"
 
 
@@ -26,7 +41,10 @@ def test_the_digest_covers_what_an_evaluation_computes_with():
 def made_up(tmp_path, monkeypatch):
     """A package ``contrastlib.made_up``; ``write(file, code)`` changes one of its modules."""
     modules = {
-        "__init__.py": "", "other.py": "", "unused.py": "", "beside.py": "",
+        "__init__.py": "",
+        "other.py": "",
+        "unused.py": "",
+        "beside.py": "",
         "inner/__init__.py": "from .first import value\nfrom .third import helper",
         "inner/first.py": "from . import second\nfrom .. import beside\nvalue = second.value",
         "inner/second.py": "def late():\n    from ..other import value\nvalue = 1",
@@ -52,7 +70,9 @@ def made_up(tmp_path, monkeypatch):
 
 def test_the_digest_follows_relative_imports_and_what_packages_pass_on(made_up):
     reached = code_digest.closure("contrastlib.made_up.start")
-    assert reached == {f"contrastlib.made_up.{name}" for name in ("start", "beside", "other", "inner.first", "inner.second")}
+    assert reached == {
+        f"contrastlib.made_up.{name}" for name in ("start", "beside", "other", "inner.first", "inner.second")
+    }
 
 
 def test_what_changes_the_digest(made_up):
@@ -60,7 +80,10 @@ def test_what_changes_the_digest(made_up):
     before = code_digest.code_digest(start)
     for file in ("unused.py", "inner/third.py"):
         made_up(file, "value = 3")
-    made_up("inner/second.py", "'''A docstring.'''\ndef late():\n    from ..other import value\n\nvalue = (1)  # a comment")
+    made_up(
+        "inner/second.py",
+        "'''A docstring.'''\ndef late():\n    from ..other import value\n\nvalue = (1)  # a comment",
+    )
     assert code_digest.code_digest(start) == before
     made_up("inner/second.py", "value = 2")
     assert code_digest.code_digest(start) != before
@@ -69,4 +92,5 @@ def test_what_changes_the_digest(made_up):
 def test_the_digest_is_the_same_for_all_releases_of_python(made_up):
     """Of a function with a default, annotations and an f-string, whose trees newer releases give further fields."""
     assert code_digest.code_digest("contrastlib.made_up.inner.third") == (
-        "d1df6f60990094b2118f8e213ba4bf4b88ee17cd96b2e95c59f6081cd66127f9")
+        "d1df6f60990094b2118f8e213ba4bf4b88ee17cd96b2e95c59f6081cd66127f9"
+    )

@@ -16,9 +16,28 @@ def run(images, workers, **changes):
     shards = math.ceil(images / 16)
     one = [2.0 * min(16, images - 16 * shard) + 1 for shard in range(shards)]
     seconds = sum(one) if not workers else max(sum(one[w::workers]) for w in range(workers))
-    processors = {"seconds_cpu": sum(one), "start_cpu": 3.0, "shard_cpu": 1.0, "forward_cpu": 0.4, "backward_cpu": 0.4}
-    return processors | {"study": "masking_table", "images": images, "workers": workers, "threads": 1, "seconds": seconds, "shards": shards,
-            "start": 5.0, "shard": 1.0, "forwards": 3.0, "backwards": 1.0, "forward": 0.4, "backward": 0.4, **changes}
+    processors = {
+        "seconds_cpu": sum(one),
+        "start_cpu": 3.0,
+        "shard_cpu": 1.0,
+        "forward_cpu": 0.4,
+        "backward_cpu": 0.4,
+    }
+    return processors | {
+        "study": "masking_table",
+        "images": images,
+        "workers": workers,
+        "threads": 1,
+        "seconds": seconds,
+        "shards": shards,
+        "start": 5.0,
+        "shard": 1.0,
+        "forwards": 3.0,
+        "backwards": 1.0,
+        "forward": 0.4,
+        "backward": 0.4,
+        **changes,
+    }
 
 
 def test_schedules_by_hand():
@@ -41,7 +60,11 @@ def test_shards_of_workers_that_end_are_computed_again():
     assert rough.ends > 20 and 0 < rough.lost < 10 * rough.ends
     least = (seconds.sum() + rough.lost + 5 * rough.ends) / 20
     assert least <= rough.seconds <= 1.2 * least
-    assert rough == simulate(seconds, 20, lifetime=50, restarts=[5.0], seed=1) != simulate(seconds, 20, lifetime=50, restarts=[5.0])
+    assert (
+        rough
+        == simulate(seconds, 20, lifetime=50, restarts=[5.0], seed=1)
+        != simulate(seconds, 20, lifetime=50, restarts=[5.0])
+    )
 
 
 def test_expected_losses():
@@ -62,12 +85,16 @@ def test_predictions_of_runs_that_the_model_fits():
         table = scaling.predicted(runs, clock)
         assert table["calibrated"].tolist() == [True, False, False, False, False]
         assert table["error"].abs().max() < 1e-12
-    slower = scaling.predicted(runs.assign(seconds=runs["seconds"] * np.where(runs["images"] == 192, 1.25, 1)))
+    slower = scaling.predicted(
+        runs.assign(seconds=runs["seconds"] * np.where(runs["images"] == 192, 1.25, 1))
+    )
     assert slower["error"].round(3).tolist() == [0, 0, 0, -0.2, 0]
 
 
 def test_the_start_of_workers_is_predicted_by_those_of_other_runs():
-    runs = pd.DataFrame([run(32, 0), run(64, 0), run(72, 1, start=4.0), run(192, 2, start=6.0), run(200, 2, start=8.0)])
+    runs = pd.DataFrame(
+        [run(32, 0), run(64, 0), run(72, 1, start=4.0), run(192, 2, start=6.0), run(200, 2, start=8.0)]
+    )
     bare, table = scaling.predicted(runs), scaling.predicted(runs, with_start=True)
     assert (table["measured"] - bare["measured"]).tolist() == pytest.approx([0, 0, 4, 6, 8])
     assert (table["predicted"] - bare["predicted"]).tolist() == pytest.approx([0, 0, 7, 6, 5])
@@ -80,11 +107,39 @@ def test_a_slower_machine_beside_a_run_is_a_slower_run():
     assert second - first == pytest.approx(32 * 2.0)
 
 
-PAPER = pd.DataFrame([
-    {"notebook": "02", "study": "sign_perturbation", "network": n, "dataset": "d", "images": 100, "bytes": 10.0, "ways": 1,
-     "operations": 1e9, "forwards": 3.0, "backwards": 2.0, "why": ""} for n in ("a", "b")
-] + [{"notebook": "04", "study": "pointing", "network": "a", "dataset": "d", "images": 10, "bytes": 10.0, "ways": 2,
-      "operations": 1e9, "forwards": math.nan, "backwards": math.nan, "why": "no boxes"}])
+PAPER = pd.DataFrame(
+    [
+        {
+            "notebook": "02",
+            "study": "sign_perturbation",
+            "network": n,
+            "dataset": "d",
+            "images": 100,
+            "bytes": 10.0,
+            "ways": 1,
+            "operations": 1e9,
+            "forwards": 3.0,
+            "backwards": 2.0,
+            "why": "",
+        }
+        for n in ("a", "b")
+    ]
+    + [
+        {
+            "notebook": "04",
+            "study": "pointing",
+            "network": "a",
+            "dataset": "d",
+            "images": 10,
+            "bytes": 10.0,
+            "ways": 2,
+            "operations": 1e9,
+            "forwards": math.nan,
+            "backwards": math.nan,
+            "why": "no boxes",
+        }
+    ]
+)
 
 
 def test_sums_of_the_papers_scale():
@@ -106,7 +161,9 @@ def test_workers_start_once_and_networks_are_loaded_for_each_job():
     """By the client first, and then by all workers at the same time."""
     jobs = pd.DataFrame({"hours": [1.0, 2.0], "shards": [10.0, 10.0]})
     table = scaling.by_workers(jobs, [1.0], [1, 10], start=36.0, load=18.0)
-    assert table["hours"].tolist() == pytest.approx([3.03, 0.33]) and table["begin"].tolist() == pytest.approx([0.03, 0.03])
+    assert table["hours"].tolist() == pytest.approx([3.03, 0.33]) and table[
+        "begin"
+    ].tolist() == pytest.approx([0.03, 0.03])
 
 
 def test_shards_over_their_mean():
@@ -124,8 +181,12 @@ def test_the_kept_records_meet_the_promise():
     records = scaling.records()
     runs = records["runs"]
     one_thread = runs[runs["threads"] == 1]
-    assert set(one_thread["workers"]) == {0, 1, 2} and one_thread.groupby("study")["images"].nunique().min() >= 3
+    assert (
+        set(one_thread["workers"]) == {0, 1, 2} and one_thread.groupby("study")["images"].nunique().min() >= 3
+    )
     for options in ({"clock": "_cpu"}, {}, {"with_start": True}):
         table = scaling.predicted(one_thread, **options)
         assert table[~table["calibrated"]]["error"].abs().max() <= scaling.LIMIT
-    assert len(records["restarts"]) >= 10 and records["passes"].groupby("network")["size"].nunique().eq(3).all()
+    assert (
+        len(records["restarts"]) >= 10 and records["passes"].groupby("network")["size"].nunique().eq(3).all()
+    )

@@ -89,11 +89,23 @@ def start(workshop):
     started = []
 
     def call(shards=SHARDS):
-        program = PROGRAM.format(folder=str(workshop.folder), module=workshop.module, shards=json.dumps(shards),
-                                 data=DATA, cache=str(workshop.cache))
-        started.append(subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            cwd=provenance.REPOSITORY, env={**os.environ, "PYTHONHASHSEED": "7"}))
+        program = PROGRAM.format(
+            folder=str(workshop.folder),
+            module=workshop.module,
+            shards=json.dumps(shards),
+            data=DATA,
+            cache=str(workshop.cache),
+        )
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(program)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=provenance.REPOSITORY,
+                env={**os.environ, "PYTHONHASHSEED": "7"},
+            )
+        )
         return started[-1]
 
     yield call
@@ -110,6 +122,7 @@ def until(condition, *processes):
 
 
 # --- resuming ---------------------------------------------------------------------------------
+
 
 def test_all_shards_in_order_and_none_twice(workshop):
     first = workshop.run()
@@ -140,13 +153,17 @@ def test_a_killed_run_goes_on_where_it_was(workshop, start):
     resumed = workshop.run()
     assert workshop.calls() == [20, 30]
     assert kept.items() <= {path: path.stat().st_mtime_ns for path in workshop.shards()}.items()
-    uninterrupted = sharding.sharded("work", 1, __import__(workshop.module).work, SHARDS, DATA, workshop.folder / "other")
+    uninterrupted = sharding.sharded(
+        "work", 1, __import__(workshop.module).work, SHARDS, DATA, workshop.folder / "other"
+    )
     pd.testing.assert_frame_equal(resumed, uninterrupted, check_flags=False)
     assert resumed["value"].tolist() == EXPECTED
 
 
 def test_an_error_keeps_the_shards_before_it(workshop):
-    workshop.write(workshop.CODE.replace("return pd", "if start == 20: raise OSError('disk')\n            return pd"))
+    workshop.write(
+        workshop.CODE.replace("return pd", "if start == 20: raise OSError('disk')\n            return pd")
+    )
     with pytest.raises(OSError, match="disk"):
         workshop.run()
     assert len(workshop.shards()) == 2 and workshop.calls() == [0, 10, 20]
@@ -155,14 +172,18 @@ def test_an_error_keeps_the_shards_before_it(workshop):
     assert workshop.calls() == [20]
 
 
-@pytest.mark.parametrize("damage", [
-    lambda content: content[: len(content) // 2],
-    lambda content: b"",
-    lambda content: b"not a table",
-    lambda content: bytes(len(content)),
-    lambda content: content[:8] + bytes([content[8] ^ 255]) + content[9:],
-    lambda content: content[:40] + bytes(byte ^ 255 for byte in content[40:60]) + content[60:],
-], ids=["cut in half", "empty", "text", "zeros", "a byte changed", "some bytes changed"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+        lambda content: b"not a table",
+        lambda content: bytes(len(content)),
+        lambda content: content[:8] + bytes([content[8] ^ 255]) + content[9:],
+        lambda content: content[:40] + bytes(byte ^ 255 for byte in content[40:60]) + content[60:],
+    ],
+    ids=["cut in half", "empty", "text", "zeros", "a byte changed", "some bytes changed"],
+)
 def test_a_damaged_shard_is_computed_again(workshop, damage):
     first = workshop.run()
     workshop.calls()
@@ -189,6 +210,7 @@ def test_a_damaged_shard_is_named(workshop, capsys):
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_nothing_half_written_is_ever_seen(workshop, monkeypatch, error):
     """The file gets its name last: a write that breaks off leaves no shard, and no part of one."""
+
     def broken(path, content):
         path.open("wb").write(content[:100])
         raise error
@@ -206,12 +228,24 @@ def test_nothing_half_written_is_ever_seen(workshop, monkeypatch, error):
 def test_what_killed_processes_left_is_swept(workshop):
     """Old files of shards that were not written to their end, and old locks that no process has."""
     workshop.cache.mkdir()
-    parts = [f"{name}.part" for name in ("work-0.parquet.host-0123456789abcdef", "work-1.parquet.host-0123456789abcdef", "download")]
+    parts = [
+        f"{name}.part"
+        for name in (
+            "work-0.parquet.host-0123456789abcdef",
+            "work-1.parquet.host-0123456789abcdef",
+            "download",
+        )
+    ]
     locks = ["work-0.lock", "work-1.lock", "work-2.lock"]
     for name in parts + locks:
         (workshop.cache / name).touch()
     with sharding.locked(workshop.cache / "work-2.lock", wait=False):
-        for name in ("work-0.parquet.host-0123456789abcdef.part", "download.part", "work-0.lock", "work-2.lock"):
+        for name in (
+            "work-0.parquet.host-0123456789abcdef.part",
+            "download.part",
+            "work-0.lock",
+            "work-2.lock",
+        ):
             os.utime(workshop.cache / name, (0, 0))
         workshop.run()
         left = {path.name for path in workshop.cache.iterdir() if path.suffix != ".parquet"}
@@ -219,6 +253,7 @@ def test_what_killed_processes_left_is_swept(workshop):
 
 
 # --- two runs on one cache --------------------------------------------------------------------
+
 
 @pytest.mark.slow
 def test_two_runs_share_the_work(workshop, start):
@@ -273,6 +308,7 @@ def test_a_damaged_shard_that_another_run_has_replaced_stays(workshop, monkeypat
 
 # --- what a shard depends on ---------------------------------------------------------------------
 
+
 def test_other_parameters(workshop):
     workshop.run()
     workshop.calls()
@@ -307,7 +343,9 @@ def test_another_version(workshop):
     assert workshop.calls() == [0, 10, 20, 30]
 
 
-@pytest.mark.parametrize("library, again", [("torch", True), ("zennit", True), ("pillow", True), ("pandas", False)])
+@pytest.mark.parametrize(
+    "library, again", [("torch", True), ("zennit", True), ("pillow", True), ("pandas", False)]
+)
 def test_other_libraries(workshop, monkeypatch, library, again):
     """Those that decide numbers, in another release; another build of the same one counts as the same."""
     workshop.run()
@@ -328,11 +366,17 @@ def test_parameters_must_be_plain(workshop):
 
 # --- files -----------------------------------------------------------------------------------------
 
+
 def test_round_trip(tmp_path):
-    table = pd.DataFrame({
-        "image": pd.array([0, 1], dtype="int64"), "p": [0.1, float("nan")], "ok": [True, False], "name": ["a", "é"],
-        "single": pd.array([0.5, 0.25], dtype="float32"),
-    })
+    table = pd.DataFrame(
+        {
+            "image": pd.array([0, 1], dtype="int64"),
+            "p": [0.1, float("nan")],
+            "ok": [True, False],
+            "name": ["a", "é"],
+            "single": pd.array([0.5, 0.25], dtype="float32"),
+        }
+    )
     table.attrs["provenance"] = {"commit": "abc", "parameters": {"n": [1, 2]}, "unicode": "−"}
     storage.save(table, tmp_path / "deep" / "table.parquet")
     loaded = storage.load(tmp_path / "deep" / "table.parquet")
@@ -357,13 +401,14 @@ def test_a_missing_result(tmp_path):
 
 # --- provenance ---------------------------------------------------------------------------------------
 
+
 def test_each_shard_says_where_it_comes_from(workshop, monkeypatch):
     clock = iter(range(0, 100, 7))  # which is read before and after a shard
     monkeypatch.setattr(sharding, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     workshop.run()
     record = storage.load(workshop.shards()[0]).attrs["provenance"]
     assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date", "parameters",
-            "seed", "study", "version", "data"} <= record.keys()
+            "seed", "study", "version", "data"} <= record.keys()  # fmt: skip
     assert record["parameters"] in SHARDS and record["data"] == DATA
     assert record["libraries"].keys() == set(provenance.LIBRARIES)
     assert record["seconds"] == 7 and pd.Timestamp(record["date"]).tzinfo is not None

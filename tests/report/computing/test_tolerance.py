@@ -32,9 +32,13 @@ def test_tables_of_halved_batches_and_of_more_threads_agree_to_the_tolerance(tmp
     """Section 5.1, Table 1 and interventions, with the batches that are left after memory ran out twice."""
     whole = table(name, tmp_path / "whole", 8)
     for batch in (4, 2):
-        pd.testing.assert_frame_equal(table(name, tmp_path / str(batch), batch), whole, check_exact=False, **shards.TOLERANCE)
+        pd.testing.assert_frame_equal(
+            table(name, tmp_path / str(batch), batch), whole, check_exact=False, **shards.TOLERANCE
+        )
     torch.set_num_threads(2)
-    pd.testing.assert_frame_equal(table(name, tmp_path / "threads", 8), whole, check_exact=False, **shards.TOLERANCE)
+    pd.testing.assert_frame_equal(
+        table(name, tmp_path / "threads", 8), whole, check_exact=False, **shards.TOLERANCE
+    )
 
 
 def moved(table, seed):
@@ -54,7 +58,11 @@ def moved(table, seed):
 def test_no_verdict_depends_on_the_tolerance(page):
     names = {claim.evidence.study for claim in claims(page).values() if claim.evidence}
     kept = {name: studies.recorded(studies.STUDIES[name]) for name in names}
-    words = repr(verdict_table(page, {name: {"real": each} for name, each in kept.items()}, **PAGES[page], resamples=1000))
+    words = repr(
+        verdict_table(
+            page, {name: {"real": each} for name, each in kept.items()}, **PAGES[page], resamples=1000
+        )
+    )
     assert "real supported" in words
     for seed in (0, 1):
         tables = {name: {"real": moved(each, seed)} for name, each in kept.items()}

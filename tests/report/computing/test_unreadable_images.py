@@ -38,10 +38,15 @@ class Album(ImageSet):
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """``table(album)``: a study of its images."""
+
     def classifier(name):
         torch.manual_seed(0)
-        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
-        return Classifier(network, name=name, class_names="abc", layer="network.1", input_size=16, checksum="1")
+        network = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+        )
+        return Classifier(
+            network, name=name, class_names="abc", layer="network.1", input_size=16, checksum="1"
+        )
 
     def call(album, skip=False):
         batches.load_dataset.cache_clear()

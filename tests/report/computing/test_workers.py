@@ -35,6 +35,7 @@ def address():
 @pytest.fixture
 def run(address, tmp_path, monkeypatch):
     """``run(work, cache, starts, **parameters)``: the table, computed by the workers; or in this process, with ``here=True``."""
+
     def call(work=shard_work.noted, cache="cache", starts=STARTS, here=False, **parameters):
         monkeypatch.setenv(shards.SCHEDULER, "" if here else address)
         wanted = [{"folder": str(tmp_path), "start": start, "batch": 8, **parameters} for start in starts]
@@ -48,6 +49,7 @@ def same(first, second):
 
 
 # --- the same table -------------------------------------------------------------------------------
+
 
 def test_the_same_table_in_any_order_and_no_shard_twice(run, tmp_path):
     here = run(cache="here", here=True)
@@ -80,7 +82,9 @@ def test_the_same_table_of_a_study(address, tmp_path, monkeypatch, one_thread, n
     study = replace(studies.STUDIES[name], batch=4)
 
     def table(cache):
-        return studies.run(study, {"birds_alexnet": ["birds", 6]}, cache=tmp_path / cache, **shard_work.STUDIES[name])
+        return studies.run(
+            study, {"birds_alexnet": ["birds", 6]}, cache=tmp_path / cache, **shard_work.STUDIES[name]
+        )
 
     monkeypatch.setenv(shards.SCHEDULER, "")
     here = table("here")
@@ -92,6 +96,7 @@ def test_the_same_table_of_a_study(address, tmp_path, monkeypatch, one_thread, n
 
 
 # --- what workers have at one time ----------------------------------------------------------------
+
 
 def test_few_shards_are_in_flight(run, monkeypatch):
     """Two for each worker, of 20. The scheduler is not asked about its workers for each of them."""
@@ -119,7 +124,9 @@ def test_a_worker_loads_a_network_and_a_data_set_once(address, tmp_path, monkeyp
     with Client(address, set_as_default=False) as client:
         before = client.run(shard_work.loads)
         study = replace(studies.masking_table, batch=2)
-        studies.run(study, {"birds_resnet": ["birds", 12]}, cache=tmp_path, **shard_work.STUDIES["masking_table"])
+        studies.run(
+            study, {"birds_resnet": ["birds", 12]}, cache=tmp_path, **shard_work.STUDIES["masking_table"]
+        )
         after = client.run(shard_work.loads)
     loaded, found = 0, 0
     for worker, kinds in after.items():
@@ -130,6 +137,7 @@ def test_a_worker_loads_a_network_and_a_data_set_once(address, tmp_path, monkeyp
 
 
 # --- faults that take seconds -----------------------------------------------------------------
+
 
 def test_an_error_keeps_the_other_shards(run, tmp_path):
     with pytest.raises(ValueError, match=r"the image cat\.jpg is no image"):

@@ -16,22 +16,41 @@ CONTRASTS = ("original", "weighted")
 def scores(networks=("birds_vgg", "birds_vit"), images=6):
     """A map has 0.7, each control 0.5, and an image adds the same to all."""
     rows = [
-        {"network": network, "method": "vit_gradcam" if "vit" in network else "gradcam", "contrast": contrast, "control": control,
-         "image": image, "group": image, "v": (0.7 if control == OURS else 0.5) + 0.01 * image}
-        for network, contrast, control, image in product(networks, CONTRASTS, (OURS, *CONTROLS), range(images))
+        {
+            "network": network,
+            "method": "vit_gradcam" if "vit" in network else "gradcam",
+            "contrast": contrast,
+            "control": control,
+            "image": image,
+            "group": image,
+            "v": (0.7 if control == OURS else 0.5) + 0.01 * image,
+        }
+        for network, contrast, control, image in product(
+            networks, CONTRASTS, (OURS, *CONTROLS), range(images)
+        )
     ]
     return pd.DataFrame(rows)
 
 
 def curves():
-    table = scores(("efficientnet_lite0",)).drop(columns="v").merge(pd.DataFrame({"share": [0.1, 0.5, 0.9]}), how="cross")
-    table = table.merge(pd.DataFrame({"removal": ["blur", "imputation"]}), how="cross").assign(judge="itself", deletion=1.0)
+    table = (
+        scores(("efficientnet_lite0",))
+        .drop(columns="v")
+        .merge(pd.DataFrame({"share": [0.1, 0.5, 0.9]}), how="cross")
+    )
+    table = table.merge(pd.DataFrame({"removal": ["blur", "imputation"]}), how="cross").assign(
+        judge="itself", deletion=1.0
+    )
     return table.assign(insertion=np.where(table["control"] == OURS, 3.0, 1.0))
 
 
 def cascade():
-    rows = [(network, "gradcam", contrast, image, step, 1 - step / 4, 1 - step / 4, step / 4, 2.0 + step)
-            for network, contrast, image, step in product(("birds_vgg", "birds_resnet"), CONTRASTS, range(3), range(5))]
+    rows = [
+        (network, "gradcam", contrast, image, step, 1 - step / 4, 1 - step / 4, step / 4, 2.0 + step)
+        for network, contrast, image, step in product(
+            ("birds_vgg", "birds_resnet"), CONTRASTS, range(3), range(5)
+        )
+    ]
     names = ["network", "method", "contrast", "image", "step", "spearman", "ssim", "lost", "entropy"]
     table = pd.DataFrame(rows, columns=names)
     return table.assign(group=table["image"])
@@ -43,8 +62,14 @@ def test_records_name_each_control():
 
 
 def test_a_map_stands_beside_its_controls_and_differences_are_paired():
-    found = control_maps.beside({"quick": scores(), "real": scores(["birds_vgg"])}, "v", 50, "+.2f", "id").data
-    assert list(found)[:2] == ["pictures", "the map"] and len(found.columns) == 2 + len(CONTROLS) and len(found) == 6
+    found = control_maps.beside(
+        {"quick": scores(), "real": scores(["birds_vgg"])}, "v", 50, "+.2f", "id"
+    ).data
+    assert (
+        list(found)[:2] == ["pictures", "the map"]
+        and len(found.columns) == 2 + len(CONTROLS)
+        and len(found) == 6
+    )
     assert (found["the map minus smooth noise"] == "+0.20 [+0.20,\N{NO-BREAK SPACE}+0.20]").all()
     assert found["the map"].str.startswith("0.7").all() and (found["pictures"] == 6).all()
     assert ("quick", "small ViT", "GradCAM of tokens", "weighted") in found.index
@@ -52,7 +77,10 @@ def test_a_map_stands_beside_its_controls_and_differences_are_paired():
 
 def test_curves_have_a_panel_for_each_way_of_removing_and_a_row_for_each_scale():
     figure = control_maps.curves({"quick": curves(), "real": curves()})
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["blur, scored by itself", "imputation, scored by itself"] and len(figure.axes) == 4
+    assert [ax.get_title() for ax in figure.axes[:2]] == [
+        "blur, scored by itself",
+        "imputation, scored by itself",
+    ] and len(figure.axes) == 4
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     assert len(lines) == 2 * (2 + len(CONTROLS)) and {line.get_linestyle() for line in lines} == {"-", ":"}
     (legend,) = figure.legends
@@ -63,13 +91,19 @@ def test_gaps_name_each_map_once():
     found = control_maps.gaps({"quick": curves()}, 50).data
     assert list(found.columns.names) == ["scale", "network", "removal", "scored by"]
     assert list(found.index)[:2] == ["original", "smooth noise"] and len(found) == 2 + 3 + 2 * 2
-    assert found.loc["weighted"].str.startswith("+2.00").all() and found.loc["smooth noise"].str.startswith("+0.00").all()
+    assert (
+        found.loc["weighted"].str.startswith("+2.00").all()
+        and found.loc["smooth noise"].str.startswith("+0.00").all()
+    )
 
 
 @pytest.mark.parametrize("value", ["spearman", "ssim"])
 def test_cascades_have_a_panel_for_each_network(value):
     figure = control_maps.cascades({"quick": cascade()}, value)
-    assert [ax.get_title() for ax in figure.axes] == ["small VGG (quick)\nGradCAM", "small ResNet (quick)\nGradCAM"]
+    assert [ax.get_title() for ax in figure.axes] == [
+        "small VGG (quick)\nGradCAM",
+        "small ResNet (quick)\nGradCAM",
+    ]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(CONTRASTS)
     assert np.allclose(figure.axes[0].lines[0].get_ydata(), [1, 0.75, 0.5, 0.25, 0])
 
@@ -82,27 +116,44 @@ def test_sensitivities():
 
 def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
     assert "Not measured yet" in control_maps.second_opinion(50, tmp_path / "none.parquet").data
-    rows = [(family, name, "higher", contrast, image, value, 0.5) for family, name, value in (("robustness", "B", 0.25), ("axioms", "A", 1.0))
-            for contrast in CONTRASTS for image in range(3)]
+    rows = [
+        (family, name, "higher", contrast, image, value, 0.5)
+        for family, name, value in (("robustness", "B", 0.25), ("axioms", "A", 1.0))
+        for contrast in CONTRASTS
+        for image in range(3)
+    ]
     names = ["family", "metric", "better", "contrast", "image", "value", "seconds"]
     save(pd.DataFrame(rows, columns=names).assign(group=lambda t: t["image"]), tmp_path / "kept.parquet")
     found = control_maps.second_opinion(50, tmp_path / "kept.parquet").data
     assert list(found.index) == [("robustness", "B", "higher"), ("axioms", "A", "higher")]
-    assert list(found) == [*CONTRASTS, "seconds per image"] and found.iloc[0, 0].startswith("+0.250") and found.iloc[0, 2] == "0.5"
+    assert (
+        list(found) == [*CONTRASTS, "seconds per image"]
+        and found.iloc[0, 0].startswith("+0.250")
+        and found.iloc[0, 2] == "0.5"
+    )
 
 
 @pytest.mark.parametrize("network", ["birds_alexnet", "birds_vit"])
 def test_the_gallery_shows_the_picture_the_map_and_five_controls(network):
     figure = control_maps.gallery({network: ["birds", 10]})(network, 3, "weighted")
-    assert [ax.get_title() for ax in figure.axes] == ["", "weighted map", *(each.title for each in CONTROLS.values())]
+    assert [ax.get_title() for ax in figure.axes] == [
+        "",
+        "weighted map",
+        *(each.title for each in CONTROLS.values()),
+    ]
 
 
 def test_what_a_map_has_more_than_its_nearest_control_in_words():
     table = scores()
-    nearer = (table["control"] == "edges") & (table["network"] == "birds_vit") & (table["contrast"] == "weighted")
-    text = control_effects.over_controls_in_words({"quick": table.assign(v=table["v"] + 0.25 * nearer)}, "v", resamples=50)
+    nearer = (
+        (table["control"] == "edges") & (table["network"] == "birds_vit") & (table["contrast"] == "weighted")
+    )
+    text = control_effects.over_controls_in_words(
+        {"quick": table.assign(v=table["v"] + 0.25 * nearer)}, "v", resamples=50
+    )
     assert text.splitlines()[2] == (
-        "- quick: *original* +0.20 (small VGG), *weighted* -0.05 (small ViT) to +0.20 (small VGG). 19 of 20 intervals lie above 0.")
+        "- quick: *original* +0.20 (small VGG), *weighted* -0.05 (small ViT) to +0.20 (small VGG). 19 of 20 intervals lie above 0."
+    )
 
 
 def test_likeness_along_the_cascade_in_words():

@@ -157,7 +157,9 @@ def test_in_a_kernel(kernel):
     for width in (2, 3, 4):
         data = {"method": "update", "state": {"value": width}, "buffer_paths": []}
         kernel.shell_channel.send(kernel.session.msg("comm_msg", {"comm_id": slider, "data": data}))
-    html = next(content["data"]["state"]["value"] for content in messages("comm_msg") if content["comm_id"] == picture)
+    html = next(
+        content["data"]["state"]["value"] for content in messages("comm_msg") if content["comm_id"] == picture
+    )
     assert 'alt="A box of width 4."' in html
     kernel.execute("print(drawn)")
     assert printed() == "[1, 4]\n"

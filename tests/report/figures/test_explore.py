@@ -14,12 +14,19 @@ def birds():
 def test_kinds(birds):
     images, network = datasets.load("birds", split="test", size=128), models.load("birds_resnet")
     one, several, sure, mistaken = birds.kinds.values()
-    assert one and sure and all(len(each.apart) == 1 for each in one) and all(len(each.apart) > 2 for each in several)
+    assert (
+        one
+        and sure
+        and all(len(each.apart) == 1 for each in one)
+        and all(len(each.apart) > 2 for each in several)
+    )
     for found in [*one, *several, *sure, *mistaken]:
         top = network(images[found.index].image[None])[0].softmax(0).topk(2)
         assert found.classes == tuple(top.indices.tolist())
         assert found.probabilities == pytest.approx(top.values.tolist(), abs=1e-4)
-    assert all(each.probabilities[1] > 0.25 and images[each.index].label in each.classes for each in one + several)
+    assert all(
+        each.probabilities[1] > 0.25 and images[each.index].label in each.classes for each in one + several
+    )
     assert all(each.probabilities[0] > 0.999 for each in sure) and not any(each.right for each in mistaken)
 
 
@@ -35,7 +42,9 @@ def test_pictures_have_captions_and_counts(birds):
 def test_scenes_are_those_whose_birds_are_found(birds):
     scenes, network = datasets.load("bird-scenes", split="test", size=128), models.load("birds_resnet")
     for index in birds.scenes:
-        assert set(network(scenes[index].image[None]).topk(2).indices[0].tolist()) == set(scenes.labels(index))
+        assert set(network(scenes[index].image[None]).topk(2).indices[0].tolist()) == set(
+            scenes.labels(index)
+        )
     assert f"Over the {len(birds.scenes)} of the first 60 scenes" in birds.red_in_boxes()
 
 

@@ -46,11 +46,22 @@ def test_figures_with_controls_too(monkeypatch):
 def test_every_figure_of_a_page_is_finished(path):
     """A public function that returns a figure passes it through `finished`, or to a caller in a notebook that does."""
     for function in ast.parse(path.read_text()).body:
-        public = isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and function.returns
-        if public and ast.unparse(function.returns).split(" | ")[0] == "Figure" and path.stem not in ("shared", "legible"):
-            called = {node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-                      for node in ast.walk(function) if isinstance(node, ast.Call)}
-            assert called & CLOSES or function.name in ("answer", "figure_5", "of_two_objects", "top_two"), function.name
+        public = (
+            isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and function.returns
+        )
+        if (
+            public
+            and ast.unparse(function.returns).split(" | ")[0] == "Figure"
+            and path.stem not in ("shared", "legible")
+        ):
+            called = {
+                node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                for node in ast.walk(function)
+                if isinstance(node, ast.Call)
+            }
+            assert called & CLOSES or function.name in ("answer", "figure_5", "of_two_objects", "top_two"), (
+                function.name
+            )
 
 
 every_notebook = pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
@@ -60,9 +71,15 @@ every_notebook = pytest.mark.parametrize("path", execution.find([]), ids=lambda 
 def test_every_figure_of_a_page_has_a_caption(path):
     """One or two sentences beside the alternative text, and no caption without a figure."""
     cells = {cell.id: cell for cell in execution.read(path).cells}
-    drawn = {name for name, cell in cells.items() for output in cell.get("outputs", [])
-             if any(kind.startswith("image/") for kind in output.get("data", {}))}
-    drawn |= {name for name, cell in cells.items() if "image" in cell.metadata.get("mystnb", {})}  # of others' photographs
+    drawn = {
+        name
+        for name, cell in cells.items()
+        for output in cell.get("outputs", [])
+        if any(kind.startswith("image/") for kind in output.get("data", {}))
+    }
+    drawn |= {
+        name for name, cell in cells.items() if "image" in cell.metadata.get("mystnb", {})
+    }  # of others' photographs
     own = captions.captions(cells.values())
     assert set(own) == drawn
     for name, caption in own.items():
@@ -77,13 +94,19 @@ def test_figures_are_numbered_and_referred_to(path):
     found = list(captions.captions(cells).values())
     chapter = int(path.stem[:2])
     assert [caption.number for caption in found] == [f"{chapter}.{n + 1}" for n in range(len(found))]
-    links = re.findall(r"\[Figure ([\d.]+)\]\(#(figure-[\d-]+)\)", "".join(cell.source for cell in cells if cell.cell_type == "markdown"))
+    links = re.findall(
+        r"\[Figure ([\d.]+)\]\(#(figure-[\d-]+)\)",
+        "".join(cell.source for cell in cells if cell.cell_type == "markdown"),
+    )
     assert set(links) == {(caption.number, caption.name) for caption in found}
     assert all(name == f"figure-{number.replace('.', '-')}" for number, name in links)
 
 
 def test_a_figure_that_is_left_out_keeps_its_target():
-    text = {"cell_type": "markdown", "source": '[Figure 3.1](#figure-3-1)\n\n<a id="figure-3-1"></a>**Figure 3.1.** Zebras.'}
+    text = {
+        "cell_type": "markdown",
+        "source": '[Figure 3.1](#figure-3-1)\n\n<a id="figure-3-1"></a>**Figure 3.1.** Zebras.',
+    }
     note = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [{"data": {"text/html": "left out"}}]}
     before, after = captions.with_captions([text, note])
     assert before["source"] == "[Figure 3.1](#figure-3-1)\n\n[]{#figure-3-1}" and after == note
@@ -95,5 +118,9 @@ def test_two_images_of_one_figure_have_one_target():
     cell = {"cell_type": "code", "id": "a", "source": "draw()", "metadata": {}, "outputs": [image, image]}
     _, first, second = captions.with_captions([text, cell])
     figures = [part["metadata"]["mystnb"]["figure"] for part in (first, second)]
-    assert [figure.pop("name", None) for figure in figures] == ["figure-3-1", None] and figures[0] == figures[1]
-    assert (first["source"], second["source"]) == ("draw()", "") and second["metadata"]["tags"] == ["remove-input"]
+    assert [figure.pop("name", None) for figure in figures] == ["figure-3-1", None] and figures[0] == figures[
+        1
+    ]
+    assert (first["source"], second["source"]) == ("draw()", "") and second["metadata"]["tags"] == [
+        "remove-input"
+    ]

@@ -33,10 +33,14 @@ def test_every_rule_can_be_chosen():
     assert set(lrp_controls.RULE_NAMES.values()) == set(RULES)
 
 
-@pytest.mark.parametrize(("rule", "biases", "share"), [("z_plus", False, 1.0), ("z", True, None), ("epsilon", False, None)])
+@pytest.mark.parametrize(
+    ("rule", "biases", "share"), [("z_plus", False, 1.0), ("z", True, None), ("epsilon", False, None)]
+)
 def test_relevance_that_starts_and_arrives(rule, biases, share):
     figure = lrp_controls.conservation(["birds_vgg"])(rule=rule, biases=biases)
-    started, arrived = map(float, re.fullmatch(r"LRP: (\S+) starts, (\S+) arrives", figure.axes[1].get_title()).groups())
+    started, arrived = map(
+        float, re.fullmatch(r"LRP: (\S+) starts, (\S+) arrives", figure.axes[1].get_title()).groups()
+    )
     cosine = float(figure.axes[2].get_title().split()[-1])
     assert share is None or arrived == pytest.approx(share * started, rel=0.01)
     assert (cosine > 0.98) == (rule == "z" and biases)
@@ -46,7 +50,9 @@ def test_three_rules_of_masking():
     """By sign the maps lose different numbers of pixels, by the other two the same one."""
     network, photographs = models.load("efficientnet_lite0"), datasets.load("photographs")
     figure = masking_errata.three_rules(network, photographs)()
-    said = [re.fullmatch(r"(original|weighted), (\d+)% masked", ax.get_xlabel()).groups() for ax in figure.axes]
+    said = [
+        re.fullmatch(r"(original|weighted), (\d+)% masked", ax.get_xlabel()).groups() for ax in figure.axes
+    ]
     shares = [int(share) for _, share in said]
     assert [contrast for contrast, _ in said] == ["original"] * 3 + ["weighted"] * 3
     assert shares[0] != shares[3] and shares[1:3] == shares[4:]

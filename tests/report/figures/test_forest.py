@@ -6,7 +6,10 @@ import pytest
 
 from contrastlib.report.figures.forest import LABELS, PLOT, forest
 
-EFFECTS, INTERVALS = {"small VGG": 0.2, "small ResNet": 0.4}, {"small VGG": (0.1, 0.3), "small ResNet": (-0.1, 0.9)}
+EFFECTS, INTERVALS = (
+    {"small VGG": 0.2, "small ResNet": 0.4},
+    {"small VGG": (0.1, 0.3), "small ResNet": (-0.1, 0.9)},
+)
 
 
 def test_every_network_and_the_summary_are_drawn():

@@ -31,7 +31,9 @@ def test_drawings_are_svg_of_the_size_of_their_png():
         svg, again = formats.svg(lines()), formats.svg(lines())
     width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', svg).groups())
     _, shown = formats.dense(lines())
-    assert (width, height) == pytest.approx((shown["width"], shown["height"]), abs=2) and formats.png(lines()) is None
+    assert (width, height) == pytest.approx((shown["width"], shown["height"]), abs=2) and formats.png(
+        lines()
+    ) is None
     places = " ".join(re.findall(r' (?:d|x|y)="([^"]*)"', svg))
     assert re.search(r"\d\.\d\d\b", places) and not re.search(r"\d\.\d{3}", places)
     assert "<metadata" not in svg and "scale(0.0" in svg and svg == again

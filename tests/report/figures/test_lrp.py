@@ -77,8 +77,14 @@ def test_what_is_still_alike_is_said_where_it_is(random, said):
 
 @pytest.mark.parametrize(
     "show",
-    [lrp.received, lrp.initial_relevance, lrp_pointing.pointing_curves, lrp_pointing.energy, lrp_pointing.neurons,
-     lrp_conservation.homogeneity],
+    [
+        lrp.received,
+        lrp.initial_relevance,
+        lrp_pointing.pointing_curves,
+        lrp_pointing.energy,
+        lrp_pointing.neurons,
+        lrp_conservation.homogeneity,
+    ],
 )
 def test_what_was_not_measured_is_said(show):
     assert show({}).data == "*Not measured at this scale.*"

@@ -11,10 +11,20 @@ COMPARED = ("probability", "logit", "relevance over logits", "LRP, either sign")
 def measured():
     values = {"weighted": (1.0, 1.0), "sglrp": (0.75, -0.25), "lrp": (0.5, 0.25)}
     rows = [
-        {"network": name, "rules": rules, "relevance": relevance, "compared_with": other, "image": i, "rank": 1,
-         "similarity": values[relevance][i]}
-        for name in ("birds_vgg", "random, with biases") for rules in (*RULES, ALPHA_BETA)
-        for relevance in RELEVANCES for other in COMPARED for i in range(2)
+        {
+            "network": name,
+            "rules": rules,
+            "relevance": relevance,
+            "compared_with": other,
+            "image": i,
+            "rank": 1,
+            "similarity": values[relevance][i],
+        }
+        for name in ("birds_vgg", "random, with biases")
+        for rules in (*RULES, ALPHA_BETA)
+        for relevance in RELEVANCES
+        for other in COMPARED
+        for i in range(2)
     ]
     return {"quick": pd.DataFrame(rows)}
 
@@ -23,15 +33,25 @@ def test_a_row_for_each_rule():
     table = lrp_entering.products(measured()).data
     assert table.shape == (2 * 5, 6)
     row = table.loc[("small VGG", lrp_entering.RULES["z"])]
-    assert row.tolist() == ["0.3750 (0.25)", "0.2500 (-0.25)", "1.0000 (1.00)", "0.2500 (-0.25)", "0.2500 (-0.25)",
-                            "1.0000 (1.00)"]
+    assert row.tolist() == [
+        "0.3750 (0.25)",
+        "0.2500 (-0.25)",
+        "1.0000 (1.00)",
+        "0.2500 (-0.25)",
+        "0.2500 (-0.25)",
+        "1.0000 (1.00)",
+    ]
     assert set(lrp_entering.RULES) == {*RULES, ALPHA_BETA}
 
 
 def test_heads_are_words_and_formulas_with_subscripts():
     table = lrp_entering.products(measured()).data
     assert list(table.columns.names) == ["compared with", "relevance"]
-    assert set(table.columns.get_level_values("relevance")) == {"yₜ eₜ (LRP)", "∂pₜ/∂y (SGLRP)", "w · y (weighted)"}
+    assert set(table.columns.get_level_values("relevance")) == {
+        "yₜ eₜ (LRP)",
+        "∂pₜ/∂y (SGLRP)",
+        "w · y (weighted)",
+    }
     shown = lrp_entering.products(measured()).to_html()
     assert "compared with" in shown and "_t" not in shown and "compared_with" not in shown
 

@@ -33,7 +33,9 @@ def test_split_decisions_are_those_above_the_threshold():
 
 def test_no_image_passes():
     said = map_images.top_two("efficientnet_lite0", "photographs", 3, 0.49)
-    assert said.data == "No image of photographs of scikit-image passes the threshold with EfficientNet-Lite0."
+    assert (
+        said.data == "No image of photographs of scikit-image passes the threshold with EfficientNet-Lite0."
+    )
 
 
 def test_two_maps_and_one_part():
@@ -57,7 +59,10 @@ def test_networks_that_reach_the_bound_are_named():
 
 def test_networks_are_grouped_by_what_they_know():
     said = maps.likeness_in_words({"real": cosines(birds_vgg=0.9, cifar10_resnet20=0.5, birds_resnet=0.8)})
-    assert "real, the 30 species that contrastlib draws itself: +0.80 (small ResNet) to +0.90 (small VGG)" in said
+    assert (
+        "real, the 30 species that contrastlib draws itself: +0.80 (small ResNet) to +0.90 (small VGG)"
+        in said
+    )
     assert "real, the 10 classes of CIFAR-10: +0.50 (ResNet-20)" in said
 
 
@@ -67,16 +72,27 @@ def test_gains_in_words_and_for_the_landing_page():
     assert "+1.2 percentage points" in said and "more than 21.2%" in said
     table = maps.parts_table(truth, 100).data
     assert table.loc[("small ResNet", "GC"), "difference"].startswith("-0.050")
-    cat = map_images.TwoMaps(torch.zeros(1), torch.ones(2, 2, 3, 3), [1, 2, 3], ["a", "b", "c"], [0.5, 0.3, 0.1])
+    cat = map_images.TwoMaps(
+        torch.zeros(1), torch.ones(2, 2, 3, 3), [1, 2, 3], ["a", "b", "c"], [0.5, 0.3, 0.1]
+    )
     values = maps.values_of_cat(cat)
-    assert (values["cat_first"], values["cat_p_3"], values["cat_cosine_weighted"]) == ("a", 0.1, pytest.approx(1))
+    assert (values["cat_first"], values["cat_p_3"], values["cat_cosine_weighted"]) == (
+        "a",
+        0.1,
+        pytest.approx(1),
+    )
     values = maps.values_of_parts(truth)
-    assert values["energy_birds_vgg_gradcam_weighted"] == pytest.approx(0.212) and values["energy_images_birds_vgg"] == 2
+    assert (
+        values["energy_birds_vgg_gradcam_weighted"] == pytest.approx(0.212)
+        and values["energy_images_birds_vgg"] == 2
+    )
     assert maps.values_of_parts(energies(birds_resnet=0)) == {}
 
 
 def test_the_answer_is_saved_where_a_book_is_made(tmp_path, monkeypatch):
-    found = map_images.TwoMaps(torch.rand(1, 3, 8, 8), torch.rand(2, 2, 3, 3), [1, 2, 3], ["a", "b", "c"], [0.5, 0.3, 0.1])
+    found = map_images.TwoMaps(
+        torch.rand(1, 3, 8, 8), torch.rand(2, 2, 3, 3), [1, 2, 3], ["a", "b", "c"], [0.5, 0.3, 0.1]
+    )
     map_images.save_answer(found)
     monkeypatch.setenv("CONTRASTLIB_PICTURES", str(tmp_path))
     map_images.save_answer(found)

@@ -12,11 +12,23 @@ from contrastlib.report.figures import masking_shares as figures
 def values(rules):
     gain = {rule: 0.1 * (i + 1) for i, rule in enumerate(rules)}
     rows = [
-        {"network": "birds_vgg", "method": "gradcam", "rank": rank, "baseline": baseline, "kept_sign": sign,
-         "mask_rule": rule, "contrast": contrast, "image": i, "group": i, "masked": 0.5,
-         "relative_probability": 0.4 + (gain[rule] if (contrast == "weighted") == (sign == "positive") else 0)}
+        {
+            "network": "birds_vgg",
+            "method": "gradcam",
+            "rank": rank,
+            "baseline": baseline,
+            "kept_sign": sign,
+            "mask_rule": rule,
+            "contrast": contrast,
+            "image": i,
+            "group": i,
+            "masked": 0.5,
+            "relative_probability": 0.4
+            + (gain[rule] if (contrast == "weighted") == (sign == "positive") else 0),
+        }
         for rank, baseline, sign, rule, contrast, i in product(
-            (1, 2), masking.PAPERS_BASELINES, masking.KEPT_SIGNS, rules, ("original", "weighted"), range(4))
+            (1, 2), masking.PAPERS_BASELINES, masking.KEPT_SIGNS, rules, ("original", "weighted"), range(4)
+        )
     ]
     return pd.DataFrame(rows)
 
@@ -30,7 +42,9 @@ def advantages():
 def test_a_column_for_each_share(advantages):
     shown = figures.table(advantages[1]).data
     assert list(shown.columns) == ["10% kept", "30% kept", "50% kept"]
-    assert shown["30% kept"].str.startswith("+0.200 [").all() and shown["30% kept"].str.endswith("(50%)").all()
+    assert (
+        shown["30% kept"].str.startswith("+0.200 [").all() and shown["30% kept"].str.endswith("(50%)").all()
+    )
 
 
 def test_the_figure_has_every_rule_in_every_panel(advantages):

@@ -15,7 +15,9 @@ def table():
     rows = [
         {"network": network, "image": image, "group": image, "contrast": name, "positive": 0.1, "gap": np.nan}
         | {value: number + image / 10 for value in (*one_family.MEASURES, "survives")}
-        for network in ("birds_vgg", "birds_resnet") for image in range(3) for number, name in enumerate(METHODS)
+        for network in ("birds_vgg", "birds_resnet")
+        for image in range(3)
+        for number, name in enumerate(METHODS)
     ]
     return pd.DataFrame(rows)
 
@@ -31,13 +33,17 @@ def test_a_row_for_each_method():
 
 def test_the_foil_of_positive_weight_is_orange():
     axes = {ax.get_title(): ax for ax in one_family.bars().axes}
-    colours = {name: [bar.get_facecolor()[:3] for bar in ax.patches] for name, ax in axes.items() if ax.patches}
+    colours = {
+        name: [bar.get_facecolor()[:3] for bar in ax.patches] for name, ax in axes.items() if ax.patches
+    }
     from matplotlib.colors import to_rgb
 
     assert colours["Finer-CAM, coded"][3] == to_rgb(one_family.WRONG)
     others = [each for name, bars in colours.items() for each in bars if name != "Finer-CAM, coded"]
     assert to_rgb(one_family.WRONG) not in others
-    assert [bar.get_height() for bar in axes["Finer-CAM, printed"].patches] == pytest.approx([1, -0.2, -0.2, -0.2])
+    assert [bar.get_height() for bar in axes["Finer-CAM, printed"].patches] == pytest.approx(
+        [1, -0.2, -0.2, -0.2]
+    )
 
 
 def test_differences_from_the_original(table):

@@ -11,11 +11,23 @@ AREAS = {"copy": 0.52, "reference": 0.17, "reference, gradient before the ReLU":
 
 def measured(p_2):
     rows = [
-        {"network": name, "reading": reading, "method": method, "contrast": contrast, "image": i, "p_2": p_2[i],
-         "negative": AREAS[reading] if p_2[i] > 0.1 else 1.0, "tensor_negative": 0.48 * (reading == "copy"),
-         "changed": 0.48, "gap_recorded": 0.0}
-        for name in ("birds_alexnet", "vgg16, random weights") for reading in READINGS for method in MAPS
-        for contrast in ("original", "weighted") for i in range(2)
+        {
+            "network": name,
+            "reading": reading,
+            "method": method,
+            "contrast": contrast,
+            "image": i,
+            "p_2": p_2[i],
+            "negative": AREAS[reading] if p_2[i] > 0.1 else 1.0,
+            "tensor_negative": 0.48 * (reading == "copy"),
+            "changed": 0.48,
+            "gap_recorded": 0.0,
+        }
+        for name in ("birds_alexnet", "vgg16, random weights")
+        for reading in READINGS
+        for method in MAPS
+        for contrast in ("original", "weighted")
+        for i in range(2)
     ]
     return {"quick": pd.DataFrame(rows)}
 

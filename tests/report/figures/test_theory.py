@@ -25,11 +25,27 @@ def test_limits_are_said_for_each_precision_and_computation(curve):
 
 
 def test_lost_directions_by_network_and_precision():
-    rows = [{"image": i, "network": n, "dataset": "cifar10-test", "dtype": t, "gradient": g, "log_odds": 3.0 + i, "target_weight": 0.1,
-             "cosine": 0.5 if t == "float16" and g == "softmax" and i == 0 else 1.0}
-            for i in range(4) for n in ("birds_vgg", "other") for t in precision.DTYPES for g in precision.GRADIENTS]
+    rows = [
+        {
+            "image": i,
+            "network": n,
+            "dataset": "cifar10-test",
+            "dtype": t,
+            "gradient": g,
+            "log_odds": 3.0 + i,
+            "target_weight": 0.1,
+            "cosine": 0.5 if t == "float16" and g == "softmax" and i == 0 else 1.0,
+        }
+        for i in range(4)
+        for n in ("birds_vgg", "other")
+        for t in precision.DTYPES
+        for g in precision.GRADIENTS
+    ]
     shown = theory.lost_directions({"quick": pd.DataFrame(rows)}).data
-    assert shown.index.tolist() == [("quick", "CIFAR-10, test", "other"), ("quick", "CIFAR-10, test", "small VGG")]
+    assert shown.index.tolist() == [
+        ("quick", "CIFAR-10, test", "other"),
+        ("quick", "CIFAR-10, test", "small VGG"),
+    ]
     assert (shown["from p", "float16"] == 0.25).all() and (shown["median log-odds", ""] == 4.5).all()
     assert (shown.drop(columns=[("from p", "float16"), ("median log-odds", "")]) == 0).all(axis=None)
 

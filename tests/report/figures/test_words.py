@@ -10,7 +10,9 @@ from contrastlib.report.figures.words import words
 from contrastlib.report.notebooks import execution
 
 NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
-FREE = re.compile(r"(?s)<(code|style|script)\b.*?</\1>|`[^`]*`|\$[^$]*\$|<[^>]*>")  # code, formulas and attributes
+FREE = re.compile(
+    r"(?s)<(code|style|script)\b.*?</\1>|`[^`]*`|\$[^$]*\$|<[^>]*>"
+)  # code, formulas and attributes
 PROVENANCE = {"card", "cards", "provenance"}  # cells with names of files
 
 
@@ -26,7 +28,9 @@ def test_no_names_of_code(path):
             for text in said(cell):
                 assert not NAME.findall(text), cell.id
                 assert not re.search(r"(?<![\w-])[+-]?nan(?![\w-])", text), cell.id
-                assert not [name for name in networks() if re.search(rf"(?<![\w/]){name}(?!\w)", text)], cell.id
+                assert not [name for name in networks() if re.search(rf"(?<![\w/]){name}(?!\w)", text)], (
+                    cell.id
+                )
 
 
 def test_published_networks_have_titles():

@@ -18,7 +18,10 @@ def stored(tmp_path):
 
 
 def write(path, code):
-    cells = [nbformat.v4.new_markdown_cell("# A toy\n\nText.", id="text"), nbformat.v4.new_code_cell(code, id="code")]
+    cells = [
+        nbformat.v4.new_markdown_cell("# A toy\n\nText.", id="text"),
+        nbformat.v4.new_code_cell(code, id="code"),
+    ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
 
 
@@ -68,8 +71,12 @@ def test_the_start_notebook_follows_and_stays_like_the_others(tmp_path, stored):
     nbformat.write(edited, start)
     assert working_copy.prepare(tmp_path / "lab", stored) == []
     write(stored / "03_another.ipynb", "1")
-    assert working_copy.prepare(tmp_path / "lab", stored) == ["start.ipynb was edited and stays as it is; its new version is start.new.ipynb"]
-    assert text_of(start) == "mine" and "(notebooks/03_another.ipynb)" in text_of(start.with_name("start.new.ipynb"))
+    assert working_copy.prepare(tmp_path / "lab", stored) == [
+        "start.ipynb was edited and stays as it is; its new version is start.new.ipynb"
+    ]
+    assert text_of(start) == "mine" and "(notebooks/03_another.ipynb)" in text_of(
+        start.with_name("start.new.ipynb")
+    )
 
 
 def text_of(path):
@@ -105,7 +112,9 @@ def test_a_damaged_list_of_copies(tmp_path, stored, content):
     write(folder / "notebooks" / "01_toy.ipynb", "mine")
     (folder / working_copy.COPIES).write_text(content)
     [message] = working_copy.prepare(folder, stored)
-    assert "was edited and stays as it is" in message and code(folder / "notebooks" / "01_toy.ipynb") == "mine"
+    assert (
+        "was edited and stays as it is" in message and code(folder / "notebooks" / "01_toy.ipynb") == "mine"
+    )
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "no notebook"])
@@ -122,16 +131,23 @@ def test_links_that_lead_nowhere_and_an_installation_without_notebooks(tmp_path,
     monkeypatch.setattr(working_copy, "REPOSITORY", tmp_path / "site-packages")
     for _ in range(2):
         working_copy.prepare(tmp_path / "lab", stored)
-    with pytest.raises(ValueError, match="there are no notebooks in .*not of the installed package.*clone of the repository"):
+    with pytest.raises(
+        ValueError, match="there are no notebooks in .*not of the installed package.*clone of the repository"
+    ):
         working_copy.prepare(tmp_path / "other", tmp_path / "site-packages" / "notebooks")
     assert not (tmp_path / "other").exists()
 
 
-def test_a_place_that_cannot_be_written_and_a_lab_that_is_not_installed(tmp_path, stored, monkeypatch, capsys):
+def test_a_place_that_cannot_be_written_and_a_lab_that_is_not_installed(
+    tmp_path, stored, monkeypatch, capsys
+):
     (tmp_path / "lab").write_text("a file")
     with pytest.raises(CannotWrite, match="lab cannot be written: "):
         working_copy.prepare(tmp_path / "lab", stored)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(working_copy, "prepare", lambda: pytest.fail("it began"))
     assert main(["lab"]) == 2
-    assert "contrastlib lab: jupyterlab is not installed: run `pip install jupyterlab`" in capsys.readouterr().err
+    assert (
+        "contrastlib lab: jupyterlab is not installed: run `pip install jupyterlab`"
+        in capsys.readouterr().err
+    )

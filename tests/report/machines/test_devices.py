@@ -19,9 +19,13 @@ def test_provenance_names_the_gpu_its_driver_and_the_precision(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
     monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 90100)
-    monkeypatch.setattr(devices.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="550.54\n550.54\n"))
+    monkeypatch.setattr(
+        devices.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="550.54\n550.54\n")
+    )
     found = devices.described()["gpu"]
-    assert found["name"] == "a GPU" and found["driver"] == "550.54" and found["precision"] == devices.precision()
+    assert (
+        found["name"] == "a GPU" and found["driver"] == "550.54" and found["precision"] == devices.precision()
+    )
     table = pd.DataFrame()
     table.attrs["provenance"] = {"gpu": [found, found | {"name": "another"}], "device": "cuda"}
     shown = provenance.card(table).loc["GPU"].item()
@@ -34,7 +38,11 @@ def test_a_driver_that_is_not_said(monkeypatch):
 
     monkeypatch.setattr(devices.subprocess, "run", absent)
     assert devices._driver() == "unknown"
-    monkeypatch.setattr(devices.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(subprocess.TimeoutExpired("nvidia-smi", 60)))
+    monkeypatch.setattr(
+        devices.subprocess,
+        "run",
+        lambda *_, **__: (_ for _ in ()).throw(subprocess.TimeoutExpired("nvidia-smi", 60)),
+    )
     assert devices._driver() == "unknown"
 
 
@@ -90,7 +98,9 @@ class Reads(TorchDispatchMode):
     count = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        masks = function is torch.ops.aten.index.Tensor and any(each is not None and each.dtype == torch.bool for each in args[1])
+        masks = function is torch.ops.aten.index.Tensor and any(
+            each is not None and each.dtype == torch.bool for each in args[1]
+        )
         self.count += function in WAITING or masks
         return function(*args, **(kwargs or {}))
 

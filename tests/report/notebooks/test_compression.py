@@ -40,7 +40,9 @@ def test_a_photograph(photograph):
 
 def test_a_drawing():
     """Few colours stay exact."""
-    pixels = np.random.default_rng(0).choice(np.array([[255, 255, 255], [178, 24, 43], [33, 102, 172]], np.uint8), (400, 600))
+    pixels = np.random.default_rng(0).choice(
+        np.array([[255, 255, 255], [178, 24, 43], [33, 102, 172]], np.uint8), (400, 600)
+    )
     before = png(pixels)
     assert len(before) > SMALL
     mime, after = smaller(before)
@@ -55,14 +57,24 @@ def test_a_heat_map_with_numbers():
     values = np.linspace(-1, 1, 144).reshape(12, 12)
     ax.imshow(values, cmap="RdBu_r")
     for (row, column), value in np.ndenumerate(values):
-        ax.text(column, row, f"{value:+.2f}", ha="center", va="center", color="white" if abs(value) > 0.6 else "black")
+        ax.text(
+            column,
+            row,
+            f"{value:+.2f}",
+            ha="center",
+            va="center",
+            color="white" if abs(value) > 0.6 else "black",
+        )
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     plt.close(figure)
     mime, after = smaller(buffer.getvalue())
     before = np.asarray(Image.open(buffer).convert("RGB"), dtype=int)
     assert mime == "image/png" and len(after) < len(buffer.getvalue())
-    assert np.abs(np.asarray(Image.open(io.BytesIO(after)).convert("RGB"), dtype=int) - before).max() <= TOLERANCE
+    assert (
+        np.abs(np.asarray(Image.open(io.BytesIO(after)).convert("RGB"), dtype=int) - before).max()
+        <= TOLERANCE
+    )
 
 
 def test_a_second_time_changes_nothing():
@@ -76,7 +88,9 @@ def test_a_second_time_changes_nothing():
 def test_outputs(photograph):
     """Images of figures and images within HTML; small ones stay."""
     large, small = (base64.b64encode(png(pixels)).decode() for pixels in (photograph, photograph[:8, :8]))
-    data = compress({"image/png": large, "text/plain": "x", "text/html": f'<img src="data:image/png;base64,{large}">'})
+    data = compress(
+        {"image/png": large, "text/plain": "x", "text/html": f'<img src="data:image/png;base64,{large}">'}
+    )
     assert set(data) == {"image/jpeg", "text/plain", "text/html"}
     assert "data:image/jpeg;base64,/9j" in data["text/html"]
     assert compress({"image/png": small}) == {"image/png": small}

@@ -97,19 +97,34 @@ def test_every_parameter_is_explained_and_checked(path):
     [given] = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
     lines = given.splitlines()
     for statement in ast.parse(given).body:
-        assert "#" in "".join(lines[max(statement.lineno - 2, 0): statement.end_lineno]), statement.targets[0].id
+        assert "#" in "".join(lines[max(statement.lineno - 2, 0) : statement.end_lineno]), statement.targets[
+            0
+        ].id
     calls = [call for cell in code for call in ast.walk(ast.parse(cell.source)) if isinstance(call, ast.Call)]
     checks = [call for call in calls if ast.unparse(call.func).startswith("parameters.check")]
     names = {node.id for call in checks for node in ast.walk(call) if isinstance(node, ast.Name)}
     assert set(execution.defaults(path)) - NEEDS_NO_CHECK <= names
 
 
-CHECKED = ("network", "networks", "threshold", "resamples", "dataset", "pictures", "mask_rule", *parameters.RANGES)
+CHECKED = (
+    "network",
+    "networks",
+    "threshold",
+    "resamples",
+    "dataset",
+    "pictures",
+    "mask_rule",
+    *parameters.RANGES,
+)
 
 
 @pytest.mark.parametrize("profile", ["quick", "real", "paper"])
 @pytest.mark.parametrize("path", execution.find([]), ids=lambda path: path.stem)
 def test_notebooks_and_profiles_pass(path, profile):
     values = execution.defaults(path) | execution.parameters(path, execution.profile(profile))
-    shared = {name: value for name, value in values.items() if name in CHECKED or (isinstance(value, dict) and name != "layers")}
+    shared = {
+        name: value
+        for name, value in values.items()
+        if name in CHECKED or (isinstance(value, dict) and name != "layers")
+    }
     parameters.check("tokens" if "transformers" in path.stem else "any", **shared)

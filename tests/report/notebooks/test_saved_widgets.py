@@ -25,7 +25,10 @@ def saved(*outputs):
     cell = nbformat.v4.new_code_cell("show", id="a", execution_count=1)
     cell.outputs = [nbformat.v4.new_output("display_data", data) for data in copy.deepcopy(outputs)]
     state = {"state": copy.deepcopy(SAVED), "version_major": 2, "version_minor": 0}
-    return {"type": "notebook", "content": nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {STATE: state}})}
+    return {
+        "type": "notebook",
+        "content": nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {STATE: state}}),
+    }
 
 
 def test_nbconvert_shows_the_still():
@@ -46,11 +49,15 @@ def test_other_widgets_keep_their_state():
     assert "a static image" in html and '"model_id": "3"' in html
 
 
-@pytest.mark.parametrize("model", [
-    {"type": "file", "format": "text", "content": "text"},
-    {"type": "directory"},
-    {"type": "notebook", "content": nbformat.v4.new_notebook()},
-], ids=lambda model: model["type"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"type": "file", "format": "text", "content": "text"},
+        {"type": "directory"},
+        {"type": "notebook", "content": nbformat.v4.new_notebook()},
+    ],
+    ids=lambda model: model["type"],
+)
 def test_what_has_no_widgets_stays(model):
     before = copy.deepcopy(model)
     keep_static_images(model=model)

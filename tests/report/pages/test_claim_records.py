@@ -18,7 +18,9 @@ def test_each_claim_has_a_verdict_or_a_reason(records):
 def test_photographs_come_before_drawn_birds(records):
     assert {record["scale"] for record in records} >= {"real", "quick"}
     both = [each for each in records if each["scale"] == "real" and each["findings"]["quick"]["effects"]]
-    assert all(each["effect"] == each["findings"]["real"][FIELD][0] for each in both if each["effect"] is not None)
+    assert all(
+        each["effect"] == each["findings"]["real"][FIELD][0] for each in both if each["effect"] is not None
+    )
 
 
 def test_toys_are_judged_on_drawn_birds_only(records):

@@ -20,7 +20,10 @@ myst_enable_extensions, bibtex_bibfiles = ["dollarmath"], ["references.bib"]
 def toy(logits, target):
     return logits
 """
-REFERENCES = "\n".join(f"@misc{{{key}, author={{Doe, Jo}}, title={{Any}}, year={{2020}}}}" for key in ("toy2020", *{record.paper for record in CONTRASTS.values()}))
+REFERENCES = "\n".join(
+    f"@misc{{{key}, author={{Doe, Jo}}, title={{Any}}, year={{2020}}}}"
+    for key in ("toy2020", *{record.paper for record in CONTRASTS.values()})
+)
 
 
 def test_a_row_for_each(added_contrast):
@@ -37,8 +40,13 @@ def test_the_page_shows_an_added_contrast(sphinx_build, tmp_path):
     (tmp_path / "index.md").write_text("# Contrasts\n\n```{contrast-table}\n```\n\n```{bibliography}\n```\n")
     sphinx_build(tmp_path, tmp_path / "html")
     html = (tmp_path / "html/index.html").read_text(encoding="utf-8")
-    cells = [[unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)]
-             for row in re.findall(r"<tr.*?</tr>", html, re.DOTALL)][1:]
+    cells = [
+        [
+            unescape(re.sub("<[^>]+>", "", cell)).strip()
+            for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)
+        ]
+        for row in re.findall(r"<tr.*?</tr>", html, re.DOTALL)
+    ][1:]
     assert [row[0] for row in cells] == [f'"{name}"' for name in (*CONTRASTS, "toy")]
     assert cells[-1][1:4] == [r"\(e_t - \tau\)", r"Why \(t\) and not \(s^*\), for once?", "not 0"]
     assert cells[-1][4].endswith("eq. 7") and "Doe" in cells[-1][4]

@@ -22,16 +22,32 @@ def setup(app):
 
 
 def network(**fields):
-    return {"library": "timm", "family": "Mixer", "network": "mixer_s", "class": "MlpMixer", "layer": None, "default": False,
-            "map": {}, "refused": {}, "fails": {}} | fields
+    return {
+        "library": "timm",
+        "family": "Mixer",
+        "network": "mixer_s",
+        "class": "MlpMixer",
+        "layer": None,
+        "default": False,
+        "map": {},
+        "refused": {},
+        "fails": {},
+    } | fields
 
 
 def record(*networks):
-    return {"provenance": {"libraries": {"timm": "1.0.31"}, "date": "2026-01-02T03:04:05+00:00"}, "networks": list(networks)}
+    return {
+        "provenance": {"libraries": {"timm": "1.0.31"}, "date": "2026-01-02T03:04:05+00:00"},
+        "networks": list(networks),
+    }
 
 
 def cells(text):
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
 
 
 def test_every_method_has_one_column():
@@ -41,8 +57,13 @@ def test_every_method_has_one_column():
 def test_cells_and_reasons():
     methods = dict.fromkeys(EXPLAINERS, "not constant")
     why = "MlpMixer mixes 'blocks.3' of (2, 5): name a layer"
-    first = network(map={name: why for name, why in methods.items() if name not in ("xgradcam", "lrp", "fullgrad")},
-                    refused={"xgradcam": why, "fullgrad": "no *biases*"}, fails={"lrp": "KeyError: 3"}, layer="stem", default=True)
+    first = network(
+        map={name: why for name, why in methods.items() if name not in ("xgradcam", "lrp", "fullgrad")},
+        refused={"xgradcam": why, "fullgrad": "no *biases*"},
+        fails={"lrp": "KeyError: 3"},
+        layer="stem",
+        default=True,
+    )
     second = network(map=methods, layer="blocks.3", network="mixer_b")
     text = page.families_table(record(first, second), "timm")
     head, _, *rows = cells(text)
@@ -50,9 +71,16 @@ def test_cells_and_reasons():
     found = dict(zip(head[1:], rows[0][1:]))
     reasons = dict(re.findall(r"^(\d+)\. (.*)$", text, re.MULTILINE))
     assert reasons == {"1": "KeyError", "2": r"no \*biases\*", "3": "the network mixes … of …"}
-    assert found["layer"] == "3/4 {sup}`3`" and found["FullGrad"] == "– {sup}`2`" and found["LRP"] == "✗ 3/4 {sup}`1`"
+    assert (
+        found["layer"] == "3/4 {sup}`3`"
+        and found["FullGrad"] == "– {sup}`2`"
+        and found["LRP"] == "✗ 3/4 {sup}`1`"
+    )
     assert set(rows[1][1:]) == {"✓"}
-    assert rows[0][0] == "**Mixer** `mixer_s`<br>`stem`" and rows[1][0] == '**Mixer** `mixer_b`<br>`layer="blocks.3"`'
+    assert (
+        rows[0][0] == "**Mixer** `mixer_s`<br>`stem`"
+        and rows[1][0] == '**Mixer** `mixer_b`<br>`layer="blocks.3"`'
+    )
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -76,28 +104,43 @@ def test_the_table_agrees_with_the_kept_outcomes(library):
 
 
 def test_the_summary_counts():
-    counts = page.summary(record(network(map={"lrp": ""}), network(refused={"lrp": ""}, fails={"gradcam": ""})))
-    assert counts == ("2 networks were tried on 2026-01-02: 2 of timm 1.0.31. "
-                      "Of 3 attempts 1 gave a map, 1 was refused and 1 failed.")
+    counts = page.summary(
+        record(network(map={"lrp": ""}), network(refused={"lrp": ""}, fails={"gradcam": ""}))
+    )
+    assert counts == (
+        "2 networks were tried on 2026-01-02: 2 of timm 1.0.31. "
+        "Of 3 attempts 1 gave a map, 1 was refused and 1 failed."
+    )
 
 
 def test_a_library_that_was_not_tried():
-    with pytest.raises(ValueError, match=r"no network of 'keras' was tried: run python -m benchmarks\.families"):
+    with pytest.raises(
+        ValueError, match=r"no network of 'keras' was tried: run python -m benchmarks\.families"
+    ):
         page.families_table(record(network()), "keras")
 
 
 def test_the_page_is_in_the_book():
     text = (ROOT / "book" / "families.md").read_text(encoding="utf-8")
-    assert re.findall(r"^```{families-table} (\w+)$", text, re.MULTILINE) == ["summary", "columns", *LIBRARIES]
+    assert re.findall(r"^```{families-table} (\w+)$", text, re.MULTILINE) == [
+        "summary",
+        "columns",
+        *LIBRARIES,
+    ]
     assert "file: book/families\n" in (ROOT / "_toc.yml").read_text(encoding="utf-8")
     assert "](families.md)" in (ROOT / "book" / "library.md").read_text(encoding="utf-8")
-    assert "data/results/families.json" in re.search(r"^PAGES = .*$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    assert (
+        "data/results/families.json"
+        in re.search(r"^PAGES = .*$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    )
 
 
 @pytest.mark.slow
 def test_the_page_is_built(sphinx_build, tmp_path):
     (tmp_path / "conf.py").write_text(CONFIGURATION)
-    directives = "\n".join(f"## {name}\n\n```{{families-table}} {name}\n```\n" for name in ["summary", "columns", *LIBRARIES])
+    directives = "\n".join(
+        f"## {name}\n\n```{{families-table}} {name}\n```\n" for name in ["summary", "columns", *LIBRARIES]
+    )
     (tmp_path / "index.md").write_text(f"# Title\n\n{directives}")
     sphinx_build(tmp_path, tmp_path / "html")
     html = (tmp_path / "html" / "index.html").read_text(encoding="utf-8")

@@ -18,7 +18,9 @@ def test_each_fault_is_tried_by_a_test(row):
     file, _, name = row["test"].partition("::")
     tree = ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))
     assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    assert row.keys() == {"fault", "happens", "test"} and all(row[key].endswith(".") for key in ("fault", "happens"))
+    assert row.keys() == {"fault", "happens", "test"} and all(
+        row[key].endswith(".") for key in ("fault", "happens")
+    )
     assert not any("|" in text for text in row.values()), "a bar would end the cell"
 
 

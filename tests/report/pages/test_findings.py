@@ -14,7 +14,7 @@ from contrastlib.report.pages.claims import claims_in
 
 BOOK = Path(findings.REPOSITORY) / "book"
 RULE, QUESTIONS = findings.questions()
-NO_NUMBERS = {"Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "CLRP1", "CLRP2", "Lite0", "MobileNet V2", "95 % interval"}  # names that have digits
+NO_NUMBERS = {"Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "CLRP1", "CLRP2", "Lite0", "MobileNet V2", "95 % interval"}  # names that have digits  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def records():
 
 
 # counts that the question sets, and that no measurement could change
-ASKED = ("two logits", "two maps side by side", "three doors", "two rival classes", "two most probable classes", "two species", "two objects", "two classes", "two animals", "the two maps")
+ASKED = ("two logits", "two maps side by side", "three doors", "two rival classes", "two most probable classes", "two species", "two objects", "two classes", "two animals", "the two maps")  # fmt: skip
 WORDS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred|thousand|half|halves"
     "|thirds?|quarters?|twice|thrice"
@@ -44,7 +44,11 @@ def record(name, word, supporting=0, opposing=0, main=True):
 def test_the_least_favourable_claim_is_shown():
     """The worst word, then the smaller share of networks for it, then the larger share against it."""
     question = findings.Question("?", dict.fromkeys(["a", "b", "c"], "judge"), "undecided", "", "")
-    known = {"a": record("a", "supported", 9), "b": record("b", "undecided", 8), "c": record("c", "no effect that matters", 9)}
+    known = {
+        "a": record("a", "supported", 9),
+        "b": record("b", "undecided", 8),
+        "c": record("c", "no effect that matters", 9),
+    }
     assert findings.chosen(question, known)["id"] == "c"
     known |= {"a": record("a", "no effect that matters", 5), "b": record("b", "no effect that matters", 5, 1)}
     assert findings.chosen(question, known)["id"] == "b"
@@ -76,7 +80,12 @@ def test_what_did_not_hold_is_among_the_findings(records):
 
 def typed(text):
     """Numbers in a text, as digits or words, without those that are named in braces, in links, code or formulas."""
-    text = re.sub(r"```(\{(figure|include)\}.*)?|:\w+: .*|\{[^{}]*\}`[^`]*`|\{\w+ [\w -]+\}|`[^`]*`|\]\([^)]*\)|^:.*", "", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"```(\{(figure|include)\}.*)?|:\w+: .*|\{[^{}]*\}`[^`]*`|\{\w+ [\w -]+\}|`[^`]*`|\]\([^)]*\)|^:.*",
+        "",
+        text,
+        flags=re.MULTILINE,
+    )
     for name in NO_NUMBERS:
         text = text.replace(name, "")
     for phrase in ASKED:
@@ -85,7 +94,11 @@ def typed(text):
 
 
 def test_numbers_are_found_as_digits_and_as_words():
-    assert typed("a cosine of one half, on four photographs with two animals, 12 of them") == ["12", "half", "four"]
+    assert typed("a cosine of one half, on four photographs with two animals, 12 of them") == [
+        "12",
+        "half",
+        "four",
+    ]
     assert not typed("maps of two rival classes; one of them, the second network, and no one else")
 
 
@@ -112,7 +125,12 @@ def test_every_number_comes_from_a_record(records):
     table = decision_table.decision_table(yaml.safe_load(decision_table.FILE.read_text()), records)
     for said, page in re.findall(r"\[([-+\d.%]+)(?: to [-+\d.%]+)?\]\(executed/(\w+)\.ipynb\)", table):
         own = [each for each in records.values() if each["page"] == page and each.get("format")]
-        effects = {f"{value:{each['format']}}" for each in own for found in each["findings"].values() for value in found["effects"].values()}
+        effects = {
+            f"{value:{each['format']}}"
+            for each in own
+            for found in each["findings"].values()
+            for value in found["effects"].values()
+        }
         assert said in effects
     assert table.count("executed/") >= 10
 
@@ -123,8 +141,16 @@ def test_each_layer_of_the_decision_table_links_to_what_backs_it(records):
 
 
 def test_a_share_is_of_the_same_network():
-    one = {"id": "a", "page": "03_maps", "format": "+.2f", "findings": {"real": {"word": "undecided", "effects": {"x": 1.0, "y": 3.0}, "variants": {}}}}
-    whole = one | {"id": "b", "findings": {"real": {"word": "undecided", "effects": {"y": 4.0, "x": 10.0}, "variants": {}}}}
+    one = {
+        "id": "a",
+        "page": "03_maps",
+        "format": "+.2f",
+        "findings": {"real": {"word": "undecided", "effects": {"x": 1.0, "y": 3.0}, "variants": {}}},
+    }
+    whole = one | {
+        "id": "b",
+        "findings": {"real": {"word": "undecided", "effects": {"y": 4.0, "x": 10.0}, "variants": {}}},
+    }
     assert findings.filled("{share a b}", {"a": one, "b": whole}) == "[10% to 75%](executed/03_maps.ipynb)"
     with pytest.raises(ValueError, match="a number is a range"):
         findings.filled("{mean a}", {"a": one})
@@ -136,7 +162,12 @@ def test_a_share_is_of_the_same_network():
 ])  # fmt: skip
 def test_a_share_that_cannot_be_named(whole, message):
     def claim(effects):
-        return {"id": "a", "page": "03_maps", "format": "+.2f", "findings": {"real": {"word": "undecided", "effects": effects, "variants": {}}}}
+        return {
+            "id": "a",
+            "page": "03_maps",
+            "format": "+.2f",
+            "findings": {"real": {"word": "undecided", "effects": effects, "variants": {}}},
+        }
 
     with pytest.raises(ValueError, match=message):
         findings.filled("{share a b}", {"a": claim({"x": 1.0, "y": 3.0}), "b": claim(whole)})
@@ -149,5 +180,7 @@ def test_a_bound_is_that_of_the_criterion(records):
 def test_a_title_does_not_outlive_its_verdict(records):
     question = replace(QUESTIONS[0], verdict="supported")
     word = findings.best_scale(findings.chosen(question, records))[1].word
-    with pytest.raises(ValueError, match=rf"The verdict on maps-\S+ is '{word}', and the title was written for 'supported'"):
+    with pytest.raises(
+        ValueError, match=rf"The verdict on maps-\S+ is '{word}', and the title was written for 'supported'"
+    ):
         findings.shown_finding(1, question, records)

@@ -40,6 +40,10 @@ def test_a_fold_without_cells(own):
 @pytest.mark.parametrize("name", STORED)
 def test_only_code_to_try_is_open(name):
     cells = list(with_folded_code(STORED[name]))
-    opened = [cell for cell in cells if cell["cell_type"] == "code" and not WITHOUT_BAR & set(cell["metadata"].get("tags", []))]
+    opened = [
+        cell
+        for cell in cells
+        if cell["cell_type"] == "code" and not WITHOUT_BAR & set(cell["metadata"].get("tags", []))
+    ]
     assert len(opened) <= 1 and all("contrastlib" in text(cell) or "explain" in text(cell) for cell in opened)
     assert all(text(cell) == text(stored) for cell, stored in zip(cells, STORED[name], strict=True))

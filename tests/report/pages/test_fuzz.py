@@ -15,7 +15,9 @@ KINDS = ["contrasts", "explain", "command line", "profiles", "addresses"]
 
 
 def test_the_totals_of_the_table_are_those_of_the_record():
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in fuzz.counts(RECORD).splitlines()[2:]]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in fuzz.counts(RECORD).splitlines()[2:]
+    ]
     assert [row[0] for row in rows] == [*KINDS, "**all**"]
 
     def number(text):
@@ -23,9 +25,15 @@ def test_the_totals_of_the_table_are_those_of_the_record():
 
     for column in (1, 2, 3):
         assert sum(number(row[column]) for row in rows[:-1]) == number(rows[-1][column])
-    assert number(rows[-1][3]) == RECORD["inputs"] == sum(sum(kind.values()) for kind in RECORD["kinds"].values())
+    assert (
+        number(rows[-1][3])
+        == RECORD["inputs"]
+        == sum(sum(kind.values()) for kind in RECORD["kinds"].values())
+    )
     for kind, row in zip(KINDS, rows):
-        assert number(row[1]) == RECORD["kinds"][kind]["result"] and number(row[3]) == sum(RECORD["kinds"][kind].values())
+        assert number(row[1]) == RECORD["kinds"][kind]["result"] and number(row[3]) == sum(
+            RECORD["kinds"][kind].values()
+        )
 
 
 def test_a_record_whose_numbers_do_not_add_up_is_refused():

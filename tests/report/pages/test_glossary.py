@@ -25,7 +25,10 @@ def test_terms():
 def test_the_first_mention_is_marked_and_code_is_not():
     terms = [glossary.Term("cell", "A measurement.", ("cells",)), glossary.Term("mask rules", "How many.")]
     parts, met = glossary.marked("No cellar, but cells and a cell under mask rules", terms, "g.html")
-    assert [part.astext() for part in parts if isinstance(part, nodes.reference)] == ["cells", "mask rules"] and len(met) == 2
+    assert [part.astext() for part in parts if isinstance(part, nodes.reference)] == [
+        "cells",
+        "mask rules",
+    ] and len(met) == 2
     paragraph = nodes.paragraph("", "", nodes.literal("", "cell"), nodes.Text(" cell"))
     code, text = paragraph.findall(nodes.Text)
     assert not glossary._in_a_sentence(code) and glossary._in_a_sentence(text)

@@ -9,8 +9,14 @@ from contrastlib.report.pages import licences
 from contrastlib.report.results.provenance import REPOSITORY
 
 SERVED = {  # packages whose scripts, styles or fonts are on the pages
-    "Sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "sphinx-copybutton", "sphinx-togglebutton", "sphinx_design",
-    "myst-nb", "jupyter-book",
+    "Sphinx",
+    "sphinx-book-theme",
+    "pydata-sphinx-theme",
+    "sphinx-copybutton",
+    "sphinx-togglebutton",
+    "sphinx_design",
+    "myst-nb",
+    "jupyter-book",
 }
 
 
@@ -19,8 +25,12 @@ def app(tmp_path):
     """The book's application, as far as licences are concerned, with its own folder."""
     extensions = yaml.safe_load((REPOSITORY / "_config.yml").read_text())["sphinx"]["config"]["extensions"]
     extensions = dict.fromkeys([*extensions, "sphinx.builders.html", "pydata_sphinx_theme", "own_module"])
-    return SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(format="html"), extensions=extensions,
-                           config=SimpleNamespace(html_theme="sphinx_book_theme"))
+    return SimpleNamespace(
+        outdir=tmp_path,
+        builder=SimpleNamespace(format="html"),
+        extensions=extensions,
+        config=SimpleNamespace(html_theme="sphinx_book_theme"),
+    )
 
 
 def test_the_licences_of_themes_and_extensions_are_in_the_book(app, tmp_path):

@@ -42,7 +42,9 @@ def test_the_element(source, sphinx_build):
     assert json.loads(text) == DATA["live"] and "<" not in text
 
 
-@pytest.mark.parametrize("data, complaint", [(None, "Run `make book`"), ({}, "'live' is not there: the elements are")])
+@pytest.mark.parametrize(
+    "data, complaint", [(None, "Run `make book`"), ({}, "'live' is not there: the elements are")]
+)
 def test_what_is_not_there(source, sphinx_build, data, complaint):
     if data is not None:
         (source / FOLDER / live.HEADER).write_text(json.dumps(data))

@@ -34,9 +34,9 @@ def setup(app):
 """
 FILES = {
     "__init__.py": '"""A toy package. It has two modules."""\nfrom toy_package.second import double\n'
-                   '__all__ = ["double"]\n\n\ndef own() -> int:\n    """Return 1."""\n',
+    '__all__ = ["double"]\n\n\ndef own() -> int:\n    """Return 1."""\n',
     "second.py": '"""Numbers, e.g. twice ``n``. More."""\n\n\n'
-                 'def double(n: int) -> int:\n    """Return 2 n."""\n',
+    'def double(n: int) -> int:\n    """Return 2 n."""\n',
     "first.py": '"""What comes first."""\n',
     "_private.py": '"""Not to be seen."""\n',
     "inner/__init__.py": '"""A package in the package."""\n',
@@ -63,15 +63,20 @@ def documented(text: str) -> list[str]:
 
 def test_public_modules_in_order(toy_package):
     assert list(public_modules("toy_package").items()) == [
-        ("toy_package.first", False), ("toy_package.inner", True), ("toy_package.second", False)]
+        ("toy_package.first", False),
+        ("toy_package.inner", True),
+        ("toy_package.second", False),
+    ]
 
 
 def test_a_subpackage_is_listed_and_documented_elsewhere(toy_package):
     text = package_reference("toy_package")
     assert documented(text) == ["toy_package", "toy_package.first", "toy_package.second"]
     assert re.findall(r":mod:`~(\S+)`\n     - (.*)", text) == [
-        ("toy_package.first", "What comes first."), ("toy_package.inner", "A package in the package."),
-        ("toy_package.second", "Numbers, e.g. twice ``n``.")]
+        ("toy_package.first", "What comes first."),
+        ("toy_package.inner", "A package in the package."),
+        ("toy_package.second", "Numbers, e.g. twice ``n``."),
+    ]
 
 
 def test_a_part_of_the_modules(toy_package):
@@ -124,7 +129,8 @@ def test_the_page_of_a_package(toy_package, sphinx_build):
     """Sections in order: the package with what it defines itself, then its modules."""
     (toy_package / "conf.py").write_text(CONFIGURATION)
     (toy_package / "index.md").write_text(
-        "# Title\n\n```{toctree}\ninner\n```\n\n```{package-reference} toy_package\n```\n\n## After\n")
+        "# Title\n\n```{toctree}\ninner\n```\n\n```{package-reference} toy_package\n```\n\n## After\n"
+    )
     (toy_package / "inner.md").write_text("# Inner\n\n```{package-reference} toy_package.inner\n```\n")
     sphinx_build("-n", toy_package, toy_package / "html")
     html = (toy_package / "html/index.html").read_text(encoding="utf-8")

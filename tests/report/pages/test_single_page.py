@@ -30,4 +30,6 @@ def test_page(tmp_path):
     assert html.count('href="../corrections.html#erratum-1"') == 2
     assert 'href="../rerun.html"' in html
     assert "<strong>0.7</strong>" in html
-    assert re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]+)"', html) == ["../../_static/offline/mathjax/tex-mml-chtml.js"]
+    assert re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]+)"', html) == [
+        "../../_static/offline/mathjax/tex-mml-chtml.js"
+    ]

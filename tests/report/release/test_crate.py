@@ -39,14 +39,18 @@ def test_the_required_fields(written):
     """RO-Crate 1.1: descriptor, root with name, description, date and licence, described files."""
     folder, entities = written
     descriptor, root = entities["ro-crate-metadata.json"], entities["./"]
-    assert descriptor["about"] == {"@id": "./"} and descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+    assert descriptor["about"] == {"@id": "./"} and descriptor["conformsTo"] == {
+        "@id": "https://w3id.org/ro/crate/1.1"
+    }
     assert {"name", "description", "datePublished", "license", "author", "hasPart"} <= set(root)
     assert root["conformsTo"] == {"@id": crate.PROFILE}
     files = {name for name, each in entities.items() if "File" in listed(each["@type"])}
     assert files == {each["@id"] for each in root["hasPart"]} and len(files) == 4 + 2
     for name in files - {"LICENSE"}:
         content = (folder / name).read_bytes()
-        assert entities[name]["sha256"] == hashlib.sha256(content).hexdigest() and entities[name]["contentSize"] == str(len(content))
+        assert entities[name]["sha256"] == hashlib.sha256(content).hexdigest() and entities[name][
+            "contentSize"
+        ] == str(len(content))
     assert ROCrate(folder).name == root["name"]
 
 
@@ -69,8 +73,14 @@ def test_an_action_made_each_table(written):
         given = {entities[each].get("identifier") for each in references(action["object"])}
         assert set(own["data"].values()) <= given
         assert f"{action['startTime']} to {action['endTime']}" == own["date"]
-        parameters = next(entities[each] for each in references(action["object"]) if entities[each]["@type"] == "PropertyValue")
-        assert sum(each["images"] for each in json.loads(parameters["value"])) == sum(len(each["images"]) for each in own["parameters"])
+        parameters = next(
+            entities[each]
+            for each in references(action["object"])
+            if entities[each]["@type"] == "PropertyValue"
+        )
+        assert sum(each["images"] for each in json.loads(parameters["value"])) == sum(
+            len(each["images"]) for each in own["parameters"]
+        )
 
 
 def test_a_claim_leads_to_its_tables(written, records):
@@ -79,7 +89,9 @@ def test_a_claim_leads_to_its_tables(written, records):
     record = next(each for each in records if each["id"] == CLAIM)
     assert entities[review["reviewRating"]["@id"]]["alternateName"] == record["verdict"]
     assert entities[review["itemReviewed"]["@id"]]["text"] == record["text"]
-    assert {name.partition("-")[2].removesuffix(".parquet") for name in references(review["isBasedOn"])} == set(record["findings"]["real"]["effects"])
+    assert {
+        name.partition("-")[2].removesuffix(".parquet") for name in references(review["isBasedOn"])
+    } == set(record["findings"]["real"]["effects"])
     assert json.loads(review["reviewBody"])["toy"] is True
     claims = {each["@id"] for each in entities.values() if each["@type"] == "Claim"}
     assert claims == {f"#claim-{each['id']}" for each in records}

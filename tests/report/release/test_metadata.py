@@ -10,8 +10,19 @@ import contrastlib
 from contrastlib.report.release import metadata
 from contrastlib.report.results.provenance import REPOSITORY
 
-PERSON = {"given-names": "Ann", "family-names": "Lee", "affiliation": "A", "orcid": "https://orcid.org/0000-0000-0000-0001"}
-SOURCES = ("CITATION.cff", "CHANGELOG.md", "pyproject.toml", "book/claims/04_masking.yaml", "notebooks/04_masking.ipynb")
+PERSON = {
+    "given-names": "Ann",
+    "family-names": "Lee",
+    "affiliation": "A",
+    "orcid": "https://orcid.org/0000-0000-0000-0001",
+}
+SOURCES = (
+    "CITATION.cff",
+    "CHANGELOG.md",
+    "pyproject.toml",
+    "book/claims/04_masking.yaml",
+    "notebooks/04_masking.ipynb",
+)
 
 
 @pytest.fixture
@@ -50,19 +61,30 @@ def test_a_person_in_that_place_is_in_all_files(root):
     assert metadata.write_metadata(root) == ["codemeta.json", ".zenodo.json", "codecheck.yml"]
     assert metadata.write_metadata(root) == []
     author = json.loads((root / "codemeta.json").read_text())["author"][0]
-    assert author == {"@type": "Person", "@id": PERSON["orcid"], "givenName": "Ann", "familyName": "Lee",
-                      "affiliation": {"@type": "Organization", "name": "A"}}
+    assert author == {
+        "@type": "Person",
+        "@id": PERSON["orcid"],
+        "givenName": "Ann",
+        "familyName": "Lee",
+        "affiliation": {"@type": "Organization", "name": "A"},
+    }
     creator = json.loads((root / ".zenodo.json").read_text())["creators"][0]
     assert creator == {"name": "Lee, Ann", "affiliation": "A", "orcid": "0000-0000-0000-0001"}
     paper = yaml.safe_load((root / "codecheck.yml").read_text())["paper"]
-    assert paper["authors"] == [{"name": "Lee, Ann", "ORCID": "0000-0000-0000-0001"}] and paper["reference"] == "10.1234/5"
+    assert (
+        paper["authors"] == [{"name": "Lee, Ann", "ORCID": "0000-0000-0000-0001"}]
+        and paper["reference"] == "10.1234/5"
+    )
 
 
 def test_the_date_of_a_release(root):
     changelog = (root / "CHANGELOG.md").read_text().replace("(unreleased)", "(2026-12-24)", 1)
     (root / "CHANGELOG.md").write_text(changelog)
     assert "CITATION.cff" in metadata.write_metadata(root)
-    assert f"version: {contrastlib.__version__}\ndate-released: 2026-12-24\n" in (root / "CITATION.cff").read_text()
+    assert (
+        f"version: {contrastlib.__version__}\ndate-released: 2026-12-24\n"
+        in (root / "CITATION.cff").read_text()
+    )
     assert json.loads((root / "codemeta.json").read_text())["datePublished"] == "2026-12-24"
     assert json.loads((root / ".zenodo.json").read_text())["publication_date"] == "2026-12-24"
 
@@ -76,4 +98,7 @@ def test_a_changelog_of_another_version_is_refused(changelog):
 def test_the_manifest_has_every_page_with_claims():
     manifest = yaml.safe_load((REPOSITORY / "codecheck.yml").read_text())["manifest"]
     pages = {path.stem for path in (REPOSITORY / "book" / "claims").glob("*.yaml")}
-    assert [each["file"] for each in manifest] == ["_build/html/claims.json", *(f"{metadata.PAGES}/{page}.html" for page in sorted(pages))]
+    assert [each["file"] for each in manifest] == [
+        "_build/html/claims.json",
+        *(f"{metadata.PAGES}/{page}.html" for page in sorted(pages)),
+    ]

@@ -37,7 +37,10 @@ def test_one_pdf_with_bookmarks(printed, tmp_path):
     assert len(book.pages) == 8 and book.metadata.title == "The book"
 
     def titles(items):
-        return [titles(each) if isinstance(each, list) else (each.title, book.get_destination_page_number(each)) for each in items]
+        return [
+            titles(each) if isinstance(each, list) else (each.title, book.get_destination_page_number(each))
+            for each in items
+        ]
 
     assert titles(book.outline) == [("index", 0), ("Part", 2), [("a", 2), [("b", 4)], ("c", 6)]]
 
@@ -52,10 +55,16 @@ def test_links_between_pages(printed, tmp_path):
     assert MARKER.encode() not in (tmp_path / "book.pdf").read_bytes()
 
 
-@pytest.mark.parametrize("address, expected", [
-    ("", ["https://example.org/"]),
-    ("https://example.org/b/", ["https://example.org/b/book/b.html", "https://example.org/b/none.html", "https://example.org/"]),
-])
+@pytest.mark.parametrize(
+    "address, expected",
+    [
+        ("", ["https://example.org/"]),
+        (
+            "https://example.org/b/",
+            ["https://example.org/b/book/b.html", "https://example.org/b/none.html", "https://example.org/"],
+        ),
+    ],
+)
 def test_links_of_a_single_page(printed, address, expected):
     loosen(printed["book/a"], address)
     assert links(PdfReader(printed["book/a"]).pages[0]) == expected

@@ -25,9 +25,15 @@ ROWS = [  # table, what, quantity, ratios of the two records, limit
 @pytest.fixture
 def records(tmp_path):
     for number in (0, 1):
-        table = pd.DataFrame([(*row[:3], row[3][number], row[4]) for row in ROWS],
-                             columns=["table", "what", "quantity", "ratio", "limit"])
-        table.attrs["provenance"] = {"commit": "a", "date": f"2026-01-0{number + 1}", "parameters": {"classes": 7}}
+        table = pd.DataFrame(
+            [(*row[:3], row[3][number], row[4]) for row in ROWS],
+            columns=["table", "what", "quantity", "ratio", "limit"],
+        )
+        table.attrs["provenance"] = {
+            "commit": "a",
+            "date": f"2026-01-0{number + 1}",
+            "parameters": {"classes": 7},
+        }
         save(table, tmp_path / f"{number}.parquet")
     return measured(tmp_path)
 
@@ -38,26 +44,49 @@ def test_the_median_the_least_and_the_most_of_the_records(records):
     assert records.attrs["records"] == 2 and records.attrs["parameters"] == {"classes": 7}
     assert benchmark_records.ratio(records, "classes", "contrastlib", "wall") == pytest.approx(0.07)
     assert benchmark_records.many_maps(records).to_dict() == {"contrastlib": 1.1, "captum LayerGradCam": 26}
-    assert benchmark_records.of_methods(records).loc["gradcam"].to_dict() == {"original": 1.0, "weighted": 1.1}
+    assert benchmark_records.of_methods(records).loc["gradcam"].to_dict() == {
+        "original": 1.0,
+        "weighted": 1.1,
+    }
 
 
 def test_the_verdict_on_a_promise_is_that_of_every_record(records):
     assert promises(records).set_index("job")["verdict"].to_dict() == {
-        "24 maps of a layer, in forward passes": "undecided", "maps of 7 classes, VGG-16": "kept",
-        "memory: a map of the pixels": "broken", "memory: 4 maps of the pixels": "kept"}
+        "24 maps of a layer, in forward passes": "undecided",
+        "maps of 7 classes, VGG-16": "kept",
+        "memory: a map of the pixels": "broken",
+        "memory: 4 maps of the pixels": "kept",
+    }
     assert set(against_by_hand(records)["kind"]) == {"time", "peak"}
     words = cost.promises_in_words(records)
-    assert "2 of 4 are kept in every record, 1 in some records only, 1 in none" in words and "1.25 by hand" in words
+    assert (
+        "2 of 4 are kept in every record, 1 in some records only, 1 in none" in words
+        and "1.25 by hand" in words
+    )
     assert "1.10 forward passes together, and 26 with the fastest of 1 other" in cost.in_short(records)
 
 
 def test_of_a_table_the_records_of_its_last_commit_count(records, tmp_path):
-    later = pd.DataFrame({"table": ["classes"], "what": ["contrastlib, batched"], "quantity": ["cpu"], "ratio": [0.2], "limit": [0.1]})
+    later = pd.DataFrame(
+        {
+            "table": ["classes"],
+            "what": ["contrastlib, batched"],
+            "quantity": ["cpu"],
+            "ratio": [0.2],
+            "limit": [0.1],
+        }
+    )
     later.attrs["provenance"] = {"commit": "b", "date": "2026-01-03", "parameters": {"classes": 7}}
     save(later, tmp_path / "2.parquet")
     verdicts = promises(measured(tmp_path)).set_index("job")
-    assert verdicts.loc["maps of 7 classes, VGG-16", ["kind", "max", "verdict"]].tolist() == ["processor time", 0.2, "broken"]
-    assert verdicts.drop("maps of 7 classes, VGG-16").equals(promises(records).set_index("job").drop("maps of 7 classes, VGG-16"))
+    assert verdicts.loc["maps of 7 classes, VGG-16", ["kind", "max", "verdict"]].tolist() == [
+        "processor time",
+        0.2,
+        "broken",
+    ]
+    assert verdicts.drop("maps of 7 classes, VGG-16").equals(
+        promises(records).set_index("job").drop("maps of 7 classes, VGG-16")
+    )
 
 
 def test_a_folder_without_records(tmp_path):
@@ -66,7 +95,13 @@ def test_a_folder_without_records(tmp_path):
 
 
 def test_steps_of_the_build_and_their_limits(tmp_path):
-    made = {"commit": "0123456789abcdef", "python": "3.11", "machine": "x86", "date": "2026-01-01T10:00", "processors": 2}
+    made = {
+        "commit": "0123456789abcdef",
+        "python": "3.11",
+        "machine": "x86",
+        "date": "2026-01-01T10:00",
+        "processors": 2,
+    }
     seconds = {"notebooks": 290, "pages": 20, "tests": 400}
     (tmp_path / "build_times.json").write_text(json.dumps(made | {"seconds": seconds}))
     steps = build_times(tmp_path)
@@ -80,12 +115,25 @@ def test_times_of_the_browser(tmp_path):
     assert benchmark_records.in_the_browser(tmp_path) is None and cost.browser_table(None) is None
     assert cost.browser_in_words(None) == "It has not been measured: no record is kept."
     for day, frame in ((1, 100), (2, 200)):
-        table = pd.DataFrame({"what": ["loading", "first map", "frame", "slowest frame"], "milliseconds": [900, 400, frame, 300],
-                              "limit": [None, 3000, 150, None]})
-        table.attrs["provenance"] = {"commit": "0123456789abcdef", "machine": "x86", "date": f"2026-01-0{day}T10:00", "processors": 2}
+        table = pd.DataFrame(
+            {
+                "what": ["loading", "first map", "frame", "slowest frame"],
+                "milliseconds": [900, 400, frame, 300],
+                "limit": [None, 3000, 150, None],
+            }
+        )
+        table.attrs["provenance"] = {
+            "commit": "0123456789abcdef",
+            "machine": "x86",
+            "date": f"2026-01-0{day}T10:00",
+            "processors": 2,
+        }
         save(table, tmp_path / "browser" / f"{day}.parquet")
     times = benchmark_records.in_the_browser(tmp_path)
-    assert times["verdict"].dropna().to_dict() == {"from then to the first map": "kept", "a map while the reader paints, median": "broken"}
+    assert times["verdict"].dropna().to_dict() == {
+        "from then to the first map": "kept",
+        "a map while the reader paints, median": "broken",
+    }
     assert times.attrs["made"] == "2 processors, x86, 2026-01-02, commit 0123456789"
     assert cost.browser_in_words(times) == "1 of 2 limits are kept in this run."
     assert "2 processors" in cost.browser_table(times).to_html()

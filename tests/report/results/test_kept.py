@@ -44,7 +44,9 @@ def count(tmp_path, monkeypatch):
 
     def call(study=STUDY, images=20, network="net", force=False, **options):
         evaluated.clear()
-        table = studies.run(study, {network: ["pictures", images]}, "real", force, tmp_path / str(next(number)), **options)
+        table = studies.run(
+            study, {network: ["pictures", images]}, "real", force, tmp_path / str(next(number)), **options
+        )
         assert len(table) == images
         return len(evaluated)
 
@@ -63,9 +65,17 @@ def test_the_same_again_is_not_computed(count, capsys):
     assert count() == 0
 
 
-@pytest.mark.parametrize("other", [
-    {"study": replace(STUDY, version=2)}, {"images": 21}, {"steps": 2}, {"seed": 1}, {"loading": {"resize": "squeeze"}},
-], ids=["version", "sample", "option", "seed", "loading"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"study": replace(STUDY, version=2)},
+        {"images": 21},
+        {"steps": 2},
+        {"seed": 1},
+        {"loading": {"resize": "squeeze"}},
+    ],
+    ids=["version", "sample", "option", "seed", "loading"],
+)
 def test_what_differs_is_computed(count, other):
     count()
     assert count(**other) == other.get("images", 20)
@@ -103,7 +113,9 @@ def test_a_damaged_table_is_computed(count, capsys):
     count()
     (path,) = (execution.RESULTS / "real").glob("*.parquet")
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(storage.DamagedResult, match=f"{path} is damaged.*`git checkout -- {path}`.*run again what made it"):
+    with pytest.raises(
+        storage.DamagedResult, match=f"{path} is damaged.*`git checkout -- {path}`.*run again what made it"
+    ):
         studies.recorded(STUDY)
     capsys.readouterr()
     assert count() == 20 and f"{path} is damaged, computed again\n" in capsys.readouterr().out
@@ -113,14 +125,26 @@ def test_a_damaged_table_is_computed(count, capsys):
 SETS = {"imagenet-sample": 1000, "cifar10-test": 10_000}
 
 
-@pytest.mark.parametrize("study, network, chosen", [
-    (studies.sign_perturbation, "squeezenet1_1", ["imagenet-sample", None]),
-    (studies.map_statistics, "efficientnet_lite1", ["imagenet-sample", 300, {"loading": {"resize": 272, "crop": 240}}]),
-    (studies.mean_of_classes, "cifar10_resnet56", ["cifar10-test", 500]),
-    (studies.masking_choices, "mobilenet_v2", ["imagenet-sample", None]),
-    (studies.masking_scored_by_second_network, "mobilenet_v2", ["imagenet-sample", 300, {"scoring_model": "squeezenet1_1"}]),
-    (studies.float32_masking, "cifar10_resnet56", ["cifar10-test", 2000]),
-], ids=lambda each: getattr(each, "name", None))
+@pytest.mark.parametrize(
+    "study, network, chosen",
+    [
+        (studies.sign_perturbation, "squeezenet1_1", ["imagenet-sample", None]),
+        (
+            studies.map_statistics,
+            "efficientnet_lite1",
+            ["imagenet-sample", 300, {"loading": {"resize": 272, "crop": 240}}],
+        ),
+        (studies.mean_of_classes, "cifar10_resnet56", ["cifar10-test", 500]),
+        (studies.masking_choices, "mobilenet_v2", ["imagenet-sample", None]),
+        (
+            studies.masking_scored_by_second_network,
+            "mobilenet_v2",
+            ["imagenet-sample", 300, {"scoring_model": "squeezenet1_1"}],
+        ),
+        (studies.float32_masking, "cifar10_resnet56", ["cifar10-test", 2000]),
+    ],
+    ids=lambda each: getattr(each, "name", None),
+)
 def test_a_committed_table_is_used_again(monkeypatch, study, network, chosen):
     """Of the real profile, on a machine without shards: here even without the data, which only lend their checksums."""
     made = storage.load(kept.path_of(study.name, network, COMMITTED)).attrs["provenance"]
@@ -129,8 +153,12 @@ def test_a_committed_table_is_used_again(monkeypatch, study, network, chosen):
         raise AssertionError("it is computed again")
 
     monkeypatch.setattr(execution, "sharded", computed)
-    monkeypatch.setattr(batches, "load_network", lambda name: SimpleNamespace(checksum=made["data"][name], input_size=224))
-    monkeypatch.setattr(batches, "load_dataset", lambda name, size, **loading: Pictures(SETS[name], made["data"][name]))
+    monkeypatch.setattr(
+        batches, "load_network", lambda name: SimpleNamespace(checksum=made["data"][name], input_size=224)
+    )
+    monkeypatch.setattr(
+        batches, "load_dataset", lambda name, size, **loading: Pictures(SETS[name], made["data"][name])
+    )
     monkeypatch.setattr(provenance, "version", made["libraries"].get)  # those of the environment may be newer
     table = studies.run(study, {network: chosen}, "real")
     assert table.attrs["provenance"]["commit"] == made["commit"] and set(table["network"]) == {network}

@@ -9,22 +9,37 @@ from contrastlib.report.results import provenance
 
 
 def test_the_commit_is_that_of_the_repository():
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=provenance.REPOSITORY, capture_output=True, text=True, check=False)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=provenance.REPOSITORY, capture_output=True, text=True, check=False
+    )
     if head.returncode:
         pytest.skip("not a git checkout")
     commit = provenance.provenance(0)["commit"]
     assert len(commit) == 40 and set(commit) <= set("0123456789abcdef")
 
 
-@pytest.mark.parametrize("changed, dirty", [
-    ("contrastlib/contrasts/weights.py", True), ("data/weights/new.json", True), ("data/published/table.csv", True),
-    ("requirements-peers.txt", True), ("constraints.txt", True), ("data/results/cache/shard.parquet", False),
-    ("book/page.md", False),
-])
+@pytest.mark.parametrize(
+    "changed, dirty",
+    [
+        ("contrastlib/contrasts/weights.py", True),
+        ("data/weights/new.json", True),
+        ("data/published/table.csv", True),
+        ("requirements-peers.txt", True),
+        ("constraints.txt", True),
+        ("data/results/cache/shard.parquet", False),
+        ("book/page.md", False),
+    ],
+)
 def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
     """Asked anew each time: a file may change, and be committed, while a process runs."""
+
     def git(*words):
-        subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *words], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-c", "user.name=n", "-c", "user.email=e", *words],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
 
     monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
     assert provenance._commit() == ("unknown", True)
@@ -44,9 +59,14 @@ def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
 
 
 def test_summary_adds_seconds_and_spans_dates():
-    records = [{"commit": c, "seconds": 1.5, "date": d} for c, d in (("b", "2026-02-01"), ("a", "2026-01-01"))]
+    records = [
+        {"commit": c, "seconds": 1.5, "date": d} for c, d in (("b", "2026-02-01"), ("a", "2026-01-01"))
+    ]
     assert provenance.summary(records) == {
-        "shards": 2, "commit": ["a", "b"], "seconds": 3.0, "date": "2026-01-01 to 2026-02-01",
+        "shards": 2,
+        "commit": ["a", "b"],
+        "seconds": 3.0,
+        "date": "2026-01-01 to 2026-02-01",
     }
     assert provenance.summary([]) == {"shards": 0}
 
@@ -54,8 +74,14 @@ def test_summary_adds_seconds_and_spans_dates():
 def test_a_card_of_results_that_were_made_at_different_times():
     table = pd.DataFrame()
     libraries = [{"torch": "2.15.0"}, {"torch": "2.15.0", "zennit": "1.0"}]
-    table.attrs["provenance"] = {"commit": ["a" * 40, "b" * 40], "device": "cpu", "machine": ["x86_64", "x86_64 AVX2"], "threads": 1,
-                                 "libraries": libraries, "seed": 0}
+    table.attrs["provenance"] = {
+        "commit": ["a" * 40, "b" * 40],
+        "device": "cpu",
+        "machine": ["x86_64", "x86_64 AVX2"],
+        "threads": 1,
+        "libraries": libraries,
+        "seed": 0,
+    }
     rows = provenance.card(table)["provenance"]
     assert rows["commit"] == f"{'a' * 10}, {'b' * 10}" and rows["libraries"] == "torch 2.15.0, zennit 1.0"
     assert rows["machine"] == "cpu, x86_64, x86_64 AVX2, threads: 1" and rows["seed"] == 0
@@ -63,7 +89,13 @@ def test_a_card_of_results_that_were_made_at_different_times():
 
 def test_a_card_has_titles_and_short_checksums():
     table = pd.DataFrame()
-    data = {"cifar10-test": "c" * 64, "birds_vgg": "1" * 64, "birds": "birds version 2, test, seed 0, 128 px", "own": "2" * 64}
+    data = {
+        "cifar10-test": "c" * 64,
+        "birds_vgg": "1" * 64,
+        "birds": "birds version 2, test, seed 0, 128 px",
+        "own": "2" * 64,
+    }
     table.attrs["provenance"] = {"data": data}
     assert provenance.card(table).loc["data (SHA-256)"].item() == (
-        f"CIFAR-10, test {'c' * 10}; drawn birds birds version 2; own {'2' * 10}; small VGG {'1' * 10}")
+        f"CIFAR-10, test {'c' * 10}; drawn birds birds version 2; own {'2' * 10}; small VGG {'1' * 10}"
+    )

@@ -32,7 +32,10 @@ def test_no_flipped_bit_is_read(tmp_path, result):
         changed = bytearray(content)
         changed[place // 8] ^= 1 << place % 8
         flipped.write_bytes(changed)
-        with pytest.raises(storage.DamagedResult, match=r"flipped.parquet is damaged, since .*, restore it with `git checkout -- "):
+        with pytest.raises(
+            storage.DamagedResult,
+            match=r"flipped.parquet is damaged, since .*, restore it with `git checkout -- ",
+        ):
             storage.load(flipped)
 
 

@@ -25,19 +25,29 @@ def test_interventions(name):
     assert set(found["control"]) == {OURS, *CONTROLS} and set(found["image"]) == set(plain["image"])
     ours = found[found["control"] == OURS].set_index(["image", "contrast"])["correlation"].sort_index()
     asked = {"original": "logit", "weighted": "log_odds"}
-    own = plain[plain["question"] == plain["contrast"].map(asked)].set_index(["image", "contrast"])["correlation"].sort_index()
+    own = (
+        plain[plain["question"] == plain["contrast"].map(asked)]
+        .set_index(["image", "contrast"])["correlation"]
+        .sort_index()
+    )
     assert np.allclose(ours, own[ours.index], atol=0.02)
 
 
 @pytest.mark.parametrize("name", ["birds_alexnet", "birds_vit"])
 def test_differing_parts(name):
-    found = batches.evaluate(dataset_evaluations.controls_in_differing_parts, name, "birds", IMAGES, OPTIONS, 12)
-    halves = batches.evaluate(dataset_evaluations.controls_in_differing_parts, name, "birds", IMAGES, OPTIONS, 6)
+    found = batches.evaluate(
+        dataset_evaluations.controls_in_differing_parts, name, "birds", IMAGES, OPTIONS, 12
+    )
+    halves = batches.evaluate(
+        dataset_evaluations.controls_in_differing_parts, name, "birds", IMAGES, OPTIONS, 6
+    )
     a, b = by_row(found), by_row(halves)
     pd.testing.assert_series_equal(a["energy"], b["energy"], rtol=1e-3)
     assert a["energy"].between(0, 1).all() and a["area"].between(0, 1).all()
 
 
 def test_a_batch_without_a_second_image_has_no_rows():
-    found = batches.evaluate(dataset_evaluations.controls_in_differing_parts, "birds_alexnet", "birds", IMAGES[:3], OPTIONS, 2)
+    found = batches.evaluate(
+        dataset_evaluations.controls_in_differing_parts, "birds_alexnet", "birds", IMAGES[:3], OPTIONS, 2
+    )
     assert set(found["image"]) <= set(IMAGES[:2])

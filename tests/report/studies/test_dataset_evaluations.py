@@ -21,7 +21,10 @@ def annotate(folder, number, *objects):
     """Other objects for image ``number`` of the tree of ImageNet: (WordNet ID, box) of each."""
     boxes = [dict(zip(("xmin", "ymin", "xmax", "ymax"), box)) for _, box in objects]
     sides = ["".join(f"<{side}>{at}</{side}>" for side, at in box.items()) for box in boxes]
-    found = [f"<object><name>{name}</name><bndbox>{box}</bndbox></object>" for (name, _), box in zip(objects, sides)]
+    found = [
+        f"<object><name>{name}</name><bndbox>{box}</bndbox></object>"
+        for (name, _), box in zip(objects, sides)
+    ]
     file = folder / "ILSVRC2012_bbox_val_v3" / "val" / f"ILSVRC2012_val_{number:08d}.xml"
     file.write_text(f"<annotation>{''.join(found)}</annotation>")
 
@@ -73,12 +76,22 @@ def test_a_set_without_boxes(tmp_path, monkeypatch):
 def test_neurons_are_ablated_with_the_mean_image_of_the_set():
     torch.manual_seed(0)
     network = nn.Sequential(
-        nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 10), nn.ReLU(), nn.Linear(10, 5)).eval()
+        nn.Conv2d(3, 4, 3, stride=4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(4 * 64, 10),
+        nn.ReLU(),
+        nn.Linear(10, 5),
+    ).eval()
     birds = batches.load_dataset("birds", 32)
     images = torch.stack([birds[i].image for i in range(2)])
-    table = dataset_evaluations.neuron_ablation_in(network, images, None, "birds", "4", count=6, neurons=3, size=5)
+    table = dataset_evaluations.neuron_ablation_in(
+        network, images, None, "birds", "4", count=6, neurons=3, size=5
+    )
     mean = torch.stack([birds[i].image for i in range(6)]).mean(dim=0)
-    pd.testing.assert_frame_equal(table, ablation.neuron_ablation(network, images, None, mean, "4", count=3, size=5))
+    pd.testing.assert_frame_equal(
+        table, ablation.neuron_ablation(network, images, None, mean, "4", count=3, size=5)
+    )
 
 
 def test_differing_region_is_what_changes_between_two_species():
@@ -95,7 +108,9 @@ def test_differing_region_is_what_changes_between_two_species():
 def test_energy_in_differing_parts_of_the_images_that_have_such_parts():
     """Row by row the energy in the region of the image, whatever the batch; other images have none."""
     birds, network = batches.load_dataset("birds", 128), models.load("birds_resnet")
-    table = batches.evaluate(energy_in_differing_parts, "birds_resnet", "birds", range(20, 50), {"dataset": "birds"}, 8)
+    table = batches.evaluate(
+        energy_in_differing_parts, "birds_resnet", "birds", range(20, 50), {"dataset": "birds"}, 8
+    )
     rows = table[(table["method"] == "gradcam") & (table["contrast"] == "weighted")].set_index("image")
     for index in range(20, 50):
         image, label = birds[index].image[None], birds[index].label
@@ -103,6 +118,12 @@ def test_energy_in_differing_parts_of_the_images_that_have_such_parts():
         region = differing_region(birds.annotations(index), *pair)
         assert (index in rows.index) == (label in pair and region.any())
         if index in rows.index:
-            alone = energy_in_regions(network, image, torch.from_numpy(region)[None], ["gradcam"], ["weighted"])
-            np.testing.assert_allclose(rows.loc[index, ["energy", "area", "p_2"]].astype(float), alone.loc[0, ["energy", "area", "p_2"]].astype(float), rtol=1e-4)
+            alone = energy_in_regions(
+                network, image, torch.from_numpy(region)[None], ["gradcam"], ["weighted"]
+            )
+            np.testing.assert_allclose(
+                rows.loc[index, ["energy", "area", "p_2"]].astype(float),
+                alone.loc[0, ["energy", "area", "p_2"]].astype(float),
+                rtol=1e-4,
+            )
     assert 0 < len(rows) < 30

@@ -33,7 +33,9 @@ class Noise(ImageSet):
 
 def small_classifier(name):
     torch.manual_seed(len(name))
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 7))
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 7)
+    )
     return Classifier(
         network, name=name, class_names=Noise.class_names, layer="network.1", input_size=16, checksum=name
     )
@@ -79,7 +81,9 @@ def test_values_are_those_of_the_evaluation_itself(tmp_path):
     chosen = [3, 77, 139]
     examples = [Noise()[i] for i in chosen]
     direct = perturbation.changes(
-        small_classifier("net"), torch.stack([e.image for e in examples]), torch.tensor([e.label for e in examples]),
+        small_classifier("net"),
+        torch.stack([e.image for e in examples]),
+        torch.tensor([e.label for e in examples]),
         **OPTIONS,
     )
     keys = ["contrast", "epsilon", "iterations", "image"]
@@ -103,8 +107,15 @@ def test_shards_do_not_change_the_table(tmp_path, monkeypatch, size):
 
 def test_masking_keeps_the_images_that_pass_the_threshold(tmp_path):
     def table(**options):
-        return of_net(studies.masking_table, count=40, cache=tmp_path, mask_rules=["by_sign"],
-                                     baselines=["black"], methods=["gradcam"], **options)
+        return of_net(
+            studies.masking_table,
+            count=40,
+            cache=tmp_path,
+            mask_rules=["by_sign"],
+            baselines=["black"],
+            methods=["gradcam"],
+            **options,
+        )
 
     threshold = table(threshold=0.0)["p_2"].median().item()
     above, below = table(threshold=threshold), table(threshold=threshold, above=False)
@@ -124,14 +135,21 @@ def test_a_shard_without_images_above_the_threshold_adds_no_rows(tmp_path, monke
     assert few["image"].nunique() == 2 and few["image"].dtype.kind == "i"
 
 
-@pytest.mark.parametrize("study, options", [
-    (studies.map_statistics, {}), (studies.precision_table, {}), (studies.dominance_table, {}),
-    (studies.mean_of_classes, {"draws": 2}), (studies.gradient_norms, {"ends": 1, "step": 3}),
-    (studies.three_class_maps, {"threshold": 0.0}), (studies.fullgrad_maps, {}),
-    (studies.integrated_readings, {"steps": 2}),
-    (studies.ablation_table, {"methods": ["random", "clrp1"], "sizes": [3]}),
-    (studies.dominated_masking, {"threshold": 1.0, "mask_rules": ["by_sign"], "baselines": ["black"]}),
-])
+@pytest.mark.parametrize(
+    "study, options",
+    [
+        (studies.map_statistics, {}),
+        (studies.precision_table, {}),
+        (studies.dominance_table, {}),
+        (studies.mean_of_classes, {"draws": 2}),
+        (studies.gradient_norms, {"ends": 1, "step": 3}),
+        (studies.three_class_maps, {"threshold": 0.0}),
+        (studies.fullgrad_maps, {}),
+        (studies.integrated_readings, {"steps": 2}),
+        (studies.ablation_table, {"methods": ["random", "clrp1"], "sizes": [3]}),
+        (studies.dominated_masking, {"threshold": 1.0, "mask_rules": ["by_sign"], "baselines": ["black"]}),
+    ],
+)
 def test_descriptions(tmp_path, study, options):
     table = of_net(study, count=30, cache=tmp_path, **options)
     assert sorted(table["image"].unique()) == Noise().sample(30)
@@ -152,19 +170,32 @@ def test_choices_share_their_images_and_only_photographs_are_resized_otherwise(t
     photographs = replace(registry.datasets()["photographs"], other_resizings=other)
     monkeypatch.setattr(execution, "datasets", lambda: {"photographs": photographs})
     squeezed = of_net(studies.perturbation_choices, dataset="photographs", count=10, cache=tmp_path)
-    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {*records.PERTURBATION_CHOICES, *other}
-    assert (squeezed.groupby("choice")["image"].unique().map(sorted).map(tuple) == tuple(Noise().sample(10))).all()
+    assert {"resize": "squeeze"} in loaded and set(squeezed["choice"]) == {
+        *records.PERTURBATION_CHOICES,
+        *other,
+    }
+    assert (
+        squeezed.groupby("choice")["image"].unique().map(sorted).map(tuple) == tuple(Noise().sample(10))
+    ).all()
 
 
 def test_results_of_several_networks_are_kept_and_read_back(tmp_path):
     networks = {"one": ["noise", 10], "another": ["noise", 8, {"iterations": [1]}]}
-    made = studies.run(studies.sign_perturbation, networks, profile="real", cache=tmp_path, epsilons=[0.01],
-                       contrasts=["weighted"])
+    made = studies.run(
+        studies.sign_perturbation,
+        networks,
+        profile="real",
+        cache=tmp_path,
+        epsilons=[0.01],
+        contrasts=["weighted"],
+    )
     assert made.groupby("network")["image"].nunique().to_dict() == {"one": 10, "another": 8}
     assert set(made.loc[made["network"] == "another", "iterations"]) == {1}
     kept = studies.recorded(studies.sign_perturbation)
     keys = ["network", "image", "iterations"]
-    pd.testing.assert_frame_equal(kept.sort_values(keys, ignore_index=True), made.sort_values(keys, ignore_index=True))
+    pd.testing.assert_frame_equal(
+        kept.sort_values(keys, ignore_index=True), made.sort_values(keys, ignore_index=True)
+    )
     assert kept.attrs["provenance"]["shards"] == 2 and kept.attrs["provenance"]["seconds"] > 0
 
 
@@ -189,19 +220,28 @@ def test_objects_are_those_of_each_image(tmp_path, monkeypatch):
     """Image i has an object where i is even, in its upper rows; batches and shards do not mix them up."""
     region = torch.zeros(16, 16, dtype=torch.bool)
     region[:4] = True
-    monkeypatch.setattr(Noise, "objects", lambda self, index: [(index % 7, region)] * (index % 2 == 0), raising=False)
+    monkeypatch.setattr(
+        Noise, "objects", lambda self, index: [(index % 7, region)] * (index % 2 == 0), raising=False
+    )
     monkeypatch.setattr(batches, "SHARD", 10)
     table = of_net(studies.pointing, count=40, cache=tmp_path, methods=["gradient"], thresholds=[0.5])
     chosen = [i for i in Noise().sample(40) if i % 2 == 0]
     assert table["image"].tolist() == chosen
     pixels, labels = torch.stack([Noise()[i].image for i in chosen]), torch.tensor(chosen) % 7
     masks = region.expand(len(chosen), -1, -1)
-    expected = pointing_game.pointing_game(small_classifier("net"), pixels, labels, masks, ["gradient"], [0.5])
+    expected = pointing_game.pointing_game(
+        small_classifier("net"), pixels, labels, masks, ["gradient"], [0.5]
+    )
     np.testing.assert_allclose(table["energy"], expected["energy"], rtol=1e-5)
 
 
 def test_the_same_masking_in_a_study_and_alone(tmp_path):
-    options = {"mask_rules": ["equal_as_described"], "baselines": ["mean"], "methods": ["xgradcam"], "threshold": 0.0}
+    options = {
+        "mask_rules": ["equal_as_described"],
+        "baselines": ["mean"],
+        "methods": ["xgradcam"],
+        "threshold": 0.0,
+    }
     table = of_net(studies.masking_table, count=5, cache=tmp_path, **options)
     chosen = Noise().sample(5)
     direct = masking.relative_probabilities(

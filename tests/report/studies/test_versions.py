@@ -45,10 +45,14 @@ def test_a_raised_version_has_to_be_accepted(table, capsys):
     table("changed", version=2)
     assert versions.main([]) == 1 and "has version 2, and version 1 is accepted" in capsys.readouterr().out
     assert versions.main(["--accept"]) == 0
-    assert json.loads(versions.ACCEPTED.read_text()) == {"precision_table": {"version": 2, "digest": "changed"}}
+    assert json.loads(versions.ACCEPTED.read_text()) == {
+        "precision_table": {"version": 2, "digest": "changed"}
+    }
 
 
 def test_studies_that_are_new_or_gone():
     one = {"version": 1, "digest": "a"}
     assert versions.differences({"old": one}, {"new": one}) == [
-        f"new is new: run `{versions.COMMAND}`.", f"old is gone: run `{versions.COMMAND}`."]
+        f"new is new: run `{versions.COMMAND}`.",
+        f"old is gone: run `{versions.COMMAND}`.",
+    ]
