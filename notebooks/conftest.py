@@ -1,4 +1,4 @@
-"""nbval runs the stored notebooks as `python -m contrastlib run --save` did: the same threads, no photographs."""
+"""nbval runs the stored notebooks as `python -m contrastlib run --save` did: same threads, no photographs."""
 
 from pathlib import Path
 

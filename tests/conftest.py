@@ -1,4 +1,4 @@
-"""Networks that are small, quick and awkward: batch norm, residuals, operations in place. And which tests may be skipped."""
+"""Small, quick and awkward networks: batch norm, residuals, operations in place. And what may be skipped."""
 
 import errno
 import gc
@@ -138,7 +138,8 @@ def torchvision_vgg():
     return network
 
 
-# network -> the layers to make maps at, in the order they run: before and after batch norm and ReLU, in and after blocks
+# network -> the layers to make maps at, in the order they run:
+# before and after batch norm and ReLU, in and after blocks
 SMALL = {small_residual: ["0", "1", "3.convolution", "3"], small_vgg: ["0", "3", "4", "5"]}
 TORCHVISION = {
     torchvision_squeezenet: ["features.12", "classifier.1"],
@@ -196,13 +197,13 @@ def make_network():
 
 
 def half_weighted(logits, target):
-    """Against the others by the softmax of half their logits: proportions that no contrast of the library has."""
+    """Against the others by the softmax of half their logits: proportions of no contrast of the library."""
     chosen = nn.functional.one_hot(torch.as_tensor(target), logits.shape[1]).expand_as(logits).to(logits)
     return chosen - (logits / 2).masked_fill(chosen == 1, -torch.inf).softmax(dim=1)
 
 
 def by_distance(logits, target):
-    """Half against the others, by how far their logits are from the target's: other proportions for each target."""
+    """Half against the others, by how far their logits are from the target's: each target has its own."""
     target = torch.as_tensor(target).expand(len(logits))[:, None]
     distance = (logits - logits.gather(1, target)).abs()
     return (distance == 0).to(logits) - distance / distance.sum(dim=1, keepdim=True) / 2
@@ -226,7 +227,7 @@ def added_contrast(request):
 
 @pytest.fixture
 def forked(tmp_path_factory):
-    """``forked(call, folder, environment)``: exit status and output of ``sys.exit(call())`` in a fork of this process.
+    """``forked(call, folder, environment)``: status and output of ``sys.exit(call())`` in a forked process.
 
     It is for commands that import torch and much else, which is here already.
     """
@@ -269,7 +270,7 @@ def sphinx_build(forked):
 
 @pytest.fixture
 def tensors_alive():
-    """Counts the tensors made in this test that Python can reach; what a cycle through the graph keeps is among them."""
+    """Counts this test's tensors that Python can reach, with those that a cycle through the graph keeps."""
     gc.freeze()  # what was there before is not looked through: objects of all that is imported
 
     def count():
@@ -284,7 +285,7 @@ def tensors_alive():
 
 @pytest.fixture
 def disk(tmp_path):
-    """``disk(kind)``: a disk of 1 MiB that is "full", "read-only" or "empty". None without the permission to mount it."""
+    """``disk(kind)``: a "full", "read-only" or "empty" disk of 1 MiB. None without permission to mount it."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = []
@@ -316,7 +317,7 @@ REASONS = {
 
 @pytest.fixture(params=REASONS)
 def refusing(request, disk, tmp_path, monkeypatch):
-    """A folder in which nothing can be written, and why: a real disk, or errors like those of one where none can be mounted."""
+    """A folder in which nothing can be written, and why: a real disk, or its errors where none is mounted."""
     code, said = REASONS[request.param]
     place = disk(request.param)
     if place is None:

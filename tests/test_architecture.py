@@ -100,11 +100,14 @@ def test_no_notebook_takes_private_names(file):
 
 
 @pytest.mark.parametrize("code, found", [
-    ("from contrastlib.report.computing.shards import _shard", ["contrastlib.report.computing.shards._shard"]),
-    ("from contrastlib.report.computing import shards as s\ns._shard()", ["contrastlib.report.computing.shards._shard"]),
+    ("from contrastlib.report.computing.shards import _shard",
+     ["contrastlib.report.computing.shards._shard"]),
+    ("from contrastlib.report.computing import shards as s\ns._shard()",
+     ["contrastlib.report.computing.shards._shard"]),
     ("def late():\n    from contrastlib.explainers.cam import _read", ["contrastlib.explainers.cam._read"]),
     ("from contrastlib import _explain", ["contrastlib._explain"]),
-    ("from contrastlib.report.computing.shards import sharded\nfrom torch.nn.modules.conv import _ConvNd\nself._own", []),
+    (("from contrastlib.report.computing.shards import sharded\n"
+      "from torch.nn.modules.conv import _ConvNd\nself._own"), []),
 ])  # fmt: skip
 def test_private_names_are_found(code, found):
     assert list(private_imports(code)) == found

@@ -95,8 +95,8 @@ def test_the_gpu_part_runs_on_a_processor(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(devices, "NETWORKS", ("resnet18",))
 
-    assert devices.main(["--device", "cpu", "--size", "64", "--batch", "2", "--batches", "2", "--repetitions", "1",
-                         "--save", str(tmp_path)]) == 0  # fmt: skip
+    assert devices.main(["--device", "cpu", "--size", "64", "--batch", "2", "--batches", "2",
+                         "--repetitions", "1", "--save", str(tmp_path)]) == 0  # fmt: skip
     table = storage.load(next(tmp_path.glob("*.parquet")))
     assert table["what"].tolist() == [
         f"{n}, {layout}" for n in ("resnet18",) for layout in ("channels_last", "contiguous")

@@ -345,7 +345,10 @@ from contrastlib.contrasts.registry import register
 from contrastlib.contrasts.weights import mean
 
 
-@register(question="Why {target} in a file of its own?", about="against a toy", formula="2 w", paper="wang2022", equation="eq. 0")
+@register(
+    question="Why {target} in a file of its own?", about="against a toy", formula="2 w", paper="wang2022",
+    equation="eq. 0",
+)
 def toy(logits, target):
     return 2 * mean(logits, target)
 """

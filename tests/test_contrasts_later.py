@@ -117,9 +117,15 @@ def test_the_foil_that_counts_for_the_target():
 
 
 @pytest.mark.parametrize("contrast, total", [
-    (lambda y: among(y, 0, FOILS, strength=0.25), 0.75), (lambda y: finer_cam(y, 0), 0.4), (lambda y: finer_cam(y, 0, strength=1), 0),
-    (lambda y: finer_cam_coded(y, 0), 0), (lambda y: finer_cam_coded(y, 0, strength=0.6), 0.4), (lambda y: rfxg(y, 0), -2),
-    (lambda y: rfxg_group(y, [0, 1, 2]), 3), (lambda y: rest(y, 0), 1), (lambda y: group(y, [0, 1, 2]), 0),
+    (lambda y: among(y, 0, FOILS, strength=0.25), 0.75),
+    (lambda y: finer_cam(y, 0), 0.4),
+    (lambda y: finer_cam(y, 0, strength=1), 0),
+    (lambda y: finer_cam_coded(y, 0), 0),
+    (lambda y: finer_cam_coded(y, 0, strength=0.6), 0.4),
+    (lambda y: rfxg(y, 0), -2),
+    (lambda y: rfxg_group(y, [0, 1, 2]), 3),
+    (lambda y: rest(y, 0), 1),
+    (lambda y: group(y, [0, 1, 2]), 0),
 ])  # fmt: skip
 def test_sums_and_what_survives_of_what_all_classes_share(contrast, total):
     """A vector that is added to the rows of the last layer adds the sum of w times its own map."""
@@ -268,15 +274,18 @@ def test_case_of_gradients_whose_squares_underflow():
 
 
 @pytest.mark.parametrize("options, error, says", [
-    ({"foils": "similar", "foil_count": 7}, ValueError, "foil_count is 7, and 6 classes are not the target: choose 1 to 6"),
+    ({"foils": "similar", "foil_count": 7}, ValueError,
+     "foil_count is 7, and 6 classes are not the target: choose 1 to 6"),
     ({"foils": "similar", "foil_count": 0}, ValueError, "foil_count is 0"),
     ({"foils": "similar", "foil_count": 1.5}, TypeError, "foil_count must be a whole number, got 1.5"),
     ({"foils": "similar", "foil_count": True}, TypeError, "whole number"),
     ({"foils": "nearest"}, ValueError, "unknown foils 'nearest': choose \"similar\", or name classes"),
     ({"foils": [1], "foil_count": 1}, ValueError, "leave it out if foils are named"),
-    ({"foils": [1], "strength": math.nan}, ValueError, "strength must be a finite number, such as 0.6; got nan"),
+    ({"foils": [1], "strength": math.nan}, ValueError,
+     "strength must be a finite number, such as 0.6; got nan"),
     ({"foils": [1], "strength": math.inf}, ValueError, "got inf"),
-    ({"foils": [1], "strength": "0.6"}, TypeError, "strength must be a finite number, such as 0.6; got '0.6'"),
+    ({"foils": [1], "strength": "0.6"}, TypeError,
+     "strength must be a finite number, such as 0.6; got '0.6'"),
     ({"foils": [1], "strength": True}, TypeError, "got True"),
 ])  # fmt: skip
 def test_bad_options(options, error, says):

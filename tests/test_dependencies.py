@@ -1,4 +1,4 @@
-"""What an installation without the report's tools can do, and that pyproject.toml names all that is imported."""
+"""What an installation without the report's tools can do; and pyproject.toml names all that is imported."""
 
 import ast
 import re
@@ -20,12 +20,17 @@ DISTRIBUTIONS = {  # where it has another name than its module
     "dask_jobqueue": "dask-jobqueue",
     "matplotlib_inline": "matplotlib-inline",
 }
-EXTRA = ("papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "jupyter_book", "ipykernel", "matplotlib_inline", "dask", "distributed", "playwright", "pypdf", "rocrate", "onnx", "onnxscript")  # fmt: skip
+EXTRA = (
+    "papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx",
+    "docutils", "jupyter_book", "ipykernel", "matplotlib_inline", "dask", "distributed", "playwright",
+    "pypdf", "rocrate", "onnx", "onnxscript",
+)  # fmt: skip
 WITHOUT = f"""
 import sys
 
 class Without:
-    # A finder that does not find these packages. It says so as where they are not installed: torch asks for some.
+    # A finder that does not find these packages. It says so as where they are not installed:
+    # torch asks for some.
 
     def __init__(self, finder):
         self.finder = finder
@@ -81,7 +86,11 @@ def test_all_that_is_imported_is_named():
     report, cluster = (names(PROJECT["optional-dependencies"][extra]) for extra in ("report", "cluster"))
     assert needed <= names(PROJECT["dependencies"]) | report | cluster
     assert needed & cluster == {"distributed", "dask-jobqueue"}
-    assert needed & report == {"papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx", "docutils", "ipykernel", "matplotlib-inline", "jupyter_client", "jupyterlab", "playwright", "pypdf", "rocrate", "onnx"}  # fmt: skip
+    assert needed & report == {
+        "papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx",
+        "docutils", "ipykernel", "matplotlib-inline", "jupyter_client", "jupyterlab", "playwright", "pypdf",
+        "rocrate", "onnx",
+    }  # fmt: skip
 
 
 def alone(code, folder):
@@ -103,7 +112,9 @@ print(tuple(contrastlib.explain(model, images, 1, method="gradcam", contrast="we
 record = forward(model, images, "features.12")
 print(tuple(explainers.gradcam(record, contrasts.weighted(record.logits, 1)).shape))
 from contrastlib.explorer import Explorer, OwnPicture, photograph
-network = models.Classifier(model, name="own", class_names="abcde", layer="network.features.12", input_size=64, checksum="")
+network = models.Classifier(
+    model, name="own", class_names="abcde", layer="network.features.12", input_size=64, checksum=""
+)
 print("mountStatic" in Explorer([photograph("photo.jpg")], [network], methods=["gradcam"]).static_html())
 """,
         tmp_path,

@@ -1,4 +1,4 @@
-"""The one line ``contrastlib.explain``: what a user's own network needs to know, and what bad input is told."""
+"""The one line ``contrastlib.explain``: what a user's own network has to know, and what bad input is told."""
 
 import math
 import re
@@ -178,13 +178,16 @@ def softmaxed(network):
     (None, None, {"target": 1.0}, TypeError, "integer"),
     (None, None, {"contrast": "among"}, ValueError, "needs foils"),
     (None, None, {"foils": 1}, ValueError, "foils belong to the contrast \"among\""),
-    (None, None, {"target": 1, "contrast": "among", "foils": [1, 2]}, ValueError, "target is among its own foils"),
+    (None, None, {"target": 1, "contrast": "among", "foils": [1, 2]}, ValueError,
+     "target is among its own foils"),
     (None, None, {"target": 1, "contrast": "among", "foils": []}, ValueError, "foils are empty"),
     (None, None, {"target": 1, "contrast": "among", "foils": 9}, IndexError, "foil 9 is not a class"),
-    (None, None, {"contrast": torch.ones(BATCH, 5)}, ValueError, r"logits' shape \(B, C\) = \(3, 6\).*got \(3, 5\)"),
+    (None, None, {"contrast": torch.ones(BATCH, 5)}, ValueError,
+     r"logits' shape \(B, C\) = \(3, 6\).*got \(3, 5\)"),
     (None, None, {"contrast": torch.ones(CLASSES)}, ValueError, "a row for each image"),
     (None, None, {"contrast": torch.full((BATCH, CLASSES), math.nan)}, ValueError, "weights hold NaN"),
-    (None, None, {"contrast": [1, 0, 0, 0, 0, 0]}, TypeError, "a contrast is a name, a tensor of weights or a function"),
+    (None, None, {"contrast": [1, 0, 0, 0, 0, 0]}, TypeError,
+     "a contrast is a name, a tensor of weights or a function"),
     (None, None, {"contrast": lambda y: None}, TypeError, "a function that returns one, not None"),
     (None, None, {"contrast": torch.ones(BATCH, CLASSES), "foils": 1}, ValueError, "not to weights"),
     (None, lambda i: (i * 255).byte(), {}, TypeError, r"images.float\(\) / 255"),
@@ -194,7 +197,8 @@ def softmaxed(network):
     (None, lambda i: i.double(), {}, ValueError, "bring the images there"),
     (softmaxed, None, {}, ValueError, "probabilities, not logits. Remove the network's final softmax"),
     (lambda n: n[:4], None, {}, ValueError, r"must return logits \(3, C\)"),
-    (lambda n: nn.Sequential(nn.Flatten(), nn.Linear(768, 6)), None, {}, ValueError, "has no 2-d convolution"),
+    (lambda n: nn.Sequential(nn.Flatten(), nn.Linear(768, 6)), None, {}, ValueError,
+     "has no 2-d convolution"),
 ])  # fmt: skip
 def test_bad_input_is_told_what_is_wrong(network, images, model, change, options, error, says):
     given, learnable = change(images) if change else images, [p.requires_grad for p in network.parameters()]
@@ -236,7 +240,7 @@ def small_clip(monkeypatch):
 
 
 def test_the_examples_of_the_page_run(monkeypatch, tmp_path, small_clip):
-    """The blocks of Python on the page, from top to bottom, with small networks in the place of the large ones."""
+    """The page's blocks of Python, from top to bottom, with small networks in the place of large ones."""
     network = models.load("birds_resnet")
     monkeypatch.setattr(models, "load", lambda name: network)
     monkeypatch.chdir(tmp_path)
@@ -411,6 +415,9 @@ def test_a_vision_transformer_is_explained_by_its_tokens():
 
 @pytest.mark.slow
 def test_modules_are_there_when_they_are_asked_for():
-    code = "import contrastlib, sys; assert 'torch' not in sys.modules; contrastlib.models.load; contrastlib.contrasts.weighted"
+    code = (
+        "import contrastlib, sys; assert 'torch' not in sys.modules; "
+        "contrastlib.models.load; contrastlib.contrasts.weighted"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert {"explain", "models", "autograd"} <= set(dir(contrastlib)) and not hasattr(contrastlib, "model")

@@ -1,4 +1,4 @@
-"""Scores that are no logits of one class among others: regressions, dense outputs, detections, videos, prompts."""
+"""Scores other than a class's logit: regressions, dense outputs, detections, videos, prompts."""
 
 import re
 
@@ -34,7 +34,7 @@ def network(count, *ends):
     "method", select(space="layer", contrast=True) | select(space="pixels", contrast=True)
 )
 def test_the_map_of_one_number(images, method):
-    """Whatever its sign, a number is explained itself. A sigmoid's logit would be explained for class 0 or 1."""
+    """Whatever its sign, a number itself is explained. A sigmoid's logit is explained for class 0 or 1."""
     net = network(1)
     weights = torch.ones(BATCH, 1)
     expected = explain(net, images, 0, method, contrast=weights)

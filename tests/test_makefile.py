@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def install(tmp_path):
-    """``install(version)``: make an environment, in a path with a space, with a Python that only pretends to."""
+    """``install(version)``: make an environment, in a path with a space, with a Python that pretends to."""
     home = tmp_path / "a path"
     home.mkdir()
 
@@ -32,7 +32,7 @@ def install(tmp_path):
         python = home / "python"
         python.write_text(FAKE_PYTHON.format(real=REAL, version=version))
         python.chmod(0o755)
-        # make knows no spaces in the names of targets: the environment is named from the folder that it lies in
+        # make knows no spaces in the names of targets: the environment is named from the folder it lies in
         command = ["make", "-f", str(ROOT / "Makefile"), "VENV=.venv", "PYTHON3=./python", ".venv/.installed"]
         return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
 

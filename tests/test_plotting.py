@@ -19,10 +19,12 @@ def ax():
 
 
 @pytest.mark.parametrize("image, heat, alpha, kind, complaint", [
-    (np.moveaxis(PICTURE, -1, 0), MAP, 0.5, ValueError, r"the image must be \(H, W, 3\), got \(3, 4, 6\).*image.permute\(1, 2, 0\)"),
+    (np.moveaxis(PICTURE, -1, 0), MAP, 0.5, ValueError,
+     r"the image must be \(H, W, 3\), got \(3, 4, 6\).*image.permute\(1, 2, 0\)"),
     (PICTURE[..., 0], MAP, 0.5, ValueError, r"the image must be \(H, W, 3\), got \(4, 6\)"),
     (PICTURE[:0], MAP[:0], 0.5, ValueError, r"got \(0, 6, 3\)"),
-    (PICTURE, MAP.T, 0.5, ValueError, r"the map must be \(H, W\) = \(4, 6\) like the image, got \(6, 4\): resize it with .*upsample"),
+    (PICTURE, MAP.T, 0.5, ValueError,
+     r"the map must be \(H, W\) = \(4, 6\) like the image, got \(6, 4\): resize it with .*upsample"),
     (PICTURE, MAP[None], 0.5, ValueError, r"got \(1, 4, 6\)"),
     (PICTURE, MAP * np.nan, 0.5, ValueError, "the map holds NaN or infinite values"),
     (PICTURE + np.inf, MAP, 0.5, ValueError, "the image holds NaN or infinite values"),
@@ -30,7 +32,8 @@ def ax():
     ("bird.png", MAP, 0.5, TypeError, "the image must hold real numbers, got str"),
     (None, MAP, 0.5, TypeError, "the image must hold real numbers, got NoneType"),
     (PICTURE, [[1], [2, 3]], 0.5, TypeError, "the map must be an array"),
-    (PICTURE, torch.zeros(4, 6, requires_grad=True), 0.5, TypeError, r"the map must be an array: a tensor becomes one with .numpy\(force=True\)"),
+    (PICTURE, torch.zeros(4, 6, requires_grad=True), 0.5, TypeError,
+     r"the map must be an array: a tensor becomes one with .numpy\(force=True\)"),
     (PICTURE, MAP, 2, ValueError, "alpha is 2: choose an opacity from 0 to 1"),
     (PICTURE, MAP, np.nan, ValueError, "alpha is nan"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""Files with which the report is rerun elsewhere: their commands are targets of make, their versions those of the project."""
+"""Files to rerun the report elsewhere: their commands are targets of make, their versions the project's."""
 
 import json
 import os

@@ -7,8 +7,10 @@ from contrastlib.assets.records import DataSet, Network, imported, read
 
 FILE = {"what": "weights", "bytes": 3, "sha256": "0" * 64}
 NETWORK = {
-    "title": "Toy", "family": "toys", "builder": "toys:make", "classes": {"what": "two birds", "names": ["owl", "wren"]},
-    "input_size": 8, "source": "here", "licence": "MIT", "made": "by hand", "files": {"toy.safetensors": FILE},
+    "title": "Toy", "family": "toys", "builder": "toys:make",
+    "classes": {"what": "two birds", "names": ["owl", "wren"]},
+    "input_size": 8, "source": "here", "licence": "MIT", "made": "by hand",
+    "files": {"toy.safetensors": FILE},
 }  # fmt: skip
 SET = {"title": "Toys", "what": "drawings", "loader": "toys:load", "source": "here", "licence": "MIT"}
 

@@ -1,4 +1,4 @@
-"""A network and a data set that nobody else knows, named by an extra registry file in ``test_extra_registry.py``."""
+"""A network and a data set that only an extra registry file names, in ``test_extra_registry.py``."""
 
 import torch
 from torch import nn

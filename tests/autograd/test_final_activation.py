@@ -1,4 +1,4 @@
-"""A sigmoid or a softmax at the end of a network is found in the graph; one inside it is none of our business."""
+"""A sigmoid or a softmax at the end of a network is found in the graph; one inside it is left alone."""
 
 import pytest
 import torch
@@ -66,10 +66,8 @@ def test_a_final_activation_is_refused(end, method):
     then, classes, name = ENDS[end]
     if method in ("fullgrad", "lrp") and isinstance(then, nn.Module):
         then = then.forward  # fullgrad refuses the module by name
-    with pytest.raises(
-        ValueError,
-        match=rf"(ends in a {name}: these are|sums to 1: these are).* not logits\. Remove the network's final",
-    ):
+    said = rf"(ends in a {name}: these are|sums to 1: these are).* not logits\. Remove the network's final"
+    with pytest.raises(ValueError, match=said):
         contrastlib.explain(Then(then, classes), torch.rand(2, 3, 16, 16), 0, method)
 
 

@@ -196,7 +196,7 @@ def test_another_device(network, images, method):
 
 @pytest.fixture
 def lived_in(network):
-    """A network in a mixed state: training in parts, some weights frozen, some with gradients, users' hooks."""
+    """A network in a mixed state: partly in training, some weights frozen or with gradients, users' hooks."""
     network.train()
     network[0].eval()
     network[1].training = False

@@ -9,7 +9,7 @@ from contrastlib.autograd import predict
 
 
 class Folding(nn.Linear):
-    """A linear layer with an adapter, which evaluation mode adds to the weights and training mode takes out."""
+    """A linear layer with an adapter: evaluation mode adds it to the weights, training mode takes it out."""
 
     folded = False
 

@@ -225,7 +225,7 @@ def test_a_network_in_use_holds_its_inputs_again():
 
 @pytest.mark.parametrize("within, held", [(LinearInputsDropped, 1), (nullcontext, 10)])
 def test_what_is_dropped_is_freed(within, held):
-    """Of the outputs of ten convolutions and batch norms, each the input of the next, the last alone stays."""
+    """Of the outputs of ten convolutions and batch norms, one after the other, the last alone stays."""
     layers = [nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)] * 5
     network, outputs = nn.Sequential(*layers).eval().requires_grad_(False), []
     for module in layers[:2]:

@@ -11,7 +11,7 @@ from contrastlib.autograd import INPUT, forward, shared_basis
 
 
 def rows_sent_back(record, cotangents, monkeypatch):
-    """How many cotangents the backward passes of one pull-back carry for each image to the recorded layers."""
+    """How many cotangents of each image the backward passes of one pull-back carry to the recorded layers."""
     sent, backward = [], torch.autograd.grad
 
     def counted(outputs, inputs, cotangent, **options):

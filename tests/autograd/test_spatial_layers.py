@@ -1,4 +1,4 @@
-"""The default layer by what a network does: the last convolution that runs, if no positions are mixed after it."""
+"""The default layer by what a network does: its last convolution, if no positions are mixed after it."""
 
 import re
 

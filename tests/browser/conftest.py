@@ -51,7 +51,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def context(browser):
-    """What pages that are visited share: files of the book that one of them has asked for, which lie in its cache."""
+    """What visited pages share: files of the book that one of them has asked for, which lie in its cache."""
     shared = browser.new_context()
     yield shared
     shared.close()
@@ -125,8 +125,8 @@ def _state():
 def lab_page(browser, tmp_path_factory):
     """JupyterLab as `make lab` opens it, on a working copy in ``page.folder``; the repository stays as it is.
 
-    Kernels are forked and see no data of others, as when the stored outputs were made. The state of widgets is
-    saved, as a reader may choose.
+    Kernels are forked and see no data of others, as when the stored outputs were made. The state of widgets
+    is saved, as a reader may choose.
     """
     before, folder, server = _state(), tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("server")
     lab.prepare(folder)
@@ -165,7 +165,10 @@ def explorer():
 def address(explorer, tmp_path_factory):
     """A page that holds the explorer and nothing else, as a file."""
     page = tmp_path_factory.mktemp("explorer") / "page.html"
-    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorer</title><meta name="viewport" content="width=device-width">'
+    head = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorer</title>'
+        '<meta name="viewport" content="width=device-width">'
+    )
     page.write_text(
         f"{head}<main><h1>Explorer</h1><h2>One</h2>{explorer.static_html()}</main></html>", encoding="utf-8"
     )

@@ -76,7 +76,8 @@ def canvases(page):
     settle(page)
     drawn = page.evaluate(
         """() => [...document.querySelectorAll(".cx-picture canvas")].map(canvas => {
-             const {width, height} = canvas, {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+             const {width, height} = canvas;
+             const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
              const texts = Array.from({length: height}, (_, y) =>
                String.fromCharCode(...data.subarray(4 * y * width, 4 * (y + 1) * width)));
              return [height, width, btoa(texts.join(""))];
@@ -104,7 +105,7 @@ def decoded(data):
 
 
 def expected(explorer, state):
-    """The two panes and their difference, where there is one, as Python computes them from the packed data."""
+    """The two panes and their difference, if there is one, as Python computes them from the packed data."""
     explorer.state = state
     pictures = [
         explorer.header["pictures"][i]

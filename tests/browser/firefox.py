@@ -11,10 +11,16 @@ from contextlib import contextmanager
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 SETTINGS = {
     "marionette.port": 0,  # any free one, which the file MarionetteActivePort tells
-    "network.proxy.type": 1, "network.proxy.http": "127.0.0.1", "network.proxy.http_port": 9, "network.proxy.ssl": "127.0.0.1",
-    "network.proxy.ssl_port": 9,  # a proxy that is not there: no other host is reached
-    "app.update.enabled": False, "datareporting.policy.dataSubmissionEnabled": False, "browser.shell.checkDefaultBrowser": False,
-}  # fmt: skip
+    # a proxy that is not there: no other host is reached
+    "network.proxy.type": 1,
+    "network.proxy.http": "127.0.0.1",
+    "network.proxy.http_port": 9,
+    "network.proxy.ssl": "127.0.0.1",
+    "network.proxy.ssl_port": 9,
+    "app.update.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+}
 
 
 class Firefox:

@@ -10,16 +10,21 @@ from contrastlib.report.notebooks import execution as notebooks
 RAW = re.compile(r"\{(glue|cite|eq|ref|numref|doc|term|value|verdict)\b|:::|^\([\w-]+\)=", re.MULTILINE)
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 # text of cells that are Markdown and of outputs; formulas are drawn, and may hold anything
-TEXT = f"""() => [...document.querySelectorAll('{PANEL} :is(.jp-MarkdownOutput, .jp-OutputArea-output)')].map(each => {{
+TEXT = f"""() => [
+    ...document.querySelectorAll('{PANEL} :is(.jp-MarkdownOutput, .jp-OutputArea-output)')
+].map(each => {{
     const formulas = [...each.querySelectorAll('mjx-container')];
     return formulas.reduce((text, formula) => text.replace(formula.innerText, ''), each.innerText);
 }}).join('\\n')"""
 # the scales, and the verdicts of each claim without sign, effects and variants
 VERDICTS = f"""index => [...document.querySelectorAll('{PANEL} .jp-Cell')[index].querySelectorAll('tr')]
-    .map(row => [...row.cells].slice(2).map(cell => cell.innerText.split('\\n')[0].replace(/^[^a-z]+ /, '')))"""
+    .map(row => [...row.cells].slice(2)
+        .map(cell => cell.innerText.split('\\n')[0].replace(/^[^a-z]+ /, '')))"""
 READY = f"""count => {{
-    const cells = document.querySelectorAll('{PANEL} .jp-Cell'), texts = [...document.querySelectorAll('{PANEL} .jp-MarkdownCell')];
-    return cells.length === count && texts.every(each => each.querySelector('.jp-MarkdownOutput')?.innerText);
+    const cells = document.querySelectorAll('{PANEL} .jp-Cell');
+    const texts = [...document.querySelectorAll('{PANEL} .jp-MarkdownCell')];
+    return cells.length === count &&
+        texts.every(each => each.querySelector('.jp-MarkdownOutput')?.innerText);
 }}"""
 # outputs in Markdown are drawn some time after the cell has run
 DRAWN = f"""count => [...document.querySelectorAll('{PANEL} .jp-OutputArea-output.jp-RenderedMarkdown')]
@@ -142,7 +147,7 @@ def expect_readable(page, cells):
 
 
 def move_widgets(page, cells):
-    """Move one control of each widget, and wait until what it draws is another picture; how many there are."""
+    """Move a control of each widget, and wait until what it draws is another picture; how many there are."""
     moved = 0
     for index, cell in enumerate(cells):
         html = "".join(texts([cell], "text/html"))
@@ -158,7 +163,7 @@ def move_widgets(page, cells):
 
 
 def _last_value(output):
-    """The first slider, or where there is none the first list, takes its last value: a step may not change the picture."""
+    """The first slider, or else the first list, takes its last value: a step may not change the picture."""
     slider = output.locator(".widget-slider .noUi-handle")
     if slider.count():
         slider.first.focus()

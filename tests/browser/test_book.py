@@ -33,7 +33,8 @@ def overflow(page) -> list[str]:
           const width = document.documentElement.clientWidth;
           if (document.documentElement.scrollWidth <= width) return [];
           const out = [...document.querySelectorAll("body *")].filter(
-            e => e.getBoundingClientRect().right > width + 1 && !e.closest("[class*=sidebar], .table-scroll"));
+            e => e.getBoundingClientRect().right > width + 1 &&
+              !e.closest("[class*=sidebar], .table-scroll"));
           return [`${document.documentElement.scrollWidth} > ${width}`,
             ...out.slice(0, 5).map(e => `${e.tagName}.${e.className} in ${e.parentElement.className}`)];
         }"""
@@ -46,7 +47,8 @@ def cut_off(page) -> list[str]:
         """() => [...document.querySelectorAll("div.math")].filter(box => {
           const marks = [...box.querySelectorAll("mjx-c")].map(each => each.getBoundingClientRect());
           const {left} = box.getBoundingClientRect();
-          return Math.min(...marks.map(mark => mark.left)) < left - 1 || Math.max(...marks.map(mark => mark.right)) > left + box.scrollWidth + 1;
+          return Math.min(...marks.map(mark => mark.left)) < left - 1 ||
+            Math.max(...marks.map(mark => mark.right)) > left + box.scrollWidth + 1;
         }).map(box => box.id || box.textContent.slice(0, 40))"""
     )
 
@@ -58,29 +60,42 @@ def wider_than_its_box(page) -> list[str]:
         """() => [...document.querySelectorAll(".bd-article :is(table, img, svg, canvas)")].filter(each => {
           const box = each.closest(".table-scroll") ?? each.parentElement;
           if (!each.checkVisibility() || each.closest("mjx-container, .math, summary")) return false;
-          if (each.getBoundingClientRect().width <= box.clientWidth + 1 || getComputedStyle(box).display === "inline") return false;
+          const { display, overflowX } = getComputedStyle(box);
+          if (each.getBoundingClientRect().width <= box.clientWidth + 1 || display === "inline") return false;
           const cued = box.closest(".table-frame.more-right, .table-frame.more-left");
-          return innerWidth <= 600 || !cued || getComputedStyle(box).overflowX !== "auto" || box.tabIndex !== 0;
-        }).map(each => `${each.tagName} ${each.id || each.className || each.src?.slice(-60)} in ${each.parentElement.className}`)"""
+          return innerWidth <= 600 || !cued || overflowX !== "auto" || box.tabIndex !== 0;
+        }).map(each => {
+          const name = each.id || each.className || each.src?.slice(-60);
+          return `${each.tagName} ${name} in ${each.parentElement.className}`;
+        })"""
     )
 
 
 def small_figures(page) -> list[str]:
-    """Figures that are narrower than they are meant to be, or than their file, and than the text with its margin: their labels would be too small."""
+    """Figures whose labels would be too small.
+
+    They are narrower than they are meant to be, or than their file, and than the text with its margin.
+    """
     return page.evaluate(
-        """() => [...document.querySelectorAll(".figure-frame img")].filter(each => each.checkVisibility() &&
-            each.getBoundingClientRect().width < Math.min(parseFloat(each.style.width) || each.naturalWidth, 900) - 1)
-            .map(each => each.alt)"""
+        """() => [...document.querySelectorAll(".figure-frame img")].filter(each => {
+          const meant = Math.min(parseFloat(each.style.width) || each.naturalWidth, 900);
+          return each.checkVisibility() && each.getBoundingClientRect().width < meant - 1;
+        }).map(each => each.alt)"""
     )
 
 
 def distorted(page) -> list[str]:
     """Images that are not shown in the proportions of their files."""
     return page.evaluate(
-        """() => [...document.querySelectorAll(".bd-article img")].filter(each => each.checkVisibility() && each.naturalWidth).filter(each => {
-          const style = getComputedStyle(each), sum = (...names) => names.reduce((all, name) => all + parseFloat(style[name]), 0);
-          const width = each.offsetWidth - sum("paddingLeft", "paddingRight", "borderLeftWidth", "borderRightWidth");
-          const height = each.offsetHeight - sum("paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
+        """() => [...document.querySelectorAll(".bd-article img")].filter(
+          each => each.checkVisibility() && each.naturalWidth
+        ).filter(each => {
+          const style = getComputedStyle(each);
+          const sum = (...names) => names.reduce((all, name) => all + parseFloat(style[name]), 0);
+          const width = each.offsetWidth -
+            sum("paddingLeft", "paddingRight", "borderLeftWidth", "borderRightWidth");
+          const height = each.offsetHeight -
+            sum("paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
           return Math.abs(width / height * each.naturalHeight / each.naturalWidth - 1) > 0.03;
         }).map(each => each.alt)"""
     )
@@ -88,7 +103,7 @@ def distorted(page) -> list[str]:
 
 @every_page
 def test_page(visit, address):
-    """Nothing fails, nothing is asked of another host; it fits, says how it is made, and everybody can read it."""
+    """Nothing fails, nothing is asked of another host; it fits, says how it is made, and all can read it."""
     page, problems = visit(address)
     assert_short(page, address)
     assert_complete(page)
@@ -112,7 +127,7 @@ def test_page(visit, address):
 
 
 def settled(measure, page, seconds=5):
-    """What a measure finds once scripts and layout have followed a new size of the window, in these seconds."""
+    """What a measure finds once scripts and layout have followed the window's new size, in these seconds."""
     deadline = time.monotonic() + seconds
     while (found := measure(page)) and time.monotonic() < deadline:
         page.wait_for_timeout(100)
@@ -150,7 +165,7 @@ def assert_complete(page):
 
 
 def assert_says_how_it_is_made(page, address):
-    """By which command, to be copied; no button that needs the address of a repository where there is none."""
+    """By which command, to be copied; no button that needs a repository's address where there is none."""
     section, name = page.locator("section#rerun-this-page"), Path(address).stem
     if address.startswith("book/executed/"):
         assert section.evaluate(
@@ -236,7 +251,8 @@ def test_dark_theme(visit):
     page, problems = visit("book/index.html")
     lightness = """selector => {
       const style = getComputedStyle(document.querySelector(selector));
-      const [r, g, b] = (selector === "body" ? style.backgroundColor : style.color).match(/[\\d.]+/g).map(Number);
+      const colour = selector === "body" ? style.backgroundColor : style.color;
+      const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
       return (r + g + b) / 3;
     }"""
     for _ in range(3):  # automatic, light, dark in some order

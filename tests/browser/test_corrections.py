@@ -1,4 +1,4 @@
-"""The page of corrections in a browser: the row of the address, the filters, the keyboard, and a narrow screen."""
+"""The page of corrections in a browser: the row of the address, filters, the keyboard, a narrow screen."""
 
 import json
 

@@ -6,13 +6,18 @@ from contrastlib import assets
 
 PAGE = "book/executed/11_explore.html"
 SEEN = """new MutationObserver((_, observer) => {
-  if (document.querySelector(".contrast-explorer[data-ready]")) { window.firstPicture = performance.now(); observer.disconnect(); }
+  if (!document.querySelector(".contrast-explorer[data-ready]")) return;
+  window.firstPicture = performance.now();
+  observer.disconnect();
 }).observe(document, {subtree: true, childList: true, attributes: true});"""
 
 
 @pytest.mark.data
 def test_weight_and_first_picture(browser, site):
-    """At most 6 MB without the photographs of others, and the first picture while the rest is still being read, where the processor is four times slower."""
+    """At most 6 MB without the photographs of others, and the first picture before the rest has been read.
+
+    So it is where the processor is four times slower.
+    """
     shares = []
     for _ in range(3):  # the best of three: other work on the machine is not the page's
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -40,7 +45,7 @@ def test_weight_and_first_picture(browser, site):
 
 @pytest.mark.data
 def test_what_is_shown(visit):
-    """Five photographs, twelve drawn birds or more, two of them in one picture; the larger sets, or a folded line for each."""
+    """Five photographs, twelve drawn birds or more, two in one picture; the larger sets, or folded lines."""
     page, problems = visit(PAGE)
     page.wait_for_function(
         "() => [...document.querySelectorAll('.contrast-explorer')].every(e => 'ready' in e.dataset)"

@@ -137,7 +137,7 @@ def test_the_picture_has_its_colours(opened, explorer):
 
 
 def test_two_pictures(opened, explorer):
-    """Map B may be of another picture: its classes are its own, and the class stays the same where both list it."""
+    """Map B may be of another picture: its classes are its own, and the class stays where both list it."""
     page = opened()
     unfold(page)
     second = page.locator(".cx-pane").nth(1)
@@ -215,7 +215,10 @@ def test_keyboard_alone(opened, explorer):
             page.locator(".cx-pictures input").nth(0).focus()
         reached.add(
             page.evaluate(
-                "() => `${document.activeElement.tagName} ${document.activeElement.name || document.activeElement.textContent.trim().slice(0, 12)}`"
+                """() => {
+                  const { tagName, name, textContent } = document.activeElement;
+                  return `${tagName} ${name || textContent.trim().slice(0, 12)}`;
+                }"""
             )
         )
         if page.evaluate("() => document.activeElement.matches('.cx-pictures input')") and not chosen:
@@ -323,7 +326,10 @@ def test_accessible(opened, scheme):
     unfold(page)
     page.add_script_tag(path=AXE)
     found = page.evaluate(
-        """() => axe.run(document.querySelector('.cx'), {resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"""
+        """() => axe.run(document.querySelector('.cx'), {
+          resultTypes: ['violations'],
+          rules: {'target-size': {enabled: true}},
+        })"""
     )["violations"]
     assert not [(rule["help"], [node["html"][:150] for node in rule["nodes"]]) for rule in found]
 

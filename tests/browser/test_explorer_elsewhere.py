@@ -1,4 +1,4 @@
-"""Explorers in pages and notebooks of others: beside each other, with foreign addresses, damaged, and live."""
+"""Explorers in pages and notebooks of others: beside one another, with foreign addresses, damaged, live."""
 
 import base64
 import json
@@ -28,10 +28,12 @@ const data = DATA, listeners = new Map(), asked = [];
 const unpacked = text => new DataView(Uint8Array.from(atob(text), sign => sign.charCodeAt(0)).buffer);
 const traits = { header: data.header, state: data.header.state, chunks: data.chunks.map(unpacked) };
 const model = {
-  get: name => traits[name], set: (name, value) => { traits[name] = value; }, save_changes() {}, send(message) { asked.push(message); },
+  get: name => traits[name], set: (name, value) => { traits[name] = value; },
+  save_changes() {}, send(message) { asked.push(message); },
   on: (events, act) => listeners.set(act, events), off: (events, act) => listeners.delete(act),
 };
-const tell = (event, ...message) => listeners.forEach((events, act) => events.includes(event) && act(...message));
+const tell = (event, ...message) =>
+  listeners.forEach((events, act) => events.includes(event) && act(...message));
 Object.assign(window, { traits, listeners, asked, tell, changed: () => tell("change:state") });
 try {
   window.finish = render({ model, el: document.querySelector("main") });
@@ -136,8 +138,9 @@ def test_two_of_one_name_in_a_notebook(opened, two, script):
 def test_where_scripts_run_elsewhere(opened):
     """As the classic notebook ran them, in the head of the page."""
     html = json.dumps(explorer().static_html()).replace("</", "<\\/")
+    appended = APPENDED.replace("SCRIPT", "if (!script.type) { document.head.append(copy); copy.remove(); }")
     page = opened(f"""<section></section><script>document.querySelector("section").innerHTML = {html};
-    {APPENDED.replace("SCRIPT", "if (!script.type) { document.head.append(copy); copy.remove(); }")}</script>""")
+    {appended}</script>""")
     assert len(captions(page, 1)) == 1 and not page.problems
 
 

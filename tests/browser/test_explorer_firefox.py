@@ -14,7 +14,8 @@ CANVASES = """return [...document.querySelectorAll(".cx-picture canvas")].slice(
   return [height, width, btoa(Array.from(data, value => String.fromCharCode(value)).join(""))];
 });"""
 READY = """return new Promise((done, failed) => {
-  setTimeout(() => failed(new Error(document.querySelector("[role=alert]")?.textContent ?? "not ready")), 30000);
+  const alert = () => document.querySelector("[role=alert]")?.textContent;
+  setTimeout(() => failed(new Error(alert() ?? "not ready")), 30000);
   const look = () => document.querySelector("[data-ready]") ? done(true) : setTimeout(look, 20);
   look();
 });"""
@@ -81,6 +82,7 @@ def test_masking(opened, explorer):
 
 def test_the_maps_are_aligned(opened):
     tops = opened.evaluate(
-        "return [...document.querySelectorAll('.cx-pane canvas[role=img]')].slice(0, 2).map(e => e.getBoundingClientRect().top);"
+        """return [...document.querySelectorAll('.cx-pane canvas[role=img]')].slice(0, 2)
+          .map(e => e.getBoundingClientRect().top);"""
     )
     assert tops[0] == tops[1]

@@ -6,10 +6,17 @@ from explorer_page import go, hash_of, settle, unfold
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 TOUCH = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
 MAPS = ".cx-pane:not(.cx-difference) canvas[role=img]"
-SMALL = """least => [...document.querySelectorAll(".cx :is(a, button, select, input, summary, canvas[tabindex])")]
+SMALL = """least => [
+    ...document.querySelectorAll(".cx :is(a, button, select, input, summary, canvas[tabindex])")
+  ]
   .filter(each => each.checkVisibility({visibilityProperty: true}))
-  .map(each => [each.tagName, each.name || each.textContent.slice(0, 20), (each.closest("label:has([type=checkbox])") ?? each).getBoundingClientRect()])
-  .filter(([, , box]) => Math.min(box.width, box.height) < least - 0.01).map(([tag, name, box]) => [tag, name, box.width, box.height])"""
+  .map(each => [
+    each.tagName,
+    each.name || each.textContent.slice(0, 20),
+    (each.closest("label:has([type=checkbox])") ?? each).getBoundingClientRect(),
+  ])
+  .filter(([, , box]) => Math.min(box.width, box.height) < least - 0.01)
+  .map(([tag, name, box]) => [tag, name, box.width, box.height])"""
 
 
 def tops(page):
@@ -34,7 +41,7 @@ def test_the_maps_are_aligned(opened, explorer, width):
 
 @pytest.mark.parametrize("keep", ["all", "positive"])
 def test_a_comparison_fits_a_screen(opened, explorer, keep):
-    """All of the explorer on a desk, with its folded choices; from controls to effects and read-out on a phone."""
+    """All of the explorer on a desk, with its folded choices; controls to effects and read-out on a phone."""
     page = opened(hash_of(explorer.header["tour"][2]["state"] | {"keep": keep}), viewport=DESK)
     assert page.locator(".cx").bounding_box()["height"] <= 800
     phone = opened(hash_of(explorer.header["tour"][2]["state"] | {"keep": keep}), **TOUCH)
@@ -60,7 +67,10 @@ def test_targets_are_large_enough(opened, least, options):
 def shown(page):
     """Which of the maps lie within the window."""
     return page.locator(MAPS).evaluate_all(
-        "all => all.map(each => { const {left, right} = each.getBoundingClientRect(); return left >= 0 && right <= innerWidth; })"
+        """all => all.map(each => {
+          const {left, right} = each.getBoundingClientRect();
+          return left >= 0 && right <= innerWidth;
+        })"""
     )
 
 
@@ -102,8 +112,11 @@ def test_no_sideways_scrolling(opened, width):
     page.get_by_role("checkbox", name="Difference").check()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     outside = page.evaluate(
-        "width => [...document.querySelectorAll('.cx *')].filter(e => e.getBoundingClientRect().right > width + 1"
-        " && !e.closest('.cx-code, .cx-tour, .cx-pictures') && !(width < 600 && e.closest('.cx-panes'))).map(e => e.className)",
+        """width => [...document.querySelectorAll('.cx *')].filter(e =>
+          e.getBoundingClientRect().right > width + 1
+          && !e.closest('.cx-code, .cx-tour, .cx-pictures')
+          && !(width < 600 && e.closest('.cx-panes'))
+        ).map(e => e.className)""",
         width,
     )
     assert not outside

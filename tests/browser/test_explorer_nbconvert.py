@@ -1,4 +1,4 @@
-"""A notebook with a live explorer as `jupyter nbconvert --to html` writes it: interactive without any other host."""
+"""A notebook with a live explorer by `jupyter nbconvert --to html`: interactive without any other host."""
 
 import nbformat
 import pytest

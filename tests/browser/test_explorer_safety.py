@@ -16,7 +16,10 @@ MARKUP = [
     "<!--<script>",
     "\"><svg onload='hacked()'>",
 ]
-PAGE = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Explorer</title></head><body>{}</body></html>'
+PAGE = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Explorer</title></head>'
+    "<body>{}</body></html>"
+)
 
 
 @pytest.fixture(scope="module")

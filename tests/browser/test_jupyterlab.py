@@ -55,7 +55,10 @@ def opened(lab, browser):
         cell.locator(".cm-content").click()
         page.keyboard.press("Shift+Enter")
         page.wait_for_function(
-            "index => /\\d/.test(document.querySelectorAll('.jp-Cell')[index].querySelector('.jp-InputPrompt').textContent)",
+            """index => {
+              const cell = document.querySelectorAll('.jp-Cell')[index];
+              return /\\d/.test(cell.querySelector('.jp-InputPrompt').textContent);
+            }""",
             arg=index,
         )
 

@@ -1,4 +1,4 @@
-"""The working copy of the notebooks in JupyterLab: each reads as its page; one runs, and follows its parameters."""
+"""The notebooks' working copy in JupyterLab: each reads as its page; one runs, and follows its parameters."""
 
 import re
 
@@ -11,9 +11,13 @@ from contrastlib.report.notebooks import executed_form
 from contrastlib.report.notebooks import execution as notebooks
 
 STORED = notebooks.find([])
-# the numbers of formulas that are drawn, whose characters are named by classes such as mjx-c31; or what is in error
-NUMBERS = f"""() => [...document.querySelectorAll('{lab.PANEL} :is(mjx-labels mjx-mtext, mjx-merror)')].map(each => each.textContent
-    || [...each.querySelectorAll('mjx-c')].map(mark => String.fromCodePoint(parseInt(mark.classList[0].slice(5), 16))).join(''))"""
+# the numbers of formulas that are drawn, whose characters are named by classes such as mjx-c31;
+# or what is in error
+NUMBERS = f"""() => {{
+    const character = mark => String.fromCodePoint(parseInt(mark.classList[0].slice(5), 16));
+    return [...document.querySelectorAll('{lab.PANEL} :is(mjx-labels mjx-mtext, mjx-merror)')]
+        .map(each => each.textContent || [...each.querySelectorAll('mjx-c')].map(character).join(''));
+}}"""
 
 
 def test_it_opens_on_the_start_notebook(lab_page):
@@ -47,7 +51,7 @@ def test_it_reads_as_stored(lab_page, path):
 
 
 def test_links_lead_to_other_notebooks_and_to_the_data_cards(lab_page):
-    """A link to an entry opens the notebook and scrolls to the entry; the cards are drawn, not shown as their source."""
+    """A link to an entry opens the notebook and scrolls there; the cards are drawn, not shown as source."""
     page = lab_page
     lab.opened(page, "notebooks/04_masking.ipynb")
     page.locator(f"{lab.PANEL} a", has_text=re.compile("^erratum 13$")).first.click()
@@ -70,7 +74,7 @@ def test_links_lead_to_other_notebooks_and_to_the_data_cards(lab_page):
 
 
 def test_it_follows_its_parameters(lab_page):
-    """A cheap notebook: prose, verdicts, figures, explorer and control. `make test-lab` does it with all of them."""
+    """A cheap notebook: prose, verdicts, figures, explorer and control. `make test-lab` does it with all."""
     page, path = lab_page, "notebooks/08_fullgrad.ipynb"
     before = lab.stored(path).cells
     lab.opened(page, path)

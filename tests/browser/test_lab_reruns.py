@@ -1,4 +1,4 @@
-"""Every notebook in JupyterLab: it runs whole with the numbers of the book, its controls move, and it follows its parameters.
+"""Every notebook in JupyterLab: whole with the book's numbers, with its controls, with other parameters.
 
 That takes minutes, so that `make test-lab` does it and `make test` does not.
 """
@@ -15,7 +15,7 @@ from contrastlib.report.results import benchmark_records
 pytestmark = pytest.mark.lab
 NO_PARAMETER = {
     "01_theory": lab.figures,  # its curves are of functions, not of networks
-    "17_masking_errata": lab.figures,  # its figure is of photographs, which the networks of drawn birds do not know
+    "17_masking_errata": lab.figures,  # of photographs, which the networks of drawn birds do not know
 }
 
 

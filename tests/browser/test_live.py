@@ -1,4 +1,4 @@
-"""The live network: the reader's picture, any class against any other, painting, all under a strict policy."""
+"""The live network: the reader's picture, a class against any other, painting, all under a strict policy."""
 
 import io
 import itertools
@@ -121,7 +121,10 @@ def values(page, expression):
     """A list of numbers of the page: of `live`, its state."""
     return np.array(
         page.evaluate(
-            f"() => {{ const live = document.querySelector('.contrast-live').live; return [...{expression}]; }}"
+            f"""() => {{
+              const live = document.querySelector('.contrast-live').live;
+              return [...{expression}];
+            }}"""
         )
     )
 
@@ -152,19 +155,11 @@ def test_opens_on_the_cat_without_the_network(opened, server, folder):
         for path in (*folder.glob("code/**/*.*"), folder / "cat.html", *folder.glob("*.mjs"))
     ]
     assert sum(sizes) < 2e6 and (folder / "cat.html").stat().st_size < 6e5
-    assert (
-        len(
-            set(
-                map(
-                    tuple,
-                    page.evaluate("""() => { const map = document.querySelector('.live-map');
+    colours = page.evaluate("""() => { const map = document.querySelector('.live-map');
       const data = map.getContext('2d').getImageData(0, 0, 224, 224).data; const out = [];
-      for (let i = 0; i < data.length; i += 4000) out.push([data[i], data[i + 1], data[i + 2]]); return out; }"""),
-                )
-            )
-        )
-        > 20
-    )
+      for (let i = 0; i < data.length; i += 4000) out.push([data[i], data[i + 1], data[i + 2]]);
+      return out; }""")
+    assert len(set(map(tuple, colours))) > 20
 
 
 @pytest.mark.parametrize("loaded", [False, True])
@@ -274,9 +269,12 @@ def test_rotation_and_transparency(opened, classifier, tmp_path):
 
 @pytest.mark.parametrize("name, content, kind, sentence", [
     ("notes.txt", b"no picture", "text/plain", "notes.txt is not a picture: choose a JPEG, PNG or WebP."),
-    ("broken.png", b"\x89PNG no picture", "image/png", "broken.png is not a picture that this browser can read"),
-    ("<img src=x onerror=alert(1)>.png", b"", "image/png", "<img src=x onerror=alert(1)>.png is not a picture that this browser can read"),
-    ("line.png", encoded(Image.new("RGB", (900, 2))), "image/png", "line.png has 900 × 2 pixels: cut a wider part out of it."),
+    ("broken.png", b"\x89PNG no picture", "image/png",
+     "broken.png is not a picture that this browser can read"),
+    ("<img src=x onerror=alert(1)>.png", b"", "image/png",
+     "<img src=x onerror=alert(1)>.png is not a picture that this browser can read"),
+    ("line.png", encoded(Image.new("RGB", (900, 2))), "image/png",
+     "line.png has 900 × 2 pixels: cut a wider part out of it."),
 ], ids=["text", "broken", "markup", "narrow"])  # fmt: skip
 def test_what_is_no_picture(opened, name, content, kind, sentence):
     page = opened()
@@ -298,7 +296,8 @@ def test_a_pasted_and_a_dropped_picture(opened):
           context.fillRect(0, 0, 300, 260);
           const transfer = new DataTransfer();
           transfer.items.add(new File([await canvas.convertToBlob()], `${event}.png`, { type: "image/png" }));
-          const sent = event === "drop" ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+          const sent = event === "drop"
+            ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
             : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
           document.querySelector(".live-question").dispatchEvent(sent);
         }""",
@@ -424,7 +423,10 @@ def test_loading_is_stopped_and_begun_again(opened, server):
     assert said(page) == "The network runs in this page."
 
 
-WORKER = "const Plain = Worker; globalThis.Worker = class extends Plain { constructor(...given) { super(...given); globalThis.worker = this; } };"
+WORKER = """const Plain = Worker;
+globalThis.Worker = class extends Plain {
+  constructor(...given) { super(...given); globalThis.worker = this; }
+};"""
 
 
 def test_a_network_that_ends_later_is_loaded_again(opened):
@@ -464,7 +466,8 @@ def test_the_latest_picture_stays(opened, content):
       const canvas = new OffscreenCanvas(300, 260);
       canvas.getContext("2d").fillRect(0, 0, 300, 260);
       const picture = await canvas.convertToBlob(), { live } = document.querySelector(".contrast-live");
-      const slow = live.open(new File([content === "a picture" ? picture : content], "slow.png", { type: "image/png" }));
+      const given = content === "a picture" ? picture : content;
+      const slow = live.open(new File([given], "slow.png", { type: "image/png" }));
       await Promise.all([slow, live.open(new File([picture], "fast.png", { type: "image/png" }))]);
       return live.picture.title;
     }""",
@@ -487,9 +490,8 @@ def test_files_that_are_not_there(opened, server):
     page = opened(expected=["404"])
     server.missing = True
     page.get_by_role("button", name="Load the network").click()
-    page.wait_for_function(
-        "() => document.querySelector('.live-status').textContent.startsWith('The network could not be loaded')"
-    )
+    failed = "The network could not be loaded"
+    page.wait_for_function(f"() => document.querySelector('.live-status').textContent.startsWith('{failed}')")
     assert page.get_by_role("button", name="Load the network").is_visible()
 
 
@@ -510,7 +512,8 @@ def test_browsers_that_cannot(opened, server, script, sentence):
 def test_too_little_memory(opened, server):
     page = opened()
     found = page.evaluate(
-        "async () => (await import('./code/live/network.js')).reason('RangeError: WebAssembly.Memory(): could not allocate memory')"
+        """async () => (await import('./code/live/network.js'))
+          .reason('RangeError: WebAssembly.Memory(): could not allocate memory')"""
     )
     assert found == "There is not enough memory for the network: close other pages, and load it again."
 
@@ -529,8 +532,12 @@ def test_the_address_keeps_the_question(opened):
 
 
 @pytest.mark.parametrize("hash", [
-    "#live?explain=<img src=x onerror=alert(1)>", "#live?explain=99999,-1,1.5&contrast=constructor&opacity=1e999",
-    "#live?explain=282&against=282&contrast=among&method=toString", "#other?explain=1", "#live", "#live?%E0%A4%A",
+    "#live?explain=<img src=x onerror=alert(1)>",
+    "#live?explain=99999,-1,1.5&contrast=constructor&opacity=1e999",
+    "#live?explain=282&against=282&contrast=among&method=toString",
+    "#other?explain=1",
+    "#live",
+    "#live?%E0%A4%A",
 ])  # fmt: skip
 def test_addresses_that_mean_nothing(opened, hash):
     page = opened(hash=hash)
@@ -602,7 +609,10 @@ def test_the_gradient_of_the_probability_is_that_of_a_framework(opened):
         -9, 6, 2000
     )
     found = page.evaluate(
-        "async values => { const { toHalf } = await import('./code/live/precision.js'); return values.map(v => String(toHalf(Math.fround(v)))); }",
+        """async values => {
+          const { toHalf } = await import('./code/live/precision.js');
+          return values.map(v => String(toHalf(Math.fround(v))));
+        }""",
         halves.tolist(),
     )
     with np.errstate(over="ignore"):
@@ -633,7 +643,8 @@ def test_on_a_telephone(opened):
     page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     small = page.evaluate("""() => [...document.querySelectorAll('.live :is(button, select, summary, input)')]
-      .filter(each => each.checkVisibility() && (each.closest('.live-tick') ?? each).getBoundingClientRect().height < 44)
+      .filter(each => each.checkVisibility() &&
+        (each.closest('.live-tick') ?? each).getBoundingClientRect().height < 44)
       .map(each => each.name || each.textContent)""")
     assert not small
 
@@ -828,7 +839,7 @@ def test_a_group_takes_no_foils_and_says_so(opened):
 
 
 def test_a_group_made_surer(opened):
-    """Where nothing is rounded yet, the gradient of the summed probability has the direction of the contrast of the group."""
+    """Before rounding, the gradient of the summed probability has the direction of the group contrast."""
     page = opened(hash="#live?explain=282,285")
     page.locator(".live-surer summary").click()
     page.wait_for_selector("canvas[data-kind=float32][data-cosine]")

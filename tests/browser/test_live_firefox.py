@@ -1,4 +1,4 @@
-"""The live network in Firefox: it loads, agrees with Python, follows a brush, and takes a picture of the reader."""
+"""The live network in Firefox: it loads, agrees with Python, follows a brush, takes a reader's picture."""
 
 import base64
 
@@ -14,13 +14,19 @@ from contrastlib.explorer import live, photograph
 
 RUNTIME = ROOT / "node_modules" / "onnxruntime-web" / "dist"
 UNTIL = """return new Promise((done, failed) => {
-  setTimeout(() => failed(new Error(document.querySelector("[role=alert], .live-status")?.textContent)), 55000);
-  const look = () => { const live = document.querySelector(".contrast-live"); (%s) ? done(true) : setTimeout(look, 20); };
+  const status = () => document.querySelector("[role=alert], .live-status")?.textContent;
+  setTimeout(() => failed(new Error(status())), 55000);
+  const look = () => {
+    const live = document.querySelector(".contrast-live");
+    (%s) ? done(true) : setTimeout(look, 20);
+  };
   look();
 });"""
-PRESS = """[...document.querySelectorAll("button")].find(each => each.textContent.startsWith(arguments[0])).click();"""
+PRESS = """[...document.querySelectorAll("button")]
+  .find(each => each.textContent.startsWith(arguments[0])).click();"""
 GIVE = """const bytes = Uint8Array.from(atob(arguments[0]), each => each.charCodeAt(0));
-return document.querySelector(".contrast-live").live.open(new File([bytes], "cup.png", { type: "image/png" })).then(() => true);"""
+const file = new File([bytes], "cup.png", { type: "image/png" });
+return document.querySelector(".contrast-live").live.open(file).then(() => true);"""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not RUNTIME.exists(), reason="onnxruntime-web is not there: run `npm ci`"),

@@ -26,9 +26,11 @@ form""",
 # what there is to see in each output: a picture that is loaded, a map that is drawn, or text
 SEEN = """outputs => outputs.map(output => {
     const box = output.getBoundingClientRect();
-    const drawn = [...output.querySelectorAll('img, canvas, svg')].filter(each => each.getBoundingClientRect().height > 9);
+    const drawn = [...output.querySelectorAll('img, canvas, svg')]
+        .filter(each => each.getBoundingClientRect().height > 9);
     return {width: box.width, height: box.height, text: output.innerText.trim(),
-            drawn: drawn.map(each => each.tagName === 'IMG' ? each.naturalWidth : each.getBoundingClientRect().width)};
+            drawn: drawn.map(each => each.tagName === 'IMG' ? each.naturalWidth
+                                                            : each.getBoundingClientRect().width)};
 })"""
 
 
@@ -79,7 +81,7 @@ def test_stored(path, shown):
 
 
 def test_executed(shown, tmp_path):
-    """Explorers are interactive, and what has controls is a static image: widgets would ask another host for their scripts."""
+    """Explorers are interactive; controls are a static image, as widgets ask another host for scripts."""
     cells = [nbformat.v4.new_code_cell(source) for source in WIDGETS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)

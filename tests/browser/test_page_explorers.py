@@ -94,7 +94,7 @@ def assert_moves(explorer):
 
 
 def assert_static_images(page):
-    """A picture with a text, a sentence that says what moves where, and nothing that looks as if it moved here."""
+    """A picture with a text, a sentence on what moves where, and nothing that looks as if it moved here."""
     stills = page.locator("figure.controls")
     assert stills.count() or "18_layers" in page.url  # where the explorer has all there is to set
     for still in stills.all():

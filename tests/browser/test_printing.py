@@ -1,4 +1,4 @@
-"""Pages in print: folded parts, tables and figures are whole, and no link leads to a folder of this machine."""
+"""Pages in print: folded parts, tables and figures are whole, no link leads to a folder of this machine."""
 
 import re
 import unicodedata
@@ -54,7 +54,8 @@ def test_all_columns_and_rows_of_a_wide_table_are_printed(browser, visit, tmp_pa
     """Of each table the words and numbers in the first and the last cell of each row are in the PDF."""
     page, _ = visit(f"{WIDE}.html")
     cells = page.evaluate("""() => [...document.querySelectorAll(".bd-article table")].flatMap(table =>
-        [...table.rows].flatMap(row => [row.cells[0], row.cells[row.cells.length - 1]].map(cell => cell.textContent)))""")
+        [...table.rows].flatMap(row =>
+            [row.cells[0], row.cells[row.cells.length - 1]].map(cell => cell.textContent)))""")
     printing.print_page(
         browser.new_page(viewport={"width": printing.WIDTH, "height": 1000}),
         HTML / f"{WIDE}.html",

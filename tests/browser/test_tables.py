@@ -1,4 +1,4 @@
-"""Tables in a browser: headings that stay, the cue, the fold, cards on a telephone, and whole tables in print."""
+"""Tables in a browser: headings that stay, the cue, the fold, cards on a telephone, whole tables in print."""
 
 import re
 
@@ -58,13 +58,12 @@ def test_a_long_table_shows_rows_of_each_group_until_it_is_opened(visit):
     button.focus()
     page.keyboard.press("Enter")
     assert all(row.is_visible() for row in rows.all())
-    assert (
-        page.evaluate(  # headings span their rows again
-            "table => [...document.querySelectorAll(`${table} tbody th.level0`)].reduce((sum, each) => sum + each.rowSpan, 0)",
-            TABLE,
-        )
-        == rows.count()
+    spanned = page.evaluate(
+        """table => [...document.querySelectorAll(`${table} tbody th.level0`)]
+          .reduce((sum, each) => sum + each.rowSpan, 0)""",
+        TABLE,
     )
+    assert spanned == rows.count()  # headings span their rows again
 
 
 def test_rows_become_cards(visit):
@@ -87,12 +86,16 @@ def test_print_has_all_rows_and_columns(visit, address):
     page.emulate_media(media="print")
     cut = page.evaluate(
         """() => [...document.querySelectorAll(".bd-article table")].filter(each => each.checkVisibility() &&
-            (each.getBoundingClientRect().right > innerWidth || [...each.rows].some(row => !row.checkVisibility())))
+            (each.getBoundingClientRect().right > innerWidth ||
+              [...each.rows].some(row => !row.checkVisibility())))
             .map(each => each.id || each.className)"""
     )
     assert not cut
-    covered = page.evaluate(  # by what follows: tables that are higher than their box; and lines of code that are longer
-        """() => [...document.querySelectorAll(".bd-article :is(.table-scroll, pre)")].filter(each => each.checkVisibility() &&
-            (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 2)).map(each => each.outerHTML.slice(0, 200))"""
+    # by what follows: tables that are higher than their box; and lines of code that are longer
+    covered = page.evaluate(
+        """() => [...document.querySelectorAll(".bd-article :is(.table-scroll, pre)")]
+          .filter(each => each.checkVisibility() &&
+            (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 2))
+          .map(each => each.outerHTML.slice(0, 200))"""
     )
     assert not covered

@@ -1,4 +1,4 @@
-"""Command lines of all kinds: each ends in a result or in one line that says what is wrong, never in a traceback."""
+"""Command lines of all kinds: each ends in a result or in one line on what is wrong, never in a traceback."""
 
 import os
 import re

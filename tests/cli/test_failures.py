@@ -1,4 +1,4 @@
-"""What the command line says when its work fails: one line with the thing and the remedy, and a status that is not 0."""
+"""What the command line does when its work fails: a line with the thing and the remedy, a status not 0."""
 
 import errno
 import os
@@ -47,17 +47,26 @@ def failing(monkeypatch, capsys):
 @pytest.mark.parametrize("error, status, said", [
     (KeyError("x"), 1, "this is a bug of contrastlib, KeyError: 'x': CONTRASTLIB_DEBUG=1 shows where"),
     (ValueError("a\nb"), 1, "this is a bug of contrastlib, ValueError: a b: CONTRASTLIB_DEBUG=1 shows where"),
-    (RecursionError("deep"), 1, "this is a bug of contrastlib, RecursionError: deep: CONTRASTLIB_DEBUG=1 shows where"),
+    (RecursionError("deep"), 1,
+     "this is a bug of contrastlib, RecursionError: deep: CONTRASTLIB_DEBUG=1 shows where"),
     (KeyboardInterrupt(), 130, "interrupted"),
-    (MemoryError(), 1, "memory ran out: close other programs, or ask for less at a time, such as a smaller network, batch or number of images (MemoryError)"),
-    (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "memory ran out: close other programs, .*"),
+    (MemoryError(), 1,
+     ("memory ran out: close other programs, or ask for less at a time, "
+      "such as a smaller network, batch or number of images (MemoryError)")),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1,
+     "memory ran out: close other programs, .*"),
     (ModuleNotFoundError("No module named 'papermill'", name="papermill"), 2,
      "papermill is not installed: run `pip install -e .[report]` in a clone of the repository"),
-    (ModuleNotFoundError("No module named 'contrastlib.x'", name="contrastlib.x"), 1, "this is a bug of contrastlib, .*"),
-    (PermissionError(errno.EACCES, "Permission denied", "a.png"), 2, "a.png: Permission denied: ask for permission, or choose another place"),
-    (OSError(errno.ENOSPC, "No space left on device"), 2, "No space left on device: free some space on its disk"),
-    (OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"), 2, "a -> b: Invalid cross-device link"),
-    (FileNotFoundError(errno.ENOENT, "No such file or directory", "x" * 400), 2, "x{120}…x{60}: No such file or directory"),
+    (ModuleNotFoundError("No module named 'contrastlib.x'", name="contrastlib.x"), 1,
+     "this is a bug of contrastlib, .*"),
+    (PermissionError(errno.EACCES, "Permission denied", "a.png"), 2,
+     "a.png: Permission denied: ask for permission, or choose another place"),
+    (OSError(errno.ENOSPC, "No space left on device"), 2,
+     "No space left on device: free some space on its disk"),
+    (OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"), 2,
+     "a -> b: Invalid cross-device link"),
+    (FileNotFoundError(errno.ENOENT, "No such file or directory", "x" * 400), 2,
+     "x{120}…x{60}: No such file or directory"),
 ])  # fmt: skip
 def test_each_kind_of_exception(failing, error, status, said):
     found, text = failing(error)
@@ -93,9 +102,16 @@ def test_messages_of_raise_statements_are_meant_and_others_are_not():
 
 
 @pytest.mark.parametrize("content, complaint", [
-    (None, "cannot be read: No such file"), ("folder", "cannot be read: Is a directory"), ("[1", "is no YAML"), ("[1]", "must be networks and datasets"),
-    ("networks: 3", "networks: 3 must be entries"), ("[" * 2000, "nested too deeply"), ("sets: {}", "there is a part 'sets'"),
-    ("networks: {a: !!timestamp x}", "is no YAML"), ("a: \0", "is no YAML"), ("networks: {a: 2024-01-01}", "must be fields with values"),
+    (None, "cannot be read: No such file"),
+    ("folder", "cannot be read: Is a directory"),
+    ("[1", "is no YAML"),
+    ("[1]", "must be networks and datasets"),
+    ("networks: 3", "networks: 3 must be entries"),
+    ("[" * 2000, "nested too deeply"),
+    ("sets: {}", "there is a part 'sets'"),
+    ("networks: {a: !!timestamp x}", "is no YAML"),
+    ("a: \0", "is no YAML"),
+    ("networks: {a: 2024-01-01}", "must be fields with values"),
 ])  # fmt: skip
 def test_a_registry_that_cannot_be_read(tmp_path, monkeypatch, capsys, content, complaint):
     registry = tmp_path / "own.yaml"
@@ -133,7 +149,7 @@ def test_weights_and_maps_that_cannot_be_written(refusing, tmp_path, capsys):
 
 
 def test_a_disk_that_is_full_at_the_end(disk, tmp_path, monkeypatch):
-    """Nothing half written remains, and what was there stays; also where torch raises an error of another kind."""
+    """Nothing half written remains, what was there stays; also where torch raises errors of another kind."""
     place = disk("full")
     if place:
         (place / "filler").unlink()

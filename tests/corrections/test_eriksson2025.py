@@ -1,4 +1,4 @@
-"""Eriksson et al. 2025: identities in float64 for the corrected forms, counterexamples for the printed ones."""
+"""Eriksson et al. 2025: identities in float64 for corrected forms, counterexamples for printed ones."""
 
 import re
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_12_the_weights_of_a_contrast_sum_to_zero(network, images):
 
 
 def test_12_what_all_classes_share_counts_only_without_the_right_factor(network, images):
-    """A linear feature added to every logit: the mean contrast ignores it, with another factor it does not."""
+    """A linear feature added to every logit: the mean contrast ignores it, but not with another factor."""
 
     class Shared(nn.Module):
         def __init__(self):
@@ -101,7 +101,7 @@ def test_13_only_the_rule_of_the_codes_takes_pixels_of_the_kept_sign(network, im
 
 
 def test_13_the_codes_written_plainly():
-    """Ranks below n, n the smaller number of positive pixels; ranks above N - n, n the larger number of negative ones."""
+    """Ranks below the smaller number of positive pixels; above N less the larger number of negative ones."""
     torch.manual_seed(0)
     maps = torch.randn(2, 9, 9) + torch.tensor([0.4, -0.2])[:, None, None]
     ranks = maps.flatten(1).argsort().argsort()
@@ -139,7 +139,7 @@ def test_15_what_the_hook_of_the_codes_reads():
 
 
 def test_16_the_sum_keeps_what_the_norm_loses(network, images):
-    """sum_ij phi = sum_k w_k sum a^k = sum a dy with w_k = sum(a dy) / sum(a): the conservation axiom of XGradCAM."""
+    """sum_ij phi = sum_k w_k sum a^k = sum a dy with w_k = sum(a dy) / sum(a): XGradCAM conserves."""
     signed = network.layers[1]
     passed = forward(network, images, network.layers)
     w = contrasts.weighted(passed.logits, passed.logits.argmax(dim=1))
@@ -307,7 +307,7 @@ def test_38_the_two_rows_of_the_review_add_up():
 
 
 def test_39_the_receptive_field_of_the_last_convolution_of_vgg16():
-    """3 x 3 filters throughout, and 196 pixels: measured in float64, and by the recursion over kernels and strides."""
+    """3 x 3 filters throughout, and 196 pixels: measured in float64, and from kernels and strides."""
     layers = receptive_fields.vgg16_features()[:29]
     sizes = [
         (3, 1) if isinstance(layer, nn.Conv2d) else (2, 2)

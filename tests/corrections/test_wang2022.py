@@ -42,7 +42,7 @@ def test_1_and_2_steps_with_the_printed_clamp_and_the_printed_index(network, edg
 
 
 def test_2_one_letter_for_index_and_number_of_steps():
-    """With alpha = epsilon / n at step n a pixel moves by epsilon times a harmonic number, with epsilon / N by epsilon."""
+    """With alpha = epsilon / n a pixel moves epsilon times a harmonic number, with epsilon / N epsilon."""
     n, steps, epsilon = sympy.symbols("n N epsilon", positive=True)
     assert sympy.simplify(sympy.summation(epsilon / steps, (n, 1, steps)) - epsilon) == 0
     read_literally = sympy.summation(1 / n, (n, 1, 10))
@@ -116,7 +116,7 @@ def test_6_the_blur_commutes_with_the_normalisation(images):
 
 
 def test_7_one_path_at_two_speeds():
-    """With equal rates the sigmoid is late by a factor 2; what is left at equal times falls with the step size."""
+    """With equal rates the sigmoid is late by a factor 2; the gap at equal times falls with the step size."""
     gaps = theory.training_gaps(rate=0.1, updates=200).groupby("rates")["gap"]
     assert gaps.max()["doubled"] < EXACT and gaps.last()["equal"] > 0.1
     finer = theory.training_gaps(rate=0.05, updates=400).groupby("rates")["gap"].last()
@@ -213,7 +213,7 @@ def test_10_the_log_odds_keep_it(log_odds):
 
 
 def test_21_the_weighted_step_raises_p_most_by_construction(network, images, labels):
-    """To first order no step of the same length raises p_t more, and no step as large in each pixel more than its sign."""
+    """To first order no step as long raises p_t more, and none as large in each pixel more than its sign."""
     passed = forward(network, images, INPUT)
     weighted, original = (
         gradient(passed, contrast(passed.logits, labels))
@@ -237,7 +237,7 @@ def test_21_the_weighted_step_raises_p_most_by_construction(network, images, lab
 
 
 def test_22_two_maps_with_one_order_score_differently_by_sign(images):
-    """Adding a constant to a map changes the masked share from none to all, and not the order of its pixels."""
+    """Adding a constant to a map changes the masked share from none to all, not the order of its pixels."""
     heat = images[0, 0] - 0.5
     masked = {
         shift: masking.masked_pixels(torch.stack([heat + shift] * 2), "positive", "by_sign")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves the files of a folder; a list of faults, one for each coming request: "truncate", "corrupt", "refuse"."""
+    """Serves the files of a folder; each coming request takes a fault: "truncate", "corrupt", "refuse"."""
 
     daemon_threads = True
 

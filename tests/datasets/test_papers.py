@@ -190,7 +190,10 @@ def test_tables_that_do_not_fit(root):
         (
             "image_class_labels.txt",
             "3 3",
-            "line 3 of .*image_class_labels.txt of cub200 cannot be read: the label 2 is none of the 2 classes",
+            (
+                "line 3 of .*image_class_labels.txt of cub200 cannot be read: "
+                "the label 2 is none of the 2 classes"
+            ),
         ),
         ("image_class_labels.txt", "3 0", "line 3 of .*: the label -1 is none of the 2 classes"),
         ("image_class_labels.txt", "3 owl", "line 3 of .*: invalid literal"),
@@ -248,8 +251,10 @@ def test_a_broken_list_of_classes_is_named(root, content):
 
 
 @pytest.mark.parametrize("name, file", [
-    ("fgvc-aircraft", "fgvc-aircraft-2013b/data/images_variant_test.txt"), ("food101", "food-101/meta/test.json"),
-    ("flowers102", "flowers-102/setid.mat"), ("stanford-cars", "stanford_cars/cars_test_annos_withlabels.mat"),
+    ("fgvc-aircraft", "fgvc-aircraft-2013b/data/images_variant_test.txt"),
+    ("food101", "food-101/meta/test.json"),
+    ("flowers102", "flowers-102/setid.mat"),
+    ("stanford-cars", "stanford_cars/cars_test_annos_withlabels.mat"),
 ])  # fmt: skip
 def test_a_broken_table_of_torchvision_is_named(root, monkeypatch, name, file):
     MAKERS[name](root)

@@ -1,4 +1,4 @@
-"""What page 05 measures: tables and their sums. The corrections themselves are proved in tests/corrections."""
+"""What page 05 measures: tables and their sums. The corrections are proved in tests/corrections."""
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ def test_erratum_13_from_the_table_is_the_direct_count(network, images):
 
 
 class Recurrent(nn.Module):
-    """Rows of the image are the steps of a recurrent layer, whose attribute ``bias`` is True and no tensor."""
+    """Rows of the image are steps of a recurrent layer, whose attribute ``bias`` is True and no tensor."""
 
     def __init__(self):
         super().__init__()

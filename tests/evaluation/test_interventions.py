@@ -1,4 +1,4 @@
-"""Interventions: a linear network whose parts' effects are known, plain references, shuffled maps, bad input."""
+"""Interventions: a linear network with known effects of parts, plain references, shuffled maps, bad input."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def linear(seed=0):
 
 
 def scene(network, count=8, seed=1, order=None):
-    """Images of six rows, each a part; repainted black, so that Input x Gradient is the effect on a linear network."""
+    """Images of six rows, each a part, repainted black: Input x Gradient is a linear network's effect."""
     torch.manual_seed(seed)
     images = torch.rand(count, 3, SIDE, SIDE, dtype=torch.float64)
     masks = torch.eye(PARTS, dtype=torch.bool)[:, :, None].expand(PARTS, SIDE, SIDE)

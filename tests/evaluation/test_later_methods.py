@@ -100,7 +100,7 @@ def test_masking_what_does_not_matter_lowers_nothing(model, pictures):
 
 
 class Quarters(nn.Module):
-    """A network whose logit of class c is the mean of colour c, so that a class is seen where its colour is."""
+    """The logit of class c is the mean of colour c, so that a class is seen where its colour is."""
 
     def __init__(self):
         super().__init__()

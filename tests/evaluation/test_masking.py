@@ -1,4 +1,4 @@
-"""Masking what speaks for a class or against it: which pixels go, what takes their place, what is measured."""
+"""Masking what speaks for a class or against it: which pixels go, what replaces them, what is measured."""
 
 import numpy as np
 import pandas as pd

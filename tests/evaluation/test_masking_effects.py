@@ -13,7 +13,7 @@ RULES = {"by_sign": 0.4, "equal_as_coded": 0.3, "equal_as_described": 0.1}
 
 @pytest.fixture
 def table():
-    """Two networks, the weighted map ahead by ``RULES`` times 1 and 2; methods n and m differ in the second network."""
+    """Two networks, the weighted map ahead by ``RULES`` times 1 and 2; methods differ in the second."""
     rows = []
     keys = product(
         ("one", "two"),

@@ -14,7 +14,9 @@ def test_readings_are_those_of_the_explainer(network, images):
     table = compare(network, images, steps=8).set_index(["reading", "image"])
     target = network(images).argmax(dim=1)
     ways = {
-        "weights fixed at x": integrated_gradients(network, images, lambda y: contrasts.weighted(y, target), steps=8),
+        "weights fixed at x": integrated_gradients(
+            network, images, lambda y: contrasts.weighted(y, target), steps=8
+        ),
         "log-odds": integrated_gradients(
             network, images, lambda y: contrasts.weighted(y, target), steps=8, contrast_at="path"),
         "probability": integrated_gradients(

@@ -63,7 +63,7 @@ def test_the_intact_network_has_its_own_maps_and_is_not_changed(network, images)
 
 
 def test_a_map_that_does_not_look_at_the_lost_layers_does_not_change(network, images):
-    """Explained at the first layer by activations alone, whose top layers are lost: the same map up to its weights."""
+    """The first layer's activations alone explain, and top layers are lost: one map up to its weights."""
     with torch.no_grad():
         network[6].weight[:] = 1.0  # permuted, it stays what it is
     table = cascade(network, images, steps=4, contrasts=["original"])

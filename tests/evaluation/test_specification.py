@@ -53,7 +53,8 @@ def test_the_curve_is_in_order():
 
 
 @pytest.mark.parametrize("table, choices, says", [
-    (cells(lambda *_: 0.0), ["layer", "blur"], "no column blur"), (cells(lambda *_: 0.0), ["layer", "rule"], "some cells have the same layer, rule"),
+    (cells(lambda *_: 0.0), ["layer", "blur"], "no column blur"),
+    (cells(lambda *_: 0.0), ["layer", "rule"], "some cells have the same layer, rule"),
     (cells(lambda *_: 0.0)[:0], CHOICES, "at least one cell"),
 ])  # fmt: skip
 def test_incomplete_tables_are_refused(table, choices, says):

@@ -42,7 +42,7 @@ def test_a_row_for_each_image_map_and_contrast(table):
 
 @pytest.mark.parametrize("contrast", ["original", "weighted", "probability"])
 def test_values_written_plainly(network, images, table, contrast):
-    """The review's rollout, also from the probability, where its code starts: not the weighted one, as it is not linear."""
+    """The review's rollout, also from the probability as in its code; not weighted, as it is not linear."""
     record = vit.vit_forward(network, images)
     first, second = record.logits.topk(2).indices.T
     rows = table[(table["map"] == "review") & (table["contrast"] == contrast)].set_index("image")

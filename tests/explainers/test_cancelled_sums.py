@@ -1,4 +1,4 @@
-"""Maps whose sums are 0 up to rounding because a norm follows the layer: another layer, or an error that names one."""
+"""Maps whose sums a norm after the layer makes 0 up to rounding: another layer, or an error naming one."""
 
 import re
 

@@ -97,7 +97,7 @@ def mixed(images):
 @pytest.mark.parametrize("normalised", [False, True])
 @pytest.mark.parametrize("transform", [lambda x: x + 0.1, mixed, lambda x: 3 * x, lambda x: x.sub_(0.5)])
 def test_an_affine_function_in_front_of_the_first_layer(transform, normalised, images):
-    """Its constant is the input's: the terms of a function of each channel are those of the network behind it."""
+    """Its constant is the input's: terms of a function of each channel are those of the network behind it."""
     network = lived_in(Functional(transform))
     if normalised:
         network = nn.Sequential(torchvision.transforms.Normalize(0.4, 0.2), network)

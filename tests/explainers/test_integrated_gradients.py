@@ -1,4 +1,4 @@
-"""Integrated gradients in both readings: fixed contrasts are linear, contrasts along the path are complete."""
+"""Integrated gradients in both readings: fixed contrasts are linear, those along the path are complete."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def every_scheme(y):
 
 
 def smooth():
-    """A network whose path integrals midpoints find to many digits, with logits far enough apart to matter."""
+    """A network whose path integrals midpoints find to many digits, with logits that are far apart."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8 * 36, 6)).double()
     with torch.no_grad():

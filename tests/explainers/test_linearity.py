@@ -1,4 +1,4 @@
-"""What makes one backward pass enough: every explainer is linear in its cotangent, on every kind of network."""
+"""Why one backward pass is enough: every explainer is linear in its cotangent, on every kind of network."""
 
 import pytest
 import torch

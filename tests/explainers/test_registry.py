@@ -248,8 +248,10 @@ TOY = """
 from contrastlib.explainers.explainer import register
 
 
-@register(title="Toy", about="A multiple of the gradient.", space="pixels", needs="pass", linear=True, formula="f g",
-          paper="gu2018", equation="nowhere", cost="1 forward, 1 backward")
+@register(
+    title="Toy", about="A multiple of the gradient.", space="pixels", needs="pass", linear=True,
+    formula="f g", paper="gu2018", equation="nowhere", cost="1 forward, 1 backward",
+)
 def toy(record, cotangent, layer=None, factor=2):
     return factor * record.pull_back(cotangent)[record.layer(layer)]
 """
@@ -272,7 +274,7 @@ def toy(tmp_path, monkeypatch):
 
 
 def test_a_new_method_is_one_file(toy, convolutional, images, capsys):
-    """It is found in explain, the command line's help, the explorer's menu, its lines of Python, and the book's table."""
+    """It is in explain, the command line's help, the explorer's menu and Python lines, the book's table."""
     for options, factor in (({}, 2), ({"factor": 3}, 3)):
         maps = contrastlib.explain(convolutional, images, 1, toy, **options)
         torch.testing.assert_close(

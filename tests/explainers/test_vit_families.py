@@ -74,8 +74,12 @@ class Logits(nn.Module):
 
 
 VISION = {
-    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "patch_size": 8,
-}  # fmt: skip
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "patch_size": 8,
+}
 
 
 def of_transformers(kind, fused=True, suffix="", **options):
@@ -119,7 +123,8 @@ FAMILIES = {
         "Dinov2WithRegisters", "dinov2_with_registers.encoder.layer", "norm1", 4, "all", image_size=32,
         num_register_tokens=3, **VISION),
     "HF-CLIP": hugging_face(
-        "CLIP", "vision_model.encoder.layers", "layer_norm1", 1, "patches", (32, 32), **two_towers({"image_size": 32})),
+        "CLIP", "vision_model.encoder.layers", "layer_norm1", 1, "patches", (32, 32),
+        **two_towers({"image_size": 32})),
     "HF-SigLIP": hugging_face(
         "Siglip", "vision_model.encoder.layers", "layer_norm1", 0, "patches", (32, 32),
         **two_towers({"image_size": 32, "vision_use_head": False})),

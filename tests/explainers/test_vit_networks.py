@@ -354,8 +354,12 @@ def test_masks_and_scales_of_fused_attention():
     from contrastlib.explainers.vit.attention import AttentionMode
 
     for options in (
-        {}, {"scale": 0.2}, {"is_causal": True}, {"attn_mask": keep}, {"attn_mask": torch.rand(5, 5).double()},
-    ):  # fmt: skip
+        {},
+        {"scale": 0.2},
+        {"is_causal": True},
+        {"attn_mask": keep},
+        {"attn_mask": torch.rand(5, 5).double()},
+    ):
         found, expected = [], functional.scaled_dot_product_attention(query, key, value, **options)
         with AttentionMode(found.append):
             mixed = functional.scaled_dot_product_attention(query, key, value, **options)
@@ -497,7 +501,7 @@ def test_a_single_token_has_no_map(name, options):
 
 @pytest.mark.slow
 def test_padded_windows_have_no_map():
-    """The block of TinyViT pads its tokens to a window, so that the patches are not where they are looked for."""
+    """TinyViT's block pads its tokens to a window, so that the patches are not where they are looked for."""
     torch.manual_seed(0)
     network, images = (
         every_part(timm.create_model("tiny_vit_5m_224", num_classes=5)),

@@ -1,4 +1,4 @@
-"""A contrast that is registered is offered by the explorer, in Python and in the browser, and its maps are right."""
+"""The explorer offers a contrast that is registered, in Python and in the browser, and its maps are right."""
 
 import json
 import shutil
@@ -22,7 +22,8 @@ const { entry, planes, coefficients, header, requested } = JSON.parse(readFileSy
 const view = header.pictures[0].views[requested.panes[0].network];
 const stack = { planes: Int16Array.from(planes), coefficients: Float32Array.from(coefficients) };
 const pane = validState(requested, header).panes[0];
-console.log(JSON.stringify({ menu: contrastsOf(entry.kind, view), pane, map: Array.from(mapOf(entry, stack, view, pane)) }));
+const map = Array.from(mapOf(entry, stack, view, pane));
+console.log(JSON.stringify({ menu: contrastsOf(entry.kind, view), pane, map }));
 """
 METHODS = ("gradcam", "lrp", "clrp1", "vit_gradcam", "gradient_attention_rollout")
 

@@ -37,8 +37,11 @@ def test_a_photograph_is_enough(tmp_path, pixels):
 
 
 @pytest.mark.parametrize("picture, complaint", [
-    (torch.zeros(3, 64, 64), "a picture cannot be a Tensor: wrap a tensor"), (np.zeros((64, 64, 3), np.uint8), "a picture cannot be a ndarray: wrap an array"),
-    (3, "a picture cannot be a int: give a PIL image"), (None, "a picture cannot be a NoneType"), (b"bird.png", "a picture cannot be a bytes"),
+    (torch.zeros(3, 64, 64), "a picture cannot be a Tensor: wrap a tensor"),
+    (np.zeros((64, 64, 3), np.uint8), "a picture cannot be a ndarray: wrap an array"),
+    (3, "a picture cannot be a int: give a PIL image"),
+    (None, "a picture cannot be a NoneType"),
+    (b"bird.png", "a picture cannot be a bytes"),
 ])  # fmt: skip
 def test_what_is_no_picture(picture, complaint):
     with pytest.raises(TypeError, match=complaint):
@@ -102,8 +105,10 @@ def test_a_name_that_is_unknown(name):
     (bird(31), ["birds_vgg"], r"pictures must be a list, got a _Synthetic: write pictures=\[...\]"),
     ("bird.png", ["birds_vgg"], r"pictures must be a list, got 'bird.png': write pictures=\['bird.png'\]"),
     ([bird(31)], "birds_vgg", r"networks must be a list, got 'birds_vgg': write networks=\['birds_vgg'\]"),
-    ([bird(31)], nn.Sequential(nn.Flatten()), r"networks must be a list, got a Sequential: write networks=\[...\]"),
-    (torch.zeros(1, 3, 8, 8), ["birds_vgg"], "pictures must be a list, got a Tensor"), (None, ["birds_vgg"], "pictures must be a list"),
+    ([bird(31)], nn.Sequential(nn.Flatten()),
+     r"networks must be a list, got a Sequential: write networks=\[...\]"),
+    (torch.zeros(1, 3, 8, 8), ["birds_vgg"], "pictures must be a list, got a Tensor"),
+    (None, ["birds_vgg"], "pictures must be a list"),
 ])  # fmt: skip
 def test_what_is_no_list(pictures, networks, complaint):
     with pytest.raises(TypeError, match=complaint):
@@ -111,10 +116,14 @@ def test_what_is_no_list(pictures, networks, complaint):
 
 
 @pytest.mark.parametrize("options, kind, complaint", [
-    ({"classes": "3"}, TypeError, "classes is '3': give the number of classes"), ({"classes": 2.5}, TypeError, "classes is 2.5"),
-    ({"classes": None}, TypeError, "classes is None"), ({"name": 3}, TypeError, "name is 3: give text"),
-    ({"view": {"opacity": "high"}}, ValueError, "opacity is 'high' in view: choose one from 0 to 1"), ({"view": {"opacity": float("nan")}}, ValueError, "opacity is nan"),
-    ({"view": "dark"}, TypeError, "view is 'dark': give a dictionary"), ({"panes": ["original", "mean"]}, TypeError, "panes is .*: give a list of two dictionaries"),
+    ({"classes": "3"}, TypeError, "classes is '3': give the number of classes"),
+    ({"classes": 2.5}, TypeError, "classes is 2.5"),
+    ({"classes": None}, TypeError, "classes is None"),
+    ({"name": 3}, TypeError, "name is 3: give text"),
+    ({"view": {"opacity": "high"}}, ValueError, "opacity is 'high' in view: choose one from 0 to 1"),
+    ({"view": {"opacity": float("nan")}}, ValueError, "opacity is nan"),
+    ({"view": "dark"}, TypeError, "view is 'dark': give a dictionary"),
+    ({"panes": ["original", "mean"]}, TypeError, "panes is .*: give a list of two dictionaries"),
 ])  # fmt: skip
 def test_options_of_a_wrong_type(options, kind, complaint):
     with pytest.raises(kind, match=complaint):

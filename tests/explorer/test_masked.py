@@ -67,8 +67,11 @@ def test_records_are_the_evaluation_of_the_map_that_is_shown(explorer):
 
 
 def test_effects_are_those_of_the_evaluation_of_explain(explorer, networks):
-    """From the maps of contrastlib.explain and the masks of the evaluation. The shown map is rounded by 4e-4 of its range, so up to
-    one pixel in a thousand, where the map crosses 0, has the other sign."""
+    """From the maps of contrastlib.explain and the masks of the evaluation.
+
+    The shown map is rounded by 4e-4 of its range, so up to one pixel in a thousand, where the map crosses 0,
+    has the other sign.
+    """
     network, image = networks[0], bird(31).tensor(networks[0])
     view = explorer.header["pictures"][0]["views"]["tiny"]
     indices = [each["index"] for each in view["classes"]]

@@ -266,8 +266,10 @@ def test_a_network_is_left_as_it_was_found(make_network):
     ({"panes": [{}, {"contrast": "among", "foils": [0]}]}, "unknown foil 0 in panes; choose one of 1, 2, 3"),
     ({"panes": [{}, {"contrast": "own"}]}, "belong together"),
     ({"panes": [{}, {"contrast": "own", "weights": [0, 1]}]}, "there are 2 weights: give 4"),
-    ({"panes": [{}, {"contrast": "own", "weights": [1, 0, 0, 0]}]}, "one besides the target's must be positive"),
-    *(({"panes": [{}, {"contrast": "own", "weights": [0, each, 1, 0]}]}, "weights must be finite and not negative")
+    ({"panes": [{}, {"contrast": "own", "weights": [1, 0, 0, 0]}]},
+     "one besides the target's must be positive"),
+    *(({"panes": [{}, {"contrast": "own", "weights": [0, each, 1, 0]}]},
+       "weights must be finite and not negative")
       for each in (float("nan"), float("inf"), 1e400, -1)),
     ({"panes": [{}, {"contrast": "own", "weights": [0, 1e308, 1e308, 0]}]}, "weights must be finite"),
     ({"view": {"opacity": float("nan")}}, "opacity is nan in view"),

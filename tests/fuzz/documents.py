@@ -5,8 +5,11 @@ import datetime
 import yaml
 from hypothesis import strategies as st
 
-NAMES = ["all", "01_theory", "03_maps", "profile", "network", "networks", "dataset", "steps", "threshold", "resamples", "pictures", "",
-         "birds_vgg", "birds", "imagenet-sample", "mobilenet_v2", "vit_b_16/food101", "torchvision/vgg16", "birds_vit", "cifar10_vit"]  # fmt: skip
+NAMES = [
+    "all", "01_theory", "03_maps", "profile", "network", "networks", "dataset", "steps", "threshold",
+    "resamples", "pictures", "", "birds_vgg", "birds", "imagenet-sample", "mobilenet_v2", "vit_b_16/food101",
+    "torchvision/vgg16", "birds_vit", "cifar10_vit",
+]  # fmt: skip
 scalars = st.one_of(
     st.none(),
     st.booleans(),
@@ -28,9 +31,12 @@ networks = st.dictionaries(
     st.sampled_from(NAMES) | scalars, st.lists(values, max_size=3) | values, max_size=3
 )
 profiles = st.dictionaries(keys, st.dictionaries(keys, networks | values, max_size=3) | values, max_size=3)
-FRAGMENTS = ["{", "}", "[", "]", ": ", "- ", "&a ", "*a", "!!set ", "!!python/object:os.system ", "!!binary ", "!!timestamp ", "<<: ", "? ", "| ",
-             "> ", "'", '"', "#", "%YAML 1.2\n", "---\n", "...\n", "\t", "\n", "\n  ", "2026-13-45", "0o8", "1e999", "@", "`", "\ufeff", "\x85",
-             "all:", "01_theory:", "  steps: 3", "x", "!!int x", "!!float x", "!!omap [a]", "!!pairs x", "!foo ", "=", "~", "{" * 500, "[" * 2000]  # fmt: skip
+FRAGMENTS = [
+    "{", "}", "[", "]", ": ", "- ", "&a ", "*a", "!!set ", "!!python/object:os.system ", "!!binary ",
+    "!!timestamp ", "<<: ", "? ", "| ", "> ", "'", '"', "#", "%YAML 1.2\n", "---\n", "...\n", "\t", "\n",
+    "\n  ", "2026-13-45", "0o8", "1e999", "@", "`", "\ufeff", "\x85", "all:", "01_theory:", "  steps: 3", "x",
+    "!!int x", "!!float x", "!!omap [a]", "!!pairs x", "!foo ", "=", "~", "{" * 500, "[" * 2000,
+]  # fmt: skip
 
 
 @st.composite

@@ -9,8 +9,13 @@ from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, pictures_of
 from contrastlib.explorer.initial_state import FIELDS, KNOWN
 
 FIXED = [name for name, record in CONTRASTS.items() if record.is_of_one_class and not record.takes_foils]
-names = st.one_of(st.sampled_from(["birds_vgg", "torchvision/vgg16_bn", "my, net", "%2C", "a&b=c", "#?", "100%", "ü🐦", "__proto__", "constructor", "0"]),
-                  st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4))  # fmt: skip
+names = st.one_of(
+    st.sampled_from([
+        "birds_vgg", "torchvision/vgg16_bn", "my, net", "%2C", "a&b=c", "#?", "100%", "ü🐦", "__proto__",
+        "constructor", "0",
+    ]),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4),
+)  # fmt: skip
 
 
 @st.composite
@@ -83,7 +88,10 @@ def presets(draw, header):
 
 view_presets = st.one_of(
     st.none(), st.fixed_dictionaries({}, optional={
-        "opacity": st.floats(0, 1) | anything, "other": st.sampled_from([None, 0, 1, 2]) | anything, **{field: st.sampled_from(known) | anything for field, known in KNOWN.items()}, "x": anything,
+        "opacity": st.floats(0, 1) | anything,
+        "other": st.sampled_from([None, 0, 1, 2]) | anything,
+        **{field: st.sampled_from(known) | anything for field, known in KNOWN.items()},
+        "x": anything,
     }),
 )  # fmt: skip
 
@@ -93,9 +101,18 @@ def hashes(draw, header):
     """Addresses: of this explorer or of something else, whole or damaged."""
     view = draw(st.sampled_from(list(header["pictures"][0]["views"].values())))
     words = st.one_of(
-        st.sampled_from([*header["pictures"][0]["views"], *(entry["layer"] for entry in view["maps"]), *(entry["method"] for entry in view["maps"]),
-                         *view["weights"], *INTERACTIVE]), st.integers(-2, 9).map(str), st.floats().map(str), st.text(max_size=3),
-        st.sampled_from(["%", "%zz", "%E0%A4%A", "Infinity", "NaN", "1e999", "-0", "0x10", "", " ", "null", "__proto__", "constructor", "%2C", "0,1", "1,0", "1,1", "0,"]),
+        st.sampled_from([
+            *header["pictures"][0]["views"],
+            *(entry["layer"] for entry in view["maps"]),
+            *(entry["method"] for entry in view["maps"]),
+            *view["weights"],
+            *INTERACTIVE,
+        ]),
+        st.integers(-2, 9).map(str), st.floats().map(str), st.text(max_size=3),
+        st.sampled_from([
+            "%", "%zz", "%E0%A4%A", "Infinity", "NaN", "1e999", "-0", "0x10", "", " ", "null", "__proto__",
+            "constructor", "%2C", "0,1", "1,0", "1,1", "0,",
+        ]),
     )  # fmt: skip
     numbers = st.one_of(
         st.floats(0, 1).map(str),

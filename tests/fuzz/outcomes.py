@@ -57,7 +57,7 @@ def counted(kind, name):
 
 
 def outcome(kind, call):
-    """Call, count, and return what came of it. An error that is not named is raised again: that is a fault."""
+    """Call, count, and return what came of it. An error that is not named is a fault, and raised again."""
     try:
         found = Outcome(value=call())
     except NAMED as error:

@@ -11,18 +11,39 @@ from torch import nn
 from torchvision.models import VisionTransformer
 
 RELUS = {
-    "nn.ReLU": nn.ReLU(), "nn.ReLU in place": nn.ReLU(inplace=True), "F.relu": F.relu, "torch.relu": torch.relu,
-    "x.relu_()": lambda x: x.relu_(), "x.clamp(min=0)": lambda x: x.clamp(min=0), "clamp_min": lambda x: torch.clamp_min(x, 0),
-    "x.clip(0)": lambda x: x.clip(0), "x * (x > 0)": lambda x: x * (x > 0), "(x + |x|) / 2": lambda x: (x + x.abs()) / 2,
-    "maximum": lambda x: torch.maximum(x, torch.zeros_like(x)), "where": lambda x: torch.where(x > 0, x, 0.0),
-    "threshold": lambda x: F.threshold(x, 0, 0), "nn.ReLU6": nn.ReLU6(), "Hardtanh(0, 6)": nn.Hardtanh(0, 6),
-    "fmax": lambda x: torch.fmax(x, x.new_zeros(())), "masked_fill": lambda x: x.masked_fill(x < 0, 0),
-}  # fmt: skip
+    "nn.ReLU": nn.ReLU(),
+    "nn.ReLU in place": nn.ReLU(inplace=True),
+    "F.relu": F.relu,
+    "torch.relu": torch.relu,
+    "x.relu_()": lambda x: x.relu_(),
+    "x.clamp(min=0)": lambda x: x.clamp(min=0),
+    "clamp_min": lambda x: torch.clamp_min(x, 0),
+    "x.clip(0)": lambda x: x.clip(0),
+    "x * (x > 0)": lambda x: x * (x > 0),
+    "(x + |x|) / 2": lambda x: (x + x.abs()) / 2,
+    "maximum": lambda x: torch.maximum(x, torch.zeros_like(x)),
+    "where": lambda x: torch.where(x > 0, x, 0.0),
+    "threshold": lambda x: F.threshold(x, 0, 0),
+    "nn.ReLU6": nn.ReLU6(),
+    "Hardtanh(0, 6)": nn.Hardtanh(0, 6),
+    "fmax": lambda x: torch.fmax(x, x.new_zeros(())),
+    "masked_fill": lambda x: x.masked_fill(x < 0, 0),
+}
 OTHERS = {
-    "LeakyReLU": nn.LeakyReLU(0.1), "PReLU": nn.PReLU(), "ELU": nn.ELU(), "GELU": nn.GELU(), "SiLU": nn.SiLU(), "Tanh": nn.Tanh(),
-    "Sigmoid": nn.Sigmoid(), "Softplus": nn.Softplus(), "Hardswish": nn.Hardswish(), "abs": torch.abs, "square": torch.square,
-    "x * sigmoid(x)": lambda x: x * x.sigmoid(), "GELU tanh": nn.GELU("tanh"),
-}  # fmt: skip
+    "LeakyReLU": nn.LeakyReLU(0.1),
+    "PReLU": nn.PReLU(),
+    "ELU": nn.ELU(),
+    "GELU": nn.GELU(),
+    "SiLU": nn.SiLU(),
+    "Tanh": nn.Tanh(),
+    "Sigmoid": nn.Sigmoid(),
+    "Softplus": nn.Softplus(),
+    "Hardswish": nn.Hardswish(),
+    "abs": torch.abs,
+    "square": torch.square,
+    "x * sigmoid(x)": lambda x: x * x.sigmoid(),
+    "GELU tanh": nn.GELU("tanh"),
+}
 ACTIVATIONS = {**RELUS, **OTHERS}
 
 
@@ -123,11 +144,12 @@ class Recipe:
         head = {
             "flatten": lambda: [nn.Flatten(), nn.Linear(channels * size[0] * size[1], self.classes)],
             "mean": lambda: [Spelled(lambda x: x.mean(dim=(2, 3))), nn.Linear(channels, self.classes)],
-            "pool": lambda: [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, self.classes, bias=False)],
+            "pool": lambda: [nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                             nn.Linear(channels, self.classes, bias=False)],
             "max": lambda: [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, self.classes)],
             "amax": lambda: [Spelled(lambda x: x.amax(dim=(2, 3))), nn.Linear(channels, self.classes)],
-            "two layers": lambda: [nn.Flatten(), nn.Linear(channels * size[0] * size[1], 5), nn.ReLU(True), nn.Dropout(),
-                                   nn.Linear(5, self.classes)],
+            "two layers": lambda: [nn.Flatten(), nn.Linear(channels * size[0] * size[1], 5), nn.ReLU(True),
+                                   nn.Dropout(), nn.Linear(5, self.classes)],
             "convolution": lambda: [nn.Conv2d(channels, self.classes, 1), Spelled(lambda x: x.mean((2, 3)))],
             "matmul": lambda: [nn.Flatten(2), Spelled(lambda x: (x @ x.transpose(1, 2)).flatten(1)),
                                nn.Linear(channels**2, self.classes)],
@@ -143,14 +165,26 @@ class _Loose(nn.Module):
 
 
 ENDS = {
-    "softmax": lambda: nn.Softmax(dim=1), "sigmoid": nn.Sigmoid, "log-softmax": lambda: nn.LogSoftmax(dim=1), "detached": _Loose,
-    "tuple": lambda: Spelled(lambda y: (y, y)), "dict": lambda: Spelled(lambda y: {"logits": y}),
-    "list of one": lambda: Spelled(lambda y: [y]), "three dimensions": lambda: Spelled(lambda y: y[:, :, None]),
-    "one row": lambda: Spelled(lambda y: y[:1]), "flat": lambda: Spelled(lambda y: y[:, 0]), "NaN": lambda: Spelled(lambda y: y * torch.nan),
-    "integers": lambda: Spelled(lambda y: y.long()), "constant": lambda: Spelled(torch.zeros_like), "None": lambda: Spelled(lambda y: None),
-    "complex": lambda: Spelled(lambda y: y * 1j), "half": lambda: Spelled(lambda y: y.half()), "double": lambda: Spelled(lambda y: y.double()),
-    "huge": lambda: Spelled(lambda y: y * 1e30), "overwritten": lambda: Spelled(lambda y: y.tanh().mul_(2)),
-}  # fmt: skip
+    "softmax": lambda: nn.Softmax(dim=1),
+    "sigmoid": nn.Sigmoid,
+    "log-softmax": lambda: nn.LogSoftmax(dim=1),
+    "detached": _Loose,
+    "tuple": lambda: Spelled(lambda y: (y, y)),
+    "dict": lambda: Spelled(lambda y: {"logits": y}),
+    "list of one": lambda: Spelled(lambda y: [y]),
+    "three dimensions": lambda: Spelled(lambda y: y[:, :, None]),
+    "one row": lambda: Spelled(lambda y: y[:1]),
+    "flat": lambda: Spelled(lambda y: y[:, 0]),
+    "NaN": lambda: Spelled(lambda y: y * torch.nan),
+    "integers": lambda: Spelled(lambda y: y.long()),
+    "constant": lambda: Spelled(torch.zeros_like),
+    "None": lambda: Spelled(lambda y: None),
+    "complex": lambda: Spelled(lambda y: y * 1j),
+    "half": lambda: Spelled(lambda y: y.half()),
+    "double": lambda: Spelled(lambda y: y.double()),
+    "huge": lambda: Spelled(lambda y: y * 1e30),
+    "overwritten": lambda: Spelled(lambda y: y.tanh().mul_(2)),
+}
 """Name -> a module behind the logits. Some of them no explanation can go through."""
 
 
@@ -161,7 +195,7 @@ FRESH = ("convolution", "depthwise", "batch norm", "group norm")
 
 
 def _body(blocks, channels, size):
-    """Modules of these blocks, the channels and the size that come out, and whether the output may be overwritten."""
+    """Modules of these blocks, channels and size that come out, and whether the output may be overwritten."""
     made, fresh = [], False
     for kind, *given in blocks:
         if kind == "convolution":

@@ -92,15 +92,19 @@ def wrong_targets(batch, classes):
     return st.one_of(
         outside, outside.map(lambda one: [one] * batch),
         st.just([0] * (batch + 1)), st.just([]), st.just([[0] * batch] * 2),
-        st.sampled_from([0.0, 1.5, True, "0", "owl", b"0", 1j, {}, {0}, {"target": 0}, object(), float("nan"), len]),
-        st.sampled_from([[0.0], [None], [True], ["owl"], torch.tensor([0.5]), np.array(["a"]), [[0], [0, 1]], [2**70],
-                         torch.zeros(0), np.zeros(3, bool), np.array(None), np.datetime64("2026-01-01")]),
+        st.sampled_from([
+            0.0, 1.5, True, "0", "owl", b"0", 1j, {}, {0}, {"target": 0}, object(), float("nan"), len,
+        ]),
+        st.sampled_from([
+            [0.0], [None], [True], ["owl"], torch.tensor([0.5]), np.array(["a"]), [[0], [0, 1]], [2**70],
+            torch.zeros(0), np.zeros(3, bool), np.array(None), np.datetime64("2026-01-01"),
+        ]),
     )  # fmt: skip
 
 
 @st.composite
 def foils(draw, chosen, classes):
-    """Right foils for these target classes, or None where there are none: as they are given, and as a set for each image."""
+    """Right foils for these target classes, or None where there are none: as given, and a set per image."""
     common = sorted(set(range(classes)) - set(chosen))
     if not common or draw(st.booleans()):
         others = [sorted(set(range(classes)) - {target}) for target in chosen]
@@ -115,8 +119,11 @@ def foils(draw, chosen, classes):
 
 def wrong_foils(batch, classes):
     return st.one_of(
-        st.sampled_from([classes, -1, [classes], [-1], [0, 2**70], list(range(classes)), [], (), [[0, 1]], torch.zeros(0)]),
-        st.just(torch.zeros(batch, classes, dtype=torch.bool)), st.just(torch.ones(batch, classes + 1, dtype=torch.bool)),
+        st.sampled_from([
+            classes, -1, [classes], [-1], [0, 2**70], list(range(classes)), [], (), [[0, 1]], torch.zeros(0),
+        ]),
+        st.just(torch.zeros(batch, classes, dtype=torch.bool)),
+        st.just(torch.ones(batch, classes + 1, dtype=torch.bool)),
         st.just(torch.ones(batch, classes, dtype=torch.bool)),
         st.sampled_from([0.5, "owl", ["owl"], [None], object(), {}, [0.0], True, [True], [[0], [0, 1]]]),
     )  # fmt: skip
@@ -129,7 +136,8 @@ def images(draw, batch, channels, size, dtype):
     made = torch.rand(batch, channels, *size, generator=generator, dtype=torch.float64).to(dtype)
     change = draw(st.sampled_from([
         lambda x: x, torch.zeros_like, torch.ones_like, lambda x: 2 * x - 1, lambda x: 255 * x,
-        lambda x: x.to(memory_format=torch.channels_last), lambda x: x[:1].expand_as(x), lambda x: x.flip(-1).transpose(-1, -2)
-        .contiguous().transpose(-1, -2), lambda x: x.clone().requires_grad_(),
+        lambda x: x.to(memory_format=torch.channels_last), lambda x: x[:1].expand_as(x),
+        lambda x: x.flip(-1).transpose(-1, -2).contiguous().transpose(-1, -2),
+        lambda x: x.clone().requires_grad_(),
     ]))  # fmt: skip
     return change(made)

@@ -23,7 +23,9 @@ const answer = ({ hash, state, header }) => {
   const read = hash === null ? state : fromAddress("explore", hash);
   const shown = read && validState(read, header);
   const written = shown && address("explore", shown);
-  return { shown, settled: shown && validState(shown, header), written, again: written && validState(fromAddress("explore", written), header) };
+  const settled = shown && validState(shown, header);
+  const again = written && validState(fromAddress("explore", written), header);
+  return { shown, settled, written, again };
 };
 for await (const line of createInterface({ input: process.stdin })) {
   let said;
@@ -63,7 +65,7 @@ def browser(tmp_path_factory):
 
 
 def assert_shown(said, header):
-    """What is shown is a state of this explorer, and its own address leads back to it, up to the digits of weights."""
+    """A state of this explorer is shown, and its own address leads back to it, up to digits of weights."""
     assert_state(said["shown"], header)
     assert_alike(said["shown"], said["settled"], 1e-12, kept=KNOWN)
     # an address has four digits of weights and two of the opacity, and a fill only where something is filled

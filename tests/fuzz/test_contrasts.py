@@ -13,7 +13,10 @@ from contrastlib import contrasts
 from contrastlib.contrasts import CONTRASTS
 
 EXACT = decimal.Context(prec=50, Emin=-(10**12), Emax=10**12, traps=[decimal.InvalidOperation])
-KNOWN = ("original", "mean", "maximum", "weighted", "probability", "among", "finer_cam", "finer_cam_coded", "rfxg", "rest")  # fmt: skip
+KNOWN = (
+    "original", "mean", "maximum", "weighted", "probability", "among", "finer_cam", "finer_cam_coded", "rfxg",
+    "rest",
+)  # fmt: skip
 names = st.sampled_from(KNOWN)
 
 
@@ -83,8 +86,8 @@ def expected(name, y, chosen, against):
 def assert_exact(w, wanted, cancels=False):
     """The same weights, up to a few roundings in the dtype of the logits.
 
-    A weight exp(-d) is as exact as the difference d of logits that it comes from, which is rounded. Where a difference
-    of such numbers can cancel, all weights of an image are as exact as the largest one.
+    A weight exp(-d) is as exact as the difference d of logits that it comes from, which is rounded. Where a
+    difference of such numbers can cancel, all weights of an image are as exact as the largest one.
     """
     finfo = torch.finfo(w.dtype)
     size = wanted.abs().clamp(min=finfo.smallest_normal)
@@ -137,7 +140,7 @@ def test_weights_are_those_of_the_papers(question, by_function):
 @fuzzed(0.03)
 @given(questions(), st.randoms(use_true_random=False), st.sampled_from([0.0, 8.0, -64.0]))
 def test_classes_images_and_zero_have_no_place_of_their_own(question, random, shift):
-    """Other orders of images and classes give other orders of weights; where weights sum to zero, a shift changes nothing."""
+    """Weights follow the order of images and classes; where weights sum to zero, a shift changes nothing."""
     name, y, _, chosen, _, against = question
     y = y.double().round().clamp(-2000, 2000)
     images, classes = list(range(len(y))), list(range(y.shape[1]))
@@ -177,8 +180,9 @@ def any_arguments(draw):
     target, chosen = draw(targets(batch, count))
     against = draw(foils(chosen, count).map(lambda each: each[0]) | st.none())
     weights = st.sampled_from([
-        torch.ones(batch, count), np.ones((batch, count)), torch.ones(batch, count, dtype=torch.int64), torch.ones(count),
-        torch.full((batch, count), torch.nan), torch.ones(batch, count) * 1j, lambda y: -y, lambda y: None, lambda y: y[:1, 0],
+        torch.ones(batch, count), np.ones((batch, count)), torch.ones(batch, count, dtype=torch.int64),
+        torch.ones(count), torch.full((batch, count), torch.nan), torch.ones(batch, count) * 1j,
+        lambda y: -y, lambda y: None, lambda y: y[:1, 0],
         torch.ones_like, torch.ones(batch, count, dtype=torch.float64) * 1e300,
     ])  # fmt: skip
     contrast = draw(

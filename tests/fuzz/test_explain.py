@@ -25,7 +25,8 @@ def state_of(model):
         "tensors": {name: value.clone() for name, value in model.state_dict().items() if not value.is_meta},
         "modules": {name: (type(m), m.training, sorted(vars(m)), [len(getattr(m, each)) for each in hooks])
                     for name, m in model.named_modules()},
-        "parameters": {name: (p.requires_grad, p.grad is None, id(p)) for name, p in model.named_parameters()},
+        "parameters": {name: (p.requires_grad, p.grad is None, id(p))
+                       for name, p in model.named_parameters()},
         "grad": torch.is_grad_enabled(), "random": torch.get_rng_state(), "dtype": torch.get_default_dtype(),
     }  # fmt: skip
 
@@ -59,7 +60,7 @@ def assert_maps(maps, x, upsample):
 
 
 def activations_of(model, x, layer):
-    """Activations with their graph, and logits, by plain autograd; what later works in place changes a copy."""
+    """Activations with their graph, and logits, by plain autograd; later work in place changes a copy."""
     kept = []
 
     def keep(module, inputs, output):
@@ -157,16 +158,23 @@ WRONG_OPTIONS = st.one_of(
 def options_of(draw, method):
     """Options of a method: right ones, wrong values of right ones, and unknown ones."""
     values = {
-        "baseline": st.sampled_from([None, 0, 0.5, 1, [0.1, 0.2, 0.3], [0.5], torch.tensor(0.5), torch.zeros(1, 3, 1, 1),
-                                     torch.full((3,), 0.5), np.zeros(3), "black", torch.nan, [[0.0]], torch.zeros(5)]),
-        "steps": st.integers(1, 5), "batch": st.integers(1, 5), "contrast_at": st.sampled_from(["image", "path"]),
+        "baseline": st.sampled_from([
+            None, 0, 0.5, 1, [0.1, 0.2, 0.3], [0.5], torch.tensor(0.5), torch.zeros(1, 3, 1, 1),
+            torch.full((3,), 0.5), np.zeros(3), "black", torch.nan, [[0.0]], torch.zeros(5),
+        ]),
+        "steps": st.integers(1, 5), "batch": st.integers(1, 5),
+        "contrast_at": st.sampled_from(["image", "path"]),
         "normaliser": st.sampled_from(["absolute", "sum"]), "score": st.sampled_from(["logit", "absolute"]),
         "postprocess": st.sampled_from(["identity", "positive", "absolute", "rescaled"]),
         "rules": st.sampled_from(["z_plus", "epsilon", "z"]), "biases": st.booleans(),
         "average_pooling": st.sampled_from([None, "even", "proportional"]),
-        "box": st.sampled_from([(0, 1), (-1, 1), (-1e3, 1e3), (0.0, 255.0), (0, torch.ones(3, 1, 1)), (1, 0), (0,), (0, 1, 2)]),
-        "gradients": st.sampled_from(["aligned", "reversed"]), "discard_ratio": st.sampled_from([0, 0.5, 0.9]),
-        "normalise": st.sampled_from(["absolute", "rows", "transposed", "none"]), "negatives": st.sampled_from(["keep", "clip"]),
+        "box": st.sampled_from([
+            (0, 1), (-1, 1), (-1e3, 1e3), (0.0, 255.0), (0, torch.ones(3, 1, 1)), (1, 0), (0,), (0, 1, 2),
+        ]),
+        "gradients": st.sampled_from(["aligned", "reversed"]),
+        "discard_ratio": st.sampled_from([0, 0.5, 0.9]),
+        "normalise": st.sampled_from(["absolute", "rows", "transposed", "none"]),
+        "negatives": st.sampled_from(["keep", "clip"]),
     }  # fmt: skip
     known = list(EXPLAINERS[method].options) if method in EXPLAINERS else []
     found = {}
@@ -180,16 +188,18 @@ def options_of(draw, method):
 def wrong_images(x):
     other = {torch.float32: torch.float64}.get(x.dtype, torch.float32)
     return st.sampled_from([
-        x[0], x[None], x[:0], x[..., :0], (255 * x).to(torch.uint8), x.detach().numpy() if x.dtype != torch.bfloat16 else None, None,
-        x.to(other), x * torch.nan, x.to("meta"), x[:, :1].repeat(1, 7, 1, 1), x[..., :1], x[..., :1, :1], x.to(torch.complex64),
-        x.repeat(1, 1, 2, 2), x.double() * 1e38 if x.dtype == torch.float64 else x + 1e38, [x], "image.png", x.detach().to_sparse(),
+        x[0], x[None], x[:0], x[..., :0], (255 * x).to(torch.uint8),
+        x.detach().numpy() if x.dtype != torch.bfloat16 else None, None,
+        x.to(other), x * torch.nan, x.to("meta"), x[:, :1].repeat(1, 7, 1, 1),
+        x[..., :1], x[..., :1, :1], x.to(torch.complex64), x.repeat(1, 1, 2, 2),
+        x.double() * 1e38 if x.dtype == torch.float64 else x + 1e38, [x], "image.png", x.detach().to_sparse(),
         x.float().bool(), x.transpose(1, 3),
     ])  # fmt: skip
 
 
 @st.composite
 def calls(draw):
-    """A recipe of a network, and arguments of ``explain``: most calls are right, and each argument is wrong now and then."""
+    """A recipe of a network, and arguments of ``explain``: most are right, each is wrong now and then."""
     method = draw(
         mostly(
             st.sampled_from(list(EXPLAINERS)), st.sampled_from(["", "lime", None, 3, ["gradcam"]]), one_in=40
@@ -203,8 +213,11 @@ def calls(draw):
     x = draw(mostly(st.just(x), wrong_images(x), one_in=15))
     question = draw(questions(batch, classes))
     count = max(2, classes)
-    weights = st.sampled_from([torch.ones(batch, classes), torch.ones(batch, classes + 1), torch.ones_like, lambda y: None, lambda y: y * torch.nan,
-                               lambda y: y.detach().softmax(1), np.ones((batch, classes)), "best", None, 3, len])  # fmt: skip
+    weights = st.sampled_from([
+        torch.ones(batch, classes), torch.ones(batch, classes + 1), torch.ones_like,
+        lambda y: None, lambda y: y * torch.nan, lambda y: y.detach().softmax(1),
+        np.ones((batch, classes)), "best", None, 3, len,
+    ])  # fmt: skip
     if not getattr(EXPLAINERS.get(method) if isinstance(method, str) else None, "contrast", True) and draw(
         st.integers(0, 5)
     ):
@@ -215,7 +228,10 @@ def calls(draw):
     question["target"] = draw(
         mostly(st.just(question["target"]) | st.none(), wrong_targets(batch, count), one_in=25)
     )
-    names = ["0", "1", "2", "input", "", "nowhere", "encoder.ln", "conv_proj", "block.0", "norm.0", "norm.1", "attention.0", "encoder.layers.encoder_layer_0.mlp"]  # fmt: skip
+    names = [
+        "0", "1", "2", "input", "", "nowhere", "encoder.ln", "conv_proj", "block.0", "norm.0", "norm.1",
+        "attention.0", "encoder.layers.encoder_layer_0.mlp",
+    ]  # fmt: skip
     takes = getattr(EXPLAINERS.get(method) if isinstance(method, str) else None, "takes_layer", True)
     layer = draw(
         mostly(
@@ -225,8 +241,11 @@ def calls(draw):
         )
     )
     return recipe, x, {
-        "method": method, **question, "layer": layer, "upsample": draw(mostly(st.booleans(), st.sampled_from([0, "no", None]), one_in=30)),
-        "channels": draw(mostly(st.just("sum"), st.sampled_from(["abs_max", "mean", None, ["sum"], 1]), one_in=10)),
+        "method": method, **question, "layer": layer,
+        "upsample": draw(mostly(st.booleans(), st.sampled_from([0, "no", None]), one_in=30)),
+        "channels": draw(
+            mostly(st.just("sum"), st.sampled_from(["abs_max", "mean", None, ["sum"], 1]), one_in=10)
+        ),
         **draw(options_of(method if isinstance(method, str) else "")),
     }  # fmt: skip
 
@@ -241,9 +260,10 @@ def test_any_call_gives_maps_or_a_named_error(call):
 
 
 @fuzzed(0.02)
-@given(st.sampled_from([None, "network", len, nn.Conv2d, 3, [nn.Identity()], nn.Identity(), nn.Module(), nn.Flatten(), nn.Conv2d(3, 2, 3),
-                        nn.Linear(4, 2), nn.Sequential(), nn.ModuleList([nn.Conv2d(3, 4, 3)]), nn.LSTM(4, 4), nn.Softmax(1),
-                        nn.Sequential(nn.Flatten(), nn.Linear(48, 3, device="meta"))]),
-       st.sampled_from(list(EXPLAINERS)))  # fmt: skip
+@given(st.sampled_from([
+    None, "network", len, nn.Conv2d, 3, [nn.Identity()], nn.Identity(), nn.Module(), nn.Flatten(),
+    nn.Conv2d(3, 2, 3), nn.Linear(4, 2), nn.Sequential(), nn.ModuleList([nn.Conv2d(3, 4, 3)]),
+    nn.LSTM(4, 4), nn.Softmax(1), nn.Sequential(nn.Flatten(), nn.Linear(48, 3, device="meta")),
+]), st.sampled_from(list(EXPLAINERS)))  # fmt: skip
 def test_what_is_no_classifier(model, method):
     explained(model, torch.rand(2, 3, 4, 4), method=method)

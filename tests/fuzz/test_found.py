@@ -32,8 +32,17 @@ METHODS = [
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("model, images", [(NETWORK, PICTURES.repeat(1, 2, 1, 1)), (NETWORK, PICTURES[..., :4]), (NETWORK, PICTURES[..., :2, :2]),
-                                           (nn.Module(), PICTURES), (nn.LSTM(4, 4), PICTURES), (nn.ModuleList([nn.Conv2d(3, 4, 3)]), PICTURES)])  # fmt: skip
+@pytest.mark.parametrize(
+    "model, images",
+    [
+        (NETWORK, PICTURES.repeat(1, 2, 1, 1)),
+        (NETWORK, PICTURES[..., :4]),
+        (NETWORK, PICTURES[..., :2, :2]),
+        (nn.Module(), PICTURES),
+        (nn.LSTM(4, 4), PICTURES),
+        (nn.ModuleList([nn.Conv2d(3, 4, 3)]), PICTURES),
+    ],
+)
 def test_images_that_the_network_does_not_take(method, model, images):
     with pytest.raises(
         ValueError, match="cannot run on images of shape .*: give images of the channels and the size"
@@ -100,10 +109,11 @@ def test_sparse_images():
     "box", [(0,), (0, 1, 2), 0.5, (0, torch.ones(4, 1, 1)), (0, "one"), (0, None), "01", [[0, 0], 1]]
 )
 def test_a_box_that_is_no_pair_of_values(method, box):
-    with pytest.raises(
-        ValueError,
-        match=r"box must be the lowest and the highest value of a pixel, numbers or tensors \(channels, 1, 1\), got",
-    ):
+    said = (
+        r"box must be the lowest and the highest value of a pixel, "
+        r"numbers or tensors \(channels, 1, 1\), got"
+    )
+    with pytest.raises(ValueError, match=said):
         contrastlib.explain(NETWORK, PICTURES, method=method, box=box)
 
 

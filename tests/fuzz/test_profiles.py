@@ -39,7 +39,11 @@ def test_values(sandbox, name, text, source):
 
 
 @fuzzed(0.05)
-@given(st.dictionaries(st.sampled_from(["network", "networks", "dataset", "threshold", "resamples", "pictures", "epsilons", "needs"]),
-                       values | networks, max_size=3))  # fmt: skip
+@given(st.dictionaries(
+    st.sampled_from([
+        "network", "networks", "dataset", "threshold", "resamples", "pictures", "epsilons", "needs",
+    ]),
+    values | networks, max_size=3,
+))  # fmt: skip
 def test_parameters(given_parameters):
     outcome("profiles", lambda: parameters.check(**given_parameters))

@@ -96,8 +96,8 @@ def test_zebras_and_elephants(name):
     torch.testing.assert_close(found, torch.tensor(ZEBRA_ELEPHANT[name]), atol=0.0015, rtol=0)
 
 
-# Every tenth photograph. The counts are from a run over all 1000, which gave the card's top-1 of 87.3, 62.2, 64.9
-# and 87.4 % and p2 > 0.1 of 30.8, 47.4, 49.2 and 28.7 % to the last digit.
+# Every tenth photograph. The counts are from a run over all 1000, which gave the card's top-1 of 87.3, 62.2,
+# 64.9 and 87.4 % and p2 > 0.1 of 30.8, 47.4, 49.2 and 28.7 % to the last digit.
 @pytest.mark.data("imagenet_sample_1000.zip")
 @pytest.mark.parametrize(
     "name, right, undecided",
@@ -393,7 +393,7 @@ def test_a_download_of_torchvision_weights_goes_on_where_it_was(torchvision_weig
 
 
 def test_instead_of_a_network_another_one_that_is_here(torchvision_weights, tmp_path, monkeypatch):
-    """Torchvision's of the same name once it has been downloaded, else one for photographs whose weights are here."""
+    """Torchvision's of the same name once downloaded, else one for photographs whose weights are here."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
     assert models.instead("squeezenet1_1") == models.instead("cifar10_resnet20") == "efficientnet_lite0"

@@ -1,4 +1,4 @@
-"""What the book is built from says what the stored notebooks say, and a stored notebook is the same file every time."""
+"""What the book is built from says what stored notebooks say; these are the same files every time."""
 
 import copy
 import shutil
@@ -16,7 +16,7 @@ STORED = {path.stem: path for path in execution.find([])}
 
 
 def found(path):
-    """name -> number or word, of all verdicts, their effects, and values for other pages, of an executed notebook."""
+    """name -> number or word: verdicts, their effects, values for other pages, of an executed notebook."""
     notebook = nbformat.read(path, as_version=4)
     values = values_in(notebook)
     for name, record in claims_in(notebook).items():
@@ -29,7 +29,7 @@ def found(path):
 
 
 def checked(path):
-    """cell -> what it prints or says, of the cells that say the same on every machine; of verdicts see above."""
+    """cell -> what it prints or says, if it says the same on every machine; for verdicts see above."""
     said = {}
     for cell in nbformat.read(path, as_version=4).cells:
         if "nbval-check-output" in cell.metadata.get("tags", []):
@@ -111,7 +111,7 @@ def test_a_number_that_changed_is_noticed():
     ],
 )
 def test_a_notebook_is_the_same_file_every_time(name, holds, monkeypatch, tmp_path):
-    """What `run --save` makes of a notebook without outputs is what the book was built from, but for the scripts."""
+    """`run --save` makes of a notebook without outputs what the book was built from, but for the scripts."""
     book = up_to_date(STORED[name])
     notebook = nbformat.read(STORED[name], as_version=4)
     for cell in notebook.cells:

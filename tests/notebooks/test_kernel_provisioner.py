@@ -54,7 +54,10 @@ def test_what_is_there_before_the_first_cell(started):
 
 def test_it_computes_with_threads_after_the_fork(started):
     _, client, _ = started
-    code = "import torch; torch.set_num_threads(2); print(int(torch.ones(512, 512).mm(torch.ones(512, 512)).sum()))"
+    code = (
+        "import torch; torch.set_num_threads(2); "
+        "print(int(torch.ones(512, 512).mm(torch.ones(512, 512)).sum()))"
+    )
     assert printed(client, code) == str(512**3)
 
 

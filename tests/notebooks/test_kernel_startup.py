@@ -15,7 +15,8 @@ def test_a_file_whose_name_is_no_unicode(tmp_path):
     folder.mkdir()
     (folder / os.fsdecode(UNDECODABLE)).write_bytes(b"text")
     code = (
-        f"import runpy; runpy.run_path({kernel_startup.__file__!r})['watch']({str(log)!r}, [{str(folder)!r}]); "
+        f"import runpy; watch = runpy.run_path({kernel_startup.__file__!r})['watch']; "
+        f"watch({str(log)!r}, [{str(folder)!r}]); "
         f"print(open({bytes(folder)!r} + b'/' + {UNDECODABLE!r}).read())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)

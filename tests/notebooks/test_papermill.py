@@ -1,4 +1,4 @@
-"""Plain papermill, from a folder that is not the repository's: what a notebook reads is found all the same."""
+"""Plain papermill, from a folder that is not the repository's: what a notebook reads is found even so."""
 
 import nbformat
 import papermill

@@ -1,6 +1,7 @@
 r"""The stored notebooks where nothing of the book is: on a forge, in VS Code, in Notebook 7.
 
-Their readers have CommonMark with tables and formulas between `$`, some tags of HTML, and a few forms of output.
+Their readers have CommonMark with tables and formulas between `$`, some tags of HTML, and a few forms of
+output.
 """
 
 import re
@@ -54,8 +55,9 @@ def unread(text):
 
 
 @pytest.mark.parametrize("text", [
-    "{glue:text}`a`", "{cite:t}`a`", "::::{note}\n:::", "```{note}\n```", "(target)=\n# A", "costs $5", "a $x $ b",
-    "<details><summary>Of $p_t$</summary>\n\ntext\n\n</details>", "<details>\n**bold**\n</details>", "% comment",
+    "{glue:text}`a`", "{cite:t}`a`", "::::{note}\n:::", "```{note}\n```", "(target)=\n# A", "costs $5",
+    "a $x $ b", "<details><summary>Of $p_t$</summary>\n\ntext\n\n</details>",
+    "<details>\n**bold**\n</details>", "% comment",
 ])  # fmt: skip
 def test_what_only_the_book_reads_is_seen(text):
     assert unread(text)

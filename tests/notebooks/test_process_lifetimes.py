@@ -1,4 +1,4 @@
-"""A run that is killed leaves nothing behind: workers, fork servers, kernels and what their cells started end with it."""
+"""A run that is killed leaves nothing: workers, fork servers, kernels and what cells started end with it."""
 
 import json
 import os
@@ -67,8 +67,10 @@ def test_jupyterlab_ends_with_the_command_that_was_killed(tmp_path, number):
         "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
     }
     program = (
-        "import sys; from pathlib import Path; from contrastlib.cli import lab; from contrastlib.report.machines.process_lifetimes import *; import os;"
-        f"sys.exit(run_with_lifeline(lab.command(Path({str(tmp_path)!r}), ['--no-browser', '--IdentityProvider.token=secret']), os.environ))"
+        "import sys; from pathlib import Path; from contrastlib.cli import lab; "
+        "from contrastlib.report.machines.process_lifetimes import *; import os;"
+        f"sys.exit(run_with_lifeline(lab.command(Path({str(tmp_path)!r}), "
+        "['--no-browser', '--IdentityProvider.token=secret']), os.environ))"
     )
     started = subprocess.Popen(
         [sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

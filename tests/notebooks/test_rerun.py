@@ -1,4 +1,4 @@
-"""The end of each page: commands that work as they stand, and links of the form that Binder and Colab take."""
+"""The end of each page: commands that work as they stand, and links of a form that Binder and Colab take."""
 
 import re
 import shlex
@@ -48,7 +48,7 @@ def test_commands_of_the_notebooks(path):
 
 
 def test_commands_in_a_shell(repository, tmp_path):
-    """As a page shows them, in the folder of the repository: with the page's own parameters, and with another one."""
+    """As a page shows them, in the repository's folder: with the page's own parameters, and with another."""
     repository.notebook(
         "01_tiny", "print(n, name, pairs)", parameters="n = 1\nname = 'a'\npairs = {'a': [1, None]}"
     )
@@ -70,7 +70,7 @@ def test_commands_in_a_shell(repository, tmp_path):
 
 @pytest.fixture
 def build(tmp_path, monkeypatch, sphinx_build):
-    """``build(repository, branch, address)`` a book of two texts and a notebook, without warnings: its pages as HTML."""
+    """``build(repository, branch, address)``: the HTML of a book of two texts and a notebook, no warnings."""
 
     def call(repository="", branch="", address=""):
         source, output = tmp_path / "source", tmp_path / "html"

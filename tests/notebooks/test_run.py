@@ -45,7 +45,8 @@ def test_reruns_only_what_depends_on_a_change(repository, run):
     repository.write("data/results/table.csv", "1")
     data = "root = pathlib.Path(os.environ['CONTRASTLIB_DATA'])\n"
     data += "sys.audit('contrastlib.file', root / 'bats.zip')\n"
-    data += "print((root / 'birds.zip').read_text(), (root / 'bats.zip').exists(), sorted(os.listdir('../data/results')))"
+    data += "print((root / 'birds.zip').read_text(), (root / 'bats.zip').exists(), "
+    data += "sorted(os.listdir('../data/results')))"
     repository.notebook("01_reads", READS, data)
     repository.notebook("02_alone", "print(n)")
 
@@ -97,8 +98,9 @@ for find in (lambda: studies.recorded(studies.sign_perturbation, "repeat"), lamb
         find()
     except FileNotFoundError:
         pass
-print(network.bias.item(), storage.load(data / "kept.parquet")["a"].item(), assets.available("imagenet_sample_1000.zip"),
-      assets.state("flowers102"), shared.published("table")["b"].item(), os.stat is posix.stat)
+print(network.bias.item(), storage.load(data / "kept.parquet")["a"].item(),
+      assets.available("imagenet_sample_1000.zip"), assets.state("flowers102"),
+      shared.published("table")["b"].item(), os.stat is posix.stat)
 """
 
 
@@ -169,7 +171,10 @@ for i in range(3):
 slider = ipywidgets.IntSlider(description="slide")
 ipywidgets.HBox([slider, ipywidgets.Dropdown(options=["a", "b"])])
 """
-FIGURE = "fig, ax = plt.subplots(); ax.plot([1, 2]); ax.scatter([1], [2]); ax.fill_between([1, 2], [1, 2], hatch='/');"
+FIGURE = (
+    "fig, ax = plt.subplots(); ax.plot([1, 2]); ax.scatter([1], [2]); "
+    "ax.fill_between([1, 2], [1, 2], hatch='/');"
+)
 
 
 def test_two_runs_are_identical(repository, run):
@@ -192,14 +197,15 @@ from IPython.display import display
 
 class Still(ipywidgets.IntSlider):
     def _repr_mimebundle_(self, **kwargs):
-        return super()._repr_mimebundle_(**kwargs) | {"text/html": "<p>a still</p><Script type='x'>1 < 2\\n</script>"}
+        still = "<p>a still</p><Script type='x'>1 < 2\\n</script>"
+        return super()._repr_mimebundle_(**kwargs) | {"text/html": still}
 
 Still()
 """
 
 
 def test_widgets_with_a_still(repository, run):
-    """The still stays, its view goes, and the models go with the last view; scripts stay, except in --save."""
+    """The still stays, its view goes, and models go with the last view; scripts stay, except in --save."""
     repository.notebook("01_still", STILLS)
     repository.notebook("02_both", STILLS, "ipywidgets.IntText()")
     assert run()[0] == 0
@@ -221,7 +227,7 @@ def test_widgets_with_a_still(repository, run):
 
 
 def test_failure(repository, run):
-    """The message names notebook, cell and error; the rest stays, and finished notebooks are not run again."""
+    """The message names notebook, cell and error; the rest stays; finished notebooks are not run again."""
     repository.notebook("01_good", "print('good')")
     repository.notebook("02_bad", "print('so far')", "1 / 0", "print('never')")
     status, text = run()
@@ -242,7 +248,7 @@ def test_failure(repository, run):
 
 
 def test_other_parameters_leave_the_page_as_it_is(repository, run):
-    """A run with parameters of one's own goes beside the default one, says where, and makes a page when asked."""
+    """A run with one's own parameters goes beside the default one, says where, and makes a page if asked."""
     repository.notebook("a", "print(n)")
     assert "a: executed" in run()[1]
     said = run("-p", "n", "5", "--page")[1]
@@ -300,10 +306,11 @@ def test_kernels_run_the_code_of_this_clone(repository, run, tmp_path, monkeypat
     other = tmp_path / "another" / "contrastlib"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("")
+    own = execution.CODE / "contrastlib" / "__init__.py"
     monkeypatch.setenv("PYTHONPATH", str(other.parent))
     repository.notebook(
         "01_where",
-        f"import contrastlib; print(contrastlib.__file__ == {str(execution.CODE / 'contrastlib' / '__init__.py')!r})",
+        f"import contrastlib; print(contrastlib.__file__ == {str(own)!r})",
     )
     assert run()[0] == 0
     assert repository.outputs("book/executed/01_where.ipynb") == ["True\n"]

@@ -1,4 +1,4 @@
-"""The command run where something is wrong: one line with the thing and the remedy, before a notebook runs if possible."""
+"""The command run where something is wrong: thing and remedy in one line, before a run if possible."""
 
 import multiprocessing
 import os
@@ -67,9 +67,20 @@ def test_a_damaged_stamp(repository, capsys, monkeypatch, stamp):
 
 
 @pytest.mark.parametrize("content, complaint", [
-    ("- 1", "it holds a list"), ("3", "it holds a number"), ("a", "it holds text"), ("all: 3", "below 'all' is a number"), ("01_x: [1]", "below '01_x' is a list"),
-    ("all: {n: !!set {a}}", "a tag"), ("all: {n: &a [*a]}", "nested too deeply"), ("all: {n: " + "[" * 999, "nested too deeply"),
-    ("all:\n  n: [1", "line 2"), ("3: {}", "the key 3 is a number"), (b"\xff", "cannot be read"), ("all: {n: 1, m: 2024-01-01}", None), ("", None), ("# none", None),
+    ("- 1", "it holds a list"),
+    ("3", "it holds a number"),
+    ("a", "it holds text"),
+    ("all: 3", "below 'all' is a number"),
+    ("01_x: [1]", "below '01_x' is a list"),
+    ("all: {n: !!set {a}}", "a tag"),
+    ("all: {n: &a [*a]}", "nested too deeply"),
+    ("all: {n: " + "[" * 999, "nested too deeply"),
+    ("all:\n  n: [1", "line 2"),
+    ("3: {}", "the key 3 is a number"),
+    (b"\xff", "cannot be read"),
+    ("all: {n: 1, m: 2024-01-01}", None),
+    ("", None),
+    ("# none", None),
 ])  # fmt: skip
 def test_profiles(repository, capsys, monkeypatch, content, complaint):
     repository.notebook("01_alone", "print(n)")
@@ -84,8 +95,12 @@ def test_profiles(repository, capsys, monkeypatch, content, complaint):
 
 
 @pytest.mark.parametrize("content, complaint", [
-    ("", "01_alone.ipynb cannot be read as a notebook"), ("[]", "cannot be read as a notebook"), ("{}", "cannot be read as a notebook|cells tagged"), (b"\xff", "cannot be read as a notebook"),
-    ('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "has 0 cells tagged `parameters`"), ("folder", "cannot be read as a notebook"),
+    ("", "01_alone.ipynb cannot be read as a notebook"),
+    ("[]", "cannot be read as a notebook"),
+    ("{}", "cannot be read as a notebook|cells tagged"),
+    (b"\xff", "cannot be read as a notebook"),
+    ('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "has 0 cells tagged `parameters`"),
+    ("folder", "cannot be read as a notebook"),
 ])  # fmt: skip
 def test_damaged_notebooks(repository, capsys, content, complaint):
     path = repository.root / "notebooks" / "01_alone.ipynb"
@@ -117,7 +132,8 @@ def test_an_installed_package_says_that_it_has_no_notebooks(tmp_path, monkeypatc
         assert main(words) == 2
         error = capsys.readouterr().err
         assert error.startswith(
-            "contrastlib run: there are no notebooks: they are part of contrastlib's repository, but not of the installed package"
+            "contrastlib run: there are no notebooks: they are part of contrastlib's repository, "
+            "but not of the installed package"
         )
         assert error.endswith("Run the command in a clone of the repository\n") and error.count("\n") == 1
 
@@ -145,8 +161,11 @@ def test_exceptions_of_another_process(repository, capsys, monkeypatch, error, s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cell, said", [
-    ("import os; os.kill(os.getpid(), 9)", "01_dies.ipynb: its kernel ended, probably because memory was short: close other programs, and run it alone"),
-    ("import os; os.kill(os.getppid(), 9)", "a process ended while 01_dies ran, probably because memory was short"),
+    ("import os; os.kill(os.getpid(), 9)",
+     ("01_dies.ipynb: its kernel ended, probably because memory was short: "
+      "close other programs, and run it alone")),
+    ("import os; os.kill(os.getppid(), 9)",
+     "a process ended while 01_dies ran, probably because memory was short"),
 ])  # fmt: skip
 def test_a_kernel_or_a_process_that_dies(repository, capsys, cell, said):
     repository.notebook("01_dies", cell)
@@ -181,8 +200,10 @@ def test_interrupted(tmp_path):
         nbformat.write(nbformat.v4.new_notebook(cells=cells), clone / "notebooks" / f"{name}.ipynb")
     (clone / "notebooks" / "profiles" / "quick.yaml").write_text("{}")
     code = (
-        "import signal, sys; from pathlib import Path; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from contrastlib.report.notebooks import execution as notebooks, staleness; root = Path(sys.argv[1])\n"
+        "import signal, sys; from pathlib import Path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from contrastlib.report.notebooks import execution as notebooks, staleness\n"
+        "root = Path(sys.argv[1])\n"
         "notebooks.NOTEBOOKS, notebooks.PROFILES = root / 'notebooks', root / 'notebooks/profiles'\n"
         "notebooks.EXECUTED = root / 'executed'; notebooks.REPOSITORY = staleness.REPOSITORY = root\n"
         "from contrastlib.__main__ import main\nsys.exit(main(['run']))"

@@ -13,7 +13,8 @@ CELL = """
 from pathlib import Path
 import shard_work
 from contrastlib.report.computing import shards
-wanted = [{"folder": str(Path("..").resolve()), "start": start, "seconds": seconds} for start in (0, 10, 20, 30)]
+folder = str(Path("..").resolve())
+wanted = [{"folder": folder, "start": start, "seconds": seconds} for start in (0, 10, 20, 30)]
 table = shards.sharded("work", 1, shard_work.noted, wanted, {"images": "1"}, Path("../cache"))
 print(table["place"].tolist())
 """

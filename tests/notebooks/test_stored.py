@@ -25,7 +25,7 @@ def written(cell):
 
 @every_notebook
 def test_stored(path):
-    """One parameters cell; outputs without errors or scripts; cells for nbval to check; nothing of this machine."""
+    """One parameters cell; outputs without errors or scripts; cells for nbval; nothing of this machine."""
     notebook = nbformat.read(path, as_version=4)
     assert execution.defaults(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -55,7 +55,7 @@ def test_in_the_book():
 
 @every_notebook
 def test_reads_without_the_book(path):
-    """Visible cells are short steps without functions of their own; text has no role or directive of the book."""
+    """Visible cells are short steps without own functions; text has no role or directive of the book."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
             assert not re.search(
@@ -107,7 +107,7 @@ FORMULA = re.compile(r"(?s)\$\$.*?\$\$|\\begin\{(align|equation)\*\}.*?\\end\{\1
 
 @every_notebook
 def test_equations_are_numbered(path):
-    """In order. The book splits `$$` of several lines, in which a number is an error; environments work everywhere."""
+    """In order. The book splits `$$` of several lines: a number is an error there, not in environments."""
     texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
     formulas = [found[0] for text in texts for found in FORMULA.finditer(text)]
     numbers = [re.findall(r"\\tag\{([\d.]+)\}", formula) for formula in formulas]

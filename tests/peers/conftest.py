@@ -72,7 +72,7 @@ def case(request, torchvision_network):
 
 @pytest.fixture(params=SCORES)
 def scheme(request):
-    """A contrast for other networks: its name, its options, and the score of each image's logits in autograd's terms."""
+    """A contrast for other networks: name, options, and the score of each image's logits for autograd."""
     name = request.param
     scores = [lambda row, t=t: SCORES[name](row, t) for t in TARGET]
     return name, {"target": TARGET} | ({"foils": FOILS} if name == "among" else {}), scores

@@ -82,8 +82,11 @@ def test_guided_backpropagation(case):
 
 
 def test_deeplift(case):
-    """Captum wants modules that run once, is not complete where windows overlap, and skips the rule of a maximum
-    right after a ReLU, since both hooks sit on one tensor; a copy between the two keeps them apart."""
+    """Captum wants modules that run once, and is not complete where windows overlap.
+
+    It skips the rule of a maximum right after a ReLU, since both hooks sit on one tensor; a copy between the
+    two keeps them apart.
+    """
     start = torch.full_like(case.images, 0.4)
     maps = deeplift(case.network, case.images, contrast_of(case), start)
     if "layer4" in case.layers:  # ResNet's ReLUs run twice

@@ -19,7 +19,7 @@ def contrast(case):
 
 
 def test_biases_and_their_gradients(case):
-    """They keep the layers with spatial positions: biases of convolutions, effective biases of batch norms."""
+    """They keep layers with spatial positions: biases of convolutions, effective biases of batch norms."""
     cam = peer.FullGrad(model=case.network, target_layers=[])
     with cam:
         cam(input_tensor=case.images.clone(), targets=case.targets())

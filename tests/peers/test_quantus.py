@@ -1,4 +1,7 @@
-"""Quantus judges our maps: its numbers are those of the formula where that is short, and its records name what it has."""
+"""Quantus judges our maps: its numbers are those of the formula where that is short.
+
+Its records name what it has.
+"""
 
 import numpy as np
 import pytest

@@ -27,7 +27,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def review(network):
-    """Their way: activations and gradients at the layer, for the logits and for the softmax of the top two."""
+    """Their way: activations and gradients at the layer, for logits and for the softmax of the top two."""
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     activation = network.features[: LAYER + 1](images).detach().requires_grad_()
     logits = network.classifier(network.avgpool(network.features[LAYER + 1 :](activation.clone())).flatten(1))

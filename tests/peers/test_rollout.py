@@ -1,7 +1,7 @@
 """Both rollouts from torch's own attention: what its softmax returns, and the gradients that arrive there.
 
-The codes that published them hook the attention of each block: matrices are kept in the order of the forward pass,
-gradients in that of the backward pass.
+The codes that published them hook the attention of each block: matrices are kept in the order of the forward
+pass, gradients in that of the backward pass.
 """
 
 import pytest
@@ -106,7 +106,7 @@ def test_repaired_gradient_rollout(explained, hooked, scheme):
 
 @pytest.mark.parametrize("variant", [PUBLISHED, REVIEW], ids=["published", "review"])
 def test_gradient_rollout_as_coded(explained, hooked, scheme, variant):
-    """Zipped in the two orders; a batch of one matrix divided by its sums, which without keepdim divides columns."""
+    """Zipped in the two orders; a batch of one matrix divided by its sums: without keepdim, by columns."""
     expected = []
     for each, score in zip(hooked, scheme[2]):
         matrices = []

@@ -63,7 +63,7 @@ class _OfItsSign(torch.autograd.Function):
 
 
 class SumOfItsSign(nn.Module):
-    """The sum of two activations, whose relevance goes to the addends of its own sign: zennit's has the z rule alone."""
+    """A sum of two activations, with relevance for addends of its own sign: zennit's has the z rule alone."""
 
     def forward(self, pair):
         return _OfItsSign.apply(pair)
@@ -157,8 +157,10 @@ def test_maps(network, images, rules, biases):
 
 @pytest.fixture
 def gu(network, images):
-    """``gu(start)``: the map as in Gu et al. 2018, sec. 3.1, biases bypassed, average pooling even; ``gu.logits`` with a
-    ``gu.target`` for each image, the first class of one and the second of the other."""
+    """``gu(start)``: the map as in Gu et al. 2018, sec. 3.1, biases bypassed, average pooling even.
+
+    ``gu.logits`` with a ``gu.target`` for each image, the first class of one and the second of the other.
+    """
 
     def explain(start, network=network):
         return theirs(network, images, z_plus([(Activation, Pass())], "bias"), start)
@@ -172,7 +174,7 @@ def gu(network, images):
 
 
 def test_clrp1(network, images, gu):
-    """Sec. 4: max(0, R - R_dual), the score of the target spread evenly over the other classes for the dual."""
+    """Sec. 4: max(0, R - R_dual), for the dual the score of the target spread evenly over other classes."""
     dual = gu.score * (1 - gu.chosen) / (CLASSES - 1)
     expected = gu(gu.score * gu.chosen) - gu(dual)
     assert_same(clrp1(network, images, gu.target), expected.clamp(min=0))

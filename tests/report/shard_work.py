@@ -1,4 +1,7 @@
-"""Functions of shards that tests compute in other processes: they note each call, and some of them fail. And small studies."""
+"""Functions of shards that tests compute in other processes, and small studies.
+
+The functions note each call, and some of them fail.
+"""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is written for readers is in short sentences and standard terms: pages, notebooks, captions, claims."""
+"""Texts for readers are in short sentences and standard terms: pages, notebooks, captions, claims."""
 
 import ast
 import io
@@ -26,7 +26,8 @@ NO_PROSE = re.compile(
 # words that stood here once for what the field has terms for, and what the papers' authors could call unfair
 BANNED = re.compile(
     r"\b(way back|what enters|judge is the accused|wrong on both counts|refuted as stated|"
-    r"pictures? to be moved|places? of a map|each place|behind (the softmax|each)|(lies|stands|comes|kept) behind|"
+    r"pictures? to be moved|places? of a map|each place|"
+    r"behind (the softmax|each)|(lies|stands|comes|kept) behind|"
     r"a still|by either judge)\b",
     re.IGNORECASE,
 )
@@ -113,7 +114,10 @@ def test_no_dialect(name):
 
 
 def written_in(file):
-    """What a person reads in a file of code: all of a script, and comments and texts of Python. Tests quote what is banned."""
+    """What a person reads in a file of code: all of a script, comments and texts of Python.
+
+    Tests quote what is banned.
+    """
     code = (execution.REPOSITORY / file).read_text(encoding="utf-8")
     if not file.endswith(".py"):
         return code

@@ -276,7 +276,7 @@ def test_a_card_that_is_damaged(finetuned, change, says):
         models.load("squeezenet1_1/cub200")
 
 
-# what each process does first: it takes the weights that are there, and notes the size of the batches that it sees
+# what each process does first: it takes the weights that are there, and notes the sizes of its batches
 BEGINNING = """
 import os
 
@@ -296,7 +296,7 @@ if "RANK" in os.environ:
 
 @pytest.mark.slow
 def test_two_processes_divide_the_batch_and_write_one_result(root):
-    """By the launcher that accelerate takes for several GPUs: its own `launch --cpu` starts one process on one machine."""
+    """By the launcher that accelerate takes for several GPUs: its own `launch --cpu` starts one process."""
     url = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.value.url
     (root / "sitecustomize.py").write_text(BEGINNING.format(url=url, notes=str(root / "process")))
     launch = [

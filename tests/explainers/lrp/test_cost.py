@@ -1,4 +1,4 @@
-"""What relevance propagation computes, counted in multiplications and in written numbers: no clock decides."""
+"""What relevance propagation computes, counted in multiplications and written numbers: no clock decides."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def images():
 
 
 def multiplications(run):
-    """Floating-point operations of convolutions and matrix products, those of gradients of weights among them."""
+    """Floating-point operations of convolutions and matrix products, gradients of weights among them."""
     with FlopCounterMode(display=False) as counted:
         run()
     return counted.get_total_flops()
@@ -64,7 +64,7 @@ def relevances(count):
 def test_each_layer_runs_forward_twice_and_transposed_once_for_each_relevance(
     network, images, rules, halves, count
 ):
-    """The rule of the pixels under z+ takes two convolutions for one, for positive and for negative weights."""
+    """The rule of the pixels under z+ takes two convolutions for one: positive weights, negative weights."""
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     one, of_first = multiplications(lambda: predict(network, images)), multiplications(lambda: first(images))
     found = multiplications(lambda: lrp(network, images, lambda y: relevances(count), rules=rules))

@@ -1,4 +1,4 @@
-"""Relevance propagation: conserved where it should be, linear, the identities, and the network left as found."""
+"""Relevance propagation: conserved where it should be, linear, identities, and the network left as found."""
 
 import pytest
 import torch
@@ -179,7 +179,7 @@ def test_the_z_plus_and_box_rules_by_hand():
 
 
 def test_the_box_is_what_the_first_layer_sees(images):
-    """A network that normalises inside, and one that is fed normalised images with their box, have one map."""
+    """A network that normalises inside, and one that is fed normalised images and their box, have one map."""
     torch.manual_seed(0)
     inner = lived_in(models.build("birds_alexnet", 5))
     outer = Classifier(inner, name="a", class_names="abcde", layer=None, input_size=48, checksum="").double()
@@ -257,7 +257,7 @@ def test_clrp1_is_two_maps_subtracted(vgg, images):
 
 
 def test_clrp2_is_the_map_of_a_network_with_the_row_negated(net, images):
-    """The dual by brute force: the last weights of one class negated, relevance sent back by the same activations."""
+    """The dual by brute force: a class's last weights negated, relevance sent by the same activations."""
     last = [m for m in net.modules() if isinstance(m, (nn.Linear, nn.Conv2d)) and m.weight.shape[0] == 5][-1]
     with propagation(net, images) as propagate:
         start = score(propagate.outputs, TARGET)
@@ -273,7 +273,7 @@ def test_clrp2_is_the_map_of_a_network_with_the_row_negated(net, images):
 
 
 def test_the_two_scores_of_lrp_differ_in_the_sign_of_a_negative_logit(vgg, images):
-    """By default LRP starts from y_t everywhere; the code of Gu et al. starts from abs(y_t), and CLRP always does."""
+    """LRP starts from y_t by default; the code of Gu et al. starts from abs(y_t), and CLRP always does."""
     lowest = vgg(images).argmin(dim=1)
     assert (vgg(images).gather(1, lowest[:, None]) < 0).all()
     maps = contrastive_lrp(vgg, images, lambda y: contrasts.original(y, lowest))

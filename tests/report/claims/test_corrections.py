@@ -1,4 +1,4 @@
-"""Corrections as records: what is refused, what a notebook shows, and what the page and the letters are made of."""
+"""Corrections as records: what is refused, what a notebook shows, what page and letters are made of."""
 
 import json
 import re

@@ -82,14 +82,15 @@ def test_a_network_without_a_value():
 
 
 def drawn(rng, families, between, error, common=0.0):
-    """Estimates of one network for each family, with true errors; ``common`` is that of shared photographs."""
+    """Estimates of one network per family, with true errors; ``common`` is that of shared photographs."""
     values = between * rng.normal(size=families) + error * rng.normal(size=families) + common * rng.normal()
     half = 1.96 * np.hypot(error, common)
     return {str(i): Estimate(v, v - half, v + half) for i, v in enumerate(values)}
 
 
 @pytest.mark.parametrize("families, between, error, common", [
-    (3, 0.0, 1.0, 0.0), (3, 1.0, 1.0, 0.0), (5, 1.0, 0.1, 0.0), (5, 0.3, 1.0, 0.0), (5, 0.0, 0.1, 1.0), (5, 2.0, 0.3, 1.0),
+    (3, 0.0, 1.0, 0.0), (3, 1.0, 1.0, 0.0),
+    (5, 1.0, 0.1, 0.0), (5, 0.3, 1.0, 0.0), (5, 0.0, 0.1, 1.0), (5, 2.0, 0.3, 1.0),
 ])  # fmt: skip
 def test_intervals_over_families_cover(families, between, error, common):
     """With and without variance between families, and where all networks see the same photographs."""

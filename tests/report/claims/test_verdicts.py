@@ -17,7 +17,8 @@ def around(mean, half=0.1):
 
 
 @pytest.mark.parametrize("mean, half, word", [
-    (0.3, 0.1, "supported"), (0.11, 0.1, "undecided"), (0.0, 0.1, "no effect that matters"), (0.05, 0.04, "no effect that matters"),
+    (0.3, 0.1, "supported"), (0.11, 0.1, "undecided"),
+    (0.0, 0.1, "no effect that matters"), (0.05, 0.04, "no effect that matters"),
     (-0.3, 0.1, "refuted"), (-0.15, 0.1, "refuted"), (0.0, 0.4, "undecided"), (0.3, 0.4, "undecided"),
 ])  # fmt: skip
 def test_words_of_differences(mean, half, word):
@@ -27,9 +28,12 @@ def test_words_of_differences(mean, half, word):
 
 
 @pytest.mark.parametrize("criterion, mean, word", [
-    (Criterion(value="more_than", bound=0.9), 0.95, "supported"), (Criterion(value="more_than", bound=0.9), 0.91, "undecided"),
-    (Criterion(value="at_most", bound=0.9), 0.95, "refuted"), (Criterion(value="at_most", bound=0.9), 0.85, "supported"),
-    (Criterion(value="within", bound=0.1), 0.05, "supported"), (Criterion(value="within", bound=0.1), 0.1, "undecided"),
+    (Criterion(value="more_than", bound=0.9), 0.95, "supported"),
+    (Criterion(value="more_than", bound=0.9), 0.91, "undecided"),
+    (Criterion(value="at_most", bound=0.9), 0.95, "refuted"),
+    (Criterion(value="at_most", bound=0.9), 0.85, "supported"),
+    (Criterion(value="within", bound=0.1), 0.05, "supported"),
+    (Criterion(value="within", bound=0.1), 0.1, "undecided"),
     (Criterion(value="within", bound=0.1), -0.2, "refuted"),
 ])  # fmt: skip
 def test_words_of_bounds(criterion, mean, word):
@@ -79,7 +83,7 @@ def test_networks_that_contradict_each_other():
 
 
 def test_networks_whose_intervals_overlap_do_not_differ():
-    """One supports the claim and one has no effect that matters, but both may have the same effect of 0.19."""
+    """One supports the claim and one has no effect that matters, but both may have an effect of 0.19."""
     assert judged(0.21, 0.1, half=0.09, smallest=0.2)[0] == "undecided"
     assert [judged(mean, half=0.09, smallest=0.2)[0] for mean in (0.21, 0.1)] == [
         "supported",
@@ -108,7 +112,7 @@ def test_bounds_ask_all_networks():
 
 
 def simulated(effects, smallest, error=0.05, shared=0.0, claims=1000, seed=0):
-    """Words on claims about networks with these true effects; ``shared`` is the error of shared photographs."""
+    """Words on claims about networks with these effects; ``shared`` is the error of shared photographs."""
     rng = np.random.default_rng(seed)
     half = 1.96 * np.hypot(error, shared)
     values = rng.normal(effects, error, size=(claims, len(effects))) + shared * rng.normal(size=(claims, 1))
@@ -174,7 +178,7 @@ def test_words_over_families():
 
 
 def test_two_families_seldom_suffice():
-    """Clear effects in both leave it open whether other families have them; in the networks they are found."""
+    """Clear effects in both leave open whether other families have them; in the networks they are found."""
     assert over(0.5, smallest=0.1, between=0.2, families=2)["undecided"] > 0.7
     assert simulated([0.5, 0.4], smallest=0.1)["supported"] > 0.95
 
@@ -202,8 +206,11 @@ def test_holm():
 
 
 @pytest.mark.parametrize(("low", "high", "said"), [
-    ([1, 1], [2, 2], "supported (2 of 2)"), ([1, 1, -1], [2, 2, 1], "mostly supported (2 of 3)"), ([1, -1], [2, 1], "undecided (1 of 2)"),
-    ([1, -2], [2, -1], "mixed (1 of 2, 1 against)"), ([1, -2, -2], [2, -1, -1], "refuted (1 of 3, 2 against)"),
+    ([1, 1], [2, 2], "supported (2 of 2)"),
+    ([1, 1, -1], [2, 2, 1], "mostly supported (2 of 3)"),
+    ([1, -1], [2, 1], "undecided (1 of 2)"),
+    ([1, -2], [2, -1], "mixed (1 of 2, 1 against)"),
+    ([1, -2, -2], [2, -1, -1], "refuted (1 of 3, 2 against)"),
 ])  # fmt: skip
 def test_counts_of_cells(low, high, said):
     """The five words, and the same on the other side of the bound."""

@@ -67,7 +67,7 @@ def start():
 
 @pytest.fixture
 def apart():
-    """``apart(first, *kinds)``: words of a command within namespaces of its own, in which ``first`` runs first."""
+    """``apart(first, *kinds)``: words of a command in namespaces of its own, where ``first`` runs first."""
 
     def call(first, *kinds):
         words = ["unshare", *kinds, *(word.format(first=first) for word in APART)]
@@ -102,7 +102,7 @@ def scheduler(start, tmp_path):
 
 @pytest.fixture
 def program(start, tmp_path):
-    """``program(seconds)``: a process that computes the shards, with two workers of its own or with a scheduler."""
+    """``program(seconds)``: a process that computes the shards, with two own workers or with a scheduler."""
     file = tmp_path / "program.py"
     file.write_text(textwrap.dedent(PROGRAM))
     return lambda seconds, folder=tmp_path, **variables: start(

@@ -59,7 +59,8 @@ def test_a_shard_at_which_every_worker_ends(run):
         pytest.raises(
             ClusterError,
             match=(
-                r"several workers ended during a shard of work \(.*'start': 10.*their logs say why\. A worker ends when its memory"
+                r"several workers ended during a shard of work \(.*'start': 10.*their logs say why\. "
+                r"A worker ends when its memory"
             ),
         ),
     ):
@@ -175,14 +176,17 @@ def test_a_scheduler_that_is_killed(run, scheduler, tmp_path):
 
 
 def within_a_shard(process, folder, seconds):
-    """Wait until a process has kept some shards, at most half of them, and for a part of the seconds that one takes."""
+    """Wait until a process has kept some shards, at most half, and for a part of the seconds of one."""
     kept = RANDOM.randint(1, len(STARTS) // 2)
     until(lambda: len(list(folder.glob("cache/*.parquet"))) >= kept, process)
     time.sleep(RANDOM.uniform(0, seconds))
 
 
 def test_a_run_that_is_killed_at_20_random_moments(run, program, tmp_path):
-    """With its scheduler and its workers, of which none is left. Each has a cache of its own, and most have a part of the shards."""
+    """With its scheduler and its workers, of which none is left.
+
+    Each run has a cache of its own, and most have a part of the shards.
+    """
     kept, seconds = [], 0.5
     for turn in range(20):
         folder = tmp_path / str(turn)

@@ -49,7 +49,9 @@ def made_up(tmp_path, monkeypatch):
         "inner/first.py": "from . import second\nfrom .. import beside\nvalue = second.value",
         "inner/second.py": "def late():\n    from ..other import value\nvalue = 1",
         "inner/third.py": "def helper(x: int = None) -> None:\n    return f'{x}'",
-        "start.py": "import torch\nfrom contrastlib.made_up.inner import value\nfrom contrastlib import datasets",
+        "start.py": (
+            "import torch\nfrom contrastlib.made_up.inner import value\nfrom contrastlib import datasets"
+        ),
     }
 
     def write(file, code):
@@ -90,7 +92,7 @@ def test_what_changes_the_digest(made_up):
 
 
 def test_the_digest_is_the_same_for_all_releases_of_python(made_up):
-    """Of a function with a default, annotations and an f-string, whose trees newer releases give further fields."""
+    """Of a function with a default, annotations and an f-string, whose trees get fields in newer releases."""
     assert code_digest.code_digest("contrastlib.made_up.inner.third") == (
         "d1df6f60990094b2118f8e213ba4bf4b88ee17cd96b2e95c59f6081cd66127f9"
     )

@@ -44,7 +44,8 @@ class Workshop:
             wait = Path(__file__).with_name("wait")
             while wait.exists() and start == int(wait.read_text()):
                 time.sleep(0.01)
-            return pd.DataFrame({"place": range(start, start + 3), "value": [scale * (start + i) for i in range(3)]})
+            values = [scale * (start + i) for i in range(3)]
+            return pd.DataFrame({"place": range(start, start + 3), "value": values})
     """
 
     def __init__(self, folder, monkeypatch):
@@ -407,8 +408,8 @@ def test_each_shard_says_where_it_comes_from(workshop, monkeypatch):
     monkeypatch.setattr(sharding, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     workshop.run()
     record = storage.load(workshop.shards()[0]).attrs["provenance"]
-    assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date", "parameters",
-            "seed", "study", "version", "data"} <= record.keys()  # fmt: skip
+    assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date",
+            "parameters", "seed", "study", "version", "data"} <= record.keys()  # fmt: skip
     assert record["parameters"] in SHARDS and record["data"] == DATA
     assert record["libraries"].keys() == set(provenance.LIBRARIES)
     assert record["seconds"] == 7 and pd.Timestamp(record["date"]).tzinfo is not None

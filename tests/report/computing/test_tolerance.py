@@ -1,4 +1,4 @@
-"""Tables of other batches and of another number of threads agree to the tolerance, and no verdict depends on it."""
+"""Tables of other batches and numbers of threads agree to the tolerance, and no verdict depends on it."""
 
 from dataclasses import replace
 

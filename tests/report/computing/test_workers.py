@@ -34,7 +34,10 @@ def address():
 
 @pytest.fixture
 def run(address, tmp_path, monkeypatch):
-    """``run(work, cache, starts, **parameters)``: the table, computed by the workers; or in this process, with ``here=True``."""
+    """``run(work, cache, starts, **parameters)``: the table, computed by the workers.
+
+    With ``here=True`` this process computes it.
+    """
 
     def call(work=shard_work.noted, cache="cache", starts=STARTS, here=False, **parameters):
         monkeypatch.setenv(shards.SCHEDULER, "" if here else address)

@@ -50,7 +50,7 @@ def published(name, **chosen):
 
 
 def test_table_1(masked):
-    """Ours of the last scale are means over networks; methods of one paper alone have no difference to the other."""
+    """Ours of the last scale are means over networks; methods of one paper alone have no difference."""
     shown = masking_figures.table_1_beside_published(
         {"quick": masked.head(0), "real": masked}, "equal_as_coded"
     )

@@ -152,7 +152,8 @@ def test_what_a_map_has_more_than_its_nearest_control_in_words():
         {"quick": table.assign(v=table["v"] + 0.25 * nearer)}, "v", resamples=50
     )
     assert text.splitlines()[2] == (
-        "- quick: *original* +0.20 (small VGG), *weighted* -0.05 (small ViT) to +0.20 (small VGG). 19 of 20 intervals lie above 0."
+        "- quick: *original* +0.20 (small VGG), *weighted* -0.05 (small ViT) to +0.20 (small VGG). "
+        "19 of 20 intervals lie above 0."
     )
 
 

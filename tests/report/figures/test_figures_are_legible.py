@@ -44,7 +44,7 @@ def test_figures_with_controls_too(monkeypatch):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_every_figure_of_a_page_is_finished(path):
-    """A public function that returns a figure passes it through `finished`, or to a caller in a notebook that does."""
+    """A public function that returns a figure passes it through `finished`, or a notebook's cell does."""
     for function in ast.parse(path.read_text()).body:
         public = (
             isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and function.returns

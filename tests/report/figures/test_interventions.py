@@ -15,7 +15,7 @@ CONTRASTS = (*OWN_QUESTION, "among")
 
 
 def table(networks=("birds_vgg", "birds_vit"), images=6, own=0.6, other=0.2):
-    """The own question of each contrast has one correlation, the others another; methods differ in nothing."""
+    """The own question of a contrast has one correlation, the others another; methods differ in nothing."""
     draw = np.random.default_rng(0)
     rows = []
     for network, image in product(networks, range(images)):

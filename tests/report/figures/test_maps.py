@@ -19,8 +19,13 @@ def cosines(**values):
 
 def energies(**gains):
     """A table of energies: 0.2 of the original map, and that much more of the weighted one."""
-    rows = [{"network": name, "method": "gradcam", "contrast": contrast, "image": i, "group": i, "area": 0.1, "energy": energy}
-            for name, gain in gains.items() for i in (3, 4) for contrast, energy in (("original", 0.2), ("weighted", 0.2 + gain))]  # fmt: skip
+    rows = [
+        {"network": name, "method": "gradcam", "contrast": contrast, "image": i, "group": i}
+        | {"area": 0.1, "energy": energy}
+        for name, gain in gains.items()
+        for i in (3, 4)
+        for contrast, energy in (("original", 0.2), ("weighted", 0.2 + gain))
+    ]
     return pd.DataFrame(rows)
 
 

@@ -46,9 +46,9 @@ def test_the_error_of_a_run_is_said():
     assert "seconds elapsed of 2 of 3 measured runs within 15%, with a largest error of 25%" in said
     assert "seconds of processors of 3 of 3 measured runs within 15%, with a largest error of 0%" in said
     assert (
-        "seconds elapsed with the start of workers of 2 of 3 measured runs within 15%, with a largest error of 24%"
-        in said
-    )
+        "seconds elapsed with the start of workers of 2 of 3 measured runs within 15%, "
+        "with a largest error of 24%"
+    ) in said
     shown = figures.scaling.model_table(RUNS).data
     assert shown["elapsed, error"].round(2).tolist() == [0, 0, -0.25] and shown["workers"].tolist() == [
         "one process",
@@ -113,7 +113,7 @@ def test_the_figures_have_a_line_and_a_dot_for_each_row():
     assert len(figures.scaling.workers_figure(simulated).axes[0].lines) == 3
     words = figures.scaling.workers_in_words(simulated)
     assert (
-        "none ends: 1.1 minutes with 10 workers. In 0.0 of them workers start and networks are loaded. 0 workers end"
-        in words
-    )
+        "none ends: 1.1 minutes with 10 workers. In 0.0 of them workers start and networks are loaded. "
+        "0 workers end"
+    ) in words
     assert words.count("\n") == 1

@@ -45,13 +45,14 @@ def test_every_option_has_a_row_below_its_choice():
 def test_the_sentence_says_where_intervals_lie_and_what_moves_the_effect():
     text = in_words(CELLS, CHOICES, 0.01)
     assert text.startswith(
-        "Of 4 combinations of choices, 75% have an interval above 0 and 0% one below. The median effect is +0.150"
+        "Of 4 combinations of choices, 75% have an interval above 0 and 0% one below. "
+        "The median effect is +0.150"
     )
     assert "The mask rule explains 80% of the variance" in text and "75% reach" in text
 
 
 def test_masking_under_every_choice():
-    """Explainers with one and the same map count once, and so do only combinations of ten photographs or more."""
+    """Explainers with the same map count once, and only combinations of ten photographs or more count."""
     rng = np.random.default_rng(0)
     rows = [
         {

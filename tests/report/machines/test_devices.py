@@ -93,7 +93,7 @@ WAITING = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.de
 
 
 class Reads(TorchDispatchMode):
-    """Counts the values that Python reads from tensors, and selections by a mask. Each of them is a round trip to a GPU."""
+    """Counts values that Python reads from tensors, and selections by a mask: each a round trip to a GPU."""
 
     count = 0
 
@@ -113,7 +113,7 @@ def reads(make_network, images, steps):
 
 
 def test_a_pass_reads_few_values_from_the_device(make_network):
-    """Whether images, logits and cotangents of a step can be used, however many there are. Scores stay until the end."""
+    """Whether a step's images, logits and cotangents can be used, however many. Scores stay until the end."""
     few, more = reads(make_network, 3, 2), reads(make_network, 3, 12)
     assert 0 < more - few <= 4 * 10
     assert reads(make_network, 24, 2) <= few + 4

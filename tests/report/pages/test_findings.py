@@ -14,7 +14,11 @@ from contrastlib.report.pages.claims import claims_in
 
 BOOK = Path(findings.REPOSITORY) / "book"
 RULE, QUESTIONS = findings.questions()
-NO_NUMBERS = {"Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "CLRP1", "CLRP2", "Lite0", "MobileNet V2", "95 % interval"}  # names that have digits  # fmt: skip
+# names that have digits
+NO_NUMBERS = {
+    "Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "CLRP1", "CLRP2", "Lite0", "MobileNet V2",
+    "95 % interval",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,10 @@ def records():
 
 
 # counts that the question sets, and that no measurement could change
-ASKED = ("two logits", "two maps side by side", "three doors", "two rival classes", "two most probable classes", "two species", "two objects", "two classes", "two animals", "the two maps")  # fmt: skip
+ASKED = (
+    "two logits", "two maps side by side", "three doors", "two rival classes", "two most probable classes",
+    "two species", "two objects", "two classes", "two animals", "the two maps",
+)  # fmt: skip
 WORDS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred|thousand|half|halves"
     "|thirds?|quarters?|twice|thrice"
@@ -79,7 +86,7 @@ def test_what_did_not_hold_is_among_the_findings(records):
 
 
 def typed(text):
-    """Numbers in a text, as digits or words, without those that are named in braces, in links, code or formulas."""
+    """Numbers in a text, as digits or words, without those named in braces, in links, code or formulas."""
     text = re.sub(
         r"```(\{(figure|include)\}.*)?|:\w+: .*|\{[^{}]*\}`[^`]*`|\{\w+ [\w -]+\}|`[^`]*`|\]\([^)]*\)|^:.*",
         "",

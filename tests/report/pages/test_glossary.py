@@ -14,7 +14,7 @@ ASKED = {"cotangent", "contrast", "foil", "cell", "GWAR", "relevance", "relative
 
 
 def test_terms():
-    """All that readers asked for, each with a meaning of one to three sentences that does not begin with the term."""
+    """All that readers asked for, with a meaning of one to three sentences that begins without the term."""
     terms = {each.term: each for each in glossary.terms()}
     assert set(terms) >= ASKED and len({each.anchor for each in terms.values()}) == len(terms)
     for term in terms.values():

@@ -24,7 +24,7 @@ def records(path):
 
 @every_page
 def test_box(path):
-    """Each claim is there once, the main ones before the fold, with verdicts, and a flag if they were set late."""
+    """Each claim is there once, main ones before the fold, with verdicts, and a flag if it was set late."""
     every = records(path)
     text = verdict_box.box(every)
     above, below = text.split("::::{dropdown}")
@@ -112,9 +112,9 @@ def test_an_effect_has_its_interval_population_and_variants():
     }
     text = verdict_box.item(1, record).replace("\N{NO-BREAK SPACE}", " ")
     assert (
-        "[≠ differs between networks]{.verdict-badge .partly} More drawn birds (1 of 2 networks for it, 1 against). "
-        in text
-    )
+        "[≠ differs between networks]{.verdict-badge .partly} More drawn birds "
+        "(1 of 2 networks for it, 1 against). "
+    ) in text
     assert (
         "Effect +0.2 to +0.4 by network, all intervals within [+0.1, +0.5]. "
         "Over 2 families of networks: undecided, too few families, +0.3 [+0.1, +0.5]."

@@ -12,7 +12,7 @@ CHAPTERS = [Chapter("book/index"), Chapter("book/a", 1, "Part"), Chapter("book/b
 
 @pytest.fixture
 def printed(tmp_path):
-    """PDFs of two sheets each, with links to the page b, to a page that is not printed, and to another host."""
+    """PDFs of two sheets each, with links to page b, to a page that is not printed, and to another host."""
     paths = {}
     for chapter in CHAPTERS:
         writer = PdfWriter()

@@ -35,7 +35,10 @@ MODEL = SimpleNamespace(checksum="net-1", input_size=8)
 
 @pytest.fixture
 def count(tmp_path, monkeypatch):
-    """``count()``: how many images a run at another scale than quick evaluated; "hidden" are other shards each time."""
+    """``count()``: how many images a run at another scale than quick evaluated.
+
+    With "hidden" there are other shards each time.
+    """
     evaluated, number = [], iter(range(100))
 
     def evaluate(function, network, dataset, images, **asked):
@@ -146,7 +149,7 @@ SETS = {"imagenet-sample": 1000, "cifar10-test": 10_000}
     ids=lambda each: getattr(each, "name", None),
 )
 def test_a_committed_table_is_used_again(monkeypatch, study, network, chosen):
-    """Of the real profile, on a machine without shards: here even without the data, which only lend their checksums."""
+    """Of the real profile, on a machine without shards: even without the data, which lend their checksums."""
     made = storage.load(kept.path_of(study.name, network, COMMITTED)).attrs["provenance"]
 
     def computed(*_, **__):

@@ -1,4 +1,4 @@
-"""The studies of controls on drawn birds: which images count, and that batches do not matter but for the next picture."""
+"""Studies of controls on drawn birds: which images count; batches matter for the next picture alone."""
 
 import numpy as np
 import pandas as pd

@@ -31,7 +31,7 @@ def annotate(folder, number, *objects):
 
 @pytest.fixture
 def imagenet(tmp_path, monkeypatch):
-    """ImageNet's tree, whose images are white in their first box and black elsewhere, in crops of nearly all of it."""
+    """ImageNet's tree: images are white in their first box, black elsewhere, in crops of nearly all of it."""
     monkeypatch.setenv("CONTRASTLIB_DATA", str(tmp_path))
     folder = trees.imagenet(tmp_path)
     return folder, lambda: datasets.load("imagenet-val", resize=40, crop=38)
