@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
+
 PAGE = "book/executed/03_maps.html"
+WITH_PHOTOGRAPHS = ("03_maps", "06_three_classes", "10_lrp", "11_explore", "12_your_picture")
 
 
 def test_numbers_and_captions(visit):
@@ -14,6 +17,15 @@ def test_numbers_and_captions(visit):
         int(re.match(r"Figure 3\.(\d+)\. .{20}", caption)[1]) for caption in captions
     ]  # and no other number before
     assert len(numbers) >= 5 and numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("name", ["index", "live", *(f"executed/{each}" for each in WITH_PHOTOGRAPHS)])
+def test_photographers_are_named(visit, name):
+    """On each page that shows a photograph, also where it stands beside a figure with a caption."""
+    page, problems = visit(f"book/{name}.html")
+    page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    named = page.get_by_text("Stefan van der Walt (CC0")
+    assert any(named.nth(i).is_visible() for i in range(named.count())) and not problems
 
 
 def test_links_lead_to_figures(visit):

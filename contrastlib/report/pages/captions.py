@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-WITHOUT_CODE = {"tags": ["remove-input"]}
-"""Metadata of a cell of which the book shows the outputs only."""
+FURTHER = {"source": "# a further output of the cell above", "metadata": {"tags": ["remove-input"]}}
+"""What makes a cell one of which the book shows the outputs only. MyST-NB leaves out cells without source."""
 MARK = re.compile(
     r'(?:\A|\n\n)<a id="(?P<name>figure-[\d-]+)"></a>\*\*Figure (?P<number>[\d.]+)\.\*\* (?P<text>[^\n]+)\Z'
 )
@@ -73,8 +73,8 @@ def with_captions(cells: Iterable[dict]) -> Iterator[dict]:
     >>> before, first, second = with_captions([text, cell])
     >>> before["source"], first["metadata"]["mystnb"]["figure"]["name"], first["outputs"] == [figure]
     ('Up.', 'figure-3-1', True)
-    >>> second["metadata"], second["outputs"] == [credit]
-    ({'tags': ['remove-input']}, True)
+    >>> second["metadata"], second["source"], second["outputs"] == [credit]
+    ({'tags': ['remove-input']}, '# a further output of the cell above', True)
     """
     cells = list(cells)
     own = captions(cells)
@@ -94,7 +94,7 @@ def _captioned(cell: dict, caption: Caption) -> Iterator[dict]:
     """A cell in parts, one for each output. The first has the code, and images have the caption."""
     images = 0
     for n, output in enumerate(cell["outputs"]):
-        part = cell if n == 0 else cell | {"id": f"{cell['id']}-{n}", "source": "", "metadata": WITHOUT_CODE}
+        part = cell if n == 0 else cell | FURTHER | {"id": f"{cell['id']}-{n}"}
         if _is_image(output):
             shown = cell["metadata"].get("mystnb", {}) | {"figure": caption.at(images)}
             part = part | {"metadata": part["metadata"] | {"mystnb": shown}}

@@ -1,13 +1,17 @@
-"""How to cite the report and each of its pages, in BibTeX."""
+"""How the papers are cited on pages, and how to cite the report and each of its pages, in BibTeX."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from sphinxcontrib.bibtex.style.referencing import BracketStyle, PersonStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 from contrastlib.report.results.provenance import REPOSITORY
 
@@ -17,6 +21,15 @@ ENTRY = """@misc{{{key},
   year    = {{{year}}},
   note    = {{Version {version}{page}}}{url}
 }}"""
+
+
+@dataclass
+class AuthorAndYear(AuthorYearReferenceStyle):
+    """Citations of papers as the notebooks write them: Wang & Wang (2022), Gu et al. (2018)."""
+
+    person: PersonStyle = field(default_factory=partial(PersonStyle, sep2=" & ", other=" et al."))
+    bracket_textual: BracketStyle = field(default_factory=partial(BracketStyle, "(", ")"))
+    bracket_parenthetical: BracketStyle = field(default_factory=partial(BracketStyle, "(", ")"))
 
 
 class Citation(SphinxDirective):

@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinxcontrib.bibtex.plugin import register_plugin
 
 from contrastlib.report.pages.captions import with_captions
-from contrastlib.report.pages.citation import Citation, cite_this_page
+from contrastlib.report.pages.citation import AuthorAndYear, Citation, cite_this_page
 from contrastlib.report.pages.claim_records import write_claims
 from contrastlib.report.pages.claims import ClaimsDirective, VerdictRole
 from contrastlib.report.pages.contrast_table import ContrastTable
@@ -54,6 +55,7 @@ ADDRESS = re.compile(r"(?P<url>https://(?P<host>github|gitlab)\.com/[\w.-]+/(?P<
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the options, directives and event handlers. Called by Sphinx."""
+    register_plugin("sphinxcontrib.bibtex.style.referencing", "author_and_year", AuthorAndYear)
     app.add_config_value("rerun_repository", os.environ.get("REPOSITORY", ""), "env", str)
     app.add_config_value("rerun_branch", os.environ.get("BRANCH") or "main", "env", str)
     app.connect("config-inited", check_notebooks)
