@@ -1,5 +1,6 @@
 """The end of each page: commands that work as they stand, and links of a form that Binder and Colab take."""
 
+import json
 import re
 import shlex
 import shutil
@@ -18,6 +19,8 @@ from contrastlib.report.notebooks import execution
 from contrastlib.report.pages import parts as page_parts
 from contrastlib.report.pages import sphinx_ext
 from contrastlib.report.pages.download_note import note
+from contrastlib.report.results.provenance import REPOSITORY as ROOT
+from contrastlib.report.results.storage import load
 
 STORED = execution.find([])
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -45,6 +48,22 @@ def test_commands_of_the_notebooks(path):
     for second in others:
         option, name, value = words(second)[5:]
         assert option == "-p" and value != str(execution.defaults(path)[name])
+
+
+def test_the_time_of_recorded_results(tmp_path):
+    """The sum over the tables that the stamp of a notebook names, and that are there."""
+    stored = "data/results/real/masking_table-{}.parquet"
+    tables = [stored.format(network) for network in ("efficientnet_lite0", "mobilenet_v2")]
+    hours = sum(load(ROOT / table).attrs["provenance"]["seconds"] for table in tables) / 3600
+    others = ["file data/results/real", "file contrastlib/version.parquet", f"file {stored.format('gone')}"]
+    stamp = {"inputs": dict.fromkeys([*(f"file {table}" for table in tables), *others])}
+    (tmp_path / "04_masking.json").write_text(json.dumps(stamp))
+    said = page_parts.recorded_cost("04_masking", tmp_path)
+    assert hours > 0.01 and said.endswith(f" took {hours:.1f} hours of computing.")
+    (tmp_path / "05_none.json").write_text(json.dumps({"inputs": {}}))
+    assert (
+        page_parts.recorded_cost("05_none", tmp_path) == page_parts.recorded_cost("06_gone", tmp_path) == ""
+    )
 
 
 def test_commands_in_a_shell(repository, tmp_path):

@@ -4,9 +4,10 @@ import ast
 import json
 import re
 import shlex
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from contrastlib.report.results.provenance import REPOSITORY
+from contrastlib.report.results.storage import provenance_of
 
 EXECUTED, SOURCES = PurePosixPath("book/executed"), PurePosixPath("notebooks")
 TITLE = "## Rerun this page"
@@ -45,6 +46,8 @@ BOX = """```{{verdict-box}} {name}
 <a href="#rerun-this-page">Rerun this page</a></p>
 """
 TIMES = REPOSITORY / "data" / "results" / "benchmarks" / "build_times.json"
+RECORDED = re.compile(r"file data/results/real/.*\.parquet")
+"""A result at the scale real among the inputs of an executed notebook."""
 COLAB = """
 The rocket at the top opens Binder and Colab. Binder has all that is needed. Colab opens the \
 notebook alone, so that its first cell has to be:
@@ -124,7 +127,7 @@ def section(name: str, notebook: dict) -> str:
         command=command(name, injected),
         example=EXAMPLE.format(command=command(name, injected | other)) if other else "",
         names=", ".join(f"`{key}`" for key in defaults),
-        cost=cost(name),
+        cost=cost(name) + recorded_cost(name),
     )
 
 
@@ -144,6 +147,31 @@ def cost(name: str) -> str:
     if step in record.get("memory", {}):
         took += f" and {record['memory'][step] / 1024:.1f} GiB of memory"
     return f" At the scale *quick* it took {took} on {record['processors']} processors."
+
+
+def recorded_cost(name: str, executed: Path = REPOSITORY / EXECUTED) -> str:
+    """A sentence on the computing time of the results at the scale real that an executed notebook has read.
+
+    Args:
+        name: Name of the notebook.
+        executed: Folder of the executed notebooks and of the stamps with what they have read.
+
+    Returns:
+        The sentence, with a space before it. Empty if the notebook has read none.
+
+    >>> recorded_cost("99_none")
+    ''
+    """
+    stamp = executed / f"{name}.json"
+    if not stamp.is_file():
+        return ""
+    inputs = json.loads(stamp.read_text(encoding="utf-8"))["inputs"]
+    read = [REPOSITORY / key.removeprefix("file ") for key in inputs if RECORDED.fullmatch(key)]
+    seconds = [provenance_of(table).get("seconds", 0) for table in read if table.is_file()]
+    if not seconds:
+        return ""
+    hours = sum(seconds) / 3600
+    return f" The results at the scale *real* that it reads took {hours:.1f} hours of computing."
 
 
 def command(name: str, values: dict) -> str:

@@ -67,6 +67,18 @@ def save(table: pd.DataFrame, path: Path, compression: str = "zstd") -> None:
         unfinished.write_bytes(sealing.seal(sink.getvalue().to_pybytes()))
 
 
+def provenance_of(path: Path) -> Provenance:
+    """Provenance of a table of :func:`save`. The table is neither read nor checked.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Its provenance, empty if it has none.
+    """
+    return Provenance(json.loads((pq.read_schema(path).metadata or {}).get(b"provenance", b"{}")))
+
+
 def load(path: Path) -> pd.DataFrame:
     """Load a table of :func:`save`, with its provenance in ``attrs``.
 
