@@ -31,8 +31,9 @@ def index_in_words(steps: pd.DataFrame, resamples: int) -> str:
     gains = statistics.means(part, "change", ["form"], resamples=resamples)
     cells = dict(zip(gains["form"], intervals(gains, "+.4f")))
     apart = steps[steps["form"] == "printed index"]["apart"].max()
+    bound = f"by more than {apart:.4f} ε" if apart >= 5e-5 else "by 0.0001 ε or more"
     return (
-        f"With the printed gradient no value differs by more than {apart:.4f} ε between 1 and {most} steps. "
+        f"With the printed gradient no value differs {bound} between 1 and {most} steps. "
         f"After {most} steps the mean change of $p_t$ is {cells['printed index']} as printed and "
         f"{cells['corrected']} as corrected (one network of drawn birds, *weighted*, ε = 0.003)."
     )

@@ -217,7 +217,7 @@ def threshold_in_words(found: pd.DataFrame) -> str:
     )
     return (
         f"All means are on the claimed side at thresholds of {', '.join(as_claimed) or 'none'}. "
-        f"Of the intervals lie above 0: {counts}. The rows hold different networks, since those with fewer "
+        f"Intervals above 0: {counts}. The rows hold different networks, since those with fewer "
         "than ten images drop out, so that their means are not comparable with each other."
     )
 

@@ -1,4 +1,4 @@
-"""The findings on the first page, for the directive ``findings``.
+"""The findings on the first page, for the directives ``findings`` and ``in-brief``.
 
 ``book/findings.yaml`` has the questions, the claims that answer them, and the words. Which claim is shown
 follows from a rule, and all numbers from the records of :mod:`contrastlib.report.pages.claims`.
@@ -49,6 +49,24 @@ class Question:
     verdict: str
     title: str
     text: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of the summary.
+
+    Attributes:
+        verdicts: Claims that it rests on, each with the verdict for which it was written.
+        text: The sentence, with numbers as in a question.
+    """
+
+    verdicts: Mapping[str, str]
+    text: str
+
+
+def in_brief(path: Path = FILE) -> list[Sentence]:
+    """The sentences of the summary."""
+    return [Sentence(**entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["in brief"]]
 
 
 def questions(path: Path = FILE) -> tuple[str, list[Question]]:
@@ -102,6 +120,7 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
     """A text with its numbers in place of their names.
 
     - ``{range CLAIM}``: smallest and largest effect of a network; ``{range CLAIM GROUP}`` of a group.
+    - ``{size CLAIM}``: the same without their sign, which has to be the same for all networks.
     - ``{share CLAIM OTHER}``: smallest and largest share of a network's effect in that on another claim.
     - ``{bound CLAIM}``: the bound of the claim's criterion.
     - ``{variant CLAIM}``: verdicts on the variants of the claim.
@@ -116,8 +135,8 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
         The text.
 
     Raises:
-        ValueError: A number is none of these, a claim has no verdict with effects, or a share is of a network
-            that the other claim lacks, or of an effect of 0.
+        ValueError: A number is none of these, a claim has no verdict with effects, a share is of a network
+            that the other claim lacks, or of an effect of 0, or a size is of effects with both signs.
         KeyError: There is no such claim or group.
 
     >>> one = {"word": "supported", "effects": {"birds_vgg": 0.1, "birds_resnet": 0.3}, "variants": {}}
@@ -141,8 +160,12 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
                 state = "is 0" if impossible[0] in whole.effects else "is missing"
                 raise ValueError(f"{match[0]}: the effect of {impossible[0]} on claim {other} {state}")
             values, form = {key: value / whole.effects[key] for key, value in values.items()}, ".0%"
+        elif kind == "size":
+            if min(values.values()) < 0 < max(values.values()):
+                raise ValueError(f"{match[0]}: the effects have both signs")
+            values, form = {key: abs(value) for key, value in values.items()}, form.replace("+", "")
         elif kind != "range":
-            raise ValueError(f"{match[0]}: a number is a range, a share, a bound or a variant")
+            raise ValueError(f"{match[0]}: a number is a range, a size, a share, a bound or a variant")
         elif other:
             values = {key: value for key, value in values.items() if GROUPS[other](key)}
         ends = dict.fromkeys(f"{value:{form}}" for value in (min(values.values()), max(values.values())))
@@ -167,11 +190,7 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
     """
     record = chosen(question, records)
     scale, found = best_scale(record)
-    if found.word != question.verdict:
-        raise ValueError(
-            f"{question.question} The verdict on {record['id']} is {found.word!r}, and the title was written "
-            f"for {question.verdict!r}: read title and text again, then change verdict in {FILE.name}"
-        )
+    _check_verdict(record, question.verdict, f"{question.question} {question.title}")
     form = record["format"]
     paper = ", ".join(filter(None, [PAPERS[record["paper"]], record["section"]]))
     _, *intervals = extent(found, form).partition(", ")
@@ -199,6 +218,44 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 :::
 ::::
 """
+
+
+def shown_in_brief(sentence: Sentence, records: Mapping[str, Mapping]) -> str:
+    """A sentence of the summary in Markdown, as an item of a list.
+
+    Args:
+        sentence: The sentence.
+        records: As from :func:`~contrastlib.report.pages.claims.executed_claims`.
+
+    Returns:
+        The item.
+
+    Raises:
+        ValueError: A verdict is another one than that for which the sentence was written.
+    """
+    for name, verdict in sentence.verdicts.items():
+        _check_verdict(records[name], verdict, sentence.text)
+    return f"- {filled(sentence.text, records)}"
+
+
+def _check_verdict(record: Mapping, verdict: str, text: str) -> None:
+    """Raise a ValueError unless a claim has the verdict for which a text was written."""
+    _, found = best_scale(record)
+    if found.word != verdict:
+        raise ValueError(
+            f"the verdict on {record['id']} is {found.word!r}, and this text was written for {verdict!r}: "
+            f"{text} Read it again, then change text and verdict in {FILE.name}"
+        )
+
+
+class InBrief(SphinxDirective):
+    """The summary, with a link to the page of each number."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the sentences. Called by Sphinx."""
+        self.env.note_dependency(str(FILE))
+        records = executed_claims(Path(self.env.srcdir) / EXECUTED)
+        return self.parse_text_to_nodes("\n".join(shown_in_brief(each, records) for each in in_brief()))
 
 
 class FindingsDirective(SphinxDirective):

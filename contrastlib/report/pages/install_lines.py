@@ -5,7 +5,7 @@ from __future__ import annotations
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-CLONE = """git clone {address} contrastlib
+CLONE = """git clone {address} contrastlib   # or unpack its zip
 pip install ./contrastlib scikit-image      # scikit-image has the photograph
 """
 
@@ -31,7 +31,7 @@ def install_lines(address: str = "") -> str:
     >>> print(install_lines("https://example.org/a"))
     pip install "contrastlib @ git+https://example.org/a" scikit-image
     >>> print(install_lines())
-    git clone ADDRESS-OF-THIS-REPOSITORY contrastlib
+    git clone ADDRESS-OF-THIS-REPOSITORY contrastlib   # or unpack its zip
     pip install ./contrastlib scikit-image      # scikit-image has the photograph
     """
     if address:

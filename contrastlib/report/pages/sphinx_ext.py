@@ -26,7 +26,7 @@ from contrastlib.report.pages.download_note import complete_note, without_note
 from contrastlib.report.pages.explainer_table import ExplainerTable
 from contrastlib.report.pages.families import FamiliesTable
 from contrastlib.report.pages.fault_table import FaultTable
-from contrastlib.report.pages.findings import FindingsDirective
+from contrastlib.report.pages.findings import FindingsDirective, InBrief
 from contrastlib.report.pages.folds import folds, with_folded_code, with_folds
 from contrastlib.report.pages.fuzz import RandomInputs
 from contrastlib.report.pages.glossary import GlossaryTerms, mark_terms
@@ -68,6 +68,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("value", ValueRole())
     app.add_directive("verdict-box", VerdictBox)
     app.add_directive("findings", FindingsDirective)
+    app.add_directive("in-brief", InBrief)
     app.add_directive("decision-table", DecisionTable)
     app.add_directive("install", Install)
     app.add_directive("citation", Citation)

@@ -14,6 +14,7 @@ from contrastlib.report.pages.claims import claims_in
 
 BOOK = Path(findings.REPOSITORY) / "book"
 RULE, QUESTIONS = findings.questions()
+BRIEF = findings.in_brief()
 # names that have digits
 NO_NUMBERS = {
     "Table 1", "32-bit", "float32", "CIFAR-10", "CC0", "CLRP1", "CLRP2", "Lite0", "MobileNet V2",
@@ -111,6 +112,7 @@ def test_numbers_are_found_as_digits_and_as_words():
 
 @pytest.mark.parametrize("text", [
     *(f"{each.title} {each.text} {'. '.join(each.candidates.values())}" for each in QUESTIONS),
+    *(each.text for each in BRIEF),
     *(" ".join(row.values()) for row in yaml.safe_load(decision_table.FILE.read_text())),
 ])  # fmt: skip
 def test_no_number_is_typed(text):
@@ -130,13 +132,16 @@ def test_every_number_comes_from_a_record(records):
         assert f"Judge: {question.candidates[findings.chosen(question, records)['id']]}. " in text
         assert "{range" not in text and f"executed/{findings.chosen(question, records)['page']}.ipynb" in text
     table = decision_table.decision_table(yaml.safe_load(decision_table.FILE.read_text()), records)
+    without_shares = (replace(each, text=re.sub(r"\{share .*?\}", "", each.text)) for each in BRIEF)
+    table += "".join(findings.shown_in_brief(sentence, records) for sentence in without_shares)
     for said, page in re.findall(r"\[([-+\d.%]+)(?: to [-+\d.%]+)?\]\(executed/(\w+)\.ipynb\)", table):
         own = [each for each in records.values() if each["page"] == page and each.get("format")]
         effects = {
-            f"{value:{each['format']}}"
+            said
             for each in own
             for found in each["findings"].values()
             for value in found["effects"].values()
+            for said in (f"{value:{each['format']}}", f"{abs(value):{each['format'].replace('+', '')}}")
         }
         assert said in effects
     assert table.count("executed/") >= 10
@@ -184,10 +189,29 @@ def test_a_bound_is_that_of_the_criterion(records):
     assert findings.filled("{bound maps-original-alike}", records) == "[+0.50](executed/03_maps.ipynb)"
 
 
+def test_a_size_has_no_sign():
+    """It is named for effects of one sign only."""
+    found = {"word": "undecided", "effects": {"x": -0.25, "y": -0.5}, "variants": {}}
+    one = {"id": "a", "page": "03_maps", "format": "+.2f", "findings": {"real": found}}
+    assert findings.filled("{size a}", {"a": one}) == "[0.25 to 0.50](executed/03_maps.ipynb)"
+    found["effects"]["y"] = 0.5
+    with pytest.raises(ValueError, match=r"\{size a\}: the effects have both signs"):
+        findings.filled("{size a}", {"a": one})
+
+
+def test_a_sentence_of_the_summary_does_not_outlive_its_verdicts(records):
+    assert all(sentence.verdicts for sentence in BRIEF) and "```{in-brief}" in (BOOK / "index.md").read_text()
+    name, word = next(iter(BRIEF[0].verdicts.items()))
+    with pytest.raises(
+        ValueError, match=rf"the verdict on {name} is '{word}', and this text was written for"
+    ):
+        findings.shown_in_brief(replace(BRIEF[0], verdicts={name: "refuted"}), records)
+
+
 def test_a_title_does_not_outlive_its_verdict(records):
     question = replace(QUESTIONS[0], verdict="supported")
     word = findings.best_scale(findings.chosen(question, records))[1].word
     with pytest.raises(
-        ValueError, match=rf"The verdict on maps-\S+ is '{word}', and the title was written for 'supported'"
+        ValueError, match=rf"the verdict on maps-\S+ is '{word}', and this text was written for 'supported'"
     ):
         findings.shown_finding(1, question, records)
