@@ -101,7 +101,7 @@ def assert_static_images(page):
         assert still.locator("img").evaluate("image => image.naturalWidth") > 200
         assert len(still.locator("img").get_attribute("alt")) > 40
         said = still.text_content()  # also where it is folded
-        assert "A static image. The controls (" in said and "make lab" in said
+        assert ". The controls (" in said and "make lab" in said
         assert still.locator("input, select, button:not(.enlarge)").count() == 0
     assert page.locator(".jupyter-widgets, .widget-subarea").count() == 0
 

@@ -43,7 +43,7 @@ class Controls(ipywidgets.interactive):
     >>> figure.alternative
     'A dotted line of slope 1.'
     >>> print(figure)
-    A static image. The controls (slope: 1, style: dotted) redraw it where the notebook runs: make lab.
+    A dotted line of slope 1. The controls (slope, style) redraw it where the notebook runs: make lab.
     """
 
     def __init__(self, draw: Callable[..., Figure], alt: str, /, **choices: Any) -> None:
@@ -95,8 +95,8 @@ class Controls(ipywidgets.interactive):
             self._note.value = f'<b role="alert">{escape(f"{type(error).__name__}: {error}")}</b>'
 
     def __str__(self) -> str:
-        values = ", ".join(f"{widget.description}: {_label(widget)}" for widget in self.kwargs_widgets)
-        return f"A static image. The controls ({values}) redraw it where the notebook runs: make lab."
+        names = ", ".join(widget.description for widget in self.kwargs_widgets)
+        return f"{self.alternative} The controls ({names}) redraw it where the notebook runs: make lab."
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict:
         caption = escape(str(self)).replace("make lab", "<code>make lab</code>")

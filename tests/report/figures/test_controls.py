@@ -96,7 +96,7 @@ def test_quick_changes_draw_once(drawn):
 
 
 def test_still(drawn):
-    """The still shows the present values and names them; no script, no control, nothing of another host."""
+    """The still shows the present values and says what they are; no script, no control, nothing of another host."""
     _, draw = drawn
     controls = Controls(draw, 'The "box" is {colour}.', colour=GREY, width=(1, 5))
     widget(controls, "colour").value = 0.5
@@ -105,7 +105,8 @@ def test_still(drawn):
     still = data["text/html"]
     assert pixels(still) == (pytest.approx(0.5, abs=0.01), pytest.approx(2, rel=0.15))
     assert 'alt="The &quot;box&quot; is grey."' in still
-    assert "(colour: grey, width: 2, framed: yes)" in still and "<code>make lab</code>" in still
+    assert "<figcaption>The &quot;box&quot; is grey. The controls (colour, width, framed) redraw it" in still
+    assert "<code>make lab</code>" in still
     assert not re.search(r"<(script|input|select|button|a)\b|http", still)
     assert data == controls._repr_mimebundle_()
 
