@@ -96,7 +96,7 @@ def test_quick_changes_draw_once(drawn):
 
 
 def test_still(drawn):
-    """The still shows the present values and says what they are; no script, no control, nothing of another host."""
+    """The still shows the present values and says so; no script, no control, nothing of another host."""
     _, draw = drawn
     controls = Controls(draw, 'The "box" is {colour}.', colour=GREY, width=(1, 5))
     widget(controls, "colour").value = 0.5
