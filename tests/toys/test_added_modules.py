@@ -56,7 +56,18 @@ def test_two_files_each(tmp_path):
     for file, text in FILES.items():
         (tmp_path / file).write_text(text.lstrip(), encoding="utf-8")
     own = [file for file in FILES if file.startswith("tests")]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *own, *OTHERS]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not slow",
+        *own,
+        *OTHERS,
+    ]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

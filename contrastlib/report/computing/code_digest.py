@@ -51,7 +51,7 @@ def code_digest(module: str, registered: Collection[str] | None = None) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(closure(module, registered)):
-        digest.update(f"{name}: {_plain(_tree(name))}\n".encode())
+        digest.update(f"{name}: {_text(_source(name))}\n".encode())
     return digest.hexdigest()
 
 
@@ -149,8 +149,12 @@ def _is_module(name: str) -> bool:
         return False
 
 
+def _source(module: str) -> str:
+    return Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
+
+
 def _tree(module: str) -> ast.Module:
-    return _parsed(Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8"))
+    return _parsed(_source(module))
 
 
 @functools.cache
@@ -167,6 +171,12 @@ def _parsed(source: str) -> ast.Module:
         ):
             del body[0]
     return tree
+
+
+@functools.cache
+def _text(source: str) -> str:
+    """Syntax tree without docstrings, as text."""
+    return str(_plain(_parsed(source)))
 
 
 def _plain(node: Any) -> object:
