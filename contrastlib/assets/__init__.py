@@ -23,6 +23,7 @@ from contrastlib.assets.registry import (
     networks,
     path,
     place,
+    preferred_networks,
     read_card,
     remedy,
     root,
@@ -36,5 +37,6 @@ from contrastlib.assets.registry import (
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
     "datasets", "described", "fetch", "file", "files", "imported", "network", "networks", "path", "place",
-    "read_card", "remedy", "root", "sha256", "state", "trained", "trained_names", "training_seeds", "unknown",
+    "preferred_networks", "read_card", "remedy", "root", "sha256", "state", "trained", "trained_names",
+    "training_seeds", "unknown",
 ]  # fmt: skip

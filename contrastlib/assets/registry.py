@@ -43,6 +43,15 @@ def networks() -> dict[str, Network]:
     return _all("networks")
 
 
+def preferred_networks() -> tuple[str, ...]:
+    """Names of the networks for any photographs, the default one first.
+
+    >>> preferred_networks()[0]
+    'efficientnet_lite0'
+    """
+    return tuple(name for name, network in networks().items() if network.preferred)
+
+
 def network(name: str) -> Network | None:
     """The record of a network, of one that the project trains also with another seed, or None.
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from contrastlib import contrasts, models, plotting
+from contrastlib._choices import DEFAULT_CONTRAST
 from contrastlib.explainers import EXPLAINERS
 from contrastlib.explorer import snippets
 from contrastlib.explorer.export import WithMaps
@@ -61,6 +62,7 @@ def header(
             "files": about["files"], "code": f"network = contrastlib.models.load({classifier.name!r})",
             "outputs": about["names"],
         },
+        "default_contrast": DEFAULT_CONTRAST,
         "contrasts": {
             name: {"title": each.title, "about": each.about, "question": each.question,
                    "group": each.takes_group, "foils": each.takes_foils}

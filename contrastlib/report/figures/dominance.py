@@ -27,7 +27,7 @@ from contrastlib.report.figures.shared import (
     mean_lines,
 )
 
-METHODS = {"gradcam": "GradCAM", "gradient": "gradient of the pixels"}
+METHODS = {"gradcam": explainers.EXPLAINERS["gradcam"].title, "gradient": "gradient of the pixels"}
 VALUES = {"weighted": "cosine of weighted and original", "foils": "norm of the foils' term over that of φᵗ"}
 RAISED = (
     "Image {image} and the GradCAM maps of its most probable class after {added} was added to that logit: "

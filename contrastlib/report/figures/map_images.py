@@ -23,7 +23,10 @@ from contrastlib.report.computing import batches
 from contrastlib.report.figures import shared
 from contrastlib.report.studies.dataset_evaluations import differing_region
 
-METHODS = {"GradCAM": "gradcam", "Linear Approximation": "linear_approximation", "XGradCAM": "xgradcam"}
+METHODS = {
+    explainers.EXPLAINERS[name].title: name for name in ("gradcam", "linear_approximation", "xgradcam")
+}
+"""Title -> method."""
 SCHEMES = ("original", "weighted")
 BIRD_FILES = ("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
 SPLIT_BIRDS = (12, 28, 37, 55)
