@@ -34,16 +34,16 @@ CONTRAST = '''
 """A toy."""
 
 from contrastlib.contrasts.registry import register
-from contrastlib.contrasts.weights import mean
+from contrastlib.contrasts.weights import mean, weighted
 
 
 @register(
-    question="Why {target} in a file of its own?", about="against a toy", formula="2 w", paper="wang2022",
+    question="Why {target} in a file of its own?", about="against a toy", formula="w + w'", paper="wang2022",
     equation="eq. 0",
 )
 def toy(logits, target):
-    """Double the mean contrast."""
-    return 2 * mean(logits, target)
+    """Add the mean and the weighted contrast."""
+    return mean(logits, target) + weighted(logits, target)
 '''
 
 
@@ -84,10 +84,10 @@ def check_explainer(module, capsys):
 def check_contrast(capsys):
     """The toy is in explain, the command line's help, the explorer's menu, and the book's pages."""
     network, image = classifier(), torch.rand(1, 3, 32, 32)
-    torch.testing.assert_close(
-        contrastlib.explain(network, image, 1, "gradcam", "toy"),
-        2 * contrastlib.explain(network, image, 1, "gradcam", "mean"),
-    )
+    maps = {
+        name: contrastlib.explain(network, image, 1, contrast=name) for name in ("mean", "weighted", "toy")
+    }
+    torch.testing.assert_close(maps["toy"], maps["mean"] + maps["weighted"])
     assert re.search(r"^ +toy +against a toy", _help(capsys), re.MULTILINE)
     header = Explorer([bird(31)], [network], methods=["gradcam"], classes=3).header
     assert header["contrasts"]["toy"]["about"] == "against a toy"

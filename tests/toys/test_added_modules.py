@@ -41,6 +41,8 @@ OTHERS = (
     "tests/report/pages/test_families.py",
     "tests/report/studies/test_versions.py::test_the_versions_of_all_studies_are_accepted",
     "tests/test_contrasts.py::test_the_table_of_names",
+    "tests/test_contrasts.py::test_which_contrast_a_record_scales",
+    "tests/test_families.py::test_outcomes_are_those_of_the_page[contrastlib-birds_resnet]",
 )
 """Tests that know all explainers or all contrasts."""
 

@@ -63,12 +63,12 @@ def test_a_new_explainer_needs_no_decision(tmp_path, monkeypatch):
     monkeypatch.setattr(explainers.__spec__, "submodule_search_locations", folders)
 
     def write(code):
-        (tmp_path / "toy_explainer.py").write_text(code)
+        (tmp_path / "made_up_explainer.py").write_text(code)
         code_digest._walked.cache_clear()
         code_digest._imports.cache_clear()
 
     write("value = 1")
-    assert "contrastlib.explainers.toy_explainer" in code_digest.registered_modules(evaluation)
+    assert "contrastlib.explainers.made_up_explainer" in code_digest.registered_modules(evaluation)
     assert not versions.undecided()
     versions.accept()
     assert not versions.undecided()
@@ -76,7 +76,7 @@ def test_a_new_explainer_needs_no_decision(tmp_path, monkeypatch):
     assert len(versions.undecided()) == 1
     write("value = 1")
     assert not versions.undecided()
-    (tmp_path / "toy_explainer.py").unlink()
+    (tmp_path / "made_up_explainer.py").unlink()
     code_digest._walked.cache_clear()
     assert len(versions.undecided()) == 1
     monkeypatch.undo()
