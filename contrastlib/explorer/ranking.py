@@ -64,7 +64,7 @@ class Ranking:
     >>> ranking = Ranking(torch.tensor([[0., 5., 4., 1.0986]]), count=2)
     >>> ranking.listed, ranking.basis[2, 0]
     (tensor([[1, 2]]), tensor([0.2500, 0.0000, 0.0000, 0.7500], dtype=torch.float64))
-    >>> ranking.weights["mean"][0, 0]
+    >>> ranking.weights["mean"][0, 0, :4]
     tensor([ 1.0000, -0.3333,  0.0000, -0.6667], dtype=torch.float64)
     """
 

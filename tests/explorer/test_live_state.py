@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contrastlib.explorer import live
+from contrastlib.explorer.ranking import fixed_contrasts
 
 NODE = Path(sys.executable).with_name("node")
 FOLDER = Path(live.__file__).parent
@@ -44,6 +45,11 @@ def valid_state(tmp_path_factory):
         return json.loads(done.stdout)
 
     return run
+
+
+def test_a_contrast_without_a_function_in_the_browser_is_not_offered(added_contrast):
+    assert added_contrast.name in fixed_contrasts()
+    assert added_contrast.name not in live.offered_contrasts()
 
 
 @pytest.mark.parametrize("default", ["mean", "weighted"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -18,6 +20,8 @@ from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.ranking import fixed_contrasts
 from contrastlib.models import Classifier
 
+FUNCTIONS = Path(__file__).with_name("contrasts.js")
+"""The functions of contrasts in the browser."""
 CHOSEN = ("among", "group")
 """Contrasts whose foils or targets the reader chooses, beside those of the explorer."""
 
@@ -28,10 +32,11 @@ def offered_contrasts() -> dict[str, contrasts.Contrast]:
     A page offers those for which ``contrasts.js`` has a function. Another fixed contrast needs a line there.
 
     >>> list(offered_contrasts())
-    ['original', 'mean', 'maximum', 'weighted', 'among', 'rest', 'group'...]
+    ['original', 'mean', 'maximum', 'weighted', 'among', 'rest', 'group']
     """
-    fixed = fixed_contrasts()
-    return {name: each for name, each in contrasts.CONTRASTS.items() if name in fixed or name in CHOSEN}
+    computed = set(re.findall(r"^  (\w+): \(logits", FUNCTIONS.read_text(encoding="utf-8"), re.MULTILINE))
+    possible = computed & {*fixed_contrasts(), *CHOSEN}
+    return {name: each for name, each in contrasts.CONTRASTS.items() if name in possible}
 
 
 def header(
