@@ -26,6 +26,15 @@ letter      number of
 ``H, W``    pixels: height and width of the images
 ``h, w``    spatial positions: height and width of the output of a layer
 ``T``       tokens of a Vision Transformer, including the class token
+``D``       features of a token
+``Q``       tokens that read others, in class attention; questions that
+            interventions on an image answer
+``R``       tokens that the head of a network reads; vectors that all
+            cotangents are sums of
+``F``       frames of a stack of images
+``P``       parts of the object in an image
+``M``       versions of images in which a part is repainted; mosaics
+``S``       quantities that are resampled together
 ==========  ===============================================================
 
 Formulas use these symbols:

@@ -1,8 +1,13 @@
-"""The check of an argument that takes one of several names."""
+"""Arguments that take one of several names: their check, and the names that are the default."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+DEFAULT_METHOD = "gradcam"
+"""The default method of :func:`contrastlib.explain`, of the command line and of the explorer."""
+DEFAULT_CONTRAST = "weighted"
+"""Their default contrast."""
 
 
 def check_choice(what: str, value: object, known: Iterable[object]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
-from contrastlib._choices import check_choice
+from contrastlib._choices import DEFAULT_CONTRAST, check_choice
 from contrastlib._class_sets import Foils
 from contrastlib._logits import class_indices
 from contrastlib.autograd import INPUT, Output, as_found, check_model, forward, predict, reading
@@ -217,7 +217,7 @@ def _check_channels(explainer: Explainer, channels: str) -> None:
 def _check_contrast(
     explainer: Explainer, contrast: ContrastLike, foils: Foils | None, regression: bool
 ) -> None:
-    is_default = isinstance(contrast, str) and contrast == "weighted" and foils is None
+    is_default = isinstance(contrast, str) and contrast == DEFAULT_CONTRAST and foils is None
     if not explainer.contrast and not is_default:
         if explainer.space == "layer":
             raise ValueError(f"{explainer.name} compares the classes itself: leave contrast and foils out, "

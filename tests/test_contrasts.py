@@ -1,23 +1,18 @@
 """Contrasts are exact: identities in float64, large margins in float32, any number of classes."""
 
 import inspect
-import re
 import sys
 from pathlib import Path
 
 import numpy as np
+import offered
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import contrastlib
-from contrastlib import contrasts, models
-from contrastlib.__main__ import main
+from contrastlib import contrasts
 from contrastlib.contrasts import CONTRASTS, among, maximum, mean, original, probability, weighted
-from contrastlib.explorer import Explorer, bird
-from contrastlib.report.pages import one_by_one
-from contrastlib.report.pages.contrast_table import contrast_table
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 AGAINST_OTHERS = [mean, maximum, weighted, probability]
@@ -340,51 +335,18 @@ def test_an_added_contrast_goes_by_its_name(added_contrast):
         contrasts.cotangent("best", logits, TARGET)
 
 
-TOY = """
-from contrastlib.contrasts.registry import register
-from contrastlib.contrasts.weights import mean
-
-
-@register(
-    question="Why {target} in a file of its own?", about="against a toy", formula="2 w", paper="wang2022",
-    equation="eq. 0",
-)
-def toy(logits, target):
-    return 2 * mean(logits, target)
-"""
-
-
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """One more module in the package of the contrasts, and nothing else."""
-    (tmp_path / "toy_contrast.py").write_text(TOY)
+    (tmp_path / "toy_contrast.py").write_text(offered.CONTRAST)
     monkeypatch.setattr(contrasts, "__path__", [*contrasts.__path__, str(tmp_path)])
     contrasts.load_modules()
-    yield "toy"
+    yield
     del CONTRASTS["toy"], sys.modules["contrastlib.contrasts.toy_contrast"], contrasts.toy_contrast
 
 
 def test_a_new_contrast_is_one_file(toy, capsys):
-    """It is found in explain, the command line's help, the explorer's menu, and on the book's pages."""
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 5, stride=4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(196, 30)
-    )
-    image = torch.rand(1, 3, 32, 32)
-    torch.testing.assert_close(
-        contrastlib.explain(network, image, 1, "gradcam", toy),
-        2 * contrastlib.explain(network, image, 1, "gradcam", "mean"),
-    )
-    with pytest.raises(SystemExit):
-        main(["explain", "--help"])
-    assert re.search(r"^ +toy +against a toy", capsys.readouterr().out, re.MULTILINE)
-    names = [f"class {i}" for i in range(30)]
-    classifier = models.Classifier(
-        network, name="small", class_names=names, layer="network.0", input_size=32, checksum="none"
-    )
-    explorer = Explorer([bird(31)], [classifier], methods=["gradcam"], classes=3)
-    assert explorer.header["contrasts"]["toy"]["about"] == "against a toy"
-    assert '`"toy"`' in contrast_table() and one_by_one.contrast(CONTRASTS[toy]).startswith("## toy\n")
+    offered.check_contrast(capsys)
 
 
 def test_two_contrasts_of_one_name():
@@ -396,8 +358,9 @@ def test_two_contrasts_of_one_name():
 
 
 def test_the_table_of_names():
-    assert list(CONTRASTS) == ["original", "mean", "maximum", "weighted", "probability", "among", "finer_cam",
-                               "finer_cam_coded", "case", "rfxg", "rfxg_group", "rest", "group"]  # fmt: skip
+    ordered = ["original", "mean", "maximum", "weighted", "probability", "among", "finer_cam",
+               "finer_cam_coded", "case", "rfxg", "rfxg_group", "rest", "group"]  # fmt: skip
+    assert [name for name in CONTRASTS if name in ordered] == ordered
     logits = random_logits()
     for name in OF_ONE_CLASS:
         if name == "among":

@@ -1,5 +1,6 @@
 """The one line ``contrastlib.explain``: what a user's own network has to know, and what bad input is told."""
 
+import inspect
 import math
 import re
 import subprocess
@@ -17,11 +18,19 @@ from torchvision.models import VisionTransformer
 
 import contrastlib
 from contrastlib import contrasts, explain, explainers, models
+from contrastlib._choices import DEFAULT_CONTRAST, DEFAULT_METHOD
 from contrastlib.contrasts import CONTRASTS
 from contrastlib.explainers import EXPLAINERS, select
 from contrastlib.models import torchvision_hub
 
 BATCH, CLASSES = 3, 6
+
+
+def test_the_defaults():
+    """The signature names them for its readers; everything else reads them from one place."""
+    parameters = inspect.signature(explain).parameters
+    assert parameters["method"].default == DEFAULT_METHOD and DEFAULT_METHOD in EXPLAINERS
+    assert parameters["contrast"].default == DEFAULT_CONTRAST and DEFAULT_CONTRAST in CONTRASTS
 
 
 @pytest.fixture

@@ -155,8 +155,9 @@ def test_outcomes_are_those_of_the_page(library, name):
         if (each["library"], each["network"]) == (library, name)
     )
     found = try_network(network, 120)
-    kinds = {kind: set(found[kind]) for kind in families_page.KINDS}
-    assert kinds == {kind: set(kept[kind]) for kind in families_page.KINDS}
+    measured = {kind: set(kept[kind]) for kind in families_page.KINDS}
+    methods = set().union(*measured.values())  # a method that is newer than the kept outcomes is not there
+    assert {kind: set(found[kind]) & methods for kind in families_page.KINDS} == measured
     assert (found["layer"], found["default"]) == (kept["layer"], kept["default"])
 
 

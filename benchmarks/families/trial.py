@@ -30,7 +30,7 @@ CALIBRATION = 8
 OPTIONS: Mapping[str, Any] = {"steps": 2, "signed": True, "threshold": 0.0}
 """Options of the methods that have them: few points on the path of integrated gradients, CLRP with its
 negative values, without which its map of an improbable class is 0, and VAR without its threshold, below which
-the class of a network with random weights stays at all places."""
+the class of a network with random weights stays at all positions."""
 TOLERANCE = 1e-3
 """Largest difference from plain autograd, relative to the largest value of the map."""
 LIBRARY = Path(contrastlib.__file__).parent

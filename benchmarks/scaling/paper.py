@@ -126,7 +126,7 @@ def _stand_ins(name: str, model: Classifier, images: torch.Tensor, options: dict
     if "scoring_model" in options:
         found["scoring_model"] = model
     if "layers" in options:
-        found["layers"] = [f"network.features.{place}" for place in (10, 11)]
+        found["layers"] = [f"network.features.{position}" for position in (10, 11)]
     if "layer" in options:
         found["layer"] = "network.classifier.1"
     if "dataset" in arguments:

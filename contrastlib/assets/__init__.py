@@ -16,13 +16,14 @@ from contrastlib.assets.registry import (
     card,
     datasets,
     described,
+    expected_path,
     fetch,
     file,
     files,
     network,
     networks,
     path,
-    place,
+    preferred_networks,
     read_card,
     remedy,
     root,
@@ -35,6 +36,7 @@ from contrastlib.assets.registry import (
 
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
-    "datasets", "described", "fetch", "file", "files", "imported", "network", "networks", "path", "place",
-    "read_card", "remedy", "root", "sha256", "state", "trained", "trained_names", "training_seeds", "unknown",
+    "datasets", "described", "expected_path", "fetch", "file", "files", "imported", "network", "networks",
+    "path", "preferred_networks", "read_card", "remedy", "root", "sha256", "state", "trained",
+    "trained_names", "training_seeds", "unknown",
 ]  # fmt: skip

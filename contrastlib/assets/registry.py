@@ -43,6 +43,15 @@ def networks() -> dict[str, Network]:
     return _all("networks")
 
 
+def preferred_networks() -> tuple[str, ...]:
+    """Names of the networks for any photographs, the default one first.
+
+    >>> preferred_networks()[0]
+    'efficientnet_lite0'
+    """
+    return tuple(name for name, network in networks().items() if network.preferred)
+
+
 def network(name: str) -> Network | None:
     """The record of a network, of one that the project trains also with another seed, or None.
 
@@ -146,10 +155,10 @@ def root() -> Path:
     return Path(os.path.expanduser(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT))  # ~nobody stays
 
 
-def place(name: str) -> Path:
+def expected_path(name: str) -> Path:
     """The path of a file, whether it exists or not: in :func:`root`, or in the package that contains it.
 
-    >>> place("cifar10_test.zip") == root() / "cifar10_test.zip"
+    >>> expected_path("cifar10_test.zip") == root() / "cifar10_test.zip"
     True
     """
     package, in_root = file(name).package, root() / name
@@ -174,7 +183,7 @@ def path(name: str, verify: bool = True) -> Path:
         CorruptFile: Its content is not the expected one.
         ValueError: The name is unknown.
     """
-    record, found = file(name), place(name)
+    record, found = file(name), expected_path(name)
     if not found.is_file():
         raise MissingFile(f"{name} ({record.what}) is not in {found.parent}. {remedy(name)}")
     if verify and found.stat().st_size != record.bytes:

@@ -159,7 +159,7 @@ def _get(name: str) -> Path | str:
 def _place(name: str) -> Path | str:
     """The path of a file, a network or a data set, or a description if it has none."""
     if name in assets.files():
-        return assets.place(name)
+        return assets.expected_path(name)
     if name in assets.trained_names():
         return assets.WEIGHTS / f"{name}.safetensors"
     record = assets.datasets()[name]

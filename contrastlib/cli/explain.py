@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrastlib import assets
+from contrastlib._choices import DEFAULT_CONTRAST, DEFAULT_METHOD, check_choice
 from contrastlib.cli import arguments as types
 from contrastlib.cli.map_picture import caption, draw, output_path, question, save
 
@@ -38,13 +39,7 @@ examples:
   python -m contrastlib explain cat.jpg --target tabby "tiger cat" "egyptian cat" --contrast group
   python -m contrastlib explain cat.jpg --network torchvision/resnet50 --method xgradcam --contrast maximum"""
 
-DEFAULT_METHOD = "gradcam"
 SIMILAR = "similar"
-SPACES = {
-    "layer": "coarse maps, from the activations of a layer",
-    "pixels": "fine maps, from the pixels",
-    "tokens": "maps of Vision Transformers, from their tokens",
-}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -57,13 +52,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help message and exit")
     parser.add_argument("photo", type=types.path, metavar="PHOTO", help=(
         "an image, in any format that Pillow reads; comes first"))
-    preferred = ", ".join(name for name, network in assets.networks().items() if network.preferred)
+    preferred = ", ".join(assets.preferred_networks())
     parser.add_argument("--network", type=types.name, metavar="NAME", help=(
         f"default: the first of these whose weights are there: {preferred}"))
     parser.add_argument("--method", type=types.name, metavar="NAME", help=(
         f"default: {DEFAULT_METHOD}, for a Vision Transformer its form for tokens; all are listed below"))
     parser.add_argument("--contrast", type=types.name, metavar="NAME", help=(
-        "default: weighted, or among if there is a --foil"))
+        f"default: {DEFAULT_CONTRAST}, or among if there is a --foil"))
     parser.add_argument("--target", dest="targets", type=types.name, metavar="CLASS", nargs="+",
                         action="extend", default=[], help=(
         "the class to explain: its name, an unambiguous part of it, or its index; default: the most "
@@ -124,13 +119,13 @@ def methods_help() -> str:
         gradcam                     Each channel of a layer, weighted by its mean gradient.
         ...
     """
-    from contrastlib.explainers import EXPLAINERS, select
+    from contrastlib.explainers import EXPLAINERS, SPACES, select
 
     width = max(map(len, EXPLAINERS))
     lines = []
-    for space, title in SPACES.items():
+    for space, words in SPACES.items():
         methods = select(space=space).items()
-        lines += [f"  {title}", *(f"    {name:{width}}  {record.about}" for name, record in methods)]
+        lines += [f"  {words}", *(f"    {name:{width}}  {record.about}" for name, record in methods)]
     return "\n".join(lines)
 
 
@@ -160,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments, network, logits, contrast)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
-    text = question(logits, network.class_names, contrast or "weighted", options["target"],
+    text = question(logits, network.class_names, contrast or DEFAULT_CONTRAST, options["target"],
                     _foils(logits, contrast, options))
     save(draw(photo, image, heat, network, text, caption(network, options)), output)
     print(f"\n{text}\nThe map is in {output}.")
@@ -181,13 +176,12 @@ def _contrast(arguments: argparse.Namespace) -> str:
     Raises:
         ValueError: The name of the contrast or of the method is unknown.
     """
-    from contrastlib._choices import check_choice
     from contrastlib.contrasts import by_name
     from contrastlib.explainers import EXPLAINERS, select
 
     check_choice("method", arguments.method or DEFAULT_METHOD, EXPLAINERS)
-    contrast = arguments.contrast or "weighted"
-    if arguments.foils and contrast == "weighted":
+    contrast = arguments.contrast or DEFAULT_CONTRAST
+    if arguments.foils and contrast == DEFAULT_CONTRAST:
         contrast = "among"
     by_name(contrast)
     asked_for = arguments.contrast or arguments.foils

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from contrastlib import assets
 from contrastlib.cli import arguments as types
 
 BIRDS = "birds_vgg"
@@ -20,8 +21,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "network must have a head that can be exported, such as global average pooling and a linear layer.",
     )
     parser.add_argument("folder", type=types.path, metavar="FOLDER", help="the folder to write")
-    parser.add_argument("--network", type=types.name, metavar="NAME", default="efficientnet_lite0",
-                        help="default: efficientnet_lite0")
+    default = assets.preferred_networks()[0]
+    parser.add_argument("--network", type=types.name, metavar="NAME", default=default,
+                        help=f"default: {default}")
     parser.add_argument("--photo", type=types.path, metavar="PHOTO",
                         help="the picture that the page opens with; default: a cat of scikit-image")
     parser.add_argument("--bird", type=types.whole, metavar="N", help=(
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: Weights are missing, or a file cannot be written.
         ModuleNotFoundError: What exports networks is not installed.
     """
-    from contrastlib import assets, models
+    from contrastlib import models
     from contrastlib.explorer import bird, live, photograph
 
     photo = arguments.photo or assets.path("chelsea.png")

@@ -111,12 +111,12 @@ def blur_draws(
     >>> blur_draws(net, torch.rand(2, 3, 8, 8), draws=3, threshold=0).columns.tolist()
     ['image', 'draw', 'sigma', 'relative_probability']
     """
-    passed = forward(model, images, layer, once=True)
-    probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
+    record = forward(model, images, layer, once=True)
+    probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
     chosen = (probabilities[:, 1] > threshold).nonzero().flatten()
     if not len(chosen):
         return pd.DataFrame(columns=["image", "draw", "sigma", "relative_probability"])
-    maps = masking.explanations(passed, classes, ("gradcam",), ("weighted",))[0, 0, 0][chosen]
+    maps = masking.explanations(record, classes, ("gradcam",), ("weighted",))[0, 0, 0][chosen]
     masks = masking.masked_pixels(
         upsample(maps, images.shape[-2:], align_corners=True), "positive", "by_sign"
     )
@@ -155,13 +155,13 @@ def path_and_product(
     """
     tables = []
     for biases, network in ((True, model), (False, without_shifts(model))):
-        passed = forward(network, images)
-        target = passed.logits.argmax(dim=1)
+        record = forward(network, images)
+        target = record.logits.argmax(dim=1)
         for explained, contrast in (("y_t", schemes.original), ("p_t", schemes.probability)):
             path = integrated_gradients(
                 network, images, lambda y, f=contrast, t=target: f(y, t), steps=steps, contrast_at="path"
             )
-            product = input_x_gradient(passed, contrast(passed.logits, target))
+            product = input_x_gradient(record, contrast(record.logits, target))
             similarity = torch.cosine_similarity(path.flatten(1).double(), product.flatten(1).double())
             tables.append(pd.DataFrame({
                 "image": range(len(images)), "biases": biases, "explained": explained,
@@ -210,10 +210,10 @@ def mean_factors(
     >>> (table.groupby("factor", sort=False)["weights"].mean().round(4) + 0.0).to_dict()
     {'1/(C−1)': 0.0, '1/C': 0.2, 'no factor': -3.0}
     """
-    passed = forward(model, images, layer, once=True)
-    target = passed.logits.argmax(dim=1)
-    weights = torch.stack([mean_weights(passed.logits, target, factor) for factor in MEAN_FACTORS])
-    maps = gradcam(passed, weights).flatten(2).double()
+    record = forward(model, images, layer, once=True)
+    target = record.logits.argmax(dim=1)
+    weights = torch.stack([mean_weights(record.logits, target, factor) for factor in MEAN_FACTORS])
+    maps = gradcam(record, weights).flatten(2).double()
     tables = []
     for factor, w, heat in zip(MEAN_FACTORS, weights, maps):
         similarity = torch.cosine_similarity(heat, maps[0]).numpy(force=True)
@@ -249,10 +249,10 @@ def pixels_of_the_wrong_sign(
     >>> table.columns.tolist()
     ['image', 'kept_sign', 'mask_rule', 'contrast', 'masked', 'wrong']
     """
-    passed = forward(model, images, layer, once=True)
-    probabilities, classes = passed.logits.softmax(dim=1).topk(2, dim=1)
+    record = forward(model, images, layer, once=True)
+    probabilities, classes = record.logits.softmax(dim=1).topk(2, dim=1)
     compared = ("original", "weighted")
-    maps = masking.explanations(passed, classes, ("gradcam",), compared)[0, :, 0]
+    maps = masking.explanations(record, classes, ("gradcam",), compared)[0, :, 0]
     rows = []
     for i in (probabilities[:, 1] > threshold).nonzero().flatten().tolist():
         heat = upsample(maps[:, i], images.shape[-2:], align_corners=True)
@@ -291,13 +291,13 @@ def normalisers(
     >>> normalisers(net, torch.rand(2, 3, 8, 8)).columns.tolist()
     ['image', 'layer', 'kept', 'similarity', 'negative_sums']
     """
-    passed = forward(model, images, list(layers) or None, once=True)
-    weights = schemes.weighted(passed.logits, passed.logits.argmax(dim=1))
+    record = forward(model, images, list(layers) or None, once=True)
+    weights = schemes.weighted(record.logits, record.logits.argmax(dim=1))
     tables = []
-    for layer in passed.activations:
-        maps = [xgradcam(passed, weights, layer, normaliser=name).flatten(1) for name in ("absolute", "sum")]
-        sums = passed.activations[layer].sum(dim=(-2, -1))
-        whole = linear_approximation(passed, weights, layer).sum(dim=(-2, -1))
+    for layer in record.activations:
+        maps = [xgradcam(record, weights, layer, normaliser=name).flatten(1) for name in ("absolute", "sum")]
+        sums = record.activations[layer].sum(dim=(-2, -1))
+        whole = linear_approximation(record, weights, layer).sum(dim=(-2, -1))
         tables.append(pd.DataFrame({
             "image": range(len(images)), "layer": layer,
             "kept": (maps[0].sum(dim=1) / whole).double().numpy(force=True),

@@ -76,9 +76,9 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
 
 
 def _similarities(model: nn.Module, images: Tensor, steps: int) -> dict[str, Tensor]:
-    passed = forward(model, images)
-    w = contrasts.original(passed.logits, passed.logits.argmax(dim=1))
-    product = input_x_gradient(passed, w).flatten(1)
+    record = forward(model, images)
+    w = contrasts.original(record.logits, record.logits.argmax(dim=1))
+    product = input_x_gradient(record, w).flatten(1)
     maps = {
         "integrated_gradients": integrated_gradients(model, images, lambda y: w, steps=steps),
         "deeplift": deeplift(model, images, lambda y: w),

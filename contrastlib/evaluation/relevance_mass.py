@@ -1,4 +1,7 @@
-"""Maps of images with two objects: energy of the map in the region of the explained object.
+"""Relevance mass accuracy of maps of images with two objects.
+
+It is the share of the sum of a map's positive values that lies in the region of the explained object. The
+columns of the tables call it energy.
 
 Source: Gu et al. 2018, sec. 5.1.
 """

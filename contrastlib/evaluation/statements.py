@@ -58,12 +58,12 @@ def index_ranges(
     >>> index_ranges(net, torch.rand(2, 3, 8, 8))["range"].unique().tolist()
     ["0 < i, j < d'", 'all positions']
     """
-    passed = forward(model, images, layer)
-    layer, target = passed.layer(), passed.logits.argmax(dim=1)
-    activation, tables = passed.activations[layer], []
+    record = forward(model, images, layer)
+    layer, target = record.layer(), record.logits.argmax(dim=1)
+    activation, tables = record.activations[layer], []
     for contrast in ("original", "weighted"):
-        w = contrasts.cotangent(contrast, passed.logits, target)
-        gradient, whole = passed.pull_back(w)[layer], gradcam(passed, w, layer).flatten(1)
+        w = contrasts.cotangent(contrast, record.logits, target)
+        gradient, whole = record.pull_back(w)[layer], gradcam(record, w, layer).flatten(1)
         for words, left_out in INDEX_RANGES.items():
             sums = gradient[..., left_out:, left_out:].sum(dim=(-2, -1))
             weights = sums / gradient[0, 0].numel()

@@ -18,8 +18,8 @@ def bootstrap(
     the same draws, so that paired values stay paired.
 
     Args:
-        values: Values (N,) or (N, S) of S quantities of N images.
-        groups: Groups (N,), the units of resampling. If None, each image is a group.
+        values: Values (B,) or (B, S) of S quantities of B images.
+        groups: Groups (B,), the units of resampling. If None, each image is a group.
         resamples: Number of bootstrap samples.
         seed: Seed of the draws.
 

@@ -30,7 +30,7 @@ from contrastlib.explainers.all_classes import class_maps
 from contrastlib.explainers.cam import gradcam, linear_approximation, xgradcam
 from contrastlib.explainers.class_competition import class_competition
 from contrastlib.explainers.deeplift import deeplift
-from contrastlib.explainers.explainer import CHANNELS, Explainer
+from contrastlib.explainers.explainer import CHANNELS, SPACES, Explainer
 from contrastlib.explainers.fullgrad import fullgrad
 from contrastlib.explainers.gradients import gradient, input_x_gradient
 from contrastlib.explainers.guided_backpropagation import guided_backpropagation
@@ -41,8 +41,8 @@ from contrastlib.explainers.upsampling import upsample
 from contrastlib.explainers.vit import attention_x_gradient, gradient_attention_rollout, vit_gradcam
 
 __all__ = [
-    "CHANNELS", "EXPLAINERS", "Explainer", "attention_x_gradient", "class_competition", "class_maps",
-    "contrastive_lrp", "deeplift", "fullgrad", "gradcam", "gradient", "gradient_attention_rollout",
-    "guided_backpropagation", "input_x_gradient", "integrated_gradients", "linear_approximation", "select",
-    "upsample", "vit_gradcam", "xgradcam",
+    "CHANNELS", "EXPLAINERS", "SPACES", "Explainer", "attention_x_gradient", "class_competition",
+    "class_maps", "contrastive_lrp", "deeplift", "fullgrad", "gradcam", "gradient",
+    "gradient_attention_rollout", "guided_backpropagation", "input_x_gradient", "integrated_gradients",
+    "linear_approximation", "select", "upsample", "vit_gradcam", "xgradcam",
 ]  # fmt: skip

@@ -11,6 +11,12 @@ from torch import Tensor
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 Space = Literal["layer", "pixels", "tokens"]
+SPACES: Mapping[Space, str] = {
+    "layer": "coarse maps, from the activations of a layer",
+    "pixels": "fine maps, from the pixels",
+    "tokens": "maps of Vision Transformers, from their tokens",
+}
+"""Space -> what maps of the methods are, in words, for help texts and headings."""
 Needs = Literal["pass", "network", "tokens pass"]
 
 CHANNELS: Mapping[str, Callable[[Tensor], Tensor]] = {

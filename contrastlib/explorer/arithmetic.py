@@ -13,8 +13,6 @@ from contrastlib.explorer.packing import Stack
 
 INTERACTIVE = ("among", "own")
 """Contrasts that the reader defines, by foils ("among") or by weights ("own")."""
-DEFAULT = "weighted"
-"""The default contrast."""
 
 
 def pictures_of(state: dict) -> list[int]:

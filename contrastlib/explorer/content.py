@@ -10,9 +10,10 @@ import torch
 from tqdm.auto import tqdm
 
 from contrastlib import assets, contrasts, models, plotting
+from contrastlib._choices import DEFAULT_CONTRAST
 from contrastlib.evaluation.masking import baseline
 from contrastlib.explorer import maps, masked, packing, snippets
-from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, map_of, probes
+from contrastlib.explorer.arithmetic import INTERACTIVE, map_of, probes
 from contrastlib.explorer.methods import applicable, offered
 from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.ranking import fixed_contrasts
@@ -106,7 +107,7 @@ def header(name: str, networks: Sequence[Classifier], described: list[dict]) -> 
             for method, record in offered().items() if method in used
         },
         "contrasts": _contrasts(),
-        "default_contrast": DEFAULT,
+        "default_contrast": DEFAULT_CONTRAST,
         "masking": snippets.MASKING,
         "fills": masked.FILLS,
         "pictures": described,

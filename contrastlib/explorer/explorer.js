@@ -21,7 +21,7 @@ const NOT_RECORDED = "The probabilities are recorded for the two most probable c
 // evaluate(state) where a kernel can compute what masking does
 export class Explorer {
   constructor(root, host) {
-    Object.assign(this, { root, host, data: new Data(host.bytes), place: null, turn: 0 });
+    Object.assign(this, { root, host, data: new Data(host.bytes), position: null, turn: 0 });
     this.header = host.header();
     this.state = validState(host.state, this.header);
     this.steps = (this.header.tour ?? []).map(step => ({ ...step, state: validState(step.state, this.header) }));
@@ -51,7 +51,7 @@ export class Explorer {
       element("div", { class: "cx-top" }, this.pictures.node, this.caption), this.tour.node, this.tools.node, this.tabs.node,
       panes, this.readout, this.buttons());
     for (const canvas of this.canvases()) {
-      trackPointer(canvas, () => [this.picture().width, this.picture().height], () => this.place, place => this.point(place));
+      trackPointer(canvas, () => [this.picture().width, this.picture().height], () => this.position, position => this.point(position));
     }
   }
 
@@ -244,15 +244,15 @@ export class Explorer {
     }).join("\n\n");
   }
 
-  point(place) {
-    this.place = place;
+  point(position) {
+    this.position = position;
     this.updateReadout();
   }
 
   updateReadout() {
-    for (const { cross } of this.panes) placeCross(cross, this.place);
+    for (const { cross } of this.panes) placeCross(cross, this.position);
     if (!this.shown) return;
-    this.readout.textContent = this.place ? this.valuesAt(this.place) : `${this.likeness()}Point at a map, or use the arrow keys, to read its values.`;
+    this.readout.textContent = this.position ? this.valuesAt(this.position) : `${this.likeness()}Point at a map, or use the arrow keys, to read its values.`;
   }
 
   likeness() {
@@ -261,9 +261,9 @@ export class Explorer {
     return found === null ? "" : `Cosine of A and B: ${found.toFixed(2)} (1: the same pattern). `;
   }
 
-  valuesAt(place) {
+  valuesAt(position) {
     const read = this.shown.map(({ picture, map, parts }) => {
-      const [x, y] = pixelAt(place, picture), pixel = y * picture.width + x;
+      const [x, y] = pixelAt(position, picture), pixel = y * picture.width + x;
       return { at: `at ${x}, ${y}`, value: map[pixel], part: parts && (picture.parts.names[parts[pixel]] || "no bird") };
     });
     const several = this.state.other !== null;

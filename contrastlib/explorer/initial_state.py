@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE
+from contrastlib._choices import DEFAULT_CONTRAST
+from contrastlib.explorer.arithmetic import INTERACTIVE
 
 FIELDS = ("network", "method", "layer", "rank", "contrast", "foils", "weights")
 """Fields of a pane."""
-FIRST = ({"contrast": "original"}, {"contrast": DEFAULT})
+FIRST = ({"contrast": "original"}, {"contrast": DEFAULT_CONTRAST})
 """Default presets of the two panes."""
 COMMON = {"other": None, "opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
 """Default values of the fields that both panes have in common."""
@@ -129,7 +130,7 @@ def _pane(preset: dict, views: dict) -> dict:
     layer = _choice("layer", preset.get("layer"), list(entries))
     rank = _choice("rank", preset.get("rank"), range(len(view["classes"])))
     known = [*view["weights"], *(INTERACTIVE if entries[layer]["kind"] != "table" else ())]
-    contrast = _choice("contrast", preset.get("contrast", DEFAULT), known)
+    contrast = _choice("contrast", preset.get("contrast", DEFAULT_CONTRAST), known)
     ranks = [each for each in range(len(view["classes"]) + bool(view["rest"])) if each != rank]
     foils = [_choice("foil", foil, ranks) for foil in _numbers("foils", preset.get("foils"))]
     if (contrast == "among") != bool(foils):

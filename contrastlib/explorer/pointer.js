@@ -1,10 +1,10 @@
-// The marker that the pointer and the arrow keys move over all maps, as a place [x, y] from 0 to 1.
+// The marker that the pointer and the arrow keys move over all maps, as a position [x, y] from 0 to 1.
 
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const inside = value => Math.min(1, Math.max(0, value));
 
-// Calls moved with the place, or with null where the pointer leaves. size() is [width, height] in pixels.
-export function trackPointer(canvas, size, place, moved) {
+// Calls moved with the position, or with null where the pointer leaves. size() is [width, height] in pixels.
+export function trackPointer(canvas, size, position, moved) {
   const point = event => {
     const box = canvas.getBoundingClientRect();
     moved([inside((event.clientX - box.left) / box.width), inside((event.clientY - box.top) / box.height)]);
@@ -18,17 +18,17 @@ export function trackPointer(canvas, size, place, moved) {
     if (!step) return;
     event.preventDefault();
     const distance = event.shiftKey ? size().map(side => 1 / side) : [1 / 32, 1 / 32];
-    moved((place() ?? [0.5, 0.5]).map((value, axis) => inside(value + step[axis] * distance[axis])));
+    moved((position() ?? [0.5, 0.5]).map((value, axis) => inside(value + step[axis] * distance[axis])));
   });
 }
 
-// The pixel [x, y] of a place in a picture.
-export const pixelAt = (place, { width, height }) =>
-  [width, height].map((side, axis) => Math.min(side - 1, Math.floor(place[axis] * side)));
+// The pixel [x, y] of a position in a picture.
+export const pixelAt = (position, { width, height }) =>
+  [width, height].map((side, axis) => Math.min(side - 1, Math.floor(position[axis] * side)));
 
-export function placeCross(cross, place) {
-  cross.hidden = !place;
-  if (!place) return;
-  cross.style.left = `${100 * place[0]}%`;
-  cross.style.top = `${100 * place[1]}%`;
+export function placeCross(cross, position) {
+  cross.hidden = !position;
+  if (!position) return;
+  cross.style.left = `${100 * position[0]}%`;
+  cross.style.top = `${100 * position[1]}%`;
 }

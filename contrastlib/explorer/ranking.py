@@ -35,7 +35,7 @@ def fixed_contrasts() -> dict[str, contrasts.Contrast]:
     would look like that of the other contrast.
 
     >>> list(fixed_contrasts())
-    ['original', 'mean', 'maximum', 'weighted', 'rest']
+    ['original', 'mean', 'maximum', 'weighted', 'rest'...]
     """
     known = contrasts.CONTRASTS.items()
     return {name: each for name, each in known
@@ -64,7 +64,7 @@ class Ranking:
     >>> ranking = Ranking(torch.tensor([[0., 5., 4., 1.0986]]), count=2)
     >>> ranking.listed, ranking.basis[2, 0]
     (tensor([[1, 2]]), tensor([0.2500, 0.0000, 0.0000, 0.7500], dtype=torch.float64))
-    >>> ranking.weights["mean"][0, 0]
+    >>> ranking.weights["mean"][0, 0, :4]
     tensor([ 1.0000, -0.3333,  0.0000, -0.6667], dtype=torch.float64)
     """
 

@@ -46,9 +46,9 @@ function validPane(requested, views, defaultContrast) {
 
 // A pane for another view: its class and its foils stay the same where the other view lists them too.
 export function carried(pane, from, to) {
-  const place = rank => to.classes.findIndex(each => each.index === from.classes[rank]?.index);
-  const foils = pane.foils.map(place).filter(rank => rank >= 0);
-  return { ...pane, rank: Math.max(0, place(pane.rank)), foils: pane.contrast === "among" ? foils : [], weights: null };
+  const rankOf = rank => to.classes.findIndex(each => each.index === from.classes[rank]?.index);
+  const foils = pane.foils.map(rankOf).filter(rank => rank >= 0);
+  return { ...pane, rank: Math.max(0, rankOf(pane.rank)), foils: pane.contrast === "among" ? foils : [], weights: null };
 }
 
 // The contrasts that a method offers. The maps of methods that are not linear are stored, so the reader cannot set weights.

@@ -26,7 +26,7 @@ __all__ = ["MODELS", "PREFERRED", "Classifier", "as_classifier", "build", "inste
 MODELS = assets.networks()
 """Name -> record of each network of the registry. Networks of torchvision are not listed here."""
 
-PREFERRED = tuple(name for name, network in MODELS.items() if network.preferred)
+PREFERRED = assets.preferred_networks()
 """Names of the networks for any photographs. The first one whose weights are available is the default."""
 
 

@@ -130,7 +130,7 @@ def test_a_tensor_of_another_class_is_left_alone():
     x = torch.rand(2, 3, 8, 8).as_subclass(Tagged).requires_grad_()
     with LinearInputsDropped():
         output = functional.conv2d(x, torch.rand(4, 3, 3, 3))
-    ((convolution, _),) = output.grad_fn.next_functions  # behind a change of class
+    ((convolution, _),) = output.grad_fn.next_functions  # after a change of class
     assert isinstance(output, Tagged) and holds(convolution, x)
 
 

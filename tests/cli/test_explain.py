@@ -194,7 +194,7 @@ def test_bad_requests(here, capsys, words, complaint):
     assert_refused(here, capsys, complaint, *words)
 
 
-def test_a_photo_behind_the_foils_is_missed(here, capsys):
+def test_a_photo_after_the_foils_is_missed(here, capsys):
     with pytest.raises(SystemExit) as end:
         main(["explain", "--network", "tiny", "--foil", "0", "bird.png"])
     error = capsys.readouterr().err

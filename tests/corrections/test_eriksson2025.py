@@ -64,8 +64,8 @@ def test_12_what_all_classes_share_counts_only_without_the_right_factor(network,
     for factor in corrections.MEAN_FACTORS:
         maps = []
         for model in (network, Shared()):
-            passed = forward(model.eval(), images)
-            maps.append(gradient(passed, corrections.mean_weights(passed.logits, target, factor)))
+            record = forward(model.eval(), images)
+            maps.append(gradient(record, corrections.mean_weights(record.logits, target, factor)))
         apart[factor] = (maps[0] - maps[1]).abs().max().item()
     classes = predict(network, images).shape[1]
     assert apart["1/(C−1)"] < EXACT
@@ -141,12 +141,12 @@ def test_15_what_the_hook_of_the_codes_reads():
 def test_16_the_sum_keeps_what_the_norm_loses(network, images):
     """sum_ij phi = sum_k w_k sum a^k = sum a dy with w_k = sum(a dy) / sum(a): XGradCAM conserves."""
     signed = network.layers[1]
-    passed = forward(network, images, network.layers)
-    w = contrasts.weighted(passed.logits, passed.logits.argmax(dim=1))
-    assert (passed.activations[signed] < 0).any()
-    whole = linear_approximation(passed, w, signed).sum(dim=(-2, -1))
+    record = forward(network, images, network.layers)
+    w = contrasts.weighted(record.logits, record.logits.argmax(dim=1))
+    assert (record.activations[signed] < 0).any()
+    whole = linear_approximation(record, w, signed).sum(dim=(-2, -1))
     kept, lost = (
-        xgradcam(passed, w, signed, normaliser=name).sum(dim=(-2, -1)) for name in ("sum", "absolute")
+        xgradcam(record, w, signed, normaliser=name).sum(dim=(-2, -1)) for name in ("sum", "absolute")
     )
     assert ((kept - whole).abs() / whole.abs()).max() < EXACT
     assert ((lost - whole).abs() / whole.abs()).min() > 0.01
@@ -170,8 +170,8 @@ def test_16_the_normalisers_differ_where_activations_are_signed(images):
 
 def test_17_a_map_of_14_by_14_tokens():
     network = VisionTransformer(224, 16, num_layers=1, num_heads=1, hidden_dim=8, mlp_dim=8).eval()
-    passed = vit.vit_forward(network, torch.zeros(1, 3, 224, 224))
-    assert vit.vit_gradcam(passed, contrasts.original(passed.logits, 0), "norm.0").shape[-2:] == (14, 14)
+    record = vit.vit_forward(network, torch.zeros(1, 3, 224, 224))
+    assert vit.vit_gradcam(record, contrasts.original(record.logits, 0), "norm.0").shape[-2:] == (14, 14)
 
 
 def test_18_backward_hooks_fire_in_the_other_order(images):
@@ -276,8 +276,8 @@ def test_36_the_steps_with_an_index_and_a_number(network, images, labels):
     epsilon, number = 3e-3, 4
     x = images
     for n in range(number):
-        passed = forward(network, x)
-        x = x + epsilon / number * gradient(passed, contrasts.weighted(passed.logits, labels)).sign()
+        record = forward(network, x)
+        x = x + epsilon / number * gradient(record, contrasts.weighted(record.logits, labels)).sign()
         x = x.clamp((images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1))
         assert (
             n > 0 or (x - images).abs().max() < epsilon / number + EXACT
@@ -328,11 +328,11 @@ def test_40_one_direction_for_methods_linear_in_the_cotangent_only(network, imag
     by_method = rows.groupby(["linear", "method"])["similarity"]
     assert 1 - by_method.min()[True].min() < EXACT and len(by_method.min()[True]) == 5
     assert by_method.min()[False]["integrated_gradients"] < 1 - 1e-6
-    passed = forward(network, images, INPUT)
-    target = passed.logits.argmax(dim=1)
-    p = passed.logits.softmax(dim=1).gather(1, target[:, None])[..., None, None]
+    record = forward(network, images, INPUT)
+    target = record.logits.argmax(dim=1)
+    p = record.logits.softmax(dim=1).gather(1, target[:, None])[..., None, None]
     weighted, probability = (
-        gradient(passed, contrast(passed.logits, target))
+        gradient(record, contrast(record.logits, target))
         for contrast in (contrasts.weighted, contrasts.probability)
     )
     assert (probability - p * (1 - p) * weighted).abs().max() < EXACT

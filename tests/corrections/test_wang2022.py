@@ -133,10 +133,10 @@ def test_7_twice_the_rate_and_half_the_decay():
 
 def test_8_exact_for_methods_linear_in_the_gradient_at_x(network, images, labels):
     """input x gradient of p_t is p_t (1 - p_t) times the weighted one."""
-    passed = forward(network, images, INPUT)
-    p = passed.logits.softmax(dim=1).gather(1, labels[:, None])[..., None, None]
+    record = forward(network, images, INPUT)
+    p = record.logits.softmax(dim=1).gather(1, labels[:, None])[..., None, None]
     weighted, probability = (
-        input_x_gradient(passed, contrast(passed.logits, labels))
+        input_x_gradient(record, contrast(record.logits, labels))
         for contrast in (contrasts.weighted, contrasts.probability)
     )
     assert (probability - p * (1 - p) * weighted).abs().max() < EXACT
@@ -162,8 +162,8 @@ def test_8_integrated_gradients_of_p_differ_without_biases_too(network, images):
     along = integrated_gradients(
         bare, images, lambda y: contrasts.probability(y, target), steps=64, contrast_at="path"
     )
-    passed = forward(bare, images, INPUT)
-    product = input_x_gradient(passed, contrasts.probability(passed.logits, target))
+    record = forward(bare, images, INPUT)
+    product = input_x_gradient(record, contrasts.probability(record.logits, target))
     assert (torch.cosine_similarity(along.flatten(1), product.flatten(1)) < 1 - 1e-6).all()
 
 
@@ -214,9 +214,9 @@ def test_10_the_log_odds_keep_it(log_odds):
 
 def test_21_the_weighted_step_raises_p_most_by_construction(network, images, labels):
     """To first order no step as long raises p_t more, and none as large in each pixel more than its sign."""
-    passed = forward(network, images, INPUT)
+    record = forward(network, images, INPUT)
     weighted, original = (
-        gradient(passed, contrast(passed.logits, labels))
+        gradient(record, contrast(record.logits, labels))
         for contrast in (contrasts.weighted, contrasts.original)
     )
 
@@ -259,8 +259,8 @@ def test_27_lrp_0_is_input_x_gradient_and_other_rules_are_not(images):
     with torch.no_grad():  # active units that are not negative, so that no sum is near 0
         network[5].bias.fill_(1.0)
     target = predict(network, images).argmax(dim=1)
-    passed = forward(network, images, INPUT)
-    product = input_x_gradient(passed, contrasts.original(passed.logits, target))
+    record = forward(network, images, INPUT)
+    product = input_x_gradient(record, contrasts.original(record.logits, target))
 
     def gap(rules):
         relevance = contrastive_lrp(
@@ -301,10 +301,10 @@ def test_29_the_printed_sum_leaves_out_a_row_and_a_column(network, images):
 def test_45_the_mean_over_channels_is_the_sum_by_their_number(network, images, labels, contrast):
     """The same signs, order and masks: the public code divides the printed sum by the number of channels."""
     layer = network.layers[-1]
-    passed = forward(network, images, layer)
-    w = contrasts.cotangent(contrast, passed.logits, labels)
-    product = passed.activations[layer] * passed.pull_back(w)[layer]
-    printed, coded = linear_approximation(passed, w), product.mean(dim=1)
+    record = forward(network, images, layer)
+    w = contrasts.cotangent(contrast, record.logits, labels)
+    product = record.activations[layer] * record.pull_back(w)[layer]
+    printed, coded = linear_approximation(record, w), product.mean(dim=1)
     channels = product.shape[1]
     assert (coded - printed / channels).abs().max() < EXACT and channels > 1
     for one, other in zip(printed, coded):

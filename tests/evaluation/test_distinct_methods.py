@@ -70,7 +70,7 @@ def test_one_row_twice(methods):
     ],
     ids=["maps", "masking"],
 )
-def test_recorded_results_behind_pooling(study, value, by):
+def test_recorded_results_before_pooling(study, value, by):
     """One map where pooling follows the layer, three elsewhere; the tolerance is far from either."""
     table = studies.recorded(study)
     table = table[table["method"] != "blank"]

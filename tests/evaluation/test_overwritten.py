@@ -40,7 +40,7 @@ def of(table, reading, method="gradcam", contrast="original"):
     ]
 
 
-def test_behind_a_plain_convolution_the_tensor_becomes_that_of_the_relu(plain, images):
+def test_after_a_plain_convolution_the_tensor_becomes_that_of_the_relu(plain, images):
     table = overwritten.compare(plain, images, layers=("0", "1"))
     inside, after = of(table, "copy"), of(table, "reference")
     negative = (plain[0](images) < 0).double().flatten(1).mean(1)
@@ -61,8 +61,8 @@ def test_maps_of_the_kept_tensor_are_those_of_the_relu(plain, images):
 def test_a_batch_norm_takes_the_place_of_the_convolution(normalised, images):
     table = overwritten.compare(normalised, images, layers=("0", "2"))
     assert (table["changed"] == 0).all() and (table["tensor_negative"] > 0).all()
-    behind = overwritten.compare(normalised, images, layers=("1", "2"))
-    assert (behind["changed"] > 0).all() and (of(behind, "reference")["tensor_negative"] == 0).all()
+    after = overwritten.compare(normalised, images, layers=("1", "2"))
+    assert (after["changed"] > 0).all() and (of(after, "reference")["tensor_negative"] == 0).all()
 
 
 def test_a_shortcut_overwrites_the_batch_norm_before_it(images):

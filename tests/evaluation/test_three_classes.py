@@ -1,4 +1,4 @@
-"""Three classes side by side: the identities of section 5.3, and the measures behind its statements."""
+"""Three classes side by side: the identities of section 5.3, and the measures of its statements."""
 
 import numpy as np
 import pandas as pd

@@ -90,7 +90,7 @@ def test_input_space(network, images):
     assert torch.equal(input_x_gradient(record, weights), slope * images)
 
 
-def test_maps_behind_global_pooling_add_up_to_the_logit(images):
+def test_maps_before_global_pooling_add_up_to_the_logit(images):
     """With a linear layer on pooled activations (CAM), the map adds up to the logit without its bias."""
     torch.manual_seed(0)
     network = nn.Sequential(

@@ -97,7 +97,7 @@ def mixed(images):
 @pytest.mark.parametrize("normalised", [False, True])
 @pytest.mark.parametrize("transform", [lambda x: x + 0.1, mixed, lambda x: 3 * x, lambda x: x.sub_(0.5)])
 def test_an_affine_function_in_front_of_the_first_layer(transform, normalised, images):
-    """Its constant is the input's: terms of a function of each channel are those of the network behind it."""
+    """Its constant is the input's: terms of a function of each channel are those of the network after it."""
     network = lived_in(Functional(transform))
     if normalised:
         network = nn.Sequential(torchvision.transforms.Normalize(0.4, 0.2), network)
@@ -105,9 +105,9 @@ def test_an_affine_function_in_front_of_the_first_layer(transform, normalised, i
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
     if transform is not mixed:
         body = (network[1] if normalised else network).body
-        behind = network[0](images) if normalised else images
-        behind = terms(body, transform(behind.clone()), all_schemes)
-        for ours, expected in zip(terms(network, images, all_schemes).values(), behind.values(), strict=True):
+        after = network[0](images) if normalised else images
+        after = terms(body, transform(after.clone()), all_schemes)
+        for ours, expected in zip(terms(network, images, all_schemes).values(), after.values(), strict=True):
             torch.testing.assert_close(ours, expected, **EXACT)
 
 
@@ -132,14 +132,14 @@ def test_trained_networks_are_complete(name):
 
 
 @pytest.mark.parametrize("postprocess", POSTPROCESS)
-def test_a_network_that_normalises_is_the_network_behind_it(postprocess, images):
+def test_a_network_that_normalises_is_the_network_after_it(postprocess, images):
     torch.manual_seed(0)
     network = small()
     whole = Classifier(network, name="tiny", class_names=[], layer="network.0", input_size=32, checksum="")
     whole = whole.double()
     ours = fullgrad(whole, images, weighted, postprocess)
-    behind = fullgrad(network, whole.normalise(images), weighted, postprocess)
-    torch.testing.assert_close(ours, behind, **EXACT)
+    after = fullgrad(network, whole.normalise(images), weighted, postprocess)
+    torch.testing.assert_close(ours, after, **EXACT)
     torchvision_s = nn.Sequential(torchvision.transforms.Normalize(0.4, 0.2), network)
     assert_complete(torchvision_s, images)
 

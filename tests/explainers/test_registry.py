@@ -6,22 +6,18 @@ import re
 import sys
 from pathlib import Path
 
+import offered
 import pytest
 import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
 import contrastlib
-from contrastlib import explainers, models
-from contrastlib.__main__ import main
+from contrastlib import explainers
 from contrastlib.autograd import INPUT, forward
 from contrastlib.explainers import CHANNELS, EXPLAINERS, lrp, registry, select
 from contrastlib.explainers.explainer import RECORDS, Explainer, register
 from contrastlib.explainers.vit import vit_forward
-from contrastlib.explorer import Explorer, bird
-from contrastlib.report.pages import families as families_page
-from contrastlib.report.pages import one_by_one
-from contrastlib.report.pages.explainer_table import explainer_table
 
 CLASSES, LAYER = 6, "2"
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
@@ -244,27 +240,15 @@ def test_channels_that_do_not_exist(convolutional, images):
 
 # --- a new method -------------------------------------------------------------------------------------
 
-TOY = """
-from contrastlib.explainers.explainer import register
-
-
-@register(
-    title="Toy", about="A multiple of the gradient.", space="pixels", needs="pass", linear=True,
-    formula="f g", paper="gu2018", equation="nowhere", cost="1 forward, 1 backward",
-)
-def toy(record, cotangent, layer=None, factor=2):
-    return factor * record.pull_back(cotangent)[record.layer(layer)]
-"""
-
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """One more module in the package of the explainers, and nothing else."""
-    (tmp_path / "toy_explainer.py").write_text(TOY)
+    (tmp_path / "toy_explainer.py").write_text(offered.EXPLAINER)
     monkeypatch.setattr(explainers, "__path__", [*explainers.__path__, str(tmp_path)])
     before = dict(RECORDS)
     registry.load_modules()
-    yield "toy"
+    yield
     RECORDS.clear()
     RECORDS.update(before)
     del sys.modules["contrastlib.explainers.toy_explainer"], explainers.toy_explainer
@@ -273,42 +257,8 @@ def toy(tmp_path, monkeypatch):
     assert "toy" not in EXPLAINERS
 
 
-def test_a_new_method_is_one_file(toy, convolutional, images, capsys):
-    """It is in explain, the command line's help, the explorer's menu and Python lines, the book's table."""
-    for options, factor in (({}, 2), ({"factor": 3}, 3)):
-        maps = contrastlib.explain(convolutional, images, 1, toy, **options)
-        torch.testing.assert_close(
-            maps, factor * contrastlib.explain(convolutional, images, 1, "gradient"), **EXACT
-        )
-
-    with pytest.raises(SystemExit):
-        main(["explain", "--help"])
-    assert re.search(r"^ +toy +A multiple of the gradient\.$", capsys.readouterr().out, re.MULTILINE)
-
-    small = nn.Sequential(
-        nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 30)
-    )
-    names = [f"class {i}" for i in range(30)]
-    network = models.Classifier(
-        small, name="small", class_names=names, layer=None, input_size=32, checksum="none"
-    )
-    explorer = Explorer([bird(31)], [network], methods=["gradient", toy], classes=3)
-    assert explorer.header["methods"][toy]["title"] == "Toy" and list(explorer.header["methods"]) == [
-        "gradient",
-        toy,
-    ]
-    assert explorer.header["methods"][toy]["about"] == "A multiple of the gradient."
-    assert "'toy'" in explorer.header["methods"][toy]["code"]
-
-    assert (
-        '`"toy" <contrastlib.explainers.toy_explainer.toy>` | A multiple of the gradient. $f g$ | yes |'
-        in explainer_table()
-    )
-    assert one_by_one.method(EXPLAINERS[toy]).startswith("## Toy\n")
-    assert "- Toy: `toy`" in families_page.listed_columns()
-    assert "| Toy |" in families_page.families_table(families_page.load(), "timm"), (
-        "which was measured without it"
-    )
+def test_a_new_method_is_one_file(toy, capsys):
+    offered.check_explainer("contrastlib.explainers.toy_explainer", capsys)
 
 
 def test_two_explainers_of_one_name():

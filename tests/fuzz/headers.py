@@ -4,8 +4,9 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
+from contrastlib._choices import DEFAULT_CONTRAST
 from contrastlib.contrasts import CONTRASTS
-from contrastlib.explorer.arithmetic import DEFAULT, INTERACTIVE, pictures_of
+from contrastlib.explorer.arithmetic import INTERACTIVE, pictures_of
 from contrastlib.explorer.initial_state import FIELDS, KNOWN
 
 FIXED = [name for name, record in CONTRASTS.items() if record.is_of_one_class and not record.takes_foils]
@@ -29,7 +30,9 @@ def views(draw):
     return {
         "classes": [{"index": index, "name": "c", "logit": float(-index)} for index in range(count)],
         "rest": draw(st.sampled_from([None, {"count": 5, "logit": -9.0, "rows": 1}])),
-        "weights": {name: [] for name in [DEFAULT, *draw(st.lists(st.sampled_from(FIXED), max_size=3))]},
+        "weights": {
+            name: [] for name in [DEFAULT_CONTRAST, *draw(st.lists(st.sampled_from(FIXED), max_size=3))]
+        },
         "maps": maps,
     }
 
@@ -39,7 +42,7 @@ def headers(draw):
     """What the browser needs to know of an explorer."""
     networks = draw(st.lists(names, min_size=1, max_size=2, unique=True))
     pictures = draw(st.lists(st.fixed_dictionaries(dict.fromkeys(networks, views())), min_size=1, max_size=2))
-    return {"default_contrast": DEFAULT, "pictures": [{"views": each} for each in pictures]}
+    return {"default_contrast": DEFAULT_CONTRAST, "pictures": [{"views": each} for each in pictures]}
 
 
 anything = st.one_of(

@@ -185,7 +185,7 @@ ENDS = {
     "huge": lambda: Spelled(lambda y: y * 1e30),
     "overwritten": lambda: Spelled(lambda y: y.tanh().mul_(2)),
 }
-"""Name -> a module behind the logits. Some of them no explanation can go through."""
+"""Name -> a module after the logits. Some of them no explanation can go through."""
 
 
 IN_PLACE = {"nn.ReLU in place": "nn.ReLU", "x.relu_()": "F.relu"}

@@ -27,7 +27,8 @@ NO_PROSE = re.compile(
 BANNED = re.compile(
     r"\b(way back|what enters|judge is the accused|wrong on both counts|refuted as stated|"
     r"pictures? to be moved|places? of a map|each place|"
-    r"behind (the softmax|each)|(lies|stands|comes|kept) behind|"
+    r"at (all|every) places?|"
+    r"behind (the softmax|each|them|(?<!server behind )it)|(lies|stands|comes|kept) behind|"
     r"a still|by either judge)\b",
     re.IGNORECASE,
 )

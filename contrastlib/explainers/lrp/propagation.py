@@ -198,15 +198,7 @@ def propagation(
     True
     """
     average_pooling = average_pooling or ("even" if rules == "z_plus" else "proportional")
-    check_choice("rules", rules, RULES)
-    check_choice("average_pooling", average_pooling, POOLING)
-    check_images(model, images)
-    check_visible(model)
-    if images.dtype == torch.float16:
-        raise ValueError(
-            "relevance propagation divides by sums that float16 rounds to 0, and loses relevance: "
-            "bring model and images to float32 or bfloat16, with model.float() and images.float()"
-        )
+    _check_arguments(model, images, rules, average_pooling)
     images = images.detach()
     named = {} if layer is None else {layer: find_layer(model, layer)}
     with as_found(model), ExitStack() as stack:
@@ -238,6 +230,18 @@ def propagation(
             yield propagate
         finally:
             propagate._ends = None
+
+
+def _check_arguments(model: nn.Module, images: Tensor, rules: str, average_pooling: str) -> None:
+    check_choice("rules", rules, RULES)
+    check_choice("average_pooling", average_pooling, POOLING)
+    check_images(model, images)
+    check_visible(model)
+    if images.dtype == torch.float16:
+        raise ValueError(
+            "relevance propagation divides by sums that float16 rounds to 0, and loses relevance: "
+            "bring model and images to float32 or bfloat16, with model.float() and images.float()"
+        )
 
 
 def _check_relevance(relevance: Tensor, outputs: Tensor) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +98,7 @@ def _ends(box: Box, images: Tensor) -> list[Tensor]:
 
 
 class Trace:
-    """What a forward pass recorded.
+    """What a forward pass recorded, and the hooks that record it.
 
     Attributes:
         start: The input of the first layer, where relevance ends; None before the layer runs.
@@ -114,6 +115,57 @@ class Trace:
         self.closed = self.done = False
         self.names = names
         self.outputs: dict[nn.Module, Tensor] = {}
+
+    def begin(self, module: nn.Module, inputs: tuple) -> Tensor:
+        """Start at the input of the first layer; a hook before its forward pass."""
+        start = inputs[0].detach().requires_grad_()
+        if not self.done:
+            self.start = start
+        return start
+
+    def add(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        """Record the output of a layer with weights; a hook after its forward pass.
+
+        Raises:
+            ValueError: The layer runs for the second time, or computes its weights at every call.
+        """
+        if self.done:
+            return
+        if module in self.outputs:
+            raise ValueError(
+                f"layer {self.names[module]!r} runs more than once in a forward pass, and relevance "
+                "propagation has no rule for that: in a copy of the model give each call a layer of its own"
+            )
+        check_plain(self.names[module], module)
+        self.outputs[module] = output
+        if not self.closed:
+            self.last = module
+
+    def close(self, *_: object) -> None:
+        """Note that the outputs have been computed; a hook after the forward pass of their layer."""
+        self.closed = True
+
+    def check_batch_norm(self, linear: nn.Module | None, module: nn.Module, inputs: tuple) -> None:
+        """Check that a batch norm gets the output of its layer; a hook before its forward pass.
+
+        Args:
+            linear: The layer that the batch norm is merged into, or None.
+            module: The batch norm.
+            inputs: Its inputs.
+
+        Raises:
+            ValueError: It gets another tensor, or computes its weights at every call.
+        """
+        if self.done:
+            return
+        name = self.names[module]
+        check_plain(name, module)
+        if linear is None or inputs[0] is not self.outputs.get(linear):
+            raise ValueError(
+                f"the batch norm {name!r} does not follow a convolution or linear layer directly, so "
+                "relevance propagation cannot merge it, and there is no rule for this architecture: use "
+                "a method without such rules, such as input_x_gradient or integrated_gradients"
+            )
 
 
 @contextmanager
@@ -143,50 +195,15 @@ def tracing(
     """
     modules = dict(model.named_modules())
     trace = Trace({module: name for name, module in modules.items()})
-
-    def begin(module: nn.Module, inputs: tuple) -> Tensor:
-        start = inputs[0].detach().requires_grad_()
-        if not trace.done:
-            trace.start = start
-        return start
-
-    def ran(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-        if trace.done:
-            return
-        if module in trace.outputs:
-            raise ValueError(
-                f"layer {trace.names[module]!r} runs more than once in a forward pass, and relevance "
-                "propagation has no rule for that: in a copy of the model give each call a layer of its own"
-            )
-        check_plain(trace.names[module], module)
-        trace.outputs[module] = output
-        if not trace.closed:
-            trace.last = module
-
-    def close(*_: object) -> None:
-        trace.closed = True
-
-    def follows(name: str, linear: str) -> Callable:
-        def check(module: nn.Module, inputs: tuple) -> None:
-            if trace.done:
-                return
-            check_plain(name, module)
-            if not linear or inputs[0] is not trace.outputs.get(modules[linear]):
-                raise ValueError(
-                    f"the batch norm {name!r} does not follow a convolution or linear layer directly, so "
-                    "relevance propagation cannot merge it, and there is no rule for this architecture: use "
-                    "a method without such rules, such as input_x_gradient or integrated_gradients"
-                )
-        return check
-
-    handles = [first.register_forward_pre_hook(begin, prepend=True)]
+    handles = [first.register_forward_pre_hook(trace.begin, prepend=True)]
     try:
         for module in modules.values():
             if isinstance(module, Linear):
-                handles.append(module.register_forward_hook(ran))
+                handles.append(module.register_forward_hook(trace.add))
         for name, linear in batch_norms.items():
-            handles.append(modules[name].register_forward_pre_hook(follows(name, linear)))
-        handles += [module.register_forward_hook(close) for module in named.values()]
+            check = partial(trace.check_batch_norm, modules[linear] if linear else None)
+            handles.append(modules[name].register_forward_pre_hook(check))
+        handles += [module.register_forward_hook(trace.close) for module in named.values()]
         yield trace
     finally:
         for handle in handles:

@@ -22,6 +22,20 @@ class Output(NamedTuple):
     """Maps (1, C, h, w) of all classes, one for each group of methods."""
 
 
+class WeightedHead(nn.Module):
+    """A head that is made of weights and biases of the classes.
+
+    Args:
+        weight: The weights W (C, K).
+        bias: The biases b (C,).
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+
 def same(found: Tensor, wanted: Tensor) -> bool:
     """Tell whether two tensors are equal up to rounding.
 

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from contrastlib.autograd import forward
-from contrastlib.explorer.heads.output import Output, random_image, same
+from contrastlib.explorer.heads.output import Output, WeightedHead, random_image, same
 from contrastlib.models import Classifier
 
 CHUNK = 50
 """Number of classes in one backward pass while a head is read."""
 
 
-class PooledLinear(nn.Module):
+class PooledLinear(WeightedHead):
     """Global average pooling and a linear layer: y_s = sum_k W_sk mean_ij a^k_ij + b_s.
 
     The gradient of y_s is W_sk / (h w) at every position. So the maps of GradCAM, of the linear approximation
@@ -36,11 +36,6 @@ class PooledLinear(nn.Module):
 
     methods = (("gradcam", "linear_approximation", "xgradcam"),)
     bits = 16
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
 
     def forward(self, activation: Tensor) -> Output:
         """Compute logits and maps from activations (1, K, h, w)."""

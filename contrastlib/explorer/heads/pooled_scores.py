@@ -5,11 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from contrastlib.explorer.heads.output import Output, modules_after_layer, random_image, same
+from contrastlib.explorer.heads.output import (
+    Output,
+    WeightedHead,
+    modules_after_layer,
+    random_image,
+    same,
+)
 from contrastlib.models import Classifier
 
 
-class PooledScores(nn.Module):
+class PooledScores(WeightedHead):
     """A convolution of one position, a ReLU and global average pooling: y_s = mean_ij max(0, z^s_ij).
 
     The scores are z^s = sum_k W_sk a^k + b_s. The gradient of y_s is W_sk / (h w) where z^s is positive, and
@@ -36,11 +42,6 @@ class PooledScores(nn.Module):
 
     methods = (("gradcam",), ("linear_approximation",), ("xgradcam",))
     bits = 32  # a rounded weight can turn a ReLU or the choice of a pool, and with it the map at a position
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
 
     def forward(self, activation: Tensor) -> Output:
         """Compute logits and maps from activations (1, K, h, w)."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import torch
 
 from contrastlib import contrasts, models, plotting
+from contrastlib._choices import DEFAULT_CONTRAST
 from contrastlib.explainers import EXPLAINERS
 from contrastlib.explorer import snippets
 from contrastlib.explorer.export import WithMaps
@@ -17,6 +20,8 @@ from contrastlib.explorer.pictures import Picture
 from contrastlib.explorer.ranking import fixed_contrasts
 from contrastlib.models import Classifier
 
+FUNCTIONS = Path(__file__).with_name("contrasts.js")
+"""The functions of contrasts in the browser."""
 CHOSEN = ("among", "group")
 """Contrasts whose foils or targets the reader chooses, beside those of the explorer."""
 
@@ -29,8 +34,9 @@ def offered_contrasts() -> dict[str, contrasts.Contrast]:
     >>> list(offered_contrasts())
     ['original', 'mean', 'maximum', 'weighted', 'among', 'rest', 'group']
     """
-    fixed = fixed_contrasts()
-    return {name: each for name, each in contrasts.CONTRASTS.items() if name in fixed or name in CHOSEN}
+    computed = set(re.findall(r"^  (\w+): \(logits", FUNCTIONS.read_text(encoding="utf-8"), re.MULTILINE))
+    possible = computed & {*fixed_contrasts(), *CHOSEN}
+    return {name: each for name, each in contrasts.CONTRASTS.items() if name in possible}
 
 
 def header(
@@ -61,6 +67,7 @@ def header(
             "files": about["files"], "code": f"network = contrastlib.models.load({classifier.name!r})",
             "outputs": about["names"],
         },
+        "default_contrast": DEFAULT_CONTRAST,
         "contrasts": {
             name: {"title": each.title, "about": each.about, "question": each.question,
                    "group": each.takes_group, "foils": each.takes_foils}

@@ -19,7 +19,7 @@ export function validState(requested, header) {
   if (!targets.length || targets.length === count) targets.splice(0, count, header.state.targets[0]);
   const foils = targets.length > 1 ? [] : classes(requested.foils).filter(s => !targets.includes(s));
   const possible = contrastsFor(header, targets).filter(name => foils.length || !header.contrasts[name].foils);
-  const usual = targets.length > 1 ? "group" : foils.length ? "among" : "weighted";
+  const usual = targets.length > 1 ? "group" : foils.length ? "among" : header.default_contrast;
   return {
     targets, foils,
     contrast: among(requested.contrast, possible, usual),

@@ -2,6 +2,10 @@
 
 If the hash changes, a decision on the version of a study is needed
 (:mod:`contrastlib.report.studies.versions`).
+
+A registry, such as :mod:`contrastlib.explainers.registry`, imports all modules of its package. A new module
+of such a package is no change of the studies that exist, so the hash can be limited to the modules that were
+accepted. A module that another module imports by name always counts.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import functools
 import hashlib
 import importlib.util
 import pkgutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +30,18 @@ COMPUTING = (
 )
 """Packages and modules that count. Those of data, networks, figures and downloads do not."""
 ACCEPTED = Path(__file__).with_name("versions.json")
-"""The file of the versions of the studies, each with the hash of the code that it stands for."""
+"""The file of the versions of the studies. It has the hash of the code that each version stands for, and the
+modules that these hashes cover because of a registry."""
 
 
-def code_digest(module: str) -> str:
+def code_digest(module: str, registered: Collection[str] | None = None) -> str:
     """Hash of a module and of all its imports from the parts of contrastlib that compute.
 
     Comments, docstrings and formatting do not affect the hash. It is the same for all releases of Python.
 
     Args:
         module: Full name of the module.
+        registered: Full names of the modules that count if a registry alone imports them; all if None.
 
     Returns:
         The SHA-256 hash.
@@ -43,12 +50,12 @@ def code_digest(module: str) -> str:
     True
     """
     digest = hashlib.sha256()
-    for name in sorted(closure(module)):
-        digest.update(f"{name}: {_plain(_tree(name))}\n".encode())
+    for name in sorted(closure(module, registered)):
+        digest.update(f"{name}: {_text(_source(name))}\n".encode())
     return digest.hexdigest()
 
 
-def closure(module: str) -> set[str]:
+def closure(module: str, registered: Collection[str] | None = None) -> set[str]:
     """The module, and the modules of ``COMPUTING`` that it imports, directly or indirectly.
 
     For a name that a package imports from a module, the module counts: ``from contrastlib.explainers import
@@ -56,6 +63,7 @@ def closure(module: str) -> set[str]:
 
     Args:
         module: Full name of the module.
+        registered: Full names of the modules that count if a registry alone imports them; all if None.
 
     Returns:
         Full names of modules.
@@ -65,28 +73,44 @@ def closure(module: str) -> set[str]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += _imports(name) - found
+            walked = _walked(name) if registered is None else _walked(name) & set(registered)
+            waiting += (_imports(name) | walked) - found
     return found
+
+
+def registered_modules(module: str) -> set[str]:
+    """Modules that the registries in the closure of a module import because of their package alone.
+
+    Args:
+        module: Full name of the module.
+
+    Returns:
+        Full names of modules. There may be some among them that other modules import by name.
+
+    >>> "contrastlib.explainers.cam" in registered_modules("contrastlib.explainers.registry")
+    True
+    """
+    return set().union(*map(_walked, closure(module)))
 
 
 @functools.cache
 def _imports(module: str) -> set[str]:
-    """Modules of ``COMPUTING`` that a module imports anywhere.
-
-    For a registry, these are all modules of its package.
-    """
-    found = {
+    """Modules of ``COMPUTING`` that a module imports by name, anywhere."""
+    return {
         found for origin, name in _imported(module) for found in _modules(origin, name) if _computes(found)
     }
-    if any(
+
+
+@functools.cache
+def _walked(module: str) -> set[str]:
+    """For a registry, all modules of its package."""
+    if not any(
         isinstance(node, ast.Attribute) and node.attr == "walk_packages" for node in ast.walk(_tree(module))
     ):
-        package = importlib.util.find_spec(importlib.util.find_spec(module).parent)
-        found |= {
-            each.name
-            for each in pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")
-        }
-    return found
+        return set()
+    package = importlib.util.find_spec(importlib.util.find_spec(module).parent)
+    found = pkgutil.walk_packages(package.submodule_search_locations, f"{package.name}.")
+    return {each.name for each in found}
 
 
 def _imported(module: str) -> list[tuple[str, str | None]]:
@@ -125,8 +149,12 @@ def _is_module(name: str) -> bool:
         return False
 
 
+def _source(module: str) -> str:
+    return Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
+
+
 def _tree(module: str) -> ast.Module:
-    return _parsed(Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8"))
+    return _parsed(_source(module))
 
 
 @functools.cache
@@ -143,6 +171,12 @@ def _parsed(source: str) -> ast.Module:
         ):
             del body[0]
     return tree
+
+
+@functools.cache
+def _text(source: str) -> str:
+    """Syntax tree without docstrings, as text."""
+    return str(_plain(_parsed(source)))
 
 
 def _plain(node: Any) -> object:

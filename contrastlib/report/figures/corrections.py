@@ -238,9 +238,9 @@ def scaled_mean(model: models.Classifier, dataset: str, images: int) -> Callable
 
     def draw(image: int = 0, factor: float = left_out, layer: str = model.layer) -> Figure:
         pixels = image_set[chosen[image]].image
-        passed = forward(model, pixels[None], layer)
-        w = contrasts.mean(passed.logits, passed.logits.argmax(dim=1))
-        heat = explainers.gradcam(passed, torch.stack([w, torch.where(w > 0, w, factor * w)]))[:, 0]
+        record = forward(model, pixels[None], layer)
+        w = contrasts.mean(record.logits, record.logits.argmax(dim=1))
+        heat = explainers.gradcam(record, torch.stack([w, torch.where(w > 0, w, factor * w)]))[:, 0]
         cosine = torch.cosine_similarity(*heat.flatten(1), dim=0)
         picture = pixels.permute(1, 2, 0).numpy()
         figure, axes = plt.subplots(1, 3, figsize=(5.2, 2.1), layout="constrained")

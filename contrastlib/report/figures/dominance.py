@@ -27,7 +27,7 @@ from contrastlib.report.figures.shared import (
     mean_lines,
 )
 
-METHODS = {"gradcam": "GradCAM", "gradient": "gradient of the pixels"}
+METHODS = {"gradcam": explainers.EXPLAINERS["gradcam"].title, "gradient": "gradient of the pixels"}
 VALUES = {"weighted": "cosine of weighted and original", "foils": "norm of the foils' term over that of φᵗ"}
 RAISED = (
     "Image {image} and the GradCAM maps of its most probable class after {added} was added to that logit: "
@@ -233,14 +233,14 @@ def raised_logit(model: models.Classifier, dataset: str) -> Callable[..., Figure
 
     def draw(image: int = 0, added: float = 20) -> Figure:
         pixels = images[image].image[None]
-        passed = forward(model, pixels, model.layer)
-        target = passed.logits.argmax(1)
-        logits = passed.logits + added * contrasts.original(passed.logits, target)
+        record = forward(model, pixels, model.layer)
+        target = record.logits.argmax(1)
+        logits = record.logits + added * contrasts.original(record.logits, target)
         cotangents = {
             "original": contrasts.original(logits, target), "weighted": contrasts.weighted(logits, target),
             "from $p_t$, float32": softmax_gradient(logits, target),
         }
-        heat = explainers.gradcam(passed, torch.stack(list(cotangents.values())))[:, 0]
+        heat = explainers.gradcam(record, torch.stack(list(cotangents.values())))[:, 0]
         name = f"{model.class_names[target]}\nlog-odds {contrasts.log_odds(logits, target).item():.1f}"
         return _side_by_side(pixels[0].permute(1, 2, 0).numpy(force=True), heat, list(cotangents), name)
 

@@ -210,7 +210,7 @@ def _show(
     crops = getattr(images, "crops", 1)
     centres = range(0, len(images), crops)
     spread = centres[:: max(1, len(centres) // 60)]
-    split = list(map_images.split_decisions(models.load(networks[0]), dataset, 0.1, spread))[:count]
+    split = map_images.split_decisions(models.load(networks[0]), dataset, 0.1, spread, count)
     loading = {"crops": crops} if crops > 1 else {}
     display(Explorer([of_set(dataset, i, **loading) for i in split], networks, panes=PANES, **options))
 

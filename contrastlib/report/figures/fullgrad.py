@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -42,7 +41,7 @@ def split_decisions(model: models.Classifier, images: ImageSet, count: int, thre
     Returns:
         The images, in the order of the set.
     """
-    found = islice(shared.split_decisions(model, images, threshold), count)
+    found = shared.split_decisions(model, images, threshold, count=count)
     return [images[index].image[None] for index in found]
 
 

@@ -9,26 +9,40 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
+from contrastlib.explainers import EXPLAINERS
 from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures.shared import intervals
 
 CLRP = ("clrp1", "clrp2")
+
+
+def method_title(name: str) -> str:
+    """Title of a method as it stands in a sentence: words begin with a small letter, abbreviations do not.
+
+    >>> method_title("integrated_gradients"), method_title("deeplift")
+    ('integrated gradients', 'DeepLIFT')
+    """
+    text = EXPLAINERS[name].title
+    return text.lower() if text.istitle() else text
+
+
 METHODS = {
-    "lrp": "LRP",
-    "clrp1": "CLRP1",
-    "clrp1_coded": "CLRP1, code",
-    "clrp2": "CLRP2",
-    "sglrp": "SGLRP",
-    "weighted_lrp": "weighted LRP",
-    "gradient": "gradient",
-    "guided_backpropagation": "guided back-propagation",
-    "gradcam/original": "GradCAM, original",
-    "gradcam/weighted": "GradCAM, weighted",
+    "lrp": method_title("lrp"),
+    "clrp1": method_title("clrp1"),
+    "clrp1_coded": f"{method_title('clrp1')}, code",
+    "clrp2": method_title("clrp2"),
+    "sglrp": method_title("sglrp"),
+    "weighted_lrp": f"weighted {method_title('lrp')}",
+    "gradient": method_title("gradient"),
+    "guided_backpropagation": method_title("guided_backpropagation"),
+    "gradcam/original": f"{method_title('gradcam')}, original",
+    "gradcam/weighted": f"{method_title('gradcam')}, weighted",
     "random": "random position",
     "centre": "centre of the image",
-    "integrated_gradients": "integrated gradients",
-    "deeplift": "DeepLIFT",
+    "integrated_gradients": method_title("integrated_gradients"),
+    "deeplift": method_title("deeplift"),
 }
+"""Method or control -> its title in tables and figures."""
 Tables = Mapping[str, pd.DataFrame]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,7 +22,10 @@ from contrastlib.report.computing import batches
 from contrastlib.report.figures import shared
 from contrastlib.report.studies.dataset_evaluations import differing_region
 
-METHODS = {"GradCAM": "gradcam", "Linear Approximation": "linear_approximation", "XGradCAM": "xgradcam"}
+METHODS = {
+    explainers.EXPLAINERS[name].title: name for name in ("gradcam", "linear_approximation", "xgradcam")
+}
+"""Title -> method."""
 SCHEMES = ("original", "weighted")
 BIRD_FILES = ("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
 SPLIT_BIRDS = (12, 28, 37, 55)
@@ -78,7 +80,8 @@ class OnePart:
 
 
 def split_decisions(
-    model: models.Classifier, dataset: str, threshold: float, candidates: Iterable[int] | None = None
+    model: models.Classifier, dataset: str, threshold: float, candidates: Iterable[int] | None = None,
+    count: int | None = None,
 ) -> Iterator[int]:
     """Images of a set, in order, whose second-highest probability is above the threshold.
 
@@ -87,12 +90,13 @@ def split_decisions(
         dataset: Name of the data set.
         threshold: As in :func:`contrastlib.report.figures.shared.split_decisions`.
         candidates: As there.
+        count: As there.
 
     Returns:
         Iterator of indices of images.
     """
     images = batches.load_dataset(dataset, model.input_size)
-    return shared.split_decisions(model, images, threshold, candidates)
+    return shared.split_decisions(model, images, threshold, candidates, count)
 
 
 def top_two(name: str, dataset: str, count: int, threshold: float) -> Figure | Markdown:
@@ -108,13 +112,13 @@ def top_two(name: str, dataset: str, count: int, threshold: float) -> Figure | M
         The figure, or the sentence.
     """
     model = models.load(name)
-    return _figure_4(model, dataset, list(islice(split_decisions(model, dataset, threshold), count)))
+    return _figure_4(model, dataset, list(split_decisions(model, dataset, threshold, count=count)))
 
 
 def photographs(count: int, threshold: float) -> None:
     """Show :func:`top_two` for the photographs of scikit-image, and name their authors."""
     model, entries = models.load("efficientnet_lite0"), batches.load_dataset("photographs").entries
-    chosen = list(islice(split_decisions(model, "photographs", threshold), count))
+    chosen = list(split_decisions(model, "photographs", threshold, count=count))
     display(_figure_4(model, "photographs", chosen))
     if chosen:
         display(shared.credits(*(entries[index][0] for index in chosen)))
@@ -132,7 +136,7 @@ def bird_photographs(count: int, threshold: float) -> None:
     model = models.load("mobilenet_v2_birds")
     centres = range(0, len(batches.load_dataset("imagenet-birds")), 5)
     candidates = sorted(centres, key=lambda index: index // 5 not in SPLIT_BIRDS)
-    chosen = list(islice(split_decisions(model, "imagenet-birds", threshold, candidates), count))
+    chosen = list(split_decisions(model, "imagenet-birds", threshold, candidates, count))
     display(_figure_4(model, "imagenet-birds", chosen))
 
 

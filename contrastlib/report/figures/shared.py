@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -75,7 +76,8 @@ def beside(
 
 
 def split_decisions(
-    model: models.Classifier, images: ImageSet, threshold: float, candidates: Iterable[int] | None = None
+    model: models.Classifier, images: ImageSet, threshold: float, candidates: Iterable[int] | None = None,
+    count: int | None = None,
 ) -> Iterator[int]:
     """Images of a set, in order, whose second-highest probability is above the threshold.
 
@@ -84,13 +86,15 @@ def split_decisions(
         images: The data set.
         threshold: Threshold of the second-highest probability.
         candidates: Indices of the images in the order of the search. None for all.
+        count: Largest number of images. None for all that there are.
 
-    Yields:
-        Indices of images.
+    Returns:
+        Iterator of indices of images.
     """
-    for index in range(len(images)) if candidates is None else candidates:
-        if predict(model, images[index].image[None]).softmax(1).topk(2).values[0, 1] > threshold:
-            yield index
+    def is_split(index: int) -> bool:
+        return bool(predict(model, images[index].image[None]).softmax(1).topk(2).values[0, 1] > threshold)
+
+    return islice(filter(is_split, range(len(images)) if candidates is None else candidates), count)
 
 
 def together(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

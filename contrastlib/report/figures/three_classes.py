@@ -79,10 +79,10 @@ def figure_5(
     """
     images = batches.load_dataset(dataset, model.input_size)
     pixels = (images[i].image[None] for i in range(start, len(images), step))
-    passed = ((each, forward(model, each, model.layer)) for each in pixels)
+    records = ((each, forward(model, each, model.layer)) for each in pixels)
     chosen = list(
         islice(
-            (each for each in passed if each[1].logits.softmax(1).topk(3).values[0, 2] > threshold), wanted
+            (each for each in records if each[1].logits.softmax(1).topk(3).values[0, 2] > threshold), wanted
         )
     )
     if not chosen:
@@ -250,10 +250,10 @@ def cells_left_out(measured: Mapping[str, pd.DataFrame]) -> str:
     )
 
 
-def _block(block: Figure, model: models.Classifier, pixels: Tensor, passed: ForwardPass) -> None:
+def _block(block: Figure, model: models.Classifier, pixels: Tensor, record: ForwardPass) -> None:
     """One image: maps of its three most probable classes in rows, contrasts in columns."""
-    top = passed.logits.softmax(1).topk(3)
-    maps = masking.explanations(passed, top.indices, ("gradcam",), three_classes.CONTRASTS)[0, :, :, 0]
+    top = record.logits.softmax(1).topk(3)
+    maps = masking.explanations(record, top.indices, ("gradcam",), three_classes.CONTRASTS)[0, :, :, 0]
     image = pixels[0].permute(1, 2, 0).numpy(force=True)
     heat = explainers.upsample(maps, image.shape[:2]).numpy(force=True)
     titles = [

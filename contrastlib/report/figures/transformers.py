@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -71,7 +70,7 @@ def split_decisions(model: models.Classifier, images: ImageSet, count: int, thre
     Raises:
         ValueError: There is none.
     """
-    found = list(islice(shared.split_decisions(model, images, threshold), count))
+    found = list(shared.split_decisions(model, images, threshold, count=count))
     if not found:
         raise ValueError(
             f"no image of {images.name} has a second probability above {threshold:g}: set pictures above 0, "

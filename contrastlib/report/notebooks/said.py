@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 KEY = "contrastlib_values"
 """Key of the values in the metadata of an output."""
@@ -36,7 +37,16 @@ def values_in(notebook: Mapping) -> dict[str, float | str]:
     >>> values_in({"cells": [{"outputs": [{"metadata": {KEY: {"share": 0.25}}}]}, {}]})
     {'share': 0.25}
     """
+    return metadata_in(notebook, KEY)
+
+
+def metadata_in(notebook: Mapping, key: str) -> dict[str, Any]:
+    """Entries of the metadata of all outputs of an executed notebook under a key, by their names.
+
+    >>> metadata_in({"cells": [{"outputs": [{"metadata": {"sizes": {"width": 2}}}, {}]}, {}]}, "sizes")
+    {'width': 2}
+    """
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     return {
-        name: value for output in outputs for name, value in output.get("metadata", {}).get(KEY, {}).items()
+        name: entry for output in outputs for name, entry in output.get("metadata", {}).get(key, {}).items()
     }

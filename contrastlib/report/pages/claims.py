@@ -22,6 +22,7 @@ from contrastlib.report.claims.records import Claim, claims
 from contrastlib.report.claims.verdict_tables import KEY, PAPERS, effects, overall, shown, title
 from contrastlib.report.claims.verdicts import WORDS, sign_of
 from contrastlib.report.markdown import markdown_table
+from contrastlib.report.notebooks.said import metadata_in
 from contrastlib.report.pages.folds import folded
 from contrastlib.report.pages.titles import titles
 
@@ -61,10 +62,7 @@ def claims_in(notebook: Mapping) -> dict[str, dict]:
     >>> claims_in({"cells": [{"outputs": [output]}, {}]})
     {'a-claim': {'text': '…'}}
     """
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    return {
-        name: record for output in outputs for name, record in output.get("metadata", {}).get(KEY, {}).items()
-    }
+    return metadata_in(notebook, KEY)
 
 
 def finding(record: Mapping, scale: str) -> Finding | None:

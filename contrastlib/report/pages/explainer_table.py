@@ -12,15 +12,10 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from contrastlib.explainers import Explainer, registry
+from contrastlib.explainers import SPACES, Explainer, registry
 from contrastlib.report.markdown import markdown_table
 
 HEADER = ("`method=`", "map", "linear in $w$", "passes", "source")
-SPACES = {
-    "layer": "Maps of the activations of a layer, with `layer=` where it is not the default one",
-    "pixels": "Maps of the pixels, channels added up",
-    "tokens": "Maps of the tokens of a Vision Transformer",
-}
 
 
 class ExplainerTable(SphinxDirective):
@@ -39,16 +34,16 @@ def explainer_table() -> str:
     """Tables in Markdown with a row for each explainer, one table for each kind of map.
 
     >>> print(explainer_table())
-    Maps of the activations of a layer, ...:
+    Coarse maps, from the activations of a layer:
     <BLANKLINE>
     | `method=` | map | linear in $w$ | passes | source |
     | --- | --- | --- | --- | --- |
     | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of ... | yes | 1 forward, ... |
     ...
     """
-    tables = {title: markdown_table(HEADER, map(_row, registry.select(space=space).values()))
-              for space, title in SPACES.items()}
-    return "\n".join(f"{title}:\n\n{table}\n" for title, table in tables.items())
+    tables = {words: markdown_table(HEADER, map(_row, registry.select(space=space).values()))
+              for space, words in SPACES.items()}
+    return "\n".join(f"{words[0].upper()}{words[1:]}:\n\n{table}\n" for words, table in tables.items())
 
 
 def _row(record: Explainer) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def listed_columns() -> str:
     """Return a list in Markdown of the methods of each column.
 
     >>> print(listed_columns())
-    - layer: `gradcam`, `linear_approximation`, `xgradcam`, `class_competition`
+    - layer: `gradcam`, `linear_approximation`, `xgradcam`...
     - gradient: `gradient`, `input_x_gradient`
     ...
     """

@@ -1,10 +1,17 @@
 """The versions of the studies, and the state of the code that each of them stands for.
 
 Results are identified by the version of their study and not by its code, so that changes of the code that do
-not change numbers do not require new computations. ``versions.json`` has, for each study, its version and a
-digest of its code (:func:`contrastlib.report.computing.code_digest.code_digest`). A test fails if the code
-has changed since then, and its message describes the possible decisions. ``python -m
-contrastlib.report.studies.versions --accept`` writes the file again.
+not change numbers do not require new computations. ``versions.json`` has two parts:
+
+- ``studies``: the version of each study and a digest of its code
+  (:func:`contrastlib.report.computing.code_digest.code_digest`),
+- ``registered``: the modules of explainers and contrasts that the digests cover because a registry imports
+  its whole package.
+
+A test fails if the code has changed since then, and its message describes the possible decisions. ``python -m
+contrastlib.report.studies.versions --accept`` writes the file again. A new explainer or contrast needs no
+decision: its module is not in ``registered``, and no study that exists imports it by name. A change of a
+registered module does, and so does its removal.
 """
 
 from __future__ import annotations
@@ -12,20 +19,41 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from contrastlib.report.computing.code_digest import ACCEPTED, code_digest
+from contrastlib.report.computing.code_digest import ACCEPTED, code_digest, registered_modules
 from contrastlib.report.studies.records import STUDIES
 
 COMMAND = "python -m contrastlib.report.studies.versions --accept"
 
 
-def current() -> dict[str, dict]:
-    """Study -> version and digest of the present code."""
+def current(registered: Collection[str]) -> dict[str, dict]:
+    """Find the version of each study and the digest of its present code.
+
+    Args:
+        registered: Full names of the modules that count if a registry alone imports them.
+
+    Returns:
+        Study -> version and digest.
+    """
     return {
-        name: {"version": study.version, "digest": code_digest(study.evaluation.__module__)[:16]}
+        name: {"version": study.version, "digest": code_digest(study.evaluation.__module__, registered)[:16]}
         for name, study in sorted(STUDIES.items())
     }
+
+
+def undecided() -> list[str]:
+    """Decisions that the present code needs, in sentences. The list is empty if everything is accepted."""
+    accepted = json.loads(ACCEPTED.read_text(encoding="utf-8"))
+    return differences(accepted["studies"], current(accepted["registered"]))
+
+
+def accept() -> None:
+    """Write the versions and the digests of the present code, with all modules that are registered."""
+    evaluations = {study.evaluation.__module__ for study in STUDIES.values()}
+    registered = sorted(set().union(*map(registered_modules, evaluations)))
+    kept = {"registered": registered, "studies": current(registered)}
+    ACCEPTED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def differences(accepted: Mapping[str, Mapping], now: Mapping[str, Mapping]) -> list[str]:
@@ -72,11 +100,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--accept", action="store_true", help="write the versions and the digests of the code as it is"
     )
     if parser.parse_args(arguments).accept:
-        ACCEPTED.write_text(json.dumps(current(), indent=1) + "\n", encoding="utf-8")
+        accept()
         return 0
-    undecided = differences(json.loads(ACCEPTED.read_text(encoding="utf-8")), current())
-    print("\n".join(undecided) or "The versions of all studies are those that were accepted.")
-    return bool(undecided)
+    messages = undecided()
+    print("\n".join(messages) or "The versions of all studies are those that were accepted.")
+    return bool(messages)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def test_without_biases_it_makes_no_difference_who_takes_them(net, images):
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mnasnet1_0"])
 def test_bottlenecks_lose_the_relevance_of_units_that_only_their_bias_keeps_alive(name, images):
-    """Without a ReLU behind them: sums of either sign, and depthwise convolutions of few contributions."""
+    """Without a ReLU after them: sums of either sign, and depthwise convolutions of few contributions."""
     torch.manual_seed(0)
     net = lived_in(torchvision.models.get_model(name, weights=None, num_classes=5))
     kept = total(lrp(net, images, torch.ones_like)) / 5
@@ -444,7 +444,7 @@ class NormFunction(Gate):
 
 
 def sharing(what, first, second):
-    """A network in which two convolutions, or the two batch norms behind them, have one parameter."""
+    """A network in which two convolutions, or the two batch norms after them, have one parameter."""
     net = nn.Sequential(
         nn.Conv2d(3, 3, 3),
         nn.BatchNorm2d(3),

@@ -63,9 +63,11 @@ def made_up(tmp_path, monkeypatch):
         write(file, code)
     monkeypatch.setattr(contrastlib, "__path__", [*contrastlib.__path__, str(tmp_path)])
     monkeypatch.setattr(code_digest, "COMPUTING", ("contrastlib.made_up",))
-    code_digest._imports.cache_clear()
+    for cached in (code_digest._imports, code_digest._walked):
+        cached.cache_clear()
     yield write
-    code_digest._imports.cache_clear()
+    for cached in (code_digest._imports, code_digest._walked):
+        cached.cache_clear()
     for name in [name for name in sys.modules if name.startswith("contrastlib.made_up")]:
         del sys.modules[name]
 
@@ -89,6 +91,19 @@ def test_what_changes_the_digest(made_up):
     assert code_digest.code_digest(start) == before
     made_up("inner/second.py", "value = 2")
     assert code_digest.code_digest(start) != before
+
+
+def test_a_registry_alone_imports_only_registered_modules(made_up):
+    made_up("inner/registry.py", "import pkgutil\nfound = pkgutil.walk_packages([])")
+    made_up("start.py", "from contrastlib.made_up.inner import registry, value")
+    start = "contrastlib.made_up.start"
+    names = ("first", "registry", "second", "third")
+    assert code_digest.registered_modules(start) == {f"contrastlib.made_up.inner.{name}" for name in names}
+    third = "contrastlib.made_up.inner.third"
+    everything = code_digest.closure(start)
+    assert third in everything
+    assert code_digest.closure(start, [third]) == everything
+    assert code_digest.closure(start, []) == everything - {third}, "the others are imported by name"
 
 
 def test_the_digest_is_the_same_for_all_releases_of_python(made_up):

@@ -119,7 +119,7 @@ def test_no_number_is_typed(text):
     assert not typed(text), text
 
 
-def test_numbers_of_the_first_page_are_glued_or_named():
+def test_numbers_of_the_first_page_come_from_directives():
     page = (BOOK / "index.md").read_text()
     assert not typed(page)
     assert "```{findings}" in page and "```{decision-table}" in page

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from contrastlib import explainers
 from contrastlib.report import studies
+from contrastlib.report.computing import code_digest
 from contrastlib.report.studies import versions
 
 
 def test_the_versions_of_all_studies_are_accepted():
-    accepted = json.loads(versions.ACCEPTED.read_text(encoding="utf-8"))
-    undecided = versions.differences(accepted, versions.current())
+    undecided = versions.undecided()
     assert not undecided, "\n".join(undecided)
 
 
@@ -22,7 +23,7 @@ def table(tmp_path, monkeypatch):
 
     def state(digest, version=1):
         monkeypatch.setattr(versions, "STUDIES", {study.name: replace(study, version=version)})
-        monkeypatch.setattr(versions, "code_digest", lambda module: digest)
+        monkeypatch.setattr(versions, "code_digest", lambda module, registered: digest)
 
     monkeypatch.setattr(versions, "ACCEPTED", tmp_path / "versions.json")
     state("as it was")
@@ -45,9 +46,41 @@ def test_a_raised_version_has_to_be_accepted(table, capsys):
     table("changed", version=2)
     assert versions.main([]) == 1 and "has version 2, and version 1 is accepted" in capsys.readouterr().out
     assert versions.main(["--accept"]) == 0
-    assert json.loads(versions.ACCEPTED.read_text()) == {
+    assert json.loads(versions.ACCEPTED.read_text())["studies"] == {
         "precision_table": {"version": 2, "digest": "changed"}
     }
+
+
+def test_a_new_explainer_needs_no_decision(tmp_path, monkeypatch):
+    """Its module is found by the registry alone; a change of it needs one as soon as it is accepted."""
+    study = studies.masking_table
+    evaluation = study.evaluation.__module__
+    monkeypatch.setattr(versions, "STUDIES", {study.name: study})
+    monkeypatch.setattr(versions, "ACCEPTED", tmp_path / "versions.json")
+    versions.accept()
+    folders = [*explainers.__path__, str(tmp_path)]
+    monkeypatch.setattr(explainers, "__path__", folders)
+    monkeypatch.setattr(explainers.__spec__, "submodule_search_locations", folders)
+
+    def write(code):
+        (tmp_path / "made_up_explainer.py").write_text(code)
+        code_digest._walked.cache_clear()
+        code_digest._imports.cache_clear()
+
+    write("value = 1")
+    assert "contrastlib.explainers.made_up_explainer" in code_digest.registered_modules(evaluation)
+    assert not versions.undecided()
+    versions.accept()
+    assert not versions.undecided()
+    write("value = 2")
+    assert len(versions.undecided()) == 1
+    write("value = 1")
+    assert not versions.undecided()
+    (tmp_path / "made_up_explainer.py").unlink()
+    code_digest._walked.cache_clear()
+    assert len(versions.undecided()) == 1
+    monkeypatch.undo()
+    code_digest._walked.cache_clear()
 
 
 def test_studies_that_are_new_or_gone():
