@@ -51,6 +51,7 @@ def test_operations_of_the_paper():
         paper._ways("masking_choices") == len(records.MASKING_CHOICES) + 1
         and paper._ways("masking_table") == 1
     )
+    assert paper.SPLITS["cub200"] == 5_794 and paper.ARCHIVES["cub200"] == (1_150_000_000, 11_788)
     names = {name for chosen in paper.PLAN.values() for named in chosen.values() for name in named}
     assert names <= set(studies.STUDIES)
 

@@ -13,6 +13,7 @@ from benchmarks.networks import images_like, torchvision_network
 from benchmarks.scaling.passes import operations
 from benchmarks.scaling.runs import count_passes
 from contrastlib.assets.errors import one_line
+from contrastlib.datasets import sources
 from contrastlib.models.classifier import Classifier
 from contrastlib.report import studies
 from contrastlib.report.notebooks import execution
@@ -40,11 +41,9 @@ PLAN: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
                     "neurons": {"neuron_ablation": ()}, "networks": {"relevance_duals": ()}},
 }
 """Notebook -> parameter with networks -> study -> parameters of the notebook that are options of it."""
-SPLITS = {"imagenet-val": 50_000, "cub200": 5_794, "fgvc-aircraft": 3_333, "food101": 25_250,
-          "flowers102": 6_149, "stanford-cars": 8_041}
+SPLITS = {name: [*record.splits.values()][-1] for name, record in sources.papers().items()}
 """Number of images of each set that the studies use: the official test or validation split."""
-ARCHIVES = {"imagenet-val": (6.7e9, 50_000), "cub200": (1.15e9, 11_788), "fgvc-aircraft": (2.75e9, 10_000),
-            "food101": (5.0e9, 101_000), "flowers102": (0.345e9, 8_189), "stanford-cars": (1.96e9, 16_185)}
+ARCHIVES = {name: (record.archive, record.count) for name, record in sources.papers().items()}
 """Bytes and images of the archive of each set, for the bytes of an image."""
 STAND_IN = "alexnet"
 """Network with which passes of convolutional networks are counted: their number is the same for all."""

@@ -162,9 +162,13 @@ class DataSet:
     files: dict[str, File] = field(default_factory=dict)
     folder: str | None = None
     parts: tuple[str, ...] = ()
-    splits: tuple[str, ...] = ()
+    splits: dict[str, int] = field(default_factory=dict)
     count: int | None = None
+    archive: int | None = None
+    boxes: bool = False
     page: str | None = None
+    login: bool = False
+    fetch: str | None = None
     checked: str = ""
     remedy: str = "put it into {folder}, or run `python -m contrastlib data fetch {name}`"
     md5: str | None = None

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from contrastlib.datasets.base import CROPS, SQUEEZE, Photographs, reading
-from contrastlib.datasets.sources import missing
+from contrastlib.datasets.sources import missing, papers
 
 Box = tuple[float, float, float, float]
 """Corners (x0, y0, x1, y1) in pixels."""
@@ -79,7 +79,8 @@ class Listed(Photographs):
         Raises:
             ValueError: The data set has no bounding boxes.
         """
-        raise ValueError(f"no boxes are read for {self.name}: imagenet-val and cub200 have them")
+        others = " and ".join(name for name, record in papers().items() if record.boxes)
+        raise ValueError(f"no boxes are read for {self.name}: {others} have them")
 
     def mask(self, index: int) -> Tensor:
         """Return a mask (crop, crop) of the boxes of the image's own class, for the pointing game."""

@@ -269,28 +269,35 @@ def fetch(name: str) -> Path:
     Raises:
         MissingFile: The data set cannot be downloaded; the message names its source and its folder.
     """
-    record, folder = sources.papers()[name], sources.folder(name)
+    record = sources.papers()[name]
     try:
-        if name == "imagenet-val":
-            torchvision_datasets.ImageNet(folder, split="val")
-        elif name == "cub200":
-            if not (folder / "images.txt").is_file():
-                _fetch_archive(record)
-        else:
-            for split in record.splits:
-                make = getattr(torchvision_datasets, record.arguments["maker"])
-                make(assets.root(), split=split, download=True)
+        assets.imported(record.fetch)(record)
     except (OSError, RuntimeError, ValueError, tarfile.TarError, EOFError, zlib.error) as error:
         raise missing(name, str(error)) from error
-    return folder
+    return sources.folder(name)
 
 
-def _fetch_archive(record: assets.DataSet) -> None:
+def unpack_imagenet(record: assets.DataSet) -> None:
+    """Unpack the archives of ImageNet in its folder."""
+    torchvision_datasets.ImageNet(sources.folder(record.name), split="val")
+
+
+def fetch_archive(record: assets.DataSet) -> None:
+    """Download the archive of a data set and unpack its folder, unless its parts are there."""
     from contrastlib.assets.download import download  # requests and pooch are slow to import
 
+    if all((sources.folder(record.name) / part).exists() for part in record.parts):
+        return
     archive = assets.root() / record.source.rpartition("/")[2]
     download(record.source, archive, f"md5:{record.md5}")
     unpack(archive, record.folder)
+
+
+def fetch_from_torchvision(record: assets.DataSet) -> None:
+    """Let torchvision download all splits of a data set."""
+    maker = getattr(torchvision_datasets, record.arguments["maker"])
+    for split in record.splits:
+        maker(assets.root(), split=split, download=True)
 
 
 def _entries(listed: Iterable[tuple[str, int]], root: Path) -> list[tuple[str, int]]:

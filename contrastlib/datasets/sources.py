@@ -15,7 +15,7 @@ def papers() -> dict[str, assets.DataSet]:
     Each of them has its own folder below ``assets.root()``.
 
     >>> papers()["cub200"].splits
-    ('train', 'test')
+    {'train': 5994, 'test': 5794}
     """
     return {name: record for name, record in assets.datasets().items() if record.folder}
 

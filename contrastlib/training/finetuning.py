@@ -51,7 +51,7 @@ def finetune(name: str, dataset: str, output: Path, recipe: FineTuningRecipe, wo
             diverged.
         DataError: Photographs or pretrained weights are missing or corrupt.
     """
-    known = {key: record.splits for key, record in sources.papers().items() if len(record.splits) > 1}
+    known = {key: [*record.splits] for key, record in sources.papers().items() if len(record.splits) > 1}
     if dataset not in known:
         raise assets.unknown("data set to fine-tune on", dataset, known)
     path = output / name / f"{dataset}.safetensors"

@@ -15,6 +15,7 @@ from contrastlib.__main__ import main
 from contrastlib.assets.download import download
 from contrastlib.assets.writing import CannotWrite
 from contrastlib.cli import data
+from contrastlib.report.pages import registry_table
 
 CONTENT = bytes(range(256)) * 2000  # eight chunks of a download
 NAME = "drawing.bin"
@@ -82,7 +83,11 @@ def test_the_registry_is_complete():
         assert len(file.sha256) == 64 and file.made and file.licence and file.needed_by, name
     for name, record in assets.datasets().items():
         if record.folder:
-            assert record.parts and record.splits and record.count and record.checked, name
+            assert record.parts and record.splits and record.count and record.checked and record.archive, name
+            assert callable(assets.imported(record.fetch)), name
+            assert max(record.splits.values()) <= record.count <= sum(record.splits.values()), name
+            boxes = assets.imported(record.loader).__dict__.get("annotations")
+            assert record.boxes == bool(boxes), name
             assert record.arguments.get("name", name) == name
         elif not record.drawn and name != "folder":
             assert record.files and record.classes and record.arguments.get("name", name) == name
@@ -150,14 +155,15 @@ def test_further_seeds_of_training(monkeypatch, tmp_path):
 
 
 def test_the_pages_on_data_have_all_there_is():
-    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("data/README.md", "book/papers_data.md")]
-    words = set(re.findall(r"[\w-]+", " ".join(pages)))
-    assert {*models.MODELS, *datasets.DATASETS} <= words
+    card = (ROOT / "data/README.md").read_text(encoding="utf-8")
+    table = registry_table.papers_table()
+    assert {*models.MODELS, *datasets.DATASETS} <= set(re.findall(r"[\w-]+", card + table))
     for name, record in datasets.DATASETS.items():
         if record.folder:
             row = f"| `{name}` | `{record.folder}` | {record.count:,} | {', '.join(record.splits)} | "
-            (found,) = [line for line in pages[1].splitlines() if line.startswith(row)]
+            (found,) = [line for line in table.splitlines() if line.startswith(row)]
             assert f"({record.page})" in found if record.page else "no address" in found
+            assert ("after a login" in found) == record.login == ("after a login" in record.source)
 
 
 def test_names_in_the_data_cards_are_in_code_font():

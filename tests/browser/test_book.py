@@ -12,10 +12,7 @@ from built import AXE, HTML, differs_with_data, pages
 WIDTHS = (1280, 768, 390, 360)
 HOSTS = ("https://mybinder.org", "https://colab.research.google.com")
 SCREENS = 12  # of 800 pixels at a width of 1280: no page is longer
-LONG = (
-    "genindex.html",
-    "book/reference/",
-)  # what is looked up, not read: the index, and the functions of a package
+LONG = ("genindex.html",)  # what is looked up, not read
 BUTTONS = ".fa-rocket, .fa-github, .fa-gitlab, [class*=launch-], [class*=repository-button]"
 every_page = pytest.mark.parametrize(
     "address",

@@ -31,11 +31,6 @@ KINDS: dict[str, tuple[int, Callable]] = {
 """Kind -> number of images that are shown, and function that tells whether a decision is of that kind."""
 SCENES = 4
 """Number of scenes that are shown."""
-SAMPLE_FILES = (
-    "imagenet_sample_1000.zip",
-    "squeezenet1_1_imagenet_fp16.safetensors",
-    "mobilenet_v2_imagenet_fp16.safetensors",
-)
 PANES = ({"contrast": "original"}, {"contrast": "weighted"})
 
 
@@ -185,7 +180,7 @@ def bird_photographs(count: int, classes: int) -> None:
     networks, methods = ["mobilenet_v2_birds"], ["gradcam", "input_x_gradient"]
     what, name = "Birds, and a network for 964 species", "explore-bird-photographs"
     options = {"networks": networks, "methods": methods, "classes": classes, "name": name}
-    _show(what, map_images.BIRD_FILES, "imagenet-birds", count, **options)
+    _show(what, "imagenet-birds", count, **options)
 
 
 def imagenet_photographs(count: int, classes: int) -> None:
@@ -196,13 +191,12 @@ def imagenet_photographs(count: int, classes: int) -> None:
     networks, methods = ["squeezenet1_1", "mobilenet_v2"], ["gradcam", "linear_approximation", "xgradcam"]
     what = "Photographs of anything, and two networks for the 1,000 classes of ImageNet"
     options = {"networks": networks, "methods": methods, "classes": classes, "name": "explore-imagenet"}
-    _show(what, SAMPLE_FILES, "imagenet-sample", count, **options)
+    _show(what, "imagenet-sample", count, **options)
 
 
-def _show(
-    what: str, files: Sequence[str], dataset: str, count: int, *, networks: Sequence[str], **options: Any
-) -> None:
+def _show(what: str, dataset: str, count: int, *, networks: Sequence[str], **options: Any) -> None:
     """Show photographs that the first network cannot decide; a folded line where a file is missing."""
+    files = shared.files_of(dataset, *networks)
     if not all(map(assets.available, files)):
         display(shared.left_out(what, *files))
         return

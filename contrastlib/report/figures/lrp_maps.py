@@ -20,12 +20,11 @@ from contrastlib.explainers.lrp import named_methods, propagated, propagation, r
 from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.computing import batches
 from contrastlib.report.figures.lrp_shared import METHODS
-from contrastlib.report.figures.shared import finished, left_out
+from contrastlib.report.figures.shared import files_of, finished, left_out
 from contrastlib.report.studies.animal_positions import ELEPHANT, ZEBRA
 
 CONTRASTIVE = ("clrp1", "clrp2", "sglrp", "weighted_lrp")
 OF_TWO = ("lrp", *CONTRASTIVE)
-HERDS, SQUEEZENET = ("clrp_zebra_elephant.zip",), "squeezenet1_1_imagenet_fp16.safetensors"
 ONE_SCENE = (
     "Scene {scene} with two drawn birds of different species, and for each species the maps of LRP, CLRP1, "
     "CLRP2, SGLRP and weighted LRP of {network}."
@@ -139,7 +138,7 @@ def zebras(model: models.Classifier) -> list[Figure] | list[HTML]:
         The figures, or the note.
     """
     knows = "zebra" in model.class_names
-    files = HERDS if knows else (*HERDS, SQUEEZENET)
+    files = files_of("zebra-elephant", *([] if knows else ["squeezenet1_1"]))
     if not all(map(assets.available, files)):
         return [left_out("The paper's photographs of zebras and elephants", *files)]
     model = model if knows else models.load("squeezenet1_1")

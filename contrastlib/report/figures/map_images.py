@@ -27,7 +27,6 @@ METHODS = {
 }
 """Title -> method."""
 SCHEMES = ("original", "weighted")
-BIRD_FILES = ("imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt")
 SPLIT_BIRDS = (12, 28, 37, 55)
 """Photographs of birds with which the search begins."""
 ONE_IMAGE = (
@@ -129,9 +128,10 @@ def bird_photographs(count: int, threshold: float) -> None:
 
     If files are missing, a note is shown.
     """
-    if not all(map(assets.available, BIRD_FILES)):
+    files = shared.files_of("imagenet-birds", "mobilenet_v2_birds")
+    if not all(map(assets.available, files)):
         what = "The same for photographs of birds, and a network for 964 species"
-        display(shared.left_out(what, *BIRD_FILES))
+        display(shared.left_out(what, *files))
         return
     model = models.load("mobilenet_v2_birds")
     centres = range(0, len(batches.load_dataset("imagenet-birds")), 5)

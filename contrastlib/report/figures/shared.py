@@ -257,6 +257,22 @@ def credits(*names: str) -> HTML:
     )
 
 
+def files_of(*names: str) -> tuple[str, ...]:
+    """Files of networks and data sets, each once, in the order of the names.
+
+    Args:
+        *names: Names of networks and data sets.
+
+    Returns:
+        Names of the files, as :func:`left_out` takes them.
+
+    >>> files_of("zebra-elephant", "squeezenet1_1")
+    ('clrp_zebra_elephant.zip', 'squeezenet1_1_imagenet_fp16.safetensors')
+    """
+    records = assets.networks() | assets.datasets()
+    return tuple(dict.fromkeys(file for name in names for file in records[name].files))
+
+
 def left_out(what: str, *names: str) -> HTML:
     """A folded note that replaces a figure whose files are missing, with their names and instructions.
 

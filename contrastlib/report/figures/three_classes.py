@@ -23,13 +23,8 @@ from contrastlib.evaluation import masking, statistics, three_classes
 from contrastlib.report.claims.records import claims
 from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.computing import batches
-from contrastlib.report.figures.shared import finished, intervals, left_out, mean_lines
+from contrastlib.report.figures.shared import files_of, finished, intervals, left_out, mean_lines
 
-BIRD_PHOTOGRAPHS = (
-    "imagenet_sample_1000.zip",
-    "mobilenet_v2_inat_birds_fp16.safetensors",
-    "inat_birds_labels.txt",
-)
 FOILS = {"third": lambda foil: foil == 3, "top two": lambda foil: foil < 3}
 FIRST_FROM = (
     "GradCAM maps by {network} of the three most probable classes of the first split decision from image "
@@ -111,8 +106,9 @@ def bird_photographs(threshold: float, wanted: int) -> Figure | HTML:
 
     A note replaces the figure if files are missing.
     """
-    if not all(map(assets.available, BIRD_PHOTOGRAPHS)):
-        return left_out("The same for photographs of birds, and a network for 964 species", *BIRD_PHOTOGRAPHS)
+    files = files_of("imagenet-birds", "mobilenet_v2_birds")
+    if not all(map(assets.available, files)):
+        return left_out("The same for photographs of birds, and a network for 964 species", *files)
     return finished(figure_5(models.load("mobilenet_v2_birds"), "imagenet-birds", threshold, wanted, step=5))
 
 

@@ -30,6 +30,7 @@ The library:
 - :mod:`~contrastlib.report.pages.families`: networks that were tried
 - :mod:`~contrastlib.report.pages.registry_table`: networks and data sets of the registry
 - :mod:`~contrastlib.report.pages.package_reference`: reference of a package
+- :mod:`~contrastlib.report.pages.member_folds`: members of the reference that are folded
 - :mod:`~contrastlib.report.pages.install_lines`: lines that install the library
 
 Other pages:

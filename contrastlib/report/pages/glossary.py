@@ -17,6 +17,8 @@ from contrastlib.report.results.provenance import REPOSITORY
 
 FILE = REPOSITORY / "book" / "glossary.yaml"
 PAGE = "book/glossary"
+OBJECT = "glossary-term"
+"""Type of a term for Sphinx. The search leaves out Sphinx's own type."""
 UNMARKED = (
     nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block,
     nodes.raw, nodes.term, nodes.comment, nodes.table,
@@ -48,6 +50,19 @@ class Term:
         """
         return "term-" + re.sub(r"[^a-z]+", "-", self.term.lower())
 
+    @property
+    def names(self) -> list[str]:
+        """The term and its other forms, without plurals and what differs in case alone.
+
+        >>> Term("GWAR", "", ("gradient-weighted rollout", "Gradient-weighted rollout")).names
+        ['GWAR', 'gradient-weighted rollout']
+        >>> Term("family", "", ("families",)).names
+        ['family']
+        """
+        others = {each.lower(): each for each in reversed(self.also)}
+        beginning = self.term.lower()[:-1]
+        return [self.term, *(each for low, each in others.items() if not low.startswith(beginning))]
+
     def pattern(self) -> str:
         """Regular expression for the term in any of its forms, as a whole word."""
         forms = sorted((self.term, *self.also), key=len, reverse=True)
@@ -68,8 +83,11 @@ class GlossaryTerms(SphinxDirective):
     """The terms and their meanings, as a list of definitions."""
 
     def run(self) -> list[nodes.Node]:
-        """Build the list. Called by Sphinx."""
+        """Build the list, and tell the search of each term. Called by Sphinx."""
         self.env.note_dependency(str(FILE))
+        for each in terms():
+            for name in each.names:
+                self.env.get_domain("std").note_object(OBJECT, name, each.anchor, self.get_location())
         items = [
             nodes.definition_list_item(
                 "",

@@ -8,6 +8,8 @@ In a page written in Markdown::
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -42,6 +44,16 @@ class OneByOne(SphinxDirective):
         return self.parse_text_to_nodes("\n\n".join(sections), allow_section_headings=True)
 
 
+def heading(record: Explainer | contrasts.Contrast) -> str:
+    """Title of a record, with its name where the search could not tell the name from the title.
+
+    >>> heading(registry.EXPLAINERS["gradcam"]), heading(registry.EXPLAINERS["class_competition"])
+    ('GradCAM', 'VAR (`class_competition`)')
+    """
+    title, name = (re.sub(r"_x_|[^a-z]+", "", text.lower()) for text in (record.title, record.name))
+    return record.title if title.startswith(name) else f"{record.title} (`{record.name}`)"
+
+
 def method(record: Explainer) -> str:
     """Section of a method in Markdown.
 
@@ -61,7 +73,7 @@ def method(record: Explainer) -> str:
     function = f"{{py:func}}`{record.function.__module__}.{record.function.__name__}`"
     notebook = PAGES.get(record.name)
     measured = f"Measured in [{titles()[notebook]}](executed/{notebook}.ipynb). " if notebook else ""
-    return f"""## {record.title}
+    return f"""## {heading(record)}
 
 `method="{record.name}"`. {record.about}
 
@@ -87,7 +99,7 @@ def contrast(record: contrasts.Contrast) -> str:
     symbols = {"target": "$t$", "rival": "$s^*$", "others": "together $1 - p_t$", "foils": "$S$"}
     total = sum_of_weights(record)
     left_out = ", so what raises all logits alike is left out" if total == "0" else ""
-    return f"""## {record.title}
+    return f"""## {heading(record)}
 
 `contrast="{record.name}"`: {record.about}. It answers: *{record.question.format(**symbols)}*
 

@@ -6,7 +6,7 @@ In a page written in Markdown, below the title of the page::
     ```
 
 A long reference is divided among several pages. The option ``:part: 2 of 3`` selects the modules of the
-second of three pages.
+second of three pages. ``member_folds`` folds the members, so that pages stay short.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import importlib.util
 import pkgutil
 import re
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from typing import ClassVar
 
@@ -55,6 +54,10 @@ MODULE = """\
 ```
 """
 """Markdown of the section of a module."""
+LINE = 85
+"""Characters of a line of a signature."""
+ROW_LINES, BAR_LINES = 1.7, 1.2
+"""Lines of a row of the table of modules, and of the bar of a fold."""
 
 
 class PackageReference(SphinxDirective):
@@ -107,7 +110,8 @@ def package_reference(name: str, part: int = 1, parts: int = 1) -> str:
     (True, False)
     """
     children = public_modules(name)
-    modules = divided([child for child, is_package in children.items() if not is_package], parts)[part - 1]
+    modules = [child for child, is_package in children.items() if not is_package]
+    modules = divided(modules, parts, table_lines(name))[part - 1]
     sections = [MODULE.format(name=module, title=module.partition(".")[2]) for module in modules]
     if part == 1:
         sentences = {child: first_sentence(importlib.import_module(child).__doc__) for child in children}
@@ -116,29 +120,76 @@ def package_reference(name: str, part: int = 1, parts: int = 1) -> str:
     return "\n".join(sections)
 
 
-def divided(modules: list[str], parts: int) -> list[list[str]]:
-    """Divide modules, in their order, into parts with about the same number of lines of docstrings.
+def divided(modules: list[str], parts: int, above: float = 0) -> list[list[str]]:
+    """Divide modules, in their order, into parts of which the longest is as short as can be.
+
+    Args:
+        modules: Names of the modules.
+        parts: Number of parts, at most that of the modules.
+        above: Number of lines above the modules of the first part.
 
     >>> divided(["contrastlib.datasets.base", "contrastlib.datasets.folders"], 2)
     [['contrastlib.datasets.base'], ['contrastlib.datasets.folders']]
     """
-    lengths = [docstring_lines(module) for module in modules]
-    centres = [end - length / 2 for end, length in zip(accumulate(lengths), lengths)]
-    numbers = [int(parts * centre / sum(lengths)) for centre in centres]
-    return [[module for module, each in zip(modules, numbers) if each == number] for number in range(parts)]
+    lengths = [shown_lines(module) for module in modules]
+    lengths[:1] = [length + above for length in lengths[:1]]
+
+    @cache
+    def shortest(start: int, left: int) -> tuple[float, tuple[int, ...]]:
+        """Length of the longest part from a module on, and the ends of the parts."""
+        if left == 1:
+            return sum(lengths[start:]), (len(lengths),)
+        return min(
+            (max(sum(lengths[start:end]), rest), (end, *ends))
+            for end in range(start + 1, len(lengths) - left + 2)
+            for rest, ends in [shortest(end, left - 1)]
+        )
+
+    ends = shortest(0, parts)[1]
+    return [modules[start:end] for start, end in zip((0, *ends), ends)]
 
 
 @cache
-def docstring_lines(module: str) -> int:
-    """Return the number of lines of all docstrings of a module, which estimates the length of its reference.
+def shown_lines(module: str) -> float:
+    """Estimate the lines of the reference of a module while its members are folded.
 
-    >>> 0 < docstring_lines("contrastlib.explorer.pooling") < docstring_lines("contrastlib.explorer.packing")
+    Each member has its signature, its first paragraph, and a bar if its docstring has more than that.
+
+    >>> 0 < shown_lines("contrastlib.explorer.pooling") < shown_lines("contrastlib.explorer.packing")
     True
     """
     tree = ast.parse(Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8"))
-    expressions = [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
-    texts = [each for each in expressions if isinstance(each.value, ast.Constant)]
-    return sum(text.end_lineno - text.lineno + 1 for text in texts)
+    return 3 + (ast.get_docstring(tree) or "").count("\n") + _members(tree.body)
+
+
+def table_lines(name: str) -> float:
+    """Estimate the lines of the section of a package, with the table of its modules.
+
+    >>> table_lines("contrastlib.explainers") > len(public_modules("contrastlib.explainers"))
+    True
+    """
+    return shown_lines(name) + ROW_LINES * len(public_modules(name))
+
+
+def _members(body: list[ast.stmt]) -> float:
+    lines = 0.0
+    for before, node in zip([None, *body], body):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            lines += _member(node)
+        elif isinstance(node, ast.Expr) and isinstance(before, (ast.Assign, ast.AnnAssign)):
+            lines += 3  # a constant and what it is
+    return lines
+
+
+def _member(node: ast.FunctionDef | ast.ClassDef) -> float:
+    docstring = ast.get_docstring(node)
+    if docstring is None:
+        return 0
+    first, _, rest = docstring.partition("\n\n")
+    is_class = isinstance(node, ast.ClassDef)
+    signature = 1 if is_class else len(ast.unparse(node.args)) // LINE + 1
+    members = _members(node.body) if is_class else 0
+    return 1 + signature + first.count("\n") + 1 + BAR_LINES * bool(rest) + members
 
 
 def first_sentence(docstring: str) -> str:

@@ -29,10 +29,11 @@ from contrastlib.report.pages.fault_table import FaultTable
 from contrastlib.report.pages.findings import FindingsDirective, InBrief
 from contrastlib.report.pages.folds import folds, with_folded_code, with_folds
 from contrastlib.report.pages.fuzz import RandomInputs
-from contrastlib.report.pages.glossary import GlossaryTerms, mark_terms
+from contrastlib.report.pages.glossary import OBJECT, GlossaryTerms, mark_terms
 from contrastlib.report.pages.install_lines import Install
 from contrastlib.report.pages.licences import write_licences
 from contrastlib.report.pages.live import LiveNetwork
+from contrastlib.report.pages.member_folds import MemberFold, close_fold, fold_members, open_fold
 from contrastlib.report.pages.one_by_one import OneByOne
 from contrastlib.report.pages.package_reference import PackageReference
 from contrastlib.report.pages.parts import (
@@ -75,6 +76,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("one-by-one", OneByOne)
     app.add_directive("live-network", LiveNetwork)
     app.add_directive("glossary-terms", GlossaryTerms)
+    app.add_object_type(OBJECT, OBJECT, objname="glossary term")
     app.connect("doctree-resolved", mark_terms)
     app.connect("build-finished", write_claims)
     app.add_directive("corrections", CorrectionsDirective)
@@ -87,6 +89,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("families-table", FamiliesTable)
     app.add_directive("fault-table", FaultTable)
     app.add_directive("package-reference", PackageReference)
+    app.add_node(MemberFold, html=(open_fold, close_fold))
+    app.connect("doctree-resolved", fold_members)
     app.add_directive("random-inputs", RandomInputs)
     app.add_directive("registry-table", RegistryTable)
     app.connect("html-page-context", point_at_sources, priority=502)  # the theme adds its buttons at 501

@@ -9,16 +9,19 @@ import pytest
 
 import contrastlib
 from contrastlib.report.pages.package_reference import (
+    BAR_LINES,
     divided,
-    docstring_lines,
     first_sentence,
     package_reference,
     public_modules,
+    shown_lines,
+    table_lines,
 )
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "book" / "reference").glob("*.md"))
 DIRECTIVE = r"^```{package-reference} (\S+)\n(?::part: (\d+) of (\d+)\n)?```$"
+LINES = 230  # as many as twelve screens have
 CONFIGURATION = """
 import sys
 from pathlib import Path
@@ -88,11 +91,45 @@ def test_a_part_of_the_modules(toy_package):
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
 def test_parts_are_in_order_and_about_equally_long(parts):
     modules = list(public_modules("contrastlib.evaluation"))
-    found = divided(modules, parts)
+    found = divided(modules, parts, above=100)
     assert len(found) == parts and [module for part in found for module in part] == modules
-    lengths = [sum(map(docstring_lines, part)) for part in found]
-    longest = max(map(docstring_lines, modules))
+    lengths = [sum(map(shown_lines, part)) for part in found]
+    lengths[0] += 100
+    longest = max(map(shown_lines, modules))
     assert max(lengths) <= sum(lengths) / parts + longest and min(lengths) > 0
+
+
+def test_the_longest_part_is_as_short_as_can_be(monkeypatch):
+    monkeypatch.setattr(
+        "contrastlib.report.pages.package_reference.shown_lines", {"a": 1, "b": 5, "c": 2}.get
+    )
+    assert divided(["a", "b", "c"], 2) == [["a", "b"], ["c"]]
+    assert divided(["a", "b", "c"], 2, above=3) == [["a"], ["b", "c"]]
+
+
+def test_lines_are_those_that_are_seen(tmp_path, monkeypatch):
+    """Of a member the signature and the first paragraph, and a bar if there is more."""
+    members = {"": 0, "_hidden": 0, "short": 3, "long": 3 + BAR_LINES}
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, lines in members.items():
+        more = "\n\n    >>> 1\n    1\n    " if name == "long" else ""
+        text = f'def {name}():\n    """Return 1.{more}"""\n' if name else ""
+        (tmp_path / f"lines_of_{name}.py").write_text(f'"""A module."""\n{text}')
+        assert shown_lines(f"lines_of_{name}") == 3 + lines
+
+
+def test_no_page_is_too_long():
+    """A page that this names is to be divided further. tests/browser measures the pages."""
+    long = {}
+    for page in PAGES:
+        [(package, part, parts)] = re.findall(DIRECTIVE, page.read_text(encoding="utf-8"), re.MULTILINE)
+        above = table_lines(package)
+        modules = [module for module, is_package in public_modules(package).items() if not is_package]
+        shown = divided(modules, int(parts or 1), above)[int(part or 1) - 1]
+        lines = sum(map(shown_lines, shown)) + (above if part in ("", "1") else 0)
+        if lines > LINES:
+            long[page.name] = round(lines)
+    assert not long
 
 
 @pytest.mark.parametrize(("docstring", "expected"), [
