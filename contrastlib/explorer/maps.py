@@ -72,8 +72,8 @@ def stacks(
     >>> from contrastlib import models
     >>> network = models.load("birds_vgg")
     >>> ranking, ((first,), _) = stacks(network, torch.rand(2, 3, 128, 128), ["gradcam"], classes=5)
-    >>> ranking.listed.shape, first.kinds, first.layer, first.maps.shape
-    (torch.Size([2, 5]), {'gradcam': 'linear'}, 'network.features.20', (7, 16, 16))
+    >>> ranking.listed.shape, first.kinds, first.layer, first.maps.shape[1:]
+    (torch.Size([2, 5]), {'gradcam': 'linear'}, 'network.features.20', (16, 16))
     """
     chosen = applicable(network, methods, layers)
     work = _Computation(network, images, layers, classes)

@@ -89,9 +89,9 @@ def test_effects_are_those_of_the_evaluation_of_explain(explorer, networks):
             shown = masked.kept(explorer.map(0)[None], tuple(image.shape[-2:]))[:, masked.SIGNS.index(sign)]
             assert (shown == masks).double().mean() <= 1e-3
             effect = explorer.effect(0)
-            assert effect["probability"] == pytest.approx(p[:, indices[0]].tolist(), abs=2e-3)
+            assert effect["probability"] == pytest.approx(p[:, indices[0]].tolist(), abs=4e-3)
             both = p[:, [indices[0], indices[foils[0] if foils else 1]]]
-            assert effect["relative"] == pytest.approx((both[:, 0] / both.sum(dim=1)).tolist(), abs=2e-3)
+            assert effect["relative"] == pytest.approx((both[:, 0] / both.sum(dim=1)).tolist(), abs=4e-3)
 
 
 def test_by_default_the_first_map_of_each_network_is_recorded(networks):
