@@ -19,11 +19,12 @@ DISTRIBUTIONS = {  # where it has another name than its module
     "yaml": "pyyaml",
     "dask_jobqueue": "dask-jobqueue",
     "matplotlib_inline": "matplotlib-inline",
+    "sphinxcontrib": "sphinxcontrib-bibtex",
 }
 EXTRA = (
     "papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx",
     "docutils", "jupyter_book", "ipykernel", "matplotlib_inline", "dask", "distributed", "playwright",
-    "pypdf", "rocrate", "onnx", "onnxscript",
+    "pypdf", "rocrate", "onnx", "onnxscript", "sphinxcontrib",
 )  # fmt: skip
 WITHOUT = f"""
 import sys
@@ -89,7 +90,7 @@ def test_all_that_is_imported_is_named():
     assert needed & report == {
         "papermill", "nbclient", "nbformat", "nbconvert", "pyarrow", "seaborn", "statsmodels", "sphinx",
         "docutils", "ipykernel", "matplotlib-inline", "jupyter_client", "jupyterlab", "playwright", "pypdf",
-        "rocrate", "onnx",
+        "rocrate", "onnx", "sphinxcontrib-bibtex",
     }  # fmt: skip
 
 

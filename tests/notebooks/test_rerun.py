@@ -190,7 +190,8 @@ def test_a_clone_without_executed_notebooks(tmp_path, forked):
     assert status != 0
     said = " ".join(said.split())
     assert f"{len(STORED)} of the {len(STORED)} notebooks in _toc.yml are not executed yet" in said
-    assert "book/executed/01_theory.ipynb is not there" in said and "Run `make book`" in said
+    first = re.search(r"book/executed/\w+", (tmp_path / "_toc.yml").read_text())[0]
+    assert f"{first}.ipynb is not there" in said and "Run `make book`" in said
 
 
 @pytest.mark.parametrize("present", [True, False])
