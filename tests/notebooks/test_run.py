@@ -55,7 +55,7 @@ def test_reruns_only_what_depends_on_a_change(repository, run):
     assert repository.outputs("book/executed/01_reads.ipynb") == ["5 1\n", "first False ['table.csv']\n"]
     repository.write("contrastlib/other.py", "y = 2\n")
     repository.write("elsewhere/fish.zip", "second")
-    repository.write("contrastlib/late.py", "x = 5  # a comment\n")
+    repository.write("contrastlib/late.py", '"""A docstring."""\nx = 5  # a comment\n')
     repository.write("data/results/table.csv", "2")  # its name was listed, its content not read
     assert run() == (0, "01_reads: up to date\n02_alone: up to date\n")
 

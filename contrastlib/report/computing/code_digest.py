@@ -51,7 +51,7 @@ def code_digest(module: str, registered: Collection[str] | None = None) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(closure(module, registered)):
-        digest.update(f"{name}: {_text(_source(name))}\n".encode())
+        digest.update(f"{name}: {syntax(_source(name))}\n".encode())
     return digest.hexdigest()
 
 
@@ -174,8 +174,17 @@ def _parsed(source: str) -> ast.Module:
 
 
 @functools.cache
-def _text(source: str) -> str:
-    """Syntax tree without docstrings, as text."""
+def syntax(source: str) -> str:
+    r"""Syntax tree of Python code, without docstrings, as text.
+
+    Comments, docstrings and formatting do not affect it. It is the same for all releases of Python.
+
+    Raises:
+        SyntaxError: The code is wrong.
+
+    >>> syntax("def one():  # the least\n    return 1") == syntax("def one(): return (1)")
+    True
+    """
     return str(_plain(_parsed(source)))
 
 

@@ -24,7 +24,6 @@ from contrastlib.evaluation.maps_of_contrasts import OWN
 from contrastlib.report.claims.verdict_tables import title
 from contrastlib.report.figures.shared import finished, intervals
 from contrastlib.report.figures.words import readable
-from contrastlib.report.results.provenance import cards
 
 ASKED = {
     "logit": "$y_t$", "pair": "$y_t - y_s$", "mean": "$y_t$ − mean", "log_odds": "log-odds",
@@ -204,12 +203,6 @@ def in_words(measured: Mapping[str, pd.DataFrame]) -> str:
             f"of $y_t$ and {mean['original', 'log_odds']:+.2f} with those of the log-odds, the *weighted* "
             f"one {mean['weighted', 'logit']:+.2f} and {mean['weighted', 'log_odds']:+.2f}")
     return "\n".join(lines)
-
-
-def provenance(tables: Mapping[str, Mapping[str, pd.DataFrame]], scale: str) -> Styler | Markdown:
-    """Provenance of the tables (name -> scale -> table) of a scale."""
-    found = {name: table[scale] for name, table in tables.items() if scale in table}
-    return cards(found).style.set_uuid("provenance") if found else NOT_YET
 
 
 def _plain(name: str) -> str:

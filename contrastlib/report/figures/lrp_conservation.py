@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
@@ -63,7 +61,7 @@ def lossy_in_words(measured: Tables, least: float = 0.5) -> str:
     return f"Less than {least:.0%} of the logit arrives at the pixels {RULE} in {' and '.join(found)}."
 
 
-def lost_in_blocks(network: str, dataset: str, count: int = 8, files: Sequence[str] = ()) -> Styler | HTML:
+def lost_in_blocks(network: str, dataset: str, count: int = 8) -> Styler | HTML:
     """Share of the relevance that layers of each block propagate, as medians over images.
 
     The layers are the depthwise convolution and the projection.
@@ -72,11 +70,11 @@ def lost_in_blocks(network: str, dataset: str, count: int = 8, files: Sequence[s
         network: A network of ``BLOCKS``.
         dataset: Name of the image set.
         count: Number of images of the set.
-        files: Files that are needed. If one is missing, a note replaces the table.
 
     Returns:
-        The formatted table, or the note.
+        The formatted table, or a note that replaces it if a file of the network or of the set is missing.
     """
+    files = [*assets.networks()[network].files, *assets.datasets()[dataset].files]
     if not all(map(assets.available, files)):
         return left_out(f"The same table for {title(network)}", *files)
     model = models.load(network)

@@ -74,6 +74,19 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
             _by_type(name, value, needs)
 
 
+def measured_on(dataset: str, networks: Mapping[str, Sequence]) -> list[str]:
+    """Names of the networks that a parameter measures on an image set.
+
+    Args:
+        dataset: Name of the set.
+        networks: Network -> [data set, count, options].
+
+    >>> measured_on("birds", {"birds_vgg": ["birds", 15], "efficientnet_lite0": ["photographs", 5]})
+    ['birds_vgg']
+    """
+    return [name for name, (images, *_) in networks.items() if images == dataset]
+
+
 def _by_type(name: str, value: Any, needs: str) -> None:
     if isinstance(value, Mapping):
         _networks(name, value, needs)

@@ -7,23 +7,23 @@ including those imported late, registries, weights, results, data, and files tha
 checks whether a file exists, or that lets a compiled library read it, raises the event with
 ``sys.audit("contrastlib.file", path)``. While all of these are unchanged, another execution would read the
 same files and run the same code. States are hashes of contents. The state of a Python file is the hash of its
-syntax tree, so that comments do not count.
+syntax tree, as for the versions of studies (:func:`contrastlib.report.computing.code_digest.syntax`), so that
+comments and docstrings do not count.
 """
 
-import ast
 import hashlib
 import importlib.util
 import json
 import os
 import re
 import sys
-from functools import cache
 from pathlib import Path
 
 import nbformat
 
 from contrastlib import assets
 from contrastlib.assets.writing import PART, replacing
+from contrastlib.report.computing.code_digest import syntax
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PATHS = ("photo", "measurements")
@@ -187,16 +187,12 @@ def _state(key: str, started: float = float("inf")) -> str:
 
 def _contents(path: Path) -> str:
     content = path.read_bytes()
-    return _syntax(content) if path.suffix == ".py" else _hash(content)
-
-
-@cache
-def _syntax(content: bytes) -> str:
-    """Hash of the syntax tree of Python code. Each notebook has the same modules among its inputs."""
-    try:
-        return _hash(ast.dump(ast.parse(content)).encode())
-    except SyntaxError:
-        return _hash(content)
+    if path.suffix == ".py":
+        try:
+            return _hash(syntax(content.decode()).encode())
+        except (SyntaxError, ValueError):  # also bytes that are no text
+            pass  # the import says so
+    return _hash(content)
 
 
 def _hash(content: bytes) -> str:

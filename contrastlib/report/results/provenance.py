@@ -189,12 +189,21 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
 def cards(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """:func:`card` of several tables, with a column for each. A cell is empty if a table has no such entry.
 
+    Args:
+        tables: Name -> table. Underscores of a name become spaces.
+
+    Returns:
+        A row for each entry. Without tables, no row.
+
     >>> drawn, counted = pd.DataFrame(), pd.DataFrame()
     >>> drawn.attrs["provenance"], counted.attrs["provenance"] = {"commit": "a", "seed": 3}, {"commit": "b"}
     >>> cards({"drawn": drawn, "counted": counted}).loc["seed"].tolist()
     [3, '']
+    >>> cards({}).empty
+    True
     """
-    return pd.concat({name: card(table)["provenance"] for name, table in tables.items()}, axis=1).fillna("")
+    columns = {name.replace("_", " "): card(table)["provenance"] for name, table in tables.items()}
+    return pd.concat(columns, axis=1).fillna("") if columns else pd.DataFrame()
 
 
 def as_list(value: Any) -> list:

@@ -14,9 +14,25 @@ These modules have evaluations that the library does not have:
 - :mod:`~contrastlib.report.studies.animal_positions`: positions of the animals in photographs
 """
 
-from contrastlib.report.studies.execution import measure, measure_or_recall, recorded, recorded_scale, run
+from contrastlib.report.studies.execution import (
+    measure,
+    measure_or_recall,
+    recorded,
+    recorded_scale,
+    recorded_tables,
+    run,
+)
 from contrastlib.report.studies.records import STUDIES, Study
 
-__all__ = ["STUDIES", "Study", "measure", "measure_or_recall", "recorded", "recorded_scale", "run"]
+__all__ = [
+    "STUDIES",
+    "Study",
+    "measure",
+    "measure_or_recall",
+    "recorded",
+    "recorded_scale",
+    "recorded_tables",
+    "run",
+]
 
 globals().update(STUDIES)  # each study by its name

@@ -103,6 +103,25 @@ def recorded_scale(profile: str) -> str:
     return "real" if profile == "quick" else profile
 
 
+def recorded_tables(
+    tables: Mapping[str, Mapping[str, pd.DataFrame]], profile: str
+) -> dict[str, pd.DataFrame]:
+    """Of several results, the tables whose scale is kept, see :func:`recorded_scale`.
+
+    Args:
+        tables: Name -> scale -> table, as of :func:`measure`.
+        profile: Name of the profile.
+
+    Returns:
+        Name -> table. A result without that scale is left out.
+
+    >>> recorded_tables({"masking": {"quick": 1, "real": 2}, "parts": {"quick": 3}}, "quick")
+    {'masking': 2}
+    """
+    scale = recorded_scale(profile)
+    return {name: table[scale] for name, table in tables.items() if scale in table}
+
+
 def recorded(study: Study, profile: str = "real") -> pd.DataFrame:
     """Kept results of a study for all networks, with the summary of their provenances in ``attrs``.
 

@@ -99,9 +99,6 @@ def test_tables():
 def test_what_was_not_measured_is_said():
     for show in (interventions.own_question, interventions.choices, interventions.trial):
         assert "Not measured yet" in show({}, 100).data
-    assert (
-        "Not measured yet" in interventions.provenance({"main": {"quick": table()}, "trial": {}}, "real").data
-    )
 
 
 def test_words():
