@@ -1,7 +1,8 @@
 """Metadata of a release in the formats that archives and indexes read, all made from ``CITATION.cff``.
 
 ``CITATION.cff`` has title, authors and abstract, and is edited by hand. Its version and date are written from
-``contrastlib.__version__`` and ``CHANGELOG.md``. Three files are generated from it:
+``contrastlib.__version__`` and ``CHANGELOG.md``. The findings in brief in ``README.md`` are written from the
+stored notebooks. Three files are generated from ``CITATION.cff``:
 
 - ``codemeta.json``: CodeMeta 3.0, https://w3id.org/codemeta/3.0
 - ``.zenodo.json``: what Zenodo reads from a repository
@@ -21,7 +22,9 @@ import yaml
 from contrastlib import __version__
 from contrastlib.assets.writing import write
 from contrastlib.report.pages.citation import full_name
+from contrastlib.report.pages.claims import executed_claims
 from contrastlib.report.pages.titles import titles
+from contrastlib.report.release.readme import with_findings
 from contrastlib.report.results.provenance import REPOSITORY
 
 HEADING = re.compile(r"^## (\S+) \((unreleased|\d{4}-\d\d-\d\d)\)$", re.MULTILINE)
@@ -39,7 +42,7 @@ def write_metadata(root: Path = REPOSITORY) -> list[str]:
         Names of the files that changed.
 
     Raises:
-        ValueError: As for :func:`release_date`.
+        ValueError: As for :func:`metadata`.
     """
     texts = metadata(root)
     changed = [
@@ -58,8 +61,11 @@ def metadata(root: Path = REPOSITORY) -> dict[str, str]:
         root: Folder of the repository.
 
     Raises:
-        ValueError: As for :func:`release_date`.
+        ValueError: As for :func:`release_date`, for
+            :func:`~contrastlib.report.pages.claims.executed_claims`, and for
+            :func:`~contrastlib.report.release.readme.with_findings`.
     """
+    readme = (root / "README.md").read_text(encoding="utf-8")
     date = release_date((root / "CHANGELOG.md").read_text(encoding="utf-8"))
     citation = versioned((root / "CITATION.cff").read_text(encoding="utf-8"), __version__, date)
     record = yaml.safe_load(citation)
@@ -71,6 +77,7 @@ def metadata(root: Path = REPOSITORY) -> dict[str, str]:
         "codecheck.yml": yaml.safe_dump(
             codecheck(record, titles(root)), sort_keys=False, allow_unicode=True, width=110
         ),
+        "README.md": with_findings(readme, executed_claims(root / "notebooks")),
     }
 
 

@@ -1,6 +1,7 @@
 """Metadata of the version: one source, and nothing that differs from it."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 import contrastlib
 from contrastlib.report.release import metadata
+from contrastlib.report.release.readme import with_findings
 from contrastlib.report.results.provenance import REPOSITORY
 
 PERSON = {
@@ -21,7 +23,7 @@ SOURCES = (
     "CHANGELOG.md",
     "pyproject.toml",
     "book/claims/04_masking.yaml",
-    "notebooks/04_masking.ipynb",
+    "README.md",
 )
 
 
@@ -31,6 +33,7 @@ def root(tmp_path):
     for name in SOURCES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, tmp_path / name)
+    (tmp_path / "notebooks").symlink_to(REPOSITORY / "notebooks")
     return tmp_path
 
 
@@ -102,3 +105,17 @@ def test_the_manifest_has_every_page_with_claims():
         "_build/html/claims.json",
         *(f"{metadata.PAGES}/{page}.html" for page in sorted(pages)),
     ]
+
+
+def test_the_findings_in_the_readme_are_those_of_the_stored_notebooks(root):
+    readme = root / "README.md"
+    readme.write_text(readme.read_text().replace("A contrast changes the answer", "Nothing changes"))
+    assert "README.md" in metadata.write_metadata(root)
+    assert readme.read_text() == (REPOSITORY / "README.md").read_text()
+    linked = re.findall(r"\]\((notebooks/\w+\.ipynb)\)", readme.read_text())
+    assert linked and all((REPOSITORY / name).is_file() for name in linked)
+
+
+def test_a_readme_without_their_place_is_refused():
+    with pytest.raises(ValueError, match="no place for the findings"):
+        with_findings("# A report", {})
