@@ -47,11 +47,11 @@ run: $(VENV)/.installed $(VENDOR)/.complete  ## run the notebooks that are out o
 	@$(PYTHON) -m contrastlib run --profile $(PROFILE)
 
 test: $(VENV)/.peers book  ## style, unit tests, cross-checks with peers, notebooks, the book in a browser
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@$(TIMED) tests $(PYTHON) -m pytest -q $(PARALLEL) -m "not lab and not cluster" tests/browser notebooks tests contrastlib
 
 test-fast: $(VENV)/.peers  ## unit tests alone, for work in progress: no browser, no notebooks, no peers
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@$(TIMED) "fast tests" $(PYTHON) -m pytest -q $(PARALLEL) -m "not slow and not data and not cluster" tests contrastlib \
 	  --ignore tests/browser --ignore tests/notebooks --ignore tests/peers
 

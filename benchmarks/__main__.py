@@ -78,25 +78,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        prog="python -m benchmarks",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description="Measure speed and memory on the CPU. Results are ratios within one run.",
     )
-    parser.add_argument("tables", nargs="*", metavar="TABLE", default=[],
-                        help=f"any of {', '.join(TITLES)}; all tables if none is given")
+    parser.add_argument(
+        "tables",
+        nargs="*",
+        metavar="TABLE",
+        default=[],
+        help=f"any of {', '.join(TITLES)}; all tables if none is given",
+    )
     parser.add_argument("--repetitions", type=int, default=5, help="rounds, of which the median is shown")
-    parser.add_argument("--network", default="vgg16_bn",
-                        help="torchvision network for the tables of maps and memory")
-    parser.add_argument("--evaluated", default="squeezenet1_1",
-                        help="torchvision network for the tables methods, perturbation and masking")
-    parser.add_argument("--classes", type=int, default=200,
-                        help="classes of the network for the table classes")
+    parser.add_argument(
+        "--network", default="vgg16_bn", help="torchvision network for the tables of maps and memory"
+    )
+    parser.add_argument(
+        "--evaluated",
+        default="squeezenet1_1",
+        help="torchvision network for the tables methods, perturbation and masking",
+    )
+    parser.add_argument(
+        "--classes", type=int, default=200, help="classes of the network for the table classes"
+    )
     parser.add_argument("--size", type=int, default=224, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=8, help="images in the tables of maps and memory")
-    parser.add_argument("--evaluated-batch", type=int, default=2,
-                        help="images in the tables methods, perturbation, masking and of the transformer")
+    parser.add_argument(
+        "--evaluated-batch",
+        type=int,
+        default=2,
+        help="images in the tables methods, perturbation, masking and of the transformer",
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="processor cores to use")
-    parser.add_argument("--save", nargs="?", type=Path, const=RESULTS / "benchmarks", metavar="FOLDER",
-                        help="save the ratios with their provenance in a folder (data/results/benchmarks)")
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        type=Path,
+        const=RESULTS / "benchmarks",
+        metavar="FOLDER",
+        help="save the ratios with their provenance in a folder (data/results/benchmarks)",
+    )
     return parser
 
 

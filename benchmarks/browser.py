@@ -109,8 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.browser", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=FOLDER, help=f"default: {FOLDER}")
     parser.add_argument("--frames", type=int, default=FRAMES, help=f"number of strokes; default: {FRAMES}")
-    parser.add_argument("--save", nargs="?", type=Path, const=BROWSER, metavar="FOLDER",
-                        help="save the times in a folder (data/results/benchmarks/browser)")
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        type=Path,
+        const=BROWSER,
+        metavar="FOLDER",
+        help="save the times in a folder (data/results/benchmarks/browser)",
+    )
     options = parser.parse_args(arguments)
     table = measure(options.folder, options.frames)
     print("The network in the browser, one thread, served from this machine")

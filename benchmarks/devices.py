@@ -61,9 +61,14 @@ def table(device: torch.device, size: int, batch: int, batches: int, repetitions
             bare = partial(_bare, network, photographs, batch, batches, device, memory_format)
             rounds = [_rates(study, bare, len(photographs), device) for _ in range(repetitions + 1)][1:]
             shares = [each["share"] for each in rounds]
-            rows.append({"what": f"{name}, {layout}", **{
-                key: median(each[key] for each in rounds) for key in rounds[0]},
-                "min": min(shares), "max": max(shares)})
+            rows.append(
+                {
+                    "what": f"{name}, {layout}",
+                    **{key: median(each[key] for each in rounds) for key in rounds[0]},
+                    "min": min(shares),
+                    "max": max(shares),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -104,19 +109,28 @@ def _finish(device: torch.device) -> None:
 
 
 def _study(
-    network: nn.Module, photographs: list[bytes], batch: int, device: torch.device,
+    network: nn.Module,
+    photographs: list[bytes],
+    batch: int,
+    device: torch.device,
     memory_format: torch.memory_format,
 ) -> pd.DataFrame:
     """Run the experiment as :func:`contrastlib.report.computing.batches.evaluate` does."""
     read = partial(_read, device, memory_format)
     parts = [photographs[i : i + batch] for i in range(0, len(photographs), batch)]
     target = torch.zeros(batch, dtype=torch.long, device=device)
-    return pd.concat([
-        perturbation.changes(
-            network, pixels.to(device, non_blocking=True), target[: len(pixels)],
-            iterations=ITERATIONS, epsilons=EPSILONS)
-        for (pixels,) in devices.ahead(read, parts)
-    ])
+    return pd.concat(
+        [
+            perturbation.changes(
+                network,
+                pixels.to(device, non_blocking=True),
+                target[: len(pixels)],
+                iterations=ITERATIONS,
+                epsilons=EPSILONS,
+            )
+            for (pixels,) in devices.ahead(read, parts)
+        ]
+    )
 
 
 def _read(device: torch.device, memory_format: torch.memory_format, files: list[bytes]) -> tuple[Tensor, ...]:
@@ -125,7 +139,11 @@ def _read(device: torch.device, memory_format: torch.memory_format, files: list[
 
 
 def _bare(
-    network: nn.Module, photographs: list[bytes], batch: int, batches: int, device: torch.device,
+    network: nn.Module,
+    photographs: list[bytes],
+    batch: int,
+    batches: int,
+    device: torch.device,
     memory_format: torch.memory_format,
 ) -> None:
     (pixels,) = _read(device, memory_format, photographs[:batch])
@@ -156,15 +174,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is no GPU.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.devices", description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        prog="python -m benchmarks.devices",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--device", type=torch.device, default="cuda", help="cpu runs the same code, slowly")
     parser.add_argument("--size", type=int, default=224, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=64, help="images in a batch")
     parser.add_argument("--batches", type=int, default=8, help="batches in a run")
     parser.add_argument("--repetitions", type=int, default=5, help="rounds, of which the median is shown")
-    parser.add_argument("--save", nargs="?", type=Path, const=RESULTS / "benchmarks" / "devices",
-                        metavar="FOLDER", help="save the rates (data/results/benchmarks/devices)")
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        type=Path,
+        const=RESULTS / "benchmarks" / "devices",
+        metavar="FOLDER",
+        help="save the rates (data/results/benchmarks/devices)",
+    )
     options = parser.parse_args(arguments)
     if options.device.type == "cuda" and not torch.cuda.is_available():
         print("The GPU part is not run, since there is no GPU here: --device cpu runs the same code.")

@@ -87,8 +87,13 @@ def masking_by_hand(network: nn.Module, images: Tensor) -> None:
                 network(batch)
 
 
-def _relative_to_hand(ours: Callable[[nn.Module], object], hand: Callable[[nn.Module], object],
-                      network: nn.Module, repetitions: int, title: str) -> pd.DataFrame:
+def _relative_to_hand(
+    ours: Callable[[nn.Module], object],
+    hand: Callable[[nn.Module], object],
+    network: nn.Module,
+    repetitions: int,
+    title: str,
+) -> pd.DataFrame:
     """Return time and number of passes of both implementations, relative to the one by hand."""
     contestants = {"by hand": hand, "contrastlib": ours}
     timed = {name: lambda run=run: run(network) for name, run in contestants.items()}
@@ -99,8 +104,9 @@ def _relative_to_hand(ours: Callable[[nn.Module], object], hand: Callable[[nn.Mo
         counted[name] = counter
     for direction in ("forwards", "backwards"):
         least = getattr(counted["by hand"], direction)
-        table[direction] = [getattr(counted[name], direction) / least if least else float("nan")
-                            for name in table["what"]]
+        table[direction] = [
+            getattr(counted[name], direction) / least if least else float("nan") for name in table["what"]
+        ]
     return table
 
 
@@ -109,7 +115,10 @@ def perturbation_table(network: nn.Module, images: Tensor, repetitions: int) -> 
     target = torch.zeros(len(images), dtype=torch.long)
     return _relative_to_hand(
         lambda net: perturbation.changes(net, images, target, SCHEMES, ITERATIONS, EPSILONS),
-        lambda net: perturbation_by_hand(net, images), network, repetitions, "section 5.1",
+        lambda net: perturbation_by_hand(net, images),
+        network,
+        repetitions,
+        "section 5.1",
     )
 
 
@@ -117,5 +126,8 @@ def masking_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     """Measure section 5.2.2, the whole Table 1: time and number of passes, by hand = 1."""
     return _relative_to_hand(
         lambda net: masking.relative_probabilities(net, images, threshold=0.0, batch=MASKED_BATCH),
-        lambda net: masking_by_hand(net, images), network, repetitions, "section 5.2.2",
+        lambda net: masking_by_hand(net, images),
+        network,
+        repetitions,
+        "section 5.2.2",
     )

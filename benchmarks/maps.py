@@ -63,13 +63,20 @@ def activation_table(network: nn.Module, images: Tensor, repetitions: int) -> pd
     """Measure maps of the last convolution, relative to a forward pass of the same batch."""
     layer, target = last_convolution(network), predict(network, images).argmax(dim=1)
     ours, bare = f"contrastlib, {MAPS} maps at once", "a bare forward pass"
-    table = side_by_side({
-        bare: lambda: predict(network, images),
-        ours: lambda: activation_maps(network, images),
-        "captum LayerGradCam, one map": lambda: peers.captum_gradcam(network, images, target, layer),
-        "pytorch-grad-cam GradCAM, one map": lambda: peers.pytorch_grad_cam(network, images, target, layer),
-        "the review's way, one map": lambda: peers.review_gradcam(network, images, target, layer),
-    }, bare, repetitions, "maps of a layer")
+    table = side_by_side(
+        {
+            bare: lambda: predict(network, images),
+            ours: lambda: activation_maps(network, images),
+            "captum LayerGradCam, one map": lambda: peers.captum_gradcam(network, images, target, layer),
+            "pytorch-grad-cam GradCAM, one map": lambda: peers.pytorch_grad_cam(
+                network, images, target, layer
+            ),
+            "the review's way, one map": lambda: peers.review_gradcam(network, images, target, layer),
+        },
+        bare,
+        repetitions,
+        "maps of a layer",
+    )
     many = table["what"] == ours
     for clock in ("wall", "cpu"):  # the peers share no computation between maps
         table[f"{MAPS} maps, {clock}"] = table[clock].where(many, MAPS * table[clock])
@@ -86,13 +93,19 @@ def classes_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     count = record.logits.shape[1]
     units = torch.eye(count)[:, None].expand(-1, len(images), -1)
     hand, peer = f"by hand: a loop over {count} classes", f"captum LayerGradCam, {count} times one class"
-    table = side_by_side({
-        hand: lambda: [explainers.gradcam(record, unit.clone()) for unit in units],
-        # a forward pass caches its latest result; a copy of an unused one has an empty cache
-        f"contrastlib, {count} classes in batched pull-backs":
-            lambda: class_maps(copy(fresh), explainers.gradcam),
-        peer: lambda: peers.captum_gradcam(network, images, torch.zeros(len(images), dtype=int), layer),
-    }, hand, repetitions, "maps of all classes")
+    table = side_by_side(
+        {
+            hand: lambda: [explainers.gradcam(record, unit.clone()) for unit in units],
+            # a forward pass caches its latest result; a copy of an unused one has an empty cache
+            f"contrastlib, {count} classes in batched pull-backs": lambda: class_maps(
+                copy(fresh), explainers.gradcam
+            ),
+            peer: lambda: peers.captum_gradcam(network, images, torch.zeros(len(images), dtype=int), layer),
+        },
+        hand,
+        repetitions,
+        "maps of all classes",
+    )
     table.loc[table["what"] == peer, ["wall", "cpu"]] *= count  # its calls share no computation
     return table
 
@@ -102,8 +115,9 @@ def methods_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.Da
     bare, logits = "a bare forward pass", predict(network, images)
     relevance = contrasts.original(logits, logits.argmax(dim=1)) * logits
     made = {
-        f"{method}, {contrast}":
-            lambda m=method, c=contrast: contrastlib.explain(network, images, method=m, contrast=c)
+        f"{method}, {contrast}": lambda m=method, c=contrast: contrastlib.explain(
+            network, images, method=m, contrast=c
+        )
         for method in (*METHODS, *explainers.select(space="pixels", contrast=True))
         for contrast in ("original", "weighted")
     }
@@ -117,21 +131,31 @@ def relevance_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.
     bare, relevance = "a bare forward pass", _relevances(network, images)[0]
     linear = "by hand: its linear operations alone"
     calls = linear_operations(network, images)
-    return side_by_side({
-        bare: lambda: predict(network, images),
-        "contrastlib": lambda: lrp(network, images, lambda logits: relevance),
-        linear: lambda: [call() for call in calls],
-    }, bare, repetitions, "LRP")
+    return side_by_side(
+        {
+            bare: lambda: predict(network, images),
+            "contrastlib": lambda: lrp(network, images, lambda logits: relevance),
+            linear: lambda: [call() for call in calls],
+        },
+        bare,
+        repetitions,
+        "LRP",
+    )
 
 
 def relevances_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
     """Measure LRP maps of several relevances together, relative to the map of one."""
     relevances = _relevances(network, images)
     one, several = "an LRP map of one relevance", f"contrastlib, {RELEVANCES} relevances at once"
-    return side_by_side({
-        one: lambda: lrp(network, images, lambda logits: relevances[0]),
-        several: lambda: lrp(network, images, lambda logits: relevances),
-    }, one, repetitions, "relevances")
+    return side_by_side(
+        {
+            one: lambda: lrp(network, images, lambda logits: relevances[0]),
+            several: lambda: lrp(network, images, lambda logits: relevances),
+        },
+        one,
+        repetitions,
+        "relevances",
+    )
 
 
 def _relevances(network: nn.Module, images: Tensor) -> Tensor:
@@ -193,6 +217,12 @@ def _two_contrasts(logits: Tensor) -> Tensor:
 def input_table(network: nn.Module, images: Tensor, repetitions: int) -> pd.DataFrame:
     """Measure four contrasts of the pixels, relative to the same passes by hand."""
     hand = "by hand: 1 forward, 4 backward passes to the images"
-    return side_by_side({
-        hand: lambda: input_maps_by_hand(network, images), "contrastlib": lambda: input_maps(network, images),
-    }, hand, repetitions, "maps of the pixels")
+    return side_by_side(
+        {
+            hand: lambda: input_maps_by_hand(network, images),
+            "contrastlib": lambda: input_maps(network, images),
+        },
+        hand,
+        repetitions,
+        "maps of the pixels",
+    )

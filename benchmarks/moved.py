@@ -39,14 +39,22 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
     numbers = [name for name in old.columns if name in new.columns and pd.api.types.is_float_dtype(old[name])]
     keys = [name for name in old.columns if name in new.columns and name not in numbers]
     both = old.merge(new, on=keys, suffixes=("", " again"))
-    apart = pd.DataFrame({
-        name: (both[name] - both[f"{name} again"]).abs() / both[name].abs().clip(lower=1)
-        for name in numbers})
+    apart = pd.DataFrame(
+        {
+            name: (both[name] - both[f"{name} again"]).abs() / both[name].abs().clip(lower=1)
+            for name in numbers
+        }
+    )
     most = apart.max().fillna(0)
     column = most.idxmax() if len(most) else ""
     moved = float(np.mean(apart.to_numpy() > ROUNDING)) if apart.size else 0.0
-    return {"rows before": len(old), "rows after": len(new), "moved": moved,
-            "largest": float(most.max()) if len(most) else 0.0, "column": column}
+    return {
+        "rows before": len(old),
+        "rows after": len(new),
+        "moved": moved,
+        "largest": float(most.max()) if len(most) else 0.0,
+        "column": column,
+    }
 
 
 def table(old: Path, new: Path) -> pd.DataFrame:
@@ -92,10 +100,18 @@ def main(arguments: list[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.moved", description=__doc__.splitlines()[0])
     parser.add_argument("old", type=Path, help="folder of the earlier results")
-    parser.add_argument("new", type=Path, nargs="?", default=RESULTS / "real",
-                        help="folder of the recomputed results (data/results/real)")
-    parser.add_argument("--save", action="store_true",
-                        help="save the table in data/results/benchmarks, for page 13, beside earlier rows")
+    parser.add_argument(
+        "new",
+        type=Path,
+        nargs="?",
+        default=RESULTS / "real",
+        help="folder of the recomputed results (data/results/real)",
+    )
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="save the table in data/results/benchmarks, for page 13, beside earlier rows",
+    )
     options = parser.parse_args(arguments)
     moved = table(options.old, options.new)
     print(moved.to_string(index=False, float_format="{:.3g}".format))

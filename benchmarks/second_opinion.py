@@ -51,10 +51,15 @@ class Metric:
 
 
 METRICS = (
-    Metric("faithfulness", "FaithfulnessCorrelation", "higher",
-           {"nr_runs": 50, "subset_size": 4096, "perturb_baseline": "mean"}),
-    Metric("robustness", "MaxSensitivity", "lower",
-           {"nr_samples": 10, "lower_bound": 0.05, "normalise": True}),
+    Metric(
+        "faithfulness",
+        "FaithfulnessCorrelation",
+        "higher",
+        {"nr_runs": 50, "subset_size": 4096, "perturb_baseline": "mean"},
+    ),
+    Metric(
+        "robustness", "MaxSensitivity", "lower", {"nr_samples": 10, "lower_bound": 0.05, "normalise": True}
+    ),
     Metric("complexity", "Sparseness", "higher", {}),
     Metric("randomisation", "EfficientMPRT", "higher", {}, softmax=True),
     Metric("localisation", "RelevanceMassAccuracy", "higher", {"abs": True}),
@@ -98,14 +103,31 @@ def table(network: str, count: int, metrics: tuple[Metric, ...] = METRICS) -> pd
             explain, began = explainer(contrast), time.perf_counter()
             judge = getattr(quantus, metric.name)(**QUIET, **metric.options)
             found = judge(
-                model=model, x_batch=images.numpy(), y_batch=target, s_batch=seen[:, None],
-                a_batch=explain(model, images.numpy(), target), explain_func=explain, device="cpu",
-                channel_first=True, softmax=metric.softmax)
+                model=model,
+                x_batch=images.numpy(),
+                y_batch=target,
+                s_batch=seen[:, None],
+                a_batch=explain(model, images.numpy(), target),
+                explain_func=explain,
+                device="cpu",
+                channel_first=True,
+                softmax=metric.softmax,
+            )
             seconds = (time.perf_counter() - began) / count
-            tables.append(pd.DataFrame({
-                "image": range(count), "group": range(count), "family": metric.family, "metric": metric.name,
-                "better": metric.better, "contrast": contrast, "value": np.asarray(found, dtype=float),
-                "seconds": seconds}))
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "image": range(count),
+                        "group": range(count),
+                        "family": metric.family,
+                        "metric": metric.name,
+                        "better": metric.better,
+                        "contrast": contrast,
+                        "value": np.asarray(found, dtype=float),
+                        "seconds": seconds,
+                    }
+                )
+            )
     return pd.concat(tables, ignore_index=True).assign(network=network)
 
 
@@ -118,8 +140,12 @@ def main(arguments: list[str] | None = None) -> None:
     began = time.perf_counter()
     found = table(options.network, options.images)
     found.attrs["provenance"] = provenance(
-        time.perf_counter() - began, study="second_opinion", parameters=vars(options), seed=0,
-        data={options.network: models.load(options.network).checksum})
+        time.perf_counter() - began,
+        study="second_opinion",
+        parameters=vars(options),
+        seed=0,
+        data={options.network: models.load(options.network).checksum},
+    )
     save(found, KEPT)
     print(found.groupby(["metric", "contrast"])["value"].mean().unstack().round(3))
 

@@ -35,7 +35,7 @@ def side_by_side(
     progress = tqdm(total=(repetitions + 1) * len(names), desc=title, unit="run", disable=None)
     for turn in range(repetitions + 1):
         spent = {}
-        for name in names[turn % len(names):] + names[: turn % len(names)]:
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
             wall, cpu = time.perf_counter(), time.process_time()
             contestants[name]()
             spent[name] = time.perf_counter() - wall, time.process_time() - cpu

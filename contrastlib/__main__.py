@@ -47,8 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     description = "Class-contrastive explanations and their report."
-    parser = argparse.ArgumentParser(prog="contrastlib", description=description, epilog=(
-        f"{failures.DEBUG}=1 in the environment shows the traceback of an error."))
+    parser = argparse.ArgumentParser(
+        prog="contrastlib",
+        description=description,
+        epilog=(f"{failures.DEBUG}=1 in the environment shows the traceback of an error."),
+    )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for found in pkgutil.iter_modules(cli.__path__):
         module = importlib.import_module(f"contrastlib.cli.{found.name}")

@@ -43,6 +43,7 @@ def _with_lists(**records: Mapping[str, Contrast | Explainer]) -> Callable[[_Fun
         - ``"mean"``: against the average of all others
     <BLANKLINE>
     """
+
     def listed(line: re.Match[str]) -> str:
         entries = (f'- ``"{name}"``: {record.about}' for name, record in records[line[2]].items())
         return textwrap.indent("\n".join(entries), line[1])
@@ -220,11 +221,13 @@ def _check_contrast(
     is_default = isinstance(contrast, str) and contrast == DEFAULT_CONTRAST and foils is None
     if not explainer.contrast and not is_default:
         if explainer.space == "layer":
-            raise ValueError(f"{explainer.name} compares the classes itself: leave contrast and foils out, "
-                             'or use method="gradcam"')
+            raise ValueError(
+                f"{explainer.name} compares the classes itself: leave contrast and foils out, "
+                'or use method="gradcam"'
+            )
         raise ValueError(
             f"{explainer.name} defines its initial relevance itself: leave contrast and foils out, "
-            "or use method=\"lrp\", whose initial relevance can come from any contrast"
+            'or use method="lrp", whose initial relevance can come from any contrast'
         )
     if not regression:
         return
@@ -265,8 +268,13 @@ def _weights_of_number(numbers: Tensor, target: Classes | None) -> Tensor:
 
 
 def _output(
-    explainer: Explainer, model: nn.Module, images: Tensor, layer: str | None,
-    contrast_fn: Callable[..., Classes], options: Mapping[str, Any], twice: bool,
+    explainer: Explainer,
+    model: nn.Module,
+    images: Tensor,
+    layer: str | None,
+    contrast_fn: Callable[..., Classes],
+    options: Mapping[str, Any],
+    twice: bool,
 ) -> tuple[Any, str | None]:
     """Call the function of an explainer, and return its output and the layer that it explains.
 

@@ -54,11 +54,15 @@ def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.
     """
     image, heat = _numbers("the image", image), _numbers("the map", heat)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"the image must be (H, W, 3), got {image.shape}: a tensor (3, H, W) becomes one "
-                         "with image.permute(1, 2, 0)")
+        raise ValueError(
+            f"the image must be (H, W, 3), got {image.shape}: a tensor (3, H, W) becomes one "
+            "with image.permute(1, 2, 0)"
+        )
     if heat.shape != image.shape[:2]:
-        raise ValueError(f"the map must be (H, W) = {image.shape[:2]} like the image, got {heat.shape}: "
-                         "resize it with contrastlib.explainers.upsample")
+        raise ValueError(
+            f"the map must be (H, W) = {image.shape[:2]} like the image, got {heat.shape}: "
+            "resize it with contrastlib.explainers.upsample"
+        )
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}: choose an opacity from 0 to 1")
     grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
@@ -86,8 +90,10 @@ def clipped(heat: np.ndarray, share: float = 0.995) -> np.ndarray:
     """
     heat = _numbers("the map", heat)
     if not heat.size or not 0 <= share <= 1:
-        raise ValueError(f"share is {share} and the map has {heat.size} values: choose a quantile from 0 to "
-                         "1, and a map that is not empty")
+        raise ValueError(
+            f"share is {share} and the map has {heat.size} values: choose a quantile from 0 to "
+            "1, and a map that is not empty"
+        )
     limit = np.quantile(np.abs(heat), share)
     return np.clip(heat, -limit, limit)
 

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # of other libraries, about their own settings
     chosen = [
-        network for network in networks()
+        network
+        for network in networks()
         if network.library in (options.library or network.library)
         and (not options.names or network.name in options.names)
     ]
@@ -76,14 +77,21 @@ def record(results: Sequence[Mapping[str, Any]], seconds: float) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.families", formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        prog="python -m benchmarks.families",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description="Try every method on a network of every family, with random weights.",
     )
     parser.add_argument("names", nargs="*", metavar="NETWORK", default=[], help="names; all if none is given")
     parser.add_argument("--library", nargs="*", metavar="LIBRARY", help="libraries; all if none is given")
     parser.add_argument("--limit", type=float, default=30, help="time limit of a method, in seconds")
-    parser.add_argument("--save", nargs="?", type=Path, const=KEPT, metavar="FILE",
-                        help="save the outcomes with their provenance (data/results/families.json)")
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        type=Path,
+        const=KEPT,
+        metavar="FILE",
+        help="save the outcomes with their provenance (data/results/families.json)",
+    )
     return parser
 
 

@@ -101,8 +101,10 @@ def layer_maps(network: nn.Module, images: Tensor, target: Tensor, layer: str) -
         return {}
     (activation,) = kept
     competing = _competing(logits, target)
-    of_classes = [torch.autograd.grad(logits.gather(1, each[:, None]).sum(), activation, retain_graph=True)[0]
-                  for each in competing.T]
+    of_classes = [
+        torch.autograd.grad(logits.gather(1, each[:, None]).sum(), activation, retain_graph=True)[0]
+        for each in competing.T
+    ]
     (gradient,) = torch.autograd.grad(log_odds(logits, target).sum(), activation)
     activation = activation.detach()
     product = gradient * activation
@@ -137,6 +139,7 @@ def _keeper(kept: list) -> Callable:
     def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         kept.append(output)
         return output.clone()  # what follows may work in place
+
     return hook
 
 

@@ -177,6 +177,7 @@ def _builder(name: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
         import timm
 
         return timm.create_model(name, num_classes=CLASSES, **options)
+
     return build
 
 

@@ -76,6 +76,7 @@ def _builder(prefix: str, options: dict[str, Any]) -> Callable[[], nn.Module]:
 
         configuration = getattr(transformers, f"{prefix}Config")(num_labels=CLASSES, **options)
         return getattr(transformers, f"{prefix}ForImageClassification")(configuration)
+
     return build
 
 

@@ -83,8 +83,13 @@ def try_network(network: Network, seconds: float) -> dict[str, Any]:
 
 
 def _tried(
-    model: nn.Module, images: Tensor, method: str, expected: Mapping[str, Tensor], layer: str | None,
-    is_default: bool, seconds: float,
+    model: nn.Module,
+    images: Tensor,
+    method: str,
+    expected: Mapping[str, Tensor],
+    layer: str | None,
+    is_default: bool,
+    seconds: float,
 ) -> Outcome:
     """Try a method without a layer, and with the recommended one where that is refused."""
     explainer = EXPLAINERS[method]
@@ -197,4 +202,5 @@ def _limited(seconds: float) -> Iterator[None]:
 def _alarm(seconds: float) -> Callable[[int, FrameType | None], None]:
     def raise_limit(number: int, frame: FrameType | None) -> None:
         raise TimeLimit(f"it took more than {seconds:g} seconds")
+
     return raise_limit

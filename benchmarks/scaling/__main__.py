@@ -24,11 +24,18 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: Command-line arguments; those of the process for None.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__.splitlines()[0])
-    parser.add_argument("tables", nargs="*", metavar="TABLE",
-                        help=f"any of {', '.join(TABLES)}; all tables if none is given")
+    parser.add_argument(
+        "tables", nargs="*", metavar="TABLE", help=f"any of {', '.join(TABLES)}; all tables if none is given"
+    )
     parser.add_argument("--rounds", type=int, default=1, help="how often each run is measured")
-    parser.add_argument("--save", nargs="?", type=Path, const=scaling.RECORDS, metavar="FOLDER",
-                        help="save the tables (data/results/benchmarks/scaling)")
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        type=Path,
+        const=scaling.RECORDS,
+        metavar="FOLDER",
+        help="save the tables (data/results/benchmarks/scaling)",
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     for name in options.tables or TABLES:

@@ -19,26 +19,38 @@ from contrastlib.report import studies
 from contrastlib.report.notebooks import execution
 
 PLAN: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
-    "01_theory": {"precision_networks": {"precision_table": ()},
-                  "path_networks": {"integrated_readings": ()}},
+    "01_theory": {
+        "precision_networks": {"precision_table": ()},
+        "path_networks": {"integrated_readings": ()},
+    },
     "02_input_space": {"networks": {"sign_perturbation": ("iterations", "epsilons")}},
     "03_maps": {"networks": {"map_statistics": ()}},
     "04_masking": {"networks": {"masking_table": (), "masking_at_equal_shares": ()}},
-    "05_corrections": {"choosing": {"perturbation_choices": ()},
-                       "sure": {"float32_perturbation": (), "float32_masking": ()}},
+    "05_corrections": {
+        "choosing": {"perturbation_choices": ()},
+        "sure": {"float32_perturbation": (), "float32_masking": ()},
+    },
     "06_three_classes": {"networks": {"three_class_maps": ()}, "counted": {"mean_of_classes": ()}},
-    "07_dominance": {"networks": {"dominance_table": ()}, "slopes_of": {"gradient_norms": ()},
-                     "dominated": {"dominated_masking": ()}},
+    "07_dominance": {
+        "networks": {"dominance_table": ()},
+        "slopes_of": {"gradient_norms": ()},
+        "dominated": {"dominated_masking": ()},
+    },
     "08_fullgrad": {"networks": {"fullgrad_maps": ()}},
     "09_transformers": {"networks": {"transformer_maps": ()}},
     "10_lrp": {"networks": {"class_relevance": ()}, "units": {"relevance_received": ()}},
-    "15_one_family": {
-        "networks": {"later_drops": (), "mosaic_pointing": (), "shared_evidence": ()}},
-    "17_masking_errata": {"scoring_models": {"masking_scored_by_second_network": ()},
-                          "choosing": {"masking_choices": ()}},
+    "15_one_family": {"networks": {"later_drops": (), "mosaic_pointing": (), "shared_evidence": ()}},
+    "17_masking_errata": {
+        "scoring_models": {"masking_scored_by_second_network": ()},
+        "choosing": {"masking_choices": ()},
+    },
     "18_layers": {"hooked": {"overwritten_tensors": ()}},
-    "19_pointing": {"boxed": {"pointing": ()}, "ablated": {"ablation_table": ()},
-                    "neurons": {"neuron_ablation": ()}, "networks": {"relevance_duals": ()}},
+    "19_pointing": {
+        "boxed": {"pointing": ()},
+        "ablated": {"ablation_table": ()},
+        "neurons": {"neuron_ablation": ()},
+        "networks": {"relevance_duals": ()},
+    },
 }
 """Notebook -> parameter with networks -> study -> parameters of the notebook that are options of it."""
 SPLITS = {name: [*record.splits.values()][-1] for name, record in sources.papers().items()}
@@ -74,11 +86,20 @@ def table() -> pd.DataFrame:
                         counted[key] = _counted(name, network, options)
                         print(key, counted[key], flush=True)
                     total, files = ARCHIVES[dataset]
-                    rows.append({
-                        "notebook": notebook, "study": name, "network": network, "dataset": dataset,
-                        "images": min(count or SPLITS[dataset], SPLITS[dataset]), "bytes": total / files,
-                        "batch": studies.STUDIES[name].batch, "ways": _ways(name), **_forward(network),
-                        **counted[key]})
+                    rows.append(
+                        {
+                            "notebook": notebook,
+                            "study": name,
+                            "network": network,
+                            "dataset": dataset,
+                            "images": min(count or SPLITS[dataset], SPLITS[dataset]),
+                            "bytes": total / files,
+                            "batch": studies.STUDIES[name].batch,
+                            "ways": _ways(name),
+                            **_forward(network),
+                            **counted[key],
+                        }
+                    )
     return pd.DataFrame(rows)
 
 
@@ -101,8 +122,13 @@ def _counted(name: str, network: str, options: dict[str, Any]) -> dict[str, Any]
     study = studies.STUDIES[name]
     architecture = "vit_b_16" if "vit" in network else STAND_IN
     model = Classifier(
-        torchvision_network(architecture), name=architecture, class_names=map(str, range(1000)),
-        layer=None if "vit" in network else "network.features.11", input_size=SIZE, checksum="random")
+        torchvision_network(architecture),
+        name=architecture,
+        class_names=map(str, range(1000)),
+        layer=None if "vit" in network else "network.features.11",
+        input_size=SIZE,
+        checksum="random",
+    )
     model.requires_grad_(False)
     images = images_like(224 if "vit" in network or "ablation" in name else SIZE, 1)
     changes = {key: value for key, value in options.items() if key not in EVALUATED_ALONE}
@@ -110,8 +136,11 @@ def _counted(name: str, network: str, options: dict[str, Any]) -> dict[str, Any]
     try:
         return count_passes(model, images, study, changes, **stand_ins) | {"why": ""}
     except Exception as error:  # noqa: BLE001 (the page lists what is not counted)
-        return {"forwards": float("nan"), "backwards": float("nan"),
-                "why": f"{type(error).__name__}: {one_line(error)[:200]}"}
+        return {
+            "forwards": float("nan"),
+            "backwards": float("nan"),
+            "why": f"{type(error).__name__}: {one_line(error)[:200]}",
+        }
 
 
 def _stand_ins(name: str, model: Classifier, images: torch.Tensor, options: dict[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.networks import as_studies_have_it, images_like, torchvision_network
 from contrastlib.report.computing import batches
 
-FIGURE_3 = ("alexnet", "vgg16", "resnet18", "densenet161", "googlenet", "mobilenet_v3_small",
-            "mobilenet_v3_large", "mnasnet1_0", "efficientnet_b1")
+FIGURE_3 = (
+    "alexnet",
+    "vgg16",
+    "resnet18",
+    "densenet161",
+    "googlenet",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "mnasnet1_0",
+    "efficientnet_b1",
+)
 """The nine networks of Figure 3 of wang2022."""
 SIZES = (96, 160, 224)
 BATCH = 4
@@ -66,8 +75,12 @@ def seconds(network: nn.Module, images: Tensor) -> dict[str, float]:
             continue
         spent.append(torch.stack([middle - began, _now() - middle]) / len(images))
     (forward, forward_cpu), (both, both_cpu) = torch.stack(spent).median(dim=0).values.tolist()
-    return {"forward": forward, "backward": both - forward,
-            "forward_cpu": forward_cpu, "backward_cpu": both_cpu - forward_cpu}
+    return {
+        "forward": forward,
+        "backward": both - forward,
+        "forward_cpu": forward_cpu,
+        "backward_cpu": both_cpu - forward_cpu,
+    }
 
 
 def _now() -> Tensor:

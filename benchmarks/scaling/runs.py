@@ -102,10 +102,20 @@ def run(job: Job, images: int, workers: int, threads: int) -> tuple[dict[str, An
         spent = _time(clock, measured)
     count = max(workers, 1)
     return {
-        "study": job.study, "network": job.network, "images": images, "workers": workers, "threads": threads,
-        "shards": len(kept), "others": spent.others, "seconds": spent.wall, "seconds_cpu": spent.cpu,
-        "start": start.wall, "start_cpu": start.cpu / count, "shard": shard.wall / TRIVIAL * count,
-        "shard_cpu": shard.cpu / TRIVIAL, **bare,
+        "study": job.study,
+        "network": job.network,
+        "images": images,
+        "workers": workers,
+        "threads": threads,
+        "shards": len(kept),
+        "others": spent.others,
+        "seconds": spent.wall,
+        "seconds_cpu": spent.cpu,
+        "start": start.wall,
+        "start_cpu": start.cpu / count,
+        "shard": shard.wall / TRIVIAL * count,
+        "shard_cpu": shard.cpu / TRIVIAL,
+        **bare,
     }, kept if threads == 1 else []
 
 

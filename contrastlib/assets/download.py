@@ -46,15 +46,22 @@ def _download(url: str, path: Path, checksum: str, progress: bool, retries: int)
     part, checked = (path.with_name(path.name + ending) for ending in (".part", ".checked"))
     # pooch cannot check the first digits of a checksum, so Resume does. Without a checksum, pooch would not
     # replace an existing file, so the download first gets a name of its own.
-    store = pooch.create(path.parent, base_url="", registry={checked.name: None}, urls={checked.name: url},
-                         retry_if_failed=retries)
+    store = pooch.create(
+        path.parent,
+        base_url="",
+        registry={checked.name: None},
+        urls={checked.name: url},
+        retry_if_failed=retries,
+    )
     try:
         store.fetch(checked.name, downloader=Resume(part, checksum, progress))
     except OSError as error:  # includes the errors of requests
         arrived = part.stat().st_size if part.exists() else 0
         kept = f" The {arrived:,} bytes that arrived are kept." if arrived else ""
-        raise MissingFile(f"{url} could not be downloaded: {_reason(error, url)}.{kept} "
-                          f"Try again, or put the file at {path} yourself.") from error
+        raise MissingFile(
+            f"{url} could not be downloaded: {_reason(error, url)}.{kept} "
+            f"Try again, or put the file at {path} yourself."
+        ) from error
     except ValueError as error:
         raise CorruptFile(f"{url} serves another content than {path.name} should have: {error}.") from error
     os.replace(checked, path)
@@ -105,8 +112,14 @@ class Resume:
         resumed = response.status_code == requests.codes.partial_content
         with open(self.part, "ab" if resumed else "wb") as file:
             size = file.tell() + int(response.headers.get("Content-Length", 0))
-            with tqdm(desc=self.part.stem, initial=file.tell(), total=size, unit="B", unit_scale=True,
-                      disable=not self.progress) as bar:
+            with tqdm(
+                desc=self.part.stem,
+                initial=file.tell(),
+                total=size,
+                unit="B",
+                unit_scale=True,
+                disable=not self.progress,
+            ) as bar:
                 for chunk in response.iter_content(CHUNK):
                     file.write(chunk)
                     bar.update(len(chunk))

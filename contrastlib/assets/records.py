@@ -133,8 +133,12 @@ class Network:
             return self
         recipe = {**self.training.recipe, "seed": seed, "stored_as": "float16"}
         return replace(
-            self, name=f"{self.name}-seed{seed}", title=f"{self.title}, seed {seed}",
-            source=f"{self.source} --seed {seed}", training=replace(self.training, recipe=recipe, seeds=()))
+            self,
+            name=f"{self.name}-seed{seed}",
+            title=f"{self.title}, seed {seed}",
+            source=f"{self.source} --seed {seed}",
+            training=replace(self.training, recipe=recipe, seeds=()),
+        )
 
     def decisive(self) -> dict[str, Any]:
         """The fields that results depend on, besides the weights and the code: name -> value."""
@@ -201,8 +205,13 @@ def read(path: Path) -> dict[str, dict[str, Network | DataSet]]:
             raise ValueError(f"{path}: there is a part {part!r}; a registry has {' and '.join(KINDS)}")
         if not isinstance(entries, Mapping | None):
             raise ValueError(f"{path}: {part}: {entries!r} must be entries by their names")
-    return {part: {name: _entry(kind, name, entry, f"{path}: {name}")
-                   for name, entry in (content.get(part) or {}).items()} for part, kind in KINDS.items()}
+    return {
+        part: {
+            name: _entry(kind, name, entry, f"{path}: {name}")
+            for name, entry in (content.get(part) or {}).items()
+        }
+        for part, kind in KINDS.items()
+    }
 
 
 def _parsed(path: Path) -> Any:
@@ -214,8 +223,10 @@ def _parsed(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"the registry {path} cannot be read: {error.strerror}: correct "
-                         "CONTRASTLIB_REGISTRY, which names it") from error
+        raise ValueError(
+            f"the registry {path} cannot be read: {error.strerror}: correct "
+            "CONTRASTLIB_REGISTRY, which names it"
+        ) from error
     except RecursionError:
         raise ValueError(f"the registry {path} is nested too deeply") from None
     except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:  # of explicit tags, too
@@ -258,8 +269,10 @@ def _entry(kind: type[Record], name: str, entry: Any, where: str) -> Record:
     if isinstance(entry.get("files"), Mapping):
         shared = {key: entry[key] for key in ("source", "made", "licence") if key in entry}
         shared["needed_by"] = [name]
-        entry["files"] = {file: {**shared, "name": file, **values} if isinstance(values, Mapping) else values
-                          for file, values in entry["files"].items()}
+        entry["files"] = {
+            file: {**shared, "name": file, **values} if isinstance(values, Mapping) else values
+            for file, values in entry["files"].items()
+        }
     return _record(kind, entry, where)
 
 

@@ -187,11 +187,15 @@ def path(name: str, verify: bool = True) -> Path:
     if not found.is_file():
         raise MissingFile(f"{name} ({record.what}) is not in {found.parent}. {remedy(name)}")
     if verify and found.stat().st_size != record.bytes:
-        raise CorruptFile(f"{found} has {found.stat().st_size:,} bytes instead of {record.bytes:,}. "
-                          f"Delete it and get it again. {remedy(name)}")
+        raise CorruptFile(
+            f"{found} has {found.stat().st_size:,} bytes instead of {record.bytes:,}. "
+            f"Delete it and get it again. {remedy(name)}"
+        )
     if verify and sha256(found) != record.sha256:
-        raise CorruptFile(f"{found} has another content: its SHA-256 is not {record.sha256}. "
-                          f"Delete it and get it again. {remedy(name)}")
+        raise CorruptFile(
+            f"{found} has another content: its SHA-256 is not {record.sha256}. "
+            f"Delete it and get it again. {remedy(name)}"
+        )
     return found
 
 
@@ -212,17 +216,23 @@ def trained(name: str) -> tuple[Path, dict]:
     weights = WEIGHTS / f"{name}.safetensors"
     sys.audit("contrastlib.file", weights)
     if not WEIGHTS.is_dir():
-        raise MissingFile(f"{name} is part of contrastlib's repository, but not of the installed package: "
-                          f"there is no folder {WEIGHTS}. Install it from a clone of the repository with "
-                          "`pip install -e .`.")
+        raise MissingFile(
+            f"{name} is part of contrastlib's repository, but not of the installed package: "
+            f"there is no folder {WEIGHTS}. Install it from a clone of the repository with "
+            "`pip install -e .`."
+        )
     if not weights.is_file():
-        raise MissingFile(f"{weights} is missing. `git checkout data/weights` restores what belongs to the "
-                          f"repository, and {_training(name)} trains it.")
+        raise MissingFile(
+            f"{weights} is missing. `git checkout data/weights` restores what belongs to the "
+            f"repository, and {_training(name)} trains it."
+        )
     about = card(name)
     if sha256(weights) != about["sha256"]:
-        raise CorruptFile(f"{weights} has another content: its SHA-256 is not that of {name}.json. Restore "
-                          "both with `git checkout data/weights`, or train the network again with "
-                          f"{_training(name)}.")
+        raise CorruptFile(
+            f"{weights} has another content: its SHA-256 is not that of {name}.json. Restore "
+            "both with `git checkout data/weights`, or train the network again with "
+            f"{_training(name)}."
+        )
     return weights, about
 
 
@@ -230,8 +240,10 @@ def _training(name: str) -> str:
     """The command that trains a network, also of one whose registry is not set any more."""
     record = network(name)
     if record is None:
-        return (f"`python -m contrastlib train {name}` with CONTRASTLIB_REGISTRY set to the file that "
-                "describes it")
+        return (
+            f"`python -m contrastlib train {name}` with CONTRASTLIB_REGISTRY set to the file that "
+            "describes it"
+        )
     return f"`{record.source.removeprefix('this project: ')}`"
 
 
@@ -277,8 +289,10 @@ def remedy(name: str) -> str:
         return f"It comes with the package {name}: run `pip install --force-reinstall --no-deps {name}`."
     if record.url:
         return f"Run `python -m contrastlib data fetch {name}`, or download {record.url} to {root() / name}."
-    return (f"No public address serves exactly this file. It comes from {record.source} ({record.made}). "
-            f"Put the file at {root() / name}, or set CONTRASTLIB_DATA to the folder that has it.")
+    return (
+        f"No public address serves exactly this file. It comes from {record.source} ({record.made}). "
+        f"Put the file at {root() / name}, or set CONTRASTLIB_DATA to the folder that has it."
+    )
 
 
 def state(name: str) -> str:

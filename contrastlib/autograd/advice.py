@@ -130,6 +130,7 @@ def _grids(model: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor,
             if before is not None and found[before] is output:
                 del found[before]
             found[min(before, name, key=len) if before and before not in found else name] = output
+
         return hook
 
     handles = [module.register_forward_hook(hook_for(name)) for name, module in model.named_modules() if name]

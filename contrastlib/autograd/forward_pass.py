@@ -59,8 +59,14 @@ class ForwardPass:
     """
 
     def __init__(
-        self, model: nn.Module, logits: Tensor, activations: dict[str, Tensor], size: torch.Size,
-        once: bool = False, modules: Iterable[nn.Module] = (), image: Tensor | None = None,
+        self,
+        model: nn.Module,
+        logits: Tensor,
+        activations: dict[str, Tensor],
+        size: torch.Size,
+        once: bool = False,
+        modules: Iterable[nn.Module] = (),
+        image: Tensor | None = None,
     ) -> None:
         if not logits.requires_grad:
             raise ValueError(
@@ -195,14 +201,22 @@ class ForwardPass:
         """Propagate gradients (N, ...) from ``start`` to ``ends`` in one backward pass."""
         single = len(gradients) == 1
         found = gradients_of(
-            [start], ends, gradients[0] if single else gradients, retain_graph=keep,
-            is_grads_batched=not single, allow_unused=True, materialize_grads=True,
+            [start],
+            ends,
+            gradients[0] if single else gradients,
+            retain_graph=keep,
+            is_grads_batched=not single,
+            allow_unused=True,
+            materialize_grads=True,
         )
         return [gradient[None] for gradient in found] if single else found
 
 
 def forward(
-    model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = INPUT, once: bool = False,
+    model: nn.Module,
+    images: Tensor,
+    layers: str | Sequence[str] | None = INPUT,
+    once: bool = False,
     output: Output | None = None,
 ) -> ForwardPass:
     """Run a model once and record the outputs of layers.

@@ -160,9 +160,7 @@ def is_one_of_a_sum(path: Collection[Node], activation: Tensor, others: Iterable
         return False
     on_path = {own, *path}
     terms = [each for node in path if node_kind(node) == "Add" for each, _ in node.next_functions]
-    return any(
-        parallel & {term, *below(term)} for term in terms if term is not None and term not in on_path
-    )
+    return any(parallel & {term, *below(term)} for term in terms if term is not None and term not in on_path)
 
 
 def is_normalised(path: Sequence[Node], activation: Tensor) -> bool:

@@ -93,6 +93,7 @@ def _share_reached(node: Node, activation: Tensor, path: Sequence[Node]) -> floa
 
 def _passing(kind: str) -> Callable:
     """Make a hook that lets a norm pass its gradient unchanged, and what all positions share pass none."""
+
     def change(below: tuple, above: tuple) -> tuple:
         if kind in SHARED:
             return tuple(each if each is None else torch.zeros_like(each) for each in below)

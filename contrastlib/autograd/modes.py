@@ -69,9 +69,14 @@ def as_found(model: nn.Module) -> Iterator[None]:
         return
     modules, parameters = list(model.modules()), list(model.parameters())
     with (
-        turn([*modules, *parameters]), _naming_checkpoints(model), _evaluating(model, modules),
-        _frozen(parameters), EAGER,
-        torch.inference_mode(False), torch.enable_grad(), own_precision(model),
+        turn([*modules, *parameters]),
+        _naming_checkpoints(model),
+        _evaluating(model, modules),
+        _frozen(parameters),
+        EAGER,
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        own_precision(model),
     ):
         yield
 
@@ -148,8 +153,10 @@ def _evaluate(model: nn.Module) -> None:
             schema = getattr(node.target, "_schema", None)
             names = [argument.name for argument in schema.arguments] if schema else []
             values = dict(zip(names, node.args)) | dict(node.kwargs)
-            if schema and re.search("batch_norm|dropout", schema.name) and (
-                values.get("train") is True or values.get("training") is True
+            if (
+                schema
+                and re.search("batch_norm|dropout", schema.name)
+                and (values.get("train") is True or values.get("training") is True)
             ):
                 raise ValueError(
                     f"the model was exported in training mode ({schema.name}): call model.eval() before the "
@@ -189,6 +196,7 @@ def recording(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> 
                 )
             recorded[name] = recorded_output(name, output)
             return recorded[name].clone()  # later in-place operations change the clone
+
         return hook
 
     handles = []
@@ -239,6 +247,7 @@ def recording_again(modules: Iterable[nn.Module]) -> Iterator[None]:
     >>> with recording_again([]):
     ...     pass
     """
+
     def hook(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         if not torch.is_grad_enabled():  # another thread runs the network for a purpose of its own
             return output

@@ -95,7 +95,7 @@ def _check_final_activation(logits: Tensor) -> None:
         return
     undone = {"softmax": "torch.log", "sigmoid": "torch.logit", "hard sigmoid": "torch.logit"}.get(name)
     wrong = "probabilities" if undone else "logarithms of probabilities"
-    instead = f', or undo it with output=lambda y: {undone}(y)' if undone else ""
+    instead = f", or undo it with output=lambda y: {undone}(y)" if undone else ""
     if name == "softmax" and logits.shape[1] == 1:
         instead = ", or undo it with output=lambda y: torch.logit(y)"
     raise ValueError(
@@ -110,8 +110,11 @@ def _found(output: Any, batch: int) -> tuple[Tensor, str]:
         return output, ""
     tensors = dict(_tensors(output))
     called = [path for path in tensors if path.endswith(("['logits']", ".logits"))]
-    fitting = [path for path, each in tensors.items()
-               if each.ndim == 2 and len(each) == batch and each.is_floating_point()]
+    fitting = [
+        path
+        for path, each in tensors.items()
+        if each.ndim == 2 and len(each) == batch and each.is_floating_point()
+    ]
     chosen = called or (fitting if isinstance(output, tuple | list) else [])
     if len(chosen) == 1:
         return tensors[chosen[0]], chosen[0]

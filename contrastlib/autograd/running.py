@@ -56,8 +56,10 @@ def run(model: nn.Module, images: Tensor) -> Any:
 
 
 def gradients(
-    outputs: Tensor | Sequence[Tensor | GradientEdge], inputs: Tensor | Sequence[Tensor | GradientEdge],
-    cotangents: Tensor, **options: Any,
+    outputs: Tensor | Sequence[Tensor | GradientEdge],
+    inputs: Tensor | Sequence[Tensor | GradientEdge],
+    cotangents: Tensor,
+    **options: Any,
 ) -> tuple[Tensor, ...]:
     """Compute gradients with ``torch.autograd.grad``.
 

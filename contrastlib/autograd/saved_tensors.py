@@ -40,7 +40,10 @@ class LinearInputsDropped(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, operation: Callable, types: Sequence[type], args: Sequence = (),
+        self,
+        operation: Callable,
+        types: Sequence[type],
+        args: Sequence = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
@@ -63,8 +66,14 @@ def _is_linear(args: Sequence, kwargs: Mapping[str, Any]) -> bool:
 
 
 def _batch_norm_factors(
-    images: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
-    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    images: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor | None:
     """Return the factor (K,) of each channel, or None if the batch norm uses the statistics of the batch."""
     if training or running_var is None:

@@ -51,7 +51,8 @@ class LastConvolutions:
         self._model, self._size, self._thread = model, size, get_ident()
         self._last: deque[tuple[nn.Module, Tensor, int]] = deque(maxlen=MOST_KEPT)
         self._names = {
-            module: name for name, module in model.named_modules()
+            module: name
+            for name, module in model.named_modules()
             if isinstance(module, nn.Conv2d) and not is_auxiliary(name)
         }
 

@@ -76,6 +76,7 @@ def between(low: float, high: float, what: str) -> Callable[[str], float]:
     >>> between(0, 1, "a share")("0.25")
     0.25
     """
+
     def number(text: str) -> float:
         try:
             value = float(text)
@@ -128,8 +129,9 @@ def with_negative_values(words: Sequence[str]) -> list[str]:
     """
     values = {index + 2 for index, word in enumerate(words) if word == "-p"}
     negative = re.compile(r"-\.?(\d|inf|Inf|INF)")
-    return [f" {word}" if index in values and negative.match(word) else word
-            for index, word in enumerate(words)]
+    return [
+        f" {word}" if index in values and negative.match(word) else word for index, word in enumerate(words)
+    ]
 
 
 def _short(text: str) -> str:

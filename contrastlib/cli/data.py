@@ -23,26 +23,51 @@ networks trained on them need none of these files."""
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``data`` with its actions ``fetch`` and ``verify``."""
-    parser = subparsers.add_parser("data", help="list, fetch and verify images and weights",
-                                   description=DESCRIPTION,
-                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = subparsers.add_parser(
+        "data",
+        help="list, fetch and verify images and weights",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(func=show)
     actions = parser.add_subparsers(metavar="ACTION", title="actions (without one: list all)")
 
     papers = ", ".join(_papers())
-    fetch_parser = actions.add_parser("fetch", help="download what has a public address", description=(
-        "Download files and check them. Interrupted downloads are resumed, except those of fgvc-aircraft, "
-        "food101 and flowers102, which torchvision downloads. For a file without a public address, say where "
-        "it comes from and where to put it."))
-    fetch_parser.add_argument("names", type=types.name, nargs="+", metavar="NAME", help=(
-        "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all; or a "
-        f"data set of the papers: {papers}"))
+    fetch_parser = actions.add_parser(
+        "fetch",
+        help="download what has a public address",
+        description=(
+            "Download files and check them. Interrupted downloads are resumed, except those of "
+            "fgvc-aircraft, "
+            "food101 and flowers102, which torchvision downloads. For a file without a public address, say "
+            "where it comes from and where to put it."
+        ),
+    )
+    fetch_parser.add_argument(
+        "names",
+        type=types.name,
+        nargs="+",
+        metavar="NAME",
+        help=(
+            "a file, a data set (imagenet-sample), a network (squeezenet1_1, torchvision/vgg16_bn), or all; "
+            "or a "
+            f"data set of the papers: {papers}"
+        ),
+    )
     fetch_parser.set_defaults(func=fetch)
 
     verify_parser = actions.add_parser("verify", help="check files; fails if anything is missing or corrupt")
-    verify_parser.add_argument("names", type=types.name, nargs="*", metavar="NAME", help=(
-        "a file, a data set or a network (default: all files and the networks that contrastlib trained); of "
-        f"a data set of the papers ({papers}), only whether its folder has all its parts is checked"))
+    verify_parser.add_argument(
+        "names",
+        type=types.name,
+        nargs="*",
+        metavar="NAME",
+        help=(
+            "a file, a data set or a network (default: all files and the networks that contrastlib "
+            "trained); of "
+            f"a data set of the papers ({papers}), only whether its folder has all its parts is checked"
+        ),
+    )
     verify_parser.set_defaults(func=verify)
 
 
@@ -67,11 +92,21 @@ def show(arguments: argparse.Namespace) -> int:
         print(f"{title}:")
         for name in names:
             print(f"{assets.state(name):7}  {name}")
-            print(textwrap.fill(_about(name), 80, initial_indent=" " * 9, subsequent_indent=" " * 9,
-                                break_long_words=False, break_on_hyphens=False))
+            print(
+                textwrap.fill(
+                    _about(name),
+                    80,
+                    initial_indent=" " * 9,
+                    subsequent_indent=" " * 9,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
         print()
-    print("Any classifier of torchvision (BSD-3-Clause), such as torchvision/vgg16_bn, can\n"
-          "be fetched into torch's cache.\n")
+    print(
+        "Any classifier of torchvision (BSD-3-Clause), such as torchvision/vgg16_bn, can\n"
+        "be fetched into torch's cache.\n"
+    )
     present = sum(assets.available(name) for name in others)
     print(f"{present} of {len(others)} files made by others are present in {assets.root()}.")
     return 0
@@ -93,8 +128,10 @@ def _about(name: str) -> str:
     else:
         record, card = assets.network(name), assets.card(name)
         if record is None:
-            return ("It has weights and no entry in the registry: set CONTRASTLIB_REGISTRY to the file that "
-                    f"describes it, or remove {assets.WEIGHTS / name}.*")
+            return (
+                "It has weights and no entry in the registry: set CONTRASTLIB_REGISTRY to the file that "
+                f"describes it, or remove {assets.WEIGHTS / name}.*"
+            )
         classes, accuracy = len(card["class_names"]), card["test"]["accuracy"]
         what = f"{record.title}, {classes} classes, test accuracy {accuracy:.1%}"
     source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", record.source)
@@ -180,6 +217,5 @@ def _names(name: str) -> list[str]:
         return [name]
     if not found:
         uses = {use for record in files.values() for use in record.needed_by}
-        raise assets.unknown("file, data set or network", name,
-                             {*files, *uses, *trained, *assets.datasets()})
+        raise assets.unknown("file, data set or network", name, {*files, *uses, *trained, *assets.datasets()})
     return found + trained * (name == "all")

@@ -45,38 +45,99 @@ SIMILAR = "similar"
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``explain``."""
     parser = subparsers.add_parser(
-        "explain", help="explain what a network sees in a photo of yours", description=DESCRIPTION,
+        "explain",
+        help="explain what a network sees in a photo of yours",
+        description=DESCRIPTION,
         usage="%(prog)s PHOTO [options]",  # after --foil it would be taken for a class
-        formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
     parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help message and exit")
-    parser.add_argument("photo", type=types.path, metavar="PHOTO", help=(
-        "an image, in any format that Pillow reads; comes first"))
+    parser.add_argument(
+        "photo",
+        type=types.path,
+        metavar="PHOTO",
+        help=("an image, in any format that Pillow reads; comes first"),
+    )
     preferred = ", ".join(assets.preferred_networks())
-    parser.add_argument("--network", type=types.name, metavar="NAME", help=(
-        f"default: the first of these whose weights are there: {preferred}"))
-    parser.add_argument("--method", type=types.name, metavar="NAME", help=(
-        f"default: {DEFAULT_METHOD}, for a Vision Transformer its form for tokens; all are listed below"))
-    parser.add_argument("--contrast", type=types.name, metavar="NAME", help=(
-        f"default: {DEFAULT_CONTRAST}, or among if there is a --foil"))
-    parser.add_argument("--target", dest="targets", type=types.name, metavar="CLASS", nargs="+",
-                        action="extend", default=[], help=(
-        "the class to explain: its name, an unambiguous part of it, or its index; default: the most "
-        "probable one. Several for a contrast of a group"))
-    parser.add_argument("--foil", dest="foils", type=types.name, metavar="CLASS", nargs="+", action="extend",
-                        default=[], help=(
-        "contrast with these classes only (implies --contrast among); may be repeated. "
-        f'"{SIMILAR}" stands for the classes with the nearest logits'))
-    parser.add_argument("--foil-count", type=types.positive, metavar="N", help=(
-        f"how many similar classes, for --foil {SIMILAR} and for contrasts that choose them themselves"))
-    parser.add_argument("--strength", type=float, metavar="X", help=(
-        "the weight of the foils together, for contrasts that have one, such as among"))
-    parser.add_argument("--layer", type=types.name, metavar="NAME", help=(
-        "the layer whose activations the map is made from; default: the last feature map"))
-    parser.add_argument("--top", type=types.positive, default=5, metavar="N", help=(
-        "classes to print (default: 5)"))
-    parser.add_argument("-o", "--output", type=types.path, metavar="FILE", help=(
-        "the image to write; default: the name of the photo, the method and the contrast, in this folder"))
+    parser.add_argument(
+        "--network",
+        type=types.name,
+        metavar="NAME",
+        help=(f"default: the first of these whose weights are there: {preferred}"),
+    )
+    parser.add_argument(
+        "--method",
+        type=types.name,
+        metavar="NAME",
+        help=(
+            f"default: {DEFAULT_METHOD}, for a Vision Transformer its form for tokens; all are listed below"
+        ),
+    )
+    parser.add_argument(
+        "--contrast",
+        type=types.name,
+        metavar="NAME",
+        help=(f"default: {DEFAULT_CONTRAST}, or among if there is a --foil"),
+    )
+    parser.add_argument(
+        "--target",
+        dest="targets",
+        type=types.name,
+        metavar="CLASS",
+        nargs="+",
+        action="extend",
+        default=[],
+        help=(
+            "the class to explain: its name, an unambiguous part of it, or its index; default: the most "
+            "probable one. Several for a contrast of a group"
+        ),
+    )
+    parser.add_argument(
+        "--foil",
+        dest="foils",
+        type=types.name,
+        metavar="CLASS",
+        nargs="+",
+        action="extend",
+        default=[],
+        help=(
+            "contrast with these classes only (implies --contrast among); may be repeated. "
+            f'"{SIMILAR}" stands for the classes with the nearest logits'
+        ),
+    )
+    parser.add_argument(
+        "--foil-count",
+        type=types.positive,
+        metavar="N",
+        help=(
+            f"how many similar classes, for --foil {SIMILAR} and for contrasts that choose them themselves"
+        ),
+    )
+    parser.add_argument(
+        "--strength",
+        type=float,
+        metavar="X",
+        help=("the weight of the foils together, for contrasts that have one, such as among"),
+    )
+    parser.add_argument(
+        "--layer",
+        type=types.name,
+        metavar="NAME",
+        help=("the layer whose activations the map is made from; default: the last feature map"),
+    )
+    parser.add_argument(
+        "--top", type=types.positive, default=5, metavar="N", help=("classes to print (default: 5)")
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=types.path,
+        metavar="FILE",
+        help=(
+            "the image to write; default: the name of the photo, the method and the contrast, in this folder"
+        ),
+    )
     parser.set_defaults(func=run)
 
 
@@ -155,18 +216,25 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments, network, logits, contrast)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
-    text = question(logits, network.class_names, contrast or DEFAULT_CONTRAST, options["target"],
-                    _foils(logits, contrast, options))
+    text = question(
+        logits,
+        network.class_names,
+        contrast or DEFAULT_CONTRAST,
+        options["target"],
+        _foils(logits, contrast, options),
+    )
     save(draw(photo, image, heat, network, text, caption(network, options)), output)
     print(f"\n{text}\nThe map is in {output}.")
     if not heat.any():
         print("It is zero everywhere: this contrast of these classes does not depend on the layer.")
     call = ", ".join(f"{name}={value!r}" for name, value in options.items())
-    print(f"\nThe same map in Python:\n"
-          f"  import contrastlib, contrastlib.models, PIL.Image\n"
-          f"  network = contrastlib.models.load({network.name!r})\n"
-          f"  image = network.preprocess(PIL.Image.open({str(arguments.photo)!r}))\n"
-          f"  maps = contrastlib.explain(network, image[None], {call})")
+    print(
+        f"\nThe same map in Python:\n"
+        f"  import contrastlib, contrastlib.models, PIL.Image\n"
+        f"  network = contrastlib.models.load({network.name!r})\n"
+        f"  image = network.preprocess(PIL.Image.open({str(arguments.photo)!r}))\n"
+        f"  maps = contrastlib.explain(network, image[None], {call})"
+    )
     return 0
 
 
@@ -189,7 +257,10 @@ def _contrast(arguments: argparse.Namespace) -> str:
 
 
 def _options(
-    arguments: argparse.Namespace, network: Classifier, logits: Tensor, contrast: str,
+    arguments: argparse.Namespace,
+    network: Classifier,
+    logits: Tensor,
+    contrast: str,
 ) -> dict[str, Any]:
     """The keyword arguments of ``contrastlib.explain``.
 
@@ -277,8 +348,10 @@ def _check_layer(network: Classifier, method: str, layer: str | None) -> None:
 
     if method in select(space="layer") and layer is None and network.layer is None:
         others = [*select(space="tokens"), *select(space="pixels", needs="pass")]
-        raise ValueError(f"{network.name} has no layer for maps of the usual form (channels, height, width): "
-                         f"use --method {' or '.join(others)}, or name a layer with --layer")
+        raise ValueError(
+            f"{network.name} has no layer for maps of the usual form (channels, height, width): "
+            f"use --method {' or '.join(others)}, or name a layer with --layer"
+        )
 
 
 def _print_classes(logits: Tensor, network: Classifier, count: int) -> None:

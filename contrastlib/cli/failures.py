@@ -56,18 +56,25 @@ def described(error: BaseException) -> tuple[int, str]:
         several_lines = hasattr(error, "exit_status")  # such an error has a layout of its own
         return getattr(error, "exit_status", WRONG), str(error) if several_lines else one_line(error)
     if is_for_memory(error):
-        return FAILED, ("memory ran out: close other programs, or ask for less at a time, such as a smaller "
-                        f"network, batch or number of images ({one_line(error) or 'MemoryError'})")
+        return FAILED, (
+            "memory ran out: close other programs, or ask for less at a time, such as a smaller "
+            f"network, batch or number of images ({one_line(error) or 'MemoryError'})"
+        )
     if isinstance(error, ModuleNotFoundError) and not (error.name or "contrastlib").startswith("contrastlib"):
         extra = "cluster" if error.name.startswith(("dask", "distributed")) else "report"
-        return WRONG, (f"{error.name} is not installed: run `pip install -e .[{extra}]` in a clone of the "
-                       "repository")
+        return WRONG, (
+            f"{error.name} is not installed: run `pip install -e .[{extra}]` in a clone of the repository"
+        )
     if isinstance(error, OSError) and error.strerror:
-        names = " -> ".join(os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else str(name)
-                            for name in (error.filename, error.filename2) if name is not None)
+        names = " -> ".join(
+            os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else str(name)
+            for name in (error.filename, error.filename2)
+            if name is not None
+        )
         return WRONG, f"{_shortened(names)}: {reason(error)}" if names else reason(error)
-    return FAILED, (f"this is a bug of contrastlib, {type(error).__name__}: {one_line(error)}: "
-                    f"{DEBUG}=1 shows where")
+    return FAILED, (
+        f"this is a bug of contrastlib, {type(error).__name__}: {one_line(error)}: {DEBUG}=1 shows where"
+    )
 
 
 def is_meant(error: BaseException) -> bool:

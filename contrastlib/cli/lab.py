@@ -44,8 +44,10 @@ def lab(arguments: argparse.Namespace) -> int:
     from contrastlib.report.machines.process_lifetimes import run_with_lifeline
 
     if not arguments.prepare and importlib.util.find_spec("jupyterlab") is None:
-        raise ValueError("jupyterlab is not installed: run `pip install jupyterlab`, or `make lab` in a "
-                         "clone of the repository")
+        raise ValueError(
+            "jupyterlab is not installed: run `pip install jupyterlab`, or `make lab` in a "
+            "clone of the repository"
+        )
     for message in working_copy.prepare():
         print(message)
     print(f"The working copy: {working_copy.FOLDER}")
@@ -59,8 +61,15 @@ def lab(arguments: argparse.Namespace) -> int:
 def command(folder: Path, options: Sequence[str]) -> list[str]:
     """The command that opens JupyterLab on a working copy, with further options of JupyterLab."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
-    return [sys.executable, "-m", "contrastlib.report.lab.server", f"--ServerApp.root_dir={folder}", *root,
-            "--LabApp.default_url=/lab/tree/start.ipynb", f"--LabApp.extra_labextensions_path={EXTENSIONS}",
-            "--ContentsManager.allow_hidden=False",
-            "--ContentsManager.pre_save_hook=contrastlib.report.notebooks.saved_widgets.keep_static_images",
-            *options]
+    return [
+        sys.executable,
+        "-m",
+        "contrastlib.report.lab.server",
+        f"--ServerApp.root_dir={folder}",
+        *root,
+        "--LabApp.default_url=/lab/tree/start.ipynb",
+        f"--LabApp.extra_labextensions_path={EXTENSIONS}",
+        "--ContentsManager.allow_hidden=False",
+        "--ContentsManager.pre_save_hook=contrastlib.report.notebooks.saved_widgets.keep_static_images",
+        *options,
+    ]

@@ -15,21 +15,36 @@ RUNTIME = Path("node_modules/onnxruntime-web/dist")
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``live``."""
     parser = subparsers.add_parser(
-        "live", help="write a page that runs a network in the reader's browser",
+        "live",
+        help="write a page that runs a network in the reader's browser",
         description="Write a folder with a page that explains pictures of its readers by a network in their "
         "browser. Any web server can serve it: nothing is computed there, and no picture is sent. The "
         "network must have a head that can be exported, such as global average pooling and a linear layer.",
     )
     parser.add_argument("folder", type=types.path, metavar="FOLDER", help="the folder to write")
     default = assets.preferred_networks()[0]
-    parser.add_argument("--network", type=types.name, metavar="NAME", default=default,
-                        help=f"default: {default}")
-    parser.add_argument("--photo", type=types.path, metavar="PHOTO",
-                        help="the picture that the page opens with; default: a cat of scikit-image")
-    parser.add_argument("--bird", type=types.whole, metavar="N", help=(
-        "add birds_vgg with the N-th drawn bird of the test set, whose parts can be repainted"))
-    parser.add_argument("--runtime", type=types.path, metavar="FOLDER", default=RUNTIME,
-                        help=f"the folder dist of the npm package onnxruntime-web; default: {RUNTIME}")
+    parser.add_argument(
+        "--network", type=types.name, metavar="NAME", default=default, help=f"default: {default}"
+    )
+    parser.add_argument(
+        "--photo",
+        type=types.path,
+        metavar="PHOTO",
+        help="the picture that the page opens with; default: a cat of scikit-image",
+    )
+    parser.add_argument(
+        "--bird",
+        type=types.whole,
+        metavar="N",
+        help=("add birds_vgg with the N-th drawn bird of the test set, whose parts can be repainted"),
+    )
+    parser.add_argument(
+        "--runtime",
+        type=types.path,
+        metavar="FOLDER",
+        default=RUNTIME,
+        help=f"the folder dist of the npm package onnxruntime-web; default: {RUNTIME}",
+    )
     parser.set_defaults(func=run)
 
 

@@ -64,7 +64,10 @@ def _formats() -> list[str]:
 
 
 def question(
-    logits: Tensor, class_names: Sequence[str], contrast: str, target: int | Sequence[int],
+    logits: Tensor,
+    class_names: Sequence[str],
+    contrast: str,
+    target: int | Sequence[int],
     foils: Sequence[int] = (),
 ) -> str:
     """The question that a map of this contrast answers, with the probabilities of its classes.
@@ -92,13 +95,20 @@ def question(
     targets = [target] if isinstance(target, int) else list(target)
     rival = next((index for index in logits.argsort(descending=True).tolist() if index not in targets), None)
     return by_name(contrast).question.format(
-        target=" or ".join(map(named, targets)), rival="" if rival is None else named(rival),
-        others=percent(1 - probabilities[targets].sum()), foils=" or ".join(map(named, dict.fromkeys(foils))),
+        target=" or ".join(map(named, targets)),
+        rival="" if rival is None else named(rival),
+        others=percent(1 - probabilities[targets].sum()),
+        foils=" or ".join(map(named, dict.fromkeys(foils))),
     )
 
 
 def draw(
-    photo: Image.Image, image: Tensor, heat: Tensor, network: Classifier, title: str, caption: str,
+    photo: Image.Image,
+    image: Tensor,
+    heat: Tensor,
+    network: Classifier,
+    title: str,
+    caption: str,
 ) -> Figure:
     """The photo with a frame around what the network sees, and beside it the map over that part.
 

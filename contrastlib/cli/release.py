@@ -26,8 +26,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         action.set_defaults(func=function)
         if name == "pdf":
-            action.add_argument("pages", type=types.name, nargs="*", help=(
-                "names such as book/claims; all, and the book as a whole, when none is given"))
+            action.add_argument(
+                "pages",
+                type=types.name,
+                nargs="*",
+                help=("names such as book/claims; all, and the book as a whole, when none is given"),
+            )
 
 
 def metadata(arguments: argparse.Namespace) -> None:

@@ -41,23 +41,34 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "many at a time as there are processors. Executed notebooks are written to book/executed, those of "
         "other profiles than quick to a folder in it.",
     )
-    parser.add_argument("notebook", type=types.name, nargs="*", help=(
-        "names such as 03_maps; all when none is given"))
     parser.add_argument(
-        "--profile", type=types.name, default="quick", help=(
-        "values from notebooks/profiles: quick (default), real or paper"))
+        "notebook", type=types.name, nargs="*", help=("names such as 03_maps; all when none is given")
+    )
     parser.add_argument(
-        "-p", dest="parameters", nargs=2, metavar=("NAME", "VALUE"), action="append", default=[],
+        "--profile",
+        type=types.name,
+        default="quick",
+        help=("values from notebooks/profiles: quick (default), real or paper"),
+    )
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        metavar=("NAME", "VALUE"),
+        action="append",
+        default=[],
         help="a value, in YAML, for a parameter of these notebooks, such as 1e-3, None or [1, 2]; paths are "
         "relative to this folder; may be repeated",
     )
     parser.add_argument(
-        "--page", action="store_true",
+        "--page",
+        action="store_true",
         help="also make one HTML page of each notebook, beside those of the book, which it never replaces",
     )
     parser.add_argument("--force", action="store_true", help="also execute those that are up to date")
     parser.add_argument(
-        "--save", action="store_true",
+        "--save",
+        action="store_true",
         help="write the outputs of the quick profile into notebooks/ itself, computed without downloaded "
         "data, and without their scripts",
     )
@@ -177,7 +188,10 @@ def _save_one(source: Path, _: dict[str, Any]) -> str:
 
 
 def _each(
-    work: Callable[[Path, dict[str, Any]], str], plan: Plan, environment: dict[str, str], jobs: int,
+    work: Callable[[Path, dict[str, Any]], str],
+    plan: Plan,
+    environment: dict[str, str],
+    jobs: int,
 ) -> None:
     """Call ``work`` for each notebook, in ``jobs`` processes, and print the results in the order of the plan.
 
@@ -209,7 +223,8 @@ def _each(
     if cut_off:
         raise execution.NotebookFailed(
             f"a process ended while {' and '.join(cut_off)} ran, probably because memory was short: close "
-            f"other programs, and run one at a time, such as `python -m contrastlib run {cut_off[0]}`")
+            f"other programs, and run one at a time, such as `python -m contrastlib run {cut_off[0]}`"
+        )
     if errors and all(isinstance(error, execution.NotebookFailed) for error in errors.values()):
         raise execution.NotebookFailed("\n\n".join(map(str, errors.values())))
     for error in errors.values():
@@ -227,7 +242,10 @@ def _end(workers: Sequence[BaseProcess]) -> None:
 
 
 def _work_through(
-    submit: Callable[..., Future[str]], plan: Plan, jobs: int, bar: tqdm,
+    submit: Callable[..., Future[str]],
+    plan: Plan,
+    jobs: int,
+    bar: tqdm,
 ) -> dict[Path, Future[str]]:
     """Start the notebooks, at most ``jobs`` at a time, and print the results in the order of the plan.
 

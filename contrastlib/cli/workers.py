@@ -17,20 +17,34 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("workers", "Without these options, each notebook computes by itself.")
     one = group.add_mutually_exclusive_group()
     one.add_argument(
-        "--workers", type=types.workers, metavar="N", help="start N workers, which end with the command")
+        "--workers", type=types.workers, metavar="N", help="start N workers, which end with the command"
+    )
     one.add_argument(
-        "--scheduler", type=types.name, metavar="ADDRESS",
-        help="use the workers of a Dask scheduler, such as tcp://10.0.0.2:8786")
+        "--scheduler",
+        type=types.name,
+        metavar="ADDRESS",
+        help="use the workers of a Dask scheduler, such as tcp://10.0.0.2:8786",
+    )
     group.add_argument(
-        "--on", choices=KINDS, default="local", help=(
+        "--on",
+        choices=KINDS,
+        default="local",
+        help=(
             "where workers start: processes of this machine (default), one process for each of its GPUs, or "
-            "jobs of SLURM"))
+            "jobs of SLURM"
+        ),
+    )
     group.add_argument(
-        "--time-limit", type=types.positive, metavar="SECONDS", help=(
-            "a worker ends, and another one computes its shard, after this time; four hours by default"))
+        "--time-limit",
+        type=types.positive,
+        metavar="SECONDS",
+        help=("a worker ends, and another one computes its shard, after this time; four hours by default"),
+    )
     group.add_argument(
-        "--skip-unreadable", action="store_true", help=(
-            "skip images that cannot be read, and name them in the provenance of the results"))
+        "--skip-unreadable",
+        action="store_true",
+        help=("skip images that cannot be read, and name them in the provenance of the results"),
+    )
 
 
 @contextmanager
@@ -59,8 +73,10 @@ def cluster(arguments: argparse.Namespace) -> Iterator[None]:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, str]:
     """Environment variables of the options that kernels read."""
-    values = {"CONTRASTLIB_TIME_LIMIT": arguments.time_limit,
-              "CONTRASTLIB_SKIP_UNREADABLE": int(arguments.skip_unreadable)}
+    values = {
+        "CONTRASTLIB_TIME_LIMIT": arguments.time_limit,
+        "CONTRASTLIB_SKIP_UNREADABLE": int(arguments.skip_unreadable),
+    }
     return {name: str(value) for name, value in values.items() if value}
 
 

@@ -78,8 +78,10 @@ class Contrast:
     def __post_init__(self) -> None:
         unknown = {field for _, field, _, _ in Formatter().parse(self.question)} - {None, *PLACEHOLDERS}
         if unknown:
-            raise ValueError(f"the question of {self.name!r} has the field {unknown.pop()!r}: "
-                             f"it can have {', '.join(PLACEHOLDERS)}")
+            raise ValueError(
+                f"the question of {self.name!r} has the field {unknown.pop()!r}: "
+                f"it can have {', '.join(PLACEHOLDERS)}"
+            )
         object.__setattr__(self, "title", self.title or self.name.replace("_", " "))
 
     @property
@@ -137,6 +139,7 @@ def register(**fields: Any) -> Callable[[_Function], _Function]:
         ValueError: The question has a field that is none of the ``PLACEHOLDERS``, or another contrast has
             that name.
     """
+
     def add(function: _Function) -> _Function:
         if function.__name__ in CONTRASTS:
             raise ValueError(f"two contrasts are called {function.__name__!r}")
@@ -192,8 +195,12 @@ def known(contrast: ContrastLike) -> Contrast | None:
 
 
 def cotangent(
-    contrast: ContrastLike, logits: Tensor, target: Classes, foils: Foils | None = None,
-    gradients_of: Gradients | None = None, **options: Any,
+    contrast: ContrastLike,
+    logits: Tensor,
+    target: Classes,
+    foils: Foils | None = None,
+    gradients_of: Gradients | None = None,
+    **options: Any,
 ) -> Tensor:
     """Compute the cotangent w (B, C) of a contrast.
 
@@ -227,8 +234,10 @@ def cotangent(
     record = known(contrast)
     _check_options(record, options)
     if foils is not None and not (record and record.takes_foils):
-        raise ValueError(f"foils belong to the contrast {_those(lambda each: each.takes_foils)}, "
-                         f"not to {repr(record.name) if record else 'weights'}")
+        raise ValueError(
+            f"foils belong to the contrast {_those(lambda each: each.takes_foils)}, "
+            f"not to {repr(record.name) if record else 'weights'}"
+        )
     if record is None:
         return own_weights(contrast, logits)
     if record.needs_foils and foils is None:
@@ -249,9 +258,12 @@ def _check_options(record: Contrast | None, options: Mapping[str, Any]) -> None:
     unknown = [name for name in options if not (record and name in record.options)]
     if unknown:
         having = _those(lambda each: unknown[0] in each.options)
-        raise TypeError(f"{unknown[0]} belongs to the contrast {having}, "
-                        f"not to {repr(record.name) if record else 'weights'}" if having else
-                        f"no contrast has the option {unknown[0]!r}")
+        raise TypeError(
+            f"{unknown[0]} belongs to the contrast {having}, "
+            f"not to {repr(record.name) if record else 'weights'}"
+            if having
+            else f"no contrast has the option {unknown[0]!r}"
+        )
 
 
 def _those(wanted: Callable[[Contrast], bool]) -> str:

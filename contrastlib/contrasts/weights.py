@@ -32,9 +32,13 @@ from contrastlib.contrasts.registry import register
 
 
 @register(
-    question="What raises the logit of {target}?", about="the logit alone, against nothing",
-    formula="e_t", paper="wang2022", equation="sec. 3.1",
-    sums_to_zero=False, total="1",
+    question="What raises the logit of {target}?",
+    about="the logit alone, against nothing",
+    formula="e_t",
+    paper="wang2022",
+    equation="sec. 3.1",
+    sums_to_zero=False,
+    total="1",
 )
 def original(logits: Tensor, target: Classes) -> Tensor:
     """Weights of the logit of the target class: w = e_t.
@@ -57,9 +61,11 @@ def original(logits: Tensor, target: Classes) -> Tensor:
 
 
 @register(
-    question="Why {target} and not the average of the others?", about="against the average of all others",
+    question="Why {target} and not the average of the others?",
+    about="against the average of all others",
     formula=r"e_t - \frac{1}{C-1} \sum_{s \neq t} e_s",
-    paper="wang2022", equation="sec. 3.3",
+    paper="wang2022",
+    equation="sec. 3.3",
 )
 def mean(logits: Tensor, target: Classes) -> Tensor:
     """Weights of the target class against the mean of all others: w = e_t - 1/(C-1) sum_{s != t} e_s.
@@ -82,9 +88,11 @@ def mean(logits: Tensor, target: Classes) -> Tensor:
 
 
 @register(
-    question="Why {target} and not {rival}?", about="against the strongest rival",
+    question="Why {target} and not {rival}?",
+    about="against the strongest rival",
     formula=r"e_t - e_{s^*}, \; s^* = \arg\max_{s \neq t} y_s",
-    paper="wang2022", equation="sec. 3.3, after Dhurandhar et al. 2018",
+    paper="wang2022",
+    equation="sec. 3.3, after Dhurandhar et al. 2018",
 )
 def maximum(logits: Tensor, target: Classes) -> Tensor:
     """Weights of the target class against its strongest rival: w = e_t - e_{s*}, s* = argmax_{s != t} y_s.
@@ -110,7 +118,9 @@ def maximum(logits: Tensor, target: Classes) -> Tensor:
 @register(
     question="Why {target} and not the others ({others})?",
     about="against all others, each by its probability",
-    formula=r"e_t - \sum_{s \neq t} \alpha_s e_s", paper="wang2022", equation="eq. 1",
+    formula=r"e_t - \sum_{s \neq t} \alpha_s e_s",
+    paper="wang2022",
+    equation="eq. 1",
 )
 def weighted(logits: Tensor, target: Classes) -> Tensor:
     """Weights of the target class against all others, by probability: w = e_t - sum_{s != t} alpha_s e_s.
@@ -136,7 +146,9 @@ def weighted(logits: Tensor, target: Classes) -> Tensor:
     question="What raises the probability of {target}?",
     about="against all others, each by its probability, times p (1 - p)",
     formula=r"p_t (1 - p_t) \big(e_t - \sum_{s \neq t} \alpha_s e_s\big)",
-    paper="wang2022", equation="Prop. 2", scales="weighted",
+    paper="wang2022",
+    equation="Prop. 2",
+    scales="weighted",
 )
 def probability(logits: Tensor, target: Classes) -> Tensor:
     """The gradient of p_t with respect to the logits: w = p_t (1 - p_t) times :func:`weighted`.
@@ -165,9 +177,12 @@ def probability(logits: Tensor, target: Classes) -> Tensor:
 
 
 @register(
-    question="Why {target} and not {foils}?", about="against chosen foils, each by its probability",
+    question="Why {target} and not {foils}?",
+    about="against chosen foils, each by its probability",
     formula=r"e_t - \gamma \sum_{s \in S} \alpha_s e_s, \; \alpha \text{ over the foils } S",
-    paper="wang2022", equation=r"sec. 5.2, with $\gamma = 1$", total=r"1 - \gamma",
+    paper="wang2022",
+    equation=r"sec. 5.2, with $\gamma = 1$",
+    total=r"1 - \gamma",
 )
 def among(
     logits: Tensor, target: Classes, foils: Foils, foil_count: int | None = None, strength: float = 1.0

@@ -20,13 +20,20 @@ CASE_FOILS = 5
 
 
 @register(
-    title="Finer-CAM, printed", question="What speaks for {target} more than for {foils} on average?",
+    title="Finer-CAM, printed",
+    question="What speaks for {target} more than for {foils} on average?",
     about="less a share of the average of similar classes (Finer-CAM, as printed)",
-    formula=r"e_t - \frac{\gamma}{K} \sum_{s \in S} e_s", paper="zhang2025", equation="as printed",
-    sums_to_zero=False, total=r"1 - \gamma",
+    formula=r"e_t - \frac{\gamma}{K} \sum_{s \in S} e_s",
+    paper="zhang2025",
+    equation="as printed",
+    sums_to_zero=False,
+    total=r"1 - \gamma",
 )
 def finer_cam(
-    logits: Tensor, target: Classes, foils: Foils = SIMILAR, foil_count: int | None = None,
+    logits: Tensor,
+    target: Classes,
+    foils: Foils = SIMILAR,
+    foil_count: int | None = None,
     strength: float = 0.6,
 ) -> Tensor:
     """Finer-CAM as its paper prints it: w = e_t - g/K sum_{s in S} e_s, with the strength g.
@@ -53,14 +60,20 @@ def finer_cam(
 
 
 @register(
-    title="Finer-CAM, coded", question="Why {target} and not {foils}, as Finer-CAM's code weighs them?",
+    title="Finer-CAM, coded",
+    question="Why {target} and not {foils}, as Finer-CAM's code weighs them?",
     about="against similar classes, through the softmax over them (Finer-CAM, as coded)",
     formula=r"e_t - \gamma \sum_{s \in S} \alpha_s (1 + y_s - \bar y) e_s, \;"
-            r" \bar y = \sum_{s \in S} \alpha_s y_s",
-    paper="zhang2025", equation="as coded by its authors", total=r"1 - \gamma",
+    r" \bar y = \sum_{s \in S} \alpha_s y_s",
+    paper="zhang2025",
+    equation="as coded by its authors",
+    total=r"1 - \gamma",
 )
 def finer_cam_coded(
-    logits: Tensor, target: Classes, foils: Foils = SIMILAR, foil_count: int | None = None,
+    logits: Tensor,
+    target: Classes,
+    foils: Foils = SIMILAR,
+    foil_count: int | None = None,
     strength: float = 1.0,
 ) -> Tensor:
     """Finer-CAM as coded: w is the gradient of y_t - g sum_{s in S} alpha_s y_s, also through alpha.
@@ -95,16 +108,24 @@ def finer_cam_coded(
 
 
 @register(
-    title="CASE", question="What speaks for {target} that it does not share with {foils}?",
+    title="CASE",
+    question="What speaks for {target} that it does not share with {foils}?",
     about="less what a layer has in common with similar classes, by least squares (CASE)",
     formula=r"e_t - \frac{c}{K} \sum_{s \in S} e_s, \;"
-            r" c = \frac{\langle g^t, \bar g\rangle}{\lVert\bar g\rVert^2}, \;"
-            r" g^t = \text{mean gradients of the channels}",
-    paper="williamson2025", equation="as a cotangent", sums_to_zero=False, total="1 - c",
+    r" c = \frac{\langle g^t, \bar g\rangle}{\lVert\bar g\rVert^2}, \;"
+    r" g^t = \text{mean gradients of the channels}",
+    paper="williamson2025",
+    equation="as a cotangent",
+    sums_to_zero=False,
+    total="1 - c",
     similar_count=CASE_FOILS,
 )
 def case(
-    logits: Tensor, target: Classes, foils: Foils = SIMILAR, foil_count: int | None = None, *,
+    logits: Tensor,
+    target: Classes,
+    foils: Foils = SIMILAR,
+    foil_count: int | None = None,
+    *,
     gradients_of: Gradients,
 ) -> Tensor:
     """CASE: w = e_t - c/K sum_{s in S} e_s, with the c that a layer gives by least squares.
@@ -148,14 +169,16 @@ def case(
 
 
 @register(
-    title="RFxG", question="What speaks for {target}, less all that speaks for {foils}?",
+    title="RFxG",
+    question="What speaks for {target}, less all that speaks for {foils}?",
     about="less the sum of similar classes (RFxG)",
-    formula=r"e_t - \sum_{s \in S} e_s", paper="elisha2026", equation="class against foils",
-    sums_to_zero=False, total="1 - K",
+    formula=r"e_t - \sum_{s \in S} e_s",
+    paper="elisha2026",
+    equation="class against foils",
+    sums_to_zero=False,
+    total="1 - K",
 )
-def rfxg(
-    logits: Tensor, target: Classes, foils: Foils = SIMILAR, foil_count: int | None = None
-) -> Tensor:
+def rfxg(logits: Tensor, target: Classes, foils: Foils = SIMILAR, foil_count: int | None = None) -> Tensor:
     """RFxG, a class against foils: w = e_t - sum_{s in S} e_s, not divided by their number K.
 
     Source: Elisha et al. 2026.
@@ -178,10 +201,15 @@ def rfxg(
 
 
 @register(
-    title="RFxG group", question="What raises the logits of {target} together?",
+    title="RFxG group",
+    question="What raises the logits of {target} together?",
     about="the sum of the logits of a group of classes, against nothing (RFxG)",
-    formula=r"\sum_{s \in G} e_s", paper="elisha2026", equation="groups",
-    sums_to_zero=False, total=r"\vert G \vert", takes_group=True,
+    formula=r"\sum_{s \in G} e_s",
+    paper="elisha2026",
+    equation="groups",
+    sums_to_zero=False,
+    total=r"\vert G \vert",
+    takes_group=True,
 )
 def rfxg_group(logits: Tensor, target: Classes) -> Tensor:
     """RFxG, a group G of classes: w = sum_{s in G} e_s.
@@ -210,9 +238,14 @@ def rfxg_group(logits: Tensor, target: Classes) -> Tensor:
 
 
 @register(
-    title="ReST", question="What raises the logit of {target} and the logarithm of its probability?",
+    title="ReST",
+    question="What raises the logit of {target} and the logarithm of its probability?",
     about="the logit plus the logarithm of the probability (ReST, of Shapley-CAM)",
-    formula=r"2 e_t - p", paper="cai2025", equation="ReST", sums_to_zero=False, total="1",
+    formula=r"2 e_t - p",
+    paper="cai2025",
+    equation="ReST",
+    sums_to_zero=False,
+    total="1",
 )
 def rest(logits: Tensor, target: Classes) -> Tensor:
     """ReST of Shapley-CAM: w = 2 e_t - p, the gradient of y_t + log p_t.
@@ -235,11 +268,14 @@ def rest(logits: Tensor, target: Classes) -> Tensor:
 
 
 @register(
-    title="group", question="Why one of {target} and none of the others?",
+    title="group",
+    question="Why one of {target} and none of the others?",
     about="a group of classes against all others, the classes of both by their probability",
     formula=r"\sum_{s \in G} \beta_s e_s - \sum_{s \notin G} \alpha_s e_s, \;"
-            r" \beta, \alpha \text{ over } G \text{ and the others}",
-    paper="wang2022", equation="eq. 1, extended to a group by us", takes_group=True,
+    r" \beta, \alpha \text{ over } G \text{ and the others}",
+    paper="wang2022",
+    equation="eq. 1, extended to a group by us",
+    takes_group=True,
 )
 def group(logits: Tensor, target: Classes) -> Tensor:
     """Weights of a group G of classes against the rest: the gradient of the log-odds of the group.

@@ -47,8 +47,15 @@ class Archive(Photographs):
         DataError: The archive is missing or corrupt, or its index does not match its content.
     """
 
-    def __init__(self, name: str, file: str, class_names: Iterable[str], label: str = "class_index",
-                 only: Collection[int] | str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        file: str,
+        class_names: Iterable[str],
+        label: str = "class_index",
+        only: Collection[int] | str | None = None,
+        **options: Any,
+    ) -> None:
         """Read the index of the archive."""
         self.path, self.checksum = assets.path(file), assets.file(file).sha256
         only = assets.imported(only) if isinstance(only, str) else only
@@ -56,12 +63,16 @@ class Archive(Photographs):
         try:
             entries = self._index(label, len(class_names))
         except Exception as error:  # zipfile, csv and decoders raise errors of many kinds
-            raise assets.CorruptFile(f"{self.path} is not a zip archive with a valid index.csv: {error}. "
-                                     "Replace it by a whole one.") from error
+            raise assets.CorruptFile(
+                f"{self.path} is not a zip archive with a valid index.csv: {error}. "
+                "Replace it by a whole one."
+            ) from error
         absent = {file for file, _ in entries} - set(self._zip().namelist())
         if absent:
-            raise assets.CorruptFile(f"the index.csv of {self.path} lists images that the archive does not "
-                                     f"contain, such as {min(absent)}")
+            raise assets.CorruptFile(
+                f"the index.csv of {self.path} lists images that the archive does not "
+                f"contain, such as {min(absent)}"
+            )
         kept = [entry for entry in entries if only is None or entry[1] in only]
         super().__init__(name, class_names, kept, **options)
 

@@ -98,9 +98,17 @@ class Photographs(ImageSet):
         CorruptFile: A label is none of the classes.
     """
 
-    def __init__(self, name: str, class_names: Iterable[str], entries: Iterable[tuple[str, int]], *,
-                 resize: int | str = 256, crop: int = 224, crops: int = 1,
-                 interpolation: InterpolationMode | str = InterpolationMode.BICUBIC) -> None:
+    def __init__(
+        self,
+        name: str,
+        class_names: Iterable[str],
+        entries: Iterable[tuple[str, int]],
+        *,
+        resize: int | str = 256,
+        crop: int = 224,
+        crops: int = 1,
+        interpolation: InterpolationMode | str = InterpolationMode.BICUBIC,
+    ) -> None:
         """Check the sizes."""
         if crops not in (1, 5):
             raise ValueError(f"crops is {crops}: it must be 1 (the centre) or 5 (the centre and the corners)")
@@ -176,8 +184,13 @@ CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")
 """Positions of the crops, in their order in a data set."""
 
 
-def crop(image: Image.Image, resize: int | str, size: int, position: str = "centre",
-         interpolation: InterpolationMode = InterpolationMode.BICUBIC) -> Tensor:
+def crop(
+    image: Image.Image,
+    resize: int | str,
+    size: int,
+    position: str = "centre",
+    interpolation: InterpolationMode = InterpolationMode.BICUBIC,
+) -> Tensor:
     """Resize a photograph and cut out a square.
 
     The photograph is turned upright first. It is resized with antialiasing; an image that has the wanted size

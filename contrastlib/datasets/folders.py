@@ -50,14 +50,21 @@ class Folder(Photographs):
             above = file.relative_to(self.root).parts[:-1]
             (classes.setdefault(above[0], []) if above else loose).append(file)
         if loose and classes:
-            raise ValueError(f"{self.root} holds images ({loose[0].name}) beside folders of images "
-                             f"({next(iter(classes))}): move the images into the folder of their class")
+            raise ValueError(
+                f"{self.root} holds images ({loose[0].name}) beside folders of images "
+                f"({next(iter(classes))}): move the images into the folder of their class"
+            )
         if not loose and not classes:
-            raise ValueError(f"{self.root} holds no images: put files ending in {', '.join(IMG_EXTENSIONS)} "
-                             "there, or in a subfolder for each class")
+            raise ValueError(
+                f"{self.root} holds no images: put files ending in {', '.join(IMG_EXTENSIONS)} "
+                "there, or in a subfolder for each class"
+            )
         classes = classes or {self.root.resolve().name: loose}
-        entries = [(file.relative_to(self.root).as_posix(), label)
-                   for label, images in enumerate(classes.values()) for file in images]
+        entries = [
+            (file.relative_to(self.root).as_posix(), label)
+            for label, images in enumerate(classes.values())
+            for file in images
+        ]
         super().__init__("folder", classes, entries, **options)
 
     @cached_property

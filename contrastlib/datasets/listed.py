@@ -45,8 +45,14 @@ class Listed(Photographs):
         root: The folder.
     """
 
-    def __init__(self, name: str, root: Path, class_names: Iterable[str], entries: Iterable[tuple[str, int]],
-                 **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        class_names: Iterable[str],
+        entries: Iterable[tuple[str, int]],
+        **options: Any,
+    ) -> None:
         """Keep the folder and the list."""
         self.root = root
         super().__init__(name, class_names, entries, **options)
@@ -116,8 +122,12 @@ class Listed(Photographs):
             return self.crop / size, np.zeros(2)
         resized = np.array([int(self.resize * side / size.min()) for side in size.tolist()])
         centre = [round((side - self.crop) / 2) for side in resized.tolist()]
-        corner = np.array([0 if "left" in CROPS[position] else resized[0] - self.crop,
-                           0 if "top" in CROPS[position] else resized[1] - self.crop])
+        corner = np.array(
+            [
+                0 if "left" in CROPS[position] else resized[0] - self.crop,
+                0 if "top" in CROPS[position] else resized[1] - self.crop,
+            ]
+        )
         return resized / size, -np.array(centre if CROPS[position] == "centre" else corner)
 
     def _boxes_in_crop(self, index: int, boxes: Iterable[Box]) -> list[Box]:

@@ -58,12 +58,15 @@ class ImageNetVal(Listed):
             expected = torchvision_datasets.imagenet.load_meta_file(root)[0]
         except Exception as error:  # a damaged meta.bin raises errors of many kinds
             why = "meta.bin is damaged" if isinstance(error, UnpicklingError) else error
-            raise assets.CorruptFile(f"{root} does not hold imagenet-val: {why}: delete meta.bin and val/ "
-                                     "and unpack the archives anew") from error
+            raise assets.CorruptFile(
+                f"{root} does not hold imagenet-val: {why}: delete meta.bin and val/ "
+                "and unpack the archives anew"
+            ) from error
         if set(listed.wnids) != set(expected):
             raise assets.CorruptFile(
                 f"{root / 'val'} holds {len(listed.wnids)} classes, and not the {len(expected)} of meta.bin: "
-                "delete val/ and unpack the archive anew")
+                "delete val/ and unpack the archive anew"
+            )
         self.wnids = listed.wnid_to_idx
         names = map(", ".join, listed.classes)
         super().__init__("imagenet-val", root, names, _entries(listed, root), **options)
@@ -80,17 +83,25 @@ class ImageNetVal(Listed):
             raise assets.MissingFile(
                 f"the bounding boxes of {name} are not in {self._box_folder}: get "
                 "ILSVRC2012_bbox_val_v3.tgz, after a login at "
-                "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php, and unpack it there")
-        return [Annotation(inside, label, {}) for label, box in self._objects_in(self._box_files[name])
-                for inside in self._boxes_in_crop(index, [box])]
+                "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php, and unpack it there"
+            )
+        return [
+            Annotation(inside, label, {})
+            for label, box in self._objects_in(self._box_files[name])
+            for inside in self._boxes_in_crop(index, [box])
+        ]
 
     def _objects_in(self, file: Path) -> list[tuple[int, Box]]:
         """Read label and box of each object in an XML file."""
         sides = ("xmin", "ymin", "xmax", "ymax")
         try:
-            return [(self.wnids[each.findtext("name")],
-                     tuple(finite(each.findtext(f"bndbox/{side}", "")) for side in sides))
-                    for each in ElementTree.parse(file).findall("object")]
+            return [
+                (
+                    self.wnids[each.findtext("name")],
+                    tuple(finite(each.findtext(f"bndbox/{side}", "")) for side in sides),
+                )
+                for each in ElementTree.parse(file).findall("object")
+            ]
         except (ElementTree.ParseError, KeyError, ValueError) as error:
             why = f"there is no class {error}" if isinstance(error, KeyError) else error
             raise corrupt("imagenet-val", file, why) from error
@@ -152,8 +163,9 @@ class CUB200(Listed):
             x, y, width, height = self._birds[file]
         scale, offset = self._to_crop(index)
         positions = {part: np.array(xy) * scale + offset for part, xy in self._parts.get(file, {}).items()}
-        parts = {part: tuple(xy.tolist()) for part, xy in positions.items()
-                 if ((xy >= 0) & (xy < self.crop)).all()}
+        parts = {
+            part: tuple(xy.tolist()) for part, xy in positions.items() if ((xy >= 0) & (xy < self.crop)).all()
+        }
         boxes = self._boxes_in_crop(index, [(x, y, x + width, y + height)])
         return [Annotation(box, label, parts) for box in boxes]
 
@@ -181,7 +193,8 @@ class CUB200(Listed):
         except KeyError as error:
             raise assets.CorruptFile(
                 f"the tables in {self.folder} do not fit each other: one lacks {error}. Delete the folder "
-                "and run `python -m contrastlib data fetch cub200`.") from error
+                "and run `python -m contrastlib data fetch cub200`."
+            ) from error
 
     def _annotation_files(self) -> list[Path]:
         return [self.folder / name for name in ("bounding_boxes.txt", "parts/part_locs.txt")]
@@ -302,5 +315,7 @@ def fetch_from_torchvision(record: assets.DataSet) -> None:
 
 def _entries(listed: Iterable[tuple[str, int]], root: Path) -> list[tuple[str, int]]:
     """Return (path below the root, label) of each image of a torchvision data set whose loader is ``str``."""
-    return [(Path(path).relative_to(root).as_posix(), int(label)) for path, label in
-            (listed[index] for index in range(len(listed)))]
+    return [
+        (Path(path).relative_to(root).as_posix(), int(label))
+        for path, label in (listed[index] for index in range(len(listed)))
+    ]

@@ -54,8 +54,9 @@ def missing(name: str, why: str) -> assets.MissingFile:
     """
     record = papers()[name]
     remedy = record.remedy.format(name=name, folder=folder(name))
-    return assets.MissingFile(f"{name} ({record.what}) is not complete: {why.rstrip('.')}. "
-                              f"It comes from {record.source}: {remedy}.")
+    return assets.MissingFile(
+        f"{name} ({record.what}) is not complete: {why.rstrip('.')}. It comes from {record.source}: {remedy}."
+    )
 
 
 def corrupt(name: str, what: Path | str, why: object) -> assets.CorruptFile:
@@ -70,8 +71,9 @@ def corrupt(name: str, what: Path | str, why: object) -> assets.CorruptFile:
     test.json of food101 cannot be read: it is empty. Delete it and get it again from
     https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/.
     """
-    return assets.CorruptFile(f"{what} of {name} cannot be read: {why}. Delete it and get it again from "
-                              f"{papers()[name].source}.")
+    return assets.CorruptFile(
+        f"{what} of {name} cannot be read: {why}. Delete it and get it again from {papers()[name].source}."
+    )
 
 
 def unpack(archive: Path, name: str) -> None:

@@ -69,10 +69,15 @@ def ablation(
     for size in sizes:
         for method, where in zip(methods, positions):
             after = _scores(_predict(model, ablated(images, where, mean, size)), labels)
-            tables.append(after.join(before).assign(
-                image=range(len(images)), method=method, size=size,
-                row=where[:, 0].numpy(force=True), column=where[:, 1].numpy(force=True),
-            ))
+            tables.append(
+                after.join(before).assign(
+                    image=range(len(images)),
+                    method=method,
+                    size=size,
+                    row=where[:, 0].numpy(force=True),
+                    column=where[:, 1].numpy(force=True),
+                )
+            )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -115,8 +120,10 @@ def neuron_ablation(
                 f"layer {layer!r} gives {tuple(outputs.shape)}: {count} neurons of (B, N) are needed"
             )
         before, neurons = outputs.topk(count, dim=1)
-        maps = {name: method(propagate, neurons.T).sum(dim=2)  # (count, B, H, W)
-                for name, method in named_methods(methods, **PAPERS_OPTIONS["lrp"]).items()}
+        maps = {
+            name: method(propagate, neurons.T).sum(dim=2)  # (count, B, H, W)
+            for name, method in named_methods(methods, **PAPERS_OPTIONS["lrp"]).items()
+        }
     tables = []
     for method, each in maps.items():
         changed = torch.cat([ablated(images, position_of_maximum(one), mean, size) for one in each])
@@ -308,10 +315,12 @@ def _predict(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def _scores(logits: Tensor, labels: Tensor) -> pd.DataFrame:
-    return pd.DataFrame({
-        "y_t": logits.gather(1, labels[:, None]).squeeze(1).numpy(force=True),
-        "p_t": log_odds(logits, labels).sigmoid().numpy(force=True),
-    })
+    return pd.DataFrame(
+        {
+            "y_t": logits.gather(1, labels[:, None]).squeeze(1).numpy(force=True),
+            "p_t": log_odds(logits, labels).sigmoid().numpy(force=True),
+        }
+    )
 
 
 def _similarity(maps: Tensor) -> Tensor:
@@ -328,9 +337,15 @@ def _neuron_table(neurons: Tensor, before: Tensor, after: Tensor, similarity: Te
     shape = after.shape
     i, b, j = (axis.flatten() for axis in torch.meshgrid(*(torch.arange(n) for n in shape), indexing="ij"))
     neurons = neurons.cpu()
-    return pd.DataFrame({
-        "image": b.numpy(), "ablated": i.numpy(), "neuron": j.numpy(),
-        "ablated_index": neurons[b, i].numpy(), "neuron_index": neurons[b, j].numpy(),
-        "before": before.cpu()[b, j].numpy(), "after": after.flatten().numpy(force=True),
-        "similarity": similarity.flatten().numpy(force=True),
-    })
+    return pd.DataFrame(
+        {
+            "image": b.numpy(),
+            "ablated": i.numpy(),
+            "neuron": j.numpy(),
+            "ablated_index": neurons[b, i].numpy(),
+            "neuron_index": neurons[b, j].numpy(),
+            "before": before.cpu()[b, j].numpy(),
+            "after": after.flatten().numpy(force=True),
+            "similarity": similarity.flatten().numpy(force=True),
+        }
+    )

@@ -141,12 +141,18 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
     for rules in ("z_plus", "epsilon", "z"):
         for biases in (False, True):
             flat = _relevance_of(model, images, target, rules=rules, biases=biases).flatten(1).double()
-            rows.append(pd.DataFrame({
-                "image": range(len(images)), "rules": rules, "biases": biases,
-                "arrived": (flat.sum(dim=1) / logit).numpy(force=True),
-                "input_x_gradient": torch.cosine_similarity(flat, product).numpy(force=True),
-                "pixels_x_gradient": torch.cosine_similarity(flat, pixels).numpy(force=True),
-            }))
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "image": range(len(images)),
+                        "rules": rules,
+                        "biases": biases,
+                        "arrived": (flat.sum(dim=1) / logit).numpy(force=True),
+                        "input_x_gradient": torch.cosine_similarity(flat, product).numpy(force=True),
+                        "pixels_x_gradient": torch.cosine_similarity(flat, pixels).numpy(force=True),
+                    }
+                )
+            )
     return pd.concat(rows, ignore_index=True)
 
 
@@ -181,11 +187,16 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
     maps = {name: phi.sum(dim=1).flatten(1).double() for name, phi in maps.items()}
     rows = []
     for one, other in (("clrp1", "clrp1_coded"), ("clrp1", "clrp2"), ("clrp1_coded", "clrp2")):
-        rows.append(pd.DataFrame({
-            "image": range(len(images)), "methods": f"{one}, {other}",
-            "similarity": torch.cosine_similarity(maps[one], maps[other]).numpy(force=True),
-            "zero": (maps[one] == 0).double().mean(dim=1).numpy(force=True),
-        }))
+        rows.append(
+            pd.DataFrame(
+                {
+                    "image": range(len(images)),
+                    "methods": f"{one}, {other}",
+                    "similarity": torch.cosine_similarity(maps[one], maps[other]).numpy(force=True),
+                    "zero": (maps[one] == 0).double().mean(dim=1).numpy(force=True),
+                }
+            )
+        )
     return pd.concat(rows, ignore_index=True)
 
 

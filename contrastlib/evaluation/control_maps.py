@@ -71,6 +71,7 @@ def noise(material: Material) -> Tensor:
     >>> noise(material).shape
     torch.Size([2, 4, 4])
     """
+
     def drawn(image: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(image_seed(image, material.seed))
         return torch.randn(material.maps.shape[-2:], generator=generator, dtype=material.maps.dtype)
@@ -94,7 +95,8 @@ def centre(material: Material, width: float = 0.25) -> Tensor:
     (1.0, True)
     """
     rows, columns = (
-        torch.exp(-(torch.linspace(-0.5, 0.5, side) / width) ** 2 / 2) for side in material.images.shape[-2:]
+        torch.exp(-((torch.linspace(-0.5, 0.5, side) / width) ** 2) / 2)
+        for side in material.images.shape[-2:]
     )
     return (rows[:, None] * columns).to(material.maps).expand(len(material.images), -1, -1)
 
@@ -147,8 +149,9 @@ CONTROLS = {
         Control("noise", "smooth noise", "Is the map better than chance?", noise),
         Control("centre", "blob at the centre", "Is it more than that objects are in the middle?", centre),
         Control("edges", "edge detector", "Is it more than that objects have edges?", edges),
-        Control("other_picture", "map of another picture", "Does it depend on the picture?", other_picture,
-                True),
+        Control(
+            "other_picture", "map of another picture", "Does it depend on the picture?", other_picture, True
+        ),
         Control("random_class", "map of a random class", "Does it depend on the class?", random_class, True),
     )
 }

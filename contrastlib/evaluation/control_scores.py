@@ -44,8 +44,14 @@ def no_rows() -> pd.DataFrame:
 
 
 def masking(
-    model: nn.Module, images: Tensor, labels: Tensor | None = None, share: float = 0.3, fill: str = "blur",
-    threshold: float = 0.1, seed: int = 0, **options: Any,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    share: float = 0.3,
+    fill: str = "blur",
+    threshold: float = 0.1,
+    seed: int = 0,
+    **options: Any,
 ) -> pd.DataFrame:
     """Relative probability of a class when the highest pixels of its map are kept, and all others replaced.
 

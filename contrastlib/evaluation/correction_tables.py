@@ -98,9 +98,7 @@ def as_coded(masked: pd.DataFrame) -> pd.DataFrame:
     """
     masked = masked[masked["mask_rule"].isin(MASK_RULES)]
     units = ["network", "contrast", "method", "rank", "group", "image"]
-    areas = masked.pivot_table(
-        "masked", units, ["mask_rule", "kept_sign"], aggfunc="first", observed=True
-    )
+    areas = masked.pivot_table("masked", units, ["mask_rule", "kept_sign"], aggfunc="first", observed=True)
     coded = areas["equal_as_coded"]
     of_kept_sign = areas["by_sign"].rename(columns=dict(zip(KEPT_SIGNS, KEPT_SIGNS[::-1])))[coded.columns]
     wrong = ((coded + of_kept_sign - 1).clip(lower=0) / coded.where(coded > 0)).fillna(0)
@@ -214,8 +212,12 @@ def advantages_by_baseline(masked: pd.DataFrame, resamples: int = 1000) -> pd.Da
     >>> advantages_by_baseline(table, resamples=10)["baseline"].tolist()
     ['black', 'zeros', 'zeros − black']
     """
-    part = masked[(masked["method"] == "gradcam") & (masked["rank"] == 1) & (masked["mask_rule"] == "by_sign")
-                  & (masked["kept_sign"] == "positive")]
+    part = masked[
+        (masked["method"] == "gradcam")
+        & (masked["rank"] == 1)
+        & (masked["mask_rule"] == "by_sign")
+        & (masked["kept_sign"] == "positive")
+    ]
     keys = ["network", "baseline"]
     each = masking_effects.advantages(part, [*keys, "kept_sign"], resamples=resamples)
     wide = part.pivot(index=[*keys, "group", "image"], columns="contrast", values="relative_probability")

@@ -86,8 +86,13 @@ def sign_steps(
 
 
 def blur_draws(
-    model: nn.Module, images: Tensor, labels: Tensor | None = None, draws: int = 10, threshold: float = 0.1,
-    layer: str | None = None, seed: int = 0,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    draws: int = 10,
+    threshold: float = 0.1,
+    layer: str | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """One cell of Table 1 under blurs drawn at random (erratum 6).
 
@@ -125,9 +130,16 @@ def blur_draws(
         blurred = masking.papers_blur(split, float(sigma))
         logits = predict(model, torch.where(masks[:, None], blurred, split)).gather(1, classes[chosen])
         after = logits.double().softmax(dim=1)[:, 0].numpy(force=True)
-        tables.append(pd.DataFrame({
-            "image": chosen.numpy(force=True), "draw": draw, "sigma": sigma, "relative_probability": after,
-        }))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image": chosen.numpy(force=True),
+                    "draw": draw,
+                    "sigma": sigma,
+                    "relative_probability": after,
+                }
+            )
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -163,10 +175,16 @@ def path_and_product(
             )
             product = input_x_gradient(record, contrast(record.logits, target))
             similarity = torch.cosine_similarity(path.flatten(1).double(), product.flatten(1).double())
-            tables.append(pd.DataFrame({
-                "image": range(len(images)), "biases": biases, "explained": explained,
-                "similarity": similarity.numpy(force=True),
-            }))
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "image": range(len(images)),
+                        "biases": biases,
+                        "explained": explained,
+                        "similarity": similarity.numpy(force=True),
+                    }
+                )
+            )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -218,8 +236,11 @@ def mean_factors(
     for factor, w, heat in zip(MEAN_FACTORS, weights, maps):
         similarity = torch.cosine_similarity(heat, maps[0]).numpy(force=True)
         total = w.sum(dim=1).double().numpy(force=True)
-        tables.append(pd.DataFrame({
-            "image": range(len(images)), "factor": factor, "weights": total, "similarity": similarity}))
+        tables.append(
+            pd.DataFrame(
+                {"image": range(len(images)), "factor": factor, "weights": total, "similarity": similarity}
+            )
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -298,10 +319,15 @@ def normalisers(
         maps = [xgradcam(record, weights, layer, normaliser=name).flatten(1) for name in ("absolute", "sum")]
         sums = record.activations[layer].sum(dim=(-2, -1))
         whole = linear_approximation(record, weights, layer).sum(dim=(-2, -1))
-        tables.append(pd.DataFrame({
-            "image": range(len(images)), "layer": layer,
-            "kept": (maps[0].sum(dim=1) / whole).double().numpy(force=True),
-            "similarity": torch.cosine_similarity(*maps).numpy(force=True),
-            "negative_sums": (sums < 0).double().mean(dim=1).numpy(force=True),
-        }))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image": range(len(images)),
+                    "layer": layer,
+                    "kept": (maps[0].sum(dim=1) / whole).double().numpy(force=True),
+                    "similarity": torch.cosine_similarity(*maps).numpy(force=True),
+                    "negative_sums": (sums < 0).double().mean(dim=1).numpy(force=True),
+                }
+            )
+        )
     return pd.concat(tables, ignore_index=True)

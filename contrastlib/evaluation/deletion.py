@@ -93,7 +93,8 @@ def curves(
                 found = [margins(network, each, classes[chosen]).float() for each in changed]
                 tables += [
                     tabled(rows, chosen, deletion=down, insertion=up).assign(
-                        removal=removal, judge=judge, share=share)
+                        removal=removal, judge=judge, share=share
+                    )
                     for share, down, up in zip(shares, *found)
                 ]
     return pd.concat(tables, ignore_index=True)

@@ -58,16 +58,20 @@ def agreement(
     tables = []
     for method, phi in maps.items():
         logit, contrast, softmax = phi.flatten(2).double()
-        tables.append(pd.DataFrame({
-            "image": range(len(images)),
-            "method": method,
-            "weighted": _cosine(contrast, logit),
-            "softmax": _cosine(softmax, logit),
-            "foils": ((logit - contrast).norm(dim=1) / logit.norm(dim=1)).numpy(force=True),
-            "p_t": probabilities[:, 0].double().numpy(force=True),
-            "p_2": probabilities[:, 1].double().numpy(force=True),
-            "log_odds": log_odds(record.logits, target).double().numpy(force=True),
-        }))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image": range(len(images)),
+                    "method": method,
+                    "weighted": _cosine(contrast, logit),
+                    "softmax": _cosine(softmax, logit),
+                    "foils": ((logit - contrast).norm(dim=1) / logit.norm(dim=1)).numpy(force=True),
+                    "p_t": probabilities[:, 0].double().numpy(force=True),
+                    "p_2": probabilities[:, 1].double().numpy(force=True),
+                    "log_odds": log_odds(record.logits, target).double().numpy(force=True),
+                }
+            )
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -101,10 +105,13 @@ def gradient_norms(
     units = torch.nn.functional.one_hot(order[:, ranks].T, count).to(images.dtype)
     norms = record.pull_back(units)[INPUT].flatten(2).norm(dim=2)
     index = pd.MultiIndex.from_product([ranks, range(len(images))], names=["rank", "image"])
-    return pd.DataFrame({
-        "logit": logits[:, ranks].T.flatten().double().numpy(force=True),
-        "norm": norms.flatten().double().numpy(force=True),
-    }, index).reset_index()
+    return pd.DataFrame(
+        {
+            "logit": logits[:, ranks].T.flatten().double().numpy(force=True),
+            "norm": norms.flatten().double().numpy(force=True),
+        },
+        index,
+    ).reset_index()
 
 
 def slopes(
@@ -166,10 +173,15 @@ def relative_slopes(
         A row for each network, with mean (the relative change of the norm when the logit grows by one), low
         and high.
     """
-    return pd.DataFrame([
-        {"network": name, **_in_units(slopes(part, resamples=resamples).loc[estimate], part["norm"].mean())}
-        for name, part in table.groupby("network", sort=False)
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "network": name,
+                **_in_units(slopes(part, resamples=resamples).loc[estimate], part["norm"].mean()),
+            }
+            for name, part in table.groupby("network", sort=False)
+        ]
+    )
 
 
 def more_alike_where_dominated(
@@ -193,12 +205,18 @@ def more_alike_where_dominated(
     for name, part in table.groupby("network", sort=False):
         over = (part["p_2"] <= threshold).to_numpy()
         if over.any() and not over.all():
-            columns = np.stack(
-                [over * part[value], over, ~over * part[value], ~over], axis=1
-            ).astype(float)
+            columns = np.stack([over * part[value], over, ~over * part[value], ~over], axis=1).astype(float)
             low, high = interval(_gap(bootstrap(columns, part["group"].to_numpy(), resamples))[:, None])[:, 0]
-            rows.append({"network": name, "mean": _gap(columns.mean(axis=0)), "low": low, "high": high,
-                         "images": len(part), "groups": part["group"].nunique()})
+            rows.append(
+                {
+                    "network": name,
+                    "mean": _gap(columns.mean(axis=0)),
+                    "low": low,
+                    "high": high,
+                    "images": len(part),
+                    "groups": part["group"].nunique(),
+                }
+            )
     return pd.DataFrame(rows, columns=["network", "mean", "low", "high", "images", "groups"])
 
 
@@ -239,9 +257,7 @@ def _gap(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3]
 
 
-def _slope(
-    n: np.ndarray, x: np.ndarray, y: np.ndarray, xx: np.ndarray, xy: np.ndarray
-) -> np.ndarray:
+def _slope(n: np.ndarray, x: np.ndarray, y: np.ndarray, xx: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Slope of the least-squares line, from sums over points.
 
     Args:

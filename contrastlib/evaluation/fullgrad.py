@@ -64,14 +64,20 @@ def describe(
         whole = (phi.map.sum(dim=(-2, -1)) + phi.constants).unflatten(0, (len(contrasts), 2))
         similarity = torch.cosine_similarity(flat[:, 0], flat[:, 1], dim=-1)
         for c, contrast in enumerate(contrasts):
-            tables.append(pd.DataFrame({
-                "image": range(len(images)), "variant": variant, "contrast": contrast,
-                "negative": (flat[c, 0] < 0).double().mean(dim=-1).numpy(force=True),
-                "sum": whole[c, 0].double().numpy(force=True),
-                "score": scores[2 * c].double().numpy(force=True),
-                "similarity": similarity[c].numpy(force=True),
-                "p_2": second.double().numpy(force=True),
-            }))
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "image": range(len(images)),
+                        "variant": variant,
+                        "contrast": contrast,
+                        "negative": (flat[c, 0] < 0).double().mean(dim=-1).numpy(force=True),
+                        "sum": whole[c, 0].double().numpy(force=True),
+                        "score": scores[2 * c].double().numpy(force=True),
+                        "similarity": similarity[c].numpy(force=True),
+                        "p_2": second.double().numpy(force=True),
+                    }
+                )
+            )
     return pd.concat(tables, ignore_index=True)
 
 

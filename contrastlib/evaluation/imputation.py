@@ -20,9 +20,7 @@ COARSEST = 4
 """Side in pixels up to which the system is solved at its own size."""
 
 
-def imputed(
-    images: Tensor, removed: Tensor, noise: float = 0.01, seed: int = 0, cycles: int = 5
-) -> Tensor:
+def imputed(images: Tensor, removed: Tensor, noise: float = 0.01, seed: int = 0, cycles: int = 5) -> Tensor:
     """Fill removed pixels by noisy linear imputation.
 
     Args:
@@ -66,6 +64,7 @@ def _solved(values: Tensor, gone: Tensor, cycles: int) -> Tensor:
 
 def _correction(residual: Tensor, gone: Tensor, sweeps: int = 2) -> Tensor:
     """Approximate the e, 0 where nothing is gone, with e - (mean of the neighbours of e) = residual."""
+
     def smoothed(e: Tensor, times: int) -> Tensor:
         for _ in range(times):
             e = torch.where(gone, residual + _mean_of_neighbours(e), 0)

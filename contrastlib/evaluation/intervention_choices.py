@@ -71,7 +71,8 @@ def differences(
                 full = enlarged(maps, repainted.masks.shape[-2:], upsampling)
                 values = in_parts(full, repainted.masks, measure).numpy(force=True)
                 for (n, (method, contrast)), size, count, b in product(
-                        enumerate(keys), smallest, repaintings, images):
+                    enumerate(keys), smallest, repaintings, images
+                ):
                     parts = ranked[size][b]
                     change = _difference(values[n, b, parts], fall[count][b][parts], contrast)
                     rows.append((b, method, layer, upsampling, measure, size, count, contrast, change))

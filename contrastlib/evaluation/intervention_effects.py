@@ -18,8 +18,12 @@ Cell = Sequence[str]
 
 
 def differences(
-    table: pd.DataFrame, pairs: Sequence[tuple[Cell, Cell]], value: str = "correlation",
-    absolute: bool = False, resamples: int = 2000, samples: bool = False,
+    table: pd.DataFrame,
+    pairs: Sequence[tuple[Cell, Cell]],
+    value: str = "correlation",
+    absolute: bool = False,
+    resamples: int = 2000,
+    samples: bool = False,
 ) -> pd.DataFrame:
     """Mean over images of a value in one cell minus that in another, with its interval.
 
@@ -56,8 +60,11 @@ def differences(
 
 
 def against_best_other(
-    table: pd.DataFrame, contrasts: Sequence[str] = tuple(OWN_QUESTION), value: str = "correlation",
-    resamples: int = 2000, samples: bool = False,
+    table: pd.DataFrame,
+    contrasts: Sequence[str] = tuple(OWN_QUESTION),
+    value: str = "correlation",
+    resamples: int = 2000,
+    samples: bool = False,
 ) -> pd.DataFrame:
     """Mean of a value for the question that a contrast asks, minus the highest mean for another question.
 
@@ -82,16 +89,22 @@ def against_best_other(
             if not all(cell in wide for cell in cells):
                 continue
             values = wide[cells].to_numpy()
-            best = [part[..., :1] - part[..., 1:].max(axis=-1, keepdims=True)
-                    for part in (values.mean(axis=0), _draws(wide, values, resamples))]
+            best = [
+                part[..., :1] - part[..., 1:].max(axis=-1, keepdims=True)
+                for part in (values.mean(axis=0), _draws(wide, values, resamples))
+            ]
             found = _summary(wide, *best, samples)
             rows.append(found.assign(network=network, method=method, contrast=contrast))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["network", "mean"])
 
 
 def over_networks(
-    table: pd.DataFrame, value: str = "correlation", by: Sequence[str] = ("method", "contrast", "question"),
-    unit: str = "family", resamples: int = 2000, seed: int = 0,
+    table: pd.DataFrame,
+    value: str = "correlation",
+    by: Sequence[str] = ("method", "contrast", "question"),
+    unit: str = "family",
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Mean over images and networks of a family, whose interval holds the spread over both.
 
@@ -151,7 +164,8 @@ def _summary(wide: pd.DataFrame, means: np.ndarray, draws: np.ndarray, samples: 
     groups = wide.index.get_level_values("group").nunique()
     more = {"samples": list(draws.T), "draw": hash(tuple(wide.index))} if samples else {}
     return pd.DataFrame(
-        {"mean": means, "low": low, "high": high, "images": len(wide), "groups": groups, **more})
+        {"mean": means, "low": low, "high": high, "images": len(wide), "groups": groups, **more}
+    )
 
 
 def _multinomial(count: int, resamples: int, seed: int) -> np.ndarray:

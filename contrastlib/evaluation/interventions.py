@@ -70,12 +70,16 @@ class Repainted:
         """
         (batch, _, *size), parts = self.images.shape, len(self.names)
         if self.masks.shape != (batch, parts, *size):
-            raise ValueError(f"masks of {parts} parts of images {tuple(self.images.shape)} are (B, P, H, W), "
-                             f"got {tuple(self.masks.shape)}")
+            raise ValueError(
+                f"masks of {parts} parts of images {tuple(self.images.shape)} are (B, P, H, W), "
+                f"got {tuple(self.masks.shape)}"
+            )
         if self.versions.shape[1:] != self.images.shape[1:] or self.of.shape != (len(self.versions), 2):
-            raise ValueError(f"{len(self.versions)} versions are (M, K, H, W) like the images, and say of "
-                             f"which image and part, (M, 2); got {tuple(self.versions.shape)} and "
-                             f"{tuple(self.of.shape)}")
+            raise ValueError(
+                f"{len(self.versions)} versions are (M, K, H, W) like the images, and say of "
+                f"which image and part, (M, 2); got {tuple(self.versions.shape)} and "
+                f"{tuple(self.of.shape)}"
+            )
         image, part = self.of.T
         if len(self.of) and (self.of.amin() < 0 or image.amax() >= batch or part.amax() >= parts):
             raise ValueError(f"versions are of images 0 to {batch - 1} and parts 0 to {parts - 1}")
@@ -140,13 +144,14 @@ def compare(
         full = enlarged(maps, masks.shape[-2:], upsampling)
         keys += key
         values.append(in_parts(full, masks, measure).numpy(force=True))
-        size = in_parts(full.abs(), masks[:, repainted.ranked:], "sum")
+        size = in_parts(full.abs(), masks[:, repainted.ranked :], "sum")
         shares.append((size / full.abs().sum(dim=(-2, -1))[..., None].double()).numpy(force=True))
     values, shares = np.concatenate(values), np.concatenate(shares)
     names = np.array(repainted.names)
     tables = [
         _rows(keys, values[:, b, ranked], fall[b][ranked], names[ranked]).assign(
-            image=b, **_unranked(repainted, fall[b], shares[:, b]))
+            image=b, **_unranked(repainted, fall[b], shares[:, b])
+        )
         for b, ranked in ranked_parts(repainted, smallest).items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["image"])
@@ -172,7 +177,7 @@ def ranked_parts(repainted: Repainted, smallest: int = 10) -> dict[int, np.ndarr
     counted = np.zeros(repainted.masks.shape[:2], dtype=bool)
     counted[tuple(repainted.of.T.numpy(force=True))] = True
     counted &= repainted.masks.flatten(2).sum(dim=2).numpy(force=True) >= smallest
-    counted[:, repainted.ranked:] = False
+    counted[:, repainted.ranked :] = False
     return {b: parts for b, parts in enumerate(counted) if parts.sum() >= FEWEST}
 
 
@@ -266,15 +271,19 @@ def _rows(
     top = values.argmax(axis=1)[:, None] == fall.argmax(axis=1)
     setting = [(*key, question) for key in keys for question in QUESTIONS]
     index = pd.MultiIndex.from_tuples(setting, names=["method", "contrast", "question"])
-    columns = {"correlation": correlation.ravel(), "top": top.ravel(),
-               "top_part": np.tile(names[fall.argmax(axis=1)], len(keys)), "parts": len(names)}
+    columns = {
+        "correlation": correlation.ravel(),
+        "top": top.ravel(),
+        "top_part": np.tile(names[fall.argmax(axis=1)], len(keys)),
+        "parts": len(names),
+    }
     return pd.DataFrame(columns, index).reset_index()
 
 
 def _unranked(repainted: Repainted, fall: np.ndarray, shares: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of one image for the parts that are not ranked, from its falls (P, Q) and shares (N, parts)."""
     columns = {}
-    for number, name in enumerate(repainted.names[repainted.ranked:]):
+    for number, name in enumerate(repainted.names[repainted.ranked :]):
         columns[f"fall_{name}"] = np.tile(fall[repainted.ranked + number], len(shares))
         columns[f"map_{name}"] = np.repeat(shares[:, number], len(QUESTIONS))
     return columns

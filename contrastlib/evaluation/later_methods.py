@@ -252,6 +252,9 @@ def cotangent_of(record: ForwardPass, target: Tensor, name: str) -> Tensor:
     """
     each, layer = contrasts.by_name(name), record.layer()
     return contrasts.cotangent(
-        name, record.logits, target, "similar" if each.takes_foils else None,
+        name,
+        record.logits,
+        target,
+        "similar" if each.takes_foils else None,
         (lambda w: record.pull_back(w)[layer]) if each.needs_gradients else None,
     )

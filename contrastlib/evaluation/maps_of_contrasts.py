@@ -72,15 +72,21 @@ def applicable(model: nn.Module, methods: Sequence[str] | None = None) -> list[s
         raise ValueError(f"unknown method {unknown[0]!r}; choose among {', '.join(EXPLAINERS)}")
     transformer = vit.is_transformer(model)
     return [
-        name for name in methods or EXPLAINERS
+        name
+        for name in methods or EXPLAINERS
         if EXPLAINERS[name].space != ("layer" if transformer else "tokens")
         and (EXPLAINERS[name].through_attention or not transformer)
     ]
 
 
 def explanations(
-    model: nn.Module, images: Tensor, target: Tensor, methods: Sequence[str] | None = None,
-    contrasts: Sequence[str] = CONTRASTS, foils: int | None = None, layer: str | None = None,
+    model: nn.Module,
+    images: Tensor,
+    target: Tensor,
+    methods: Sequence[str] | None = None,
+    contrasts: Sequence[str] = CONTRASTS,
+    foils: int | None = None,
+    layer: str | None = None,
 ) -> Iterator[tuple[list[tuple[str, str]], Tensor]]:
     """Maps of a class by several methods and contrasts; methods that need the gradient share one pass.
 
@@ -124,8 +130,11 @@ def explanations(
         explainer = EXPLAINERS[name]
         chosen = contrasts if explainer.needs == "pass" and explainer.space == "layer" else free
         if not explainer.contrast:
-            made = (explainer.function(record, target, layer=layers[explainer.space])
-                    if explainer.needs == "pass" else explainer.function(model, images, lambda _: target))
+            made = (
+                explainer.function(record, target, layer=layers[explainer.space])
+                if explainer.needs == "pass"
+                else explainer.function(model, images, lambda _: target)
+            )
             yield [(name, OWN)], explainer.map(made)[None]
             continue
         if explainer.needs == "pass":
@@ -136,6 +145,7 @@ def explanations(
             w = _stacked(chosen, tokens.logits, target, foils)
             made = explainer.function(tokens, w, **_named_layer(explainer, layer))
         else:
+
             def weights(logits: Tensor, chosen: Sequence[str] = chosen) -> Tensor:
                 return _stacked(chosen, logits, target, foils)
 
@@ -144,7 +154,10 @@ def explanations(
 
 
 def weights_of(
-    contrast: str, logits: Tensor, target: Tensor, foils: int | None = None,
+    contrast: str,
+    logits: Tensor,
+    target: Tensor,
+    foils: int | None = None,
     gradients_of: schemes.Gradients | None = None,
 ) -> Tensor:
     """Compute the cotangent (B, C) of a contrast; its foils, if it takes any, are the nearest classes.
@@ -176,7 +189,10 @@ def weights_of(
 
 
 def _stacked(
-    contrasts: Sequence[str], logits: Tensor, target: Tensor, foils: int | None,
+    contrasts: Sequence[str],
+    logits: Tensor,
+    target: Tensor,
+    foils: int | None,
     gradients_of: schemes.Gradients | None = None,
 ) -> Tensor:
     return torch.stack([weights_of(name, logits, target, foils, gradients_of) for name in contrasts])

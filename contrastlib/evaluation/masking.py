@@ -31,8 +31,20 @@ KEPT_SHARES = {"keep_10": 0.1, "keep_30": 0.3, "keep_50": 0.5}
 """Mask rule -> share of the pixels of each map that it keeps, whatever their sign."""
 KEPT_SIGNS = ("positive", "negative")
 FIRST = ("predicted", "label")
-COLUMNS = ("method", "contrast", "rank", "mask_rule", "kept_sign", "masked", "image", "p_1", "p_2",
-           "relative_probability_before", "baseline", "relative_probability")
+COLUMNS = (
+    "method",
+    "contrast",
+    "rank",
+    "mask_rule",
+    "kept_sign",
+    "masked",
+    "image",
+    "p_1",
+    "p_2",
+    "relative_probability_before",
+    "baseline",
+    "relative_probability",
+)
 
 
 def relative_probabilities(
@@ -112,8 +124,12 @@ def relative_probabilities(
             masks[:, None].expand(-1, images.shape[1], -1, -1).contiguous(memory_format=_layout(images[i]))
         )
         before = _relative(logits[i : i + 1], classes[i])[0]
-        rows = rows.assign(image=i, p_1=probabilities[i, 0].item(), p_2=probabilities[i, 1].item(),
-                           relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy())
+        rows = rows.assign(
+            image=i,
+            p_1=probabilities[i, 0].item(),
+            p_2=probabilities[i, 1].item(),
+            relative_probability_before=before[rows["rank"].to_numpy() - 1].numpy(),
+        )
         for name, filled in fill.items():
             after = _masked_predictions(scoring_model, images[i], filled[index], masks, classes[i], batch)
             values = after[range(len(rows)), rows["rank"].to_numpy() - 1]
@@ -321,12 +337,26 @@ def _masks(
     ranks = range(maps.shape[2])
     for (m, method), rank, mask_rule, kept_sign in product(enumerate(methods), ranks, mask_rules, KEPT_SIGNS):
         for contrast, mask in zip(contrasts, masked_pixels(maps[m, :, rank], kept_sign, mask_rule)):
-            rows.append({"method": method, "contrast": contrast, "rank": rank + 1,
-                         "mask_rule": mask_rule, "kept_sign": kept_sign})
+            rows.append(
+                {
+                    "method": method,
+                    "contrast": contrast,
+                    "rank": rank + 1,
+                    "mask_rule": mask_rule,
+                    "kept_sign": kept_sign,
+                }
+            )
             masks.append(mask)
     for rank in ranks:
-        rows.append({"method": "blank", "contrast": "none", "rank": rank + 1,
-                     "mask_rule": "none", "kept_sign": "none"})
+        rows.append(
+            {
+                "method": "blank",
+                "contrast": "none",
+                "rank": rank + 1,
+                "mask_rule": "none",
+                "kept_sign": "none",
+            }
+        )
         masks.append(torch.ones_like(masks[0]))
     stacked = torch.stack(masks)
     return pd.DataFrame(rows).assign(masked=stacked.double().mean(dim=(-2, -1)).numpy(force=True)), stacked
@@ -339,9 +369,7 @@ def _masked_predictions(
 
     The masks are (N, K, H, W).
     """
-    masked = torch.empty_like(
-        masks[:batch], dtype=image.dtype
-    )  # one for all batches: allocation is slow
+    masked = torch.empty_like(masks[:batch], dtype=image.dtype)  # one for all batches: allocation is slow
     parts = [
         logits_of(model, torch.where(part, fill, image, out=masked[: len(part)]))
         for part in masks.split(batch)

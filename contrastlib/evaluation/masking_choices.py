@@ -98,12 +98,14 @@ def gains(
                 for name, filled in fills.items():
                     after = _relative(model, image, filled[b], masks, pairs[b], batch)
                     own = rows.assign(
-                        image=b, layer=layer, upsampling=upsampling, filling=name, gain=_gain(rows, after))
+                        image=b, layer=layer, upsampling=upsampling, filling=name, gain=_gain(rows, after)
+                    )
                     tables += [own, own.assign(first="label")] if same else [own]
     table = pd.concat(tables, ignore_index=True)
     at = table["image"].to_numpy()
     return table.assign(
-        image=chosen.numpy(force=True)[at], p_2=probabilities[chosen, 1].numpy(force=True)[at])
+        image=chosen.numpy(force=True)[at], p_2=probabilities[chosen, 1].numpy(force=True)[at]
+    )
 
 
 def filling(name: str, model: nn.Module, images: Tensor) -> Tensor:

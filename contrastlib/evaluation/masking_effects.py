@@ -106,8 +106,12 @@ def advantage_left(table: pd.DataFrame, rule: str, **options: Any) -> pd.DataFra
 
 
 def method_advantages(
-    table: pd.DataFrame, method: str, others: Sequence[str], contrast: str = "weighted",
-    unless: Mapping[str, object] | None = None, **options: Any,
+    table: pd.DataFrame,
+    method: str,
+    others: Sequence[str],
+    contrast: str = "weighted",
+    unless: Mapping[str, object] | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Mean differences of relative probabilities between a method and other ones.
 

@@ -145,8 +145,9 @@ def compare(
                     "p_2": probabilities[:, 1],
                 }
                 table = pd.DataFrame({name: values.numpy(force=True) for name, values in columns.items()})
-                tables.append(table.assign(
-                    image=range(len(images)), reading=reading, method=method, contrast=contrast))
+                tables.append(
+                    table.assign(image=range(len(images)), reading=reading, method=method, contrast=contrast)
+                )
     return pd.concat(tables, ignore_index=True)
 
 

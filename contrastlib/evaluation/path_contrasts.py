@@ -44,10 +44,18 @@ def compare(model: nn.Module, images: Tensor, labels: Tensor | None = None, step
     logits, black = predict(model, images), predict(model, torch.zeros_like(images))
     target = logits.argmax(dim=1)
     fixed = weighted(logits, target)
-    maps = integrated_gradients(
-        model, images, lambda y: torch.stack([fixed, weighted(y, target), probability(y, target)]),
-        baseline=0, steps=steps, contrast_at="path",
-    ).flatten(2).double()
+    maps = (
+        integrated_gradients(
+            model,
+            images,
+            lambda y: torch.stack([fixed, weighted(y, target), probability(y, target)]),
+            baseline=0,
+            steps=steps,
+            contrast_at="path",
+        )
+        .flatten(2)
+        .double()
+    )
     ends = log_odds(logits.double(), target), log_odds(black.double(), target)
     change = {"log-odds": ends[0] - ends[1], "probability": ends[0].sigmoid() - ends[1].sigmoid()}
     change["weights fixed at x"] = change["log-odds"]

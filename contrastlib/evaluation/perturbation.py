@@ -143,7 +143,10 @@ def mean_changes(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
 
 
 def differences(
-    table: pd.DataFrame, quantity: str | None = None, first: str = "weighted", second: str = "original",
+    table: pd.DataFrame,
+    quantity: str | None = None,
+    first: str = "weighted",
+    second: str = "original",
     **options: Any,
 ) -> pd.DataFrame:
     """Mean difference between two contrasts in the change of a quantity, paired by image, with its interval.
@@ -187,10 +190,13 @@ def repeat_differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFram
     both = first.merge(second, on=same, suffixes=("", "_again"), validate="one_to_one")
     apart = both[same].assign(**{q: both[q] - both[f"{q}_again"] for q in ("p_t", "y_t")})
     means = apart.groupby(same[:-1])[["p_t", "y_t"]].mean()
-    return pd.concat({
-        name: values.abs().groupby("network").max()
-        for name, values in (("one image", apart.set_index(same)), ("mean over images", means))
-    }, axis=1)
+    return pd.concat(
+        {
+            name: values.abs().groupby("network").max()
+            for name, values in (("one image", apart.set_index(same)), ("mean over images", means))
+        },
+        axis=1,
+    )
 
 
 def perturbed(
@@ -253,10 +259,13 @@ def _gradients(model: nn.Module, images: Tensor, target: Tensor, contrasts: Sequ
 
 def _scores(logits: Tensor, target: Tensor) -> Tensor:
     """Whether the target is the predicted class, p_t and y_t (3, B), on the device of the logits."""
-    return torch.stack([
-        (logits.argmax(dim=1) == target).to(logits), log_odds(logits, target).sigmoid(),
-        logits.gather(1, target[:, None]).squeeze(1),
-    ])
+    return torch.stack(
+        [
+            (logits.argmax(dim=1) == target).to(logits),
+            log_odds(logits, target).sigmoid(),
+            logits.gather(1, target[:, None]).squeeze(1),
+        ]
+    )
 
 
 def _columns(scores: np.ndarray) -> pd.DataFrame:

@@ -225,15 +225,17 @@ def pointing(maps: Tensor, boxes: Tensor, thresholds: Sequence[float] = THRESHOL
     within = inside.gather(1, (count - 1).clamp(min=0)) * (count > 0)
     shape, whole = count.shape, held[:, -1]
     shares = (maps.double().clamp(min=0) * masks).sum(dim=(1, 2)) / torch.where(whole == 0, 1, whole)
-    return pd.DataFrame({
-        "image": np.repeat(np.arange(shape[0]), shape[1]),
-        "threshold": np.tile(levels, shape[0]),
-        "hit": ((within == count) & (count > 0)).flatten().numpy(force=True),
-        "inside": (within / count.clamp(min=1)).flatten().numpy(force=True),
-        "kept": (count / energy.shape[1]).flatten().numpy(force=True),
-        "energy": np.repeat(shares.numpy(force=True), shape[1]),
-        "box": np.repeat(masks.double().mean(dim=(1, 2)).numpy(force=True), shape[1]),
-    })
+    return pd.DataFrame(
+        {
+            "image": np.repeat(np.arange(shape[0]), shape[1]),
+            "threshold": np.tile(levels, shape[0]),
+            "hit": ((within == count) & (count > 0)).flatten().numpy(force=True),
+            "inside": (within / count.clamp(min=1)).flatten().numpy(force=True),
+            "kept": (count / energy.shape[1]).flatten().numpy(force=True),
+            "energy": np.repeat(shares.numpy(force=True), shape[1]),
+            "box": np.repeat(masks.double().mean(dim=(1, 2)).numpy(force=True), shape[1]),
+        }
+    )
 
 
 def as_masks(boxes: Tensor, maps: Tensor) -> Tensor:

@@ -53,14 +53,18 @@ def rounded_gradients(
     tables = []
     for dtype, gradient in product(dtypes, gradients):
         computed = cotangent(gradient, logits.to(getattr(torch, dtype)), target).double()
-        tables.append(pd.DataFrame({
-            "image": range(len(images)),
-            "dtype": dtype,
-            "gradient": gradient,
-            "log_odds": log_odds,
-            "target_weight": computed.gather(1, target[:, None]).squeeze(1).numpy(force=True),
-            "cosine": _cosine_with_exact(computed, logits, target).numpy(force=True),
-        }))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image": range(len(images)),
+                    "dtype": dtype,
+                    "gradient": gradient,
+                    "log_odds": log_odds,
+                    "target_weight": computed.gather(1, target[:, None]).squeeze(1).numpy(force=True),
+                    "cosine": _cosine_with_exact(computed, logits, target).numpy(force=True),
+                }
+            )
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -86,8 +90,13 @@ def direction_lost(table: pd.DataFrame, cosine: float = 0.99) -> pd.DataFrame:
     table = table.assign(
         lost=lost, target_lost=table["target_weight"] == 0, first=table["log_odds"].where(lost)
     )
-    columns = {"images": ("image", "count"), "log_odds": ("log_odds", "median"), "mean": ("lost", "mean"),
-               "target_lost": ("target_lost", "mean"), "first": ("first", "min")}
+    columns = {
+        "images": ("image", "count"),
+        "log_odds": ("log_odds", "median"),
+        "mean": ("lost", "mean"),
+        "target_lost": ("target_lost", "mean"),
+        "first": ("first", "min"),
+    }
     by = ["network", "dataset", "dtype", "gradient"]
     return table.groupby(by, sort=False).agg(**columns).reset_index()
 

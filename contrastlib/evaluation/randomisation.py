@@ -81,8 +81,9 @@ def cascade(
         made = list(explanations(changed, images, target, **options))
         intact = intact or made
         for (keys, maps), (_, before) in zip(made, intact):
-            tables.append(_compared(keys, maps, before, images.shape[-2:]).assign(
-                step=step, lost=count / len(names)))
+            tables.append(
+                _compared(keys, maps, before, images.shape[-2:]).assign(step=step, lost=count / len(names))
+            )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -149,6 +150,7 @@ def structural_similarity(maps: Tensor, others: Tensor) -> Tensor:
     >>> structural_similarity(torch.eye(9), 3 * torch.eye(9)).item()
     1.0
     """
+
     def mean(values: Tensor) -> Tensor:
         return F.avg_pool2d(values[:, None], WINDOW, stride=1)[:, 0]
 
@@ -200,7 +202,10 @@ def sensitivity(table: pd.DataFrame, value: str = "spearman") -> pd.DataFrame:
 
 
 def likeness_between_contrasts(
-    table: pd.DataFrame, first: str = "weighted", second: str = "original", value: str = "spearman",
+    table: pd.DataFrame,
+    first: str = "weighted",
+    second: str = "original",
+    value: str = "spearman",
     **options: Any,
 ) -> pd.DataFrame:
     """Mean likeness of the maps of one contrast minus that of another one; negative if it is more sensitive.
@@ -216,7 +221,8 @@ def likeness_between_contrasts(
         One row for each network and method, with mean, low and high.
     """
     return paired_differences(
-        sensitivity(table, value), value, ["network", "method"], first=first, second=second, **options)
+        sensitivity(table, value), value, ["network", "method"], first=first, second=second, **options
+    )
 
 
 def rise_of_entropy(table: pd.DataFrame) -> pd.DataFrame:
@@ -248,10 +254,13 @@ def _compared(
     full, full_before = (enlarged(each, size) for each in (maps, before))
     index = pd.MultiIndex.from_tuples(
         [(*key, image) for key in keys for image in range(maps.shape[1])],
-        names=["method", "contrast", "image"])
-    columns = {"spearman": rank_correlation(maps, before).ravel(),
-               "ssim": structural_similarity(full, full_before).flatten().numpy(force=True),
-               "entropy": entropy(full).ravel()}
+        names=["method", "contrast", "image"],
+    )
+    columns = {
+        "spearman": rank_correlation(maps, before).ravel(),
+        "ssim": structural_similarity(full, full_before).flatten().numpy(force=True),
+        "entropy": entropy(full).ravel(),
+    }
     return pd.DataFrame(columns, index).reset_index()
 
 

@@ -221,6 +221,4 @@ def _maps(
         with propagation(model, images, **options) as propagate:
             found[name] = propagate(together)
     found[ALPHA_BETA] = alpha_beta(getattr(model, "network", model), inputs, together)
-    return {
-        name: dict(zip(relevances, maps.flatten(2).split(2))) for name, maps in found.items()
-    }
+    return {name: dict(zip(relevances, maps.flatten(2).split(2))) for name, maps in found.items()}

@@ -66,8 +66,13 @@ def compare(
         similarity = torch.cosine_similarity(*maps.flatten(2))
         own, other = _energy(maps, regions), _energy(maps, regions.flip(0))
         for which, target in enumerate(targets):
-            columns = {"target": target, **{name: values[which] for name, values in scores.items()},
-                       "own": own[which], "other": other[which], "similarity": similarity}
+            columns = {
+                "target": target,
+                **{name: values[which] for name, values in scores.items()},
+                "own": own[which],
+                "other": other[which],
+                "similarity": similarity,
+            }
             table = pd.DataFrame({name: values.numpy(force=True) for name, values in columns.items()})
             tables.append(table.assign(image=range(len(images)), object=which, method=method))
     return pd.concat(tables, ignore_index=True)

@@ -26,7 +26,11 @@ Maps of the gradient and of guided back-propagation are the largest absolute val
 
 
 def saliency(
-    model: nn.Module, images: Tensor, target: Tensor, methods: Sequence[str], seed: int = 0,
+    model: nn.Module,
+    images: Tensor,
+    target: Tensor,
+    methods: Sequence[str],
+    seed: int = 0,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
     """Maps of the target class by each method, in the order of ``methods``.

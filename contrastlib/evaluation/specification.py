@@ -16,7 +16,9 @@ REST = "combinations"
 
 
 def specifications(
-    table: pd.DataFrame, effects: Callable[[pd.DataFrame], pd.DataFrame], thresholds: Sequence[float],
+    table: pd.DataFrame,
+    effects: Callable[[pd.DataFrame], pd.DataFrame],
+    thresholds: Sequence[float],
     column: str = "p_2",
 ) -> pd.DataFrame:
     """Effects at several thresholds of a column, besides the choices that the table has.

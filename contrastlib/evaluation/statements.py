@@ -68,11 +68,17 @@ def index_ranges(
             sums = gradient[..., left_out:, left_out:].sum(dim=(-2, -1))
             weights = sums / gradient[0, 0].numel()
             heat = torch.einsum("bk,bkhw->bhw", weights, activation).flatten(1)
-            tables.append(pd.DataFrame({
-                "image": range(len(images)), "contrast": contrast, "range": words,
-                "similarity": torch.cosine_similarity(heat, whole).numpy(force=True),
-                "size": (heat.norm(dim=1) / whole.norm(dim=1)).numpy(force=True),
-            }))
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "image": range(len(images)),
+                        "contrast": contrast,
+                        "range": words,
+                        "similarity": torch.cosine_similarity(heat, whole).numpy(force=True),
+                        "size": (heat.norm(dim=1) / whole.norm(dim=1)).numpy(force=True),
+                    }
+                )
+            )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -102,17 +108,18 @@ def shared_and_own(classes: Sequence[int] = (2, 10, 100, 200, 1000), seed: int =
     for count in classes:
         for features, maps in (("shared", (shared * x).expand(count, -1)), ("own", own[:count] * x)):
             mean = maps[1:].mean(dim=0)
-            rows.append({
-                "classes": count, "features": features,
-                "subtracted": (mean.norm() / maps[0].norm()).item(),
-                "left": ((maps[0] - mean).norm() / maps[0].norm()).item(),
-            })
+            rows.append(
+                {
+                    "classes": count,
+                    "features": features,
+                    "subtracted": (mean.norm() / maps[0].norm()).item(),
+                    "left": ((maps[0] - mean).norm() / maps[0].norm()).item(),
+                }
+            )
     return pd.DataFrame(rows)
 
 
-def mean_contrast_and_clrp1(
-    model: nn.Module, images: Tensor, labels: Tensor | None = None
-) -> pd.DataFrame:
+def mean_contrast_and_clrp1(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.DataFrame:
     """CLRP1 compared with the mean contrast of the LRP maps of all classes (erratum 31).
 
     CLRP1 propagates abs(y_t) (e_t - 1/(C-1) sum_s e_s) and sets negative relevance to 0. The mean contrast

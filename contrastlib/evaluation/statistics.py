@@ -117,8 +117,13 @@ def means(
         groups = part.index.get_level_values(unit).to_numpy()
         drawn = bootstrap(part.to_numpy(), groups, resamples)
         low, high = interval(drawn, level)
-        summary = {"mean": part.mean().to_numpy(), "low": low, "high": high,
-                   "images": len(part), "groups": len(np.unique(groups))}
+        summary = {
+            "mean": part.mean().to_numpy(),
+            "low": low,
+            "high": high,
+            "images": len(part),
+            "groups": len(np.unique(groups)),
+        }
         if samples:
             summary |= {"samples": list(drawn.T), "draw": hash(tuple(part.index))}
         parts.append(pd.DataFrame(summary, index=part.columns))
@@ -173,9 +178,7 @@ def paired_differences(
     """
     compared = table[table[between].isin([first, second])]
     _refuse_nan(compared[value])
-    pairs = compared.pivot(
-        index=list(dict.fromkeys([*by, unit, "image"])), columns=between, values=value
-    )
+    pairs = compared.pivot(index=list(dict.fromkeys([*by, unit, "image"])), columns=between, values=value)
     if pairs.isna().any(axis=None) or pairs.shape[1] != 2:
         raise ValueError(f"some images have {first!r} but not {second!r} (or the reverse): nothing to pair")
     difference = pairs[first].astype(float) - pairs[second].astype(float)

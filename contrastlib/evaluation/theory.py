@@ -60,16 +60,24 @@ def shared_feature(
     def attributions(matrix: Tensor) -> Tensor:
         return torch.cat([schemes.cotangent(c, x @ matrix.T, 0) @ matrix * x for c in contrasts])
 
-    return pd.DataFrame({
-        "network": "linear classifier",
-        "contrast": contrasts,
-        "probability_change": ((x @ shifted.T).softmax(1) - (x @ weights.T).softmax(1)).abs().max().item(),
-        "attribution_change": (attributions(shifted) - attributions(weights)).abs().amax(dim=1),
-    })
+    return pd.DataFrame(
+        {
+            "network": "linear classifier",
+            "contrast": contrasts,
+            "probability_change": ((x @ shifted.T).softmax(1) - (x @ weights.T).softmax(1))
+            .abs()
+            .max()
+            .item(),
+            "attribution_change": (attributions(shifted) - attributions(weights)).abs().amax(dim=1),
+        }
+    )
 
 
 def training_gaps(
-    rate: float = 0.1, updates: int = 200, seed: int = 1, decay: float = 0.0,
+    rate: float = 0.1,
+    updates: int = 200,
+    seed: int = 1,
+    decay: float = 0.0,
     sigmoid_decay: float | None = None,
 ) -> pd.DataFrame:
     """Proposition 1: gradient descent on a sigmoid with one output, compared with a softmax with two.
@@ -232,6 +240,7 @@ def _every_step(model: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor,
     recorded: dict[str, Tensor] = {}
     with as_found(model), ExitStack() as counting:
         for name, module in layers.items():
+
             def count(module: nn.Module, inputs: tuple, output: object, name: str = name) -> None:
                 runs[name] += isinstance(output, Tensor)
 
@@ -242,9 +251,7 @@ def _every_step(model: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor,
     with as_found(model), recording(once, recorded):
         pixels = images.detach().clone().requires_grad_()
         logits = model(pixels * 1)
-    used = torch.autograd.grad(
-        logits.sum(), [*recorded.values()], retain_graph=True, allow_unused=True
-    )
+    used = torch.autograd.grad(logits.sum(), [*recorded.values()], retain_graph=True, allow_unused=True)
     return [output for output, slope in zip(recorded.values(), used) if slope is not None], pixels, logits
 
 

@@ -20,8 +20,19 @@ from contrastlib.explainers import EXPLAINERS, upsample
 from contrastlib.explainers.all_classes import class_maps
 
 CONTRASTS = ("original", "mean", "maximum", "weighted")
-COLUMNS = ("image", "method", "contrast", "rank", "foil", "to_original", "to_foil", "masked",
-           "relative_probability_before", "relative_probability", "p_3")
+COLUMNS = (
+    "image",
+    "method",
+    "contrast",
+    "rank",
+    "foil",
+    "to_original",
+    "to_foil",
+    "masked",
+    "relative_probability_before",
+    "relative_probability",
+    "p_3",
+)
 
 
 def compare(
@@ -86,11 +97,16 @@ def compare(
         before = record.logits[i, classes[i]].expand_as(after)
         rows = rows[rows["contrast"].isin(contrasts)]
         index = ([list(contrasts).index(c) for c in rows["contrast"]], rows["rank"] - 1, rows["foil"] - 1)
-        tables.append(rows.assign(
-            image=i, method=method, p_3=probabilities[i, 2].item(),
-            masked=masks.double().mean(dim=(-2, -1)).numpy(force=True)[index[:2]],
-            relative_probability_before=_pairs(before)[index], relative_probability=_pairs(after)[index],
-        ))
+        tables.append(
+            rows.assign(
+                image=i,
+                method=method,
+                p_3=probabilities[i, 2].item(),
+                masked=masks.double().mean(dim=(-2, -1)).numpy(force=True)[index[:2]],
+                relative_probability_before=_pairs(before)[index],
+                relative_probability=_pairs(after)[index],
+            )
+        )
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
 
 
@@ -141,12 +157,15 @@ def mean_by_class_count(
                     for _ in range(draws)
                 ]
             )
-            rows.append({
-                "image": i, "classes": classes,
-                "similarity": torch.cosine_similarity(own - foils, own[None], dim=1).mean().item(),
-                "foil_cosine": torch.cosine_similarity(foils, own[None], dim=1).mean().item(),
-                "foil_norm": (foils.norm(dim=1) / own.norm()).mean().item(),
-            })
+            rows.append(
+                {
+                    "image": i,
+                    "classes": classes,
+                    "similarity": torch.cosine_similarity(own - foils, own[None], dim=1).mean().item(),
+                    "foil_cosine": torch.cosine_similarity(foils, own[None], dim=1).mean().item(),
+                    "foil_norm": (foils.norm(dim=1) / own.norm()).mean().item(),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -221,11 +240,19 @@ def _similarities(maps: Tensor, schemes: Sequence[str]) -> pd.DataFrame:
     flat = maps.flatten(2)
     to_original = torch.cosine_similarity(flat, flat[schemes.index("original")][None], dim=-1)
     pairs = [(a, b) for a, b in combinations(range(3), 2)] + [(b, a) for a, b in combinations(range(3), 2)]
-    return pd.DataFrame([
-        {"contrast": scheme, "rank": rank + 1, "foil": foil + 1, "to_original": to_original[s, rank].item(),
-         "to_foil": torch.cosine_similarity(flat[s, rank], flat[s, foil], dim=0).item()}
-        for s, scheme in enumerate(schemes) for rank, foil in pairs
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "contrast": scheme,
+                "rank": rank + 1,
+                "foil": foil + 1,
+                "to_original": to_original[s, rank].item(),
+                "to_foil": torch.cosine_similarity(flat[s, rank], flat[s, foil], dim=0).item(),
+            }
+            for s, scheme in enumerate(schemes)
+            for rank, foil in pairs
+        ]
+    )
 
 
 def _pairs(logits: Tensor) -> np.ndarray:

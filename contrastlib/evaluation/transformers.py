@@ -291,11 +291,15 @@ def _maps(record: ForwardPass) -> dict[str, Callable[[ForwardPass, Tensor], Tens
 def _rows(name: str, contrast: str, maps: Tensor, original: Tensor, repaired: Tensor | None) -> pd.DataFrame:
     """Table of maps (2, B, h, w) of both classes, with a row for the first map of each image."""
     first, second = maps.flatten(2).double()
-    return pd.DataFrame({
-        "image": range(len(first)), "map": name, "contrast": contrast,
-        "coherence": moran(maps[0]).numpy(force=True),
-        "to_original": cosine(first, original).numpy(force=True),
-        "to_repaired": float("nan") if repaired is None else cosine(first, repaired).numpy(force=True),
-        "similarity": cosine(first, second).numpy(force=True),
-        "negative": (first < 0).double().mean(dim=1).numpy(force=True),
-    })
+    return pd.DataFrame(
+        {
+            "image": range(len(first)),
+            "map": name,
+            "contrast": contrast,
+            "coherence": moran(maps[0]).numpy(force=True),
+            "to_original": cosine(first, original).numpy(force=True),
+            "to_repaired": float("nan") if repaired is None else cosine(first, repaired).numpy(force=True),
+            "similarity": cosine(first, second).numpy(force=True),
+            "negative": (first < 0).double().mean(dim=1).numpy(force=True),
+        }
+    )

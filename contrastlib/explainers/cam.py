@@ -37,11 +37,16 @@ CANCELLED = 1e-3  # largest sum that counts as 0, in units of the sum of absolut
 
 
 @register(
-    title="GradCAM", about="Each channel of a layer, weighted by its mean gradient.",
-    space="layer", needs="pass", linear=True,
+    title="GradCAM",
+    about="Each channel of a layer, weighted by its mean gradient.",
+    space="layer",
+    needs="pass",
+    linear=True,
     formula=r"\sum_k \big(\frac{1}{hw} \sum_{ij} g^k_{ij}\big)\, a^k",
-    paper="selvaraju2017", equation="without ReLU, as Wang & Wang 2022, eq. 2",
-    cost="1 forward, 1 backward to the layer", for_transformers="vit_gradcam",
+    paper="selvaraju2017",
+    equation="without ReLU, as Wang & Wang 2022, eq. 2",
+    cost="1 forward, 1 backward to the layer",
+    for_transformers="vit_gradcam",
 )
 def gradcam(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """GradCAM: phi = sum_k (1/(h w) sum_ij d<w, y>/da^k_ij) a^k.
@@ -72,8 +77,13 @@ def gradcam(record: ForwardPass, cotangent: Tensor, layer: str | None = None) ->
 @register(
     title="Linear Approximation",
     about="Each activation times its gradient, over channels.",
-    space="layer", needs="pass", linear=True, formula=r"\sum_k g^k a^k",
-    paper="wang2022", equation="sec. 4", cost="1 forward, 1 backward to the layer",
+    space="layer",
+    needs="pass",
+    linear=True,
+    formula=r"\sum_k g^k a^k",
+    paper="wang2022",
+    equation="sec. 4",
+    cost="1 forward, 1 backward to the layer",
 )
 def linear_approximation(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """Linear approximation: phi = sum_k a^k * d<w, y>/da^k, where * is the product element by element.
@@ -106,10 +116,14 @@ def linear_approximation(record: ForwardPass, cotangent: Tensor, layer: str | No
 
 
 @register(
-    title="XGradCAM", about="Each channel of a layer, weighted by its gradients where it is active.",
-    space="layer", needs="pass", linear=True,
+    title="XGradCAM",
+    about="Each channel of a layer, weighted by its gradients where it is active.",
+    space="layer",
+    needs="pass",
+    linear=True,
     formula=r"\sum_k \big(\sum_{ij} \frac{a^k_{ij}}{\lVert a^k\rVert_1}\, g^k_{ij}\big)\, a^k",
-    paper="fu2020", equation="normalised as Eriksson et al. 2025, eq. 3",
+    paper="fu2020",
+    equation="normalised as Eriksson et al. 2025, eq. 3",
     cost="1 forward, 1 backward to the layer",
 )
 def xgradcam(
@@ -185,7 +199,7 @@ def _check_spatial_positions(layer: str, shape: torch.Size, size: torch.Size) ->
         raise ValueError(
             f"layer {layer!r} gives {tuple(shape)}, which for images of {height} x {width} "
             "looks like (B, h, w, K): class activation maps need (B, K, h, w), such as "
-            "the layer \"permute\" of torchvision's Swin"
+            'the layer "permute" of torchvision\'s Swin'
         )
     if h * w == 1 and height * width > 1:
         raise ValueError(
@@ -195,8 +209,12 @@ def _check_spatial_positions(layer: str, shape: torch.Size, size: torch.Size) ->
 
 
 def _check_sums(
-    record: ForwardPass, cotangent: Tensor, layer: str | None, gradient: Tensor,
-    terms: Callable[[Tensor, Tensor], Tensor], dims: Sequence[int],
+    record: ForwardPass,
+    cotangent: Tensor,
+    layer: str | None,
+    gradient: Tensor,
+    terms: Callable[[Tensor, Tensor], Tensor],
+    dims: Sequence[int],
 ) -> None:
     """Check that the sums of a method are not all 0 up to rounding, as where a norm follows directly.
 
@@ -213,6 +231,7 @@ def _check_sums(
         terms: Activations and gradients -> the terms that are summed.
         dims: The dimensions of the sum.
     """
+
     def cancel(activation: Tensor, gradient: Tensor) -> bool:
         each = terms(activation, gradient)
         exact = torch.promote_types(each.dtype, torch.float32)

@@ -16,15 +16,26 @@ from contrastlib.explainers.explainer import RECORDS, register
 
 
 @register(
-    title="VAR", about="GradCAM of a class, where it exceeds the GradCAM maps of other classes.",
-    space="layer", needs="pass", linear=False, contrast=False,
+    title="VAR",
+    about="GradCAM of a class, where it exceeds the GradCAM maps of other classes.",
+    space="layer",
+    needs="pass",
+    linear=False,
+    contrast=False,
     formula=r"\phi^t m^t \text{ where } m^t > \tfrac{1}{K+1} + \tau, \;"
-            r" m = \mathrm{softmax}_s\big(10\, \lvert\phi^s\rvert\big)",
-    paper="walter2026", equation="scaled by the largest value", cost="1 forward, 1 backward to the layer",
+    r" m = \mathrm{softmax}_s\big(10\, \lvert\phi^s\rvert\big)",
+    paper="walter2026",
+    equation="scaled by the largest value",
+    cost="1 forward, 1 backward to the layer",
 )
 def class_competition(
-    record: ForwardPass, target: contrasts.Classes, layer: str | None = None,
-    method_of_classes: str = "gradcam", count: int = 5, threshold: float = 0.05, temperature: float = 0.1,
+    record: ForwardPass,
+    target: contrasts.Classes,
+    layer: str | None = None,
+    method_of_classes: str = "gradcam",
+    count: int = 5,
+    threshold: float = 0.05,
+    temperature: float = 0.1,
 ) -> Tensor:
     """VAR: the map of a class, times its share of the maps of all classes, where the share is large.
 
@@ -60,7 +71,9 @@ def class_competition(
     known = [name for name, each in RECORDS.items() if each.space == "layer" and each.contrast]
     check_choice("method of the classes", method_of_classes, known)
     for name, value, kind in (
-        ("count", count, Integral), ("threshold", threshold, Real), ("temperature", temperature, Real)
+        ("count", count, Integral),
+        ("threshold", threshold, Real),
+        ("temperature", temperature, Real),
     ):
         if not isinstance(value, kind) or isinstance(value, bool):
             what = "a whole number" if kind is Integral else "a number"

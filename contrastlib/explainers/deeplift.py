@@ -30,8 +30,13 @@ NO_CHANGE = 1e-10  # for a smaller difference to the baseline, the multiplier is
 @register(
     title="DeepLIFT",
     about="The difference of each pixel to a baseline, times its multiplier by the rescale rule.",
-    space="pixels", needs="network", linear=True, formula=r"(x - x_0) \cdot m",
-    paper="shrikumar2017", equation="sec. 3.5.1", cost="1 forward and 1 backward, of images and baseline",
+    space="pixels",
+    needs="network",
+    linear=True,
+    formula=r"(x - x_0) \cdot m",
+    paper="shrikumar2017",
+    equation="sec. 3.5.1",
+    cost="1 forward and 1 backward, of images and baseline",
     through_attention=False,
 )
 def deeplift(

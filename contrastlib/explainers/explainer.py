@@ -112,8 +112,11 @@ class Explainer:
         functions = [self.function, self.passes_options_to] if self.passes_options_to else [self.function]
         signatures = map(inspect.signature, functions)
         parameters = [each for signature in signatures for each in signature.parameters.values()]
-        return {each.name: each.default for each in parameters
-                if each.default is not inspect.Parameter.empty and each.name != "layer"}
+        return {
+            each.name: each.default
+            for each in parameters
+            if each.default is not inspect.Parameter.empty and each.name != "layer"
+        }
 
     def check_options(self, options: Mapping[str, Any]) -> None:
         """Raise an error if the method lacks one of the options.
@@ -161,6 +164,7 @@ def register(**fields: Any) -> Callable[[_Function], _Function]:
     Raises:
         ValueError: Another function has that name.
     """
+
     def add(function: _Function) -> _Function:
         explainer = Explainer(function=function, **fields)
         if explainer.name in RECORDS:

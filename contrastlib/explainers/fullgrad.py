@@ -30,9 +30,15 @@ class FullGrad(NamedTuple):
 @register(
     title="FullGrad",
     about="What pixels and biases add to the logit: each times its gradient, of all layers.",
-    space="pixels", needs="network", linear=True, map_of=attrgetter("map"),
+    space="pixels",
+    needs="network",
+    linear=True,
+    map_of=attrgetter("map"),
     formula=r"x \cdot g + \sum_l b_l \cdot \partial \langle w, y\rangle / \partial a_l",
-    paper="srinivas2019", equation="eq. 5", cost="1 forward, 1 backward", through_attention=False,
+    paper="srinivas2019",
+    equation="eq. 5",
+    cost="1 forward, 1 backward",
+    through_attention=False,
 )
 def fullgrad(
     model: nn.Module, images: Tensor, contrast_fn: ContrastFn, postprocess: str = "identity"

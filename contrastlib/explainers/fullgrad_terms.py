@@ -133,8 +133,11 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
     pixels = _pixels(model)
     modules = {name: module for name, module in model.named_modules() if name in {source, *biased}}
     # A batch norm that contains its activation (timm's BatchNormAct2d) adds its bias before the activation.
-    inputs = {name: next(module.children()) for name, module in modules.items()
-              if isinstance(module, BATCH_NORMS) and next(module.children(), None) is not None}
+    inputs = {
+        name: next(module.children())
+        for name, module in modules.items()
+        if isinstance(module, BATCH_NORMS) and next(module.children(), None) is not None
+    }
     outputs = {name: module for name, module in modules.items() if name not in inputs}
 
     def keep(first_input: Tensor) -> Tensor:
@@ -149,8 +152,11 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
         # The images are recorded, so cotangents are propagated one after the other, which needs less memory.
         recorded = {pixels: images.detach().clone().requires_grad_()}
         with (
-            LinearInputsDropped(), _refusing(model), recording(outputs, recorded),
-            _recording_inputs(inputs, recorded), _first_layer(model, keep),
+            LinearInputsDropped(),
+            _refusing(model),
+            recording(outputs, recorded),
+            _recording_inputs(inputs, recorded),
+            _first_layer(model, keep),
         ):
             logits = read_logits(run(model, recorded[pixels].clone()), len(images))
     return ForwardPass(model, logits, recorded, images.shape[-2:], once=True)
@@ -159,10 +165,12 @@ def _record(model: nn.Module, images: Tensor, source: str, biased: Iterable[str]
 @contextmanager
 def _recording_inputs(modules: Mapping[str, nn.Module], recorded: dict[str, Tensor]) -> Iterator[None]:
     """Record the inputs of modules that run inside this context, as ``recording`` does with their outputs."""
+
     def hook_for(name: str) -> Callable:
         def hook(module: nn.Module, inputs: tuple) -> tuple:
             recorded[name] = recorded_output(name, inputs[0])
             return (recorded[name].clone(), *inputs[1:])
+
         return hook
 
     with ExitStack() as hooks:
@@ -211,6 +219,7 @@ def _first_layer(model: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterat
 @contextmanager
 def _refusing(model: nn.Module) -> Iterator[None]:
     """Raise a ValueError inside this context when a module that is not piecewise linear runs."""
+
     def refuse(module: nn.Module, inputs: tuple) -> None:
         name = next(name for name, other in model.named_modules() if other is module)
         raise ValueError(

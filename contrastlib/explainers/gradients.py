@@ -13,9 +13,15 @@ from contrastlib.explainers.explainer import register
 
 
 @register(
-    title="Gradient", about="The gradient at the pixels, summed over channels.",
-    space="pixels", needs="pass", linear=True, formula=r"\partial \langle w, y\rangle / \partial x",
-    paper="simonyan2013", equation="sec. 3", cost="1 forward, 1 backward",
+    title="Gradient",
+    about="The gradient at the pixels, summed over channels.",
+    space="pixels",
+    needs="pass",
+    linear=True,
+    formula=r"\partial \langle w, y\rangle / \partial x",
+    paper="simonyan2013",
+    equation="sec. 3",
+    cost="1 forward, 1 backward",
 )
 def gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """The gradient of the score with respect to the pixels: phi = d<w, y>/dx.
@@ -45,9 +51,14 @@ def gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -
 
 
 @register(
-    title="Input × Gradient", about="Each pixel times its gradient, summed over channels.",
-    space="pixels", needs="pass", linear=True, formula=r"x \cdot \partial \langle w, y\rangle / \partial x",
-    paper="shrikumar2016", cost="1 forward, 1 backward",
+    title="Input × Gradient",
+    about="Each pixel times its gradient, summed over channels.",
+    space="pixels",
+    needs="pass",
+    linear=True,
+    formula=r"x \cdot \partial \langle w, y\rangle / \partial x",
+    paper="shrikumar2016",
+    cost="1 forward, 1 backward",
 )
 def input_x_gradient(record: ForwardPass, cotangent: Tensor, layer: str | None = None) -> Tensor:
     """The input times the gradient: phi = x * d<w, y>/dx, where * is the product element by element.

@@ -22,9 +22,13 @@ from contrastlib.explainers.explainer import register
 @register(
     title="Guided Back-Propagation",
     about="The gradient at the pixels, of which every ReLU passes only positive values back.",
-    space="pixels", needs="network", linear=False,
+    space="pixels",
+    needs="network",
+    linear=False,
     formula=r"g \text{ with } g_z = \mathbb{1}[z > 0] \max(g_a, 0) \text{ at each } a = \max(z, 0)",
-    paper="springenberg2015", equation="fig. 1", cost="1 forward, 1 backward",
+    paper="springenberg2015",
+    equation="fig. 1",
+    cost="1 forward, 1 backward",
 )
 def guided_backpropagation(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> Tensor:
     """Guided back-propagation: d<w, y>/dx with a modified gradient at each ReLU a = max(z, 0).

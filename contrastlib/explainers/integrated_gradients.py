@@ -17,14 +17,22 @@ from contrastlib.explainers.explainer import register
 @register(
     title="Integrated Gradients",
     about="The mean gradient along a path from a baseline to the image, times their difference.",
-    space="pixels", needs="network", linear=True,
+    space="pixels",
+    needs="network",
+    linear=True,
     formula=r"(x - x_0) \int_0^1 g(x_0 + \lambda (x - x_0))\, d\lambda",
-    paper="sundararajan2017", equation="eq. 1",
+    paper="sundararajan2017",
+    equation="eq. 1",
     cost="1 forward; 1 forward and 1 backward for each of the steps",
 )
 def integrated_gradients(
-    model: nn.Module, images: Tensor, contrast_fn: ContrastFn, baseline: Baseline | None = None,
-    steps: int = 128, contrast_at: str = "image", batch: int = 16,
+    model: nn.Module,
+    images: Tensor,
+    contrast_fn: ContrastFn,
+    baseline: Baseline | None = None,
+    steps: int = 128,
+    contrast_at: str = "image",
+    batch: int = 16,
 ) -> Tensor:
     """Integrated gradients: phi = (x - x0) * int_0^1 g(x0 + a (x - x0)) da, with g = d<w, y>/dx.
 

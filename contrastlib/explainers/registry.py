@@ -44,8 +44,11 @@ def select(**fields: Any) -> dict[str, Explainer]:
     >>> {"gradcam", "xgradcam"} <= select(space="layer").keys(), "lrp" in select(space="layer")
     (True, False)
     """
-    return {name: explainer for name, explainer in EXPLAINERS.items()
-            if all(getattr(explainer, field) == value for field, value in fields.items())}
+    return {
+        name: explainer
+        for name, explainer in EXPLAINERS.items()
+        if all(getattr(explainer, field) == value for field, value in fields.items())
+    }
 
 
 load_modules()

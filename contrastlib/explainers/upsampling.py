@@ -40,7 +40,8 @@ def upsample(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -
 def _check_maps(maps: Tensor) -> None:
     if not isinstance(maps, Tensor):
         raise TypeError(
-            f"maps must be a tensor (..., h, w), got {type(maps).__name__}: use torch.as_tensor(maps)")
+            f"maps must be a tensor (..., h, w), got {type(maps).__name__}: use torch.as_tensor(maps)"
+        )
     if not maps.is_floating_point():
         raise TypeError(f"maps must be floating point, got {maps.dtype}: convert them with maps.float()")
     if maps.ndim < 2 or 0 in maps.shape[-2:]:

@@ -41,7 +41,7 @@ def weights(view: dict, pane: dict) -> np.ndarray:
     found = np.zeros(listed + rests(view))
     found[:listed] = -against[:listed]
     found[pane["rank"]] = 1
-    found[listed:listed + 1] = -against[listed]
+    found[listed : listed + 1] = -against[listed]
     return found
 
 
@@ -114,7 +114,7 @@ def row_weights(kind: str, rows: int, view: dict, pane: dict) -> np.ndarray:
     listed, chosen = len(view["classes"]), weights(view, pane)
     found[:listed] = chosen[:listed]
     start = listed + rests(view) * (kind == "scored")
-    found[start:start + rests(view)] = chosen[listed:]
+    found[start : start + rests(view)] = chosen[listed:]
     if kind == "scored":
         found[:listed] *= [each["logit"] for each in view["classes"]]
     return found

@@ -8,8 +8,20 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 """Folder of the modules and the style sheet."""
 MODULES = (
-    "arithmetic.js", "drawing.js", "elements.js", "masking.js", "state.js", "snippets.js", "data.js",
-    "pointer.js", "tabs.js", "view.js", "words.js", "controls.js", "explorer.js", "main.js",
+    "arithmetic.js",
+    "drawing.js",
+    "elements.js",
+    "masking.js",
+    "state.js",
+    "snippets.js",
+    "data.js",
+    "pointer.js",
+    "tabs.js",
+    "view.js",
+    "words.js",
+    "controls.js",
+    "explorer.js",
+    "main.js",
 )
 """The modules. Each imports only from those before it."""
 

@@ -21,8 +21,11 @@ from contrastlib.models import Classifier
 
 BATCH = 4
 """Number of pictures in one forward pass."""
-OWN = {"title": "own weights", "about": "against the other classes, with weights that you set",
-       "question": "Why {target} and not the other classes, with your weights?"}
+OWN = {
+    "title": "own weights",
+    "about": "against the other classes, with weights that you set",
+    "question": "Why {target} and not the other classes, with your weights?",
+}
 """Text for the contrast whose weights the reader sets."""
 
 Progress = bool | maps.OnProgress
@@ -30,9 +33,14 @@ Progress = bool | maps.OnProgress
 
 
 def descriptions(
-    pictures: Sequence[Picture], networks: Sequence[Classifier], chunks: packing.Chunks,
-    methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None, classes: int = 12,
-    masked_methods: Sequence[str] | None = None, progress: Progress = False,
+    pictures: Sequence[Picture],
+    networks: Sequence[Classifier],
+    chunks: packing.Chunks,
+    methods: Sequence[str] | None = None,
+    layers: dict[str, Sequence[str]] | None = None,
+    classes: int = 12,
+    masked_methods: Sequence[str] | None = None,
+    progress: Progress = False,
 ) -> list[dict]:
     """Compute the maps of pictures, and describe the pictures for the header.
 
@@ -97,14 +105,17 @@ def header(name: str, networks: Sequence[Classifier], described: list[dict]) -> 
         "colours": matplotlib.colormaps[plotting.COLOURS](range(256), bytes=True)[:, :3].tolist(),
         "networks": {
             network.name: {
-                "title": models.title(network.name), "classes": len(network.class_names),
-                "size": network.input_size, "code": _loading(network),
+                "title": models.title(network.name),
+                "classes": len(network.class_names),
+                "size": network.input_size,
+                "code": _loading(network),
             }
             for network in networks
         },
         "methods": {
             method: {"title": record.title, "about": record.about, "code": snippets.template(method)}
-            for method, record in offered().items() if method in used
+            for method, record in offered().items()
+            if method in used
         },
         "contrasts": _contrasts(),
         "default_contrast": DEFAULT_CONTRAST,
@@ -117,8 +128,10 @@ def header(name: str, networks: Sequence[Classifier], described: list[dict]) -> 
 def _contrasts() -> dict[str, dict]:
     """Return the text for each contrast that a view can offer."""
     interactive = {name: each for name, each in contrasts.CONTRASTS.items() if name in INTERACTIVE}
-    text = {name: {"title": each.title, "about": each.about, "question": each.question}
-            for name, each in (fixed_contrasts() | interactive).items()}
+    text = {
+        name: {"title": each.title, "about": each.about, "question": each.question}
+        for name, each in (fixed_contrasts() | interactive).items()
+    }
     return text | {"own": OWN}
 
 
@@ -126,8 +139,13 @@ def _description(picture: Picture, networks: Sequence[Classifier], chunks: packi
     """Return the description of a picture without its maps."""
     image, parts = picture.shown(networks), picture.parts()
     return {
-        "title": picture.title, "caption": picture.caption, "truth": picture.truth, "code": picture.code,
-        "height": image.shape[1], "width": image.shape[2], "type": "image/webp",
+        "title": picture.title,
+        "caption": picture.caption,
+        "truth": picture.truth,
+        "code": picture.code,
+        "height": image.shape[1],
+        "width": image.shape[2],
+        "type": "image/webp",
         "image": chunks.add(packing.packed_image(image)),
         "blurred": chunks.add(packing.packed_image(baseline("blur", networks[0], image[None])[0])),
         "mean": packing.mean_colour(image),
@@ -137,8 +155,13 @@ def _description(picture: Picture, networks: Sequence[Classifier], chunks: packi
 
 
 def _views(
-    network: Classifier, images: torch.Tensor, methods: Sequence[str] | None, layers: Sequence[str] | None,
-    classes: int, chunks: packing.Chunks, report: Callable[[float], None],
+    network: Classifier,
+    images: torch.Tensor,
+    methods: Sequence[str] | None,
+    layers: Sequence[str] | None,
+    classes: int,
+    chunks: packing.Chunks,
+    report: Callable[[float], None],
 ) -> list[dict]:
     """Return what one network sees in each image: classes, weights of contrasts and entries of maps."""
     images = images.to(next(network.parameters()))
@@ -160,7 +183,9 @@ def _entries(found: list[maps.Rows], view: dict, chunks: packing.Chunks) -> list
         kinds = [kind for kind in rows.kinds.values() if kind != "table"]
         stack = _stack(rows, [probes(kind, size, view) for kind in kinds])
         common = {
-            "layer": rows.layer, "height": height, "width": width,
+            "layer": rows.layer,
+            "height": height,
+            "width": width,
             "stack": chunks.add(packing.packed_planes(stack.planes)),
             "coefficients": chunks.add(stack.coefficients.tobytes()),
         }
@@ -170,7 +195,10 @@ def _entries(found: list[maps.Rows], view: dict, chunks: packing.Chunks) -> list
 
 
 def _record_masking(
-    network: Classifier, image: torch.Tensor, view: dict, chunks: packing.Chunks,
+    network: Classifier,
+    image: torch.Tensor,
+    view: dict,
+    chunks: packing.Chunks,
     methods: Sequence[str] | None,
 ) -> None:
     """Record what masking does to the probabilities of an image, for some entries of its view."""

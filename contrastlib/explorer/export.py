@@ -121,8 +121,13 @@ def export(classifier: Classifier, path: Path, bits: int | None = None) -> dict:
     _fold_norms(model)
     if (bits or network.head.bits) == 16:
         _store_in_16_bits(model)
-    about = {"name": classifier.name, "size": classifier.input_size, "resize": classifier.resize,
-             "layer": network.head.layer, "outputs": [list(group) for group in network.methods]}
+    about = {
+        "name": classifier.name,
+        "size": classifier.input_size,
+        "resize": classifier.resize,
+        "layer": network.head.layer,
+        "outputs": [list(group) for group in network.methods],
+    }
     entry = model.metadata_props.add()
     entry.key, entry.value = "contrastlib", json.dumps(about)
     data = model.SerializeToString()
@@ -138,8 +143,15 @@ def _traced(network: nn.Module, side: int, names: list[str]) -> ModelProto:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(network, (pixels,), input_names=[INPUT], output_names=names,
-                                        dynamo=True, external_data=False, verbose=False)
+            program = torch.onnx.export(
+                network,
+                (pixels,),
+                input_names=[INPUT],
+                output_names=names,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
     finally:
         logger.setLevel(level)
     return program.model_proto
@@ -157,16 +169,20 @@ def _fold_norms(model: ModelProto) -> None:
         convolution = made.get(norm.input[0])
         if convolution is None or uses.count(norm.input[0]) > 1:
             continue
-        given = [torch.tensor(numpy_helper.to_array(tensors[name])).double()
-                 for name in (*convolution.input[1:], *norm.input[1:])]
+        given = [
+            torch.tensor(numpy_helper.to_array(tensors[name])).double()
+            for name in (*convolution.input[1:], *norm.input[1:])
+        ]
         weight, *bias, scale, shift, mean, variance = given
         epsilon = next((each.f for each in norm.attribute if each.name == "epsilon"), 1e-5)
-        weight, shift = fuse_conv_bn_weights(weight, bias[0] if bias else None, mean, variance, epsilon,
-                                             scale, shift)
+        weight, shift = fuse_conv_bn_weights(
+            weight, bias[0] if bias else None, mean, variance, epsilon, scale, shift
+        )
         name = convolution.input[1]
         tensors[name].CopyFrom(numpy_helper.from_array(weight.detach().float().numpy(), name))
         graph.initializer.append(
-            numpy_helper.from_array(shift.detach().float().numpy(), f"{norm.output[0]}.bias"))
+            numpy_helper.from_array(shift.detach().float().numpy(), f"{norm.output[0]}.bias")
+        )
         del convolution.input[2:]
         convolution.input.append(f"{norm.output[0]}.bias")
         convolution.output[0] = norm.output[0]
@@ -188,8 +204,10 @@ def _store_in_16_bits(model: ModelProto) -> None:
         scale = np.where(scale == 0, 1, scale).astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int16), f"{name}.int16"))
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
-        nodes += [helper.make_node("Cast", [f"{name}.int16"], [f"{name}.float"], to=TensorProto.FLOAT),
-                  helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name])]
+        nodes += [
+            helper.make_node("Cast", [f"{name}.int16"], [f"{name}.float"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name]),
+        ]
     kept = list(graph.node)
     del graph.node[:]
     graph.node.extend(nodes + kept)

@@ -17,8 +17,12 @@ FIRST = ({"contrast": "original"}, {"contrast": DEFAULT_CONTRAST})
 """Default presets of the two panes."""
 COMMON = {"other": None, "opacity": 0.6, "shared": False, "keep": "all", "fill": "blur", "difference": False}
 """Default values of the fields that both panes have in common."""
-KNOWN = {"shared": (False, True), "keep": ("all", "positive", "negative"), "fill": ("blur", "zero", "mean"),
-         "difference": (False, True)}
+KNOWN = {
+    "shared": (False, True),
+    "keep": ("all", "positive", "negative"),
+    "fill": ("blur", "zero", "mean"),
+    "difference": (False, True),
+}
 """Possible values of these fields, except of the opacity and of the other picture."""
 
 
@@ -72,8 +76,10 @@ def check(pictures: Sequence, names: Sequence[str], layers: Iterable[str], class
     if not isinstance(name, str):
         raise TypeError(f"name is {name!r}: give text, such as 'explore'")
     if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
-        raise ValueError(f"name is {name!r}: use letters, digits, _ and -, with a letter first, because it "
-                         "is part of the page's address")
+        raise ValueError(
+            f"name is {name!r}: use letters, digits, _ and -, with a letter first, because it "
+            "is part of the page's address"
+        )
 
 
 def state(panes: Sequence[dict] | None, view: dict | None, header: dict) -> dict:
@@ -139,7 +145,11 @@ def _pane(preset: dict, views: dict) -> dict:
     if (contrast == "own") != (weights is not None):
         raise ValueError('weights and the contrast "own" belong together: give both, or neither')
     return {
-        "network": network, "method": method, "layer": layer, "rank": rank, "contrast": contrast,
+        "network": network,
+        "method": method,
+        "layer": layer,
+        "rank": rank,
+        "contrast": contrast,
         "foils": foils,
         "weights": None if weights is None else _normalised(weights, ranks, len(view["classes"]) + 1),
     }
@@ -148,12 +158,15 @@ def _pane(preset: dict, views: dict) -> dict:
 def _normalised(weights: Sequence[float], ranks: list[int], count: int) -> list[float]:
     weights = _numbers("weights", weights)
     if len(weights) != count:
-        raise ValueError(f"there are {len(weights)} weights: give {count}, one for each listed class and one "
-                         "for all others")
+        raise ValueError(
+            f"there are {len(weights)} weights: give {count}, one for each listed class and one "
+            "for all others"
+        )
     kept = [weight if rank in ranks else 0 for rank, weight in enumerate(weights)]
     if min(kept) < 0 or not 0 < sum(kept) < math.inf:  # false for NaN too
-        raise ValueError("weights must be finite and not negative, and one besides the target's must be "
-                         "positive")
+        raise ValueError(
+            "weights must be finite and not negative, and one besides the target's must be positive"
+        )
     return [weight / sum(kept) for weight in kept]
 
 

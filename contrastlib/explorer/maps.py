@@ -46,8 +46,12 @@ class Rows(NamedTuple):
 
 
 def stacks(
-    network: Classifier, images: Tensor, methods: Sequence[str] | None = None,
-    layers: Sequence[str] | None = None, classes: int = 12, progress: OnProgress = lambda share: None,
+    network: Classifier,
+    images: Tensor,
+    methods: Sequence[str] | None = None,
+    layers: Sequence[str] | None = None,
+    classes: int = 12,
+    progress: OnProgress = lambda share: None,
 ) -> tuple[Ranking, list[list[Rows]]]:
     """Compute the rows of all stacks of a batch of images, with one forward pass for each family of methods.
 
@@ -77,8 +81,12 @@ def stacks(
     """
     chosen = applicable(network, methods, layers)
     work = _Computation(network, images, layers, classes)
-    families = {"pass": work.by_gradients, "network": work.by_network, "tokens pass": work.by_tokens,
-                "relevance": work.by_relevance}
+    families = {
+        "pass": work.by_gradients,
+        "network": work.by_network,
+        "tokens pass": work.by_tokens,
+        "relevance": work.by_relevance,
+    }
     named = {family: [] for family in families}
     for method in chosen:
         named["relevance" if method in RELEVANCE else EXPLAINERS[method].needs].append(method)
@@ -110,15 +118,19 @@ class _Computation:
             if named != logits.shape[1]:
                 raise NoRanking(
                     f"{self.network.name} gives {logits.shape[1]} logits and has {named} class_names: "
-                    "give it one name for each logit")
+                    "give it one name for each logit"
+                )
             self.ranking = Ranking(logits, self.classes)
         return self.ranking
 
     def by_gradients(self, methods: list[str], progress: OnProgress) -> list[Rows]:
         """Return the rows of methods that need the gradients of a forward pass."""
         own = self.layers or [self.network.layer]
-        pairs = [(method, layer) for method in methods
-                 for layer in ([INPUT] if EXPLAINERS[method].space == "pixels" else own)]
+        pairs = [
+            (method, layer)
+            for method in methods
+            for layer in ([INPUT] if EXPLAINERS[method].space == "pixels" else own)
+        ]
         record = forward(self.network, self.images, list(dict.fromkeys(layer for _, layer in pairs)))
         return self._of_pass(record, pairs, progress)
 
@@ -126,15 +138,20 @@ class _Computation:
         """Return the rows of methods that explain the tokens of a Transformer."""
         record = vit.vit_forward(self.network, self.images)
         own = self.layers or _all_blocks(record)
-        pairs = [(method, layer) for method in methods
-                 for layer in (own if EXPLAINERS[method].takes_layer else [TOKENS])]
+        pairs = [
+            (method, layer)
+            for method in methods
+            for layer in (own if EXPLAINERS[method].takes_layer else [TOKENS])
+        ]
         return self._of_pass(record, pairs, progress)
 
     def _of_pass(self, record: ForwardPass, pairs: list[tuple[str, str]], progress: OnProgress) -> list[Rows]:
         """Return the rows of each (method, layer): basis maps if the method is linear, otherwise a table."""
         ranking = self.rank(record.logits)
-        kinds = {"linear": [pair for pair in pairs if EXPLAINERS[pair[0]].linear],
-                 "table": [pair for pair in pairs if not EXPLAINERS[pair[0]].linear]}
+        kinds = {
+            "linear": [pair for pair in pairs if EXPLAINERS[pair[0]].linear],
+            "table": [pair for pair in pairs if not EXPLAINERS[pair[0]].linear],
+        }
         jobs = [kind for kind in kinds if kinds[kind]]
         found = []
         for done, kind in enumerate(jobs):
@@ -143,8 +160,10 @@ class _Computation:
                 cotangents, chunk = ranking.tabulated, 4 * len(ranking.contrasts)
             functions = [partial(self._map, record, *pair) for pair in kinds[kind]]
             made = _in_chunks(cotangents, functions, _part(progress, done, len(jobs)), chunk)
-            found += [Rows({method: kind}, layer, maps, self.factor if layer == INPUT else None)
-                      for (method, layer), maps in zip(kinds[kind], made)]
+            found += [
+                Rows({method: kind}, layer, maps, self.factor if layer == INPUT else None)
+                for (method, layer), maps in zip(kinds[kind], made)
+            ]
         return found
 
     def _map(self, record: ForwardPass, method: str, layer: str, cotangents: Tensor) -> Tensor:
@@ -182,14 +201,18 @@ class _Computation:
             except ValueError:  # the network has an operation without a rule
                 return []
             ranking = self.rank(propagate.outputs)
-            scored = (ranking.basis * propagate.outputs)[ranking.listed.shape[1]:]
+            scored = (ranking.basis * propagate.outputs)[ranking.listed.shape[1] :]
             relevance = [lambda part: pool(propagate(part).sum(dim=-3), self.factor)]
-            maps, = _in_chunks(torch.cat([ranking.basis, scored]), relevance, progress)
+            (maps,) = _in_chunks(torch.cat([ranking.basis, scored]), relevance, progress)
         return [Rows({method: RELEVANCE[method] for method in methods}, INPUT, maps, self.factor)]
 
 
-def _in_chunks(cotangents: Tensor, functions: Sequence[Callable[[Tensor], Tensor]], progress: OnProgress,
-               chunk: int = CHUNK) -> list[np.ndarray]:
+def _in_chunks(
+    cotangents: Tensor,
+    functions: Sequence[Callable[[Tensor], Tensor]],
+    progress: OnProgress,
+    chunk: int = CHUNK,
+) -> list[np.ndarray]:
     """Return the result (K, B, h, w) of each function for cotangents (K, B, C), computed in chunks."""
     results: list[list[np.ndarray]] = [[] for _ in functions]
     chunks = cotangents.split(chunk)

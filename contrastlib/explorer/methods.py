@@ -54,10 +54,14 @@ def applicable(
     spaces = {"pixels", "tokens" if transformer else "layer"}
     if not transformer and layers is None and network.layer is None:
         spaces.remove("layer")
-    fitting = [method for method, record in known.items()
-               if record.space in spaces and not (transformer and method in RELEVANCE)]
+    fitting = [
+        method
+        for method, record in known.items()
+        if record.space in spaces and not (transformer and method in RELEVANCE)
+    ]
     found = [method for method in chosen if method in fitting]
     if not found:
         raise ValueError(
-            f"{', '.join(chosen)} cannot explain {network.name}: name others of {', '.join(fitting)}")
+            f"{', '.join(chosen)} cannot explain {network.name}: name others of {', '.join(fitting)}"
+        )
     return found

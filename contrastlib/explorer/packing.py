@@ -174,7 +174,8 @@ def packed_image(image: Tensor) -> bytes:
     """Encode an image (3, H, W) in [0, 1] as WebP, without loss if it is small."""
     buffer = io.BytesIO()
     Image.fromarray(_bytes(image)).save(
-        buffer, "WEBP", lossless=max(image.shape[1:]) <= LOSSLESS, quality=QUALITY, method=6)
+        buffer, "WEBP", lossless=max(image.shape[1:]) <= LOSSLESS, quality=QUALITY, method=6
+    )
     return buffer.getvalue()
 
 

@@ -70,8 +70,9 @@ class _Synthetic(Picture):
         self._birds = [images.class_names[label] for label in images.labels(index)]
         self.title = self.truth = " and ".join(self._birds)
         self.caption = caption or f"{self.title} (image {index} of the synthetic {split} images)."
-        self.code = (f"image = contrastlib.datasets.load({set_name!r}, split={split!r}, "
-                     f"size={{size}})[{index}].image")
+        self.code = (
+            f"image = contrastlib.datasets.load({set_name!r}, split={split!r}, size={{size}})[{index}].image"
+        )
 
     def _at(self, size: int) -> datasets.ImageSet:
         return datasets.load(self._name, size=size, **self._options)
@@ -162,8 +163,10 @@ def as_picture(picture: Picture | Image.Image | str | Path) -> Picture:
     remedy = {
         Tensor: "wrap a tensor (3, H, W) in [0, 1] in torchvision.transforms.functional.to_pil_image(...)",
         np.ndarray: "wrap an array (H, W, 3) of uint8 in PIL.Image.fromarray(...)",
-    }.get(type(picture), "give a PIL image, the path of a file, or a picture such as "
-                         "contrastlib.explorer.bird(31)")
+    }.get(
+        type(picture),
+        "give a PIL image, the path of a file, or a picture such as contrastlib.explorer.bird(31)",
+    )
     raise TypeError(f"a picture cannot be a {type(picture).__name__}: {remedy}")
 
 
@@ -229,8 +232,10 @@ def first_birds(
     probabilities = (each.softmax(0).sort(descending=True).values for each in logits)
     found = list(islice((index for index, p in enumerate(probabilities) if fits(p)), wanted))
     if len(found) < wanted:
-        raise ValueError(f"{len(found)} of the {split} images satisfy the condition: ask for fewer than "
-                         f"{wanted}, or relax it")
+        raise ValueError(
+            f"{len(found)} of the {split} images satisfy the condition: ask for fewer than "
+            f"{wanted}, or relax it"
+        )
     return [bird(index, split) for index in found]
 
 

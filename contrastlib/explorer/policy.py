@@ -33,5 +33,7 @@ def content_security_policy(html: str) -> str:
             digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
             hashes[tag.lower()].append(f"'sha256-{digest}'")
     sources = {tag: " ".join(dict.fromkeys(found)) or "'none'" for tag, found in hashes.items()}
-    return (f"default-src 'none'; img-src data: blob:; script-src {sources['script']}; "
-            f"style-src {sources['style']}")
+    return (
+        f"default-src 'none'; img-src data: blob:; script-src {sources['script']}; "
+        f"style-src {sources['style']}"
+    )

@@ -38,8 +38,11 @@ def fixed_contrasts() -> dict[str, contrasts.Contrast]:
     ['original', 'mean', 'maximum', 'weighted', 'rest'...]
     """
     known = contrasts.CONTRASTS.items()
-    return {name: each for name, each in known
-            if each.is_of_one_class and not each.takes_foils and each.scales is None}
+    return {
+        name: each
+        for name, each in known
+        if each.is_of_one_class and not each.takes_foils and each.scales is None
+    }
 
 
 class Ranking:
@@ -73,8 +76,10 @@ class Ranking:
         self.logits = logits.double()
         classes = logits.shape[1]
         if classes < 2:
-            raise NoRanking("the explorer needs at least two classes, and the network gives one logit y: "
-                            "let it return (0, y), which are the same probabilities")
+            raise NoRanking(
+                "the explorer needs at least two classes, and the network gives one logit y: "
+                "let it return (0, y), which are the same probabilities"
+            )
         count = min(count, classes)
         self.listed = self.logits.argsort(dim=1, descending=True, stable=True)[:, :count]
         self.others = classes - count
@@ -118,12 +123,23 @@ class Ranking:
         Returns:
             The fields classes, rest and weights of a view; see :func:`contrastlib.explorer.content.header`.
         """
-        classes = [{"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s].item())}
-                   for s in self.listed[i].tolist()]
-        rest = {"count": self.others, "logit": rounded(self._rest[i].logsumexp(0).item()),
-                "rows": len(self.basis) - len(classes)} if self.others else None
-        weights = {name: [rounded_weights(row) for row in coefficients[:, i].tolist()]
-                   for name, coefficients in self.weights.items()}
+        classes = [
+            {"index": s, "name": class_names[s], "logit": rounded(self.logits[i, s].item())}
+            for s in self.listed[i].tolist()
+        ]
+        rest = (
+            {
+                "count": self.others,
+                "logit": rounded(self._rest[i].logsumexp(0).item()),
+                "rows": len(self.basis) - len(classes),
+            }
+            if self.others
+            else None
+        )
+        weights = {
+            name: [rounded_weights(row) for row in coefficients[:, i].tolist()]
+            for name, coefficients in self.weights.items()
+        }
         return {"classes": classes, "rest": rest, "weights": weights}
 
 

@@ -59,8 +59,12 @@ def snippet(header: dict, picture: dict, pane: dict, state: dict) -> str:
     entry = next(e for e in view["maps"] if (e["method"], e["layer"]) == (pane["method"], pane["layer"]))
     lines, contrast = _contrast(view, pane)
     call = header["methods"][pane["method"]]["code"]
-    for field, value in {"target": view["classes"][pane["rank"]]["index"], "layer": pane["layer"],
-                         "pooled": entry.get("pooled"), "contrast": contrast}.items():
+    for field, value in {
+        "target": view["classes"][pane["rank"]]["index"],
+        "layer": pane["layer"],
+        "pooled": entry.get("pooled"),
+        "contrast": contrast,
+    }.items():
         call = call.replace(f"{{{field}}}", str(value))
     code = picture["code"].replace("{size}", str(network["size"]))
     masking = []
@@ -78,10 +82,15 @@ def _contrast(view: dict, pane: dict) -> tuple[list[str], str]:
     if pane["contrast"] == "among" and len(listed) not in pane["foils"]:
         return [], f"'among', foils={[listed[rank] for rank in pane['foils']]}"
     share = shares(view, pane).tolist()
-    lines = ["y = contrastlib.autograd.predict(network, image[None])", "w = torch.zeros_like(y)",
-             f"w[0, {listed[pane['rank']]}] = 1",
-             *(f"w[0, {index}] = {-part}" for index, part in zip(listed, share) if part)]
+    lines = [
+        "y = contrastlib.autograd.predict(network, image[None])",
+        "w = torch.zeros_like(y)",
+        f"w[0, {listed[pane['rank']]}] = 1",
+        *(f"w[0, {index}] = {-part}" for index, part in zip(listed, share) if part),
+    ]
     if share[-1]:
-        lines += [f"others = y.index_fill(1, torch.tensor({listed}), -torch.inf)",
-                  f"w -= {share[-1]} * others.softmax(dim=1)"]
+        lines += [
+            f"others = y.index_fill(1, torch.tensor({listed}), -torch.inf)",
+            f"w -= {share[-1]} * others.softmax(dim=1)",
+        ]
     return lines, "w"

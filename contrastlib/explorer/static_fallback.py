@@ -100,5 +100,7 @@ def sentence(explorer: Shown) -> str:
     """Describe the image that :func:`static_image` draws."""
     indices = dict.fromkeys(pictures_of(explorer.state))
     captions = " B: ".join(explorer.header["pictures"][index]["caption"] for index in indices)
-    return (f"{captions} Two maps over the picture, red for evidence in favour and blue for evidence "
-            f"against: A: {explorer.question(0)} B: {explorer.question(1)}")
+    return (
+        f"{captions} Two maps over the picture, red for evidence in favour and blue for evidence "
+        f"against: A: {explorer.question(0)} B: {explorer.question(1)}"
+    )

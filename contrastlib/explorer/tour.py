@@ -5,18 +5,14 @@ from __future__ import annotations
 ALONE, AGAINST = {"contrast": "original"}, {"contrast": "among", "foils": [1]}
 """Choices of a pane: the logit of the first class, and the first class against the second."""
 TEXTS = {
-    "One logit":
-        "A shows what raises the logit of {target}, B what raises that of {rival}. Neither map knows the "
-        "other class. The cosine below the maps says how alike they are.",
-    "Against the rival":
-        "A is the logit of {target} as before. B asks: why {target} and not {rival}? Blue now marks what "
-        "speaks for {rival} instead.",
-    "Against a third class":
-        "The rival is part of the question. A sets {target} against {rival}, B sets it against {third}. "
-        "What changed?",
-    "Masking":
-        "Only red pixels are left, the others are blurred. If red speaks for {target}, its probability "
-        "should rise, alone or against the rival. The numbers say whether it does.",
+    "One logit": "A shows what raises the logit of {target}, B what raises that of {rival}. Neither map "
+    "knows the other class. The cosine below the maps says how alike they are.",
+    "Against the rival": "A is the logit of {target} as before. B asks: why {target} and not {rival}? Blue "
+    "now marks what speaks for {rival} instead.",
+    "Against a third class": "The rival is part of the question. A sets {target} against {rival}, B sets it "
+    "against {third}. What changed?",
+    "Masking": "Only red pixels are left, the others are blurred. If red speaks for {target}, its "
+    "probability should rise, alone or against the rival. The numbers say whether it does.",
 }
 """Title and text of each step."""
 PANES = {
@@ -48,8 +44,15 @@ def steps(header: dict) -> list[dict]:
     if not linear:
         raise ValueError(f"the tour needs a linear method, and {network} has none here: leave the tour out")
     names = dict(zip(("target", "rival", "third"), (each["name"] for each in view["classes"])))
-    fixed = {"network": network, "method": linear[0]["method"], "layer": linear[0]["layer"], "rank": 0,
-             "contrast": "original", "foils": [], "weights": None}
+    fixed = {
+        "network": network,
+        "method": linear[0]["method"],
+        "layer": linear[0]["layer"],
+        "rank": 0,
+        "contrast": "original",
+        "foils": [],
+        "weights": None,
+    }
     found = []
     for title, text in TEXTS.items():
         if "third" in names or "{third}" not in text:

@@ -48,8 +48,11 @@ class OwnPicture(ipywidgets.VBox):
         """Build the form."""
         self._upload = ipywidgets.FileUpload(accept="image/*", description="Picture")
         self._network = ipywidgets.Combobox(
-            value=network, options=[*models.MODELS, *torchvision_hub.names()], description="Network",
-            continuous_update=False)
+            value=network,
+            options=[*models.MODELS, *torchvision_hub.names()],
+            description="Network",
+            continuous_update=False,
+        )
         self._classes = ipywidgets.BoundedIntText(value=classes, min=2, max=100, description="Classes")
         self._start = ipywidgets.Button(description="Explain", button_style="primary", disabled=True)
         self._stop = ipywidgets.Button(description="Stop", disabled=True)
@@ -67,10 +70,15 @@ class OwnPicture(ipywidgets.VBox):
         self._start.on_click(lambda _: self.explain(self._photo))
         self._stop.on_click(lambda _: self.stop())
         row = ipywidgets.Layout(flex_flow="row wrap")
-        super().__init__([
-            ipywidgets.HBox([self._upload, self._network, self._classes], layout=row),
-            ipywidgets.HBox([self._start, self._stop]), self._bar, self._note, self._result,
-        ])
+        super().__init__(
+            [
+                ipywidgets.HBox([self._upload, self._network, self._classes], layout=row),
+                ipywidgets.HBox([self._start, self._stop]),
+                self._bar,
+                self._note,
+                self._result,
+            ]
+        )
 
     def explain(self, photo: str | Path) -> threading.Thread:
         """Explain a picture on this machine, as the button "Explain" does with an uploaded one.
@@ -85,8 +93,10 @@ class OwnPicture(ipywidgets.VBox):
             for its end.
         """
         if not self._stop.disabled:
-            self._say(f"{Path(photo).name} is not started: another picture is being explained. "
-                      "Wait for it, or stop it.")
+            self._say(
+                f"{Path(photo).name} is not started: another picture is being explained. "
+                "Wait for it, or stop it."
+            )
             return self._running
         self._stopping.clear()
         self._photo = Path(photo)
@@ -134,8 +144,14 @@ class OwnPicture(ipywidgets.VBox):
             self.explorer.add(picture, progress=self._progress)
             return
         panes = [{"contrast": "original"}, {"contrast": "weighted"}]
-        explorer = Explorer([picture], [wanted[0]], classes=wanted[1], name="own-picture", panes=panes,
-                            progress=self._progress)
+        explorer = Explorer(
+            [picture],
+            [wanted[0]],
+            classes=wanted[1],
+            name="own-picture",
+            panes=panes,
+            progress=self._progress,
+        )
         self.explorer, self._used = explorer, wanted
         self._result.children = [ipywidgets.HTML(f"<p>{escape(self.knowledge)}</p>"), explorer]
 
@@ -166,8 +182,10 @@ class OwnPicture(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**options)
-        sentence = ("In a running notebook (<code>make lab</code>), a form to upload a picture and choose a "
-                    "network appears here.")
+        sentence = (
+            "In a running notebook (<code>make lab</code>), a form to upload a picture and choose a "
+            "network appears here."
+        )
         shown = f"<p>{escape(self.knowledge)}</p>{self.explorer.static_html()}" if self.explorer else ""
         html = f'<p class="controls">{sentence}</p>{shown}'
         return with_html(bundle | {"text/plain": "OwnPicture"}, html)

@@ -86,10 +86,17 @@ class Explorer(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, pictures: Sequence[Picture | Image.Image | str | Path], networks: Sequence[str | Classifier],
-        methods: Sequence[str] | None = None, layers: dict[str, Sequence[str]] | None = None,
-        classes: int = 12, panes: Sequence[dict] | None = None, view: dict | None = None,
-        name: str = "explore", masked: Sequence[str] | None = None, tour: bool = False,
+        self,
+        pictures: Sequence[Picture | Image.Image | str | Path],
+        networks: Sequence[str | Classifier],
+        methods: Sequence[str] | None = None,
+        layers: dict[str, Sequence[str]] | None = None,
+        classes: int = 12,
+        panes: Sequence[dict] | None = None,
+        view: dict | None = None,
+        name: str = "explore",
+        masked: Sequence[str] | None = None,
+        tour: bool = False,
         progress: Progress = False,
     ) -> None:
         """Compute the maps."""
@@ -105,7 +112,11 @@ class Explorer(anywidget.AnyWidget):
         header["state"] = initial_state.state(panes, view, header)
         header["tour"] = steps(header) if tour else []
         super().__init__(
-            _esm=bundle(export=True), _css=style(), header=header, chunks=chunks.bytes, state=header["state"],
+            _esm=bundle(export=True),
+            _css=style(),
+            header=header,
+            chunks=chunks.bytes,
+            state=header["state"],
         )
         self.on_msg(self._answer)
 
@@ -117,8 +128,7 @@ class Explorer(anywidget.AnyWidget):
             progress: As for the class. If it raises an exception, nothing is added.
         """
         picture, chunks = as_picture(picture), packing.Chunks(self.chunks)
-        described = content.descriptions(
-            [picture], self.networks, chunks, **self._options, progress=progress)
+        described = content.descriptions([picture], self.networks, chunks, **self._options, progress=progress)
         self.pictures.append(picture)
         with self.hold_sync():
             self.chunks = chunks.bytes
@@ -196,8 +206,10 @@ class Explorer(anywidget.AnyWidget):
         chance = [f"{name} ({percent(share)})" for name, share in zip(names, found)]
         rank = chosen["rank"]
         return self.header["contrasts"][chosen["contrast"]]["question"].format(
-            target=chance[rank], rival=chance[rank == 0],
-            others=percent(1 - found[rank]), foils=" or ".join(chance[foil] for foil in chosen["foils"]),
+            target=chance[rank],
+            rival=chance[rank == 0],
+            others=percent(1 - found[rank]),
+            foils=" or ".join(chance[foil] for foil in chosen["foils"]),
         )
 
     def static_html(self) -> str:

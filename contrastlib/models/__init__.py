@@ -52,8 +52,10 @@ def load(name: str) -> Classifier:
     ...     network = load("cifar10_resnet20")
     """
     if not isinstance(name, str):
-        raise TypeError(f"a network is loaded by its name, got {name!r} of type {type(name).__name__}: "
-                        "give text, such as 'efficientnet_lite0'")
+        raise TypeError(
+            f"a network is loaded by its name, got {name!r} of type {type(name).__name__}: "
+            "give text, such as 'efficientnet_lite0'"
+        )
     if name.startswith(torchvision_hub.PREFIX):
         return torchvision_hub.load(name)
     if "/" in name:
@@ -83,7 +85,8 @@ def as_classifier(network: str | Classifier) -> Classifier:
     if isinstance(network, nn.Module):
         raise TypeError(
             f"a {type(network).__name__} has no class names and no preprocessing: wrap it, as in "
-            f"{_wrapped(network)}")
+            f"{_wrapped(network)}"
+        )
     return load(network)
 
 
@@ -93,8 +96,10 @@ def _wrapped(network: nn.Module) -> str:
     with contextlib.suppress(ValueError):  # a Transformer, or a network without convolutions
         layer = f"network.{last_convolution(network)}"
     linear = [module.out_features for module in network.modules() if isinstance(module, nn.Linear)] or [1000]
-    return (f"contrastlib.models.Classifier(network, name='own', class_names=[f'class {{i}}' for i in "
-            f"range({linear[-1]})], layer={layer!r}, input_size=224, checksum='none')")
+    return (
+        f"contrastlib.models.Classifier(network, name='own', class_names=[f'class {{i}}' for i in "
+        f"range({linear[-1]})], layer={layer!r}, input_size=224, checksum='none')"
+    )
 
 
 def title(name: str) -> str:

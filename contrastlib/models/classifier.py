@@ -61,10 +61,18 @@ class Classifier(nn.Module):
     """
 
     def __init__(
-        self, network: nn.Module, *, name: str, class_names: Iterable[str], layer: str | None,
-        input_size: int, checksum: str, resize: int | None = None,
+        self,
+        network: nn.Module,
+        *,
+        name: str,
+        class_names: Iterable[str],
+        layer: str | None,
+        input_size: int,
+        checksum: str,
+        resize: int | None = None,
         interpolation: InterpolationMode = InterpolationMode.BICUBIC,
-        mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, std)

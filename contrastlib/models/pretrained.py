@@ -37,7 +37,8 @@ def build(name: str, num_classes: int) -> nn.Module:
         raise assets.unknown("network", name, assets.networks())
     if not isinstance(num_classes, int) or num_classes < 1:
         raise ValueError(
-            f"num_classes is {num_classes!r}: a network has a whole number of classes, 1 or more")
+            f"num_classes is {num_classes!r}: a network has a whole number of classes, 1 or more"
+        )
     return _built(record, num_classes)
 
 
@@ -156,5 +157,7 @@ def fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         raise assets.CorruptFile(f"{path} does not hold weights for this network: {error}") from error
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing or unexpected:
-        raise assets.CorruptFile(f"{path} does not hold weights for this network: it lacks {missing[:3]}, "
-                                 f"and has {unexpected[:3]} too many")
+        raise assets.CorruptFile(
+            f"{path} does not hold weights for this network: it lacks {missing[:3]}, "
+            f"and has {unexpected[:3]} too many"
+        )

@@ -142,7 +142,8 @@ def load_finetuned(name: str) -> Classifier:
         if not part.is_file():
             raise assets.MissingFile(
                 f"{part}, of the network {name}, is not there. Make it with "
-                f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU).")
+                f"`python -m contrastlib finetune {architecture} {dataset}` (hours on a GPU)."
+            )
     card = assets.read_card(path.with_suffix(".json"), ("class_names", "recipe", "resize", "interpolation"))
     _check(path, card)
     network = _built(architecture)
@@ -161,11 +162,13 @@ def _check(path: Path, card: dict) -> None:
     if "sha256" not in card:
         raise assets.CorruptFile(
             f"{path.with_suffix('.json')} does not have the SHA-256 of the weights beside it: if you know "
-            f"that they are whole, add \"sha256\": \"{found}\"; otherwise {again}.")
+            f'that they are whole, add "sha256": "{found}"; otherwise {again}.'
+        )
     if found != card["sha256"]:
         raise assets.CorruptFile(
             f"{path} has another content: its SHA-256 is not that of its card. Restore both files from a "
-            f"copy, or {again}.")
+            f"copy, or {again}."
+        )
 
 
 def replace_head(network: nn.Module, classes: int) -> None:
@@ -180,8 +183,11 @@ def replace_head(network: nn.Module, classes: int) -> None:
     >>> network(torch.rand(1, 3, 64, 64)).shape
     torch.Size([1, 7])
     """
-    path, head = [(path, module) for path, module in network.named_modules()
-                  if isinstance(module, (nn.Linear, nn.Conv2d))][-1]
+    path, head = [
+        (path, module)
+        for path, module in network.named_modules()
+        if isinstance(module, (nn.Linear, nn.Conv2d))
+    ][-1]
     bias = head.bias is not None
     if isinstance(head, nn.Linear):
         fresh = nn.Linear(head.in_features, classes, bias)
@@ -217,7 +223,8 @@ def fetch(name: str) -> Path:
     if not assets.sha256(path).startswith(expected):
         shown = expected + "…" * (expected == beginning)
         raise assets.CorruptFile(
-            f"{path} does not have the checksum {shown}. Delete it, and it is downloaded anew.")
+            f"{path} does not have the checksum {shown}. Delete it, and it is downloaded anew."
+        )
     return path
 
 
@@ -256,8 +263,10 @@ def _built(architecture: str, **options: int) -> nn.Module:
 def _named_as_built(architecture: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename or remove weights as torchvision does: old names in DenseNets, extra heads of GoogLeNet."""
     if architecture.startswith("densenet"):
-        return {re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2", key): value
-                for key, value in state.items()}
+        return {
+            re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2", key): value
+            for key, value in state.items()
+        }
     if architecture == "googlenet":
         return {key: value for key, value in state.items() if not key.startswith(("aux1.", "aux2."))}
     return state

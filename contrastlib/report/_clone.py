@@ -19,6 +19,9 @@ def warn_of_another_clone(folder: Path) -> None:
     for root in (folder, *folder.parents):
         if (root / "contrastlib" / "report" / Path(__file__).name).is_file():
             if root != CODE:
-                warnings.warn(f"this notebook lies in {root}, and the code that runs is that of {CODE}: "
-                              f"set PYTHONPATH={root}, or run `make install` there", stacklevel=2)
+                warnings.warn(
+                    f"this notebook lies in {root}, and the code that runs is that of {CODE}: "
+                    f"set PYTHONPATH={root}, or run `make install` there",
+                    stacklevel=2,
+                )
             return

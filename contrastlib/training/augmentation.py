@@ -59,16 +59,18 @@ def augmentation(size: int) -> v2.Transform:
     Args:
         size: Side of the view in pixels.
     """
-    return v2.Compose([
-        v2.RandomHorizontalFlip(),
-        v2.RandomVerticalFlip(),
-        v2.RandomRotation(30),
-        v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
-        v2.RandomAffine(degrees=0, translate=(0.1, 0.1)),
-        v2.RandomResizedCrop(size, scale=(0.7, 1), interpolation=InterpolationMode.BILINEAR),
-        v2.RandomPerspective(distortion_scale=0.2, interpolation=InterpolationMode.BICUBIC),
-        v2.RandomGrayscale(p=0.2),
-        v2.RandomApply([v2.GaussianBlur(3, sigma=(0.1, 2.0))], p=0.2),
-        v2.ToImage(),
-        v2.ToDtype(torch.float32, scale=True),
-    ])
+    return v2.Compose(
+        [
+            v2.RandomHorizontalFlip(),
+            v2.RandomVerticalFlip(),
+            v2.RandomRotation(30),
+            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
+            v2.RandomAffine(degrees=0, translate=(0.1, 0.1)),
+            v2.RandomResizedCrop(size, scale=(0.7, 1), interpolation=InterpolationMode.BILINEAR),
+            v2.RandomPerspective(distortion_scale=0.2, interpolation=InterpolationMode.BICUBIC),
+            v2.RandomGrayscale(p=0.2),
+            v2.RandomApply([v2.GaussianBlur(3, sigma=(0.1, 2.0))], p=0.2),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )

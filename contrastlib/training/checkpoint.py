@@ -63,7 +63,8 @@ class Checkpoint:
                 part.load_state_dict(states[name])
         except Exception as error:  # each part raises errors of its own kinds
             raise CheckpointError(
-                f"{self.path} has no state for this run: delete it to start again") from error
+                f"{self.path} has no state for this run: delete it to start again"
+            ) from error
         return log
 
     def _read(self) -> tuple[dict, dict, list]:
@@ -81,8 +82,10 @@ class Checkpoint:
     def _check(self, found: Mapping[str, Any]) -> None:
         for key, value in self.identity.items():
             if found.get(key) != value:
-                raise CheckpointError(f"{self.path} was written with {key} {found.get(key)}, not {value}: "
-                                      "delete it to start again")
+                raise CheckpointError(
+                    f"{self.path} was written with {key} {found.get(key)}, not {value}: "
+                    "delete it to start again"
+                )
 
     def save(self, parts: Mapping[str, Stateful], log: list[dict[str, float]]) -> None:
         """Write the states of the parts and the log.

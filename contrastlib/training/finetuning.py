@@ -75,8 +75,13 @@ def finetune(name: str, dataset: str, output: Path, recipe: FineTuningRecipe, wo
 
 
 def fit(
-    accelerator: Accelerator, network: nn.Module, images: Photographs, test: Photographs,
-    recipe: FineTuningRecipe, checkpoint: Path, workers: int = 0,
+    accelerator: Accelerator,
+    network: nn.Module,
+    images: Photographs,
+    test: Photographs,
+    recipe: FineTuningRecipe,
+    checkpoint: Path,
+    workers: int = 0,
 ) -> pd.DataFrame:
     """Train a network in place with SGD at a constant learning rate; it ends on the CPU, in evaluation mode.
 
@@ -102,7 +107,8 @@ def fit(
     augmented, plain = Augmented(images, recipe), Augmented(test, FineTuningRecipe(size=recipe.size))
     options = {"batch_size": recipe.batch, "num_workers": workers, "pin_memory": cuda}
     batches, test_batches = accelerator.prepare(
-        DataLoader(augmented, shuffle=True, **options), DataLoader(plain, **options))
+        DataLoader(augmented, shuffle=True, **options), DataLoader(plain, **options)
+    )
 
     def batches_of(epoch: int) -> loop.Batches:
         torch.manual_seed(1000 * (1000 * recipe.seed + epoch) + accelerator.process_index)  # of dropout
@@ -112,22 +118,32 @@ def fit(
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         found = loop.evaluate(
-            model, loop.progress(accelerator, test_batches, "test"), accelerator.gather_for_metrics)
+            model, loop.progress(accelerator, test_batches, "test"), accelerator.gather_for_metrics
+        )
         return {f"test_{key}": value for key, value in found.items()}
 
     optimiser = torch.optim.SGD(
-        network.parameters(), recipe.rate, recipe.momentum, weight_decay=recipe.weight_decay)
+        network.parameters(), recipe.rate, recipe.momentum, weight_decay=recipe.weight_decay
+    )
     run = loop.Run(
-        network=network, model=loop.Normalised(network), optimiser=optimiser,
+        network=network,
+        model=loop.Normalised(network),
+        optimiser=optimiser,
         schedule=torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1),
-        loss=nn.CrossEntropyLoss(), batches=batches_of, evaluate=evaluate,
+        loss=nn.CrossEntropyLoss(),
+        batches=batches_of,
+        evaluate=evaluate,
     )
     identity = {"recipe": asdict(recipe), "images": images.checksum}
     return loop.fit(accelerator, run, recipe, Checkpoint(checkpoint, identity))
 
 
 def _card(
-    log: pd.DataFrame, images: Photographs, test: Photographs, recipe: FineTuningRecipe, checksum: str,
+    log: pd.DataFrame,
+    images: Photographs,
+    test: Photographs,
+    recipe: FineTuningRecipe,
+    checksum: str,
 ) -> dict:
     """What the weights were trained on, how, and how good they are."""
     last = log.iloc[-1]
@@ -156,7 +172,8 @@ def _finished(path: Path, recipe: FineTuningRecipe) -> dict:
     card = assets.read_card(path.with_suffix(".json"), ("recipe",))
     if card["recipe"] != asdict(recipe):
         raise ValueError(
-            f"{path} is there already, made with {card['recipe']}: delete it, or choose another output")
+            f"{path} is there already, made with {card['recipe']}: delete it, or choose another output"
+        )
     return card
 
 

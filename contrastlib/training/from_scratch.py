@@ -158,7 +158,10 @@ class PlainAttention(loop.Normalised):
 
 
 def fit(
-    network: nn.Module, data: LabelledImages, validation: LabelledImages, recipe: FromScratchRecipe,
+    network: nn.Module,
+    data: LabelledImages,
+    validation: LabelledImages,
+    recipe: FromScratchRecipe,
     checkpoint: Path,
 ) -> pd.DataFrame:
     """Train a network in place with AdamW and one cycle of the learning rate, on mirrored and shifted images.
@@ -185,10 +188,13 @@ def fit(
         return {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
 
     run = loop.Run(
-        network=network, model=PlainAttention(network), optimiser=optimiser,
+        network=network,
+        model=PlainAttention(network),
+        optimiser=optimiser,
         schedule=torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.peak_rate, total_steps=steps),
         loss=nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing),
-        batches=partial(RandomBatches, data, recipe), evaluate=validate,
+        batches=partial(RandomBatches, data, recipe),
+        evaluate=validate,
     )
     precision = "bf16" if has_bfloat16() else "no"
     identity = {"recipe": asdict(recipe), "images": len(data.labels)}
@@ -215,7 +221,11 @@ def evaluate(network: nn.Module, data: LabelledImages, batch: int = 100) -> dict
 
 
 def train(
-    name: str, output: Path, recipe: FromScratchRecipe, data: LabelledImages, validation: LabelledImages,
+    name: str,
+    output: Path,
+    recipe: FromScratchRecipe,
+    data: LabelledImages,
+    validation: LabelledImages,
     test: ImageSet,
 ) -> dict:
     """Train a network by its name and write NAME.safetensors, NAME.csv (the log) and NAME.json (its card).
@@ -257,7 +267,11 @@ def _stored(weights: Tensor, precision: str) -> Tensor:
 
 
 def _card(
-    name: str, checksum: str, network: nn.Module, recipe: FromScratchRecipe, data: LabelledImages,
+    name: str,
+    checksum: str,
+    network: nn.Module,
+    recipe: FromScratchRecipe,
+    data: LabelledImages,
     test: ImageSet,
 ) -> dict:
     """What is kept of a network beside its weights."""

@@ -147,7 +147,8 @@ def _epoch(accelerator: Accelerator, run: Run, epoch: int, title: str) -> dict[s
         logits = run.model(images)
         if not isinstance(logits, Tensor):
             raise ValueError(
-                f"the network returns {type(logits).__name__} in training: choose one with a single output")
+                f"the network returns {type(logits).__name__} in training: choose one with a single output"
+            )
         loss = run.loss(logits.float(), labels)
         run.optimiser.zero_grad()
         accelerator.backward(loss)
@@ -160,7 +161,8 @@ def _epoch(accelerator: Accelerator, run: Run, epoch: int, title: str) -> dict[s
     if not loss < float("inf"):
         raise DivergenceError(
             f"{title}: the loss is {loss}, so training diverged: lower the learning rate, or use another "
-            "precision; the checkpoint of the epoch before is kept")
+            "precision; the checkpoint of the epoch before is kept"
+        )
     return {"train_loss": loss, "train_accuracy": (right.sum() / counts.sum()).item()}
 
 
@@ -171,7 +173,8 @@ def progress(accelerator: Accelerator, batches: Batches, title: str) -> Batches:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: Batches,
+    model: nn.Module,
+    batches: Batches,
     gather: Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]] = lambda parts: parts,
 ) -> dict[str, float]:
     """:func:`scores` of all images, in evaluation mode.

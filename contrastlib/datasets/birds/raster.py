@@ -177,8 +177,14 @@ class Layer:
         self.colours[:] = np.asarray(colour, np.float32)[:, None, None]
         self.owners = np.full(self.alpha.shape, owner, np.uint8)
 
-    def paint(self, polygon: np.ndarray, colour: Colour | None, owner: int | None = None, soft: float = 0.0,
-              opacity: float = 1.0) -> None:
+    def paint(
+        self,
+        polygon: np.ndarray,
+        colour: Colour | None,
+        owner: int | None = None,
+        soft: float = 0.0,
+        opacity: float = 1.0,
+    ) -> None:
         """Decorate the layer with a polygon.
 
         Args:

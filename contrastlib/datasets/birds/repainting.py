@@ -109,7 +109,11 @@ def other_traits(part: str, trait: Trait | None) -> list[Trait | None]:
 
 
 def repainted_versions(
-    painter: Repainter, parts: Sequence[str], others: Sequence[Scene], count: int, order: np.random.Generator,
+    painter: Repainter,
+    parts: Sequence[str],
+    others: Sequence[Scene],
+    count: int,
+    order: np.random.Generator,
 ) -> dict[str, list[np.ndarray]]:
     """Return repainted versions of an image: of each part, of the whole bird, and of the background.
 
@@ -123,6 +127,7 @@ def repainted_versions(
     Returns:
         Name of a part, ``WHOLE_BIRD`` or ``BACKGROUND`` -> images, each uint8 (H, W, 3).
     """
+
     def some(options: Sequence) -> list:
         return [options[i] for i in order.permutation(len(options))[:count]]
 

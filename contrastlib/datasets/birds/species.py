@@ -75,8 +75,9 @@ def _parse(trait: str | None) -> Trait | None:
     return None if trait is None else Trait(*trait.split())
 
 
-def _genus(genus: str, common: dict[str, str | None], first: str,
-           *variants: tuple[str, str, str | None]) -> list[Species]:
+def _genus(
+    genus: str, common: dict[str, str | None], first: str, *variants: tuple[str, str, str | None]
+) -> list[Species]:
     """Return the species of one genus: the first one, and variants (name, part, trait) of it."""
     traits = {part: _parse(common.get(part)) for part in PARTS}
     members = [Species(f"{first} {genus}", genus, traits)]

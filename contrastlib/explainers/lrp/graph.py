@@ -78,6 +78,7 @@ def check_graph(model: nn.Module, outputs: Tensor, again: Callable[[], object]) 
 
 def _cause(model: nn.Module, node: Node, again: Callable[[], object]) -> str:
     """Name the first operation without a rule, what it comes from, and the module that runs it."""
+
     def has_none(each: Node) -> bool:
         return not _passes_by_gradient(each) and not _passes_unchanged(each)
 
@@ -139,7 +140,8 @@ def unfamiliar(model: nn.Module, familiar: tuple[type, ...]) -> str:
     '1 (Tanh)'
     """
     unknown = [
-        f"{name} ({type(module).__name__})" for name, module in model.named_modules()
+        f"{name} ({type(module).__name__})"
+        for name, module in model.named_modules()
         if next(module.children(), None) is None and not isinstance(module, familiar)
     ]
     return ", ".join(unknown[:3]) or "none"

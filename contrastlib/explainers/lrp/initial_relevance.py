@@ -160,8 +160,10 @@ def propagated(
 
 
 def _maps_of(
-    propagate: Propagation, relevances: Iterable[InitialRelevance],
-    initial_relevance: Callable[[Tensor, InitialRelevance], Tensor], negated: bool = False,
+    propagate: Propagation,
+    relevances: Iterable[InitialRelevance],
+    initial_relevance: Callable[[Tensor, InitialRelevance], Tensor],
+    negated: bool = False,
 ) -> dict[InitialRelevance, Tensor]:
     """Return the map of each initial relevance."""
     relevances = list(relevances)
@@ -213,12 +215,15 @@ def _difference_of_shares(maps: Tensor, dual: Tensor) -> Tensor:
 DIFFERENCES: Mapping[str, Method] = {
     "clrp1": Method((score, others), torch.sub),
     "clrp1_coded": Method(
-        (score, partial(others, dual="logits")), _difference_of_shares,
+        (score, partial(others, dual="logits")),
+        _difference_of_shares,
         z_plus='clrp1 with the dual "logits" needs the z_plus rules: it divides maps by their sums, '
         "which can be 0 under other rules",
     ),
     "clrp2": Method(
-        (score,), torch.sub, negated=(score,),
+        (score,),
+        torch.sub,
+        negated=(score,),
         z_plus="clrp2 needs the z_plus rules: under other rules negated weights give the same relevance",
     ),
 }

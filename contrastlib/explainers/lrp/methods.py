@@ -76,11 +76,18 @@ def lrp(model: nn.Module, images: Tensor, relevance: Callable[[Tensor], Tensor],
 
 
 @register(
-    name="lrp", title="LRP",
+    name="lrp",
+    title="LRP",
     about="Each class's logit, propagated back to the pixels as relevance by the z+ rule.",
-    space="pixels", needs="network", linear=True, formula=r"R(w \cdot y)",
-    paper="bach2015", equation="the z+ rule: alpha 1, beta 0", cost="1 forward, 1 backward",
-    passes_options_to=propagation, through_attention=False,
+    space="pixels",
+    needs="network",
+    linear=True,
+    formula=r"R(w \cdot y)",
+    paper="bach2015",
+    equation="the z+ rule: alpha 1, beta 0",
+    cost="1 forward, 1 backward",
+    passes_options_to=propagation,
+    through_attention=False,
 )
 def contrastive_lrp(
     model: nn.Module, images: Tensor, contrast_fn: ContrastFn, score: str = "logit", **options: Any
@@ -118,9 +125,17 @@ def contrastive_lrp(
 
 
 @register(
-    title="SGLRP", about="The gradient of the target's probability, propagated back as relevance.",
-    space="pixels", needs="network", linear=False, contrast=False, formula=r"R(\partial p_t / \partial y)",
-    paper="iwana2019", equation="eq. 8", cost="1 forward, 1 backward", passes_options_to=propagation,
+    title="SGLRP",
+    about="The gradient of the target's probability, propagated back as relevance.",
+    space="pixels",
+    needs="network",
+    linear=False,
+    contrast=False,
+    formula=r"R(\partial p_t / \partial y)",
+    paper="iwana2019",
+    equation="eq. 8",
+    cost="1 forward, 1 backward",
+    passes_options_to=propagation,
     through_attention=False,
 )
 def sglrp(model: nn.Module, images: Tensor, target: Targets, **options: Any) -> Tensor:
@@ -152,14 +167,25 @@ def sglrp(model: nn.Module, images: Tensor, target: Targets, **options: Any) -> 
 
 
 @register(
-    title="CLRP1", about="Relevance of the target less that of the others, where that is positive.",
-    space="pixels", needs="network", linear=False, contrast=False,
+    title="CLRP1",
+    about="Relevance of the target less that of the others, where that is positive.",
+    space="pixels",
+    needs="network",
+    linear=False,
+    contrast=False,
     formula=r"\max\big(0,\, R(|y_t|\, e_t) - R\big(\tfrac{|y_t|}{C-1} \sum_{s \neq t} e_s\big)\big)",
-    paper="gu2018", equation="sec. 4", cost="1 forward, 2 backward", passes_options_to=propagation,
+    paper="gu2018",
+    equation="sec. 4",
+    cost="1 forward, 2 backward",
+    passes_options_to=propagation,
     through_attention=False,
 )
 def clrp1(
-    model: nn.Module, images: Tensor, target: Targets, dual: str = "uniform", signed: bool = False,
+    model: nn.Module,
+    images: Tensor,
+    target: Targets,
+    dual: str = "uniform",
+    signed: bool = False,
     **options: Any,
 ) -> Tensor:
     """CLRP1: max(0, R - R_dual), where the dual is all classes other than the target class.
@@ -199,9 +225,15 @@ def clrp1(
 @register(
     title="CLRP2",
     about="Relevance of the target less that by negated last weights, where that is positive.",
-    space="pixels", needs="network", linear=False, contrast=False,
+    space="pixels",
+    needs="network",
+    linear=False,
+    contrast=False,
     formula=r"\max\big(0,\, R(|y_t|\, e_t) - R_{-W_L}(|y_t|\, e_t)\big)",
-    paper="gu2018", equation="sec. 4", cost="1 forward, 2 backward", passes_options_to=propagation,
+    paper="gu2018",
+    equation="sec. 4",
+    cost="1 forward, 2 backward",
+    passes_options_to=propagation,
     through_attention=False,
 )
 def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = False, **options: Any) -> Tensor:
@@ -236,8 +268,12 @@ def clrp2(model: nn.Module, images: Tensor, target: Targets, signed: bool = Fals
 
 
 def relevance_maps(
-    model: nn.Module, images: Tensor, target: Targets, methods: Sequence[str] | None = None,
-    score: str = "logit", **options: Any,
+    model: nn.Module,
+    images: Tensor,
+    target: Targets,
+    methods: Sequence[str] | None = None,
+    score: str = "logit",
+    **options: Any,
 ) -> dict[str, Tensor]:
     """Compute the maps of several methods from one forward pass.
 

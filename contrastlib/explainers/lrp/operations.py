@@ -29,7 +29,10 @@ class Ruled(Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, rule: Callable[[Tensor], Sequence[Tensor]], output: list[Tensor], in_place: bool,
+        ctx: FunctionCtx,
+        rule: Callable[[Tensor], Sequence[Tensor]],
+        output: list[Tensor],
+        in_place: bool,
         *inputs: Tensor,
     ) -> Tensor:
         """Return the output of the operation.

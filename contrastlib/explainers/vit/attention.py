@@ -56,7 +56,10 @@ class AttentionMode(TorchFunctionMode):
         self._instead |= {join: partial(self._join, join) for join in JOIN}
 
     def __torch_function__(
-        self, operation: Callable, types: Sequence[type], args: Sequence = (),
+        self,
+        operation: Callable,
+        types: Sequence[type],
+        args: Sequence = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         return self._instead.get(operation, operation)(*args, **(kwargs or {}))
@@ -84,8 +87,15 @@ class AttentionMode(TorchFunctionMode):
         return output
 
     def _scaled_dot_product(
-        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None,
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        *,
+        scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
         """Compute ``scaled_dot_product_attention``; the arguments are those of PyTorch."""

@@ -141,6 +141,7 @@ class BlockFinder:
             inputs = (each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
             tokens = next((each for each in inputs if each.ndim == 3 and each.requires_grad), None)
             self._stack.append(_Call(module, listed, None if tokens is None else Version(tokens)))
+
         return hook
 
     def _leave(self, module: nn.Module, inputs: Sequence[Any], output: Any) -> None:

@@ -32,7 +32,12 @@ class TokensPass(ForwardPass):
     """
 
     def __init__(
-        self, model: nn.Module, logits: Tensor, size: torch.Size, once: bool, finder: BlockFinder,
+        self,
+        model: nn.Module,
+        logits: Tensor,
+        size: torch.Size,
+        once: bool,
+        finder: BlockFinder,
         mode: AttentionMode,
     ) -> None:
         blocks = finder.blocks

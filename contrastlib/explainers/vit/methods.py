@@ -42,9 +42,12 @@ NORMALISE = {
 @register(
     title="GradCAM of tokens",
     about="Each feature of a block's tokens, weighted by its mean gradient.",
-    space="tokens", needs="tokens pass", linear=True,
+    space="tokens",
+    needs="tokens pass",
+    linear=True,
     formula=r"\sum_d \big(\frac{1}{|P|} \sum_{i \in P} g_{id}\big)\, a_{jd}",
-    paper="selvaraju2017", equation="for tokens as Eriksson et al. 2025, sec. 3.4",
+    paper="selvaraju2017",
+    equation="for tokens as Eriksson et al. 2025, sec. 3.4",
     cost="1 forward, 1 backward",
 )
 def vit_gradcam(
@@ -142,13 +145,22 @@ def attention_rollout(record: TokensPass) -> Tensor:
 @register(
     title="Gradient attention rollout",
     about="Attention times gradient, through all blocks.",
-    space="tokens", needs="tokens pass", linear=False,
+    space="tokens",
+    needs="tokens pass",
+    linear=False,
     formula=r"\Big[r^{\top} \prod_i \operatorname{norm}\big(I + \operatorname{mean}_h(A_i g_i)\big)\Big]_j",
-    paper="gildenblat2020", equation="repaired; Eriksson et al. 2025, sec. 3.5", cost="1 forward, 1 backward",
+    paper="gildenblat2020",
+    equation="repaired; Eriksson et al. 2025, sec. 3.5",
+    cost="1 forward, 1 backward",
 )
 def gradient_attention_rollout(
-    record: TokensPass, cotangent: Tensor, *, gradients: str = "aligned", normalise: str = "absolute",
-    negatives: str = "keep", discard_ratio: float = 0.0,
+    record: TokensPass,
+    cotangent: Tensor,
+    *,
+    gradients: str = "aligned",
+    normalise: str = "absolute",
+    negatives: str = "keep",
+    discard_ratio: float = 0.0,
 ) -> Tensor:
     """Gradient-weighted attention rollout: phi is r^T R_L ... R_1, with R_i = norm(I + E_i).
 
@@ -212,9 +224,13 @@ def gradient_attention_rollout(
 @register(
     title="Attention × Gradient",
     about="Attention times its gradient, summed over blocks.",
-    space="tokens", needs="tokens pass", linear=True,
+    space="tokens",
+    needs="tokens pass",
+    linear=True,
     formula=r"\sum_{t \in R} \Big[\sum_i \operatorname{mean}_h(A_i \cdot g_i)\Big]_{tj}",
-    paper="gildenblat2020", equation="its part that is linear in w", cost="1 forward, 1 backward",
+    paper="gildenblat2020",
+    equation="its part that is linear in w",
+    cost="1 forward, 1 backward",
 )
 def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
     """Attention times gradient: phi is the sum over t in R of the rows of sum_i E_i.
@@ -313,8 +329,8 @@ def _widened(record: TokensPass, rest: float) -> Callable[[Tensor], Tensor]:
             return matrix
         first = 0 if keys == count else _patches(record).start
         wide = (rest * _identity(matrix.new_empty(0, count))).repeat(*matrix.shape[:-2], 1, 1)
-        wide[..., first:first + queries, :] = 0
-        wide[..., first:first + queries, first:first + keys] = matrix
+        wide[..., first : first + queries, :] = 0
+        wide[..., first : first + queries, first : first + keys] = matrix
         return wide
 
     return widen

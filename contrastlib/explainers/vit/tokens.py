@@ -143,6 +143,7 @@ def find_reading(logits: Tensor, tokens: Tensor, sequence_first: bool = False) -
     >>> find_reading(torch.rand(2, 3, requires_grad=True) * 1, tokens).shares.shape
     torch.Size([2, 0])
     """
+
     def rowwise(tensor: Tensor) -> Tensor:
         return tensor.transpose(0, 1) if sequence_first else tensor.flatten(1, -2)
 

@@ -43,8 +43,12 @@ def _max_pool(module: nn.MaxPool2d, x: Tensor, gradient: Tensor) -> Tensor:
 
 
 BACKWARD: dict[type[nn.Module], Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
-    nn.Linear: _linear, nn.ReLU: _relu, nn.Dropout: _same, nn.Identity: _same,
-    nn.AdaptiveAvgPool2d: _average_pool, nn.MaxPool2d: _max_pool,
+    nn.Linear: _linear,
+    nn.ReLU: _relu,
+    nn.Dropout: _same,
+    nn.Identity: _same,
+    nn.AdaptiveAvgPool2d: _average_pool,
+    nn.MaxPool2d: _max_pool,
 }
 """Kind of a layer -> function of the layer, its input and the gradients (C, ...) of its output, which returns
 the gradients (C, ...) of its input."""
@@ -115,7 +119,8 @@ class Chain(nn.Module):
                     return None
             smaller = module(x)
             if isinstance(module, nn.AdaptiveAvgPool2d) and any(
-                    x.shape[i] % smaller.shape[i] for i in (2, 3)):
+                x.shape[i] % smaller.shape[i] for i in (2, 3)
+            ):
                 return None
             x = smaller
         return cls(modules) if x.shape == logits.shape and same(x, logits) else None
@@ -124,5 +129,10 @@ class Chain(nn.Module):
 def _without_overlap(pool: nn.MaxPool2d, x: Tensor) -> bool:
     """Tell whether the windows of a pool are squares that tile its input."""
     side = pool.kernel_size
-    return (isinstance(side, int) and pool.stride == side and pool.padding == 0 and pool.dilation == 1
-            and x.shape[2] % side == x.shape[3] % side == 0)
+    return (
+        isinstance(side, int)
+        and pool.stride == side
+        and pool.padding == 0
+        and pool.dilation == 1
+        and x.shape[2] % side == x.shape[3] % side == 0
+    )

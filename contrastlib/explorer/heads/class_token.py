@@ -58,9 +58,11 @@ class ClassToken(nn.Module):
         """Compute logits and maps from the tokens (1, T, D) that enter the block."""
         attention, mlp = self.block.self_attention, self.block.mlp
         read = self.block.ln_1(tokens)
-        query, key, value = nn.functional.linear(
-            read, attention.in_proj_weight, attention.in_proj_bias
-        ).unflatten(-1, (3, attention.num_heads, -1)).unbind(dim=2)  # (1, T, heads, d)
+        query, key, value = (
+            nn.functional.linear(read, attention.in_proj_weight, attention.in_proj_bias)
+            .unflatten(-1, (3, attention.num_heads, -1))
+            .unbind(dim=2)
+        )  # (1, T, heads, d)
         query, scale = query[:, 0], query.shape[-1] ** -0.5
         shares = (torch.einsum("bhd,bthd->bht", query, key) * scale).softmax(dim=-1)
         mixed = torch.einsum("bht,bthd->bhd", shares, value).flatten(1)
@@ -79,7 +81,7 @@ class ClassToken(nn.Module):
         to_values = shares[..., 1:].sum(dim=-1)[..., None] * gradient
         both = torch.cat([to_keys.flatten(1), to_values.flatten(1)], dim=1)
         patches = read[0, 1:]
-        weights = both @ attention.in_proj_weight[tokens.shape[-1]:] / len(patches)
+        weights = both @ attention.in_proj_weight[tokens.shape[-1] :] / len(patches)
         side = math.isqrt(len(patches))
         return Output(logits, ((weights @ patches.T).unflatten(1, (side, side))[None],))
 
@@ -98,7 +100,8 @@ class ClassToken(nn.Module):
         head.reads, head.layer = f"{prefix}.encoder.{before}".lstrip("."), f"norm.{len(names) - 1}"
         image, activations = random_image(classifier), []
         with classifier.get_submodule(head.reads).register_forward_hook(
-                lambda module, inputs, output: activations.append(output.detach().clone())):
+            lambda module, inputs, output: activations.append(output.detach().clone())
+        ):
             logits = predict(classifier, image)
         with torch.no_grad():
             return head if same(head(activations[0]).logits, logits) else None

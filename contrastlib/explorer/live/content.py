@@ -62,34 +62,57 @@ def header(
     return {
         "name": name,
         "network": {
-            "title": models.title(classifier.name), "size": about["size"], "resize": about["resize"],
-            "layer": about["layer"], "classes": classifier.class_names, "bytes": about["bytes"],
-            "files": about["files"], "code": f"network = contrastlib.models.load({classifier.name!r})",
+            "title": models.title(classifier.name),
+            "size": about["size"],
+            "resize": about["resize"],
+            "layer": about["layer"],
+            "classes": classifier.class_names,
+            "bytes": about["bytes"],
+            "files": about["files"],
+            "code": f"network = contrastlib.models.load({classifier.name!r})",
             "outputs": about["names"],
         },
         "default_contrast": DEFAULT_CONTRAST,
         "contrasts": {
-            name: {"title": each.title, "about": each.about, "question": each.question,
-                   "group": each.takes_group, "foils": each.takes_foils}
+            name: {
+                "title": each.title,
+                "about": each.about,
+                "question": each.question,
+                "group": each.takes_group,
+                "foils": each.takes_foils,
+            }
             for name, each in offered_contrasts().items()
         },
         "methods": {
-            name: {"title": EXPLAINERS[name].title, "about": EXPLAINERS[name].about,
-                   "code": snippets.template(name), "output": index}
+            name: {
+                "title": EXPLAINERS[name].title,
+                "about": EXPLAINERS[name].about,
+                "code": snippets.template(name),
+                "output": index,
+            }
             for name, index in methods.items()
         },
         "colours": matplotlib.colormaps[plotting.COLOURS](range(256), bytes=True)[:, :3].tolist(),
         "picture": {
-            "title": picture.title, "caption": picture.caption, "type": encoding.PICTURE,
+            "title": picture.title,
+            "caption": picture.caption,
+            "type": encoding.PICTURE,
             "code": picture.code.replace("{size}", str(about["size"])),
             "image": encoding.picture(image),
             "logits": encoding.as_text(recorded["logits"].astype("<f4").tobytes()),
             "maps": [encoding.maps(maps) for maps in recorded["maps"]],
-            "height": recorded["maps"][0].shape[-2], "width": recorded["maps"][0].shape[-1],
+            "height": recorded["maps"][0].shape[-2],
+            "width": recorded["maps"][0].shape[-1],
         },
         "parts": parts,
-        "state": {"targets": order[:1], "foils": order[1:], "contrast": "among",
-                  "method": next(iter(methods)), "opacity": 60, "surer": 0},
+        "state": {
+            "targets": order[:1],
+            "foils": order[1:],
+            "contrast": "among",
+            "method": next(iter(methods)),
+            "opacity": 60,
+            "surer": 0,
+        },
     }
 
 

@@ -70,8 +70,10 @@ def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict
     """
     lacking = [name for name in RUNTIME.values() if not (runtime / name).is_file()]
     if lacking:
-        raise ValueError(f"{runtime / lacking[0]} is not there: run `npm ci` in a clone of the repository, "
-                         "or name the folder dist of the npm package onnxruntime-web")
+        raise ValueError(
+            f"{runtime / lacking[0]} is not there: run `npm ci` in a clone of the repository, "
+            "or name the folder dist of the npm package onnxruntime-web"
+        )
     copies = {name: runtime / name for name in RUNTIME.values()} | {f"{LICENCE}.txt": SCRIPTS / LICENCE}
     copies |= {f"code/{name}": SCRIPTS.parent / name for name in SHARED}
     copies |= {f"code/live/{file.name}": file for kind in ("js", "css") for file in SCRIPTS.glob(f"*.{kind}")}

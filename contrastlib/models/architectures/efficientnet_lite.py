@@ -138,10 +138,21 @@ def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     blocks = {int(found[1]) for name in state if (found := re.match(r"_blocks\.(\d+)\.", name))}
     head = max(blocks) + 2
-    outer = {"_conv_stem": "features.0.0", "_bn0": "features.0.1", "_conv_head": f"features.{head}.0",
-             "_bn1": f"features.{head}.1", "_fc": "classifier"}
-    inner = {"_expand_conv": "expand.0", "_bn0": "expand.1", "_depthwise_conv": "depthwise.0",
-             "_bn1": "depthwise.1", "_project_conv": "project.0", "_bn2": "project.1"}
+    outer = {
+        "_conv_stem": "features.0.0",
+        "_bn0": "features.0.1",
+        "_conv_head": f"features.{head}.0",
+        "_bn1": f"features.{head}.1",
+        "_fc": "classifier",
+    }
+    inner = {
+        "_expand_conv": "expand.0",
+        "_bn0": "expand.1",
+        "_depthwise_conv": "depthwise.0",
+        "_bn1": "depthwise.1",
+        "_project_conv": "project.0",
+        "_bn2": "project.1",
+    }
 
     def renamed(name: str) -> str:
         *block, module, parameter = name.split(".")

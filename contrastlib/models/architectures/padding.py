@@ -52,9 +52,16 @@ def mobilenet_v2(num_classes: int) -> models.MobileNetV2:
     torch.Size([1, 7])
     """
     network = models.mobilenet_v2(num_classes=num_classes)
-    strided = [(path, module) for path, module in network.named_modules()
-               if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
+    strided = [
+        (path, module)
+        for path, module in network.named_modules()
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2)
+    ]
     for path, old in strided:
-        network.set_submodule(path, SamePadConv2d(old.in_channels, old.out_channels, old.kernel_size,
-                                                  old.stride, groups=old.groups, bias=False))
+        network.set_submodule(
+            path,
+            SamePadConv2d(
+                old.in_channels, old.out_channels, old.kernel_size, old.stride, groups=old.groups, bias=False
+            ),
+        )
     return network

@@ -23,8 +23,11 @@ LIST = "05_corrections.ipynb"
 """Notebook that lists all corrections."""
 SHOWN = {"Printed": "printed", "Corrected": "corrected", "Why": "derivation"}
 FOLLOWS = {
-    "Published numbers": "published", "Consequence": "consequence", "Not measured": "unmeasured",
-    "First seen by": "credit", "Not read": "not_read",
+    "Published numbers": "published",
+    "Consequence": "consequence",
+    "Not measured": "unmeasured",
+    "First seen by": "credit",
+    "Not read": "not_read",
 }
 """Names of the paragraphs of an entry in a notebook, and of those that the list adds, and their fields."""
 
@@ -66,7 +69,8 @@ def listed() -> Markdown:
     """
     every = corrections().values()
     sections = "\n\n".join(
-        f'<span id="{each.anchor}"></span>\n\n{_section(each, SHOWN | FOLLOWS)}' for each in every)
+        f'<span id="{each.anchor}"></span>\n\n{_section(each, SHOWN | FOLLOWS)}' for each in every
+    )
     head = f"<details open><summary>All {len(every)} entries</summary>"
     return Markdown(f"{head}\n\n{sections}\n\n</details>\n")
 

@@ -58,9 +58,7 @@ class Estimate:
         return float(2 * ndtr(halves * ndtri(TAIL)))
 
 
-def of_networks(
-    cells: pd.DataFrame, worst: Callable[[pd.Series], float] = min
-) -> dict[str, Estimate | None]:
+def of_networks(cells: pd.DataFrame, worst: Callable[[pd.Series], float] = min) -> dict[str, Estimate | None]:
     """One estimate for each network: the mean over its cells, with a 95 % interval.
 
     Cells that share their images share the bootstrap draws. The interval has the percentiles of the mean over

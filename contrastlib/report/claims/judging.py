@@ -139,8 +139,7 @@ def selected(table: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd
     for column, value in (*evidence.select.items(), *evidence.leave_out.items()):
         if column not in table:
             raise ValueError(
-                f"{evidence.study} has no column {column!r} to select {value!r} in; it has "
-                f"{', '.join(table)}"
+                f"{evidence.study} has no column {column!r} to select {value!r} in; it has {', '.join(table)}"
             )
     for column, value in evidence.select.items():
         table = table[_matches(table, column, value, parameters)]
@@ -179,7 +178,8 @@ def _finding(claim: Claim, scale: str, table: pd.DataFrame | None, parameters: M
         return Finding(claim.untested[scale])
     variants = {
         name: _judged(evidence, claim.smallest, table, parameters)
-        for name, evidence in claim.variants.items() if _leaves_out_rows(evidence, claim.evidence, table)
+        for name, evidence in claim.variants.items()
+        if _leaves_out_rows(evidence, claim.evidence, table)
     }
     variants = {name: found for name, found in variants.items() if found.word != NOTHING}
     return replace(_judged(claim.evidence, claim.smallest, table, parameters), variants=variants)
@@ -209,7 +209,8 @@ def _judged(evidence: Evidence, smallest: float | None, table: pd.DataFrame, par
     networks = of_networks(cells, _WORST[evidence.criterion.direction])
     images = int(rows.groupby("network")["image"].nunique().sum()) if "image" in rows else None
     return replace(
-        _found(networks, evidence, smallest), images=images, before=counted(cells, evidence.criterion))
+        _found(networks, evidence, smallest), images=images, before=counted(cells, evidence.criterion)
+    )
 
 
 def _cells(rows: pd.DataFrame, evidence: Evidence, parameters: Mapping) -> pd.DataFrame:

@@ -54,19 +54,25 @@ class Word:
 
 WORDS = {
     "supported": Word(
-        "✓", "holds",
+        "✓",
+        "holds",
         "the interval of every network lies on the claimed side of the bound, and its effect is at least the "
         "smallest one of interest",
     ),
     "undecided": Word("?", "open", "none of the others: the interval of a network is too wide"),
     "differs between networks": Word(
-        "≠", "partly",
-        "a network supports the claim, another one is against it, and their intervals lie apart"),
+        "≠",
+        "partly",
+        "a network supports the claim, another one is against it, and their intervals lie apart",
+    ),
     "no effect that matters": Word(
-        "=", "fails",
-        "the interval of every network lies between minus and plus the smallest effect of interest"),
+        "=",
+        "fails",
+        "the interval of every network lies between minus and plus the smallest effect of interest",
+    ),
     "refuted": Word(
-        "✗", "fails",
+        "✗",
+        "fails",
         "the interval of every network lies below the smallest effect of interest: the effect goes the other "
         "way, or is too small. Where the bound itself is the smallest effect: it lies on its other side",
     ),
@@ -201,8 +207,10 @@ def verdict(
     """
     if not networks:
         raise ValueError("a verdict needs at least one network, and there is none")
-    found = {name: verdict_on(each, criterion, smallest) if each else ("refuted", 0.0)
-             for name, each in networks.items()}
+    found = {
+        name: verdict_on(each, criterion, smallest) if each else ("refuted", 0.0)
+        for name, each in networks.items()
+    }
     words = {word for word, _ in found.values()}
     if all(each is None or each.low is None for each in networks.values()):
         return (words.pop() if len(words) == 1 else "differs between networks"), None

@@ -84,11 +84,13 @@ def evaluate(
         pixels, labels = part.pixels.to(device, non_blocking=True), part.labels.to(device, non_blocking=True)
         table = evaluation(model, pixels, labels, **own, **options)
         index = table["image"].to_numpy(dtype=int)
-        tables.append(table.assign(
-            image=np.asarray(part.chosen)[index],
-            group=np.array(part.groups)[index],
-            label=part.labels.numpy()[index],
-        ))
+        tables.append(
+            table.assign(
+                image=np.asarray(part.chosen)[index],
+                group=np.array(part.groups)[index],
+                label=part.labels.numpy()[index],
+            )
+        )
     if not tables and skipped:
         raise CorruptFile(f"none of {len(images)} images can be read: {skipped[0]}")
     table = joined(tables)
@@ -108,7 +110,10 @@ class _Batch(NamedTuple):
 
 
 def _read(
-    examples: datasets.ImageSet, objects: bool, skipped: list[str] | None, device: torch.device,
+    examples: datasets.ImageSet,
+    objects: bool,
+    skipped: list[str] | None,
+    device: torch.device,
     indices: Sequence[int],
 ) -> _Batch:
     """Read images. Messages about those that cannot be read are appended to a list, if there is one."""

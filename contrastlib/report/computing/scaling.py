@@ -67,7 +67,8 @@ def predicted(runs: pd.DataFrame, clock: str = "", with_start: bool = False) -> 
         the runs from which the rest of an image is taken.
     """
     forward, backward, shard, measured = (
-        runs[name + clock] for name in ("forward", "backward", "shard", "seconds"))
+        runs[name + clock] for name in ("forward", "backward", "shard", "seconds")
+    )
     bare = runs["forwards"] * forward + runs["backwards"] * backward
     own = (measured - runs["shards"] * shard) / runs["images"] / bare
     calibrated = (runs["workers"] == 0) & (runs["images"] == runs.groupby("study")["images"].transform("min"))
@@ -111,13 +112,20 @@ def paper_scale(paper: pd.DataFrame, teraflops: float, shard: int = SHARD) -> pd
     images = counted["images"] * counted["ways"]
     passes = images * (counted["forwards"] + counted["backwards"])
     return counted.assign(
-        passes=passes, shards=np.ceil(counted["images"] / shard) * counted["ways"],
-        read=images * counted["bytes"], hours=passes * counted["operations"] / (teraflops * 1e12) / 3600)
+        passes=passes,
+        shards=np.ceil(counted["images"] / shard) * counted["ways"],
+        read=images * counted["bytes"],
+        hours=passes * counted["operations"] / (teraflops * 1e12) / 3600,
+    )
 
 
 def by_workers(
-    jobs: pd.DataFrame, factors: Sequence[float], workers: Sequence[int], start: float = 0.0,
-    load: float = 0.0, **options: Any,
+    jobs: pd.DataFrame,
+    factors: Sequence[float],
+    workers: Sequence[int],
+    start: float = 0.0,
+    load: float = 0.0,
+    **options: Any,
 ) -> pd.DataFrame:
     """Simulate jobs one after the other, as a notebook computes them, for several numbers of workers.
 
@@ -142,10 +150,15 @@ def by_workers(
     ]
     for number in workers:
         runs = [simulate(each, number, load, **options) for each in drawn]
-        rows.append({
-            "workers": number, "hours": (start + sum(load + run.seconds for run in runs)) / 3600,
-            "begin": (start + 2 * load * len(runs)) / 3600,
-            "lost": sum(run.lost for run in runs) / 3600, "ends": sum(run.ends for run in runs)})
+        rows.append(
+            {
+                "workers": number,
+                "hours": (start + sum(load + run.seconds for run in runs)) / 3600,
+                "begin": (start + 2 * load * len(runs)) / 3600,
+                "lost": sum(run.lost for run in runs) / 3600,
+                "ends": sum(run.ends for run in runs),
+            }
+        )
     return pd.DataFrame(rows)
 
 

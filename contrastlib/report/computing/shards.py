@@ -67,8 +67,14 @@ class Shard:
     @cached_property
     def path(self) -> Path:
         """Path of the file. Its name identifies all that the table depends on."""
-        identity = {"study": self.study, "version": self.version, "parameters": self.parameters,
-                    "data": self.data, "registry": self.registry, "libraries": deciding_releases()}
+        identity = {
+            "study": self.study,
+            "version": self.version,
+            "parameters": self.parameters,
+            "data": self.data,
+            "registry": self.registry,
+            "libraries": deciding_releases(),
+        }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return self.cache / f"{self.study}-{digest[:20]}.parquet"
 
@@ -111,9 +117,16 @@ class Shard:
         seconds = time.perf_counter() - began
         skipped = table.attrs.pop("skipped", [])
         table.attrs["provenance"] = provenance(
-            seconds, parameters=dict(self.parameters), seed=self.parameters.get("seed"), study=self.study,
-            version=self.version, data=dict(self.data), registry=self.registry, **halved,
-            **({"skipped": skipped} if skipped else {}))
+            seconds,
+            parameters=dict(self.parameters),
+            seed=self.parameters.get("seed"),
+            study=self.study,
+            version=self.version,
+            data=dict(self.data),
+            registry=self.registry,
+            **halved,
+            **({"skipped": skipped} if skipped else {}),
+        )
         return table
 
 

@@ -223,8 +223,10 @@ def refuse_other_versions(client: Mapping[str, str], worker: Mapping[str, str], 
     names = [name for name in client if client[name] != worker.get(name)]
     if names:
         there, here = (", ".join(f"{name} {each.get(name)}" for name in names) for each in (worker, client))
-        raise ClusterError(f"the worker {address} has {there}, and this process has {here}: install the same "
-                           "versions, and start the worker again")
+        raise ClusterError(
+            f"the worker {address} has {there}, and this process has {here}: install the same "
+            "versions, and start the worker again"
+        )
 
 
 def _limited(work: Any, seconds: float, /, **parameters: Any) -> pd.DataFrame:
@@ -250,7 +252,8 @@ def _halved(shard: Shard, error: Exception) -> Shard:
     if killed:
         raise ClusterError(
             f"several workers ended during {what}, and their logs say why. A worker ends when its memory is "
-            f"short, and after {time_limit():g} seconds, which {TIME_LIMIT} changes") from error
+            f"short, and after {time_limit():g} seconds, which {TIME_LIMIT} changes"
+        ) from error
     raise error
 
 

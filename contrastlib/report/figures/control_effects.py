@@ -27,8 +27,10 @@ def over_controls_in_words(
         found = against_controls(table, value, resamples=resamples)
         nearest = found.groupby(["contrast", "network"], sort=False)["mean"].min()
         beaten = int((found["low"] > 0).sum())
-        each = ", ".join(f"*{contrast}* {spread(rows.droplevel(0).to_dict(), form)}"
-                         for contrast, rows in nearest.groupby("contrast", sort=False))
+        each = ", ".join(
+            f"*{contrast}* {spread(rows.droplevel(0).to_dict(), form)}"
+            for contrast, rows in nearest.groupby("contrast", sort=False)
+        )
         parts.append(f"- {scale}: {each}. {beaten} of {len(found)} intervals lie above 0.")
     return "The map minus the control that comes nearest to it, by network:\n\n" + "\n".join(parts)
 
@@ -39,8 +41,10 @@ def forgetting_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     for scale, table in measured.items():
         rows = randomisation.sensitivity(table, "spearman")
         means = rows.groupby(["contrast", "network"], sort=False)["spearman"].mean()
-        each = ", ".join(f"*{contrast}* {spread(part.droplevel(0).to_dict(), '+.2f')}"
-                         for contrast, part in means.groupby("contrast", sort=False))
+        each = ", ".join(
+            f"*{contrast}* {spread(part.droplevel(0).to_dict(), '+.2f')}"
+            for contrast, part in means.groupby("contrast", sort=False)
+        )
         parts.append(f"- {scale}: {each}.")
     return (
         "Rank correlation with the map of the intact network, mean over the cascade and the methods, by "

@@ -75,9 +75,7 @@ def gallery(networks: Mapping[str, Sequence]) -> Callable[..., Figure]:
     return draw
 
 
-def beside(
-    measured: Mapping[str, pd.DataFrame], value: str, resamples: int, form: str, uuid: str
-) -> Styler:
+def beside(measured: Mapping[str, pd.DataFrame], value: str, resamples: int, form: str, uuid: str) -> Styler:
     """Mean of a measure for each map, and what the map has more than each control, paired by image.
 
     Args:
@@ -103,11 +101,21 @@ def beside(
 
 def curves(measured: Mapping[str, pd.DataFrame]) -> Figure:
     """Deletion and insertion curves: a column for each removal and scoring network, a row for each scale."""
-    panels = sorted({key for table in measured.values()
-                     for key in table[["removal", "judge"]].itertuples(index=False, name=None)})
+    panels = sorted(
+        {
+            key
+            for table in measured.values()
+            for key in table[["removal", "judge"]].itertuples(index=False, name=None)
+        }
+    )
     figure, axes = plt.subplots(
-        len(measured), len(panels), figsize=(2.5 * len(panels), 2.6 * len(measured) + 0.4),
-        sharey="row", squeeze=False, layout="constrained")
+        len(measured),
+        len(panels),
+        figsize=(2.5 * len(panels), 2.6 * len(measured) + 0.4),
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
     for row, (scale, table) in zip(axes, measured.items()):
         for ax, (removal, scored_by) in zip(row, panels):
             part = table[(table["removal"] == removal) & (table["judge"] == scored_by)]
@@ -116,8 +124,9 @@ def curves(measured: Mapping[str, pd.DataFrame]) -> Figure:
         row[0].set_ylabel(f"{scale}: $y_t - y_s$", fontsize=8)
     figure.supxlabel("share of the pixels removed (falling lines) or inserted (rising lines)", fontsize=8)
     handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, fontsize=8,
-                  frameon=False)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper center", ncols=4, fontsize=8, frameon=False
+    )
     return finished(figure)
 
 
@@ -141,27 +150,41 @@ def cascades(measured: Mapping[str, pd.DataFrame], value: str = "spearman") -> F
 
     A panel for each network, at the largest scale at which it was measured, and method.
     """
-    largest = {network: (scale, part) for scale, table in measured.items()
-               for network, part in table.groupby("network", sort=False)}
+    largest = {
+        network: (scale, part)
+        for scale, table in measured.items()
+        for network, part in table.groupby("network", sort=False)
+    }
     found = pd.concat([part.assign(scale=scale) for scale, part in largest.values()])
     panels = list(found.groupby(["scale", "network", "method"], sort=False))
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(2.4 * columns, 2.2 * rows + 0.5), sharex=True, sharey=True, squeeze=False,
-        layout="constrained")
+        rows,
+        columns,
+        figsize=(2.4 * columns, 2.2 * rows + 0.5),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
     for ax, ((scale, network, method), part) in zip(axes.flat, panels):
         mean_lines(part.assign(line=part["contrast"].map(words)), "lost", value, ax, legend=True)
         ax.axhline(0, color="#333333", linewidth=0.5)
         ax.set(xlabel="", ylabel="")
         ax.set_title(f"{title(network)} ({scale})\n{words(method)}", fontsize=8)
         ax.get_legend().remove()
-    for ax in axes.flat[len(panels):]:
+    for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     figure.supxlabel("share of the layers that are random, from the top", fontsize=8)
     figure.supylabel("rank correlation with the intact map" if value == "spearman" else "SSIM", fontsize=8)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8,
-                  frameon=False)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=4,
+        fontsize=8,
+        frameon=False,
+    )
     return finished(figure)
 
 
@@ -169,9 +192,11 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
     """Mean likeness over the cascade for each method and contrast, and the relative rise of the entropy."""
     parts = {}
     for scale, table in measured.items():
-        columns = {"rank correlation": (randomisation.sensitivity(table, "spearman"), "spearman", "+.2f"),
-                   "SSIM": (randomisation.sensitivity(table, "ssim"), "ssim", "+.2f"),
-                   "rise of the entropy": (randomisation.rise_of_entropy(table), "rise", "+.0%")}
+        columns = {
+            "rank correlation": (randomisation.sensitivity(table, "spearman"), "spearman", "+.2f"),
+            "SSIM": (randomisation.sensitivity(table, "ssim"), "ssim", "+.2f"),
+            "rise of the entropy": (randomisation.rise_of_entropy(table), "rise", "+.0%"),
+        }
         cells = {name: _means(*column, resamples) for name, column in columns.items()}
         parts[scale] = pd.DataFrame(cells).loc[cells["SSIM"].index]
     found = pd.concat(parts, names=["scale"]).rename(index=title, level="network")
@@ -208,8 +233,14 @@ def _curves(ax: Axes, part: pd.DataFrame) -> None:
         style, colour = ("-", colours[contrast]) if control == OURS else (":", colours[control])
         for kind in ("deletion", "insertion"):
             mean = rows.groupby("share")[kind].mean()
-            ax.plot(mean.index, mean, style, color=colour, linewidth=1.3,
-                    label=_named(contrast, control) if kind == "deletion" else None)
+            ax.plot(
+                mean.index,
+                mean,
+                style,
+                color=colour,
+                linewidth=1.3,
+                label=_named(contrast, control) if kind == "deletion" else None,
+            )
     ax.axhline(0, color="#333333", linewidth=0.5)
     ax.tick_params(labelsize=7)
 

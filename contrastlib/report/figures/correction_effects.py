@@ -82,9 +82,7 @@ def product_in_words(compared: pd.DataFrame, explained: str) -> str:
     )
 
 
-def float32_in_words(
-    precision: Tables, perturbed: Tables, masked: Tables, resamples: int
-) -> str:
+def float32_in_words(precision: Tables, perturbed: Tables, masked: Tables, resamples: int) -> str:
     """Effect of erratum 10: shares of images, and the largest difference of a result.
 
     Args:
@@ -97,26 +95,30 @@ def float32_in_words(
         A sentence.
     """
     lost = "; ".join(
-        f"{scale} {spread(lost_by_network(table).to_dict(), '.1%')}"
-        for scale, table in precision.items()
+        f"{scale} {spread(lost_by_network(table).to_dict(), '.1%')}" for scale, table in precision.items()
     )
-    gains = pd.concat([
-        correction_tables.exact_minus_softmax(
-            perturbation.tidy(table), "change", ["quantity", "iterations"], resamples
-        )
-        for table in perturbed.values()
-    ])
-    kept = pd.concat([
-        correction_tables.exact_minus_softmax(
-            table[table["method"] != "blank"], "relative_probability", ["kept_sign"], resamples
-        )
-        for table in masked.values()
-    ])
+    gains = pd.concat(
+        [
+            correction_tables.exact_minus_softmax(
+                perturbation.tidy(table), "change", ["quantity", "iterations"], resamples
+            )
+            for table in perturbed.values()
+        ]
+    )
+    kept = pd.concat(
+        [
+            correction_tables.exact_minus_softmax(
+                table[table["method"] != "blank"], "relative_probability", ["kept_sign"], resamples
+            )
+            for table in masked.values()
+        ]
+    )
     largest = [
         intervals(rows.loc[[rows["mean"].abs().idxmax()]], "+.4f").item()
-        for rows in (each.reset_index(drop=True) for each in (
-            gains[gains["quantity"] == "p_t"], gains[gains["quantity"] == "y_t"], kept
-        ))
+        for rows in (
+            each.reset_index(drop=True)
+            for each in (gains[gains["quantity"] == "p_t"], gains[gains["quantity"] == "y_t"], kept)
+        )
     ]
     return (
         f"Share of images whose direction is lost (cosine below 0.99): {lost}. Largest differences, exact "
@@ -129,11 +131,14 @@ def wrong_sign_in_words(counted: pd.DataFrame) -> str:
     """Effect of erratum 13: share of the masked pixels that have the sign to be kept."""
     coded = counted[counted["mask_rule"] == "equal_as_coded"]
     wrong = coded.groupby(["kept_sign", "contrast"])["wrong"].mean()
-    return "Share of the masked pixels that have the sign to be kept, as coded: " + "; ".join(
-        f"{sign} kept, *{contrast}* {value:.0%}" for (sign, contrast), value in wrong.items()
-    ) + (
-        " (one network of drawn birds). Where equal numbers of the other sign are masked, which is our rule, "
-        "it is 0.")
+    return (
+        "Share of the masked pixels that have the sign to be kept, as coded: "
+        + "; ".join(f"{sign} kept, *{contrast}* {value:.0%}" for (sign, contrast), value in wrong.items())
+        + (
+            " (one network of drawn birds). Where equal numbers of the other sign are masked, which is our "
+            "rule, it is 0."
+        )
+    )
 
 
 def coded_in_words(masked: pd.DataFrame, scale: str) -> str:
@@ -202,12 +207,18 @@ def scored_in_words(scored: Tables, resamples: int) -> str:
 def rules_in_words(measured: Tables, chosen: Sequence[str]) -> str:
     """Effect of errata 25 and 27: cosines of LRP with input x gradient, for these rules."""
     names = {"z": "LRP-0 ($z$ rule)", "epsilon": "ε rule", "z_plus": "$z^+$ rule"}
-    return "Median cosine with input × gradient, biases taking part in the denominators: " + "; ".join(
-        f"{words} " + ", ".join(
-            f"{scale} {spread(_median(table, rules), '.2f')}" for scale, table in measured.items()
+    return (
+        "Median cosine with input × gradient, biases taking part in the denominators: "
+        + "; ".join(
+            f"{words} "
+            + ", ".join(
+                f"{scale} {spread(_median(table, rules), '.2f')}" for scale, table in measured.items()
+            )
+            for rules, words in names.items()
+            if rules in chosen
         )
-        for rules, words in names.items() if rules in chosen
-    ) + "."
+        + "."
+    )
 
 
 def sensitivities_in_words(precision: Tables) -> str:
@@ -227,10 +238,15 @@ def ranges_in_words(measured: pd.DataFrame) -> str:
     """Effect of erratum 29: GradCAM with the printed range of the indices."""
     part = measured[measured["range"] != "all positions"].groupby("contrast")[["similarity", "size"]]
     means, least = part.mean(), part.min()
-    return "GradCAM as printed beside that over all positions: " + "; ".join(
-        f"*{contrast}* mean cosine {row['similarity']:.3f} (least {least.loc[contrast, 'similarity']:.3f}), "
-        f"size {row['size']:.2f}" for contrast, row in means.iterrows()
-    ) + " (one network of drawn birds)."
+    return (
+        "GradCAM as printed beside that over all positions: "
+        + "; ".join(
+            f"*{contrast}* mean cosine {row['similarity']:.3f} (least "
+            f"{least.loc[contrast, 'similarity']:.3f}), size {row['size']:.2f}"
+            for contrast, row in means.iterrows()
+        )
+        + " (one network of drawn birds)."
+    )
 
 
 def subtracted_in_words(linear: pd.DataFrame, measured: Tables) -> str:

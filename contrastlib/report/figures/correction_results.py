@@ -12,8 +12,11 @@ from contrastlib.explainers import EXPLAINERS
 from contrastlib.report.claims.verdict_tables import spread, title
 from contrastlib.report.figures.shared import intervals
 
-ROLLOUTS = {"review": "as in the code", "review, gradients aligned": "with aligned gradients alone",
-            "review, rows normalised": "with normalised rows alone"}
+ROLLOUTS = {
+    "review": "as in the code",
+    "review, gradients aligned": "with aligned gradients alone",
+    "review, rows normalised": "with normalised rows alone",
+}
 
 
 def rollout_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
@@ -21,13 +24,20 @@ def rollout_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 
     The rollout is computed as coded, and with each repair alone.
     """
+
     def cosine(table: pd.DataFrame, name: str) -> str:
         rows = table[(table["map"] == name) & (table["contrast"] == "probability")]
         return spread(rows.groupby("network")["to_repaired"].mean().to_dict(), ".2f")
 
-    return "Cosine with the repaired map: " + "; ".join(
-        f"{words} {cosine(table, name)}" for table in measured.values() for name, words in ROLLOUTS.items()
-    ) + ". More on the [page of Transformers](09_transformers.ipynb#gwar-errors)."
+    return (
+        "Cosine with the repaired map: "
+        + "; ".join(
+            f"{words} {cosine(table, name)}"
+            for table in measured.values()
+            for name, words in ROLLOUTS.items()
+        )
+        + ". More on the [page of Transformers](09_transformers.ipynb#gwar-errors)."
+    )
 
 
 def fullgrad_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
@@ -35,6 +45,7 @@ def fullgrad_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 
     The post-processing psi is the identity.
     """
+
     def area(table: pd.DataFrame, variant: str) -> str:
         return spread(
             table[table["variant"] == variant].groupby("network")["negative"].mean().to_dict(), ".0%"
@@ -97,6 +108,7 @@ def probability_maps_in_words(measured: pd.DataFrame) -> str:
 
 def duals_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     """Effect of erratum 23 in Markdown: cosines of CLRP1 as printed and as coded, and of CLRP1 and CLRP2."""
+
     def cosine(table: pd.DataFrame, pair: str) -> str:
         return spread(
             table[table["methods"] == pair].groupby("network")["similarity"].mean().to_dict(), ".2f"

@@ -84,8 +84,11 @@ def index_table(steps: pd.DataFrame, resamples: int) -> Styler:
     wide["largest difference of a value / ε, printed"] = (
         part[part["form"] == "printed index"].groupby("iterations")["apart"].max()
     )
-    return wide.rename_axis(index="N", columns=None).style.format(
-        {"largest difference of a value / ε, printed": "{:.4f}"}).set_uuid("index")
+    return (
+        wide.rename_axis(index="N", columns=None)
+        .style.format({"largest difference of a value / ε, printed": "{:.4f}"})
+        .set_uuid("index")
+    )
 
 
 def epsilon_table(measured: Mapping[str, pd.DataFrame]) -> Styler:
@@ -125,6 +128,7 @@ def epsilon_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 
 def readings_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     """Effect of erratum 8 in Markdown: cosines of the readings of integrated gradients."""
+
     def between(reading: str) -> str:
         means = {
             scale: t[t["reading"] == reading].groupby("network")["similarity"].mean()
@@ -176,7 +180,8 @@ def float32_table(
     cells = {}
     for scale in perturbed:
         gained = correction_tables.exact_minus_softmax(
-            perturbation.tidy(perturbed[scale]), "change", ["quantity", "iterations"], resamples)
+            perturbation.tidy(perturbed[scale]), "change", ["quantity", "iterations"], resamples
+        )
         gained = gained[gained["quantity"] != "accuracy"].sort_values(["quantity", "iterations"])
         kept = correction_tables.exact_minus_softmax(
             masked[scale][masked[scale]["method"] != "blank"],
@@ -187,8 +192,10 @@ def float32_table(
         rows = [f"Δ{row.quantity}, N = {row.iterations}" for row in gained.itertuples()]
         rows += [f"Table 2, {sign} pixels kept" for sign in kept["kept_sign"]]
         both = pd.concat([gained, kept])
-        cells |= {(scale, title(network), name): text
-                  for name, network, text in zip(rows, both["network"], intervals(both, "+.4f"))}
+        cells |= {
+            (scale, title(network), name): text
+            for name, network, text in zip(rows, both["network"], intervals(both, "+.4f"))
+        }
     table = (
         pd.Series(cells)
         .unstack([0, 1], sort=False)

@@ -142,7 +142,7 @@ def norm_clouds(norms: Mapping[str, pd.DataFrame]) -> Figure:
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.9 * columns, 2.6 * rows), layout="constrained", squeeze=False
     )
-    for ax in axes.flat[len(clouds):]:
+    for ax in axes.flat[len(clouds) :]:
         ax.set_axis_off()
     for ax, (name, part) in zip(axes.flat, clouds.items()):
         _cloud(ax, part)
@@ -237,7 +237,8 @@ def raised_logit(model: models.Classifier, dataset: str) -> Callable[..., Figure
         target = record.logits.argmax(1)
         logits = record.logits + added * contrasts.original(record.logits, target)
         cotangents = {
-            "original": contrasts.original(logits, target), "weighted": contrasts.weighted(logits, target),
+            "original": contrasts.original(logits, target),
+            "weighted": contrasts.weighted(logits, target),
             "from $p_t$, float32": softmax_gradient(logits, target),
         }
         heat = explainers.gradcam(record, torch.stack(list(cotangents.values())))[:, 0]

@@ -11,8 +11,13 @@ OVERALL = "mean of families"
 
 
 def forest(
-    effects: Mapping[str, float], intervals: Mapping[str, Sequence[float]], form: str, measure: str,
-    overall: Sequence[float] = (), bound: float = 0.0, smallest: float | None = None,
+    effects: Mapping[str, float],
+    intervals: Mapping[str, Sequence[float]],
+    form: str,
+    measure: str,
+    overall: Sequence[float] = (),
+    bound: float = 0.0,
+    smallest: float | None = None,
 ) -> str:
     """Dots for effects and lines for their 95 % intervals, one row for each network, and their summary.
 

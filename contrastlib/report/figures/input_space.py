@@ -35,8 +35,11 @@ ONE_IMAGE = (
 PAIRS = [("weighted", "original"), ("weighted", "maximum"), ("weighted", "mean"), ("maximum", "original")]
 CORRELATIONS = {"p_t": "accuracy ~ pₜ", "y_t": "accuracy ~ yₜ", "difference": "difference"}
 ROWS = ["scale", "network", "quantity"]
-_ITERATION_COLOURS = {1: ("#d9d9d9", "#969696", "#525252"), 2: ("#fcd0c0", "#fb7050", "#a50f15"),
-                      10: ("#cfe1f2", "#5ba3cf", "#08468b")}
+_ITERATION_COLOURS = {
+    1: ("#d9d9d9", "#969696", "#525252"),
+    2: ("#fcd0c0", "#fb7050", "#a50f15"),
+    10: ("#cfe1f2", "#5ba3cf", "#08468b"),
+}
 
 
 def bars(means: pd.DataFrame, title: str) -> Figure:
@@ -81,7 +84,7 @@ def _perturbation_bars(changes: pd.DataFrame, columns: int = 2, title: str | Non
             ax.set_ylabel("change of $p_t$, accuracy", fontsize=8)
         if index % columns == columns - 1 or network == networks[-1]:
             right.set_ylabel("change of $y_t$", fontsize=8)
-    for ax in axes.flat[len(networks):]:
+    for ax in axes.flat[len(networks) :]:
         ax.set_axis_off()
     handles = [
         Patch(color=_colours(n)[i], label=f"{name}, N = {n}")
@@ -149,6 +152,7 @@ def beside_published(means: Mapping[str, pd.DataFrame]) -> Styler:
 
     They are of the largest epsilon and number of iterations.
     """
+
     def mean(table: pd.DataFrame) -> pd.DataFrame:
         wide = _last(table).pivot_table(index="quantity", columns="contrast", values="change", sort=False)
         return readable(wide.loc[list(perturbation.QUANTITIES), list(CONTRAST_ORDER)])
@@ -162,7 +166,8 @@ def differences(measured: Mapping[str, pd.DataFrame], resamples: int) -> pd.Data
     """Differences of pairs of contrasts in all settings, with the columns scale and pair."""
     parts = {
         (scale, f"{a} − {b}"): perturbation.differences(table, first=a, second=b, resamples=resamples)
-        for scale, table in measured.items() for a, b in PAIRS
+        for scale, table in measured.items()
+        for a, b in PAIRS
     }
     ordered = {
         (scale, pair): part.set_index("network").loc[measured[scale]["network"].unique()].reset_index()
@@ -208,7 +213,8 @@ def repeat_in_words(first: pd.DataFrame, second: pd.DataFrame) -> str:
     earlier, later = map(_threads, (first, second))
     return (
         f"{', '.join(names)} were run twice, by different commits. The first runs used {earlier}, the second "
-        f"{later}.")
+        f"{later}."
+    )
 
 
 def repeat(differences: pd.DataFrame) -> Styler:

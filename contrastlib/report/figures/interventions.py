@@ -54,7 +54,8 @@ def at_a_glance(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
     columns = min(len(tables), 2) if few else 1
     rows = -(-len(tables) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(8.3, 3.1 * rows + 0.2), squeeze=False, layout="constrained")
+        rows, columns, figsize=(8.3, 3.1 * rows + 0.2), squeeze=False, layout="constrained"
+    )
     limit, panels = 0.1, {}
     for family, (scale, table) in tables.items():
         cells = effects.over_networks(table[table["method"].isin(ACTIVATIONS)], resamples=resamples)
@@ -65,7 +66,7 @@ def at_a_glance(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
         networks = table["network"].nunique()
         count = f"{networks} network{'s' * (networks > 1)}, {table['image'].nunique()} pictures"
         ax.set_title(f"{family}\n{scale}: {count}", fontsize=9)
-    for ax in axes.flat[len(panels):]:
+    for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     figure.colorbar(picture, ax=axes, label="mean rank correlation", location="bottom", aspect=60)
     return finished(figure)
@@ -73,15 +74,20 @@ def at_a_glance(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
 
 def forest(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
     """The differences of ``PAIRS`` for each network, with intervals, and the smallest effect of interest."""
-    rows = pd.concat({
-        scale: effects.differences(_of_activations(table), list(PAIRS.values()), resamples=resamples)
-        for scale, table in measured.items()}, names=["scale"]).reset_index("scale")
+    rows = pd.concat(
+        {
+            scale: effects.differences(_of_activations(table), list(PAIRS.values()), resamples=resamples)
+            for scale, table in measured.items()
+        },
+        names=["scale"],
+    ).reset_index("scale")
     keys = list(rows[["scale", "network"]].drop_duplicates().itertuples(index=False, name=None))
     figure, axes = plt.subplots(
-        1, len(PAIRS), figsize=(8.3, 0.26 * len(keys) + 1.3), sharex=True, sharey=True, layout="constrained")
+        1, len(PAIRS), figsize=(8.3, 0.26 * len(keys) + 1.3), sharex=True, sharey=True, layout="constrained"
+    )
     positions = {key: number for number, key in enumerate(keys)}
     for number, (ax, name) in enumerate(zip(axes, PAIRS)):
-        part = rows.iloc[number::len(PAIRS)]
+        part = rows.iloc[number :: len(PAIRS)]
         heights = [positions[key] for key in zip(part["scale"], part["network"])]
         spans = part[["low", "high"]].sub(part["mean"], axis=0).abs().T.to_numpy()
         ax.axvspan(-SMALLEST_EFFECT, SMALLEST_EFFECT, color="#dddddd", linewidth=0)
@@ -201,7 +207,8 @@ def in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         lines.append(
             f"- {family} ({scale}): the *original* map has {mean['original', 'logit']:+.2f} with the falls "
             f"of $y_t$ and {mean['original', 'log_odds']:+.2f} with those of the log-odds, the *weighted* "
-            f"one {mean['weighted', 'logit']:+.2f} and {mean['weighted', 'log_odds']:+.2f}")
+            f"one {mean['weighted', 'logit']:+.2f} and {mean['weighted', 'log_odds']:+.2f}"
+        )
     return "\n".join(lines)
 
 
@@ -238,8 +245,16 @@ def _heat(ax: plt.Axes, cells: pd.DataFrame, limit: float) -> plt.cm.ScalarMappa
         for column, contrast in enumerate(contrasts):
             mean, low, high = (wide[name].loc[question, contrast] for name in ("mean", "low", "high"))
             text = f"{mean:+.2f}\n{_short(low)} {_short(high)}"
-            ax.text(column, row, text, ha="center", va="center", fontsize=7.2, linespacing=1.1,
-                    color="white" if abs(mean) > 0.7 * limit else "black")
+            ax.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                fontsize=7.2,
+                linespacing=1.1,
+                color="white" if abs(mean) > 0.7 * limit else "black",
+            )
             if OWN_QUESTION.get(contrast) == question:
                 ax.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, fill=False, linewidth=1.8))
     names = [CONTRASTS[name].title for name in contrasts]

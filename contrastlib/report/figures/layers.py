@@ -48,13 +48,17 @@ def normaliser_table(normalisers: pd.DataFrame, layers: list[str]) -> Styler:
         "kept": ("sum of the map with ‖a‖₁ / Σ a ∂y, median", "{:+.2f}"),
     }
     formats = dict(columns.values())
-    return table.rename(columns={key: words for key, (words, _) in columns.items()}).style.format(
-        formats
-    ).set_uuid("normaliser")
+    return (
+        table.rename(columns={key: words for key, (words, _) in columns.items()})
+        .style.format(formats)
+        .set_uuid("normaliser")
+    )
 
 
 def receptive_fields_in_words(sides: pd.Series) -> str:
     """Effect of erratum 39: sides of the receptive fields of VGG-16, by layer."""
-    return "Side of the receptive field of a unit of VGG-16, in pixels: " + ", ".join(
-        f"`features.{layer}` {side}" for layer, side in sides.items()
-    ) + "."
+    return (
+        "Side of the receptive field of a unit of VGG-16, in pixels: "
+        + ", ".join(f"`features.{layer}` {side}" for layer, side in sides.items())
+        + "."
+    )

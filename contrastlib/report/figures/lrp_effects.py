@@ -13,9 +13,12 @@ def guided_in_words(ablated: Tables, resamples: int) -> str:
     """Effect of erratum 41: how often guided back-propagation costs more activation than CLRP, or less."""
     parts = []
     for scale, table in ablated.items():
-        found = pd.concat([
-            ablation.differences(table, "guided_backpropagation", clrp, resamples=resamples) for clrp in CLRP
-        ])
+        found = pd.concat(
+            [
+                ablation.differences(table, "guided_backpropagation", clrp, resamples=resamples)
+                for clrp in CLRP
+            ]
+        )
         more, less = int((found["low"] > 0).sum()), int((found["high"] < 0).sum())
         parts.append(
             f"{scale} more in {more} and less in {less} of {len(found)} intervals, networks "
@@ -61,6 +64,8 @@ def boxes_in_words(measured: Tables) -> str:
     """Effect of erratum 44: cosines of the maps with one box and with a box for each channel."""
     table = pd.concat(measured.values())
     least = table.groupby("method", sort=False)["similarity"].agg(["mean", "min"])
-    return "Cosine of the maps with one interval and with one for each channel, mean (least): " + "; ".join(
-        f"{METHODS[name]} {row['mean']:.4f} ({row['min']:.4f})" for name, row in least.iterrows()
-    ) + "."
+    return (
+        "Cosine of the maps with one interval and with one for each channel, mean (least): "
+        + "; ".join(f"{METHODS[name]} {row['mean']:.4f} ({row['min']:.4f})" for name, row in least.iterrows())
+        + "."
+    )

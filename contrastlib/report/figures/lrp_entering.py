@@ -67,4 +67,3 @@ def in_words(measured: Tables) -> str:
             f"{sglrp['min'].min():.2f} at least."
         )
     return "\n\n".join(sentences)
-

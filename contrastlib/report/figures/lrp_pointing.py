@@ -20,8 +20,14 @@ from contrastlib.report.figures.lrp_shared import (
 )
 from contrastlib.report.figures.shared import beside, finished, published, together
 
-IN_PRINT = {"Random": "random", "Gradient": "gradient", "Guided backpropagation": "guided_backpropagation",
-            "LRP": "lrp", "CLRP1": "clrp1", "CLRP2": "clrp2"}
+IN_PRINT = {
+    "Random": "random",
+    "Gradient": "gradient",
+    "Guided backpropagation": "guided_backpropagation",
+    "LRP": "lrp",
+    "CLRP1": "clrp1",
+    "CLRP2": "clrp2",
+}
 """Method of the published table -> method here."""
 
 
@@ -29,10 +35,7 @@ IN_PRINT = {"Random": "random", "Gradient": "gradient", "Guided backpropagation"
 def pointing_curves(measured: Tables) -> Figure:
     """Figure 4 of Gu et al. 2018: pointing accuracy against the share of energy, a panel for each network."""
     hits = (
-        together(measured)
-        .groupby(["network", "method", "threshold"], sort=False)["hit"]
-        .mean()
-        .reset_index()
+        together(measured).groupby(["network", "method", "threshold"], sort=False)["hit"].mean().reset_index()
     )
     networks = list(hits["network"].unique())
     figure, axes = plt.subplots(

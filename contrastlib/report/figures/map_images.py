@@ -79,7 +79,10 @@ class OnePart:
 
 
 def split_decisions(
-    model: models.Classifier, dataset: str, threshold: float, candidates: Iterable[int] | None = None,
+    model: models.Classifier,
+    dataset: str,
+    threshold: float,
+    candidates: Iterable[int] | None = None,
     count: int | None = None,
 ) -> Iterator[int]:
     """Images of a set, in order, whose second-highest probability is above the threshold.

@@ -70,8 +70,17 @@ def _means(table: pd.DataFrame) -> pd.DataFrame:
 def _published_1() -> pd.DataFrame:
     baselines = {"gaussian_blur": "Gaussian blur", "zeros": "Zeros", "channel_mean": "Channel-wise mean"}
     table = published("blurring_masking")
-    table = table[table["table"] == "Table 1"].replace({"baseline": baselines}).rename(columns={
-        "kept_features": "kept_sign", "scheme": "contrast", "unmodified_relative_probability": "before"})
+    table = (
+        table[table["table"] == "Table 1"]
+        .replace({"baseline": baselines})
+        .rename(
+            columns={
+                "kept_features": "kept_sign",
+                "scheme": "contrast",
+                "unmodified_relative_probability": "before",
+            }
+        )
+    )
     table["dataset"] = table["paper"].map(PAPERS) + ", " + table["dataset"]
     return masking_table(table)
 
@@ -142,8 +151,16 @@ def difference_map(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figu
     values = cells.pivot(index="row", columns="column", values="mean").loc[cells["row"].unique(), columns]
     marks = cells.pivot(index="row", columns="column", values="mark").loc[values.index, columns]
     figure, ax = plt.subplots(figsize=(6.5, 0.28 * len(values) + 1.4), layout="constrained")
-    sns.heatmap(values, cmap=plotting.COLOURS, center=0, annot=marks, fmt="", ax=ax, linewidths=0.5,
-                cbar_kws={"label": "difference, positive as claimed"})
+    sns.heatmap(
+        values,
+        cmap=plotting.COLOURS,
+        center=0,
+        annot=marks,
+        fmt="",
+        ax=ax,
+        linewidths=0.5,
+        cbar_kws={"label": "difference, positive as claimed"},
+    )
     ax.set(xlabel="", ylabel="", title="blur as the baseline")
     return finished(figure)
 
@@ -186,11 +203,18 @@ def left_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         table = left[rule][scale]
         return spread(table[table["kept_sign"] == sign].set_index("network")["mean"].to_dict(), ".0%")
 
-    return "Of the advantage by sign (GradCAM, mean of both classes) this share is left:\n\n" + "\n".join(
-        f"- {scale}, {sign} pixels kept: {share('equal_as_coded', scale, sign)} under the rule of the codes, "
-        f"{share('equal_as_described', scale, sign)} where equally many pixels of the right sign are masked"
-        for scale in measured for sign in masking.KEPT_SIGNS
-    ) + "\n\nWhat is missing is owed to the number of pixels masked. How much that is depends on the rule."
+    return (
+        "Of the advantage by sign (GradCAM, mean of both classes) this share is left:\n\n"
+        + "\n".join(
+            f"- {scale}, {sign} pixels kept: {share('equal_as_coded', scale, sign)} under the rule of the "
+            f"codes, "
+            f"{share('equal_as_described', scale, sign)} where equally many pixels of the right sign are "
+            f"masked"
+            for scale in measured
+            for sign in masking.KEPT_SIGNS
+        )
+        + "\n\nWhat is missing is owed to the number of pixels masked. How much that is depends on the rule."
+    )
 
 
 def _table_1(table: pd.DataFrame, mask_rule: str) -> pd.DataFrame:

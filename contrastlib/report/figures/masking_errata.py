@@ -60,8 +60,10 @@ def three_rules(model: models.Classifier, images: ImageSet) -> Callable[..., Fig
 
 def header_table(masked: pd.DataFrame) -> Styler:
     """Erratum 5: p_1 and the relative probability of t_1 before masking."""
-    table = correction_tables.headers(masked).rename(index=title, columns={
-        "p_1": "mean p of t₁", "relative_probability_before": "relative probability of t₁"})
+    table = correction_tables.headers(masked).rename(
+        index=title,
+        columns={"p_1": "mean p of t₁", "relative_probability_before": "relative probability of t₁"},
+    )
     return table.style.format("{:.3f}").set_uuid("header")
 
 

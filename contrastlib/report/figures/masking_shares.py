@@ -60,16 +60,29 @@ def rules(advantages: Mapping[str, pd.DataFrame], shares: Mapping[str, pd.DataFr
             rows = part[part["mask_rule"] == rule]
             heights = [networks.index(name) + 0.13 * (number - 2.5) for name in rows.index]
             spans = (rows[["low", "high"]].sub(rows["mean"], axis=0).abs()).T.to_numpy()
-            ax.errorbar(rows["mean"], heights, xerr=spans, fmt="o", markersize=3, linewidth=1, color=colour,
-                        label=names[rule])
+            ax.errorbar(
+                rows["mean"],
+                heights,
+                xerr=spans,
+                fmt="o",
+                markersize=3,
+                linewidth=1,
+                color=colour,
+                label=names[rule],
+            )
         ax.axvline(0, color="#333333", linewidth=0.5)
         ax.set_title(f"{sign} pixels kept, $t_{rank}$", fontsize=9)
         ax.set_yticks(range(len(networks)), [title(name) for name in networks], fontsize=8)
     axes[0, 0].invert_yaxis()
     for ax in axes[1]:
         ax.set_xlabel("weighted minus original, positive as claimed", fontsize=8)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=3, loc="outside lower center", fontsize=8,
-                  frameon=False)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        ncols=3,
+        loc="outside lower center",
+        fontsize=8,
+        frameon=False,
+    )
     return finished(figure)
 
 

@@ -86,7 +86,7 @@ def bars(logits: Sequence[float] = EXAMPLE) -> Figure:
         w = contrasts.cotangent(name, y, 0, foils)[0].numpy()
         _bars(ax, w, [f"{value:g}" for value in logits])
         ax.set_title(name_of(name), fontsize=9)
-    for ax in axes.flat[len(names):]:
+    for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
     figure.supxlabel("logit of each class, the target class first", fontsize=9)
     figure.supylabel("weight", fontsize=9)
@@ -193,15 +193,22 @@ def differences(tables: Sequence[pd.DataFrame], resamples: int) -> Figure:
                 row = rows.loc[network]
                 y, colour = number + 0.16 * (position - (len(networks) - 1) / 2), f"C{position}"
                 ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.4)
-                ax.plot(row["mean"], y, "o", color=colour, markersize=3.5,
-                        label=title(network) if number == 0 else None)
+                ax.plot(
+                    row["mean"],
+                    y,
+                    "o",
+                    color=colour,
+                    markersize=3.5,
+                    label=title(network) if number == 0 else None,
+                )
         ax.axvline(0, color="#999999", linewidth=0.8)
         ax.set_title(label, fontsize=9)
         ax.tick_params(labelsize=8)
     axes[0].set_yticks(range(len(names)), [name_of(name) for name in names], fontsize=8)
     axes[0].invert_yaxis()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8,
-                  frameon=False)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8, frameon=False
+    )
     return finished(figure)
 
 
@@ -236,5 +243,11 @@ def _bars(ax: Axes, w: np.ndarray, labels: Sequence[str], flat: bool = False) ->
     ax.axhline(0, color="#333333", linewidth=0.6)
     ax.set_ylim(-1.35, 1.6)
     for position, weight in enumerate(w):
-        ax.annotate(f"{weight:+.2f}", (position, weight), (0, 2 if weight >= 0 else -8), fontsize=6.5,
-                    textcoords="offset points", ha="center")
+        ax.annotate(
+            f"{weight:+.2f}",
+            (position, weight),
+            (0, 2 if weight >= 0 else -8),
+            fontsize=6.5,
+            textcoords="offset points",
+            ha="center",
+        )

@@ -44,7 +44,7 @@ def one_picture(model: models.Classifier, birds: SyntheticBirds) -> Callable[...
         repainted = repainted_birds(birds, pixels, [image], repaintings)
         fall = falls(model, repainted, *classes.T)[0, :, QUESTIONS.index(question)].numpy()
         methods = ["gradcam", "vit_gradcam"]
-        (_, maps), = explanations(model, pixels, classes[:, 0], methods, [contrast])
+        ((_, maps),) = explanations(model, pixels, classes[:, 0], methods, [contrast])
         heat = enlarged(maps, pixels.shape[-2:])
         values = in_parts(heat, repainted.masks)[0, 0].numpy()
         seen = [number for number in range(len(PARTS)) if np.isfinite(fall[number])]
@@ -52,8 +52,7 @@ def one_picture(model: models.Classifier, birds: SyntheticBirds) -> Callable[...
         (version,) = (repainted.of[:, 1] == first).nonzero()[0].tolist()
         names = [model.class_names[c] for c in classes[0]]
         pictures = [each.permute(1, 2, 0).numpy() for each in (pixels[0], repainted.versions[version])]
-        figure, axes = plt.subplots(
-            1, 4, figsize=(9, 2.9), width_ratios=[1, 1, 1, 1.5], layout="constrained")
+        figure, axes = plt.subplots(1, 4, figsize=(9, 2.9), width_ratios=[1, 1, 1, 1.5], layout="constrained")
         for ax, picture in zip(axes, pictures):
             ax.imshow(picture)
         axes[0].set_title(f"{names[0]}\nor {names[1]}?", fontsize=8)

@@ -21,14 +21,17 @@ CLOCKS = {"": "elapsed", "_cpu": "of processors"}
 def in_short(records: Mapping[str, pd.DataFrame]) -> str:
     """Errors of the model and speed of two workers, in Markdown."""
     parts = []
-    seconds = {**{name: {"clock": clock} for clock, name in CLOCKS.items()},
-               "elapsed with the start of workers": {"with_start": True}}
+    seconds = {
+        **{name: {"clock": clock} for clock, name in CLOCKS.items()},
+        "elapsed with the start of workers": {"with_start": True},
+    }
     for name, options in seconds.items():
         error = _tested(records["runs"], **options)["error"].abs()
         within = (error <= scaling.LIMIT).sum()
         parts.append(
             f"It predicts the seconds {name} of {within} of {len(error)} measured runs within "
-            f"{scaling.LIMIT:.0%}, with a largest error of {error.max():.0%}.")
+            f"{scaling.LIMIT:.0%}, with a largest error of {error.max():.0%}."
+        )
     return " ".join([*parts, speed_in_words(records["runs"])])
 
 
@@ -40,13 +43,24 @@ def _tested(runs: pd.DataFrame, clock: str = "", with_start: bool = False) -> pd
 
 def passes_table(passes: pd.DataFrame) -> Styler:
     """Cost of a pass of each network at each size."""
-    table = passes.assign(
-        **{"operations, 10⁹": passes["operations"] / 1e9, "forward, ms": 1000 * passes["forward"],
-           "backward, ms": 1000 * passes["backward"],
-           "10⁹ operations a second": passes["operations"] / passes["forward"] / 1e9}
-    ).set_index(["network", "size"]).iloc[:, -4:].rename(index=words, level="network")
-    return table.style.format("{:.1f}", subset=table.columns[1:]).format("{:.2f}", subset=table.columns[:1]) \
+    table = (
+        passes.assign(
+            **{
+                "operations, 10⁹": passes["operations"] / 1e9,
+                "forward, ms": 1000 * passes["forward"],
+                "backward, ms": 1000 * passes["backward"],
+                "10⁹ operations a second": passes["operations"] / passes["forward"] / 1e9,
+            }
+        )
+        .set_index(["network", "size"])
+        .iloc[:, -4:]
+        .rename(index=words, level="network")
+    )
+    return (
+        table.style.format("{:.1f}", subset=table.columns[1:])
+        .format("{:.2f}", subset=table.columns[:1])
         .set_uuid("passes")
+    )
 
 
 def passes_figure(passes: pd.DataFrame) -> Figure:
@@ -54,8 +68,12 @@ def passes_figure(passes: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
     for column, style in {"forward": "o", "backward": "s"}.items():
         ax.plot(passes["operations"] / 1e9, 1000 * passes[column], style, label=f"{column} pass", alpha=0.7)
-    ax.set(xscale="log", yscale="log", xlabel="operations of a forward pass of an image, 10⁹",
-           ylabel="milliseconds of an image")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="operations of a forward pass of an image, 10⁹",
+        ylabel="milliseconds of an image",
+    )
     ax.grid(alpha=0.4)
     ax.legend()
     return finished(figure)
@@ -65,16 +83,25 @@ def model_table(runs: pd.DataFrame) -> Styler:
     """Measured and predicted seconds of each run that does not calibrate the model."""
     tested = {clock: _tested(runs, clock) for clock in CLOCKS}
     first = tested[""]
-    shown = pd.DataFrame({
-        "study": first["study"].map(words), "images": first["images"],
-        "workers": first["workers"].replace(0, "one process"), "other programs": first["others"]})
+    shown = pd.DataFrame(
+        {
+            "study": first["study"].map(words),
+            "images": first["images"],
+            "workers": first["workers"].replace(0, "one process"),
+            "other programs": first["others"],
+        }
+    )
     for clock, name in CLOCKS.items():
         for column in ("measured", "predicted", "error"):
             shown[f"{name}, {column}"] = tested[clock][column]
     errors = [name for name in shown if name.endswith("error")]
     seconds = [f"{name}, {column}" for name in CLOCKS.values() for column in ("measured", "predicted")]
-    return shown.style.format("{:.1f}", subset=[*seconds, "other programs"]) \
-        .format("{:+.1%}", subset=errors).hide(axis="index").set_uuid("model")
+    return (
+        shown.style.format("{:.1f}", subset=[*seconds, "other programs"])
+        .format("{:+.1%}", subset=errors)
+        .hide(axis="index")
+        .set_uuid("model")
+    )
 
 
 def speed_table(runs: pd.DataFrame) -> Styler:
@@ -90,7 +117,8 @@ def _speed(runs: pd.DataFrame, with_start: bool = True) -> pd.DataFrame:
     order = ["one process, one thread", "one process, two threads", "one worker", "two workers"]
     whole = longest["seconds"] + longest["start"].where(with_start & (longest["workers"] > 0), 0)
     table = longest.assign(way=ways, study=longest["study"].map(words), seconds=whole).pivot_table(
-        index="study", columns="way", values="seconds")
+        index="study", columns="way", values="seconds"
+    )
     return table.reindex(columns=order).rename_axis(index=None, columns=None)
 
 
@@ -100,7 +128,8 @@ def speed_in_words(runs: pd.DataFrame) -> str:
     return (
         f"Two workers that have begun are {_times_as_fast(_speed(runs, with_start=False))}. They take "
         f"{start:.0f} s to begin. With that, in runs as short as these, they are "
-        f"{_times_as_fast(_speed(runs))}. So workers pay in runs of minutes.")
+        f"{_times_as_fast(_speed(runs))}. So workers pay in runs of minutes."
+    )
 
 
 def _times_as_fast(speed: pd.DataFrame) -> str:
@@ -117,11 +146,17 @@ def paper_table(paper: pd.DataFrame, teraflops: float) -> Styler:
     rows = scaling.paper_scale(paper, teraflops)
     table = rows.groupby(rows["notebook"].str.replace("_", " "))[["passes", "shards", "read", "hours"]].sum()
     table.loc["all"] = table.sum()
-    shown = pd.DataFrame({
-        "passes, 10⁶": table["passes"] / 1e6, "shards": table["shards"], "read, GB": table["read"] / 1e9,
-        "GPU hours": table["hours"]}).rename_axis(index=None)
-    return shown.style.format({"passes, 10⁶": "{:,.1f}", "shards": "{:,.0f}", "read, GB": "{:,.0f}",
-                               "GPU hours": "{:,.1f}"}).set_uuid("paper")
+    shown = pd.DataFrame(
+        {
+            "passes, 10⁶": table["passes"] / 1e6,
+            "shards": table["shards"],
+            "read, GB": table["read"] / 1e9,
+            "GPU hours": table["hours"],
+        }
+    ).rename_axis(index=None)
+    return shown.style.format(
+        {"passes, 10⁶": "{:,.1f}", "shards": "{:,.0f}", "read, GB": "{:,.0f}", "GPU hours": "{:,.1f}"}
+    ).set_uuid("paper")
 
 
 def left_out_in_words(paper: pd.DataFrame) -> str:
@@ -168,8 +203,9 @@ def million(paper: pd.DataFrame, teraflops: float, images: int, networks: int) -
     """
     figure_3 = scaling.paper_scale(paper[paper["study"] == "sign_perturbation"], teraflops)
     one = figure_3[["passes", "hours", "read"]].sum() / figure_3["images"].sum()
-    return (one * images * networks).combine_first(pd.Series({
-        "shards": float(np.ceil(images / scaling.SHARD) * networks)}))
+    return (one * images * networks).combine_first(
+        pd.Series({"shards": float(np.ceil(images / scaling.SHARD) * networks)})
+    )
 
 
 def workers_figure(simulated: Mapping[str, pd.DataFrame]) -> Figure:
@@ -178,8 +214,12 @@ def workers_figure(simulated: Mapping[str, pd.DataFrame]) -> Figure:
     for name, table in simulated.items():
         ax.plot(table["workers"], table["hours"], "o-", markersize=4, label=name)
     first = next(iter(simulated.values()))
-    ax.plot(first["workers"], first["hours"].iloc[0] * first["workers"].iloc[0] / first["workers"], ":k",
-            linewidth=0.9)
+    ax.plot(
+        first["workers"],
+        first["hours"].iloc[0] * first["workers"].iloc[0] / first["workers"],
+        ":k",
+        linewidth=0.9,
+    )
     ax.set(xscale="log", yscale="log", xlabel="workers", ylabel="hours")
     ax.grid(alpha=0.4)
     ax.legend()
@@ -195,5 +235,6 @@ def workers_in_words(simulated: Mapping[str, pd.DataFrame]) -> str:
             f"- {name}: {60 * last['hours']:.1f} minutes with {last['workers']:,.0f} workers. In "
             f"{60 * last['begin']:.1f} of them workers start and networks are loaded. "
             f"{last['ends']:,.0f} workers end and take {60 * last['lost']:.1f} minutes of computation with "
-            "them")
+            "them"
+        )
     return "\n".join(parts)

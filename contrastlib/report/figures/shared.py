@@ -26,8 +26,13 @@ from contrastlib.report.figures.words import readable
 PUBLISHED = Path(__file__).resolve().parents[3] / "data" / "published"
 CONTRAST_ORDER = ("original", "mean", "maximum", "weighted")
 SHORT = {
-    "original": "ori.", "mean": "mean", "maximum": "max", "weighted": "wtd.",
-    "linear_approximation": "LA", "gradcam": "GC", "xgradcam": "XC",
+    "original": "ori.",
+    "mean": "mean",
+    "maximum": "max",
+    "weighted": "wtd.",
+    "linear_approximation": "LA",
+    "gradcam": "GC",
+    "xgradcam": "XC",
 }
 
 
@@ -76,7 +81,10 @@ def beside(
 
 
 def split_decisions(
-    model: models.Classifier, images: ImageSet, threshold: float, candidates: Iterable[int] | None = None,
+    model: models.Classifier,
+    images: ImageSet,
+    threshold: float,
+    candidates: Iterable[int] | None = None,
     count: int | None = None,
 ) -> Iterator[int]:
     """Images of a set, in order, whose second-highest probability is above the threshold.
@@ -91,6 +99,7 @@ def split_decisions(
     Returns:
         Iterator of indices of images.
     """
+
     def is_split(index: int) -> bool:
         return bool(predict(model, images[index].image[None]).softmax(1).topk(2).values[0, 1] > threshold)
 
@@ -217,7 +226,16 @@ def mean_lines(table: pd.DataFrame, x: str, y: str, ax: plt.Axes, legend: bool) 
         legend: Whether a legend is drawn.
     """
     sns.lineplot(
-        table, x=x, y=y, hue="line", ax=ax, marker="o", markersize=4, errorbar=("ci", 95), n_boot=200, seed=0,
+        table,
+        x=x,
+        y=y,
+        hue="line",
+        ax=ax,
+        marker="o",
+        markersize=4,
+        errorbar=("ci", 95),
+        n_boot=200,
+        seed=0,
         legend=legend,
     )
 
@@ -317,8 +335,11 @@ def masking_table(cells: pd.DataFrame, value: str = "relative_probability") -> p
     """
     row = ["dataset", "method", "target"]
     titles = {"positive": "Pos. features", "negative": "Neg. features"}
-    cells = cells.assign(method=cells["method"].replace(SHORT), contrast=cells["contrast"].replace(SHORT),
-                         kept_sign=cells["kept_sign"].map(titles))
+    cells = cells.assign(
+        method=cells["method"].replace(SHORT),
+        contrast=cells["contrast"].replace(SHORT),
+        kept_sign=cells["kept_sign"].map(titles),
+    )
     wide = cells.pivot(index=row, columns=["baseline", "kept_sign", "contrast"], values=value)
     contrasts = [SHORT[c] for c in CONTRAST_ORDER if SHORT[c] in set(cells["contrast"])]
     columns = pd.MultiIndex.from_product([cells["baseline"].unique(), titles.values(), contrasts])

@@ -18,16 +18,32 @@ SIDES = {"above": "#2166ac", "holds 0": "#999999", "below": "#b2182b"}
 """Where an interval lies -> its colour."""
 # Column of a choice -> its name, for four measurements
 MASKING = {
-    "network": "network", "method": "explainer", "rank": "class rank", "baseline": "baseline",
-    "kept_sign": "pixels kept", "mask_rule": "mask rule", "threshold": "threshold on $p_2$",
+    "network": "network",
+    "method": "explainer",
+    "rank": "class rank",
+    "baseline": "baseline",
+    "kept_sign": "pixels kept",
+    "mask_rule": "mask rule",
+    "threshold": "threshold on $p_2$",
 }
 CROSSED_MASKING = {
-    "network": "network", "layer": "layer", "upsampling": "upsampling", "method": "explainer",
-    "first": "class $t_1$", "mask_rule": "mask rule", "kept_sign": "pixels kept", "filling": "filling",
+    "network": "network",
+    "layer": "layer",
+    "upsampling": "upsampling",
+    "method": "explainer",
+    "first": "class $t_1$",
+    "mask_rule": "mask rule",
+    "kept_sign": "pixels kept",
+    "filling": "filling",
 }
 CROSSED_INTERVENTIONS = {
-    "network": "network", "contrast": "contrast", "layer": "layer", "upsampling": "upsampling",
-    "measure": "measure", "smallest": "fewest pixels of a part", "repaintings": "number of repaintings",
+    "network": "network",
+    "contrast": "contrast",
+    "layer": "layer",
+    "upsampling": "upsampling",
+    "measure": "measure",
+    "smallest": "fewest pixels of a part",
+    "repaintings": "number of repaintings",
 }
 PERTURBATION = {"network": "network", "epsilon": "ε", "iterations": "number of steps"}
 FEWEST = 10
@@ -52,16 +68,26 @@ def specification_curve(
     options = {choice: list(dict.fromkeys(cells[choice])) for choice in shares.index}
     rows = sum(map(len, options.values())) + len(options)
     figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(8.3, 2.6 + 0.17 * rows), height_ratios=[2.4, 0.17 * rows], sharex=True,
-        layout="constrained")
+        2,
+        1,
+        figsize=(8.3, 2.6 + 0.17 * rows),
+        height_ratios=[2.4, 0.17 * rows],
+        sharex=True,
+        layout="constrained",
+    )
     colours = sides(ordered).map(SIDES)
     top.axhspan(-smallest, smallest, color="#dddddd", linewidth=0)
     top.axhline(0, color="#333333", linewidth=0.5)
     top.vlines(ordered.index, ordered["low"], ordered["high"], colors=colours, linewidth=0.6, alpha=0.5)
     top.scatter(ordered.index, ordered["mean"], c=colours, s=3, zorder=3)
     top.set_ylabel(measure, fontsize=9)
-    _draw_choices(bottom, ordered, options, colours, {
-        choice: f"{choices[choice]} ({share:.0%})" for choice, share in shares.items()})
+    _draw_choices(
+        bottom,
+        ordered,
+        options,
+        colours,
+        {choice: f"{choices[choice]} ({share:.0%})" for choice, share in shares.items()},
+    )
     count = f"{len(ordered)} combinations of choices, from the smallest effect to the largest"
     bottom.set_xlabel(count, fontsize=9)
     return finished(figure)
@@ -110,6 +136,7 @@ def masking_cells(
         A row for each combination, with the columns of
         :func:`contrastlib.evaluation.statistics.paired_differences`.
     """
+
     def gains(table: pd.DataFrame) -> pd.DataFrame:
         cells = masking_effects.advantages(table, [*MASKING][:-1], resamples=resamples)
         keys = ["rank", "baseline", "kept_sign", "mask_rule", "contrast", "image"]
@@ -152,8 +179,10 @@ def crossed_cells(
         :func:`contrastlib.evaluation.statistics.means`. The larger scale comes last.
     """
     tables = {scale: table for scale, table in measured.items() if len(table)}
-    cells = {scale: statistics.means(table, value, list(choices), resamples=resamples)
-             for scale, table in tables.items()}
+    cells = {
+        scale: statistics.means(table, value, list(choices), resamples=resamples)
+        for scale, table in tables.items()
+    }
     cells = {scale: each[each["images"] >= FEWEST].reset_index(drop=True) for scale, each in cells.items()}
     return {scale: each for scale, each in cells.items() if len(each)}
 
@@ -190,8 +219,11 @@ def scales_in_words(
     Returns:
         A paragraph for each scale.
     """
-    return Markdown("\n\n".join(
-        f"**{scale.capitalize()}.** {in_words(each, choices, smallest)}" for scale, each in cells.items()))
+    return Markdown(
+        "\n\n".join(
+            f"**{scale.capitalize()}.** {in_words(each, choices, smallest)}" for scale, each in cells.items()
+        )
+    )
 
 
 def sides(cells: pd.DataFrame) -> pd.Series:
@@ -212,7 +244,10 @@ def _of_papers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_choices(
-    ax: plt.Axes, ordered: pd.DataFrame, options: Mapping[str, Sequence], colours: pd.Series,
+    ax: plt.Axes,
+    ordered: pd.DataFrame,
+    options: Mapping[str, Sequence],
+    colours: pd.Series,
     heads: Mapping[str, str],
 ) -> None:
     """A mark for each effect in the row of each option that it takes, below the name of the choice."""

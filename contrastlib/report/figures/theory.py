@@ -19,11 +19,14 @@ from contrastlib.report.figures.words import readable
 from contrastlib.report.results.provenance import as_list
 
 RATES = {
-    "equal": "equal learning rates", "twice as long": "equal rates, the sigmoid trained twice as long",
+    "equal": "equal learning rates",
+    "twice as long": "equal rates, the sigmoid trained twice as long",
     "doubled": "the sigmoid's rate doubled",
 }
 GRADIENTS = {
-    "weighted": "weighted contrast", "softmax": "from $p_t$", "log_softmax": "from log $p_t$",
+    "weighted": "weighted contrast",
+    "softmax": "from $p_t$",
+    "log_softmax": "from log $p_t$",
 }
 STYLES = {"weighted": "-", "softmax": "-", "log_softmax": ":"}
 COLOURS = ("#b2182b", "#2166ac", "#1b7837")
@@ -161,8 +164,14 @@ def _panels(table: pd.DataFrame, value: str, label: str, limits: tuple[float, fl
     for ax, dtype in zip(axes, DTYPES):
         for gradient, colour in zip(GRADIENTS, COLOURS[::-1]):
             part = table[(table["dtype"] == dtype) & (table["gradient"] == gradient)].sort_values("log_odds")
-            ax.plot(part["log_odds"], part[value], STYLES[gradient], label=GRADIENTS[gradient], color=colour,
-                    linewidth=2)
+            ax.plot(
+                part["log_odds"],
+                part[value],
+                STYLES[gradient],
+                label=GRADIENTS[gradient],
+                color=colour,
+                linewidth=2,
+            )
         ax.set(title=dtype, xlabel="log-odds of the target", ylim=limits)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel(label)

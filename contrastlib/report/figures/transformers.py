@@ -113,7 +113,8 @@ def gradcam_of_last_block(model: models.Classifier, images: ImageSet, indices: S
     """
     rows = [
         (f"{contrast}\n{'ReLU' if relu else 'no ReLU'}", _gradcam(None, relu), contrast)
-        for contrast in ("original", "weighted") for relu in (False, True)
+        for contrast in ("original", "weighted")
+        for relu in (False, True)
     ]
     return _page_figure(model, images, indices, rows)
 
@@ -182,7 +183,8 @@ def coherence(measured: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
     """
     parts = {
         (scale, network): gradcam(part[part["p_2"] > threshold])
-        for scale, table in measured.items() for network, part in table.groupby("network", sort=False)
+        for scale, table in measured.items()
+        for network, part in table.groupby("network", sort=False)
     }
     figure, axes = plt.subplots(
         2, len(parts), figsize=(4 * len(parts), 5), sharey=True, layout="constrained", squeeze=False
@@ -219,8 +221,10 @@ def numbers(measured: Mapping[str, pd.DataFrame], threshold: float) -> Styler:
         means = _means(contrastive(table[table["p_2"] > threshold]))
         blocks = gradcam(means)
         for network, part in means.groupby("network", sort=False):
-            own = {f"GradCAM, {words}": blocks[(blocks["network"] == network) & (blocks["tokens"] == tokens)]
-                   for tokens, words in TOKENS.items()}
+            own = {
+                f"GradCAM, {words}": blocks[(blocks["network"] == network) & (blocks["tokens"] == tokens)]
+                for tokens, words in TOKENS.items()
+            }
             own |= {NAMES[name]: part[part["map"] == name] for name in NAMES if (part["map"] == name).any()}
             rows += [
                 {"scale": scale, "network": title(network), "map": name} | _ranges(each)
@@ -376,10 +380,14 @@ def _figure(
     pixels = torch.stack([images[i].image for i in indices])
     record = vit.vit_forward(model, pixels)
     top = record.logits.softmax(dim=1).topk(2, dim=1)
-    maps = torch.stack([
-        torch.stack([make(record, contrasts.cotangent(contrast, record.logits, t)) for t in top.indices.T])
-        for _, make, contrast in rows
-    ])
+    maps = torch.stack(
+        [
+            torch.stack(
+                [make(record, contrasts.cotangent(contrast, record.logits, t)) for t in top.indices.T]
+            )
+            for _, make, contrast in rows
+        ]
+    )
     heat = upsample(maps, pixels.shape[-2:]).permute(2, 0, 1, 3, 4).numpy()
     titles = [
         [plotting.class_title(model.class_names[c], p, width=18) for c, p in zip(*pair)]

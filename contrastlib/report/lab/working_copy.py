@@ -75,7 +75,8 @@ def prepare(folder: Path = FOLDER, notebooks: Path = REPOSITORY / "notebooks") -
     if not sources:
         raise ValueError(
             f"there are no notebooks in {notebooks}: they are part of contrastlib's repository, but not of "
-            "the installed package. Run the command in a clone of the repository")
+            "the installed package. Run the command in a clone of the repository"
+        )
     with writing(folder):
         return _prepare(folder, notebooks, sources)
 

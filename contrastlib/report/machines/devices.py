@@ -45,9 +45,15 @@ def described() -> dict[str, Any]:
     """The GPU of this process, for provenance: name, driver, CUDA, cuDNN and precision. Empty without one."""
     if not torch.cuda.is_available():
         return {}
-    return {"gpu": {
-        "name": torch.cuda.get_device_name(), "driver": _driver(), "CUDA": torch.version.cuda,
-        "cuDNN": torch.backends.cudnn.version(), "precision": precision()}}
+    return {
+        "gpu": {
+            "name": torch.cuda.get_device_name(),
+            "driver": _driver(),
+            "CUDA": torch.version.cuda,
+            "cuDNN": torch.backends.cudnn.version(),
+            "precision": precision(),
+        }
+    }
 
 
 def _driver() -> str:

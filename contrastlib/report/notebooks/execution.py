@@ -86,7 +86,8 @@ def _check_repository() -> None:
     if not NOTEBOOKS.is_dir():
         raise ValueError(
             f"there are no notebooks: they are part of contrastlib's repository, but not of the installed "
-            f"package, and there is no folder {NOTEBOOKS}. Run the command in a clone of the repository")
+            f"package, and there is no folder {NOTEBOOKS}. Run the command in a clone of the repository"
+        )
 
 
 def read(source: Path) -> NotebookNode:
@@ -274,8 +275,10 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
 
 def _dead(source: Path) -> str:
     """What to say about a notebook whose kernel died or did not start."""
-    return (f"{source.name}: its kernel ended, probably because memory was short: close other programs, and "
-            f"run it alone with `python -m contrastlib run {source.stem}`")
+    return (
+        f"{source.name}: its kernel ended, probably because memory was short: close other programs, and "
+        f"run it alone with `python -m contrastlib run {source.stem}`"
+    )
 
 
 def keep_cost(name: str, seconds: int, peak: int) -> None:

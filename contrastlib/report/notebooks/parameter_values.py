@@ -41,8 +41,11 @@ for kind, pattern, first in (
     ("null", "|".join(map(re.escape, (*NULL, ""))), ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?\d+(_\d+)*|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
-    ("float", r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-     list("-+.0123456789")),
+    (
+        "float",
+        r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
 ):
     Values.add_implicit_resolver(PREFIX + kind, re.compile(f"(?:{pattern})$", re.ASCII), first)
 Values.add_constructor(PREFIX + "int", Values.construct_yaml_int)
@@ -70,7 +73,8 @@ def parsed(text: str, what: str) -> Any:
         raise ValueError(f"{what}: {_too_deep()}") from None
     except (yaml.YAMLError, ValueError, KeyError) as error:
         raise ValueError(
-            f"{what} is no YAML: {_problem(error)}; put text with such characters in quotes") from None
+            f"{what} is no YAML: {_problem(error)}; put text with such characters in quotes"
+        ) from None
     _check(value, what, MOST_LEVELS, MOST_VALUES)
     return value
 
@@ -90,12 +94,15 @@ def parsed_profile(text: str, what: str) -> dict[str, dict[str, Any]]:
     """
     content = parsed(text, what) or {}
     if not isinstance(content, dict):
-        raise ValueError(f"{what}: it holds {_kind(content)}, and must have a line `all:` or `NOTEBOOK:` "
-                         "with values below it")
+        raise ValueError(
+            f"{what}: it holds {_kind(content)}, and must have a line `all:` or `NOTEBOOK:` "
+            "with values below it"
+        )
     for notebook, values in content.items():
         if not isinstance(values, dict | None):
             raise ValueError(
-                f"{what}: below {notebook!r} is {_kind(values)}, and must be lines `NAME: VALUE`")
+                f"{what}: below {notebook!r} is {_kind(values)}, and must be lines `NAME: VALUE`"
+            )
     return {notebook: values or {} for notebook, values in content.items()}
 
 

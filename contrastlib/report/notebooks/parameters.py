@@ -14,8 +14,12 @@ from contrastlib.models import torchvision_hub
 
 NEEDS = ("any", "feature maps", "tokens")
 RANGES = {
-    "resamples": (100, None), "images": (2, None), "blur_draws": (2, None), "drawn_birds": (2, None),
-    "scenes": (10, 1500), "classes": (2, None),
+    "resamples": (100, None),
+    "images": (2, None),
+    "blur_draws": (2, None),
+    "drawn_birds": (2, None),
+    "scenes": (10, 1500),
+    "classes": (2, None),
 }
 """Smallest and greatest value of the counts that do not begin at 1."""
 SHARES = {"share": (0.01, 0.5)}

@@ -124,8 +124,11 @@ def _recipe(source: Path, parameters: dict) -> dict[str, str]:
     pins = pinned.read_text(encoding="utf-8") if pinned.exists() else ""
     environment = [sys.version_info[:2], pins, machinery]
     recipe = {"notebook": cells, "parameters": parameters, "environment": environment}
-    recipe |= {f"content of {name}": _contents(Path(parameters[name])) for name in PATHS
-               if isinstance(parameters.get(name), str) and Path(parameters[name]).is_file()}
+    recipe |= {
+        f"content of {name}": _contents(Path(parameters[name]))
+        for name in PATHS
+        if isinstance(parameters.get(name), str) and Path(parameters[name]).is_file()
+    }
     return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in recipe.items()}
 
 

@@ -133,7 +133,8 @@ def summary(records: Iterable[Mapping]) -> str:
 def words() -> str:
     """Table in Markdown of the verdicts and when each is given."""
     return markdown_table(
-        ["sign", "verdict", "given if"], [[each.sign, word, each.meaning] for word, each in WORDS.items()])
+        ["sign", "verdict", "given if"], [[each.sign, word, each.meaning] for word, each in WORDS.items()]
+    )
 
 
 def smallest_effects(every: Iterable[Claim]) -> str:
@@ -215,12 +216,15 @@ class ClaimsDirective(SphinxDirective):
         """Parse the table. Called by Sphinx."""
         which, every = self.arguments[0], executed_claims(Path(self.env.srcdir) / EXECUTED).values()
         tables = {
-            "summary": lambda: summary(every), "depending": lambda: depending(every, "executed"),
-            "compared": lambda: compared(every, "executed"), "words": words,
+            "summary": lambda: summary(every),
+            "depending": lambda: depending(every, "executed"),
+            "compared": lambda: compared(every, "executed"),
+            "words": words,
             "smallest": lambda: smallest_effects(claims().values()),
         }
         own = tables.get(
-            which, lambda: by_page([record for record in every if record["paper"] == which], "executed"))
+            which, lambda: by_page([record for record in every if record["paper"] == which], "executed")
+        )
         return self.parse_text_to_nodes(own())
 
 

@@ -29,7 +29,14 @@ def contrast_table() -> str:
     ...
     """
     words = {"target": "$t$", "rival": "$s^*$", "others": "$1 - p_t$", "foils": "$S$"}
-    rows = [[f'`"{each.name}"`', formula_cell(each.formula), each.question.format(**words),
-             sum_of_weights(each), f"{{cite:t}}`{each.paper}`, {each.equation}"]
-            for each in contrasts.CONTRASTS.values()]
+    rows = [
+        [
+            f'`"{each.name}"`',
+            formula_cell(each.formula),
+            each.question.format(**words),
+            sum_of_weights(each),
+            f"{{cite:t}}`{each.paper}`, {each.equation}",
+        ]
+        for each in contrasts.CONTRASTS.values()
+    ]
     return markdown_table(["`contrast=`", "weights $w$", "the question", "their sum", "source"], rows)

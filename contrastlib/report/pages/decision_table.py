@@ -16,7 +16,10 @@ from contrastlib.report.results.provenance import REPOSITORY
 
 FILE = REPOSITORY / "book" / "decisions.yaml"
 HEAD = {
-    "want": "You want to know", "contrast": "contrast", "method": "method", "layer": "layer",
+    "want": "You want to know",
+    "contrast": "contrast",
+    "method": "method",
+    "layer": "layer",
     "caveat": "what to keep in mind",
 }
 

@@ -41,8 +41,10 @@ def explainer_table() -> str:
     | {py:func}`"gradcam" <contrastlib.explainers.cam.gradcam>` | Each channel of ... | yes | 1 forward, ... |
     ...
     """
-    tables = {words: markdown_table(HEADER, map(_row, registry.select(space=space).values()))
-              for space, words in SPACES.items()}
+    tables = {
+        words: markdown_table(HEADER, map(_row, registry.select(space=space).values()))
+        for space, words in SPACES.items()
+    }
     return "\n".join(f"{words[0].upper()}{words[1:]}:\n\n{table}\n" for words, table in tables.items())
 
 

@@ -144,6 +144,7 @@ def filled(text: str, records: Mapping[str, Mapping]) -> str:
     >>> filled("from {range a} of them", {"a": record})
     'from [10% to 30%](executed/03_maps.ipynb) of them'
     """
+
     def number(match: re.Match) -> str:
         kind, name, other = match.groups()
         if kind == "bound":

@@ -20,8 +20,16 @@ PAGE = "book/glossary"
 OBJECT = "glossary-term"
 """Type of a term for Sphinx. The search leaves out Sphinx's own type."""
 UNMARKED = (
-    nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block,
-    nodes.raw, nodes.term, nodes.comment, nodes.table,
+    nodes.title,
+    nodes.reference,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.math,
+    nodes.math_block,
+    nodes.raw,
+    nodes.term,
+    nodes.comment,
+    nodes.table,
 )
 
 
@@ -73,9 +81,7 @@ class Term:
 def terms(path: Path = FILE) -> tuple[Term, ...]:
     """The terms, in alphabetical order."""
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    found = (
-        Term(e["term"], e["text"], tuple(e.get("also", ())), tuple(e.get("pages", ()))) for e in entries
-    )
+    found = (Term(e["term"], e["text"], tuple(e.get("also", ())), tuple(e.get("pages", ()))) for e in entries)
     return tuple(sorted(found, key=lambda each: each.term.lower()))
 
 

@@ -13,8 +13,13 @@ from sphinx.writers.html5 import HTML5Translator
 PAGES = "book/reference/"
 """Beginning of the names of the pages whose members are folded."""
 PARTS = {
-    "Parameters": "arguments", "Variables": "attributes", "Type": "type", "Returns": "result",
-    "Return type": "result", "Yields": "result", "Raises": "errors",
+    "Parameters": "arguments",
+    "Variables": "attributes",
+    "Type": "type",
+    "Returns": "result",
+    "Return type": "result",
+    "Yields": "result",
+    "Raises": "errors",
 }
 """Name of a field of a docstring -> what the bar calls it."""
 

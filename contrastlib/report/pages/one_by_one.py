@@ -19,11 +19,21 @@ from contrastlib.report.figures.contrast_cells import sum_of_weights
 from contrastlib.report.pages.titles import titles
 
 PAGES = {
-    "gradcam": "03_maps", "linear_approximation": "03_maps", "xgradcam": "03_maps",
-    "gradient": "07_dominance", "input_x_gradient": "01_theory", "integrated_gradients": "01_theory",
-    "deeplift": "20_conservation", "fullgrad": "08_fullgrad", "guided_backpropagation": "10_lrp",
-    "lrp": "10_lrp", "sglrp": "10_lrp", "clrp1": "10_lrp", "clrp2": "10_lrp",
-    "vit_gradcam": "09_transformers", "gradient_attention_rollout": "09_transformers",
+    "gradcam": "03_maps",
+    "linear_approximation": "03_maps",
+    "xgradcam": "03_maps",
+    "gradient": "07_dominance",
+    "input_x_gradient": "01_theory",
+    "integrated_gradients": "01_theory",
+    "deeplift": "20_conservation",
+    "fullgrad": "08_fullgrad",
+    "guided_backpropagation": "10_lrp",
+    "lrp": "10_lrp",
+    "sglrp": "10_lrp",
+    "clrp1": "10_lrp",
+    "clrp2": "10_lrp",
+    "vit_gradcam": "09_transformers",
+    "gradient_attention_rollout": "09_transformers",
     "attention_x_gradient": "09_transformers",
     "class_competition": "15_one_family",
 }

@@ -27,8 +27,14 @@ def write_page(executed: Path, target: Path) -> None:
     """
     tags = {"remove_cell_tags": ["remove-cell"], "remove_input_tags": ["remove-input"], "enabled": True}
     exporter = HTMLExporter(
-        config=Config({"TagRemovePreprocessor": tags}), exclude_input_prompt=True, exclude_output_prompt=True,
-        mathjax_url="", require_js_url="", jquery_url="", widget_renderer_url="", embed_images=True,
+        config=Config({"TagRemovePreprocessor": tags}),
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        mathjax_url="",
+        require_js_url="",
+        jquery_url="",
+        widget_renderer_url="",
+        embed_images=True,
     )
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:

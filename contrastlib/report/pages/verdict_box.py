@@ -71,9 +71,12 @@ def box(records: list[Mapping]) -> str:
     main = [each for each in numbered if each[1]["main"]] or numbered
     others = [each for each in numbered if each not in main]
     every = claims()
-    judged = how_judged([
-        replace(every[each["id"]], population=each["population"], measure=each["measure"]) for each in records
-    ])
+    judged = how_judged(
+        [
+            replace(every[each["id"]], population=each["population"], measure=each["measure"])
+            for each in records
+        ]
+    )
     folded = f"How each claim is judged{f', and {len(others)} more claims' if others else ''}"
     shared = {record["population"] for _, record in main} if len(main) > 1 else set()
     common = _population(*shared) if len(shared) == 1 else ""
@@ -132,8 +135,11 @@ def item(number: int, record: Mapping, with_population: bool = True) -> str:
 
 def plots(number: int, record: Mapping) -> str:
     """A forest plot of the effects on a claim at each scale, in Markdown. Empty if it was not judged."""
-    parts = [f"{images_of(scale, found.effects)}\n{plot(record, found)}" for scale in POPULATIONS
-             if (found := finding(record, scale)) and found.effects]
+    parts = [
+        f"{images_of(scale, found.effects)}\n{plot(record, found)}"
+        for scale in POPULATIONS
+        if (found := finding(record, scale)) and found.effects
+    ]
     if not parts:
         return ""
     pictures = "\n\n".join(parts)
@@ -145,8 +151,14 @@ def plot(record: Mapping, found: Finding) -> str:
     effects = {title(name): value for name, value in found.effects.items()}
     intervals = {title(name): ends for name, ends in found.intervals.items()}
     picture = forest(
-        effects, intervals, record["format"], record["measure"], found.overall, record["bound"],
-        record["smallest"])
+        effects,
+        intervals,
+        record["format"],
+        record["measure"],
+        found.overall,
+        record["bound"],
+        record["smallest"],
+    )
     return f"```{{raw}} html\n{picture}\n```"
 
 

@@ -35,7 +35,8 @@ def pack(folder: Path, path: Path) -> int:
     (1, ['book/a.html'])
     """
     files = sorted(
-        each for each in folder.rglob("*")
+        each
+        for each in folder.rglob("*")
         if each.is_file() and each != path and not each.name.endswith(".own.html")
     )
     if not files:

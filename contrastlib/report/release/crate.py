@@ -115,7 +115,9 @@ def _input(crate: ROCrate, name: str, checksum: str) -> ContextEntity:
     known = asset(name)
     about = {"source": known.source, "licence": known.licence} if known else {}
     return _entity(
-        crate, re.sub(r"[^\w#-]+", "-", f"#{name}-{checksum[:40]}"), "CreativeWork",
+        crate,
+        re.sub(r"[^\w#-]+", "-", f"#{name}-{checksum[:40]}"),
+        "CreativeWork",
         name=known.title if known else name,
         identifier=checksum,
         description=", ".join(f"{key}: {value}" for key, value in about.items()) or name,
@@ -173,7 +175,9 @@ def _claim(crate: ROCrate, record: Mapping, based_on: Iterable[ContextEntity]) -
         return
     word = record["verdict"]
     review = _entity(
-        crate, f"#verdict-{record['id']}", "ClaimReview",
+        crate,
+        f"#verdict-{record['id']}",
+        "ClaimReview",
         claimReviewed=record["text"],
         itemReviewed=claim,
         reviewRating=_entity(crate, f"#{word.replace(' ', '-')}", "Rating", alternateName=word),

@@ -159,12 +159,15 @@ def _source(record: Mapping) -> str:
 def _section(title: str, records: Sequence[Mapping], figure: tuple[str, str] | None) -> str:
     """A section of results: its main claims with their verdicts, and a figure."""
     rows = [
-        " & ".join([
-            f"{latex(each['text'])} {_source(each)}",
-            images(each),
-            (each["verdict"] or "not tested") + r"$^\dagger$" * (each["set_before"] is not True),
-            effect(each),
-        ]) + r" \\"
+        " & ".join(
+            [
+                f"{latex(each['text'])} {_source(each)}",
+                images(each),
+                (each["verdict"] or "not tested") + r"$^\dagger$" * (each["set_before"] is not True),
+                effect(each),
+            ]
+        )
+        + r" \\"
         for each in records
     ]
     table = [r"\begin{claims}", *rows, r"\end{claims}"] if rows else []

@@ -46,7 +46,8 @@ def write_metadata(root: Path = REPOSITORY) -> list[str]:
     """
     texts = metadata(root)
     changed = [
-        name for name, text in texts.items()
+        name
+        for name, text in texts.items()
         if not (root / name).exists() or (root / name).read_text(encoding="utf-8") != text
     ]
     for name in changed:
@@ -133,29 +134,31 @@ def codemeta(record: Mapping, project: Mapping) -> dict:
         record: Content of ``CITATION.cff``.
         project: Table ``project`` of ``pyproject.toml``.
     """
-    return _given({
-        "@context": "https://w3id.org/codemeta/3.0",
-        "@type": "SoftwareSourceCode",
-        "identifier": record.get("doi", project["name"]),
-        "name": record["title"],
-        "description": record["abstract"].strip(),
-        "version": record["version"],
-        "datePublished": str(record.get("date-released", "")),
-        "license": f"https://spdx.org/licenses/{record['license']}",
-        "author": [schema_author(each) for each in record["authors"]],
-        "keywords": record["keywords"],
-        "codeRepository": record.get("repository-code"),
-        "url": record.get("url"),
-        "programmingLanguage": "Python",
-        "runtimePlatform": f"Python {project['requires-python']}",
-        "softwareRequirements": project["dependencies"],
-        "readme": "README.md",
-        "releaseNotes": "CHANGELOG.md",
-        "referencePublication": [
-            {"@type": "ScholarlyArticle", "name": each["title"], "url": each["url"]}
-            for each in record["references"]
-        ],
-    })
+    return _given(
+        {
+            "@context": "https://w3id.org/codemeta/3.0",
+            "@type": "SoftwareSourceCode",
+            "identifier": record.get("doi", project["name"]),
+            "name": record["title"],
+            "description": record["abstract"].strip(),
+            "version": record["version"],
+            "datePublished": str(record.get("date-released", "")),
+            "license": f"https://spdx.org/licenses/{record['license']}",
+            "author": [schema_author(each) for each in record["authors"]],
+            "keywords": record["keywords"],
+            "codeRepository": record.get("repository-code"),
+            "url": record.get("url"),
+            "programmingLanguage": "Python",
+            "runtimePlatform": f"Python {project['requires-python']}",
+            "softwareRequirements": project["dependencies"],
+            "readme": "README.md",
+            "releaseNotes": "CHANGELOG.md",
+            "referencePublication": [
+                {"@type": "ScholarlyArticle", "name": each["title"], "url": each["url"]}
+                for each in record["references"]
+            ],
+        }
+    )
 
 
 def schema_author(author: Mapping) -> dict:
@@ -169,13 +172,15 @@ def schema_author(author: Mapping) -> dict:
     if "name" in author:
         return {"@type": "Organization", "name": author["name"]}
     affiliation = author.get("affiliation")
-    return _given({
-        "@type": "Person",
-        "@id": author.get("orcid"),
-        "givenName": author["given-names"],
-        "familyName": author["family-names"],
-        "affiliation": {"@type": "Organization", "name": affiliation} if affiliation else None,
-    })
+    return _given(
+        {
+            "@type": "Person",
+            "@id": author.get("orcid"),
+            "givenName": author["given-names"],
+            "familyName": author["family-names"],
+            "affiliation": {"@type": "Organization", "name": affiliation} if affiliation else None,
+        }
+    )
 
 
 def zenodo(record: Mapping) -> dict:
@@ -184,29 +189,33 @@ def zenodo(record: Mapping) -> dict:
     Args:
         record: Content of ``CITATION.cff``.
     """
-    return _given({
-        "title": record["title"],
-        "upload_type": "software",
-        "description": record["abstract"].strip(),
-        "creators": [
-            _given({
-                "name": full_name(each),
-                "affiliation": each.get("affiliation"),
-                "orcid": each.get("orcid", "").removeprefix("https://orcid.org/"),
-            })
-            for each in record["authors"]
-        ],
-        "version": record["version"],
-        "publication_date": str(record.get("date-released", "")),
-        "license": record["license"].lower(),
-        "access_right": "open",
-        "language": "eng",
-        "keywords": record["keywords"],
-        "related_identifiers": [
-            {"identifier": each["url"], "relation": "references", "scheme": "url"}
-            for each in record["references"]
-        ],
-    })
+    return _given(
+        {
+            "title": record["title"],
+            "upload_type": "software",
+            "description": record["abstract"].strip(),
+            "creators": [
+                _given(
+                    {
+                        "name": full_name(each),
+                        "affiliation": each.get("affiliation"),
+                        "orcid": each.get("orcid", "").removeprefix("https://orcid.org/"),
+                    }
+                )
+                for each in record["authors"]
+            ],
+            "version": record["version"],
+            "publication_date": str(record.get("date-released", "")),
+            "license": record["license"].lower(),
+            "access_right": "open",
+            "language": "eng",
+            "keywords": record["keywords"],
+            "related_identifiers": [
+                {"identifier": each["url"], "relation": "references", "scheme": "url"}
+                for each in record["references"]
+            ],
+        }
+    )
 
 
 def codecheck(record: Mapping, pages: Mapping[str, str]) -> dict:
@@ -217,21 +226,26 @@ def codecheck(record: Mapping, pages: Mapping[str, str]) -> dict:
         pages: As from ``contrastlib.report.pages.titles.titles``.
     """
     outputs = {"_build/html/claims.json": "Every claim with its verdicts, effects and intervals"}
-    outputs |= {f"{PAGES}/{name}.html": f"Figures and tables of the page {title}"
-                for name, title in pages.items()}
-    return _given({
-        "version": "https://codecheck.org.uk/spec/config/1.0/",
-        "source": record.get("repository-code"),
-        "paper": _given({
-            "title": record["title"],
-            "authors": [
-                _given({"name": full_name(each), "ORCID": each.get("orcid", "").rpartition("/")[2]})
-                for each in record["authors"]
-            ],
-            "reference": record.get("doi") or record.get("url"),
-        }),
-        "manifest": [{"file": file, "comment": comment} for file, comment in outputs.items()],
-    })
+    outputs |= {
+        f"{PAGES}/{name}.html": f"Figures and tables of the page {title}" for name, title in pages.items()
+    }
+    return _given(
+        {
+            "version": "https://codecheck.org.uk/spec/config/1.0/",
+            "source": record.get("repository-code"),
+            "paper": _given(
+                {
+                    "title": record["title"],
+                    "authors": [
+                        _given({"name": full_name(each), "ORCID": each.get("orcid", "").rpartition("/")[2]})
+                        for each in record["authors"]
+                    ],
+                    "reference": record.get("doi") or record.get("url"),
+                }
+            ),
+            "manifest": [{"file": file, "comment": comment} for file, comment in outputs.items()],
+        }
+    )
 
 
 def _given(record: Mapping) -> dict:

@@ -183,9 +183,7 @@ def build_times(folder: str | Path | None = None) -> pd.DataFrame:
     folder = FOLDER if folder is None else Path(folder)
     times = json.loads((folder / "build_times.json").read_text(encoding="utf-8"))
     steps = {step: took for step, took in times["seconds"].items() if not step.startswith("notebook ")}
-    seconds = steps | {
-        "the whole book": sum(times["seconds"][step] for step in ("notebooks", "pages"))
-    }
+    seconds = steps | {"the whole book": sum(times["seconds"][step] for step in ("notebooks", "pages"))}
     steps = pd.DataFrame({"seconds": seconds, "limit": STEP_LIMITS}).reindex(seconds)
     steps["verdict"] = (
         (steps["seconds"] <= steps["limit"])

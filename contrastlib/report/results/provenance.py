@@ -64,19 +64,21 @@ def provenance(seconds: float, **details: Any) -> Provenance:
     from contrastlib.report.machines import devices  # imports torch, which pages that only read do without
 
     commit, dirty = _commit()
-    return Provenance({
-        "commit": commit,
-        "dirty": dirty,
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "device": devices.fastest().type,
-        **devices.described(),
-        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 3),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        **details,
-    })
+    return Provenance(
+        {
+            "commit": commit,
+            "dirty": dirty,
+            "python": platform.python_version(),
+            "libraries": {name: version(name) for name in LIBRARIES},
+            "device": devices.fastest().type,
+            **devices.described(),
+            "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+            "threads": torch.get_num_threads(),
+            "seconds": round(seconds, 3),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            **details,
+        }
+    )
 
 
 def deciding_releases(libraries: Mapping[str, str] | None = None) -> dict[str, str | None]:

@@ -20,15 +20,28 @@ from contrastlib.report.computing.batches import load_dataset
 
 NAMES = (*PARTS, WHOLE_BIRD, BACKGROUND)
 SEVERAL_PASSES = [
-    "guided_backpropagation", "deeplift", "fullgrad", "integrated_gradients", "lrp", "sglrp", "clrp1",
+    "guided_backpropagation",
+    "deeplift",
+    "fullgrad",
+    "integrated_gradients",
+    "lrp",
+    "sglrp",
+    "clrp1",
     "clrp2",
 ]
 """Explainers that take several passes and are measured by the study ``slow_interventions``."""
 
 
 def on_parts(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int],
-    repaintings: int = 4, threshold: float = 0.1, seed: int = 0, **options: Any,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    dataset: str,
+    indices: Sequence[int],
+    repaintings: int = 4,
+    threshold: float = 0.1,
+    seed: int = 0,
+    **options: Any,
 ) -> pd.DataFrame:
     """:func:`contrastlib.evaluation.interventions.compare` on drawn birds whose species has a rival.
 
@@ -50,12 +63,20 @@ def on_parts(
         Its table, with p_2; the parts that are not ranked are "bird" and "background".
     """
     return _with_rivals(
-        interventions.compare, model, images, dataset, indices, repaintings, threshold, seed, options)
+        interventions.compare, model, images, dataset, indices, repaintings, threshold, seed, options
+    )
 
 
 def controls_on_parts(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int],
-    repaintings: int = 4, threshold: float = 0.1, seed: int = 0, **options: Any,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    dataset: str,
+    indices: Sequence[int],
+    repaintings: int = 4,
+    threshold: float = 0.1,
+    seed: int = 0,
+    **options: Any,
 ) -> pd.DataFrame:
     """:func:`contrastlib.evaluation.control_scores.ranking` on drawn birds whose species has a rival.
 
@@ -78,8 +99,15 @@ def controls_on_parts(
 
 
 def choices_on_parts(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int],
-    repaintings: Sequence[int] = (1, 2, 4), threshold: float = 0.1, seed: int = 0, **options: Any,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    dataset: str,
+    indices: Sequence[int],
+    repaintings: Sequence[int] = (1, 2, 4),
+    threshold: float = 0.1,
+    seed: int = 0,
+    **options: Any,
 ) -> pd.DataFrame:
     """:func:`contrastlib.evaluation.intervention_choices.differences` on birds whose species has a rival.
 
@@ -102,8 +130,15 @@ def choices_on_parts(
 
 
 def _with_rivals(
-    evaluation: Callable[..., pd.DataFrame], model: nn.Module, images: Tensor, dataset: str,
-    indices: Sequence[int], repaintings: int, threshold: float, seed: int, options: Mapping,
+    evaluation: Callable[..., pd.DataFrame],
+    model: nn.Module,
+    images: Tensor,
+    dataset: str,
+    indices: Sequence[int],
+    repaintings: int,
+    threshold: float,
+    seed: int,
+    options: Mapping,
 ) -> pd.DataFrame:
     """Evaluate a network on those birds, repainted, that have a second probability above the threshold."""
     probabilities, classes = predict(model, images).softmax(dim=1).topk(2, dim=1)
@@ -146,8 +181,13 @@ def repainted_birds(
     layout = torch.channels_last if images.stride(1) == 1 else torch.contiguous_format
     pixels = torch.from_numpy(np.concatenate(versions)).permute(0, 3, 1, 2).contiguous(memory_format=layout)
     return interventions.Repainted(
-        images, torch.from_numpy(np.stack(masks)).to(images.device), NAMES, pixels.to(images) / 255,
-        torch.cat(of), ranked=len(PARTS))
+        images,
+        torch.from_numpy(np.stack(masks)).to(images.device),
+        NAMES,
+        pixels.to(images) / 255,
+        torch.cat(of),
+        ranked=len(PARTS),
+    )
 
 
 @lru_cache(maxsize=64)

@@ -47,8 +47,14 @@ def ablation_in(
 
 
 def neuron_ablation_in(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, layer: str, count: int | None = 150,
-    neurons: int = 8, size: int = 21,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    dataset: str,
+    layer: str,
+    count: int | None = 150,
+    neurons: int = 8,
+    size: int = 21,
 ) -> pd.DataFrame:
     """:func:`~contrastlib.evaluation.ablation.neuron_ablation` with the mean image of a data set.
 
@@ -95,7 +101,12 @@ def energy_in_differing_parts(
 
 
 def controls_in_differing_parts(
-    model: nn.Module, images: Tensor, labels: Tensor, dataset: str, indices: Sequence[int], seed: int = 0,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    dataset: str,
+    indices: Sequence[int],
+    seed: int = 0,
     **options: Any,
 ) -> pd.DataFrame:
     """:func:`contrastlib.evaluation.control_scores.in_regions` for those parts.

@@ -62,7 +62,8 @@ def run(
         chosen = {**study.options, **options, **(changes[0] if changes else {})}
         shards = {
             choice: batches.shards(
-                study.evaluation, network, dataset, count, {**chosen, **variant}, study.batch)
+                study.evaluation, network, dataset, count, {**chosen, **variant}, study.batch
+            )
             for choice, variant in _variants(study, dataset).items()
         }
         data = batches.checksums(network, dataset, chosen)

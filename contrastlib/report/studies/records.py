@@ -123,7 +123,8 @@ dominated_masking = Study(  # images with p_2 <= 0.1
     GRADCAM | {"above": False},
 )
 masking_scored_by_second_network = Study(  # the option "scoring_model"
-    "masking_scored_by_second_network", masking.relative_probabilities, "erratum 21", 16, GRADCAM_BLURRED)
+    "masking_scored_by_second_network", masking.relative_probabilities, "erratum 21", 16, GRADCAM_BLURRED
+)
 float32_perturbation = Study(
     "float32_perturbation",
     perturbation.changes,
@@ -132,8 +133,12 @@ float32_perturbation = Study(
     SOFTMAX | {"iterations": [1, 10], "epsilons": [3e-3]},
 )
 float32_masking = Study(
-    "float32_masking", masking.relative_probabilities, "erratum 10", 16,
-    SOFTMAX | GRADCAM_BLURRED | {"mask_rules": ["by_sign"], "above": False})
+    "float32_masking",
+    masking.relative_probabilities,
+    "erratum 10",
+    16,
+    SOFTMAX | GRADCAM_BLURRED | {"mask_rules": ["by_sign"], "above": False},
+)
 masking_choices = Study(
     "masking_choices",
     masking.relative_probabilities,
@@ -143,30 +148,40 @@ masking_choices = Study(
     MASKING_CHOICES,
 )
 perturbation_choices = Study(
-    "perturbation_choices", perturbation.changes, f"{WANG}, sec. 5.1", 4,
-    {"contrasts": ["original", "weighted"], "iterations": [1], "epsilons": [3e-3]}, PERTURBATION_CHOICES)
+    "perturbation_choices",
+    perturbation.changes,
+    f"{WANG}, sec. 5.1",
+    4,
+    {"contrasts": ["original", "weighted"], "iterations": [1], "epsilons": [3e-3]},
+    PERTURBATION_CHOICES,
+)
 three_class_maps = Study("three_class_maps", three_classes.compare, f"{WANG}, sec. 5.3 and Fig. 5", 16)
 mean_of_classes = Study("mean_of_classes", three_classes.mean_by_class_count, f"{WANG}, sec. 5.3", 4)
 fullgrad_maps = Study("fullgrad_maps", fullgrad.describe, f"{ERIKSSON}, FullGrad", 4)
 transformer_maps = Study(
-    "transformer_maps", transformers.describe, f"{ERIKSSON}, sec. 3.4 and 3.5", 16, version=2)
+    "transformer_maps", transformers.describe, f"{ERIKSSON}, sec. 3.4 and 3.5", 16, version=2
+)
 transformer_energy = Study(
-    "transformer_energy", dataset_evaluations.transformer_energy_on_birds, f"{ERIKSSON}, sec. 3.5", 16)
+    "transformer_energy", dataset_evaluations.transformer_energy_on_birds, f"{ERIKSSON}, sec. 3.5", 16
+)
 dominance_table = Study("dominance_table", dominance.agreement, f"{ERIKSSON}, sec. 4.3", 8)
 gradient_norms = Study("gradient_norms", dominance.gradient_norms, f"{ERIKSSON}, Fig. 6", 4)
 class_relevance = Study("class_relevance", conservation.class_similarity, f"{GU}, sec. 3.1", 8)
 relevance_conservation = Study("relevance_conservation", conservation.conservation, f"{GU}, Definition 1", 8)
 relevance_duals = Study("relevance_duals", conservation.duals, "erratum 23", 8)
 ablation_table = Study(
-    "ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8, {"methods": ABLATED})
+    "ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8, {"methods": ABLATED}
+)
 relevance_received = Study("relevance_received", relevance_flow.received, f"{GU}, sec. 3.2", 30)
 homogeneous_maps = Study("homogeneous_maps", homogeneity.compare, f"{WANG}, sec. 4", 2)
 entering_relevance = Study("entering_relevance", relevance_entering.compare, f"{WANG}, sec. 4; {GU}", 4)
 two_objects = Study("two_objects", relevance_mass.of_objects, f"{GU}, sec. 5.1", 20)
 pointing = Study(
-    "pointing", pointing_game.of_objects, f"{GU}, sec. 5.2 and Fig. 4", 20, {"methods": POINTING})
+    "pointing", pointing_game.of_objects, f"{GU}, sec. 5.2 and Fig. 4", 20, {"methods": POINTING}
+)
 neuron_ablation = Study(
-    "neuron_ablation", dataset_evaluations.neuron_ablation_in, f"{GU}, sec. 5.3 and Fig. 5", 8)
+    "neuron_ablation", dataset_evaluations.neuron_ablation_in, f"{GU}, sec. 5.3 and Fig. 5", 8
+)
 zebra_elephant = Study("zebra_elephant", compare_animals, f"{GU}, sec. 5.1", 4)
 precision_table = Study("precision_table", precision.rounded_gradients, "erratum 10", 16, version=2)
 integrated_readings = Study("integrated_readings", path_contrasts.compare, "erratum 8", 8)
@@ -182,30 +197,40 @@ mean_and_clrp1 = Study("mean_and_clrp1", statements.mean_contrast_and_clrp1, "er
 overwritten_tensors = Study("overwritten_tensors", overwritten.compare, "errata 4 and 15", 16)
 xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "erratum 16", 16, version=2)
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
-later_drops = Study(
-    "later_drops", later_methods.drops, "Zhang et al. 2025; Williamson et al. 2025", 8)
+later_drops = Study("later_drops", later_methods.drops, "Zhang et al. 2025; Williamson et al. 2025", 8)
 shared_evidence = Study("shared_evidence", later_methods.shared_evidence, "ours", 8)
 mosaic_pointing = Study("mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
 part_interventions = Study("part_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS)
 slow_interventions = Study(  # with explainers that take several passes
-    "slow_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS)
+    "slow_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS
+)
 trial_interventions = Study("trial_interventions", bird_interventions.on_parts, "ours", 16)
 intervention_choices = Study(
-    "intervention_choices", bird_interventions.on_parts, "ours", 16, LATER_BIRDS | ACTIVATIONS,
-    INTERVENTION_CHOICES)
-crossed_masking = Study(
-    "crossed_masking", masking_gains, f"{WANG}, sec. 5.2.2, every choice at once", 16)
+    "intervention_choices",
+    bird_interventions.on_parts,
+    "ours",
+    16,
+    LATER_BIRDS | ACTIVATIONS,
+    INTERVENTION_CHOICES,
+)
+crossed_masking = Study("crossed_masking", masking_gains, f"{WANG}, sec. 5.2.2, every choice at once", 16)
 crossed_interventions = Study(
-    "crossed_interventions", bird_interventions.choices_on_parts, "ours, every choice at once", 16,
-    LATER_BIRDS)
+    "crossed_interventions",
+    bird_interventions.choices_on_parts,
+    "ours, every choice at once",
+    16,
+    LATER_BIRDS,
+)
 control_masking = Study("control_masking", control_scores.masking, f"{WANG}, sec. 5.2.2", 16)
 control_parts = Study("control_parts", dataset_evaluations.controls_in_differing_parts, "ours", 32)
 control_interventions = Study(
-    "control_interventions", bird_interventions.controls_on_parts, "ours", 32, LATER_BIRDS)
+    "control_interventions", bird_interventions.controls_on_parts, "ours", 32, LATER_BIRDS
+)
 deletion_curves = Study("deletion_curves", deletion.curves, "Petsiuk et al. 2018; Rong et al. 2022", 16)
 parameter_randomisation = Study(
-    "parameter_randomisation", randomisation.cascade, "Adebayo et al. 2018; Hedström et al. 2024", 16)
+    "parameter_randomisation", randomisation.cascade, "Adebayo et al. 2018; Hedström et al. 2024", 16
+)
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}
 """All studies by name."""
