@@ -17,7 +17,7 @@ List the images and weights that contrastlib uses: their state (present, missing
 source and licence. Their checksums and preprocessing are in contrastlib/assets/networks.yaml,
 contrastlib/assets/datasets.yaml and data/weights/*.json.
 
-Files are in one folder: $CONTRASTLIB_DATA, or data/downloads in the repository. The synthetic birds and the
+Files are in one folder: $CONTRASTLIB_DATA, or data/downloads in the repository. The drawn birds and the
 networks trained on them need none of these files."""
 
 

@@ -1,4 +1,4 @@
-"""``python -m contrastlib train``: train the small networks on the synthetic birds, or on CIFAR-10."""
+"""``python -m contrastlib train``: train the small networks on the drawn birds, or on CIFAR-10."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PICTURES = 9000
 DESCRIPTION = """\
-Train the small networks of the quick profile on synthetic birds that are drawn first, and cifar10_vit on
+Train the small networks of the quick profile on drawn birds that are drawn first, and cifar10_vit on
 the training images of CIFAR-10. Writes, for each, NAME.safetensors (weights), NAME.csv (training log) and
 NAME.json (checksum, scores on the test images, recipe).
 
@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command ``train``."""
     parser = subparsers.add_parser(
         "train",
-        help="train the small networks on the synthetic birds, or on CIFAR-10",
+        help="train the small networks on the drawn birds, or on CIFAR-10",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

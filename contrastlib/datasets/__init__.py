@@ -11,7 +11,7 @@ modules load them:
 - :mod:`~contrastlib.datasets.papers`: the data sets of the papers
 - :mod:`~contrastlib.datasets.sources`: their sources, folders and archives
 - :mod:`~contrastlib.datasets.pictures`: image files of any format, as 8-bit RGB
-- :mod:`~contrastlib.datasets.birds`: synthetic birds
+- :mod:`~contrastlib.datasets.birds`: drawn birds
 """
 
 from __future__ import annotations

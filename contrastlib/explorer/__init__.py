@@ -5,7 +5,7 @@ contrasts of a linear method. Python computes and compresses them, and the brows
 
 What is explained and offered:
 
-- :mod:`~contrastlib.explorer.pictures`: synthetic birds, images of data sets, photographs
+- :mod:`~contrastlib.explorer.pictures`: drawn birds, images of data sets, photographs
 - :mod:`~contrastlib.explorer.methods`: methods that apply to a network
 - :mod:`~contrastlib.explorer.initial_state`: arguments and initial state
 - :mod:`~contrastlib.explorer.tour`: a tour in four steps

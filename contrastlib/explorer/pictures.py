@@ -1,4 +1,4 @@
-"""Pictures for the explorer: synthetic birds, images of data sets, photographs.
+"""Pictures for the explorer: drawn birds, images of data sets, photographs.
 
 A :class:`Picture` provides the image that readers see, the image that a network receives, and the code that
 loads it.
@@ -24,7 +24,7 @@ from contrastlib.models import Classifier
 from contrastlib.models.class_names import short
 
 SHOWN = 256
-"""Side of synthetic birds as readers see them, in pixels."""
+"""Side of drawn birds as readers see them, in pixels."""
 
 
 class Picture(ABC):
@@ -61,7 +61,7 @@ class Picture(ABC):
 
 
 class _Synthetic(Picture):
-    """An image of one of the two data sets of synthetic birds."""
+    """An image of one of the two data sets of drawn birds."""
 
     def __init__(self, set_name: str, index: int, split: str, caption: str | None) -> None:
         self._options = {"split": split}
@@ -190,7 +190,7 @@ def bird(index: int, split: str = "test", caption: str | None = None) -> Picture
 
 
 def bird_scene(index: int, split: str = "test", caption: str | None = None) -> Picture:
-    """Return an image with two synthetic birds of different species.
+    """Return an image with two drawn birds of different species.
 
     Args:
         index: Index in :class:`contrastlib.datasets.birds.sets.BirdScenes`.
@@ -210,7 +210,7 @@ def bird_scene(index: int, split: str = "test", caption: str | None = None) -> P
 def first_birds(
     network: str | Classifier, wanted: int, fits: Callable[[Tensor], bool], split: str = "test"
 ) -> list[Picture]:
-    """Return the first synthetic birds whose probabilities satisfy a condition.
+    """Return the first drawn birds whose probabilities satisfy a condition.
 
     Birds that are selected in this way are not selected by their maps.
 

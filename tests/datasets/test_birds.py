@@ -1,4 +1,4 @@
-"""The synthetic birds: what they promise about species, pictures, annotations and determinism."""
+"""The drawn birds: what they promise about species, pictures, annotations and determinism."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""The synthetic birds as data sets: images of one bird, and scenes with two birds."""
+"""The drawn birds as data sets: images of one bird, and scenes with two birds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Architectures of networks, without weights.
 
-- :mod:`~contrastlib.models.architectures.small_cnn`: small convolutional networks for the synthetic birds
+- :mod:`~contrastlib.models.architectures.small_cnn`: small convolutional networks for the drawn birds
 - :mod:`~contrastlib.models.architectures.small_vit`: small Vision Transformers
 - :mod:`~contrastlib.models.architectures.cifar_resnet`: the ResNets for CIFAR-10
 - :mod:`~contrastlib.models.architectures.efficientnet_lite`: EfficientNet-Lite

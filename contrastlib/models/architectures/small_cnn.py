@@ -1,4 +1,4 @@
-"""Small convolutional networks for the synthetic birds.
+"""Small convolutional networks for the drawn birds.
 
 Their structure and the names of their parts are those of torchvision's large networks. They map normalised
 images (B, 3, 128, 128) to logits (B, C). Their last convolutions have 16 x 16 spatial positions; VGG-16 has

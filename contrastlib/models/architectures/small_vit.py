@@ -11,7 +11,7 @@ from torchvision.models.vision_transformer import ConvStemConfig, VisionTransfor
 
 
 def birds_vit(num_classes: int) -> VisionTransformer:
-    """Build the Transformer for the synthetic birds.
+    """Build the Transformer for the drawn birds.
 
     It takes images of 112 x 112 pixels and has 14 x 14 patches, as ViT-B/16 has, and four blocks of four
     heads.
