@@ -6,9 +6,11 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from functools import partial
+from numbers import Integral
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from contrastlib import contrasts, explainers
@@ -18,7 +20,10 @@ from contrastlib._logits import class_indices
 from contrastlib.autograd import INPUT, Output, as_found, check_model, forward, predict, reading
 from contrastlib.contrasts import CONTRASTS, Classes, Contrast, ContrastLike, Gradients
 from contrastlib.explainers import CHANNELS, EXPLAINERS, Explainer
+from contrastlib.explainers.cam import check_spatial_positions
 
+OF_BLOCK = re.compile(r"(norm|block)\.\d+")
+"""Names of layers that :func:`contrastlib.explainers.vit.forward_pass.vit_forward` gives to a Transformer."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -159,21 +164,23 @@ def explain(
     torch.Size([2, 64, 64])
     """
     check_model(model)
+    _check_frames(frames)
     explainer = _explainer(method, model, layer)
     record = _record_of(contrast)
     of_contrast = {name: options.pop(name) for name in list(options) if name in _options_of_contrasts()}
     explainer.check_options(options)
-    if not explainer.contrast and of_contrast:
-        raise TypeError(f"{explainer.name} takes no contrast: leave {next(iter(of_contrast))} out")
+    if of_contrast and (regression or not explainer.contrast):
+        why = "a regression compares no classes" if regression else f"{explainer.name} takes no contrast"
+        raise TypeError(f"{why}: leave {next(iter(of_contrast))} out")
     _check_channels(explainer, channels)
     _check_contrast(explainer, contrast, foils, regression)
     with as_found(model), reading(output, probabilities=regression):
         if target is None and options.get("contrast_at") == "path" and not regression:
             # The predicted class can change along the path, and the target class must not.
-            target = _predicted(predict(model, images))
+            target = _predicted(predict(model, images), record)
 
         def target_fn(logits: Tensor) -> Classes:
-            return _predicted(logits) if target is None else target
+            return _predicted(logits, record) if target is None else target
 
         def contrast_fn(logits: Tensor, gradients_of: Gradients | None = None) -> Tensor:
             if regression and record:
@@ -198,13 +205,25 @@ def _explainer(method: str, model: nn.Module, layer: str | None) -> Explainer:
             f"layer must be the name of one layer, got {layer!r}; "
             "to explain several layers use contrastlib.autograd.forward"
         )
+    if layer == "":
+        raise ValueError("the name of the layer is empty: name a layer, or leave it out")
     explainer = EXPLAINERS[method]
-    if explainer.for_transformers and layer is None and explainers.vit.is_transformer(model):
+    has_default = layer is None or (OF_BLOCK.fullmatch(layer) and layer not in dict(model.named_modules()))
+    if explainer.for_transformers and has_default and explainers.vit.is_transformer(model):
         explainer = EXPLAINERS[explainer.for_transformers]
     if layer is not None and not explainer.takes_layer:
         why = "makes maps of the pixels" if explainer.space == "pixels" else "reads all blocks"
         raise ValueError(f"{explainer.name} {why}: leave the layer {layer!r} out")
     return explainer
+
+
+def _check_frames(frames: int | None) -> None:
+    if frames is None:
+        return
+    if not isinstance(frames, Integral) or isinstance(frames, bool):
+        raise TypeError(f"frames must be the number of frames of an image, got {frames!r}")
+    if frames < 1:
+        raise ValueError(f"frames is {frames}: an image has 1 frame or more")
 
 
 def _check_channels(explainer: Explainer, channels: str) -> None:
@@ -252,9 +271,14 @@ def _options_of_contrasts() -> set[str]:
     return {name for each in CONTRASTS.values() for name in each.options}
 
 
-def _predicted(logits: Tensor) -> Tensor:
-    """Return the predicted classes (B,). A single logit y stands for the two logits (0, y)."""
-    return logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+def _predicted(logits: Tensor, record: Contrast | None) -> Tensor:
+    """Return the predicted classes (B,). A single logit y stands for the two logits (0, y).
+
+    For a contrast of a group it is a mask (B, C): the group of each image is its predicted class.
+    """
+    classes = logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+    of_group = record is not None and record.takes_group
+    return F.one_hot(classes, max(logits.shape[1], 2)).bool() if of_group else classes
 
 
 def _weights_of_number(numbers: Tensor, target: Classes | None) -> Tensor:
@@ -299,6 +323,8 @@ def _output(
     if twice:
         contrast_fn = partial(contrast_fn, gradients_of=lambda w: record.pull_back(w)[layer])
     named = {"layer": layer} if explainer.takes_layer else {}
+    if explainer.has_channels and layer != INPUT and record.activations[layer].ndim == 4:
+        check_spatial_positions(layer, record.activations[layer].shape, record.size)
     output = explainer.function(record, contrast_fn(record.logits), **named, **options)
     if explainer.has_channels and output.ndim != 4:
         raise ValueError(
@@ -313,7 +339,7 @@ def _maps(
 ) -> Tensor:
     """Turn the output of an explainer into maps (B, h, w), or (B, frames, h, w)."""
     if frames is not None and explainer.has_channels and len(output) == batch:
-        if frames < 1 or output.shape[1] % frames:
+        if output.shape[1] % frames:
             raise ValueError(f"the {output.shape[1]} channels of an image are not those of {frames} frames")
         return explainer.map(output.unflatten(1, (frames, -1)), channels)
     maps = explainer.map(output, channels)

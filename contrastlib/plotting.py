@@ -11,6 +11,8 @@ from matplotlib.image import AxesImage
 
 COLOURS = "RdBu_r"
 """Colour map of all maps: red is positive, blue is negative, white is 0. It suits colour-blind readers."""
+ROUNDING = 1e-3
+"""How far a value of an image may lie outside of 0 to 1."""
 
 
 def class_title(name: str, probability: float, width: int = 26) -> str:
@@ -44,8 +46,8 @@ def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.
 
     Raises:
         TypeError: The image or the map does not hold real numbers.
-        ValueError: Their shapes are wrong or do not fit, they hold NaN or infinite values, or alpha is not
-            from 0 to 1.
+        ValueError: Their shapes are wrong or do not fit, they hold NaN or infinite values, or the values of
+            the image or alpha are not from 0 to 1.
 
     >>> figure, ax = plt.subplots()
     >>> overlay(ax, np.zeros((4, 4, 3)), np.eye(4)).get_array().shape
@@ -62,6 +64,11 @@ def overlay(ax: plt.Axes, image: np.ndarray, heat: np.ndarray, alpha: float = 0.
         raise ValueError(
             f"the map must be (H, W) = {image.shape[:2]} like the image, got {heat.shape}: "
             "resize it with contrastlib.explainers.upsample"
+        )
+    if image.min() < -ROUNDING or image.max() > 1 + ROUNDING:
+        raise ValueError(
+            f"the image has values from {image.min():.3g} to {image.max():.3g}, and not from 0 to 1: divide "
+            "bytes by 255, or undo the normalisation"
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}: choose an opacity from 0 to 1")

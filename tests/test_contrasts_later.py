@@ -327,3 +327,8 @@ def test_case_needs_gradients_of_a_layer_with_positions():
         case(random_logits(), 0, gradients_of=lambda w: torch.ones(2, 6, 3))
     with pytest.raises(TypeError, match="no contrast has the option 'foil'"):
         contrasts.cotangent("among", random_logits(), 0, foil=1)
+
+
+def test_case_of_a_single_logit_is_refused():
+    with pytest.raises(ValueError, match='with a single logit has one: use the contrast "original"'):
+        case(torch.tensor([[1.0]]), 0, gradients_of=lambda w: torch.ones(2, 1, 3, 4, 4))

@@ -66,7 +66,8 @@ def test_an_added_contrast_is_explained(network, images, added_contrast):
 def test_one_line_for_every_method_and_contrast(network, images, method, contrast):
     if CONTRASTS[contrast].needs_gradients and EXPLAINERS[method].space != "layer":
         with pytest.raises(
-            ValueError, match="depends on a layer: use it with a method of a layer, such as gradcam"
+            ValueError,
+            match="depends on a layer: use it with a method of a layer .B, K, h, w., such as gradcam",
         ):
             explain(network, images, 2, method, contrast)
         return
@@ -430,3 +431,86 @@ def test_modules_are_there_when_they_are_asked_for():
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert {"explain", "models", "autograd"} <= set(dir(contrastlib)) and not hasattr(contrastlib, "model")
+
+
+@pytest.mark.parametrize("contrast", [name for name, each in CONTRASTS.items() if each.takes_group])
+def test_without_a_target_the_group_of_each_image_is_its_predicted_class(network, images, contrast):
+    network[-1].bias.data[:] = 0
+    predicted = contrastlib.autograd.predict(network, images).argmax(dim=1)
+    images = torch.cat([images, images[:1]])  # two images of the same prediction
+    maps = explain(network, images, contrast=contrast)
+    for index, target in enumerate([*predicted.tolist(), predicted[0].item()]):
+        alone = explain(network, images[index : index + 1], target, contrast=contrast)
+        torch.testing.assert_close(maps[index : index + 1], alone)
+
+
+class ChannelsLast(nn.Module):
+    """A network whose layer ``last`` gives (B, h, w, K)."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last, self.head = nn.Conv2d(3, 8, 2, stride=2), nn.ReLU(), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        return self.head(self.last(self.conv(x).permute(0, 2, 3, 1)).mean(dim=(1, 2)))
+
+
+@pytest.mark.parametrize("method", ["gradient", "input_x_gradient", "gradcam", "linear_approximation"])
+def test_a_layer_with_its_channels_last_has_no_map(images, method):
+    with pytest.raises(ValueError, match=r"layer 'last' gives \(3, 8, 16, 8\).*looks like \(B, h, w, K\)"):
+        explain(ChannelsLast(), torch.cat([images, images], dim=3), method=method, layer="last")
+
+
+def test_layers_of_a_transformer_that_the_documentation_names():
+    torch.manual_seed(0)
+    model = VisionTransformer(32, 8, 2, 2, 8, 16, num_classes=CLASSES)
+    nn.init.normal_(model.heads.head.weight)
+    images = torch.rand(2, 3, 32, 32)
+    for layer in ("norm.0", "block.0"):
+        expected = explain(model, images, 1, method="vit_gradcam", layer=layer)
+        assert expected.any() and torch.equal(explain(model, images, 1, layer=layer), expected)
+    with pytest.raises(ValueError, match=r"a method of a layer \(B, K, h, w\)"):
+        explain(model, images, 1, contrast="case")
+
+
+def test_the_default_layer_under_the_detection_of_anomalies(images):
+    class Enlarging(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, CLASSES)
+
+        def forward(self, x):
+            x = nn.functional.interpolate(self.conv(x), scale_factor=2, mode="bilinear")
+            return self.head(x.mean(dim=(2, 3)))
+
+    model = Enlarging()
+    expected = explain(model, images, 1, layer="conv")
+    with torch.autograd.set_detect_anomaly(True):
+        assert torch.equal(explain(model, images, 1), expected)
+
+
+@pytest.mark.parametrize(
+    "given, kind, complaint",
+    [
+        (
+            {"regression": True, "strength": 0.5},
+            TypeError,
+            "a regression compares no classes: leave strength out",
+        ),
+        ({"frames": 3.0}, TypeError, "frames must be the number of frames of an image, got 3.0"),
+        ({"frames": "2"}, TypeError, "frames must be the number of frames of an image, got '2'"),
+        ({"frames": 0}, ValueError, "frames is 0: an image has 1 frame or more"),
+        ({"layer": ""}, ValueError, "the name of the layer is empty: name a layer, or leave it out"),
+    ],
+)
+def test_arguments_that_were_ignored_or_not_understood(network, images, given, kind, complaint):
+    with pytest.raises(kind, match=complaint):
+        explain(network, images, 1, **given)
+
+
+def test_scores_of_one_position(images):
+    model = nn.Sequential(nn.Conv2d(3, CLASSES, 3), nn.AdaptiveAvgPool2d(1))
+    with pytest.raises(ValueError, match=r"output=lambda y: y\.flatten\(1\)"):
+        explain(model, images, 1)
+    assert explain(model, images, 1, output=lambda y: y.flatten(1)).any()

@@ -34,6 +34,8 @@ def ax():
     (PICTURE, [[1], [2, 3]], 0.5, TypeError, "the map must be an array"),
     (PICTURE, torch.zeros(4, 6, requires_grad=True), 0.5, TypeError,
      r"the map must be an array: a tensor becomes one with .numpy\(force=True\)"),
+    (np.full((4, 6, 3), 7, np.uint8), MAP, 0.5, ValueError, "values from 7 to 7, and not from 0"),
+    (PICTURE - 1, MAP, 0.5, ValueError, "values from -0.5 to -0.5.* undo the normalisation"),
     (PICTURE, MAP, 2, ValueError, "alpha is 2: choose an opacity from 0 to 1"),
     (PICTURE, MAP, np.nan, ValueError, "alpha is nan"),
 ])  # fmt: skip

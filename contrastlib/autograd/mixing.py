@@ -81,9 +81,10 @@ def _share_reached(node: Node, activation: Tensor, path: Sequence[Node]) -> floa
     kinds = [(each, node_kind(each)) for each in path]
     handles = [each.register_hook(_passing(kind)) for each, kind in kinds if kind in NORMS | SHARED]
     try:
-        (gradient,) = gradients(
-            [GradientEdge(node, 0)], [activation], seed, retain_graph=True, materialize_grads=True
-        )
+        with torch.autograd.set_detect_anomaly(False):  # the seed is not a number
+            (gradient,) = gradients(
+                [GradientEdge(node, 0)], [activation], seed, retain_graph=True, materialize_grads=True
+            )
     finally:
         for handle in handles:
             handle.remove()

@@ -194,4 +194,6 @@ def _recipe(logits: Tensor, batch: int) -> str:
     """Return code that makes scores (B, C) of a tensor of another shape, or "" if none is known."""
     if not logits.ndim or len(logits) != batch:
         return ""
+    if logits.ndim == 4 and logits.shape[2:].numel() == 1:
+        return ".flatten(1)"
     return {1: "[:, None]", 3: "[:, 0]", 4: "[:, :, mask].mean(dim=-1)"}.get(logits.ndim, "")

@@ -245,7 +245,7 @@ def cotangent(
     if record.needs_gradients and gradients_of is None:
         raise ValueError(
             f'the contrast "{record.name}" depends on a layer: '
-            "use it with a method of a layer, such as gradcam"
+            "use it with a method of a layer (B, K, h, w), such as gradcam, of a convolutional network"
         )
     given = {} if foils is None else {"foils": foils}
     if record.needs_gradients:

@@ -148,7 +148,8 @@ def case(
         The cotangent (B, C). The weights of an image sum to 1 - c. If m is 0, so is c.
 
     Raises:
-        ValueError: The layer has no spatial positions.
+        ValueError: The layer has no spatial positions, or the network a single logit, whose two classes have
+            nothing but their sign apart.
 
     >>> from contrastlib.autograd import forward
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 5))
@@ -157,15 +158,19 @@ def case(
     tensor([1., 1.])
     """
     given, (logits, target, single) = logits, checked(logits, target)
+    if single:
+        raise ValueError(
+            "CASE compares what several classes read of a layer, and a network with a single logit has one: "
+            'use the contrast "original"'
+        )
     own, shared = one_hot(logits, target), _mean_of(logits, target, foils, foil_count, CASE_FOILS)
-    cotangents = torch.stack([collapsed(own, single), collapsed(shared, single)]).to(given)
-    gradients = gradients_of(cotangents)
+    gradients = gradients_of(torch.stack([own, shared]).to(given))
     if gradients.ndim != 5:
         raise ValueError(f"CASE needs a layer with gradients (B, K, h, w), got {tuple(gradients.shape[1:])}")
     g, m = gradients.mean(dim=(-2, -1)).to(torch.promote_types(gradients.dtype, torch.float32))
     square = (m * m).sum(dim=1)
     c = torch.where(square > 0, (g * m).sum(dim=1) / square.where(square > 0, 1), 0)
-    return collapsed(own - c.to(own)[:, None] * shared, single)
+    return own - c.to(own)[:, None] * shared
 
 
 @register(

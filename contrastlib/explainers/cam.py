@@ -176,19 +176,24 @@ def _activation_and_gradient(
             f"layer {layer!r} gives {tuple(activation.shape)}, not (B, K, h, w): "
             "class activation maps need a layer with spatial positions, such as a convolution"
         )
-    _check_spatial_positions(layer, activation.shape, record.size)
+    check_spatial_positions(layer, activation.shape, record.size)
     return activation, record.pull_back(cotangent)[layer]
 
 
-def _check_spatial_positions(layer: str, shape: torch.Size, size: torch.Size) -> None:
+def check_spatial_positions(layer: str, shape: torch.Size, size: torch.Size) -> None:
     """Check that a layer has several spatial positions, and that they are its last two dimensions.
 
     The spatial positions have the aspect ratio of the images, up to the rounding of one position.
 
     Args:
         layer: The name of the layer.
-        shape: The shape of its activations.
+        shape: The shape of its activations, with four dimensions.
         size: Height and width (H, W) of the images.
+
+    Raises:
+        ValueError: The activations look like (B, h, w, K), or have a single position.
+
+    >>> check_spatial_positions("conv", torch.Size([1, 8, 4, 4]), torch.Size([16, 16]))
     """
     (_, channels, h, w), (height, width) = shape, size
 
@@ -198,7 +203,7 @@ def _check_spatial_positions(layer: str, shape: torch.Size, size: torch.Size) ->
     if not same_aspect_ratio(h, w) and same_aspect_ratio(channels, h):
         raise ValueError(
             f"layer {layer!r} gives {tuple(shape)}, which for images of {height} x {width} "
-            "looks like (B, h, w, K): class activation maps need (B, K, h, w), such as "
+            "looks like (B, h, w, K): a map needs (B, K, h, w), such as "
             'the layer "permute" of torchvision\'s Swin'
         )
     if h * w == 1 and height * width > 1:

@@ -104,6 +104,8 @@ class _Rescaled(TorchFunctionMode):
         self, func: Callable, types: Sequence[type], args: tuple = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         name, kwargs = function_name(func), kwargs or {}
+        if not torch.is_grad_enabled():  # inside an autograd.Function, which has a gradient of its own
+            return func(*args, **kwargs)
         z = next((each for each in args if getattr(each, "requires_grad", False)), None)
         if z is not None and name in POOLS:
             return _pooled(name, z, args[1:], kwargs)

@@ -100,6 +100,8 @@ def terms(model: nn.Module, images: Tensor, contrast_fn: ContrastFn) -> dict[str
         term = term + shift if name == source else term
         flat = term.flatten(score.ndim)
         total, size = total + flat.sum(dim=-1), size + flat.abs().sum(dim=-1)
+        if isinstance(biased.get(name), nn.Linear):
+            term = term.movedim(-1, -3) if output.ndim == 4 else term  # of (B, h, w, K)
         found[name] = term if output.ndim == 4 else flat.sum(dim=-1)
     _check_complete(model, total, score, size)
     return found

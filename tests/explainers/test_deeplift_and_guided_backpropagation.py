@@ -470,3 +470,19 @@ def test_bad_input(network, images, method):
         method(network, images, lambda y: y[:, 0])
     with pytest.raises(TypeError, match="a cotangent must be a tensor, got float"):
         method(network, images, lambda y: 1.0)
+
+
+def test_deeplift_of_a_function_with_a_gradient_of_its_own(small):
+    """The function runs; whether its gradient is a multiplier is judged by the sum of the map."""
+
+    class Clipped(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            return z.clamp(min=0)
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient
+
+    with pytest.raises(ValueError, match="DeepLIFT's maps of Written are not complete"):
+        deeplift(Written(Clipped.apply), small, weighted)

@@ -408,3 +408,27 @@ def test_the_network_is_left_as_found(network, images):
     fullgrad(network, images, weighted)
     assert all(module.training and not module._forward_hooks for module in network.modules())
     assert all(p.requires_grad and p.grad is None for p in network.parameters())
+
+
+def test_a_linear_layer_over_channels_last_is_a_convolution(images):
+    """Its term is (B, K, h, w), as that of the 1 x 1 convolution with the same weights."""
+
+    class ChannelsLast(nn.Module):
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    torch.manual_seed(0)
+    first, linear, head = nn.Conv2d(3, 6, 3), nn.Linear(6, 10), nn.Linear(10, 5)
+    convolution = nn.Conv2d(6, 10, 1)
+    convolution.weight.data, convolution.bias.data = linear.weight.data[:, :, None, None], linear.bias.data
+    found = []
+    for middle in (ChannelsLast(linear), convolution):
+        layers = first, nn.ReLU(), middle, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head
+        model = nn.Sequential(*layers).to(images)
+        found.append(fullgrad(model, images, lambda y: contrasts.original(y, 1)).map)
+    assert found[0].any()
+    torch.testing.assert_close(*found)

@@ -1,32 +1,50 @@
 """Batch norms merged into the layers before them, so that they need no rule of their own.
 
 A merged layer computes what the layer and its batch norm computed before. The signs of the batch norm's
-scales then count in the z+ rule.
+scales then count in the z+ rule. Nothing but the batch norm may read the output of a merged layer, which
+:meth:`contrastlib.explainers.lrp.trace.Trace.check_merged` checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from weakref import ref
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from zennit.canonizers import MergeBatchNorm
 from zennit.types import ConvolutionTranspose, Linear
 
+from contrastlib.autograd import run
+from contrastlib.explainers.lrp.operations import Merged, only_input
 
-def merged_batch_norms(model: nn.Module) -> dict[str, str]:
-    """Find the layer that each batch norm can be merged into: the layer that is defined directly before it.
+
+def merged_batch_norms(model: nn.Module, images: Tensor) -> dict[str, str]:
+    """Find the layer that each batch norm can be merged into.
+
+    In most networks it is the layer that is defined directly before the batch norm. If a batch norm has no
+    such layer, a forward pass of one image tells which layer's output each batch norm gets.
 
     Args:
         model: The network.
+        images: Images (B, K, H, W).
 
     Returns:
         Name of a batch norm -> name of the layer, or "" if the batch norm cannot be merged.
 
-    >>> merged_batch_norms(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4)))
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4)).eval()
+    >>> merged_batch_norms(net, torch.rand(1, 3, 8, 8))
     {'1': '0', '3': ''}
     """
+    defined = _defined_before(model)
+    return defined if all(defined.values()) else defined | _run_before(model, defined, images)
+
+
+def _defined_before(model: nn.Module) -> dict[str, str]:
+    """Map each batch norm to the layer that is defined directly before it, or to ""."""
     merged, before = {}, ("", None)
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm):
@@ -35,6 +53,29 @@ def merged_batch_norms(model: nn.Module) -> dict[str, str]:
             continue
         before = name, module
     return merged
+
+
+def _run_before(model: nn.Module, batch_norms: Iterable[str], images: Tensor) -> dict[str, str]:
+    """Map each batch norm to the layer whose output it gets in a forward pass, or to ""."""
+    modules = dict(model.named_modules())
+    found, outputs = dict.fromkeys(batch_norms, ""), {}
+
+    def keep(name: str, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        outputs[name] = ref(output)
+
+    def find(name: str, module: nn.Module, inputs: tuple) -> None:
+        given = only_input(module, inputs)
+        source = next((each for each, output in outputs.items() if output() is given), "")
+        found[name] = source if _can_merge(modules.get(source), module) else ""
+
+    with ExitStack() as hooks, torch.no_grad():
+        for name, module in modules.items():
+            if isinstance(module, Linear):
+                hooks.callback(module.register_forward_hook(partial(keep, name)).remove)
+            elif name in found:
+                hooks.callback(module.register_forward_pre_hook(partial(find, name)).remove)
+        run(model, images[:1].clone())
+    return found
 
 
 def _can_merge(layer: nn.Module | None, norm: _BatchNorm) -> bool:
@@ -67,9 +108,8 @@ def merged(model: nn.Module, batch_norms: Mapping[str, str]) -> Iterator[None]:
     Raises:
         ValueError: A tensor that would change is shared with another module.
 
-    >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, eps=3.)).eval()
-    >>> with merged(net, merged_batch_norms(net)):
+    >>> with merged(net, {"1": "0"}):
     ...     merged_weight = net[0].weight.clone()
     >>> torch.allclose(net[0].weight, 2 * merged_weight)
     True
@@ -92,9 +132,9 @@ def merged(model: nn.Module, batch_norms: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _without_effect(norm: _BatchNorm) -> Iterator[None]:
-    """Let a batch norm return its input inside this context, without a computation."""
+    """Let a batch norm return its input inside this context, as a node of the graph without a computation."""
     own = {"forward": norm.forward} if "forward" in vars(norm) else {}
-    norm.forward = lambda x: x
+    norm.forward = Merged.apply
     try:
         yield
     finally:

@@ -13,9 +13,11 @@ from zennit.types import Linear
 from contrastlib.autograd.graph import node_kind
 from contrastlib.autograd.modes import CHECKPOINTS
 from contrastlib.explainers._functions import graph_nodes, is_relu
-from contrastlib.explainers.lrp.operations import Passed, Ruled
+from contrastlib.explainers.lrp.operations import Merged, Passed, Ruled
 from contrastlib.explainers.lrp.origins import origins
 
+OWN = {each.__name__ for each in (Merged, Passed, Ruled)}
+"""Kinds of the nodes of this package."""
 RELUS = {"Relu", "Hardtanh"}
 # operations whose gradient moves relevance from outputs to inputs and keeps its sum
 MOVING = {
@@ -43,25 +45,32 @@ FAMILIAR = (
 )  # fmt: skip
 
 
-def check_graph(model: nn.Module, outputs: Tensor, again: Callable[[], object]) -> None:
+def check_graph(model: nn.Module, outputs: Tensor, again: Callable[[], object], pixels: Tensor) -> None:
     """Check that each operation that gives the outputs has a rule, and make ReLUs pass relevance unchanged.
 
     Args:
         model: The network, for the message.
         outputs: The tensor from which relevance is propagated, with its graph.
         again: Runs the network once more with the same rules, for the message.
+        pixels: The images, which require a gradient. Relevance ends at the input of the first layer.
 
     Raises:
-        ValueError: An operation has no rule.
+        ValueError: An operation has no rule, or pixels reach the outputs past the first layer.
 
     >>> import torch
     >>> x, net = torch.rand(2, 3, requires_grad=True), nn.Sigmoid()
-    >>> check_graph(net, net(x), lambda: net(x))
+    >>> check_graph(net, net(x), lambda: net(x), torch.rand(2, 3))
     Traceback (most recent call last):
     ...
     ValueError: relevance propagation has no rule for an operation of Sigmoid (Sigmoid in Sigmoid itself). ...
     """
     for node in graph_nodes(outputs.grad_fn):
+        if getattr(node, "variable", None) is pixels:
+            raise ValueError(
+                f"pixels reach the outputs of {type(model).__name__} past its first layer, and relevance "
+                "propagation has a rule for one first layer alone: use a method without such rules, such as "
+                "input_x_gradient or integrated_gradients"
+            )
         if _passes_by_gradient(node):
             continue
         if _passes_unchanged(node):
@@ -94,7 +103,7 @@ def _cause(model: nn.Module, node: Node, again: Callable[[], object]) -> str:
 def _passes_by_gradient(node: Node) -> bool:
     """Tell whether the gradient of a node is its rule."""
     kind = node_kind(node)
-    return kind in (Ruled.__name__, Passed.__name__) or kind in MOVING
+    return kind in OWN or kind in MOVING
 
 
 def _passes_unchanged(node: Node) -> bool:

@@ -85,6 +85,20 @@ class Passed(Function):
         return None, relevance
 
 
+class Merged(Function):
+    """A batch norm that is merged into the layer before, and returns its input without a computation."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        """Return the values of the input, which share its memory."""
+        return x.data
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, relevance: Tensor) -> Tensor:
+        """Propagate relevance to the input."""
+        return relevance
+
+
 def _ruled(x: Tensor, module: nn.Module, inputs: tuple[Tensor], output: Tensor, rule: BasicHook) -> Tensor:
     """Give the output of an operation the rule of its backward pass.
 
@@ -137,14 +151,35 @@ def _attach(module: nn.Module, rule: BasicHook) -> tuple[RemovableHandle, Remova
     waiting = []
 
     def before(module: nn.Module, inputs: tuple) -> Tensor:
-        waiting.append(inputs[0])
-        return _copy(inputs[0])
+        waiting.append(only_input(module, inputs))
+        return _copy(waiting[-1])
 
     def after(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         return _ruled(waiting.pop(), module, inputs, output.detach(), rule)
 
     # These hooks are the closest to the layer, so that other hooks see the tensors that have a graph.
     return module.register_forward_pre_hook(before), module.register_forward_hook(after, prepend=True)
+
+
+def only_input(module: nn.Module, inputs: tuple) -> Tensor:
+    """Return the input of a layer, as a hook before its forward pass gets it.
+
+    Args:
+        module: The layer.
+        inputs: Its inputs by position.
+
+    Raises:
+        ValueError: It was given by its name, of which hooks are not told.
+
+    >>> only_input(nn.Linear(2, 1), (torch.zeros(2),))
+    tensor([0., 0.])
+    """
+    if not inputs:
+        raise ValueError(
+            f"the network gives the layer {module} its input by name, as in layer(input=x), and relevance "
+            "propagation needs it by position: write layer(x)"
+        )
+    return inputs[0]
 
 
 def _copy(x: Tensor) -> Tensor:
@@ -186,6 +221,8 @@ class RuledFunctions(TorchFunctionMode):
             return self._sum(func, args[0], args[1:], kwargs)
         if name in self.averages and args and getattr(args[0], "requires_grad", False):
             return self._with_rule(_Function(func, args[1:], kwargs), args[0])
+        if name == "avg_pool2d" and args and getattr(args[0], "requires_grad", False):
+            return _pooled_evenly(func, *args, **kwargs)
         return func(*args, **kwargs)
 
     def _sum(self, func: Callable, x: Tensor, args: tuple, kwargs: Mapping[str, Any]) -> Tensor:
@@ -204,6 +241,24 @@ class RuledFunctions(TorchFunctionMode):
         total = x.detach() + y.detach()
         shares = [self.rules.share(term.detach(), total) for term in (x, y)]
         return Ruled.apply(lambda relevance: [relevance * share for share in shares], [total], in_place, x, y)
+
+
+def _pooled_evenly(
+    func: Callable,
+    x: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Average, and let the pixels of each window share its relevance evenly. The padding gets none."""
+    window = kernel_size, stride, padding, ceil_mode
+    if divisor_override is None and not torch.as_tensor(padding).any():
+        return func(x, *window)
+    values = func(x.detach(), *window, count_include_pad, divisor_override)
+    return Passed.apply(lambda _: values, func(x, *window, False))
 
 
 class _Function(nn.Module):

@@ -204,7 +204,10 @@ def propagation(
     with as_found(model), ExitStack() as stack:
         first, low, high = first_layer(model, images, box if rules == "z_plus" else None)
         made = zennit_rules(rules, biases, low, high)
-        batch_norms = merged_batch_norms(model)
+        batch_norms = {
+            norm: "" if before == layer else before  # the outputs of a layer are those before its batch norm
+            for norm, before in merged_batch_norms(model, images).items()
+        }
         recorded: dict[str, Tensor] = {}
         stack.enter_context(without_backward_hooks(model))
         stack.enter_context(merged(model, batch_norms))
@@ -216,7 +219,8 @@ def propagation(
             with RuledFunctions(made, averages=average_pooling == "proportional"):
                 return run(model, images.clone())
 
-        returned = ruled_run(images)
+        pixels = images.clone().requires_grad_()
+        returned = ruled_run(pixels)
         trace.done = True
         logits = read_logits(returned, len(images))
         outputs = recorded.get(layer, logits)
@@ -224,7 +228,8 @@ def propagation(
             raise ValueError(
                 f"layer {layer!r} does not run between the pixels and the logits; choose another"
             )
-        check_graph(model, outputs, lambda: ruled_run(images[:1]))
+        check_graph(model, outputs, lambda: ruled_run(images[:1]), pixels)
+        trace.check_merged(outputs, batch_norms)
         propagate = Propagation(outputs, rules, trace, images.shape)
         try:
             yield propagate

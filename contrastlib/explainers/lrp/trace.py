@@ -8,13 +8,19 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from zennit.types import Linear
 
 from contrastlib.autograd import run
+from contrastlib.autograd.graph import node_kind
+from contrastlib.explainers._functions import graph_nodes
 from contrastlib.explainers.lrp.batch_norms import check_plain
+from contrastlib.explainers.lrp.operations import Merged, only_input
 
 Box = tuple[float | Tensor, float | Tensor]
 """The lowest and the highest value of a pixel: numbers, or tensors that broadcast to images (B, K, H, W)."""
+NORMS = {Merged.__name__, "NativeBatchNorm", "CudnnBatchNorm"}
+"""Kinds of the nodes of batch norms."""
 
 
 class _FirstLayerReached(Exception):
@@ -50,7 +56,7 @@ def first_layer(model: nn.Module, images: Tensor, box: Box | None) -> tuple[nn.M
         shown = _ends(box, images)
 
     def stop(module: nn.Module, inputs: tuple) -> None:
-        raise _FirstLayerReached(module, inputs[0])
+        raise _FirstLayerReached(module, only_input(module, inputs))
 
     seen = []
     layers = [module for module in model.modules() if isinstance(module, Linear)]
@@ -88,6 +94,8 @@ def _ends(box: Box, images: Tensor) -> list[Tensor]:
             "box must be the lowest and the highest value of a pixel, numbers or tensors (channels, 1, 1), "
             f"got {box!r}: write box=(0, 1) for images in [0, 1]"
         ) from error
+    if (low > high).any():
+        raise ValueError(f"box is {box!r}, and its lowest value is above its highest: write box=(low, high)")
     if (images < low).any() or (images > high).any():
         raise ValueError(
             f"images lie between {images.min().item():.3g} and {images.max().item():.3g}, outside of the box "
@@ -107,6 +115,7 @@ class Trace:
         done: Whether the forward pass has ended. Checkpointed layers run again in the backward pass.
         names: Module -> its name.
         outputs: Layer with weights -> its output, in the order in which the layers ran.
+        nodes: Layer with weights -> the node of its output in the graph.
     """
 
     def __init__(self, names: dict[nn.Module, str]) -> None:
@@ -115,6 +124,7 @@ class Trace:
         self.closed = self.done = False
         self.names = names
         self.outputs: dict[nn.Module, Tensor] = {}
+        self.nodes: dict[nn.Module, Node | None] = {}
 
     def begin(self, module: nn.Module, inputs: tuple) -> Tensor:
         """Start at the input of the first layer; a hook before its forward pass."""
@@ -137,7 +147,7 @@ class Trace:
                 "propagation has no rule for that: in a copy of the model give each call a layer of its own"
             )
         check_plain(self.names[module], module)
-        self.outputs[module] = output
+        self.outputs[module], self.nodes[module] = output, output.grad_fn
         if not self.closed:
             self.last = module
 
@@ -156,16 +166,41 @@ class Trace:
         Raises:
             ValueError: It gets another tensor, or computes its weights at every call.
         """
-        if self.done:
+        if self.done or self.closed:
             return
         name = self.names[module]
         check_plain(name, module)
-        if linear is None or inputs[0] is not self.outputs.get(linear):
+        if linear is None or only_input(module, inputs) is not self.outputs.get(linear):
             raise ValueError(
                 f"the batch norm {name!r} does not follow a convolution or linear layer directly, so "
                 "relevance propagation cannot merge it, and there is no rule for this architecture: use "
                 "a method without such rules, such as input_x_gradient or integrated_gradients"
             )
+
+    def check_merged(self, outputs: Tensor, batch_norms: Mapping[str, str]) -> None:
+        """Check that nothing but its batch norm reads the output of a layer that one is merged into.
+
+        Args:
+            outputs: The outputs that are explained, with their graph.
+            batch_norms: Name of a batch norm -> name of the layer that it is merged into, or "".
+
+        Raises:
+            ValueError: Something else does, or the batch norm does not run.
+        """
+        readers: dict[Node, list[Node]] = {}
+        for node in graph_nodes(outputs.grad_fn):
+            for below, _ in node.next_functions:
+                readers.setdefault(below, []).append(node)
+        modules = {name: module for module, name in self.names.items()}
+        for norm, name in batch_norms.items():
+            found = readers.get(self.nodes.get(modules.get(name)), [])
+            if any(node_kind(each) not in NORMS for each in found):
+                raise ValueError(
+                    f"the output of layer {name!r} is read by other operations than the batch norm {norm!r} "
+                    "that is defined after it, so relevance propagation cannot merge the two: in a copy of "
+                    "the model replace a batch norm that never runs by nn.Identity(), or use a method "
+                    "without such rules, such as input_x_gradient or integrated_gradients"
+                )
 
 
 @contextmanager
