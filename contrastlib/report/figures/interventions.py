@@ -101,6 +101,22 @@ def forest(measured: Mapping[str, pd.DataFrame], resamples: int) -> Figure:
     return finished(figure)
 
 
+def seeds_in_words(measured: Mapping[str, pd.DataFrame], resamples: int) -> str:
+    """The differences of ``PAIRS`` of networks that were trained from several seeds, in Markdown."""
+    lines = {name: [] for name in PAIRS}
+    for _, table in _largest(measured).values():
+        rows = effects.differences(_of_activations(table), list(PAIRS.values()), resamples=resamples)
+        if rows["network"].nunique() > 1:
+            for number, each in enumerate(lines.values()):
+                values = " and ".join(f"{value:+.2f}" for value in rows["mean"].iloc[number :: len(PAIRS)])
+                each.append(f"{title(rows['network'].iloc[0])} {values}")
+    if not any(lines.values()):
+        return "*No network from a second seed of training was measured.*"
+    return "The same networks, trained from seed 0 and from further seeds:\n\n" + "\n".join(
+        f"- {name}: {'; '.join(each)}" for name, each in lines.items()
+    )
+
+
 def own_question(
     measured: Mapping[str, pd.DataFrame], resamples: int, uuid: str = "own-question"
 ) -> Styler | Markdown:
