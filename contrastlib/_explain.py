@@ -208,8 +208,8 @@ def _explainer(method: str, model: nn.Module, layer: str | None) -> Explainer:
     if layer == "":
         raise ValueError("the name of the layer is empty: name a layer, or leave it out")
     explainer = EXPLAINERS[method]
-    has_default = layer is None or (OF_BLOCK.fullmatch(layer) and layer not in dict(model.named_modules()))
-    if explainer.for_transformers and has_default and explainers.vit.is_transformer(model):
+    of_block = layer and OF_BLOCK.fullmatch(layer) and layer not in dict(model.named_modules())
+    if explainer.for_transformers and (layer is None or of_block) and explainers.vit.is_transformer(model):
         explainer = EXPLAINERS[explainer.for_transformers]
     if layer is not None and not explainer.takes_layer:
         why = "makes maps of the pixels" if explainer.space == "pixels" else "reads all blocks"
