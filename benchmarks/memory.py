@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pandas as pd
 import psutil
@@ -18,6 +16,7 @@ from tqdm import tqdm
 import contrastlib
 from benchmarks import maps
 from benchmarks.networks import images_like, torchvision_network
+from contrastlib.report.machines.memory import peak_memory
 
 
 def bare(network: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
@@ -78,16 +77,7 @@ def measure(job: str, network: str, size: int, batch: int) -> int:
     net, images = torchvision_network(network), images_like(size, batch)
     before = psutil.Process().memory_info().rss
     (JOBS | TRANSFORMER_JOBS)[job](net, images)
-    return peak() - before
-
-
-def peak() -> int:
-    """Return the peak memory of this process in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # on Linux, ru_maxrss includes the process that this one was forked from
-        lines = status.read_text(encoding="utf-8").splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_memory() - before
 
 
 if __name__ == "__main__":

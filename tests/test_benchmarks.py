@@ -151,7 +151,8 @@ def test_memory_is_measured_in_processes_of_its_own(monkeypatch):
 
 def test_the_peak_of_a_process_is_not_that_of_its_parent():
     ballast = np.ones(250_000_000)  # 2 GB, as a benchmark that measured other things before may hold
-    command = [sys.executable, "-c", "from benchmarks.memory import peak; print(peak())"]
+    code = "from contrastlib.report.machines.memory import peak_memory; print(peak_memory())"
+    command = [sys.executable, "-c", code]
     child = int(subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout)
     assert 10_000_000 < child < ballast.nbytes
 

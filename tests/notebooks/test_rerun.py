@@ -50,8 +50,8 @@ def test_commands_of_the_notebooks(path):
         assert option == "-p" and value != str(execution.defaults(path)[name])
 
 
-def test_the_time_of_recorded_results(tmp_path):
-    """The sum over the tables that the stamp of a notebook names, and that are there."""
+def test_the_time_and_the_memory_of_recorded_results(tmp_path, monkeypatch):
+    """The sum and the largest of the tables that the stamp of a notebook names, and that are there."""
     stored = "data/results/real/masking_table-{}.parquet"
     tables = [stored.format(network) for network in ("efficientnet_lite0", "mobilenet_v2")]
     hours = sum(load(ROOT / table).attrs["provenance"]["seconds"] for table in tables) / 3600
@@ -59,7 +59,11 @@ def test_the_time_of_recorded_results(tmp_path):
     stamp = {"inputs": dict.fromkeys([*(f"file {table}" for table in tables), *others])}
     (tmp_path / "04_masking.json").write_text(json.dumps(stamp))
     said = page_parts.recorded_cost("04_masking", tmp_path)
-    assert hours > 0.01 and said.endswith(f" took {hours:.1f} hours of computing.")
+    assert hours > 0.01 and f" took {hours:.1f} hours of computing" in said
+    records = iter([{"seconds": 3600, "memory": 2048}, {"seconds": 7200}])
+    monkeypatch.setattr(page_parts, "provenance_of", lambda table: next(records))
+    said = page_parts.recorded_cost("04_masking", tmp_path)
+    assert said.endswith(" took 3.0 hours of computing, and a process up to 2.0 GiB of memory.")
     (tmp_path / "05_none.json").write_text(json.dumps({"inputs": {}}))
     assert (
         page_parts.recorded_cost("05_none", tmp_path) == page_parts.recorded_cost("06_gone", tmp_path) == ""

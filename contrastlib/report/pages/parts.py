@@ -150,7 +150,9 @@ def cost(name: str) -> str:
 
 
 def recorded_cost(name: str, executed: Path = REPOSITORY / EXECUTED) -> str:
-    """A sentence on the computing time of the results at the scale real that an executed notebook has read.
+    """A sentence on time and memory of the results at the scale real that an executed notebook has read.
+
+    Results that were computed before the memory was recorded do not count for it.
 
     Args:
         name: Name of the notebook.
@@ -167,11 +169,13 @@ def recorded_cost(name: str, executed: Path = REPOSITORY / EXECUTED) -> str:
         return ""
     inputs = json.loads(stamp.read_text(encoding="utf-8"))["inputs"]
     read = [REPOSITORY / key.removeprefix("file ") for key in inputs if RECORDED.fullmatch(key)]
-    seconds = [provenance_of(table).get("seconds", 0) for table in read if table.is_file()]
-    if not seconds:
+    records = [provenance_of(table) for table in read if table.is_file()]
+    if not records:
         return ""
-    hours = sum(seconds) / 3600
-    return f" The results at the scale *real* that it reads took {hours:.1f} hours of computing."
+    took = f"{sum(record.get('seconds', 0) for record in records) / 3600:.1f} hours of computing"
+    if memory := max(record.get("memory", 0) for record in records):
+        took += f", and a process up to {memory / 1024:.1f} GiB of memory"
+    return f" The results at the scale *real* that it reads took {took}."
 
 
 def command(name: str, values: dict) -> str:

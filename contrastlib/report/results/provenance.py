@@ -50,7 +50,9 @@ class Provenance(dict):
 
 
 def provenance(seconds: float, **details: Any) -> Provenance:
-    """Provenance of a result: commit, parameters, versions, machine, time and date.
+    """Provenance of a result: commit, parameters, versions, machine, time, memory and date.
+
+    The memory is the largest that the process has taken so far, in MiB.
 
     Args:
         seconds: Time of the computation.
@@ -62,6 +64,7 @@ def provenance(seconds: float, **details: Any) -> Provenance:
     import torch
 
     from contrastlib.report.machines import devices  # imports torch, which pages that only read do without
+    from contrastlib.report.machines.memory import peak_memory
 
     commit, dirty = _commit()
     return Provenance(
@@ -75,6 +78,7 @@ def provenance(seconds: float, **details: Any) -> Provenance:
             "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
             "threads": torch.get_num_threads(),
             "seconds": round(seconds, 3),
+            "memory": peak_memory() // 2**20,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             **details,
         }
@@ -102,8 +106,9 @@ def deciding_releases(libraries: Mapping[str, str] | None = None) -> dict[str, s
 def summary(records: Iterable[dict]) -> Provenance:
     """Summarise the provenances of many shards. Values that differ are listed.
 
-    Seconds are added, and dates are given from first to last. Records may be summaries themselves, whose
-    lists contain distinct values. Entries that only some records have are those of these records.
+    Seconds are added, the memory is the largest, and dates are given from first to last. Records may be
+    summaries themselves, whose lists contain distinct values. Entries that only some records have are those
+    of these records.
 
     Args:
         records: Provenances.
@@ -113,6 +118,8 @@ def summary(records: Iterable[dict]) -> Provenance:
 
     >>> summary([{"commit": "a", "seconds": 1.0}, {"commit": "a", "seconds": 2.5}])
     {'shards': 2, 'commit': 'a', 'seconds': 3.5}
+    >>> summary([{"memory": 300}, {"memory": 200}, {}])["memory"]
+    300
     >>> summary([{"commit": ["a", "b"]}, {"commit": "b"}])["commit"]  # of summaries
     ['a', 'b']
     >>> summary([{"date": "2026-01-02 to 2026-01-04"}, {"date": "2026-01-03"}])["date"]
@@ -127,6 +134,8 @@ def summary(records: Iterable[dict]) -> Provenance:
         distinct = sorted({json.dumps(each, sort_keys=True) for value in values for each in as_list(value)})
         if key in ("seconds", "shards"):
             result[key] = round(sum(values), 3)
+        elif key == "memory":
+            result[key] = max(values)
         elif key == "date":
             first, last = min(values).split(" to ")[0], max(value.split(" to ")[-1] for value in values)
             result[key] = first if first == last else f"{first} to {last}"
@@ -158,6 +167,7 @@ def card(table: pd.DataFrame) -> pd.DataFrame:
         "images that cannot be read, skipped": len(as_list(record.get("skipped", []))) or None,
         "batches after memory ran out": record.get("batch"),
         "computing time, hours": f"{record['seconds'] / 3600:.2f}" if "seconds" in record else None,
+        "peak memory of a process, GiB": f"{record['memory'] / 1024:.1f}" if "memory" in record else None,
         "machine": f"{record.get('device')}, {_listed(record.get('machine', 'unknown'))}, "
         f"threads: {_listed(map(str, as_list(record.get('threads'))))}",
         "GPU": "; ".join(

@@ -408,8 +408,8 @@ def test_each_shard_says_where_it_comes_from(workshop, monkeypatch):
     monkeypatch.setattr(sharding, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     workshop.run()
     record = storage.load(workshop.shards()[0]).attrs["provenance"]
-    assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "date",
-            "parameters", "seed", "study", "version", "data"} <= record.keys()  # fmt: skip
+    assert {"commit", "dirty", "python", "libraries", "device", "machine", "threads", "seconds", "memory",
+            "date", "parameters", "seed", "study", "version", "data"} <= record.keys()  # fmt: skip
     assert record["parameters"] in SHARDS and record["data"] == DATA
     assert record["libraries"].keys() == set(provenance.LIBRARIES)
     assert record["seconds"] == 7 and pd.Timestamp(record["date"]).tzinfo is not None
