@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from contrastlib import contrasts
 from contrastlib.autograd import INPUT, forward
 from contrastlib.evaluation.seeding import image_seed
+from contrastlib.evaluation.similarity import cosine
 from contrastlib.explainers import gradient, guided_backpropagation, input_x_gradient
 from contrastlib.explainers.lrp import (
     METHODS,
@@ -75,14 +76,13 @@ def class_similarity(
     for name, phi in maps.items():
         first, *rest = phi.sum(dim=2).flatten(2).double()
         for pair, other in zip(("1, 2", "1, 3", "1, random"), rest):
-            cosine = torch.nn.functional.cosine_similarity(first, other)
             rows.append(
                 pd.DataFrame(
                     {
                         "image": range(len(images)),
                         "method": name,
                         "pair": pair,
-                        "similarity": cosine.numpy(force=True),
+                        "similarity": cosine(first, other, of_zero=0).numpy(force=True),
                     }
                 )
             )
@@ -148,8 +148,8 @@ def conservation(model: nn.Module, images: Tensor, labels: Tensor | None = None)
                         "rules": rules,
                         "biases": biases,
                         "arrived": (flat.sum(dim=1) / logit).numpy(force=True),
-                        "input_x_gradient": torch.cosine_similarity(flat, product).numpy(force=True),
-                        "pixels_x_gradient": torch.cosine_similarity(flat, pixels).numpy(force=True),
+                        "input_x_gradient": cosine(flat, product, of_zero=0).numpy(force=True),
+                        "pixels_x_gradient": cosine(flat, pixels, of_zero=0).numpy(force=True),
                     }
                 )
             )
@@ -192,7 +192,7 @@ def duals(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
                 {
                     "image": range(len(images)),
                     "methods": f"{one}, {other}",
-                    "similarity": torch.cosine_similarity(maps[one], maps[other]).numpy(force=True),
+                    "similarity": cosine(maps[one], maps[other], of_zero=0).numpy(force=True),
                     "zero": (maps[one] == 0).double().mean(dim=1).numpy(force=True),
                 }
             )
@@ -233,7 +233,7 @@ def boxes(model: nn.Module, images: Tensor, labels: Tensor | None = None) -> pd.
                 {
                     "image": range(len(images)),
                     "method": name,
-                    "similarity": torch.cosine_similarity(first[name], second[name]).numpy(force=True),
+                    "similarity": cosine(first[name], second[name], of_zero=0).numpy(force=True),
                     "arrived": (second[name].sum(dim=1) / first[name].sum(dim=1)).numpy(force=True),
                 }
             )

@@ -48,10 +48,10 @@ def epsilon_ratios(changes: pd.DataFrame, quantity: str, resamples: int = 1000) 
         values = one.pivot(index=units or ["network"], columns="epsilon", values="change")[[0.003, 0.001]]
         rows[name] = {"mean": values[0.003].mean() / values[0.001].mean()}
         if units:
-            draws = statistics.bootstrap(
-                values.to_numpy(), values.index.get_level_values("group").to_numpy(), resamples
-            )
-            rows[name] |= dict(zip(("low", "high"), statistics.interval(draws[:, :1] / draws[:, 1:])[:, 0]))
+            groups = values.index.get_level_values("group").to_numpy()
+            draws = statistics.bootstrap(values.to_numpy(), groups, resamples)
+            ends = statistics.interval(draws[:, :1] / draws[:, 1:], len(set(groups)))[:, 0]
+            rows[name] |= dict(zip(("low", "high"), ends))
     return pd.DataFrame(rows).T
 
 

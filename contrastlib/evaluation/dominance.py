@@ -153,7 +153,7 @@ def slopes(
         }
         sums = pd.DataFrame(products).groupby(table["group"]).sum()
         samples = bootstrap(sums.to_numpy(), sums.index.to_numpy(), resamples, seed)
-        low, high = interval(_slope(*samples.T)[:, None])[:, 0]
+        low, high = interval(_slope(*samples.T)[:, None], len(sums))[:, 0]
         slope = _slope(*sums.sum())
         rows[name] = {"slope": slope, "low": low, "high": high, "relative": slope / table[y].mean()}
     return pd.DataFrame(rows).T
@@ -206,7 +206,9 @@ def more_alike_where_dominated(
         over = (part["p_2"] <= threshold).to_numpy()
         if over.any() and not over.all():
             columns = np.stack([over * part[value], over, ~over * part[value], ~over], axis=1).astype(float)
-            low, high = interval(_gap(bootstrap(columns, part["group"].to_numpy(), resamples))[:, None])[:, 0]
+            groups = part["group"].nunique()
+            draws = _gap(bootstrap(columns, part["group"].to_numpy(), resamples))[:, None]
+            low, high = interval(draws, groups)[:, 0]
             rows.append(
                 {
                     "network": name,
@@ -214,7 +216,7 @@ def more_alike_where_dominated(
                     "low": low,
                     "high": high,
                     "images": len(part),
-                    "groups": part["group"].nunique(),
+                    "groups": groups,
                 }
             )
     return pd.DataFrame(rows, columns=["network", "mean", "low", "high", "images", "groups"])
@@ -254,7 +256,8 @@ def _in_units(slope: pd.Series, unit: float) -> dict[str, float]:
 
 def _gap(sums: np.ndarray) -> np.ndarray:
     """Difference of two means, from the sums or means of (values, ones) of both."""
-    return sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3]
+    with np.errstate(invalid="ignore"):  # of samples without any image on one side
+        return sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3]
 
 
 def _slope(n: np.ndarray, x: np.ndarray, y: np.ndarray, xx: np.ndarray, xy: np.ndarray) -> np.ndarray:

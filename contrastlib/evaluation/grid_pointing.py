@@ -42,8 +42,9 @@ def localisation(
         layer: The name of the layer to explain. If None, it is the default layer of the network.
 
     Returns:
-        One row for each mosaic and method, with image (index of the first image) and localisation (mean score
-        of the four cells). An image without three others of other classes has no row.
+        One row for each image of a mosaic and each method, with image (its index) and localisation (its mean
+        score over the mosaics that show it). So images are the units of a bootstrap, and not mosaics, which
+        share images. Without four images of different classes there is no row.
     """
     classes = predict(model, images).argmax(dim=1)
     chosen = [_four(classes.tolist(), first) for first in range(len(images))]
@@ -56,12 +57,10 @@ def localisation(
     for cell in range(CELLS):
         maps = maps_of(record, classes[index[:, cell]], methods)
         scores.append(torch.stack([in_cell(upsample(each, images.shape[-2:]), cell) for each in maps]))
-    mean = torch.stack(scores).mean(dim=0).double().numpy(force=True)  # (methods, mosaics)
-    firsts = [each[0] for each in chosen]
-    return pd.concat([
-        pd.DataFrame({"image": firsts, "contrast": name, "localisation": each})
-        for name, each in zip(methods, mean)
-    ], ignore_index=True)  # fmt: skip
+    of_cells = torch.stack(scores).double().transpose(0, 1).flatten(1)  # (methods, cells × mosaics)
+    table = pd.DataFrame(of_cells.T.numpy(force=True), columns=list(methods))
+    means = table.groupby(index.T.flatten().numpy(force=True)).mean().rename_axis("image")
+    return means.reset_index().melt("image", var_name="contrast", value_name="localisation")
 
 
 def mosaics(images: Tensor, index: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ def over_networks(
                 draws.append((drawn @ np.nan_to_num(values)) / (drawn @ present))
         networks = _multinomial(len(means), resamples, seed + 1)
         mixed = np.einsum("rn,nrc->rc", networks, np.stack(draws)) / networks.sum(axis=1, keepdims=True)
-        low, high = np.nanpercentile(mixed, [2.5, 97.5], axis=0)
+        low, high = interval(mixed, images.max() + 1)
         summary = pd.DataFrame({"mean": np.mean(means, axis=0), "low": low, "high": high}, wide.columns)
         rows.append(summary.reset_index().assign(**{unit: name}, networks=len(means)))
     return pd.concat(rows, ignore_index=True)
@@ -160,8 +160,8 @@ def _draws(wide: pd.DataFrame, values: np.ndarray, resamples: int) -> np.ndarray
 
 
 def _summary(wide: pd.DataFrame, means: np.ndarray, draws: np.ndarray, samples: bool) -> pd.DataFrame:
-    low, high = interval(draws)
     groups = wide.index.get_level_values("group").nunique()
+    low, high = interval(draws, groups)
     more = {"samples": list(draws.T), "draw": hash(tuple(wide.index))} if samples else {}
     return pd.DataFrame(
         {"mean": means, "low": low, "high": high, "images": len(wide), "groups": groups, **more}

@@ -38,7 +38,8 @@ def agreement(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
     wide = tidy(table).pivot(index=images, columns=COLUMNS, values="change").sort_index(axis=1)
     values = _with_mean(_by_network(wide.mean().to_numpy(), wide.columns))
     draws = _with_mean(_by_network(_resampled_means(wide, resamples), wide.columns))
-    low, high = _interval(draws.reshape(resamples, -1))
+    groups = wide.index.droplevel("image").nunique()
+    low, high = statistics.interval(draws.reshape(resamples, -1), groups)
     found = _rows([*_names(wide.columns), MEAN], mean=values.ravel(), low=low, high=high)
     order = [*table["network"].unique(), MEAN]
     return found.set_index("network").loc[order].reset_index()
@@ -119,14 +120,6 @@ def _with_mean(correlations: np.ndarray) -> np.ndarray:
     """Append the mean over networks, and the difference of the two correlations: (..., networks + 1, 3)."""
     both = np.concatenate([correlations, _mean(correlations, -2)[..., None, :]], axis=-2)
     return np.concatenate([both, both[..., :1] - both[..., 1:]], axis=-1)
-
-
-def _interval(draws: np.ndarray) -> np.ndarray:
-    """95 % interval (2, columns) of the values that are not NaN. It is NaN if all values are NaN."""
-    found = np.full((2, draws.shape[1]), np.nan)
-    known = np.isfinite(draws).any(axis=0)
-    found[:, known] = np.nanpercentile(draws[:, known], [2.5, 97.5], axis=0)
-    return found
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contrastlib.evaluation.similarity import cosine
 from contrastlib.explainers.lrp import propagation, score
 
 
@@ -78,7 +79,7 @@ def received(
                     "image": range(len(images)),
                     "layer": name,
                     "from_both": (both.sum(dim=1) / either.sum(dim=1)).numpy(force=True),
-                    "similarity": torch.cosine_similarity(one, other).numpy(force=True),
+                    "similarity": cosine(one, other, of_zero=0).numpy(force=True),
                 }
             )
         )

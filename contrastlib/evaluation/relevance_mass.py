@@ -19,6 +19,7 @@ from contrastlib import contrasts
 from contrastlib.autograd import predict
 from contrastlib.evaluation import statistics
 from contrastlib.evaluation.saliency import PAPERS_OPTIONS, saliency
+from contrastlib.evaluation.similarity import cosine
 
 METHODS = ("lrp", "clrp1", "clrp2", "sglrp", "weighted_lrp", "gradcam/original", "gradcam/weighted")
 
@@ -63,7 +64,7 @@ def compare(
     tables = []
     for method, maps in saliency(model, images, targets, methods, options=PAPERS_OPTIONS).items():
         maps = maps.double()
-        similarity = torch.cosine_similarity(*maps.flatten(2))
+        similarity = cosine(*maps, of_zero=0)
         own, other = _energy(maps, regions), _energy(maps, regions.flip(0))
         for which, target in enumerate(targets):
             columns = {

@@ -16,25 +16,27 @@ from contrastlib.contrasts import log_odds
 from contrastlib.evaluation.masking import METHOD_NAMES, explanations
 
 
-def cosine(maps: Tensor, others: Tensor) -> Tensor:
+def cosine(maps: Tensor, others: Tensor, of_zero: float = float("nan")) -> Tensor:
     """Cosine of each map with another one, at any scale.
 
-    Maps of the contrast *probability* have the factor p_t (1 - p_t), and their norm can be below the eps that
-    ``torch.cosine_similarity`` uses.
+    Maps of the contrast *probability* have the factor p_t (1 - p_t), and little relevance arrives at the
+    pixels of some networks. Their norm can be below the eps that ``torch.cosine_similarity`` uses.
 
     Args:
         maps: Maps (B, ...).
         others: The maps that they are compared with, of the same shape.
+        of_zero: The value where a map is 0.
 
     Returns:
-        Cosines (B,) in float64, NaN where a map is 0.
+        Cosines (B,) in float64.
 
     >>> cosine(torch.tensor([[1e-9, 0.0], [0.0, 0.0]]), torch.ones(2, 2))
     tensor([0.7071,    nan], dtype=torch.float64)
     """
     maps, others = (each.flatten(1).double() for each in (maps, others))
-    maps, others = (each / each.norm(dim=1, keepdim=True) for each in (maps, others))
-    return (maps * others).sum(dim=1)
+    norms = [each.norm(dim=1, keepdim=True) for each in (maps, others)]
+    cosines = (maps / norms[0] * (others / norms[1])).sum(dim=1)
+    return cosines.masked_fill((norms[0] == 0).logical_or(norms[1] == 0)[:, 0], of_zero)
 
 
 def describe(

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, stdtrit
 
 
 def bootstrap(
@@ -56,21 +57,38 @@ def _draws(groups: int, resamples: int, seed: int) -> np.ndarray:
     return drawn.astype(np.min_scalar_type(groups))
 
 
-def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Percentile interval of each column of bootstrap samples.
+def interval(samples: np.ndarray, groups: int, level: float = 0.95) -> np.ndarray:
+    """Expanded percentile interval of each column of bootstrap samples.
+
+    Percentiles of bootstrap samples of n groups are too close together for small n: the samples vary by
+    (n - 1) / n as much as new data, and as a normal distribution where a t-distribution holds. So a tail of
+    a = (1 - level) / 2 becomes the tail Phi(sqrt(n / (n - 1)) t_a) with the quantile t_a of the
+    t-distribution with n - 1 degrees of freedom. Source: Hesterberg 2015, sec. 5.
 
     Args:
-        samples: Bootstrap samples (resamples, S).
+        samples: Bootstrap samples (resamples, S). Those that are NaN, because a quantity is not defined in
+            them, do not count.
+        groups: The number n of groups that were resampled.
         level: Level of confidence.
 
     Returns:
-        Lower and upper limits (2, S).
+        Lower and upper limits (2, S), NaN for a column without samples.
 
-    >>> interval(np.arange(101.)[:, None], level=0.9).ravel()
+    >>> interval(np.arange(101.)[:, None], groups=100_000, level=0.9).ravel().round(2)
     array([ 5., 95.])
+    >>> interval(np.arange(101.)[:, None], groups=10, level=0.9).ravel().round(1)
+    array([ 2.7, 97.3])
     """
-    tail = 100 * (1 - level) / 2
-    return np.percentile(samples, [tail, 100 - tail], axis=0)
+    tail = (1 - level) / 2
+    if groups > 1:
+        tail = float(ndtr(np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, tail)))
+    ends = [100 * tail, 100 * (1 - tail)]
+    if not np.isnan(samples).any():
+        return np.percentile(samples, ends, axis=0)
+    found = np.full((2, samples.shape[1]), np.nan)
+    known = ~np.isnan(samples).all(axis=0)
+    found[:, known] = np.nanpercentile(samples[:, known], ends, axis=0)
+    return found
 
 
 def means(
@@ -115,14 +133,15 @@ def means(
     for _, columns in wide.T.groupby(wide.notna().T.apply(tuple, axis=1), sort=False):
         part = columns.T.dropna()
         groups = part.index.get_level_values(unit).to_numpy()
+        count = len(np.unique(groups))
         drawn = bootstrap(part.to_numpy(), groups, resamples)
-        low, high = interval(drawn, level)
+        low, high = interval(drawn, count, level)
         summary = {
             "mean": part.mean().to_numpy(),
             "low": low,
             "high": high,
             "images": len(part),
-            "groups": len(np.unique(groups)),
+            "groups": count,
         }
         if samples:
             summary |= {"samples": list(drawn.T), "draw": hash(tuple(part.index))}

@@ -191,3 +191,21 @@ def test_overflow_of_one_image_is_its_own(pictures, monkeypatch):
     numbers = ["arrived", "input_x_gradient", "pixels_x_gradient"]
     assert table[lost][numbers].isna().all(axis=None) and lost.sum() == 2
     assert table[~lost][numbers].to_numpy() == pytest.approx(expected[~lost][numbers].to_numpy(), rel=1e-8)
+
+
+def test_similarity_of_small_relevance_is_that_of_any_scale(pictures):
+    """Little relevance arrives at the pixels of some networks; torch's cosine would be 0 below 1e-8."""
+    model = make(bias=False)
+    expected = conservation.class_similarity(model, pictures, methods=["lrp", "clrp1", "sglrp"])
+    assert (expected["similarity"] != 0).any()
+    with torch.no_grad():
+        model[-1].weight *= 1e-14
+    found = conservation.class_similarity(model, pictures, methods=["lrp", "clrp1"])
+    expected = expected[expected["method"].isin(found["method"])]
+    at_pairs = expected["pair"] != "1, random"  # which classes are drawn depends on their probabilities
+    torch.testing.assert_close(
+        torch.tensor(found["similarity"].to_numpy()[at_pairs.to_numpy()]),
+        torch.tensor(expected["similarity"].to_numpy()[at_pairs.to_numpy()]),
+        rtol=1e-6,
+        atol=1e-6,
+    )

@@ -143,6 +143,15 @@ def test_maps_more_alike_where_a_class_dominates():
     assert renamed.equals(found)
 
 
+def test_few_images_on_one_side_leave_an_interval():
+    """Samples without any of them have no difference and do not count."""
+    draws = np.random.default_rng(0)
+    table = pd.DataFrame({"network": "n", "p_2": [0.05] * 300 + [0.3] * 5, "group": np.arange(305)})
+    table["weighted"] = np.where(table["p_2"] > 0.1, 0.5, 0.95) + 0.02 * draws.standard_normal(305)
+    row = dominance.more_alike_where_dominated(table, resamples=2000).iloc[0]
+    assert 0.4 < row["low"] < row["mean"] < row["high"] < 0.5
+
+
 def test_which_maps_float32_changes():
     table = pd.DataFrame(
         {

@@ -127,6 +127,18 @@ def test_a_map_of_the_right_cell_alone_scores_one():
     assert sorted(table["image"].unique()) == [0, 1, 2, 3]
 
 
+def test_the_score_of_an_image_is_its_mean_over_the_mosaics_that_show_it(monkeypatch):
+    """Mosaic m begins with image m, so that image i is in its cell (i - m) mod 4."""
+    scores = {(m, cell): (m + 1) * (cell + 1) ** 2 for m in range(4) for cell in range(4)}
+    monkeypatch.setattr(
+        grid_pointing, "in_cell", lambda maps, cell: torch.tensor([scores[m, cell] for m in range(len(maps))])
+    )
+    table = grid_pointing.localisation(Quarters(), colours(), methods=("original", "weighted"))
+    expected = [np.mean([scores[m, (image - m) % 4] for m in range(4)]) for image in range(4)]
+    assert table["localisation"].tolist() == [*expected, *expected] and len(set(expected)) > 1
+    assert table["contrast"].tolist() == ["original"] * 4 + ["weighted"] * 4
+
+
 def test_a_mosaic_starts_with_its_image_and_goes_on_with_other_classes(model, pictures):
     found = grid_pointing.mosaics(colours(), torch.tensor([[2, 3, 0, 1]]))[0]
     assert found.shape == (4, 8, 8)

@@ -26,6 +26,7 @@ class Estimate:
         low: Lower end of the interval. None if there is no interval.
         high: Upper end.
         families: Number of families that it summarises, 1 for a network.
+        groups: Number of photographs that were resampled for the interval, of a network. None if unknown.
 
     >>> estimate = Estimate(1.0, 0.0, 2.0)
     >>> estimate.ends, round(estimate.p(0.0), 3), estimate.p(-1.0) < 0.001
@@ -36,6 +37,7 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     families: int = 1
+    groups: int | None = None
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -46,13 +48,14 @@ class Estimate:
         """Two-sided p-value of the hypothesis that the mean effect is ``value``.
 
         It is below 0.05 if and only if the interval does not hold ``value``: the distance is measured in
-        units of the interval's half on that side, by the t-distribution with families − 1 degrees of freedom,
-        or by the normal one for a single family.
+        units of the interval's half on that side, by the t-distribution with families − 1 degrees of freedom.
+        For a single family they are groups − 1, or those of the normal distribution if that is unknown.
         """
         half = self.mean - self.ends[0] if value < self.mean else self.ends[1] - self.mean
         if half == 0:
             return float(value == self.mean)
-        halves, freedom = abs(self.mean - value) / half, self.families - 1
+        units = self.families if self.families > 1 else self.groups or 1
+        halves, freedom = abs(self.mean - value) / half, units - 1
         if freedom:
             return float(2 * stdtr(freedom, halves * stdtrit(freedom, TAIL)))
         return float(2 * ndtr(halves * ndtri(TAIL)))
@@ -75,7 +78,7 @@ def of_networks(cells: pd.DataFrame, worst: Callable[[pd.Series], float] = min) 
 
     >>> cells = pd.DataFrame({"network": "a", "mean": [0.0, 1.0], "low": [-1.0, 0.5], "high": [1.0, 1.5]})
     >>> of_networks(cells)["a"]
-    Estimate(mean=0.5, low=-0.25, high=1.25, families=1)
+    Estimate(mean=0.5, low=-0.25, high=1.25, families=1, groups=None)
     """
     return {
         name: _mean_of(part.dropna(subset="mean"), worst)
@@ -103,14 +106,15 @@ def over_families(estimates: Mapping[str, Estimate], family: Callable[[str], str
     >>> found.mean, found.families, found.low < 0
     (1.5, 2, True)
     >>> over_families({"a": Estimate(1, 0, 2), "b": Estimate(2, 1, 3)}, family=lambda name: "ResNet")
-    Estimate(mean=1.5, low=0.5, high=2.5, families=1)
+    Estimate(mean=1.5, low=0.5, high=2.5, families=1, groups=None)
     """
     members: dict[str, list[tuple[float, ...]]] = {}
     for name, each in estimates.items():
         members.setdefault((family or family_of)(name), []).append((each.mean, *each.ends))
     rows = np.array([np.mean(values, axis=0) for values in members.values()])
     if len(rows) == 1:
-        return Estimate(*rows[0].tolist())
+        counts = [each.groups for each in estimates.values()]
+        return Estimate(*rows[0].tolist(), groups=None if None in counts else min(counts))
     mean, half = _random_effects(rows[:, 0], (rows[:, 2] - rows[:, 1]) / 2)
     return Estimate(mean, mean - half, mean + half, len(rows))
 
@@ -133,7 +137,8 @@ def _mean_of(cells: pd.DataFrame, worst: Callable[[pd.Series], float]) -> Estima
     mean, below, above = cells["mean"].mean(), 0.0, 0.0
     for part_mean, low, high, share in _drawn_together(cells):
         below, above = below + share * (part_mean - low), above + share * (high - part_mean)
-    return Estimate(float(mean), float(mean - below), float(mean + above))
+    groups = int(cells["groups"].min()) if "groups" in cells else None
+    return Estimate(float(mean), float(mean - below), float(mean + above), groups=groups)
 
 
 def _have_intervals(cells: pd.DataFrame) -> bool:
@@ -150,7 +155,8 @@ def _drawn_together(cells: pd.DataFrame) -> Iterator[tuple[float, float, float, 
             yield mean, low, high, 1 / len(cells)
         return
     for _, part in cells.groupby("draw", sort=False):
-        low, high = interval(np.mean(part["samples"].tolist(), axis=0)[:, None], LEVEL)[:, 0]
+        samples = np.mean(part["samples"].tolist(), axis=0)[:, None]
+        low, high = interval(samples, part["groups"].min(), LEVEL)[:, 0]
         yield part["mean"].mean(), low, high, len(part) / len(cells)
 
 

@@ -231,7 +231,8 @@ def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest
     known = {name: each for name, each in networks.items() if each}
     sides = [verdict_on(each, criterion, smallest)[0] for each in known.values()]
     overall = None if p is None else over_families(known)
-    several = overall and overall.families > 1
+    # A network without an interval would count in the summary as if its effect were known exactly.
+    several = overall and overall.families > 1 and all(each.low is not None for each in known.values())
     general, general_p = verdict_on(overall, criterion, smallest) if several else ("", None)
     return Finding(
         word,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
@@ -289,5 +288,6 @@ def _share(falls: pd.DataFrame, resamples: int) -> str:
     values = falls[["fall_background", "fall_bird"]].abs().to_numpy()
     draws = statistics.bootstrap(values, falls["group"].to_numpy(), resamples)
     share = values.mean(axis=0)[0] / values.mean(axis=0).sum()
-    low, high = np.ravel(statistics.interval(draws[:, :1] / draws.sum(axis=1, keepdims=True)))
+    shares = draws[:, :1] / draws.sum(axis=1, keepdims=True)
+    low, high = statistics.interval(shares, falls["group"].nunique())[:, 0]
     return f"{share:.0%} [{low:.0%},\N{NO-BREAK SPACE}{high:.0%}]"

@@ -166,23 +166,25 @@ transformer_energy = Study(
 )
 dominance_table = Study("dominance_table", dominance.agreement, f"{ERIKSSON}, sec. 4.3", 8)
 gradient_norms = Study("gradient_norms", dominance.gradient_norms, f"{ERIKSSON}, Fig. 6", 4)
-class_relevance = Study("class_relevance", conservation.class_similarity, f"{GU}, sec. 3.1", 8)
-relevance_conservation = Study("relevance_conservation", conservation.conservation, f"{GU}, Definition 1", 8)
-relevance_duals = Study("relevance_duals", conservation.duals, "erratum 23", 8)
+class_relevance = Study("class_relevance", conservation.class_similarity, f"{GU}, sec. 3.1", 8, version=2)
+relevance_conservation = Study(
+    "relevance_conservation", conservation.conservation, f"{GU}, Definition 1", 8, version=2
+)
+relevance_duals = Study("relevance_duals", conservation.duals, "erratum 23", 8, version=2)
 ablation_table = Study(
     "ablation_table", dataset_evaluations.ablation_in, f"{GU}, Table 1", 8, {"methods": ABLATED}
 )
-relevance_received = Study("relevance_received", relevance_flow.received, f"{GU}, sec. 3.2", 30)
+relevance_received = Study("relevance_received", relevance_flow.received, f"{GU}, sec. 3.2", 30, version=2)
 homogeneous_maps = Study("homogeneous_maps", homogeneity.compare, f"{WANG}, sec. 4", 2)
 entering_relevance = Study("entering_relevance", relevance_entering.compare, f"{WANG}, sec. 4; {GU}", 4)
-two_objects = Study("two_objects", relevance_mass.of_objects, f"{GU}, sec. 5.1", 20)
+two_objects = Study("two_objects", relevance_mass.of_objects, f"{GU}, sec. 5.1", 20, version=2)
 pointing = Study(
     "pointing", pointing_game.of_objects, f"{GU}, sec. 5.2 and Fig. 4", 20, {"methods": POINTING}
 )
 neuron_ablation = Study(
     "neuron_ablation", dataset_evaluations.neuron_ablation_in, f"{GU}, sec. 5.3 and Fig. 5", 8
 )
-zebra_elephant = Study("zebra_elephant", compare_animals, f"{GU}, sec. 5.1", 4)
+zebra_elephant = Study("zebra_elephant", compare_animals, f"{GU}, sec. 5.1", 4, version=2)
 precision_table = Study("precision_table", precision.rounded_gradients, "erratum 10", 16, version=2)
 integrated_readings = Study("integrated_readings", path_contrasts.compare, "erratum 8", 8)
 sign_steps = Study("sign_steps", corrections.sign_steps, "errata 1 and 2", 4)
@@ -199,8 +201,8 @@ xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "e
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
 later_drops = Study("later_drops", later_methods.drops, "Zhang et al. 2025; Williamson et al. 2025", 8)
 shared_evidence = Study("shared_evidence", later_methods.shared_evidence, "ours", 8)
-mosaic_pointing = Study("mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16)
-relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8)
+mosaic_pointing = Study("mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16, version=2)
+relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8, version=2)
 part_interventions = Study("part_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS)
 slow_interventions = Study(  # with explainers that take several passes
     "slow_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS

@@ -142,3 +142,24 @@ def test_p_values_agree_with_intervals():
         each = Estimate(1.0, 0.25, 3.0, families)
         assert each.p(0.25) == pytest.approx(0.05) and each.p(3.0) == pytest.approx(0.05)
         assert each.p(0.2) < 0.05 < each.p(0.3) and each.p(1.0) == 1.0
+
+
+def test_few_photographs_have_the_tails_of_a_t_distribution():
+    """Without them, p would be far too small beyond the interval, where Holm's correction looks."""
+    few, many = Estimate(1.0, 0.0, 2.0, groups=10), Estimate(1.0, 0.0, 2.0, groups=100_000)
+    assert few.p(0.0) == pytest.approx(0.05) and few.p(-1.0) > 10 * many.p(-1.0)
+    assert many.p(-1.0) == pytest.approx(Estimate(1.0, 0.0, 2.0).p(-1.0), rel=1e-3)
+    summary = over_families({"a": few, "b": many}, family=lambda name: "one")
+    assert summary.groups == 10
+
+
+def test_the_level_is_kept_by_few_photographs():
+    """Nine true hypotheses on a page, 10 photographs, Holm's correction."""
+    rng, wrong = np.random.default_rng(0), 0
+    for _ in range(200):
+        table = pd.DataFrame(rng.normal(size=(10, 9))).melt(ignore_index=False, var_name="claim")
+        table = table.rename_axis("image").reset_index().assign(group=lambda t: t["image"], network="n")
+        found = means(table, "value", ["network", "claim"], resamples=500)
+        ps = [of_networks(part.dropna(axis=1))["n"].p(0.0) for _, part in found.groupby("claim")]
+        wrong += min(ps) < 0.05 / 9
+    assert wrong / 200 < 0.1

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+from contrastlib.report.claims import judging
 from contrastlib.report.claims.cell_counts import counted
 from contrastlib.report.claims.estimates import Estimate, over_families
+from contrastlib.report.claims.records import Evidence
 from contrastlib.report.claims.verdicts import WORDS, Criterion, holm, verdict, verdict_on
 
 ABOVE, BELOW = Criterion(intervals="above"), Criterion(intervals="below")
@@ -227,3 +229,12 @@ def test_a_verdict_needs_a_network():
 def test_counts_need_a_cell():
     with pytest.raises(ValueError, match="at least one cell"):
         counted(pd.DataFrame({"low": [], "high": []}), ABOVE)
+
+
+def test_a_network_without_an_interval_gives_no_summary_over_families():
+    """Its effect would count as if it were known exactly."""
+    evidence = Evidence("masking_table", "statistics.means", criterion=ABOVE)
+    others = {f"network {i}": Estimate(0.0, -1.0, 1.0) for i in range(4)}
+    found = judging._found(others | {"one photograph": Estimate(0.3)}, evidence, 0.01)
+    assert found.word == "undecided" and found.general == ""
+    assert judging._found(others, evidence, 0.01).general == "undecided"

@@ -26,6 +26,9 @@ def test_the_digest_covers_what_an_evaluation_computes_with():
     assert {"contrastlib._logits", "contrastlib._class_sets"} <= code_digest.closure(
         "contrastlib.evaluation.later_methods"
     )
+    assert "contrastlib.datasets.birds.repainting" in code_digest.closure(
+        "contrastlib.report.studies.bird_interventions"
+    )
     own = code_digest.closure("contrastlib.report.studies.dataset_evaluations")
     assert {"contrastlib.report.studies.dataset_evaluations", "contrastlib.evaluation.ablation"} <= own
     beside = (
