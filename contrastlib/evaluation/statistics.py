@@ -63,7 +63,7 @@ def interval(samples: np.ndarray, groups: int, level: float = 0.95) -> np.ndarra
     Percentiles of bootstrap samples of n groups are too close together for small n: the samples vary by
     (n - 1) / n as much as new data, and as a normal distribution where a t-distribution holds. So a tail of
     a = (1 - level) / 2 becomes the tail Phi(sqrt(n / (n - 1)) t_a) with the quantile t_a of the
-    t-distribution with n - 1 degrees of freedom. Source: Hesterberg 2015, sec. 5.
+    t-distribution with n - 1 degrees of freedom. Source: Hesterberg 2015.
 
     Args:
         samples: Bootstrap samples (resamples, S). Those that are NaN, because a quantity is not defined in
