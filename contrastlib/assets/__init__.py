@@ -16,6 +16,7 @@ from contrastlib.assets.registry import (
     card,
     datasets,
     described,
+    environment,
     expected_path,
     fetch,
     file,
@@ -36,7 +37,7 @@ from contrastlib.assets.registry import (
 
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
-    "datasets", "described", "expected_path", "fetch", "file", "files", "imported", "network", "networks",
-    "path", "preferred_networks", "read_card", "remedy", "root", "sha256", "state", "trained",
+    "datasets", "described", "environment", "expected_path", "fetch", "file", "files", "imported", "network",
+    "networks", "path", "preferred_networks", "read_card", "remedy", "root", "sha256", "state", "trained",
     "trained_names", "training_seeds", "unknown",
 ]  # fmt: skip

@@ -214,6 +214,18 @@ def read(path: Path) -> dict[str, dict[str, Network | DataSet]]:
     }
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """A loader that refuses a mapping with the same key twice."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """Read a mapping, and check its keys."""
+        node = super().compose_mapping_node(anchor)
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise yaml.composer.ComposerError(None, None, f"{twice!r} is there twice", node.start_mark)
+        return node
+
+
 def _parsed(path: Path) -> Any:
     """The content of a YAML file.
 
@@ -221,7 +233,7 @@ def _parsed(path: Path) -> Any:
         ValueError: The file cannot be read, or is no YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise ValueError(
             f"the registry {path} cannot be read: {error.strerror}: correct "

@@ -107,10 +107,19 @@ def datasets() -> dict[str, DataSet]:
 
 
 def files() -> dict[str, File]:
-    """All files of networks and data sets, name -> record."""
+    """All files of networks and data sets, name -> record.
+
+    Raises:
+        ValueError: Two entries have files of the same name with another content.
+    """
     found: dict[str, File] = {}
     for record in (*networks().values(), *datasets().values()):
         for name, used in record.files.items():
+            if name in found and found[name].sha256 != used.sha256:
+                raise ValueError(
+                    f"{record.name} and {found[name].needed_by[0]} have a file {name} of another content: "
+                    "rename that of your entry"
+                )
             users = found[name].needed_by if name in found else ()
             found[name] = replace(used, needed_by=(*users, record.name))
     return found
@@ -122,9 +131,8 @@ def _all(part: str) -> dict[str, Network | DataSet]:
     Raises:
         ValueError: An entry is wrong, or two registries have an entry of the same name.
     """
-    extra = filter(None, os.environ.get("CONTRASTLIB_REGISTRY", "").split(os.pathsep))
     found: dict[str, Network | DataSet] = {}
-    for path in (*REGISTRIES, *map(Path, extra)):
+    for path in (*REGISTRIES, *_own_registries()):
         for name, record in _read(path)[part].items():
             if name in found:
                 raise ValueError(f"{path}: {name}: another registry has an entry of this name")
@@ -133,6 +141,12 @@ def _all(part: str) -> dict[str, Network | DataSet]:
 
 
 _read = cache(records.read)
+
+
+def _own_registries() -> list[Path]:
+    """The files of ``$CONTRASTLIB_REGISTRY``."""
+    named = os.environ.get("CONTRASTLIB_REGISTRY", "").split(os.pathsep)
+    return [Path(os.path.expanduser(path)) for path in named if path]
 
 
 def file(name: str) -> File:
@@ -153,6 +167,17 @@ def file(name: str) -> File:
 def root() -> Path:
     """The folder of the files: ``$CONTRASTLIB_DATA``, else ``data/downloads`` in the repository."""
     return Path(os.path.expanduser(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT))  # ~nobody stays
+
+
+def environment() -> dict[str, str]:
+    """The environment variables of this module with absolute paths, for processes in other folders.
+
+    >>> environment()["CONTRASTLIB_DATA"] == str(root().absolute())
+    True
+    """
+    registries = os.pathsep.join(str(path.absolute()) for path in _own_registries())
+    own = {"CONTRASTLIB_REGISTRY": registries} if registries else {}
+    return {"CONTRASTLIB_DATA": str(root().absolute()), **own}
 
 
 def expected_path(name: str) -> Path:

@@ -126,12 +126,16 @@ def _about(name: str) -> str:
         record = assets.datasets()[name]
         what = record.what + (f", in the folder {record.folder}" if record.folder else "")
     else:
-        record, card = assets.network(name), assets.card(name)
+        record = assets.network(name)
         if record is None:
             return (
                 "It has weights and no entry in the registry: set CONTRASTLIB_REGISTRY to the file that "
                 f"describes it, or remove {assets.WEIGHTS / name}.*"
             )
+        try:
+            card = assets.read_card(assets.WEIGHTS / f"{name}.json", ("class_names", "test"))
+        except assets.CorruptFile as error:
+            return str(error)
         classes, accuracy = len(card["class_names"]), card["test"]["accuracy"]
         what = f"{record.title}, {classes} classes, test accuracy {accuracy:.1%}"
     source = re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", record.source)
@@ -190,6 +194,8 @@ def _get(name: str) -> Path | str:
         from contrastlib.datasets import papers
 
         return papers.fetch(name)
+    if name in assets.trained_names():
+        return assets.trained(name)[0]
     return assets.fetch(name) if name in assets.files() else _place(name)
 
 
@@ -211,6 +217,10 @@ def _names(name: str) -> list[str]:
     Raises:
         ValueError: The name is unknown.
     """
+    if name.startswith("torchvision/"):
+        raise ValueError(
+            f"{name}: torchvision's weights are checked when they are fetched: `data fetch {name}`"
+        )
     files, trained = assets.files(), assets.trained_names()
     found = [file for file, record in files.items() if name in ("all", file, *record.needed_by)]
     if not found and (name in assets.datasets() or name in trained):

@@ -214,6 +214,8 @@ def run(arguments: argparse.Namespace) -> int:
     image = network.preprocess(photo)
     logits = predict(network, image[None])[0]
     options = _options(arguments, network, logits, contrast)
+    if not arguments.output:  # a Transformer has another method
+        output = output_path(arguments.photo, None, options["method"], contrast)
     heat = contrastlib.explain(network, image[None], **options)[0]
     _print_classes(logits, network, arguments.top)
     text = question(
@@ -249,7 +251,7 @@ def _contrast(arguments: argparse.Namespace) -> str:
 
     check_choice("method", arguments.method or DEFAULT_METHOD, EXPLAINERS)
     contrast = arguments.contrast or DEFAULT_CONTRAST
-    if arguments.foils and contrast == DEFAULT_CONTRAST:
+    if arguments.foils and not arguments.contrast:
         contrast = "among"
     by_name(contrast)
     asked_for = arguments.contrast or arguments.foils
@@ -279,7 +281,9 @@ def _options(
     options = {"target": targets if takes_group else targets[0], "method": _method(network, arguments.method)}
     if contrast:
         options["contrast"] = contrast
-    if arguments.foils == [SIMILAR]:
+    if SIMILAR in (foil.strip().casefold() for foil in arguments.foils or ()):
+        if len(arguments.foils) > 1:
+            raise ValueError(f"--foil {SIMILAR} stands for the nearest classes: name it alone")
         options["foils"] = SIMILAR
     elif arguments.foils:
         options["foils"] = [class_index(foil, names) for foil in arguments.foils]

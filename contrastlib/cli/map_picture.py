@@ -36,7 +36,7 @@ def output_path(photo: Path, output: Path | None, method: str, contrast: str) ->
     'bird-gradcam-weighted.png'
     """
     output = output or Path("-".join(filter(None, (photo.stem, method, contrast))) + ".png")
-    if not output.name:
+    if not output.name or output.is_dir():
         raise ValueError(f"{output} is a folder: name a file with -o")
     if not output.suffix:
         output = output.with_name(f"{output.name}.png")

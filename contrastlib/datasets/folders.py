@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Folder(Photographs):
         if not self.root.is_dir():
             raise FileNotFoundError(f"there is no folder {self.root}")
         loose, classes = [], {}
-        for file in sorted(filter(self._is_image, self.root.rglob("*"))):
+        for file in filter(self._is_image, _files(self.root)):
             above = file.relative_to(self.root).parts[:-1]
             (classes.setdefault(above[0], []) if above else loose).append(file)
         if loose and classes:
@@ -73,7 +74,7 @@ class Folder(Photographs):
         whole = hashlib.sha256()
         for name, _ in self.entries:
             content = hashlib.sha256((self.root / name).read_bytes()).hexdigest()
-            whole.update(f"{content}  {name}\n".encode())
+            whole.update(f"{content}  {name}\n".encode(errors="surrogateescape"))
         return whole.hexdigest()
 
     def open(self, name: str) -> Image.Image:
@@ -83,3 +84,13 @@ class Folder(Photographs):
     def _is_image(self, file: Path) -> bool:
         hidden = any(part.startswith(".") for part in file.relative_to(self.root).parts)
         return file.suffix.lower() in IMG_EXTENSIONS and not hidden and file.is_file()
+
+
+def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files below a folder, in sorted order. Links are followed, but not to a folder above."""
+    own = folder.resolve()
+    for entry in sorted(folder.iterdir()) if own not in above else ():
+        if entry.is_dir():
+            yield from _files(entry, (*above, own))
+        else:
+            yield entry

@@ -7,6 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+LONGEST = 100
+"""How many times a side may be longer than the other. A network sees a square from the middle."""
+
+
+class ThinPicture(ValueError):
+    """A picture is far longer than wide."""
+
 
 def open_photo(path: Path) -> Image.Image:
     """Read an image file, and convert it with :func:`in_rgb`.
@@ -19,7 +26,7 @@ def open_photo(path: Path) -> Image.Image:
 
     Raises:
         ValueError: The file does not exist, is a folder, cannot be read as an image, or has an unknown range
-            of values.
+            of values, or the image is far longer than wide.
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name one picture")
@@ -27,7 +34,10 @@ def open_photo(path: Path) -> Image.Image:
         raise ValueError(f"{path} is not a file: save the picture, and name it")
     try:
         with Image.open(path) as image:
+            _check_sides(path, image)
             return in_rgb(image)
+    except ThinPicture:
+        raise
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}") from None
     except UnidentifiedImageError:
@@ -38,6 +48,15 @@ def open_photo(path: Path) -> Image.Image:
         raise
     except Exception as error:  # decoders raise errors of many kinds
         raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _check_sides(path: Path, image: Image.Image) -> None:
+    """Raise an error if the image would take much memory when its shorter side is enlarged."""
+    if 0 not in image.size and max(image.size) > LONGEST * min(image.size):
+        raise ThinPicture(
+            f"{path} has {image.width} x {image.height} pixels, and a network sees a square: cut a "
+            "wider part out of it"
+        )
 
 
 def in_rgb(image: Image.Image) -> Image.Image:
@@ -60,7 +79,7 @@ def in_rgb(image: Image.Image) -> Image.Image:
     """
     if 0 in image.size:
         raise ValueError(f"the image has {image.width} x {image.height} pixels: each side must be at least 1")
-    image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode in ("I", "F"):
         raise ValueError(f"the range of its values is unknown (mode {image.mode}): save it with 8 bits")
     if image.mode.startswith("I;16"):
@@ -68,4 +87,14 @@ def in_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    image = image.convert("RGB")
+    image.info.pop("exif", None)  # the image is upright now
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its Exif data turn it; as it is stored, if they cannot be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 (damaged Exif data raise errors of many kinds)
+        return image

@@ -1,9 +1,14 @@
 """Entries of a registry file: what is wrong with one is told with the file, the entry and the field."""
 
+import os
+
 import pytest
 import yaml
 
+from contrastlib import assets
 from contrastlib.assets.records import DataSet, Network, imported, read
+from contrastlib.report.lab import working_copy
+from contrastlib.report.notebooks import execution
 
 FILE = {"what": "weights", "bytes": 3, "sha256": "0" * 64}
 NETWORK = {
@@ -93,3 +98,39 @@ def test_an_unknown_part(tmp_path):
 def test_an_import_path_that_leads_nowhere(path):
     with pytest.raises(ValueError, match=path.partition(":")[0]):
         imported(path)
+
+
+def test_a_key_that_is_there_twice(tmp_path):
+    (tmp_path / "own.yaml").write_text("networks:\n  toy: {title: Toy, title: Another}\n")
+    with pytest.raises(ValueError, match=r"own\.yaml.*'title' is there twice"):
+        read(tmp_path / "own.yaml")
+
+
+def test_files_of_one_name_and_another_content(tmp_path, monkeypatch):
+    """The second entry would be given the weights of the first one."""
+    paths = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for path, digit in zip(paths, "01"):
+        entry = NETWORK | {"files": {"toy.safetensors": FILE | {"sha256": digit * 64}}}
+        path.write_text(yaml.safe_dump({"networks": {f"toy{digit}": entry}}))
+    monkeypatch.setenv("CONTRASTLIB_REGISTRY", os.pathsep.join(map(str, paths)))
+    with pytest.raises(ValueError, match=r"toy1 and toy0 have a file toy\.safetensors of another content"):
+        assets.files()
+    monkeypatch.setenv("CONTRASTLIB_REGISTRY", str(paths[0]))
+    assert "toy.safetensors" in assets.files()
+
+
+def test_paths_for_processes_in_other_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CONTRASTLIB_DATA", "downloads")
+    monkeypatch.setenv("CONTRASTLIB_REGISTRY", os.pathsep.join(["own.yaml", "~/other.yaml"]))
+    other = str(tmp_path / "home" / "other.yaml")
+    assert assets.environment() == {
+        "CONTRASTLIB_DATA": str(tmp_path / "downloads"),
+        "CONTRASTLIB_REGISTRY": os.pathsep.join([str(tmp_path / "own.yaml"), other]),
+    }
+    with execution.kernel_environment({}):
+        assert os.environ["CONTRASTLIB_REGISTRY"].startswith(str(tmp_path / "own.yaml"))
+    assert working_copy.environment(tmp_path)["CONTRASTLIB_DATA"] == str(tmp_path / "downloads")
+    monkeypatch.delenv("CONTRASTLIB_REGISTRY")
+    assert list(assets.environment()) == ["CONTRASTLIB_DATA"]

@@ -110,7 +110,6 @@ def test_the_python_line_gives_the_same_map(here, capsys, maps, words):
         ["--foil", "purple finch", "--foil", "corvus corax"],
         ["--foil", "purple finch", "0"],
         ["--contrast", "among", "--foil", "2", "0"],
-        ["--foil", "2", "0", "--contrast", "weighted"],
     ],
 )
 def test_foils_imply_among(here, maps, capsys, foils):
@@ -255,7 +254,7 @@ def test_the_photo_is_safe_behind_a_link(here, capsys):
 
 def test_a_place_that_cannot_be_written(here, capsys):
     (here / "taken.png").mkdir()
-    assert_refused(here, capsys, "taken.png cannot be written: Is a directory", "-o", "taken.png")
+    assert_refused(here, capsys, "taken.png is a folder: name a file with -o", "-o", "taken.png")
 
 
 def test_networks_that_cannot_be_had(here, capsys, monkeypatch):
@@ -436,3 +435,29 @@ def test_similar_foils_a_strength_and_a_group(here, maps, capsys, words, wanted,
 )
 def test_bad_groups_and_strengths(here, capsys, words, says):
     assert_refused(here, capsys, says, *words)
+
+
+def test_the_name_of_the_file_has_the_method_that_a_transformer_gets(here, capsys):
+    assert run(network="birds_vit") == 0
+    assert "The map is in bird-vit_gradcam-weighted.png." in capsys.readouterr().out
+    assert not (here / "bird-gradcam-weighted.png").exists()
+
+
+@pytest.mark.parametrize("foils", [["similar", "raven"], ["Similar", "similar"]])
+def test_similar_foils_stand_alone(here, capsys, foils):
+    assert run(*(word for foil in foils for word in ("--foil", foil))) == 2
+    assert "--foil similar stands for the nearest classes: name it alone" in capsys.readouterr().err
+    assert run("--foil", "Similar") == 0
+
+
+def test_foils_of_a_contrast_that_takes_none(here, capsys):
+    """A contrast that was asked for is not replaced by another one."""
+    assert run("--contrast", "weighted", "--foil", "raven") == 2
+    assert "foils belong to the contrast" in capsys.readouterr().err
+
+
+def test_a_folder_as_output(here, capsys):
+    (here / "maps").mkdir()
+    assert run("-o", "maps") == 2
+    assert "maps is a folder: name a file with -o" in capsys.readouterr().err
+    assert not (here / "maps.png").exists()

@@ -71,3 +71,23 @@ def test_an_unreadable_image_is_named(tmp_path):
     images[0]
     with pytest.raises(assets.CorruptFile, match="wren/2.png of folder cannot be read as an image"):
         images[1]
+
+
+def test_links_are_followed_but_not_upwards(tmp_path):
+    """A subset of a large set is often a folder of links."""
+    fill(tmp_path / "elsewhere", "1.png")
+    fill(tmp_path / "own", "a/1.png", "c/1.png")
+    (tmp_path / "own" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "own" / "c" / "up").symlink_to(tmp_path / "own")
+    images = datasets.load("folder", root=tmp_path / "own")
+    assert images.class_names == ["a", "b", "c"]
+    assert [each.name for each in images] == ["a/1.png", "b/1.png", "c/1.png"]
+
+
+def test_names_that_are_no_text(tmp_path):
+    fill(tmp_path, "a/1.png")
+    try:
+        (tmp_path / "a" / "1.png").rename(tmp_path / "a" / "\udce4.png")
+    except OSError:
+        pytest.skip("the file system takes names in UTF-8 only")
+    assert len(datasets.load("folder", root=tmp_path).checksum) == 64

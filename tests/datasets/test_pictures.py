@@ -62,3 +62,27 @@ def test_other_pictures_stay_as_they_are():
     colours = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     assert (np.asarray(in_rgb(Image.fromarray(colours))) == colours).all()
     assert (np.asarray(in_rgb(Image.fromarray(colours).convert("RGBA"))) == colours).all()
+
+
+def test_damaged_exif_data_are_no_reason_to_refuse(tmp_path):
+    """Viewers show such a picture as it is stored, also after it was converted."""
+    Image.fromarray(GREY).save(tmp_path / "bad.jpg", exif=b"Exif\0\0garbage")
+    photo = open_photo(tmp_path / "bad.jpg")
+    assert photo.size == (40, 30) and crop(photo, 24, 24).shape == (3, 24, 24)
+
+
+def test_a_picture_that_is_turned_is_turned_once(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right
+    Image.fromarray(GREY).save(tmp_path / "turned.jpg", exif=exif)
+    photo = open_photo(tmp_path / "turned.jpg")
+    assert photo.size == (30, 40) == in_rgb(photo).size
+
+
+def test_a_thin_picture(tmp_path):
+    """Enlarged to the size of a network it would take gigabytes."""
+    Image.new("RGB", (2, 201)).save(tmp_path / "thin.png")
+    with pytest.raises(ValueError, match=r"thin\.png has 2 x 201 pixels.*cut a wider part out of it"):
+        open_photo(tmp_path / "thin.png")
+    Image.new("RGB", (2, 200)).save(tmp_path / "thin.png")
+    assert open_photo(tmp_path / "thin.png").size == (2, 200)

@@ -1,7 +1,11 @@
 """The folder of live networks: its files, and what is said if one cannot be written."""
 
+import json
+import re
+
 import pytest
 
+from contrastlib import models
 from contrastlib.assets.writing import CannotWrite
 from contrastlib.explorer import bird
 from contrastlib.explorer.live import Shown, site
@@ -54,3 +58,24 @@ def test_a_network_that_is_shown_twice(tmp_path, runtime):
     html = (tmp_path / "live" / "index.html").read_text(encoding="utf-8")
     assert 'id="live"' in html and 'id="live-birds_vgg"' in html
     assert [path.name for path in (tmp_path / "live").glob("*.onnx")] == ["birds_vgg.onnx"]
+
+
+@pytest.mark.slow
+def test_networks_whose_names_end_alike(tmp_path, runtime, monkeypatch):
+    """As those that are fine-tuned on one data set: each has a file of its own."""
+    load = models.load
+
+    def named(name):
+        classifier = load({"resnet/birds": "birds_resnet", "vgg/birds": "birds_vgg"}[name])
+        classifier.name = name
+        return classifier
+
+    monkeypatch.setattr(models, "load", named)
+    found = site.write(
+        tmp_path / "live", runtime, [Shown("resnet/birds", bird(31)), Shown("vgg/birds", bird(31))]
+    )
+    assert len(found) == 2
+    made = sorted(path.name for path in (tmp_path / "live").glob("*.onnx"))
+    assert made == ["resnet-birds.onnx", "vgg-birds.onnx"]
+    named = [re.findall(r"[\w-]+\.onnx", json.dumps(data)) for data in found.values()]
+    assert [set(each) for each in named] == [{made[0]}, {made[1]}]

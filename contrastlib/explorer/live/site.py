@@ -104,7 +104,7 @@ def _free_name(network: str, taken: Container[str]) -> str:
 
 def _exported(classifier: models.Classifier, folder: Path) -> dict:
     """Export a network, and return what a page needs to know of its files."""
-    path = folder / f"{Path(classifier.name).name}.onnx"
+    path = folder / (re.sub(r"[^\w-]", "-", classifier.name) + ".onnx")
     about = export.export(classifier, path)
     roles = {**RUNTIME, "network": path.name}
     about["bytes"] = sum((folder / roles[role]).stat().st_size for role in ("wasm", "network"))

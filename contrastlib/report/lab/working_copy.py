@@ -18,6 +18,7 @@ import nbformat
 from ipykernel.ipkernel import IPythonKernel
 from jupyter_client.kernelspec import KernelSpecManager
 
+from contrastlib import assets
 from contrastlib.assets.writing import writing
 from contrastlib.report.results.provenance import REPOSITORY
 from contrastlib.report.results.storage import RESULTS
@@ -127,7 +128,8 @@ def start(sources: Iterable[Path]) -> nbformat.NotebookNode:
 def environment(folder: Path = FOLDER) -> dict[str, str]:
     """Environment variables of the JupyterLab process.
 
-    They set the settings and workspaces of the working copy, and the code of this clone for kernels.
+    They set the settings and workspaces of the working copy, and the code of this clone and the data for
+    kernels.
 
     Args:
         folder: Folder of the working copy.
@@ -137,6 +139,7 @@ def environment(folder: Path = FOLDER) -> dict[str, str]:
     """
     own = folder / ".jupyter"
     return {
+        **assets.environment(),
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),

@@ -195,10 +195,10 @@ def kernel_environment(values: dict[str, str]) -> Iterator[None]:
     for name, value in ALLOCATION.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("JUPYTER_DEFAULT_PROVISIONER_NAME", kernel_provisioner.NAME)
-    # The working directory of a kernel differs, so the path of the data must be absolute. A kernel imports
-    # the code of this clone, even if the environment was installed from another clone.
+    # The working directory of a kernel differs, so the paths must be absolute. A kernel imports the code of
+    # this clone, even if the environment was installed from another clone.
     folders = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    own = {"CONTRASTLIB_DATA": str(assets.root().absolute()), "PYTHONPATH": os.pathsep.join(folders)}
+    own = {**assets.environment(), "PYTHONPATH": os.pathsep.join(folders)}
     os.environ.update(own | values)
     try:
         yield
