@@ -239,7 +239,7 @@ def test_a_layer_of_frames_for_a_method_of_the_pixels(videos):
     [
         ("gradcam", 3, "layer 'convolution' gives 8 rows for 2 images of 3 frames: .* say frames=4"),
         ("gradient", 5, "the 12 channels of an image are not those of 5 frames"),
-        ("gradient", 0, "the 12 channels of an image are not those of 0 frames"),
+        ("gradient", 0, "frames is 0: an image has 1 frame or more"),
         ("fullgrad", None, "layer 'convolution' gives 8 rows for 2 images"),
     ],
 )

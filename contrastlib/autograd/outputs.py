@@ -186,7 +186,8 @@ def _remedy(logits: Tensor, batch: int, path: str) -> str:
     recipe = _recipe(logits, batch)
     if not recipe or path == "…":
         return ""
-    of = "the mask or position" if logits.ndim == 4 else "the position" if logits.ndim == 3 else "each image"
+    kinds = {"[:, 0]": "the position", "[:, :, mask].mean(dim=-1)": "the mask or position"}
+    of = kinds.get(recipe, "each image")
     return f". For the score of {of} give a function of the output, such as output=lambda y: y{path}{recipe}"
 
 

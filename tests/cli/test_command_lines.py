@@ -110,8 +110,8 @@ EXPLAIN = [
     (["--layer", "network"], "not .B, K, h, w."),
     (["-o", "why.pgf"], "why.pgf cannot be written: give a name that ends in"),
     (["-o", "why.doc"], "why.doc cannot be written: give a name that ends in"),
-    (["-o", "folder"], None),  # folder.png
-    (["-o", "folder/"], None),  # the same
+    (["-o", "folder"], "folder is a folder: name a file with -o"),
+    (["-o", "folder/"], "folder is a folder: name a file with -o"),
     (["-o", "taken/why.png"], "there is no folder taken"),
     (["-o", "dangling.png"], None),  # a link to nowhere.png, which is made
     (["-o", "loop.png"], None),  # the same

@@ -13,11 +13,15 @@ STUDY = "part_interventions"
 CLAIM = "interventions-original-asks-for-the-logit"
 
 
+def tables():
+    """The kept tables of one study."""
+    return [table for table in kept_tables() if table.study == STUDY]
+
+
 @pytest.fixture
 def written(claims_file, tmp_path):
     """A crate of the tables of one study: its folder, and its entities by their identifiers."""
-    tables = [table for table in kept_tables() if table.study == STUDY]
-    crate.write_crate(tmp_path / "crate", claims_file, tables)
+    crate.write_crate(tmp_path / "crate", claims_file, tables())
     graph = json.loads((tmp_path / "crate" / "ro-crate-metadata.json").read_text())["@graph"]
     assert len({each["@id"] for each in graph}) == len(graph)
     return tmp_path / "crate", {each["@id"]: each for each in graph}
@@ -45,7 +49,7 @@ def test_the_required_fields(written):
     assert {"name", "description", "datePublished", "license", "author", "hasPart"} <= set(root)
     assert root["conformsTo"] == {"@id": crate.PROFILE}
     files = {name for name, each in entities.items() if "File" in listed(each["@type"])}
-    assert files == {each["@id"] for each in root["hasPart"]} and len(files) == 4 + 2
+    assert files == {each["@id"] for each in root["hasPart"]} and len(files) == len(tables()) + 2
     for name in files - {"LICENSE"}:
         content = (folder / name).read_bytes()
         assert entities[name]["sha256"] == hashlib.sha256(content).hexdigest() and entities[name][
