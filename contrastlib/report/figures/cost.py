@@ -147,10 +147,16 @@ def browser_in_words(times: pd.DataFrame | None) -> str:
 
 
 def moved_table(moved: pd.DataFrame) -> Styler:
-    """Formatted table of :func:`contrastlib.report.results.benchmark_records.moved`."""
+    """The rows of :func:`contrastlib.report.results.benchmark_records.moved` in which numbers moved."""
     names = ["study", "network", "column"]
-    moved = moved.assign(**{name: moved[name].map(words) for name in names})
-    return moved.style.format({"moved": "{:.1%}", "largest": "{:.2g}"}).hide(axis="index").set_uuid("moved")
+    shown = moved[moved["moved"] > 0]
+    shown = shown.assign(**{name: shown[name].map(words) for name in names})
+    return (
+        shown.style.format({"moved": "{:.2%}", "largest": "{:.2g}"})
+        .hide(axis="index")
+        .set_caption(f"Numbers moved in {len(shown)} of {len(moved)} results.")
+        .set_uuid("moved")
+    )
 
 
 def _dots(ax: plt.Axes, ratios: pd.Series, **style: Any) -> None:

@@ -105,6 +105,7 @@ def seeds_in_words(measured: Mapping[str, pd.DataFrame], resamples: int) -> str:
     lines = {name: [] for name in PAIRS}
     for _, table in _largest(measured).values():
         rows = effects.differences(_of_activations(table), list(PAIRS.values()), resamples=resamples)
+        rows = rows.sort_values("network", kind="stable")  # that of seed 0 has the shortest name
         if rows["network"].nunique() > 1:
             for number, each in enumerate(lines.values()):
                 values = " and ".join(f"{value:+.2f}" for value in rows["mean"].iloc[number :: len(PAIRS)])

@@ -98,7 +98,7 @@ def test_tables():
 
 def test_seeds_of_training_stand_beside_each_other():
     tables = [table(["birds_vgg", "birds_vit"]), table(["birds_vgg-seed1"], own=0.3)]
-    text = interventions.seeds_in_words({"quick": tables[0], "real": pd.concat(tables)}, 100)
+    text = interventions.seeds_in_words({"quick": tables[0], "real": pd.concat(tables[::-1])}, 100)
     assert "- original: $y_t$ over $y_t - y_s$: small VGG +0.40 and +0.10\n" in text and "ViT" not in text
     assert text.count("small VGG +0.40 and +0.10") == 3
     assert "No network from a second seed" in interventions.seeds_in_words({"quick": tables[0]}, 100)
