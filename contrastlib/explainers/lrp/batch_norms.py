@@ -40,7 +40,7 @@ def merged_batch_norms(model: nn.Module, images: Tensor) -> dict[str, str]:
     {'1': '0', '3': ''}
     """
     defined = _defined_before(model)
-    return defined if all(defined.values()) else defined | _run_before(model, defined, images)
+    return defined if all(defined.values()) else _run_before(model, defined, images)
 
 
 def _defined_before(model: nn.Module) -> dict[str, str]:
