@@ -186,9 +186,9 @@ def propagation(
     Raises:
         TypeError: The images or the logits have a wrong type.
         ValueError: The images or the logits have a wrong shape or wrong values, the images are outside the
-            box or in float16, an option is unknown, an operation has no rule, a layer runs more than once, its
-            weights are computed at every call (pruned, normalised) or shared with another layer, others than
-            its batch norm read its output, or pixels pass the first layer by.
+            box or in float16, an option is unknown, an operation has no rule, a layer runs more than once,
+            its weights are computed at every call (pruned, normalised) or shared with another layer, others
+            than its batch norm read its output, or pixels pass the first layer by.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
     >>> with propagation(net, torch.rand(2, 3, 8, 8).double()) as propagate:
