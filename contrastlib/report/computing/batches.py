@@ -26,7 +26,7 @@ SHARD = 64
 SKIP_UNREADABLE = "CONTRASTLIB_SKIP_UNREADABLE"
 """Environment variable that is 1 if images that cannot be read are skipped."""
 SMALL = 64
-"""Size in pixels. Batches of images up to this size have sixteen times as many images."""
+"""Size in pixels. Batches of images up to this size have more images, see :func:`shards`."""
 
 
 def evaluate(
@@ -50,7 +50,8 @@ def evaluate(
         network: Name of a network of the registry.
         dataset: Name of a data set of the registry.
         images: Indices of the images in the set.
-        options: Keyword arguments of the evaluation. "scoring_model" is the name of a second network.
+        options: Keyword arguments of the evaluation. "scoring_model" is the name of a second network, and
+            "compared_with" maps what networks stand for to their names. The evaluation gets the networks.
         batch: Number of images in a batch.
         seed: Seed of the evaluation. None if it does not draw random numbers.
         loading: Options of the set that replace those of all studies.
@@ -68,14 +69,12 @@ def evaluate(
     model = load_network(network)
     if seed is not None:
         options = {**options, "seed": seed}
-    if "scoring_model" in options:
-        options = {**options, "scoring_model": load_network(options["scoring_model"])}
+    options = _with_networks(options)
     examples = load_dataset(dataset, model.input_size, **(loading or {}))
-    size = min(64, 16 * batch) if model.input_size <= SMALL else batch
     wanted = {"objects", "indices"} & set(inspect.signature(evaluation).parameters)
     device, tables, skipped = next(model.parameters()).device, [], []
     read = partial(_read, examples, "objects" in wanted, skipped if skip_unreadable else None, device)
-    for part in devices.ahead(read, [images[i : i + size] for i in range(0, len(images), size)]):
+    for part in devices.ahead(read, [images[i : i + batch] for i in range(0, len(images), batch)]):
         if not part.chosen:
             continue
         own = {"indices": part.chosen} if "indices" in wanted else {}
@@ -97,6 +96,17 @@ def evaluate(
     if skipped:
         table.attrs["skipped"] = skipped
     return table
+
+
+def _with_networks(options: Mapping) -> dict[str, Any]:
+    """Options with networks in place of their names."""
+    loaded = dict(options)
+    if "scoring_model" in options:
+        loaded["scoring_model"] = load_network(options["scoring_model"])
+    if "compared_with" in options:
+        names = options["compared_with"]
+        loaded["compared_with"] = {key: load_network(name) for key, name in names.items()}
+    return loaded
 
 
 class _Batch(NamedTuple):
@@ -150,7 +160,8 @@ def shards(
         dataset: Name of a data set of the registry.
         count: Number of images. None for all.
         options: Options of the evaluation. They may include "seed", and "loading" for options of the set.
-        batch: Number of images in a batch.
+        batch: Number of images in a batch; of small ones, of up to ``SMALL`` pixels, sixteen times as many,
+            but no more than a shard has.
 
     Returns:
         Parameters of each shard.
@@ -162,7 +173,9 @@ def shards(
     skip = os.environ.get(SKIP_UNREADABLE) == "1" or None
     apart = {"seed": seed, "loading": loading, "skip_unreadable": skip}
     apart = {key: value for key, value in apart.items() if value is not None}
-    images = load_dataset(dataset, load_network(network).input_size, **(loading or {})).sample(count)
+    size = load_network(network).input_size
+    images = load_dataset(dataset, size, **(loading or {})).sample(count)
+    batch = min(SHARD, 16 * batch) if size <= SMALL else batch
     return [
         {
             "network": network,
@@ -176,36 +189,44 @@ def shards(
     ]
 
 
+def other_networks(options: Mapping) -> list[str]:
+    """Names of the networks, besides the evaluated one, that the options of a study name.
+
+    >>> other_networks({"scoring_model": "efficientnet_lite1", "steps": 4})
+    ['efficientnet_lite1']
+    """
+    second = options.get("scoring_model")
+    return ([second] if second else []) + list(options.get("compared_with", {}).values())
+
+
 def checksums(network: str, dataset: str, options: Mapping) -> dict[str, str]:
     """Name -> checksum of the networks and the data set that :func:`evaluate` reads.
 
     Args:
         network: Name of the network.
         dataset: Name of the data set.
-        options: Options of the study; ``loading`` and ``scoring_model`` are read.
+        options: Options of the study; ``loading`` and :func:`other_networks` are read.
 
     Returns:
-        Name -> checksum. A second network that scores is among them.
+        Name -> checksum. Other networks that the options name are among them.
     """
     model = load_network(network)
     images = load_dataset(dataset, model.input_size, **options.get("loading", {}))
-    second = options.get("scoring_model")
-    scoring = {second: load_network(second).checksum} if second else {}
-    return {network: model.checksum, dataset: images.checksum, **scoring}
+    others = {name: load_network(name).checksum for name in other_networks(options)}
+    return {network: model.checksum, dataset: images.checksum, **others}
 
 
-def registered(*names: str | None) -> str:
+def registered(*names: str) -> str:
     """Hash of registry entries of networks and data sets and of the code that they name.
 
     Only fields that affect numbers count.
 
-    Names that are not in the registry, such as those of torchvision networks, and None do not affect the
-    hash.
+    Names that are not in the registry, such as those of torchvision networks, do not affect the hash.
 
-    >>> registered("birds_vit") == registered("birds_vit", "torchvision/vgg16", None)
+    >>> registered("birds_vit") == registered("birds_vit", "torchvision/vgg16")
     True
     """
-    known = [assets.network(name) or datasets.DATASETS.get(name) for name in names if name]
+    known = [assets.network(name) or datasets.DATASETS.get(name) for name in names]
     entries = [record.decisive() for record in known if record]
     code = [code_digest(module) for module in sorted(set().union(*map(records.modules, entries)))]
     return hashlib.sha256(json.dumps([entries, code], sort_keys=True).encode()).hexdigest()[:16]

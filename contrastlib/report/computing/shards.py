@@ -51,6 +51,7 @@ class Shard:
         data: Name -> checksum of all data that ``work`` reads.
         registry: Hash of the registry entries that ``work`` loads by name.
         cache: Folder of the file.
+        divisible: Whether a smaller batch gives the same table.
         batch: Value of the parameter "batch" with which it is computed if memory does not suffice for that of
             the parameters. The name of the file remains, and the provenance has this value.
     """
@@ -62,6 +63,7 @@ class Shard:
     data: Mapping[str, str]
     registry: str
     cache: Path
+    divisible: bool = True
     batch: int | None = None
 
     @cached_property
@@ -139,6 +141,7 @@ def sharded(
     cache: Path | None = None,
     title: str = "shards",
     registry: str = "",
+    divisible: bool = True,
 ) -> pd.DataFrame:
     """Tables of all shards in one. Only the shards that are not in the cache are computed.
 
@@ -155,6 +158,8 @@ def sharded(
         cache: Folder of the files. If None, it is data/results/cache.
         title: Title of the progress bar.
         registry: Hash of the registry entries that ``work`` loads by name, as far as they affect numbers.
+        divisible: Whether a smaller value of the parameter "batch" gives the same table, so that workers
+            whose memory is short may take one.
 
     Returns:
         The tables in the order of ``shards``. ``table.attrs["provenance"]`` is the summary of their
@@ -167,7 +172,7 @@ def sharded(
     cache = cache or RESULTS / "cache"
     sweep(cache)
     sweep_locks(cache)
-    wanted = [Shard(study, version, work, shard, data, registry, cache) for shard in shards]
+    wanted = [Shard(study, version, work, shard, data, registry, cache, divisible) for shard in shards]
     found = {shard.path: _found(shard) for shard in wanted}
     missing = {shard.path: shard for shard in wanted if found[shard.path] is None}
     if missing:

@@ -54,6 +54,7 @@ def compute(shards: Sequence[Shard], address: str) -> Iterator[tuple[Shard, pd.D
 
     A shard for which memory does not suffice is computed again with half the batch, with a message. So is a
     shard during which several workers ended: the system, or Dask, ends a process that takes too much memory.
+    A shard that is not divisible is not.
 
     Args:
         shards: The shards.
@@ -63,8 +64,9 @@ def compute(shards: Sequence[Shard], address: str) -> Iterator[tuple[Shard, pd.D
         A shard and its table, in the order in which they are finished.
 
     Raises:
-        ClusterError: No scheduler answers, it ended, the versions of a worker differ, or workers end during
-            one shard, however small its batch. Finished shards remain in the cache.
+        ClusterError: No scheduler answers, it ended, the versions of a worker differ, workers end during one
+            shard, however small its batch, or memory does not suffice for a shard that is not divisible.
+            Finished shards remain in the cache.
         Exception: Any exception of the function of a shard.
     """
     waiting = deque((shard, False) for shard in shards)
@@ -245,6 +247,12 @@ def _halved(shard: Shard, error: Exception) -> Shard:
         raise error
     batch = shard.batch or shard.parameters.get("batch", 1)
     what = f"a shard of {shard.study} ({_shortened(dict(shard.parameters))})"
+    if not shard.divisible:
+        why = "several workers ended" if killed else "memory ran out"
+        raise ClusterError(
+            f"{why} during {what}. Its rows depend on which images share a batch, so that it is not computed "
+            f"with fewer than {batch} of them: give workers more memory"
+        ) from error
     if batch > 1:
         why = "several workers ended during" if killed else "memory ran out during"
         _say(f"{why} {what}: it is computed again with batches of {batch // 2} instead of {batch}")

@@ -34,7 +34,13 @@ def path_of(study: str, network: str, folder: Path) -> Path:
 
 
 def reusable(
-    path: Path, version: int, shards: Iterable[Mapping], data: Mapping[str, str], registry: str
+    path: Path,
+    version: int,
+    shards: Iterable[Mapping],
+    data: Mapping[str, str],
+    registry: str,
+    choices: Mapping[str, Mapping] | None = None,
+    whole_batches: bool = False,
 ) -> pd.DataFrame | None:
     """Load a kept table if the same computation would reproduce it.
 
@@ -45,6 +51,9 @@ def reusable(
         data: Name -> checksum of all data that would be read.
         registry: Hash of :func:`contrastlib.report.computing.batches.registered` for network and data set. A
             table without such a hash passes.
+        choices: Choice -> options, of a study with choices. A table that does not have them passes.
+        whole_batches: Whether rows depend on which images share a batch, so that the size of batches must be
+            the same.
 
     Returns:
         The table. None if it does not exist, if it is damaged, which is said, or if the computation differs.
@@ -61,7 +70,9 @@ def reusable(
         as_list(record.get("version", 1)) == [version]
         and as_list(record.get("data")) == [dict(data)]
         and as_list(record.get("registry", registry)) == [registry]
-        and _settings(as_list(record.get("parameters", []))) == _settings(shards)
+        and record.get("choices", choices) == choices
+        and _settings(as_list(record.get("parameters", [])), whole_batches)
+        == _settings(shards, whole_batches)
         and all(
             deciding_releases(libraries) == deciding_releases()
             for libraries in as_list(record.get("libraries", {}))
@@ -70,11 +81,12 @@ def reusable(
     return table if same else None
 
 
-def _settings(shards: Iterable[Mapping]) -> dict[str, list[int]]:
+def _settings(shards: Iterable[Mapping], with_batch: bool) -> dict[str, list[int]]:
     """Settings -> images, independent of their division into shards."""
     images: dict[str, list[int]] = {}
+    keys = ("network", "dataset", "options", "seed", "loading", "skip_unreadable")
+    keys += ("batch",) if with_batch else ()
     for shard in shards:
-        keys = ("network", "dataset", "options", "seed", "loading", "skip_unreadable")
         setting = {key: shard.get(key) for key in keys}
         images.setdefault(json.dumps(setting, sort_keys=True), []).extend(shard["images"])
     return {setting: sorted(of) for setting, of in images.items()}

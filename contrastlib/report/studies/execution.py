@@ -60,18 +60,27 @@ def run(
     options = {key: value for key, value in options.items() if key not in defaults or defaults[key] != value}
     for network, (dataset, count, *changes) in networks.items():
         chosen = {**study.options, **options, **(changes[0] if changes else {})}
+        variants = _variants(study, dataset)
         shards = {
             choice: batches.shards(
                 study.evaluation, network, dataset, count, {**chosen, **variant}, study.batch
             )
-            for choice, variant in _variants(study, dataset).items()
+            for choice, variant in variants.items()
         }
         data = batches.checksums(network, dataset, chosen)
-        registry = batches.registered(network, dataset, chosen.get("scoring_model"))
+        registry = batches.registered(network, dataset, *batches.other_networks(chosen))
         path = path_of(study.name, network, RESULTS / profile)
         keep = profile != "quick"
         table = (
-            reusable(path, study.version, chain(*shards.values()), data, registry)
+            reusable(
+                path,
+                study.version,
+                chain(*shards.values()),
+                data,
+                registry,
+                variants if study.choices else None,
+                study.whole_batches,
+            )
             if keep and not force
             else None
         )
@@ -80,6 +89,8 @@ def run(
         else:
             table = _compute(study, shards, data, registry, cache, f"{network} on {dataset}")
             table = table.assign(network=network, dataset=dataset)
+            if study.choices:
+                table.attrs["provenance"]["choices"] = {key: dict(each) for key, each in variants.items()}
             if keep:
                 save(table, path)
         tables.append(table)
@@ -200,7 +211,9 @@ def _compute(
 ) -> pd.DataFrame:
     work = partial(batches.evaluate, study.evaluation)
     tables = {
-        choice: sharded(study.name, study.version, work, each, data, cache, title, registry)
+        choice: sharded(
+            study.name, study.version, work, each, data, cache, title, registry, not study.whole_batches
+        )
         for choice, each in shards.items()
     }
     if not study.choices:

@@ -62,6 +62,7 @@ class Study:
         choices: Choices that the papers leave open, as choice -> options. The study is computed for each of
             them, and for the other resizings of the set (``other_resizings`` in ``datasets.yaml``). The table
             names them in its column ``choice``.
+        whole_batches: Whether rows depend on which images share a batch. The batch is then never halved.
         version: Version, to be increased if the same parameters may give other results; see
             :mod:`contrastlib.report.studies.versions`.
     """
@@ -73,6 +74,7 @@ class Study:
     options: Mapping = field(default_factory=dict)
     choices: Mapping[str, Mapping] = field(default_factory=dict)
     version: int = 1
+    whole_batches: bool = False
 
 
 WANG, ERIKSSON, GU = "Wang & Wang 2022", "Eriksson et al. 2025", "Gu et al. 2018"
@@ -201,7 +203,9 @@ xgradcam_normalisers = Study("xgradcam_normalisers", corrections.normalisers, "e
 probability_maps = Study("probability_maps", explained_probability.compare, "erratum 40", 8)
 later_drops = Study("later_drops", later_methods.drops, "Zhang et al. 2025; Williamson et al. 2025", 8)
 shared_evidence = Study("shared_evidence", later_methods.shared_evidence, "ours", 8)
-mosaic_pointing = Study("mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16, version=2)
+mosaic_pointing = Study(  # mosaics of images of one batch
+    "mosaic_pointing", grid_pointing.localisation, "Walter et al. 2026", 16, version=2, whole_batches=True
+)
 relevance_boxes = Study("relevance_boxes", conservation.boxes, "erratum 44", 8, version=2)
 part_interventions = Study("part_interventions", bird_interventions.on_parts, "ours", 16, LATER_BIRDS)
 slow_interventions = Study(  # with explainers that take several passes
@@ -224,14 +228,29 @@ crossed_interventions = Study(
     16,
     LATER_BIRDS,
 )
-control_masking = Study("control_masking", control_scores.masking, f"{WANG}, sec. 5.2.2", 16)
-control_parts = Study("control_parts", dataset_evaluations.controls_in_differing_parts, "ours", 32)
-control_interventions = Study(
-    "control_interventions", bird_interventions.controls_on_parts, "ours", 32, LATER_BIRDS
+# a control of an image is the map of the next one in its batch
+control_masking = Study(
+    "control_masking", control_scores.masking, f"{WANG}, sec. 5.2.2", 16, whole_batches=True
 )
-deletion_curves = Study("deletion_curves", deletion.curves, "Petsiuk et al. 2018; Rong et al. 2022", 16)
+control_parts = Study(
+    "control_parts", dataset_evaluations.controls_in_differing_parts, "ours", 32, whole_batches=True
+)
+control_interventions = Study(
+    "control_interventions",
+    bird_interventions.controls_on_parts,
+    "ours",
+    32,
+    LATER_BIRDS,
+    whole_batches=True,
+)
+deletion_curves = Study(
+    "deletion_curves", deletion.curves, "Petsiuk et al. 2018; Rong et al. 2022", 16, whole_batches=True
+)
 parameter_randomisation = Study(
     "parameter_randomisation", randomisation.cascade, "Adebayo et al. 2018; Hedström et al. 2024", 16
+)
+data_randomisation = Study(  # the option "compared_with"
+    "data_randomisation", randomisation.likeness_to_networks, "Adebayo et al. 2018", 16
 )
 
 STUDIES: dict[str, Study] = {value.name: value for value in list(vars().values()) if isinstance(value, Study)}

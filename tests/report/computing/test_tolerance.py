@@ -1,5 +1,6 @@
 """Tables of other batches and numbers of threads agree to the tolerance, and no verdict depends on it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from contrastlib.report import studies
 from contrastlib.report.claims.records import claims
 from contrastlib.report.claims.verdict_tables import verdict_table
 from contrastlib.report.computing import batches, shards
+from contrastlib.report.results.storage import REPOSITORY
 
 PAGES = {"02_input_space": {}, "04_masking": {"threshold": 0.1}, "14_interventions": {}}
 SETTINGS = 50
@@ -67,6 +69,26 @@ def test_no_verdict_depends_on_the_tolerance(page):
     for seed in (0, 1):
         tables = {name: {"real": moved(each, seed)} for name, each in kept.items()}
         assert repr(verdict_table(page, tables, **PAGES[page], resamples=1000)) == words
+
+
+def test_the_page_on_reruns_names_the_studies_whose_batches_are_never_halved():
+    said = re.search(r"In five studies .*", (REPOSITORY / "book/rerun.md").read_text(encoding="utf-8"))[0]
+    whole = {name for name, study in studies.STUDIES.items() if study.whole_batches}
+    assert set(re.findall(r"`(\w+)`", said)) == whole and len(whole) == 5
+
+
+def test_rows_of_a_mosaic_depend_on_the_batch(tmp_path):
+    whole, halves = (
+        studies.run(
+            replace(studies.mosaic_pointing, batch=batch),
+            {"birds_alexnet": ["birds", 8]},
+            cache=tmp_path / str(batch),
+        )
+        for batch in (8, 4)
+    )
+    assert len(whole) != len(halves) or not np.allclose(
+        whole.select_dtypes("float"), halves.select_dtypes("float")
+    )
 
 
 def test_batches_lie_inside_of_shards():

@@ -39,10 +39,10 @@ def run(address, tmp_path, monkeypatch):
     With ``here=True`` this process computes it.
     """
 
-    def call(work=shard_work.noted, cache="cache", starts=STARTS, here=False, **parameters):
+    def call(work=shard_work.noted, cache="cache", starts=STARTS, here=False, divisible=True, **parameters):
         monkeypatch.setenv(shards.SCHEDULER, "" if here else address)
         wanted = [{"folder": str(tmp_path), "start": start, "batch": 8, **parameters} for start in starts]
-        return shards.sharded("work", 1, work, wanted, {"images": "1"}, tmp_path / cache)
+        return shards.sharded("work", 1, work, wanted, {"images": "1"}, tmp_path / cache, divisible=divisible)
 
     return call
 
@@ -157,6 +157,13 @@ def test_a_batch_that_does_not_fit_memory_is_halved(run, tmp_path, capsys):
     assert "memory ran out during a shard of work" in said and "batches of 2 instead of 4" in said
     assert table.attrs["provenance"]["batch"] == 2
     same(run(shard_work.refusing_memory), table)
+
+
+def test_a_batch_whose_images_belong_together_is_not_halved(run, tmp_path):
+    said = "memory ran out during a shard of work .* not computed with fewer than 8 of them"
+    with pytest.raises(clusters.ClusterError, match=said):
+        run(shard_work.refusing_memory, divisible=False)
+    assert (10, 4) not in shard_work.calls(tmp_path)
 
 
 def test_a_shard_that_never_fits_memory(run):

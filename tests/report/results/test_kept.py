@@ -111,6 +111,25 @@ def test_each_choice_counts(count, tmp_path):
     assert count(replace(study, choices={"as published": {}}), images=10) == 10
 
 
+def test_a_choice_that_means_something_else_is_computed(count, tmp_path, capsys):
+    """The images and settings are the same, but the labels of the rows are not."""
+
+    def is_kept(choices):
+        study = replace(STUDY, choices=choices)
+        studies.run(study, {"net": ["pictures", 10]}, "real", cache=tmp_path / "shards")
+        return "fits and is not computed again" in capsys.readouterr().out
+
+    choices = {"a": {"steps": 2}, "b": {"steps": 3}}
+    assert not is_kept(choices) and is_kept(choices)
+    assert not is_kept({"a": {"steps": 3}, "b": {"steps": 2}})
+    assert not is_kept({"c": {"steps": 3}, "b": {"steps": 2}})
+
+
+def test_the_batch_counts_where_its_images_belong_together(count):
+    study = replace(STUDY, whole_batches=True)
+    assert count(study) and not count(study) and count(replace(study, batch=2))
+
+
 def test_a_damaged_table_is_computed(count, capsys):
     """And said to be damaged. Pages that only read it get an error."""
     count()
