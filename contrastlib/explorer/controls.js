@@ -1,7 +1,7 @@
 // One map with its controls.
 
 import { logitsOf, softmax } from "./arithmetic.js";
-import { element, fill, percent } from "./elements.js";
+import { element, fill, percent, shareText } from "./elements.js";
 import { contrastsOf } from "./state.js";
 import { choice, scaleBar } from "./view.js";
 
@@ -81,8 +81,8 @@ function updateBars(node, others, pane, shares, probability, fixed, act) {
     tick.checked = pane.contrast === "among" && pane.foils.includes(rank);
     chance.textContent = percent(probability[rank]);
     bar.value = Math.round(1000 * shares[rank]);
-    bar.setAttribute("aria-valuetext", percent(shares[rank]));
-    share.textContent = percent(shares[rank]);
+    bar.setAttribute("aria-valuetext", shareText(shares[rank]));
+    share.textContent = shareText(shares[rank]);
     tick.disabled = bar.disabled = fixed;
   }
 }

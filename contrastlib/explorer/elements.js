@@ -21,4 +21,7 @@ export function fill(control, options, value) {
   control.value = value;
 }
 
-export const percent = share => (share > 0.9995 ? ">99.9 %" : share > 0 && share < 0.0005 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`);
+export const shareText = share => `${(100 * share).toFixed(1)} %`;
+
+// A probability, which is never rounded to 0 or 1. plotting.py writes it with the same limits.
+export const percent = share => (share < 0.001 ? "<0.1 %" : share > 0.999 ? ">99.9 %" : shareText(share));

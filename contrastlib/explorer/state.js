@@ -44,9 +44,12 @@ function validPane(requested, views, defaultContrast) {
   return { network, method, layer, rank, contrast, foils, weights: contrast === "own" ? weights : null };
 }
 
-// A pane for another view: its class and its foils stay the same where the other view lists them too.
+// A pane for another view: its class and its foils stay the same where the other view has them too.
 export function carried(pane, from, to) {
-  const rankOf = rank => to.classes.findIndex(each => each.index === from.classes[rank]?.index);
+  const rankOf = rank => {
+    if (rank === from.classes.length) return to.rest ? to.classes.length : -1;
+    return to.classes.findIndex(each => each.index === from.classes[rank].index);
+  };
   const foils = pane.foils.map(rankOf).filter(rank => rank >= 0);
   return { ...pane, rank: Math.max(0, rankOf(pane.rank)), foils: pane.contrast === "among" ? foils : [], weights: null };
 }
