@@ -39,10 +39,18 @@ export function shares(view, pane) {
 const probabilities = (view, chosen) =>
   softmax(logitsOf(view).map((logit, rank) => (chosen(rank) ? logit : -Infinity)));
 
+// Positive shares of the chosen ranks, or their probabilities where the contrast has none.
+function positiveShares(view, pane, chosen) {
+  const positive = shares(view, pane).map((share, rank) => (chosen(rank) ? Math.max(0, share) : 0));
+  return sum(positive) ? positive : probabilities(view, chosen);
+}
+
+// The shares that the reader's own weights begin with.
+export const ownShares = (view, pane) => positiveShares(view, pane, rank => rank !== pane.rank);
+
 // All shares after the reader has set one: the others keep their proportions, and the sum is 1.
 export function withShare(view, pane, rank, value) {
-  let rest = shares(view, pane).map((share, other) => (other === rank ? 0 : Math.max(0, share)));
-  if (!sum(rest)) rest = probabilities(view, other => other !== rank && other !== pane.rank);
+  const rest = positiveShares(view, pane, other => other !== rank && other !== pane.rank);
   const scale = (1 - value) / sum(rest);
   return rest.map((share, other) => (other === rank ? value : share * scale));
 }

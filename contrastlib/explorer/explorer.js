@@ -1,6 +1,6 @@
 // The explorer: it draws the maps that its state selects from its data.
 
-import { largest, mapOf, shares, upsampled, withShare } from "./arithmetic.js";
+import { largest, mapOf, ownShares, shares, upsampled, withShare } from "./arithmetic.js";
 import { pane } from "./controls.js";
 import { Data } from "./data.js";
 import { composed, kept, overlaid, paint } from "./drawing.js";
@@ -95,7 +95,7 @@ export class Explorer {
       target: rank => choose({ rank, contrast: this.withoutWeights(own().contrast) }),
       contrast: contrast => {
         if (contrast === "own") this.unfold(true);
-        choose({ contrast, weights: contrast === "own" ? this.shares(i) : null });
+        choose({ contrast, weights: contrast === "own" ? ownShares(this.viewOf(i), own()) : null });
       },
       rivals: foils => choose({ contrast: "among", foils }),
       foil: (rank, ticked) => {
@@ -120,11 +120,10 @@ export class Explorer {
   }
 
   change(requested) {
-    if ("picture" in requested && requested.picture !== this.state.picture && !requested.panes) {
-      const panes = this.state.panes.map(each => ({ ...each, contrast: this.withoutWeights(each.contrast) }));
-      requested = { ...requested, panes };
-    }
-    this.state = validState({ ...this.state, ...requested }, this.header);
+    const [before, after] = [this.state, { ...this.state, ...requested }].map(picturesOf);
+    const panes = requested.panes ?? this.state.panes.map((each, i) =>
+      (after[i] === before[i] ? each : { ...each, contrast: this.withoutWeights(each.contrast) }));
+    this.state = validState({ ...this.state, ...requested, panes }, this.header);
     this.host.changed(this.state);
     return this.draw();
   }

@@ -187,6 +187,39 @@ def test_shares_are_those_of_the_contrast(opened, explorer):
     assert drawn == pytest.approx(logits[1:].softmax(dim=0).tolist(), abs=1e-3)
 
 
+def test_own_weights_begin_with_probabilities_where_the_contrast_has_no_shares(opened, explorer):
+    page = opened()
+    contrast = page.locator(".cx-pane").nth(0).get_by_label("Contrast")
+    contrast.select_option("original")
+    contrast.select_option("own")
+    assert contrast.input_value() == "own"
+    view = explorer.header["pictures"][0]["views"]["birds_vgg"]
+    logits = [each["logit"] for each in (*view["classes"][1:], view["rest"])]
+    pane = assert_agrees(page, explorer)["panes"][0]
+    assert pane["weights"] == pytest.approx([0, *torch.tensor(logits).softmax(dim=0).tolist()], abs=1e-4)
+
+
+def test_own_weights_end_where_the_picture_changes(opened, explorer):
+    """Map B keeps them while it shows the same picture, whatever map A shows."""
+    page = opened()
+    unfold(page)
+    first, second = page.locator(".cx-pane").nth(0), page.locator(".cx-pane").nth(1)
+    second.get_by_label("Picture").select_option("2")
+    for pane in (first, second):
+        pane.get_by_label("Contrast").select_option("weighted")
+        pane.get_by_label("Contrast").select_option("own")
+    weights = assert_agrees(page, explorer)["panes"][1]["weights"]
+    for picture, contrasts in (
+        ("1", ["weighted", "own"]),
+        ("2", ["weighted", "own"]),
+        ("0", ["weighted"] * 2),
+    ):
+        first.get_by_label("Picture").select_option(picture)
+        panes = state_of(page, explorer)["panes"]
+        assert [pane["contrast"] for pane in panes] == contrasts
+        assert panes[1]["weights"] == (weights if contrasts[1] == "own" else None)
+
+
 def test_address_is_restored(opened, explorer):
     """A link shows what its author saw, and one that has gone wrong shows something sensible."""
     first = opened()
