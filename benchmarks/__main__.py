@@ -155,7 +155,7 @@ def _evaluated(options: argparse.Namespace) -> tuple[nn.Module, Tensor]:
 
 def _save(table: pd.DataFrame, options: argparse.Namespace) -> None:
     parameters = {name: value for name, value in vars(options).items() if name != "save"}
-    record = provenance(0, parameters=parameters)
+    record = provenance(0, "cpu", parameters=parameters)
     del record["seconds"]
     table = table.dropna(subset="ratio")[["table", "what", "quantity", "ratio", "limit"]]
     table.attrs["provenance"] = record

@@ -22,7 +22,7 @@ KEPT = RESULTS / "benchmarks" / "build_times.json"
 def read(times: Path = TIMES) -> dict[str, dict[str, int]]:
     r"""Read what each step took, in the order in which the steps first ran.
 
-    Steps that took less than a second are left out.
+    The last run of each step counts. Steps that then took less than a second are left out.
 
     Args:
         times: File with a line for each step: name, seconds and, for a notebook, the largest memory in MiB.
@@ -40,8 +40,9 @@ def read(times: Path = TIMES) -> dict[str, dict[str, int]]:
     {'seconds': {'pages': 28, 'notebook 01': 4}, 'memory': {'notebook 01': 512}}
     """
     lines = [line.split("\t") for line in times.read_text(encoding="utf-8").splitlines()]
+    seconds = {step: int(took) for step, took, *_ in lines}
     return {
-        "seconds": {step: int(seconds) for step, seconds, *_ in lines if int(seconds)},
+        "seconds": {step: took for step, took in seconds.items() if took},
         "memory": {step: int(memory[0]) for step, _, *memory in lines if memory},
     }
 

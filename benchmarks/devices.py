@@ -58,7 +58,8 @@ def table(device: torch.device, size: int, batch: int, batches: int, repetitions
         for layout, memory_format in LAYOUTS.items():
             network = torchvision_network(name).requires_grad_(False).to(device, memory_format=memory_format)
             study = partial(_study, network, photographs, batch, device, memory_format)
-            bare = partial(_bare, network, photographs, batch, batches, device, memory_format)
+            (pixels,) = _read(device, memory_format, photographs[:batch])
+            bare = partial(_bare, network, pixels.to(device), batches)
             rounds = [_rates(study, bare, len(photographs), device) for _ in range(repetitions + 1)][1:]
             shares = [each["share"] for each in rounds]
             rows.append(
@@ -138,16 +139,7 @@ def _read(device: torch.device, memory_format: torch.memory_format, files: list[
     return devices.pinned(device, pixels.contiguous(memory_format=memory_format))
 
 
-def _bare(
-    network: nn.Module,
-    photographs: list[bytes],
-    batch: int,
-    batches: int,
-    device: torch.device,
-    memory_format: torch.memory_format,
-) -> None:
-    (pixels,) = _read(device, memory_format, photographs[:batch])
-    pixels = pixels.to(device)
+def _bare(network: nn.Module, pixels: Tensor, batches: int) -> None:
     for _ in range(batches):
         perturbation_by_hand(network, pixels)
 
@@ -203,7 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"goal on a GPU, at a batch of {GOAL_BATCH} in {STUDIES_LAYOUT}: a share of {GOAL} at least")
     if options.save:
         given = {key: str(value) for key, value in vars(options).items() if key != "save"}
-        made.attrs["provenance"] = provenance(time.perf_counter() - began, parameters=given)
+        made.attrs["provenance"] = provenance(
+            time.perf_counter() - began, options.device.type, parameters=given
+        )
         path = options.save / f"{made.attrs['provenance']['date'][:19].replace(':', '')}.parquet"
         save(made, path)
         print(f"saved: {path}")

@@ -1,7 +1,7 @@
 """``python -m benchmarks.moved OLD NEW``: which numbers of stored results changed when they were recomputed.
 
 OLD and NEW are folders of Parquet files as in data/results/real. Each row is compared with the row of the
-same image and settings.
+same image and settings. Rows that differ only in a setting with a decimal point are compared in their order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ KEPT = RESULTS / "benchmarks" / "moved.csv"
 def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
     """Compare the numbers of two tables of one study.
 
-    Columns of floating-point numbers are compared. All other columns identify the rows.
+    Columns of floating-point numbers are compared. All other columns identify the rows, and where they do
+    not suffice, so does the order.
 
     Args:
         old: The earlier table.
@@ -30,7 +31,8 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
 
     Returns:
         The number of rows before and after, the fraction of common numbers that differ by more than
-        ``ROUNDING``, the largest difference, and its column. Differences of numbers above 1 are relative.
+        ``ROUNDING``, the largest difference, and its column. Differences of numbers above 1 are relative. A
+        number that is finite in one table only, or infinite with another sign, differs by infinity.
 
     >>> old = pd.DataFrame({"image": [0, 1], "p_t": [0.5, 0.25]})
     >>> compare(old, old.assign(p_t=[0.5, 0.5]))
@@ -38,13 +40,9 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
     """
     numbers = [name for name in old.columns if name in new.columns and pd.api.types.is_float_dtype(old[name])]
     keys = [name for name in old.columns if name in new.columns and name not in numbers]
-    both = old.merge(new, on=keys, suffixes=("", " again"))
-    apart = pd.DataFrame(
-        {
-            name: (both[name] - both[f"{name} again"]).abs() / both[name].abs().clip(lower=1)
-            for name in numbers
-        }
-    )
+    tables = [each.assign(order=each.groupby(keys, dropna=False).cumcount()) for each in (old, new)]
+    both = tables[0].merge(tables[1], on=[*keys, "order"], suffixes=("", " again"), validate="one_to_one")
+    apart = pd.DataFrame({name: _apart(both[name], both[f"{name} again"]) for name in numbers})
     most = apart.max().fillna(0)
     column = most.idxmax() if len(most) else ""
     moved = float(np.mean(apart.to_numpy() > ROUNDING)) if apart.size else 0.0
@@ -55,6 +53,13 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> dict:
         "largest": float(most.max()) if len(most) else 0.0,
         "column": column,
     }
+
+
+def _apart(before: pd.Series, after: pd.Series) -> pd.Series:
+    """Differences, relative for numbers above 1; 0 for equal infinities and for two that are missing."""
+    same = (before == after) | (before.isna() & after.isna())
+    differences = (before - after).abs() / before.abs().clip(lower=1)
+    return differences.where(np.isfinite(before) & np.isfinite(after), np.inf).mask(same, 0.0)
 
 
 def table(old: Path, new: Path) -> pd.DataFrame:

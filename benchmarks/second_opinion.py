@@ -141,6 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     found = table(options.network, options.images)
     found.attrs["provenance"] = provenance(
         time.perf_counter() - began,
+        "cpu",
         study="second_opinion",
         parameters=vars(options),
         seed=0,

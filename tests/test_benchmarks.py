@@ -179,7 +179,8 @@ def tensors(found):
 def test_times_of_steps_that_ran_twice_are_the_last_ones(tmp_path):
     from benchmarks import build_times
 
-    (tmp_path / "times").write_text("pages\t30\nnotebook 01\t4\t900\npages\t28\nnotebook 01\t3\t800\n")
+    lines = ["pages\t30", "notebook 01\t4\t900", "notebooks\t9", "pages\t28", "notebook 01\t3\t800"]
+    (tmp_path / "times").write_text("\n".join([*lines, "notebooks\t0\n"]))
     read = build_times.read(tmp_path / "times")
     assert read == {"seconds": {"pages": 28, "notebook 01": 3}, "memory": {"notebook 01": 800}}
 
@@ -210,6 +211,26 @@ def test_numbers_that_moved_are_found_by_image_and_setting(tmp_path):
             "column": "p_t",
         }
     ]
+
+
+def test_a_table_did_not_move_against_itself():
+    """Rows that a float setting alone tells apart are not mixed up."""
+    from benchmarks.moved import compare
+
+    rows = [(image, epsilon, 100 * image + epsilon) for image in range(3) for epsilon in (0.001, 0.1)]
+    table = pd.DataFrame(rows, columns=["image", "epsilon", "p_t"])
+    found = compare(table, table)
+    assert found["moved"] == 0 and found["largest"] == 0
+
+
+def test_numbers_that_are_no_longer_finite_moved():
+    from benchmarks.moved import compare
+
+    nan, inf = float("nan"), float("inf")
+    table = pd.DataFrame({"image": range(4), "p_t": [0.5, nan, inf, 0.5]})
+    assert compare(table, table)["largest"] == 0
+    found = compare(table, table.assign(p_t=[nan, nan, -inf, 0.5]))
+    assert found["moved"] == 0.5 and found["largest"] == inf
 
 
 def test_differences_of_large_numbers_are_relative():

@@ -71,7 +71,7 @@ def described(result: Mapping[str, Any]) -> str:
 def record(results: Sequence[Mapping[str, Any]], seconds: float) -> str:
     """Return the text of the file: the outcomes with their provenance."""
     libraries = {name: version(name) for name in (*LIBRARIES, "timm", "transformers")}
-    made = provenance(seconds, libraries=libraries)
+    made = provenance(seconds, "cpu", libraries=libraries)
     return json.dumps({"provenance": made, "networks": results}, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -53,6 +53,7 @@ def _download(url: str, path: Path, checksum: str, progress: bool, retries: int)
         urls={checked.name: url},
         retry_if_failed=retries,
     )
+    checked.unlink(missing_ok=True)  # of a process that ended before it was moved
     try:
         store.fetch(checked.name, downloader=Resume(part, checksum, progress))
     except OSError as error:  # includes the errors of requests
@@ -111,7 +112,7 @@ class Resume:
         """Append the response to the received bytes, or start again if the server ignored the range."""
         resumed = response.status_code == requests.codes.partial_content
         with open(self.part, "ab" if resumed else "wb") as file:
-            size = file.tell() + int(response.headers.get("Content-Length", 0))
+            size = _whole(response, file.tell())
             with tqdm(
                 desc=self.part.stem,
                 initial=file.tell(),
@@ -125,6 +126,12 @@ class Resume:
                     bar.update(len(chunk))
             if file.tell() < size:
                 raise requests.ConnectionError(f"it broke off after {file.tell():,} of {size:,} bytes")
+
+
+def _whole(response: requests.Response, received: int) -> int:
+    """The size of the whole file in bytes, as far as the server says it, else that of what was received."""
+    said = response.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(said) if said.isdigit() else received + int(response.headers.get("Content-Length", 0))
 
 
 def _reason(error: OSError, url: str) -> str:

@@ -181,8 +181,12 @@ def _save_one(source: Path, _: dict[str, Any]) -> str:
     from contrastlib.report.notebooks import execution
 
     check_writable(source)
-    executed = execution.EXECUTED / "saved" / source.name
+    executed, before = execution.EXECUTED / "saved" / source.name, source.read_bytes()
     execution.execute(source, executed, {}, stored=True)
+    if source.read_bytes() != before:
+        raise execution.NotebookFailed(
+            f"{source.name} was edited while it ran, and is left as it is: run it again"
+        )
     executed.replace(source)
     return f"{source.stem}: saved"
 

@@ -49,7 +49,7 @@ class Augmented(Dataset):
         with reading(f"{name} of {self.images.name}"):
             photograph = self.images.open(name)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed((1000 * self.recipe.seed + self.epoch) * len(self) + index)
+            torch.default_generator.manual_seed((1000 * self.recipe.seed + self.epoch) * len(self) + index)
             return self.transform(photograph), label
 
 

@@ -264,6 +264,19 @@ def test_a_later_call_goes_on_where_the_first_was(remote):
     assert not part.exists()
 
 
+def test_a_response_that_breaks_off_goes_on_where_it_was_though_its_length_was_not_said(remote):
+    remote.faults = ["unsaid"]
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == ["bytes=0-", f"bytes={len(CONTENT) // 2}-"]
+
+
+def test_what_a_process_left_before_it_was_moved_is_not_believed(remote):
+    put(b"")
+    (assets.root() / f"{NAME}.checked").write_bytes(b"wrong bytes")
+    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
+    assert remote.ranges == ["bytes=0-"] and not (assets.root() / f"{NAME}.checked").exists()
+
+
 def test_a_server_without_ranges_starts_over(remote):
     remote.honours_ranges = False
     remote.faults = ["truncate"]

@@ -98,7 +98,7 @@ sys.exit(any(name in sys.modules for name in ("dask", "distributed")))
     assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan"])
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan", "1e10"])
 def test_a_time_limit_that_is_none(monkeypatch, text):
     monkeypatch.setenv(workers.TIME_LIMIT, text)
     with pytest.raises(

@@ -6,7 +6,11 @@ from contextlib import contextmanager
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves the files of a folder; each coming request takes a fault: "truncate", "corrupt", "refuse"."""
+    """Serves the files of a folder; each coming request takes a fault.
+
+    "truncate" ends in the middle, and so does "unsaid", which does not say the length of what is sent;
+    "corrupt" sends other bytes, "refuse" none.
+    """
 
     daemon_threads = True
 
@@ -33,9 +37,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "corrupt":
             body = bytes(len(body))
         self.send_response(206 if self.server.honours_ranges else 200)
-        self.send_header("Content-Length", str(len(body)))
+        if self.server.honours_ranges:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if fault != "unsaid":
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if fault == "truncate" else body)
+        self.wfile.write(body[: len(body) // 2] if fault in ("truncate", "unsaid") else body)
 
     def log_message(self, *_):
         pass

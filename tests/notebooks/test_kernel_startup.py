@@ -36,7 +36,7 @@ def test_a_stamp_of_such_a_file(tmp_path, monkeypatch):
     read = folder / os.fsdecode(UNDECODABLE)
     read.write_bytes(b"text")
     log.write_bytes(os.fsencode(f"read {read}\nlist {folder}\n"))
-    staleness.write_stamp(source, output, {}, log, float("inf"))
+    staleness.write_stamp(output, staleness.recipe(source, {}), log, float("inf"))
     assert staleness.why_stale(source, output, {}) == ""
     read.write_bytes(b"other")
     assert staleness.why_stale(source, output, {}).endswith(".txt changed")

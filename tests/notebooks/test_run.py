@@ -139,6 +139,43 @@ def test_files_that_are_absent_or_read_by_compiled_libraries(repository, run):
         assert staleness.why_stale(source, output, {}) == ""
 
 
+EDITS_ITSELF = """
+import pathlib
+path = pathlib.Path("01_edits.ipynb")
+path.write_text(path.read_text().replace("Before.", "After."))
+"""
+
+
+def test_a_notebook_that_was_edited_while_it_ran(repository, run):
+    """It is out of date afterwards, and --save does not overwrite what was edited."""
+    repository.notebook("01_edits", "# Before.", EDITS_ITSELF)
+    source, output = (
+        repository.root / folder / "01_edits.ipynb" for folder in ("notebooks", "book/executed")
+    )
+    assert run()[0] == 0
+    assert staleness.why_stale(source, output, {}) == "the notebook changed"
+    repository.notebook("01_edits", "# Before.", EDITS_ITSELF)
+    status, said = run("--save")
+    assert status == 1 and "01_edits.ipynb was edited while it ran, and is left as it is" in said
+    assert "After." in source.read_text()
+
+
+def test_settings_of_the_environment_that_change_results(repository, run, monkeypatch):
+    own = repository.root / "elsewhere" / "own.yaml"
+    own.write_text("networks: {}")
+    monkeypatch.setenv("CONTRASTLIB_REGISTRY", str(own))
+    repository.notebook("01_prints", "print(n)")
+    source, output = (
+        repository.root / folder / "01_prints.ipynb" for folder in ("notebooks", "book/executed")
+    )
+    assert run()[0] == 0 and staleness.why_stale(source, output, {}) == ""
+    own.write_text("datasets: {}")
+    assert staleness.why_stale(source, output, {}) == "the environment changed"
+    own.write_text("networks: {}")
+    monkeypatch.setenv("CONTRASTLIB_SKIP_UNREADABLE", "1")
+    assert staleness.why_stale(source, output, {}) == "the environment changed"
+
+
 def test_own_results_are_no_inputs(repository, run):
     """A notebook that reads what it wrote is up to date afterwards, until that is gone."""
     repository.notebook(

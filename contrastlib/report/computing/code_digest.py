@@ -57,6 +57,26 @@ def code_digest(module: str, registered: Collection[str] | None = None) -> str:
     return digest.hexdigest()
 
 
+def module_digests(package: str) -> dict[str, str]:
+    """Hash of each module of a package, with the same exceptions as :func:`code_digest`.
+
+    Args:
+        package: Full name of the package.
+
+    Returns:
+        Full name of the module -> its SHA-256 hash.
+
+    >>> list(module_digests("contrastlib.models.architectures"))[:2]
+    ['contrastlib.models.architectures', 'contrastlib.models.architectures.cifar_resnet']
+    """
+    folder = importlib.util.find_spec(package).submodule_search_locations
+    found = pkgutil.walk_packages(folder, f"{package}.")
+    return {
+        name: hashlib.sha256(syntax(_source(name)).encode()).hexdigest()
+        for name in (package, *(each.name for each in found))
+    }
+
+
 def closure(module: str, registered: Collection[str] | None = None) -> set[str]:
     """The module, and the modules of ``COMPUTING`` that it imports, directly or indirectly.
 

@@ -130,8 +130,10 @@ def time_limit() -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise ClusterError(f"{TIME_LIMIT} is {text!r}: give a positive number of seconds")
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise ClusterError(
+            f"{TIME_LIMIT} is {text!r}: give a positive number of seconds, up to {threading.TIMEOUT_MAX:.0f}"
+        )
     return seconds
 
 

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -121,7 +122,9 @@ def _devices() -> list[str]:
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
+    if not visible:
+        return [str(number) for number in range(torch.cuda.device_count())]
+    return list(takewhile(lambda device: device.strip() != "-1", visible.split(",")))  # as CUDA reads it
 
 
 def _processes(environments: Sequence[Mapping[str, str]]) -> Cluster:

@@ -235,6 +235,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
     failed = output.with_suffix(".failed.ipynb")
     with tempfile.TemporaryDirectory() as scratch:
         log, raw, started = Path(scratch) / "log", Path(scratch) / source.name, time.time()
+        recipe = staleness.recipe(source, values)  # before it runs, and may be edited meanwhile
         check_writable(raw)
         first = f"__import__('runpy').run_path({kernel_startup.__file__!r})['prepare']"
         first += f"({str(log)!r}, {[str(folder) for folder in staleness.watched()]!r})"
@@ -267,7 +268,7 @@ def execute(source: Path, output: Path, values: dict, stored: bool = False) -> i
         text = normalise(raw.read_text(encoding="utf-8"))
         write(output, (for_storage(text) if stored else text).encode())
         if not stored:
-            staleness.write_stamp(source, output, values, log, started)
+            staleness.write_stamp(output, recipe, log, started)
         peak = int(Path(f"{log}{kernel_startup.PEAK}").read_text(encoding="utf-8"))
     failed.unlink(missing_ok=True)
     return peak

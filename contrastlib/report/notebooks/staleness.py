@@ -1,14 +1,15 @@
 """Comparison of an executed notebook with its inputs, to decide whether it must be executed again.
 
-A notebook depends on its own cells (without outputs), its parameters, the pinned environment, and every file
-of this repository and of ``$CONTRASTLIB_DATA`` that its kernel read, listed or searched for. Audit events
-report these files, see :func:`contrastlib.report.notebooks.kernel_startup.watch`: modules of contrastlib,
-including those imported late, registries, weights, results, data, and files that did not exist. Code that
-checks whether a file exists, or that lets a compiled library read it, raises the event with
-``sys.audit("contrastlib.file", path)``. While all of these are unchanged, another execution would read the
-same files and run the same code. States are hashes of contents. The state of a Python file is the hash of its
-syntax tree, as for the versions of studies (:func:`contrastlib.report.computing.code_digest.syntax`), so that
-comments and docstrings do not count.
+A notebook depends on its own cells (without outputs), its parameters, the pinned environment, the registries
+in ``$CONTRASTLIB_REGISTRY``, whether unreadable images are skipped, and every file of this repository and of
+``$CONTRASTLIB_DATA`` that its kernel read, listed or searched for. Audit events report these files, see
+:func:`contrastlib.report.notebooks.kernel_startup.watch`: modules of contrastlib, including those imported
+late, registries, weights, results, data, and files that did not exist. Code that checks whether a file
+exists, or that lets a compiled library read it, raises the event with ``sys.audit("contrastlib.file",
+path)``. While all of these are unchanged, another execution would read the same files and run the same code.
+States are hashes of contents. The state of a Python file is the hash of its syntax tree, as for the versions
+of studies (:func:`contrastlib.report.computing.code_digest.syntax`), so that comments and docstrings do not
+count.
 """
 
 import hashlib
@@ -40,20 +41,19 @@ def watched() -> list[Path]:
     return [*(REPOSITORY / name for name in folders), _data()]
 
 
-def write_stamp(source: Path, output: Path, parameters: dict, log: Path, started: float) -> None:
+def write_stamp(output: Path, began_with: dict[str, str], log: Path, started: float) -> None:
     """Write the inputs of an executed notebook to a stamp in the same folder.
 
     Args:
-        source: Path of the notebook.
         output: Path of the executed notebook.
-        parameters: Parameters of the execution that differ from those of the notebook.
+        began_with: :func:`recipe` of the notebook before its execution.
         log: Path of the log of :func:`contrastlib.report.notebooks.kernel_startup.watch`.
         started: Time of the start. Files that were modified later count as changed.
     """
     touched = [line.split(" ", 1) for line in os.fsdecode(log.read_bytes()).splitlines()]
     written = {path for kind, path in touched if kind == "write"}
     stamp = {
-        **_recipe(source, parameters),
+        **began_with,
         "output": _hash(output.read_bytes()),
         "made": sorted(_shorten(path) for path in written if _counts(path) and Path(path).exists()),
         "inputs": {key: _state(key, started) for key in _inputs(touched, written)},
@@ -82,7 +82,7 @@ def why_stale(source: Path, output: Path, parameters: dict) -> str:
         return "its stamp is damaged"
     if stamp["output"] != executed:
         return "the executed notebook was edited"
-    for what, state in _recipe(source, parameters).items():
+    for what, state in recipe(source, parameters).items():
         if stamp.get(what) != state:
             return f"the {what} changed"
     for name in stamp["made"]:
@@ -116,20 +116,32 @@ def _read_stamp(output: Path) -> dict:
     return stamp
 
 
-def _recipe(source: Path, parameters: dict) -> dict[str, str]:
+def recipe(source: Path, parameters: dict) -> dict[str, str]:
+    """Hashes of what a notebook depends on besides the files that its kernel uses.
+
+    Args:
+        source: Path of the notebook.
+        parameters: Parameters that differ from those of the notebook.
+
+    Returns:
+        What -> hash: the notebook, its parameters, its environment, and the content of the files that are
+        parameters.
+    """
     notebook = nbformat.read(source, as_version=4)
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.cells]
     pinned = REPOSITORY / "constraints.txt"
     machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "execution.py")]
     pins = pinned.read_text(encoding="utf-8") if pinned.exists() else ""
-    environment = [sys.version_info[:2], pins, machinery]
-    recipe = {"notebook": cells, "parameters": parameters, "environment": environment}
-    recipe |= {
+    registries = os.environ.get("CONTRASTLIB_REGISTRY", "").split(os.pathsep)
+    own = [_contents(Path(path)) for path in registries if Path(path).is_file()]
+    environment = [sys.version_info[:2], pins, machinery, own, os.environ.get("CONTRASTLIB_SKIP_UNREADABLE")]
+    parts = {"notebook": cells, "parameters": parameters, "environment": environment}
+    parts |= {
         f"content of {name}": _contents(Path(parameters[name]))
         for name in PATHS
         if isinstance(parameters.get(name), str) and Path(parameters[name]).is_file()
     }
-    return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in recipe.items()}
+    return {what: _hash(json.dumps(value, sort_keys=True).encode()) for what, value in parts.items()}
 
 
 def _inputs(touched: list[list[str]], written: set[str]) -> list[str]:

@@ -52,7 +52,7 @@ def write_crate(folder: Path, claims: Path, tables: Sequence[KeptTable]) -> None
     if not claims.exists():
         raise FileNotFoundError(f"there is no {claims}: run `make book`")
     crate = ROCrate(version=VERSION)
-    _describe(crate, max(_times(table)[1] for table in tables))
+    _describe(crate, max(_end(table) for table in tables))
     given = {each: _input(crate, *each) for each in inputs(tables)}
     files = {table.path.name: _result(crate, table, given) for table in tables}
     crate.add_file(claims, properties={"name": "Claims with their verdicts", **_about(claims)})
@@ -128,7 +128,6 @@ def _result(crate: ROCrate, table: KeptTable, entities: Mapping[tuple, ContextEn
     """A table, and the action that made it."""
     about = {"name": f"{table.study}, {table.network}", "encodingFormat": PARQUET, **_about(table.path)}
     file = crate.add_file(table.path, f"{RESULTS}/{table.path.name}", properties=about)
-    start, end = _times(table)
     parameters = _entity(
         crate, f"#parameters-{table.path.stem}", "PropertyValue", name="parameters", value=settings(table)
     )
@@ -139,8 +138,7 @@ def _result(crate: ROCrate, table: KeptTable, entities: Mapping[tuple, ContextEn
         result=file,
         properties={
             "name": f"Study {table.study} of {table.network}",
-            "startTime": start,
-            "endTime": end,
+            "endTime": _end(table),
             "description": f"{table.provenance['seconds']} s of computing on {table.provenance['machine']}; "
             f"Python {table.provenance['python']}, {', '.join(table.libraries)}",
         },
@@ -203,7 +201,6 @@ def _about(path: Path) -> dict:
     return {"contentSize": str(path.stat().st_size), "sha256": assets.sha256(path)}
 
 
-def _times(table: KeptTable) -> tuple[str, str]:
-    """Times of the first and the last shard."""
-    start, _, end = table.provenance["date"].partition(" to ")
-    return start, end or start
+def _end(table: KeptTable) -> str:
+    """Time of the last shard. That of the start is not recorded."""
+    return table.provenance["date"].rpartition(" to ")[2]

@@ -61,8 +61,8 @@ def measured(folder: str | Path | None = None) -> pd.DataFrame:
 
     Returns:
         A row for each table, job (what) and quantity, with ratio, min and max over the records, and limit.
-        ``attrs`` has the summarised provenance, the number of ``records``, and the ``parameters`` of the last
-        record.
+        ``attrs`` has the summarised provenance and the number of the ``records`` that count, and table ->
+        ``parameters`` of its last record.
 
     Raises:
         FileNotFoundError: The folder has no record.
@@ -74,16 +74,19 @@ def measured(folder: str | Path | None = None) -> pd.DataFrame:
         raise FileNotFoundError(f"no record in {folder}: `python -m benchmarks --save FOLDER` makes one")
     provenances = [record.attrs["provenance"] for record in records]
     rows = joined([
-        record.assign(commit=provenance["commit"]) for record, provenance in zip(records, provenances)
+        record.assign(commit=provenance["commit"], record=number)
+        for number, (record, provenance) in enumerate(zip(records, provenances))
     ])  # fmt: skip
     rows = rows[rows["commit"] == rows.groupby("table")["commit"].transform("last")]
+    counting = [provenances[number] for number in sorted(set(rows["record"]))]
+    last = rows.groupby("table")["record"].max()
     table = rows.groupby(["table", "what", "quantity"], sort=False).agg(
         ratio=("ratio", "median"), min=("ratio", "min"), max=("ratio", "max"), limit=("limit", "last")
     ).reset_index()  # fmt: skip
     table.attrs = {
-        "provenance": summary(provenances),
-        "records": len(records),
-        "parameters": provenances[-1]["parameters"],
+        "provenance": summary(counting),
+        "records": len(counting),
+        "parameters": {name: provenances[number]["parameters"] for name, number in last.items()},
     }
     return table
 
@@ -143,9 +146,8 @@ def against_by_hand(table: pd.DataFrame) -> pd.DataFrame:
         & table["table"].isin(JOBS)
         & ~table["quantity"].str.startswith("one map")
     ]
-    titles = ours["table"].map(
-        {name: title.format_map(table.attrs["parameters"]) for name, title in JOBS.items()}
-    )
+    parameters = table.attrs["parameters"]
+    titles = ours["table"].map({name: JOBS[name].format_map(parameters[name]) for name in set(ours["table"])})
     held = ours["table"].str.contains("memory")
     titles = titles.where(~held, titles + ": " + ours["what"].str.removeprefix("contrastlib, "))
     kinds = ours["quantity"].str.split(", ").str[-1].map(KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import platform
@@ -49,13 +50,14 @@ class Provenance(dict):
         return self
 
 
-def provenance(seconds: float, **details: Any) -> Provenance:
+def provenance(seconds: float, device: str | None = None, **details: Any) -> Provenance:
     """Provenance of a result: commit, parameters, versions, machine, time, memory and date.
 
     The memory is the largest that the process has taken so far, in MiB.
 
     Args:
         seconds: Time of the computation.
+        device: Kind of the device that was used, "cpu" or "cuda". None stands for the fastest that there is.
         **details: Further entries.
 
     Returns:
@@ -67,14 +69,15 @@ def provenance(seconds: float, **details: Any) -> Provenance:
     from contrastlib.report.machines.memory import peak_memory
 
     commit, dirty = _commit()
+    device = device or devices.fastest().type
     return Provenance(
         {
             "commit": commit,
             "dirty": dirty,
             "python": platform.python_version(),
             "libraries": {name: version(name) for name in LIBRARIES},
-            "device": devices.fastest().type,
-            **devices.described(),
+            "device": device,
+            **(devices.described() if device == "cuda" else {}),
             "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
             "threads": torch.get_num_threads(),
             "seconds": round(seconds, 3),
@@ -245,7 +248,7 @@ def _listed(values: str | Iterable[str]) -> str:
 def _commit() -> tuple[str, bool]:
     """Commit with which this process began, and whether files that results depend on have changed since."""
     try:
-        commit = _first_commit(REPOSITORY)
+        commit = first_commit(REPOSITORY)
         changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git(
             "ls-files", "--others", "--exclude-standard", "--", *TRACKED
         )
@@ -255,10 +258,25 @@ def _commit() -> tuple[str, bool]:
 
 
 @functools.lru_cache
-def _first_commit(repository: Path) -> str:
-    return _git("rev-parse", "HEAD").strip()
+def first_commit(repository: Path) -> str:
+    """The commit of a repository when this was first asked.
+
+    Raises:
+        FileNotFoundError: The folder is not the root of a repository, such as an installation that lies in
+            another one.
+        OSError: There is no git.
+        subprocess.CalledProcessError: There is no commit.
+    """
+    root, commit = _git("rev-parse", "--show-toplevel", "HEAD").splitlines()
+    if Path(root).resolve() != repository.resolve():
+        raise FileNotFoundError(f"{repository} is not the root of a repository, but {root}")
+    return commit
 
 
 def _git(*words: str) -> str:
     command = ["git", "--no-optional-locks", *words]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+
+with contextlib.suppress(OSError, subprocess.CalledProcessError):
+    first_commit(REPOSITORY)  # the code of this process is that of the commit at its start

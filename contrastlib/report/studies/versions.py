@@ -1,17 +1,18 @@
 """The versions of the studies, and the state of the code that each of them stands for.
 
 Results are identified by the version of their study and not by its code, so that changes of the code that do
-not change numbers do not require new computations. ``versions.json`` has two parts:
+not change numbers do not require new computations. ``versions.json`` has three parts:
 
 - ``studies``: the version of each study and a digest of its code
   (:func:`contrastlib.report.computing.code_digest.code_digest`),
 - ``registered``: the modules of explainers and contrasts that the digests cover because a registry imports
-  its whole package.
+  its whole package,
+- ``sources``: a digest of each module that makes networks or images of studies.
 
 A test fails if the code has changed since then, and its message describes the possible decisions. ``python -m
 contrastlib.report.studies.versions --accept`` writes the file again. A new explainer or contrast needs no
-decision: its module is not in ``registered``, and no study that exists imports it by name. A change of a
-registered module does, and so does its removal.
+decision: its module is not in ``registered``, and no study that exists imports it by name. Neither does a new
+data set or architecture. A change of a module that is listed does, and so does its removal.
 """
 
 from __future__ import annotations
@@ -21,9 +22,16 @@ import json
 import sys
 from collections.abc import Collection, Mapping
 
-from contrastlib.report.computing.code_digest import ACCEPTED, code_digest, registered_modules
+from contrastlib.report.computing.code_digest import (
+    ACCEPTED,
+    code_digest,
+    module_digests,
+    registered_modules,
+)
 from contrastlib.report.studies.records import STUDIES
 
+SOURCES = ("contrastlib.datasets", "contrastlib.models.architectures")
+"""Packages whose code decides images, labels and networks."""
 COMMAND = "python -m contrastlib.report.studies.versions --accept"
 
 
@@ -45,14 +53,30 @@ def current(registered: Collection[str]) -> dict[str, dict]:
 def undecided() -> list[str]:
     """Decisions that the present code needs, in sentences. The list is empty if everything is accepted."""
     accepted = json.loads(ACCEPTED.read_text(encoding="utf-8"))
-    return differences(accepted["studies"], current(accepted["registered"]))
+    now = sources()
+    changed = [
+        f"{name} changed. If images, labels or networks may change, raise the versions of the studies that "
+        f"use them in contrastlib/report/studies/records.py. Then, or if they do not, run `{COMMAND}`."
+        for name, digest in accepted["sources"].items()
+        if now.get(name) != digest
+    ]
+    return differences(accepted["studies"], current(accepted["registered"])) + changed
+
+
+def sources() -> dict[str, str]:
+    """Find the digest of the present code of each module in ``SOURCES``.
+
+    Returns:
+        Full name of the module -> digest.
+    """
+    return {name: digest[:16] for package in SOURCES for name, digest in module_digests(package).items()}
 
 
 def accept() -> None:
     """Write the versions and the digests of the present code, with all modules that are registered."""
     evaluations = {study.evaluation.__module__ for study in STUDIES.values()}
     registered = sorted(set().union(*map(registered_modules, evaluations)))
-    kept = {"registered": registered, "studies": current(registered)}
+    kept = {"registered": registered, "studies": current(registered), "sources": sources()}
     ACCEPTED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

@@ -229,7 +229,9 @@ def test_each_gpu_has_a_worker(monkeypatch):
         assert sorted(client.run(os.getenv, "CUDA_VISIBLE_DEVICES").values()) == ["4", "7"]
 
 
-def test_more_workers_than_gpus(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    with pytest.raises(ClusterError, match="there are 2 GPUs here"), clusters.started("gpus", 3):
+@pytest.mark.parametrize("visible, count", [("4,7", 2), ("4,-1,7", 1), ("-1", 0)])
+def test_more_workers_than_gpus(monkeypatch, visible, count):
+    """What follows a device -1 is not seen."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(ClusterError, match=f"there are {count} GPUs here"), clusters.started("gpus", 3):
         pass

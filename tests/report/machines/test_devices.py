@@ -26,6 +26,8 @@ def test_provenance_names_the_gpu_its_driver_and_the_precision(monkeypatch):
     assert (
         found["name"] == "a GPU" and found["driver"] == "550.54" and found["precision"] == devices.precision()
     )
+    own = provenance.provenance(0, "cpu")  # of what was measured on the processor
+    assert own["device"] == "cpu" and "gpu" not in own and provenance.provenance(0, "cuda")["gpu"] == found
     table = pd.DataFrame()
     table.attrs["provenance"] = {"gpu": [found, found | {"name": "another"}], "device": "cuda"}
     shown = provenance.card(table).loc["GPU"].item()

@@ -41,7 +41,7 @@ def records(tmp_path):
 def test_the_median_the_least_and_the_most_of_the_records(records):
     row = records.set_index("what").loc["captum LayerGradCam, one map"]
     assert (row["ratio"], row["min"], row["max"]) == (26, 25, 27)
-    assert records.attrs["records"] == 2 and records.attrs["parameters"] == {"classes": 7}
+    assert records.attrs["records"] == 2 and records.attrs["parameters"]["classes"] == {"classes": 7}
     assert benchmark_records.ratio(records, "classes", "contrastlib", "wall") == pytest.approx(0.07)
     assert benchmark_records.many_maps(records).to_dict() == {"contrastlib": 1.1, "captum LayerGradCam": 26}
     assert benchmark_records.of_methods(records).loc["gradcam"].to_dict() == {
@@ -78,6 +78,8 @@ def test_of_a_table_the_records_of_its_last_commit_count(records, tmp_path):
     )
     later.attrs["provenance"] = {"commit": "b", "date": "2026-01-03", "parameters": {"classes": 7}}
     save(later, tmp_path / "2.parquet")
+    found = measured(tmp_path)
+    assert found.attrs["records"] == 3 and found.attrs["parameters"]["memory"] == {"classes": 7}
     verdicts = promises(measured(tmp_path)).set_index("job")
     assert verdicts.loc["maps of 7 classes, VGG-16", ["kind", "max", "verdict"]].tolist() == [
         "processor time",

@@ -1,6 +1,7 @@
 """Where a result comes from: the commit, and what many shards have in common."""
 
 import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -54,8 +55,27 @@ def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
     git("add", changed)
     git("commit", "-m", "second")
     assert provenance._commit() == (first, dirty)  # a process that is running has read the code of the first
-    provenance._first_commit.cache_clear()
+    provenance.first_commit.cache_clear()
     assert provenance._commit()[0] != first and not provenance._commit()[1]
+
+
+def test_the_commit_is_that_of_the_start_of_the_process():
+    """git is not asked again, so that a commit before the first result changes nothing."""
+    script = "from contrastlib.report.results import provenance as p; "
+    script += "commit = p._git('rev-parse', 'HEAD').strip(); p._git = None; "
+    script += "print(p.first_commit(p.REPOSITORY) == commit)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said == "True\n"
+
+
+def test_an_installation_in_another_repository_has_no_commit(tmp_path, monkeypatch):
+    words = ["git", "-c", "user.name=n", "-c", "user.email=e"]
+    for command in (["init"], ["commit", "--allow-empty", "-m", "first"]):
+        subprocess.run([*words, *command], cwd=tmp_path, check=True, capture_output=True)
+    inside = tmp_path / "site-packages"
+    inside.mkdir()
+    monkeypatch.setattr(provenance, "REPOSITORY", inside)
+    assert provenance._commit() == ("unknown", True)
 
 
 def test_summary_adds_seconds_and_spans_dates():

@@ -42,6 +42,20 @@ def test_a_change_of_the_code_has_to_be_decided(table, capsys):
     assert versions.main(["--accept"]) == 0 and versions.main([]) == 0
 
 
+@pytest.mark.parametrize(
+    "module", ["contrastlib.datasets.birds.scene", "contrastlib.models.architectures.padding"]
+)
+def test_a_change_of_what_makes_images_and_networks_has_to_be_decided(table, monkeypatch, capsys, module):
+    """A new module of the same package does not."""
+    now = versions.sources()
+    monkeypatch.setattr(versions, "sources", lambda: now | {"contrastlib.datasets.new": "a"})
+    assert versions.main([]) == 0
+    monkeypatch.setattr(versions, "sources", lambda: now | {module: "changed"})
+    capsys.readouterr()
+    assert versions.main([]) == 1
+    assert f"{module} changed. If images, labels or networks may change" in capsys.readouterr().out
+
+
 def test_a_raised_version_has_to_be_accepted(table, capsys):
     table("changed", version=2)
     assert versions.main([]) == 1 and "has version 2, and version 1 is accepted" in capsys.readouterr().out
