@@ -43,6 +43,8 @@ class ImageSet(Dataset):
     """Names of the classes, in the order of the labels."""
     checksum: str
     """Checksum of the archive, or version and seed of the generator. It identifies the content."""
+    annotation_checksum: str = ""
+    """Checksum of annotations that the set does without, which only evaluations of objects read."""
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -6,6 +6,7 @@ is missing, the error names its source and its folder.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sys
 import tarfile
@@ -114,8 +115,11 @@ class ImageNetVal(Listed):
     def _box_files(self) -> dict[str, Path]:
         return {file.stem: file for file in self._box_folder.rglob("*.xml")}
 
-    def _annotation_files(self) -> list[Path]:
-        return sorted(self._box_files.values())
+    @cached_property
+    def annotation_checksum(self) -> str:
+        """SHA-256 of the name and size of each file of boxes."""
+        rows = sorted((file.name, self._size(file)) for file in self._box_files.values())
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 class CUB200(Listed):

@@ -199,10 +199,13 @@ def other_networks(options: Mapping) -> list[str]:
     return ([second] if second else []) + list(options.get("compared_with", {}).values())
 
 
-def checksums(network: str, dataset: str, options: Mapping) -> dict[str, str]:
+def checksums(
+    evaluation: Callable[..., pd.DataFrame], network: str, dataset: str, options: Mapping
+) -> dict[str, str]:
     """Name -> checksum of the networks and the data set that :func:`evaluate` reads.
 
     Args:
+        evaluation: Function as in :func:`evaluate`. If it has a parameter ``objects``, it reads annotations.
         network: Name of the network.
         dataset: Name of the data set.
         options: Options of the study; ``loading`` and :func:`other_networks` are read.
@@ -213,7 +216,9 @@ def checksums(network: str, dataset: str, options: Mapping) -> dict[str, str]:
     model = load_network(network)
     images = load_dataset(dataset, model.input_size, **options.get("loading", {}))
     others = {name: load_network(name).checksum for name in other_networks(options)}
-    return {network: model.checksum, dataset: images.checksum, **others}
+    read = "objects" in inspect.signature(evaluation).parameters and images.annotation_checksum
+    boxes = {f"boxes of {dataset}": images.annotation_checksum} if read else {}
+    return {network: model.checksum, dataset: images.checksum, **boxes, **others}
 
 
 def registered(*names: str) -> str:

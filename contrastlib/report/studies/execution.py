@@ -67,7 +67,7 @@ def run(
             )
             for choice, variant in variants.items()
         }
-        data = batches.checksums(network, dataset, chosen)
+        data = batches.checksums(study.evaluation, network, dataset, chosen)
         registry = batches.registered(network, dataset, *batches.other_networks(chosen))
         path = path_of(study.name, network, RESULTS / profile)
         keep = profile != "quick"

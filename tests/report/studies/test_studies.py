@@ -216,6 +216,18 @@ def test_the_ablation_takes_the_mean_image_of_its_set(tmp_path):
     assert (table["y_t"] != table["y_t_before"]).all()
 
 
+def test_only_a_study_of_objects_depends_on_boxes(monkeypatch):
+    monkeypatch.setattr(Noise, "annotation_checksum", "boxes-1")
+    read = {
+        name
+        for name, study in studies.STUDIES.items()
+        if "boxes of noise" in batches.checksums(study.evaluation, "net", "noise", {})
+    }
+    assert read == {"pointing", "two_objects"}
+    monkeypatch.setattr(Noise, "annotation_checksum", "")
+    assert "boxes of noise" not in batches.checksums(studies.pointing.evaluation, "net", "noise", {})
+
+
 def test_objects_are_those_of_each_image(tmp_path, monkeypatch):
     """Image i has an object where i is even, in its upper rows; batches and shards do not mix them up."""
     region = torch.zeros(16, 16, dtype=torch.bool)
@@ -249,6 +261,17 @@ def test_the_same_masking_in_a_study_and_alone(tmp_path):
     )
     np.testing.assert_allclose(table["relative_probability"], direct["relative_probability"], rtol=1e-5)
     assert (table["image"] == np.array(chosen)[direct["image"]]).all()
+
+
+def test_other_networks_are_loaded_by_their_names_and_recorded(tmp_path):
+    others = {"twin": "net", "another": "other net"}
+    table = of_net(studies.data_randomisation, count=5, cache=tmp_path, compared_with=others)
+    likeness = table.groupby("other", sort=False)["spearman"].mean()
+    assert list(likeness.index) == ["twin", "another"] and likeness["twin"] == pytest.approx(1)
+    assert likeness["another"] < 0.9
+    assert table.attrs["provenance"]["data"].keys() == {"net", "other net", "noise"}
+    assert batches.registered("net", "birds_vgg") != batches.registered("net")
+    assert batches.other_networks({"scoring_model": "a", "compared_with": {"x": "b"}}) == ["a", "b"]
 
 
 def test_a_study_that_draws_says_from_which_seed(tmp_path):
