@@ -133,7 +133,18 @@ class Explorer(anywidget.AnyWidget):
         with self.hold_sync():
             self.chunks = chunks.bytes
             self.header = {**self.header, "pictures": [*self.header["pictures"], *described]}
-            self.state = {**self.state, "picture": len(self.pictures) - 1}
+            self.state = self._at(len(self.pictures) - 1)
+
+    def _at(self, picture: int) -> dict:
+        """Return the state with another picture. Own weights end where the picture of their map changes."""
+        state = {**self.state, "picture": picture}
+        ended = {"contrast": self.header["default_contrast"], "weights": None}
+        changes = zip(state["panes"], pictures_of(self.state), pictures_of(state))
+        panes = [
+            {**pane, **ended} if pane["contrast"] == "own" and old != new else pane
+            for pane, old, new in changes
+        ]
+        return {**state, "panes": panes}
 
     def map(self, pane: int = 0) -> np.ndarray:
         """Compute the map (h, w) of a pane from the chunks, as the browser does.
@@ -215,10 +226,11 @@ class Explorer(anywidget.AnyWidget):
     def static_html(self) -> str:
         """Return a self-contained HTML element with data, script and style.
 
-        A static image is shown until the script runs, and where it cannot run.
+        It begins with the current state. A static image is shown until the script runs, and where it cannot run.
         """
         name, words = self.header["name"], escape(sentence(self))
-        data = {"header": self.header, "chunks": [base64.b64encode(chunk).decode() for chunk in self.chunks]}
+        header = {**self.header, "state": self.state}
+        data = {"header": header, "chunks": [base64.b64encode(chunk).decode() for chunk in self.chunks]}
         # "<" is escaped, because "</script" and "<!--" have a meaning even in data
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text = text.replace("<", "\\u003c")

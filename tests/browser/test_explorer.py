@@ -185,6 +185,9 @@ def test_shares_are_those_of_the_contrast(opened, explorer):
         .evaluate_all("all => all.map(each => each.value)")
     ]
     assert drawn == pytest.approx(logits[1:].softmax(dim=0).tolist(), abs=1e-3)
+    page.locator(".cx-pane").nth(0).get_by_label("Contrast").select_option("maximum")
+    written = page.locator(".cx-pane").nth(0).locator(".cx-bar output").all_text_contents()
+    assert written == ["100.0 %", *["0.0 %"] * 5]
 
 
 def test_own_weights_begin_with_probabilities_where_the_contrast_has_no_shares(opened, explorer):

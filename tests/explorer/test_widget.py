@@ -186,8 +186,7 @@ def test_texts_with_dollars_are_texts(make_network):
 
 
 def test_a_page_holds_no_number_that_is_none(explorer, monkeypatch):
-    state = {**explorer.header["state"], "opacity": float("nan")}
-    monkeypatch.setitem(explorer.header, "state", state)
+    monkeypatch.setitem(explorer.header, "colours", [float("nan")])
     with pytest.raises(ValueError, match="not JSON compliant"):
         explorer.static_html()
 
@@ -222,6 +221,29 @@ def test_adding_a_picture(networks):
     whole.state = {**whole.state, "picture": 1}
     np.testing.assert_allclose(explorer.map(), whole.map(), rtol=0, atol=1e-3 * np.ptp(whole.map()))
     assert shares == sorted(shares) and shares[-1] == 1 and len(shares) > 2
+
+
+def test_adding_a_picture_ends_own_weights_where_the_picture_changes(networks):
+    """They belong to the classes of one picture: map B keeps them while it shows another picture than A."""
+    own = {"contrast": "own", "weights": [0, 1, 1, 0]}
+    for view, contrasts in ({}, ["weighted", "weighted"]), ({"other": 1}, ["weighted", "own"]):
+        explorer = Explorer(
+            [bird(31), bird(5)], networks[:1], methods=["gradcam"], classes=3, panes=[own, own], view=view
+        )
+        explorer.add(bird(40))
+        assert [pane["contrast"] for pane in explorer.state["panes"]] == contrasts
+        assert [pane["weights"] for pane in explorer.state["panes"]] == [
+            [0, 0.5, 0.5, 0] if contrast == "own" else None for contrast in contrasts
+        ]
+
+
+def test_a_page_begins_with_the_current_state(networks):
+    """The still and the figure show the same."""
+    explorer = Explorer([bird(31)], networks[:1], methods=["gradcam"], classes=3, name="birds-1")
+    explorer.add(bird(40))
+    page = explorer.static_html()
+    assert parts(page)["header"]["state"] == explorer.state
+    assert explorer.header["pictures"][1]["caption"] in html.unescape(re.search(r'alt="(.*?)"', page)[1])
 
 
 def test_what_progress_raises_stops_the_work(networks):
