@@ -226,7 +226,8 @@ class Explorer(anywidget.AnyWidget):
     def static_html(self) -> str:
         """Return a self-contained HTML element with data, script and style.
 
-        It begins with the current state. A static image is shown until the script runs, and where it cannot run.
+        It begins with the current state. A static image is shown until the script runs, and where it cannot
+        run.
         """
         name, words = self.header["name"], escape(sentence(self))
         header = {**self.header, "state": self.state}
