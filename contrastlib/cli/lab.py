@@ -11,6 +11,8 @@ from pathlib import Path
 
 EXTENSIONS = Path(__file__).resolve().parents[1] / "report" / "lab" / "extensions"
 """Extensions of JupyterLab for the working copy."""
+UPLOAD = 2**28
+"""Largest message from the browser to a kernel in bytes. Each upload is one message."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -61,6 +63,9 @@ def lab(arguments: argparse.Namespace) -> int:
 def command(folder: Path, options: Sequence[str]) -> list[str]:
     """The command that opens JupyterLab on a working copy, with further options of JupyterLab."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in containers
+    setting = "--ServerApp.tornado_settings"  # JupyterLab takes it once only
+    given = any(option.startswith(setting) for option in options)
+    settings = [] if given else [f"{setting}={{'websocket_max_message_size': {UPLOAD}}}"]
     return [
         sys.executable,
         "-m",
@@ -71,5 +76,6 @@ def command(folder: Path, options: Sequence[str]) -> list[str]:
         f"--LabApp.extra_labextensions_path={EXTENSIONS}",
         "--ContentsManager.allow_hidden=False",
         "--ContentsManager.pre_save_hook=contrastlib.report.notebooks.saved_widgets.keep_static_images",
+        *settings,
         *options,
     ]

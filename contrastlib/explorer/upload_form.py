@@ -18,6 +18,12 @@ from contrastlib.explorer.pictures import photograph
 from contrastlib.explorer.widget import Explorer
 from contrastlib.models import torchvision_hub
 
+LARGE = (
+    "Outside of <code>make lab</code> a picture above 10 MB may get lost: use "
+    "<code>form.explain(&quot;photo.jpg&quot;)</code>."
+)
+"""What to do with a large picture, because a server that drops an upload tells the form nothing."""
+
 
 class Stopped(Exception):
     """The reader stopped the computation."""
@@ -73,7 +79,7 @@ class OwnPicture(ipywidgets.VBox):
         super().__init__(
             [
                 ipywidgets.HBox([self._upload, self._network, self._classes], layout=row),
-                ipywidgets.HBox([self._start, self._stop]),
+                ipywidgets.HBox([self._start, self._stop, ipywidgets.HTML(LARGE)], layout=row),
                 self._bar,
                 self._note,
                 self._result,

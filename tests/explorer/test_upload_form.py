@@ -1,9 +1,11 @@
 """The form for pictures of one's own, driven as its reader does it."""
 
+import html
 import io
 import threading
 from datetime import UTC, datetime
 
+import ipywidgets
 import pytest
 from PIL import Image
 
@@ -49,6 +51,13 @@ def test_upload_and_explain(form):
     assert form._result.children[-1] is form.explorer
     assert form.explorer.map(1).shape == (16, 16)
     assert not form._start.disabled and form._stop.disabled
+
+
+def test_the_form_says_what_to_do_with_large_pictures(form):
+    """A server that drops an upload tells the form nothing."""
+    buttons = next(row for row in form.children if form._start in row.children)
+    text = next(each.value for each in buttons.children if isinstance(each, ipywidgets.HTML))
+    assert "above 10 MB" in text and 'form.explain("photo.jpg")' in html.unescape(text)
 
 
 def test_second_picture_joins_the_first(form):
