@@ -96,8 +96,8 @@ def export(classifier: Classifier, path: Path, bits: int | None = None) -> dict:
             range, and for 32 where the head has ReLUs or pools, which rounding can turn.
 
     Returns:
-        What a page needs to know: the size of the images, the layer, the methods of each output, and the
-        number of bytes of the file.
+        What a page needs to know: the size of the images, how photographs are resized, the layer, the methods
+        of each output, and the number of bytes of the file.
 
     Raises:
         ValueError: The head of the network cannot be exported, or there is no such number of bits.
@@ -125,6 +125,7 @@ def export(classifier: Classifier, path: Path, bits: int | None = None) -> dict:
         "name": classifier.name,
         "size": classifier.input_size,
         "resize": classifier.resize,
+        "interpolation": classifier.interpolation.value,
         "layer": network.head.layer,
         "outputs": [list(group) for group in network.methods],
     }

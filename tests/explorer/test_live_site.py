@@ -4,11 +4,14 @@ import json
 import re
 
 import pytest
+from torch import nn
+from torchvision.transforms import InterpolationMode
 
 from contrastlib import models
 from contrastlib.assets.writing import CannotWrite
 from contrastlib.explorer import bird
 from contrastlib.explorer.live import Shown, site
+from contrastlib.explorer.ranking import NoRanking
 
 
 @pytest.fixture
@@ -79,3 +82,58 @@ def test_networks_whose_names_end_alike(tmp_path, runtime, monkeypatch):
     assert made == ["resnet-birds.onnx", "vgg-birds.onnx"]
     named = [re.findall(r"[\w-]+\.onnx", json.dumps(data)) for data in found.values()]
     assert [set(each) for each in named] == [{made[0]}, {made[1]}]
+
+
+def own(name, classes=4, interpolation=InterpolationMode.BICUBIC):
+    """A small network with random weights."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, classes),
+    )
+    return models.Classifier(
+        network,
+        name=name,
+        class_names=[f"class {i}" for i in range(classes)],
+        layer="network.1",
+        input_size=64,
+        checksum="none",
+        interpolation=interpolation,
+    )
+
+
+@pytest.mark.slow
+def test_a_classifier_of_the_reader(tmp_path, runtime):
+    """Its interpolation is told, its name is written in ASCII, and no code claims to load it."""
+    network = own("naïve", interpolation=InterpolationMode.BILINEAR)
+    found = site.write(tmp_path / "live", runtime, [Shown(network, bird(31))] * 2)
+    assert list(found) == ["live", "live-na-ve"]
+    told = found["live-na-ve"]["network"]
+    assert told["interpolation"] == "bilinear"
+    assert told["code"] == "# network: your own classifier, naïve"
+    assert told["files"]["network"].startswith("na-ve.onnx?")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["same", "sa/me"])
+def test_different_networks_with_one_file(tmp_path, runtime, name):
+    shown = [Shown(own("sa-me" if name == "sa/me" else name), bird(31)), Shown(own(name), bird(31))]
+    with pytest.raises(ValueError, match=r"written to sa-?me\.onnx: name them differently"):
+        site.write(tmp_path / "live", runtime, shown)
+
+
+@pytest.mark.slow
+def test_a_network_with_one_logit(tmp_path, runtime):
+    with pytest.raises(NoRanking, match="at least two classes"):
+        site.write(tmp_path / "live", runtime, [Shown(own("one", classes=1), bird(31))])
+
+
+def test_an_interpolation_that_no_page_has(tmp_path, runtime):
+    with pytest.raises(ValueError, match="by nearest interpolation, and a page only by bicubic or bilinear"):
+        site.write(
+            tmp_path / "live",
+            runtime,
+            [Shown(own("near", interpolation=InterpolationMode.NEAREST), bird(31))],
+        )

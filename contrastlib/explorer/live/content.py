@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import torch
 
-from contrastlib import contrasts, models, plotting
+from contrastlib import contrasts, plotting
 from contrastlib._choices import DEFAULT_CONTRAST
 from contrastlib.explainers import EXPLAINERS
-from contrastlib.explorer import snippets
+from contrastlib.explorer import content, snippets
 from contrastlib.explorer.export import WithMaps
 from contrastlib.explorer.live import encoding
 from contrastlib.explorer.pictures import Picture
-from contrastlib.explorer.ranking import fixed_contrasts
+from contrastlib.explorer.ranking import Ranking, fixed_contrasts
 from contrastlib.models import Classifier
 
 FUNCTIONS = Path(__file__).with_name("contrasts.js")
@@ -54,22 +53,27 @@ def header(
 
     Returns:
         The data, of which everything can be written as JSON.
+
+    Raises:
+        NoRanking: The network has only one logit.
     """
+    told = content.header(name, [classifier], [])["networks"][classifier.name]
     recorded = _recorded(classifier, picture)
-    order = np.argsort(-recorded["logits"], kind="stable")[:2].tolist()
+    first, second = Ranking(torch.tensor(recorded["logits"])[None], count=2).listed[0].tolist()
     methods = {method: index for index, group in enumerate(about["outputs"]) for method in group}
     image = (picture.tensor(classifier).permute(1, 2, 0) * 255).round().byte().numpy(force=True)
     return {
         "name": name,
         "network": {
-            "title": models.title(classifier.name),
+            "title": told["title"],
             "size": about["size"],
             "resize": about["resize"],
+            "interpolation": about["interpolation"],
             "layer": about["layer"],
             "classes": classifier.class_names,
             "bytes": about["bytes"],
             "files": about["files"],
-            "code": f"network = contrastlib.models.load({classifier.name!r})",
+            "code": told["code"],
             "outputs": about["names"],
         },
         "default_contrast": DEFAULT_CONTRAST,
@@ -106,8 +110,8 @@ def header(
         },
         "parts": parts,
         "state": {
-            "targets": order[:1],
-            "foils": order[1:],
+            "targets": [first],
+            "foils": [second],
             "contrast": "among",
             "method": next(iter(methods)),
             "opacity": 60,

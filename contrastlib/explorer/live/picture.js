@@ -8,7 +8,7 @@ const LONGEST = 20; // times the shorter side
 export class NoPicture extends Error {}
 
 // The pixels (RGBA, size x size) of a file or blob.
-export async function pixelsOfFile(file, { resize, size }) {
+export async function pixelsOfFile(file, network) {
   const name = file.name || "What you gave";
   if (file.type && !file.type.startsWith("image/")) throw new NoPicture(`${name} is not a picture: choose a JPEG, PNG or WebP.`);
   let bitmap;
@@ -22,7 +22,7 @@ export async function pixelsOfFile(file, { resize, size }) {
     if (Math.max(width, height) > LONGEST * Math.min(width, height)) {
       throw new NoPicture(`${name} has ${width} × ${height} pixels: cut a wider part out of it.`);
     }
-    return centreCrop(onWhite(bitmap), width, height, resize, size);
+    return centreCrop(onWhite(bitmap), width, height, network);
   } catch (error) {
     if (error instanceof NoPicture) throw error;
     throw new NoPicture(`${name} has ${width} × ${height} pixels, too many for this device: save it smaller.`);

@@ -1,5 +1,5 @@
-// Bicubic resizing with antialiasing, to the integers that Pillow gives: first along rows, then along columns. Pillow 13
-// takes the other order for pictures that are much taller than wide, which changes a pixel by two levels at most.
+// Resizing with antialiasing, to the integers that Pillow gives: first along rows, then along columns. Pillow 13 takes the
+// other order for pictures that are much taller than wide, which changes a pixel by two levels at most.
 
 const BITS = 22; // of the fixed-point coefficients
 
@@ -9,14 +9,21 @@ function cubic(x) {
   return size < 2 ? (((size - 5) * size + 8) * size - 4) * a : 0;
 }
 
+// Interpolation -> its filter, which is 0 from the reach on.
+const FILTERS = {
+  bicubic: { filter: cubic, reach: 2 },
+  bilinear: { filter: x => Math.max(0, 1 - Math.abs(x)), reach: 1 },
+};
+
 // For each position of the result, the first position of the source and the coefficients.
-function coefficients(from, to) {
-  const scale = from / to, stretch = Math.max(1, scale), support = 2 * stretch;
+function coefficients(from, to, interpolation) {
+  const { filter, reach } = FILTERS[interpolation];
+  const scale = from / to, stretch = Math.max(1, scale), support = reach * stretch;
   return Array.from({ length: to }, (_, index) => {
     const centre = (index + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - support + 0.5));
     const end = Math.min(from, Math.trunc(centre + support + 0.5));
-    const values = Array.from({ length: end - first }, (_, x) => cubic((x + first - centre + 0.5) / stretch));
+    const values = Array.from({ length: end - first }, (_, x) => filter((x + first - centre + 0.5) / stretch));
     const total = values.reduce((sum, value) => sum + value, 0);
     return { first, values: values.map(value => fixed(value / total)) };
   });
@@ -29,11 +36,11 @@ const clipped = sum => Math.min(255, Math.max(0, Math.floor((sum + 2 ** (BITS - 
 const rounded = value => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
 // The centre square of a picture (RGBA) whose shorter side is first resized. Returns RGBA pixels, size x size.
-export function centreCrop(pixels, width, height, resize, size) {
+export function centreCrop(pixels, width, height, { resize, size, interpolation }) {
   const short = Math.min(width, height);
   const toWidth = Math.trunc((resize * width) / short), toHeight = Math.trunc((resize * height) / short);
   const left = rounded((toWidth - size) / 2), top = rounded((toHeight - size) / 2);
-  const columns = window(width, toWidth, left, size), rows = window(height, toHeight, top, size);
+  const columns = window(width, toWidth, left, size, interpolation), rows = window(height, toHeight, top, size, interpolation);
   const start = rows[0].first, last = rows.at(-1), end = last.first + last.values.length;
   const narrow = new Uint8ClampedArray((end - start) * size * 4);
   for (let y = start; y < end; y++) {
@@ -47,8 +54,9 @@ export function centreCrop(pixels, width, height, resize, size) {
 }
 
 // Part of the coefficients; a side that has the wanted length stays as it is.
-function window(from, to, start, size) {
-  const all = from === to ? Array.from({ length: to }, (_, index) => ({ first: index, values: [2 ** BITS] })) : coefficients(from, to);
+function window(from, to, start, size, interpolation) {
+  const all = from === to ? Array.from({ length: to }, (_, index) => ({ first: index, values: [2 ** BITS] }))
+    : coefficients(from, to, interpolation);
   return all.slice(start, start + size);
 }
 

@@ -20,6 +20,9 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+from torchvision.transforms import InterpolationMode
+
 from contrastlib import models
 from contrastlib.assets.writing import write as write_file
 from contrastlib.explorer import export
@@ -32,6 +35,8 @@ SHARED = ("arithmetic.js", "drawing.js", "elements.js", "tabs.js")
 """Scripts of the explorer that they use."""
 RUNTIME = {"script": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
 """Role -> file of onnxruntime-web."""
+RESIZED = (InterpolationMode.BICUBIC, InterpolationMode.BILINEAR)
+"""Interpolations that ``resize.js`` computes."""
 LICENCE = "onnxruntime-web.LICENSE"
 HEADER = "live.json"
 WITHOUT_SCRIPTS = (
@@ -65,7 +70,8 @@ def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict
         element is called "live", the others "live-NETWORK", with a number where that is taken.
 
     Raises:
-        ValueError: The network cannot be exported, or the runtime is not there.
+        ValueError: A network cannot be exported, has one logit, or resizes photographs as no page does; two
+            different networks would have one file; or the runtime is not there.
         DataError: A file cannot be written, or weights are missing.
     """
     lacking = [name for name in RUNTIME.values() if not (runtime / name).is_file()]
@@ -82,10 +88,14 @@ def write(folder: Path, runtime: Path, shown: Iterable[Shown]) -> dict[str, dict
     found, exported = {}, {}
     for network, picture, parts in shown:
         classifier = models.as_classifier(network)
-        if classifier.name not in exported:
-            exported[classifier.name] = _exported(classifier, folder)
+        file = f"{_in_ascii(classifier.name)}.onnx"
+        if file not in exported:
+            exported[file] = classifier, _exported(classifier, folder / file)
+        first, about = exported[file]
+        if not _same(first, classifier):
+            raise ValueError(f"two different networks would be written to {file}: name them differently")
         name = _free_name(classifier.name, found)
-        found[name] = header(name, classifier, exported[classifier.name], picture, parts)
+        found[name] = header(name, classifier, about, picture, parts)
     write_file(folder / HEADER, json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
     write_file(folder / "index.html", page(list(found.values())).encode())
     return found
@@ -97,18 +107,41 @@ def _free_name(network: str, taken: Container[str]) -> str:
     >>> _free_name("tiny", []), _free_name("my/net", ["live"]), _free_name("a", ["live", "live-a"])
     ('live', 'live-my-net', 'live-a-2')
     """
-    name = "live-" + re.sub(r"[^\w-]", "-", network)
+    name = f"live-{_in_ascii(network)}"
     names = itertools.chain(["live", name], (f"{name}-{number}" for number in itertools.count(2)))
     return next(each for each in names if each not in taken)
 
 
-def _exported(classifier: models.Classifier, folder: Path) -> dict:
+def _in_ascii(name: str) -> str:
+    """Return the name of a network as a part of addresses and file names.
+
+    >>> _in_ascii("my/naïve net")
+    'my-na-ve-net'
+    """
+    return re.sub(r"[^\w-]", "-", name, flags=re.ASCII)
+
+
+def _same(first: models.Classifier, second: models.Classifier) -> bool:
+    """Tell whether two classifiers have the same weights and names of classes."""
+    weights, others = first.state_dict(), second.state_dict()
+    return (
+        first.class_names == second.class_names
+        and weights.keys() == others.keys()
+        and all(torch.equal(weights[key], others[key]) for key in weights)
+    )
+
+
+def _exported(classifier: models.Classifier, path: Path) -> dict:
     """Export a network, and return what a page needs to know of its files."""
-    path = folder / (re.sub(r"[^\w-]", "-", classifier.name) + ".onnx")
+    if classifier.interpolation not in RESIZED:
+        raise ValueError(
+            f"{classifier.name} resizes photographs by {classifier.interpolation.value} interpolation, and "
+            f"a page only by {' or '.join(each.value for each in RESIZED)}: give it one of these"
+        )
     about = export.export(classifier, path)
     roles = {**RUNTIME, "network": path.name}
-    about["bytes"] = sum((folder / roles[role]).stat().st_size for role in ("wasm", "network"))
-    about["files"] = {role: _versioned(folder / name) for role, name in roles.items()}
+    about["bytes"] = sum((path.parent / roles[role]).stat().st_size for role in ("wasm", "network"))
+    about["files"] = {role: _versioned(path.parent / name) for role, name in roles.items()}
     return about
 
 
