@@ -31,7 +31,11 @@ function show(root, name, header, bytes) {
   const explorer = new Explorer(root, {
     header: () => header, bytes, live: false,
     state: fromAddress(name, location.hash) ?? header.state,
-    changed: state => history.replaceState(null, "", address(name, state)),
+    changed: state => {
+      try {
+        history.replaceState(null, "", address(name, state));
+      } catch {}  // the browser forbids it: in some frames, and after many changes in a short time
+    },
   });
   explorer.ready = () => {  // the static image is shown until the maps are drawn
     explorer.ready = null;

@@ -450,6 +450,188 @@ def test_a_network_that_ends_later_is_loaded_again(opened):
     )
 
 
+def test_memory_that_runs_short_ends_the_network(opened):
+    """The worker answers with an error, and the button comes back."""
+    page = opened(script=WORKER, loaded=True)
+    page.evaluate("""() => {
+      const { onmessage } = worker, data = { error: 'RangeError: could not allocate memory' };
+      worker.postMessage = () => setTimeout(() => onmessage({ data }));
+    }""")
+    page.locator(".live-paint").focus()
+    page.keyboard.press(" ")
+    page.wait_for_function("() => document.querySelector('.live-status').textContent.includes('memory')")
+    page.get_by_role("button", name="Load the network").click()
+    page.wait_for_function(
+        "() => document.querySelector('.live-status').textContent === 'The network runs in this page.'"
+    )
+    settled(page)
+    assert table(page, "probability")[1] != "–"
+
+
+HELD = """const Plain = Worker, held = [];
+let holding = false;
+globalThis.hold = () => { holding = true; };
+globalThis.letOneThrough = () => held.shift()();
+globalThis.letAllThrough = () => { holding = false; held.splice(0).forEach(send => send()); };
+globalThis.Worker = class extends Plain {
+  postMessage(message) {
+    if (holding) held.push(() => super.postMessage(message)); else super.postMessage(message);
+  }
+};"""
+IDLE = "() => !document.querySelector('.contrast-live').live.network.waiting"
+
+
+def give_asset(page, name):
+    give(page, name, assets.path(name).read_bytes(), "image/png")
+    page.wait_for_function(
+        "name => document.querySelector('.contrast-live').live.picture.title === name", arg=name
+    )
+
+
+def dab(page):
+    page.locator(".live-paint").focus()
+    page.keyboard.press(" ")
+
+
+@pytest.mark.parametrize("follows", ["the first picture", "another picture"])
+def test_an_answer_belongs_to_its_picture(opened, follows):
+    """Also if the picture is painted on, and another one follows, before the network has answered."""
+    page = opened(script=HELD, loaded=True)
+    page.evaluate("hold")
+    give_asset(page, "coffee.png")
+    dab(page)
+    if follows == "the first picture":
+        page.get_by_role("button", name="Back to: A cat").click()
+        page.wait_for_selector(".contrast-live[data-explains='tiger cat']")
+    else:
+        give_asset(page, "chelsea.png")
+    page.evaluate("letAllThrough")
+    page.wait_for_function(IDLE)
+    before, now = table(page, "probability")
+    assert before == now and before != "–"
+
+
+def test_what_the_reader_asks_meanwhile_stays(opened):
+    """A new picture is asked about once, although it was painted on while the network looked at it."""
+    page = opened(script=HELD, loaded=True)
+    page.evaluate("hold")
+    give_asset(page, "coffee.png")
+    dab(page)
+    page.evaluate("letOneThrough")
+    page.wait_for_function("() => document.querySelector('.contrast-live').live.before")
+    page.evaluate("() => document.querySelector('.contrast-live').live.change({ targets: [849] })")
+    page.evaluate("letAllThrough")
+    page.wait_for_function(IDLE)
+    assert page.locator(".contrast-live").get_attribute("data-explains") == "teapot"
+
+
+def focused(page):
+    return page.evaluate(
+        "() => (({ ariaLabel, name, textContent }) => ariaLabel || name || textContent)"
+        "(document.activeElement)"
+    )
+
+
+def test_loading_keeps_the_focus(opened, server):
+    page = opened()
+    server.free.clear()
+    page.get_by_role("button", name="Load the network").press("Enter")
+    assert focused(page) == "Abort"
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.activeElement.className === 'live-load'")
+    page.keyboard.press("Enter")
+    server.free.set()
+    page.wait_for_selector(".contrast-live[data-milliseconds]")
+    assert focused(page) == "The network runs in this page."
+
+
+@pytest.mark.parametrize("name", ["Undo", "Reset"])
+def test_a_button_with_nothing_left_to_do_keeps_the_focus(opened, name):
+    page = opened()
+    dab(page)
+    button = page.get_by_role("button", name=name)
+    button.press("Enter")
+    assert focused(page) == name and button.get_attribute("aria-disabled") == "true"
+    page.keyboard.press("Enter")
+    assert page.get_by_role("button", name="Undo").get_attribute("aria-disabled") == "true"
+
+
+def test_a_class_that_leaves_the_list_passes_the_focus_to_the_search(opened):
+    page = opened()
+    search = page.get_by_label("Search 1,000 classes")
+    search.fill("teapot")
+    page.get_by_label("not teapot", exact=True).check()
+    search.fill("")
+    page.get_by_label("not teapot", exact=True).focus()
+    page.keyboard.press(" ")
+    assert focused(page) == "search"
+
+
+def test_a_list_of_classes_leaves_the_focus_of_another_alone(opened):
+    page = opened(path="index.html")
+    page.locator("#live").get_by_label("not tabby").focus()
+    page.evaluate("""() => {
+      const { dataset } = document.activeElement, { live } = document.querySelector('#live-birds_vgg');
+      dataset.key = document.querySelector('#live-birds_vgg input[data-key]:enabled').dataset.key;
+      live.draw();
+    }""")
+    assert focused(page) == "not tabby"
+
+
+NO_ADDRESS = "history.replaceState = () => { throw new DOMException('no', 'SecurityError'); };"
+
+
+def test_an_address_that_cannot_be_written(opened):
+    """As in some frames: the page goes on without it."""
+    page = opened(script=NO_ADDRESS)
+    page.locator("select[name=contrast]").select_option("original")
+    assert page.locator(".live-question").inner_text() == "What raises the logit of tiger cat (39.5 %)?"
+
+
+def test_a_page_without_a_clipboard_shows_what_to_copy(opened):
+    page = opened(script="Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    told = page.locator(".live-actions .live-status")
+    page.get_by_role("button", name="Copy link").click()
+    assert f"{page.url.split('#')[0]}#live?explain=282" in told.inner_text()
+    page.get_by_role("button", name="Copy Python").click()
+    assert told.inner_text() == "Copying is not allowed here: the lines are below."
+    assert page.locator(".live-code").is_visible()
+
+
+def test_logits_above_the_largest_float16(opened):
+    """The slider goes far where the two most probable classes are nearly tied."""
+    page = opened()
+    page.locator(".live-surer summary").click()
+    page.evaluate("""() => {
+      const { live } = document.querySelector('.contrast-live');
+      live.result.logits.fill(0).set([12], 282);
+      live.result.logits.set([11.994], 285);
+      live.change({ surer: 100 });
+    }""")
+    note = page.locator("figure:has([data-kind=float16]) figcaption").inner_text()
+    assert note == "gradient of p, float16: the logits exceed the largest float16, no map"
+
+
+def test_a_repainted_part_is_shown(opened):
+    """Not the picture before, although that was shown last."""
+    page = opened(path="bird.html")
+    for version in ("0", "1"):
+        page.get_by_label("Repaint it").select_option(version)
+        page.wait_for_function(
+            "version => document.querySelector('.contrast-live').live.painted.trait?.version === version",
+            arg=version,
+        )
+        assert page.get_by_role("button", name="Show before").get_attribute("aria-pressed") == "false"
+        page.get_by_role("button", name="Show before").click()
+
+
+def test_a_change_of_nothing_is_not_undone(opened):
+    page = opened()
+    page.locator("select[name=tool]").select_option("restore")
+    page.get_by_role("button", name="Keep positive").click()
+    assert values(page, "live.painted.history").size == 0
+
+
 SLOW = """const decode = createImageBitmap;
 globalThis.createImageBitmap = async (file, ...options) => {
   if (file.name === "slow.png") await new Promise(resolve => setTimeout(resolve, 500));

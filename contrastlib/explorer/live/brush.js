@@ -51,8 +51,10 @@ export class Painted {
 
   // Replaces the pixels whose sign in a map is not kept.
   keep(map, sign, fill) {
+    const pixels = kept(this.pixels, map, sign, fill);
+    if (pixels.every((value, i) => value === this.pixels[i])) return;
     this.begin();
-    this.pixels = kept(this.pixels, map, sign, fill);
+    this.pixels = pixels;
   }
 
   // The pixels with another trait of a part, or without for null.

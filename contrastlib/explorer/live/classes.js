@@ -31,9 +31,9 @@ export function classList(names, example, act) {
     note.textContent = words && !found.length ? `No class is called “${search.value.trim()}”.`
       : found.length > FOUND ? `${FOUND} of ${found.length} classes` : "";
     const listed = [...new Set([...state.targets, ...state.foils, ...(words ? found.slice(0, FOUND) : order.slice(0, TOP))])];
-    const focused = document.activeElement?.dataset?.key;
+    const focused = rows.contains(document.activeElement) && document.activeElement.dataset.key;
     rows.replaceChildren(...listed.map(s => row(s, state, shown.known ? probabilityOf(logits, [s]) : null)));
-    if (focused) rows.querySelector(`[data-key="${focused}"]`)?.focus();
+    if (focused) (rows.querySelector(`[data-key="${focused}"]:enabled`) ?? search).focus();
   }
 
   const toggled = (list, s, on) => (on ? [...list, s] : list.filter(other => other !== s));

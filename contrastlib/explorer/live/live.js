@@ -46,6 +46,7 @@ export class Live {
     this.map = element("canvas", { class: "live-map", role: "img", width: 224, height: 224 });
     this.cells = new Map();
     this.code = element("pre", { class: "live-code", tabindex: 0 });
+    this.details = element("details", { class: "live-python" }, element("summary", {}, "The same map in Python"), this.code);
     this.said = element("span", { class: "live-status", role: "status" });
     this.about = element("p", { class: "live-note live-about" });
     this.terms = element("p", { class: "live-note" });
@@ -64,7 +65,7 @@ export class Live {
       element("div", { class: "live-actions" }, button("Save picture", () => this.save()),
         button("Copy Python", () => this.copy(this.code.textContent, "The Python lines are copied.")),
         button("Copy link", () => this.copy(this.host.link(this.state), "The link is copied. It keeps classes and menus, not a picture of yours.")), this.said),
-      element("details", { class: "live-python" }, element("summary", {}, "The same map in Python"), this.code));
+      this.details);
   }
 
   table() {
@@ -146,19 +147,18 @@ export class Live {
   }
 
   repainted() {
-    this.painting.draw();
+    this.painting.showNow();
     this.explain();
   }
 
   // Asks the network about the picture as it is. While it answers, the latest picture waits.
   async explain() {
     if (!this.network.ready) return this.unanswered(this.painted.changed ? "Load the network to see what it says of the changed picture." : "");
+    const { painted } = this, own = !this.before;
     try {
-      const { painted } = this, own = !this.before;
-      if (own) await this.ask(painted.original, result => Object.assign(this, { before: result, result }));
-      if (!own || painted.changed) await this.ask(painted.pixels, result => { this.result = result; });
-      if (own && painted === this.painted && this.result) this.askAnew();
-      else this.draw();
+      if (own) await this.ask(painted, painted.original, result => this.met(result));
+      if (this.before && (!own || painted.changed)) await this.ask(painted, painted.pixels, result => { this.result = result; });
+      if (painted === this.painted) this.draw();
     } catch (error) {
       this.unanswered(error.message);
     }
@@ -171,18 +171,21 @@ export class Live {
     this.loading.say(why);
   }
 
-  // An answer counts if no other picture was given meanwhile.
-  async ask(pixels, take) {
-    const { painted } = this, result = await this.network.run(pixels, this.size);
+  // Asks about a picture, painted, with some pixels. An answer counts if no other picture was given meanwhile.
+  async ask(painted, pixels, take) {
+    if (painted !== this.painted) return;
+    const result = await this.network.run(pixels, this.size);
     if (!result || painted !== this.painted) return;
     take(result);
     this.root.dataset.milliseconds = result.milliseconds.toFixed(1);
   }
 
-  // The question for a new picture: its most probable class against the second one.
-  askAnew() {
-    const { logits } = this.before, first = rivalOf(logits, []);
-    this.change({ targets: [first], foils: [rivalOf(logits, [first])], contrast: "among" });
+  // The first answer about a new picture. The question becomes: its most probable class against the second one.
+  met(result) {
+    if (this.before) return;
+    Object.assign(this, { before: result, result });
+    const first = rivalOf(result.logits, []);
+    this.change({ targets: [first], foils: [rivalOf(result.logits, [first])], contrast: "among" });
   }
 
   // The maps of all classes by the chosen method.
@@ -247,8 +250,10 @@ export class Live {
     try {
       await navigator.clipboard.writeText(text);
       this.said.textContent = done;
-    } catch {
-      this.said.textContent = "The clipboard is not available: select the text and copy it.";
+    } catch {  // the browser does not allow it: show the text, so that the reader can copy it
+      const lines = text === this.code.textContent;
+      if (lines) this.details.open = true;
+      this.said.textContent = `Copying is not allowed here: ${lines ? "the lines are below." : text}`;
     }
   }
 

@@ -10,7 +10,7 @@ export function loading(network, loaded) {
   const start = button(`Load the network, ${megabytes(network.about.bytes)}`, load, { class: "live-load" });
   const stop = button("Abort", () => network.abort(), { hidden: true });
   const bar = element("progress", { max: 1, value: 0, hidden: true, "aria-label": "Loading the network" });
-  const status = element("span", { class: "live-status", role: "status" });
+  const status = element("span", { class: "live-status", role: "status", tabindex: -1 });
   const node = element("div", { class: "live-loading" }, start, bar, stop, status);
 
   const say = text => { status.textContent = text; };
@@ -19,10 +19,16 @@ export function loading(network, loaded) {
     say(error ? error.message : "Loading was stopped.");
   };
 
+  // A hidden button would lose the focus.
+  function passFocus(from, to) {
+    if (document.activeElement === from) to.focus();
+  }
+
   async function load() {
     if (network.ready || network.loading) return;
-    start.hidden = true;
     bar.hidden = stop.hidden = false;
+    passFocus(start, stop);
+    start.hidden = true;
     bar.value = 0;
     say("");
     try {
@@ -31,12 +37,12 @@ export function loading(network, loaded) {
         if (share === 1) say("Starting …");
       }, failed);
       say("The network runs in this page.");
-      await loaded();
     } catch (error) {
       failed(error);
-    } finally {
-      bar.hidden = stop.hidden = true;
     }
+    passFocus(stop, start.hidden ? status : start);
+    bar.hidden = stop.hidden = true;
+    if (network.ready) await loaded();
   }
 
   return { node, say, load };

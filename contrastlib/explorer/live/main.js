@@ -9,7 +9,11 @@ async function mount(root) {
     const header = JSON.parse(root.querySelector("script[type='application/json']").textContent);
     const live = new Live(root, header, new URL(root.dataset.base, location.href), {
       state: fromAddress(root.id, location.hash) ?? header.state,
-      changed: state => history.replaceState(null, "", address(root.id, state)),
+      changed: state => {
+        try {
+          history.replaceState(null, "", address(root.id, state));
+        } catch {}  // the browser forbids it: in some frames, and after many changes in a short time
+      },
       link: state => location.href.split("#")[0] + address(root.id, state),
     });
     root.live = live; // for scripts of the page

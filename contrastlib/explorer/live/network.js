@@ -41,16 +41,17 @@ export class Network {
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     return new Promise((resolve, reject) => {
       this.stop = () => reject(null);
-      this.worker.onerror = event => {
-        const error = new Error(reason(event.message ?? "its script did not load")), ran = this.ready;
+      const fail = message => {
+        const error = new Error(reason(message)), ran = this.ready;
         this.close(error);
         ran ? ended(error) : reject(error);
       };
+      this.worker.onerror = event => fail(event.message ?? "its script did not load");
       this.worker.onmessage = ({ data }) => {
         if (data.progress) progress(Math.min(1, data.progress / bytes));
         else if (data.ready) { this.ready = true; resolve(); }
-        else if (this.ready) this.answered(data);
-        else { this.close(); reject(new Error(reason(data.error))); }
+        else if ("error" in data) fail(data.error);
+        else this.answered(data);
       };
       this.worker.postMessage({ load: { outputs, ...Object.fromEntries(Object.entries(files).map(([key, file]) => [key, address(file)])) } });
     });
@@ -86,8 +87,7 @@ export class Network {
   }
 
   answered(data) {
-    const { resolve, reject } = this.waiting;
-    data.error ? reject(new Error(reason(data.error))) : resolve(data);
+    this.waiting.resolve(data);
     this.send();
   }
 }

@@ -8,6 +8,13 @@ const TOOLS = [["blur", "blur"], ["grey", "grey"], ["colour", "a colour"], ["res
 const STEP = 8; // pixels that an arrow key moves the brush
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+// A button that can have nothing to do. It keeps the focus then, which a disabled one would lose.
+function optionalButton(title, action, attributes) {
+  let possible = false;
+  const node = button(title, () => { if (possible) action(); }, attributes);
+  return { node, offer(on) { possible = on; node.setAttribute("aria-disabled", !on); } };
+}
+
 // A mouse and the keyboard always paint. A finger scrolls, until the reader lets it paint.
 // host: painted() -> Painted, changed(), keep(sign)
 export function painting(host) {
@@ -20,9 +27,9 @@ export function painting(host) {
   const tool = menu("Paint with", "tool", value => { choice.tool = value; colourNode.hidden = value !== "colour"; });
   const size = slider("Brush", "radius", [4, 48, 1], value => { choice.radius = value; place(); });
   const finger = button("Paint with a finger", () => allow(!allowed), { class: "live-finger", "aria-pressed": "false" });
-  const before = button("Show before", () => { shown = !shown; draw(); }, { "aria-pressed": "false" });
-  const undo = button("Undo", () => { host.painted().undo(); host.changed(); });
-  const reset = button("Reset", () => { host.painted().reset(); host.changed(); });
+  const before = optionalButton("Show before", () => { shown = !shown; draw(); }, { "aria-pressed": "false" });
+  const undo = optionalButton("Undo", () => { host.painted().undo(); host.changed(); });
+  const reset = optionalButton("Reset", () => { host.painted().reset(); host.changed(); });
   const keep = sign => button(`Keep ${sign}`, () => host.keep(sign, fill()));
   let pointer = null, at = [112, 112], shown = false, allowed = false;
   tool.update(TOOLS, choice.tool);
@@ -48,7 +55,6 @@ export function painting(host) {
   }
 
   function dab(from, to) {
-    shown = false;
     host.painted().stroke(from, to, choice.radius, fill());
     host.changed();
   }
@@ -91,14 +97,21 @@ export function painting(host) {
     const { changed } = painted;
     if (!changed) shown = false;
     paint(canvas, shown ? painted.original : painted.pixels, painted.size, painted.size);
-    before.disabled = reset.disabled = !changed;
-    undo.disabled = !painted.history.length;
-    before.setAttribute("aria-pressed", shown);
+    before.offer(changed);
+    reset.offer(changed);
+    undo.offer(painted.history.length > 0);
+    before.node.setAttribute("aria-pressed", shown);
+  }
+
+  // The picture as it is after a change.
+  function showNow() {
+    shown = false;
+    draw();
   }
 
   return {
-    canvas, draw,
+    canvas, draw, showNow,
     node: element("div", { class: "live-canvas" }, canvas, cursor),
-    tools: element("div", { class: "live-tools" }, finger, tool.node, colourNode, size.node, keep("positive"), keep("negative"), undo, reset, before),
+    tools: element("div", { class: "live-tools" }, finger, tool.node, colourNode, size.node, keep("positive"), keep("negative"), undo.node, reset.node, before.node),
   };
 }

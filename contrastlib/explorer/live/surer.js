@@ -24,6 +24,12 @@ export function weightsOf(logits, targets, factor) {
     float16: gradientOfProbability(scaled, targets, "float16"), numbers: numbers(scaled, targets, []) };
 }
 
+// How the map of a kind of weights compares with the exact one.
+function comparison(kind, weights, similar) {
+  if (weights.some(Number.isNaN)) return `the logits exceed the largest ${kind}, no map`;
+  return Number.isNaN(similar) ? "all weights are 0, no map" : `cosine ${similar.toFixed(3)}`;
+}
+
 export function surer(changed) {
   const control = element("input", { type: "range", name: "surer", min: 0, max: SURER, step: 1, oninput: () => changed(Number(control.value)) });
   const said = element("output", { class: "live-said", "aria-live": "polite" });
@@ -47,7 +53,7 @@ export function surer(changed) {
       for (const { kind, title, canvas, note } of cells) {
         const map = mapOfWeights(found[kind], maps, length), similar = cosine(map, exact);
         paint(canvas, overlaid(pixels, upsampled(map, height, width, size, size), largest(map), state.opacity / 100, colours), size, size);
-        note.textContent = `${title}: ${Number.isNaN(similar) ? "all weights are 0, no map" : `cosine ${similar.toFixed(3)}`}`;
+        note.textContent = `${title}: ${comparison(kind, found[kind], similar)}`;
         canvas.dataset.cosine = similar;
       }
     },

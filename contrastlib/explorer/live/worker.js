@@ -7,7 +7,7 @@ onmessage = async ({ data }) => {
     if (data.load) await load(data.load);
     else await run(data);
   } catch (error) {
-    postMessage({ error: String(error?.message ?? error), id: data.id });
+    postMessage({ error: String(error?.message ?? error) });
   }
 };
 
