@@ -26,5 +26,5 @@ export function sources(root, first, given, back) {
   });
   return element("div", { class: "live-sources" }, file, camera, button("Choose a picture", () => file.click()),
     button("Take a photograph", () => camera.click()), button(`Back to: ${first}`, back),
-    element("p", { class: "live-note" }, "Or drop a picture here, or paste one. Your picture never leaves this page: nothing is sent anywhere."));
+    element("p", { class: "live-note" }, "Or drop a picture here, or paste one. Your picture never leaves this page: nothing is sent anywhere. A WebP that a camera has marked as turned may stay on its side."));
 }
