@@ -1,4 +1,4 @@
-"""The explorer takes text as text, and works under a strict Content-Security-Policy."""
+"""The explorer takes text as text, and works under a strict policy and where addresses cannot be written."""
 
 import http.server
 import threading
@@ -151,3 +151,16 @@ def test_the_policy_forbids_other_scripts(visited, served):
     )
     page.wait_for_selector("[data-ready]")
     assert not page.hacked and any("Content Security Policy" in each for each in page.problems)
+
+
+def test_an_address_that_cannot_be_written(opened):
+    """As in some frames, and in WebKit after many changes in a short time."""
+    page = opened()
+    page.evaluate(
+        "() => { history.replaceState = () => { throw new DOMException('no', 'SecurityError'); }; }"
+    )
+    caption = page.locator(".cx-caption").inner_text()
+    page.locator(".cx-pictures input").nth(1).check(force=True)
+    page.wait_for_function(
+        "caption => document.querySelector('.cx-caption').textContent !== caption", arg=caption
+    )
