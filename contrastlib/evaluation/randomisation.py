@@ -1,17 +1,19 @@
-"""Parameter randomisation: does a map change when the network forgets what it learned?
+"""Randomisation of parameters and of labels: does a map change when the network has learned something else?
 
-The layers of a network lose their parameters one after the other, from the top down, until all are random.
+- The layers of a network lose their parameters one after the other, from the top down, until all are random.
+- The network is replaced by another one, such as one that was trained on shuffled labels.
+
 The maps of the same class are compared with those of the intact network. A map that stays the same does not
 show what the network learned.
 
-Source: Adebayo et al. 2018, "Sanity checks for saliency maps" (the cascade); Hedström et al. 2024, "Sanity
-checks revisited" (entropy of the map of the random network).
+Source: Adebayo et al. 2018, "Sanity checks for saliency maps" (the cascade and shuffled labels); Hedström et
+al. 2024, "Sanity checks revisited" (entropy of the map of the random network).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,10 @@ from contrastlib.evaluation.statistics import paired_differences
 
 WINDOW = 7
 """Side in pixels of the windows of :func:`structural_similarity`."""
+RIGHT, SHUFFLED = "right labels", "shuffled labels"
+"""Keys of two networks that differ only in the labels of their training, see :func:`loss_of_labels`."""
+KEYS = ["network", "method", "contrast", "group", "image"]
+"""Columns that identify a map in tables of several networks."""
 
 
 def cascade(
@@ -84,6 +90,57 @@ def cascade(
             tables.append(
                 _compared(keys, maps, before, images.shape[-2:]).assign(step=step, lost=count / len(names))
             )
+    return pd.concat(tables, ignore_index=True)
+
+
+def likeness_to_networks(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    compared_with: Mapping[str, nn.Module],
+    methods: Sequence[str] = METHODS,
+    contrasts: Sequence[str] = CONTRASTS,
+    layer: str | None = None,
+) -> pd.DataFrame:
+    """Likeness of the maps of a network to those of other networks of the same architecture and classes.
+
+    Args:
+        model: A network with logits (B, C).
+        images: Images (B, K, H, W).
+        labels: Not used, because the class is the one that ``model`` finds most probable.
+        compared_with: What another network stands for -> that network, with logits (B, C).
+        methods: Names of explainers. Those for another architecture are left out.
+        contrasts: Names of contrasts.
+        layer: Layer of the methods that explain one. None stands for their default.
+
+    Returns:
+        One row for each image, method, contrast and other network, with other (its key), spearman, ssim and
+        entropy as in :func:`cascade`.
+
+    Raises:
+        ValueError: There is no other network, or its maps have another size.
+
+    >>> def small():
+    ...     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> table = likeness_to_networks(
+    ...     small(), torch.rand(2, 3, 8, 8), compared_with={"again": small()}, contrasts=["weighted"])
+    >>> table[["image", "other"]].values.tolist()
+    [[0, 'again'], [1, 'again']]
+    """
+    if not compared_with:
+        raise ValueError("compared_with is empty: name at least one other network")
+    target = predict(model, images).argmax(dim=1)
+    options = {"methods": methods, "contrasts": contrasts, "layer": layer}
+    own, tables = list(explanations(model, images, target, **options)), []
+    for name, other in compared_with.items():
+        for (keys, maps), (_, before) in zip(explanations(other, images, target, **options), own):
+            if maps.shape != before.shape:
+                raise ValueError(
+                    f"the maps of {name!r} have {maps.shape[-2]} x {maps.shape[-1]} values and those of the "
+                    f"network {before.shape[-2]} x {before.shape[-1]}: compare networks of one architecture"
+                )
+            tables.append(_compared(keys, maps, before, images.shape[-2:]).assign(other=name))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -197,8 +254,7 @@ def sensitivity(table: pd.DataFrame, value: str = "spearman") -> pd.DataFrame:
     >>> sensitivity(table)["spearman"].tolist()
     [0.375]
     """
-    keys = ["network", "method", "contrast", "group", "image"]
-    return table[table["step"] > 0].groupby(keys, sort=False, as_index=False)[value].mean()
+    return table[table["step"] > 0].groupby(KEYS, sort=False, as_index=False)[value].mean()
 
 
 def likeness_between_contrasts(
@@ -225,6 +281,57 @@ def likeness_between_contrasts(
     )
 
 
+def loss_of_labels(
+    table: pd.DataFrame, right: str = RIGHT, shuffled: str = SHUFFLED, value: str = "spearman"
+) -> pd.DataFrame:
+    """Likeness that maps lose when the labels of the training are shuffled.
+
+    It is the likeness to the maps of a network of right labels minus that to the maps of one of shuffled
+    labels, both trained on the same images by the same recipe.
+
+    Args:
+        table: A table of :func:`likeness_to_networks`, with network and group.
+        right: Key of the network of right labels.
+        shuffled: Key of the network of shuffled labels.
+        value: "spearman" or "ssim".
+
+    Returns:
+        One row for each network, method, contrast and image, with loss.
+
+    Raises:
+        ValueError: One of the two networks is not in the table.
+
+    >>> table = pd.DataFrame({"other": ["right labels", "shuffled labels"], "spearman": [0.75, 0.25]})
+    >>> table = table.assign(network="n", method="gradcam", contrast="weighted", image=0, group=0)
+    >>> loss_of_labels(table)["loss"].tolist()
+    [0.5]
+    """
+    wide = table.pivot(index=KEYS, columns="other", values=value)
+    missing = [key for key in (right, shuffled) if key not in wide]
+    if missing:
+        raise ValueError(f"no network stands for {missing[0]!r} in this table, but for {', '.join(wide)}")
+    return (wide[right] - wide[shuffled]).rename("loss").reset_index()
+
+
+def loss_of_labels_between_contrasts(
+    table: pd.DataFrame, first: str = "weighted", second: str = "original", **options: Any
+) -> pd.DataFrame:
+    """Mean of :func:`loss_of_labels` of one contrast minus that of another; positive if it is more sensitive.
+
+    Args:
+        table: As there.
+        first: A contrast.
+        second: The other one.
+        **options: Options of :func:`~contrastlib.evaluation.statistics.paired_differences`.
+
+    Returns:
+        One row for each network and method, with mean, low and high.
+    """
+    return paired_differences(
+        loss_of_labels(table), "loss", ["network", "method"], first=first, second=second, **options
+    )
+
+
 def rise_of_entropy(table: pd.DataFrame) -> pd.DataFrame:
     """Relative rise of the entropy of a map when all layers are random (the efficient test, eMPRT).
 
@@ -241,9 +348,8 @@ def rise_of_entropy(table: pd.DataFrame) -> pd.DataFrame:
     >>> rise_of_entropy(table)["rise"].tolist()
     [0.5]
     """
-    keys = ["network", "method", "contrast", "group", "image"]
     ends = table[table["step"].isin([0, table["step"].max()])]
-    wide = ends.pivot(index=keys, columns="step", values="entropy")
+    wide = ends.pivot(index=KEYS, columns="step", values="entropy")
     return ((wide.iloc[:, 1] - wide.iloc[:, 0]) / wide.iloc[:, 0]).rename("rise").reset_index()
 
 

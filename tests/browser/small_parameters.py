@@ -68,6 +68,7 @@ SMALL = {
         "steps": 2,
         "removed": {"birds_resnet": ["birds", 8, {"scoring_model": "birds_alexnet", "controls": ["noise"]}]},
         "forgetful": BIRDS,
+        "retrained": {},
         "repaintings": 1,
         "resamples": 100,
     },

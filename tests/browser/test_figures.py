@@ -12,7 +12,7 @@ def test_numbers_and_captions(visit):
     """Counted within the page; a figure that this build leaves out keeps its number."""
     page, _ = visit(PAGE)
     page.evaluate("() => document.querySelectorAll('details.fold').forEach(each => { each.open = true; })")
-    captions = page.locator(".cell_output figure:not(.controls) figcaption").all_inner_texts()
+    captions = page.locator(".cell_output figure figcaption").all_inner_texts()
     numbers = [
         int(re.match(r"Figure 3\.(\d+)\. .{20}", caption)[1]) for caption in captions
     ]  # and no other number before

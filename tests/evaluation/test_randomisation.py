@@ -10,11 +10,16 @@ from scipy import stats
 from skimage.metrics import structural_similarity as reference
 from torch import nn
 
+from contrastlib.autograd import predict
 from contrastlib.evaluation import randomisation
+from contrastlib.evaluation.maps_of_contrasts import explanations
 from contrastlib.evaluation.randomisation import (
     cascade,
     entropy,
     layers_from_the_top,
+    likeness_to_networks,
+    loss_of_labels,
+    loss_of_labels_between_contrasts,
     randomise,
     rank_correlation,
     structural_similarity,
@@ -133,3 +138,51 @@ def test_effects_are_paired_over_images():
         "original": 0,
         "weighted": 1,
     }
+
+
+def test_maps_are_like_those_of_the_same_network_and_compared_at_the_class_of_the_first(network, images):
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other[6].weight[:] = other[6].weight.flip(0)  # the same features, and the classes in reverse order
+        other[6].bias[:] = other[6].bias.flip(0)
+    table = likeness_to_networks(
+        network, images, compared_with={"itself": network, "reversed": other}, contrasts=["original"]
+    )
+    assert list(table["other"].unique()) == ["itself", "reversed"] and len(table) == 2 * len(images)
+    itself = table[table["other"] == "itself"]
+    assert np.allclose(itself[["spearman", "ssim"]], 1)
+    target = predict(network, images).argmax(dim=1)
+    own, theirs = (
+        next(explanations(each, images, target, ["gradcam"], ["original"]))[1] for each in (network, other)
+    )
+    expected = rank_correlation(theirs, own).ravel()
+    assert np.abs(table[table["other"] == "reversed"]["spearman"] - expected).max() < 1e-10
+    assert expected.max() < 0.99
+
+
+def test_networks_that_cannot_be_compared(network, images):
+    with pytest.raises(ValueError, match="compared_with is empty"):
+        likeness_to_networks(network, images, compared_with={})
+    larger = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 256, 5))
+    larger.layer = "1"
+    with pytest.raises(ValueError, match="maps of 'larger' have 16 x 16 values .* 12 x 12"):
+        likeness_to_networks(network, images, compared_with={"larger": larger.double()})
+
+
+def test_the_loss_of_labels_is_paired_by_image():
+    """Shuffled labels take 0.2 of the likeness of *original* maps and 0.6 of that of *weighted* ones."""
+    rows = [
+        (contrast, image, other, 0.9 - 0.05 * image - (loss if other == "shuffled labels" else 0))
+        for contrast, loss in (("original", 0.2), ("weighted", 0.6))
+        for image in range(4)
+        for other in ("another seed", "right labels", "shuffled labels")
+    ]
+    table = pd.DataFrame(rows, columns=["contrast", "image", "other", "spearman"]).assign(
+        network="n", method="m"
+    )
+    table["group"] = table["image"]
+    assert loss_of_labels(table).groupby("contrast")["loss"].mean().tolist() == pytest.approx([0.2, 0.6])
+    found = loss_of_labels_between_contrasts(table, resamples=50).iloc[0]
+    assert [found["mean"], found["low"], found["high"]] == pytest.approx([0.4] * 3)
+    with pytest.raises(ValueError, match="no network stands for 'right labels' .* another seed"):
+        loss_of_labels(table[table["other"] == "another seed"])

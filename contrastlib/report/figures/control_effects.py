@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from contrastlib import assets
 from contrastlib.evaluation import randomisation
 from contrastlib.evaluation.control_scores import against_controls
-from contrastlib.report.claims.verdict_tables import spread
+from contrastlib.report.claims.verdict_tables import spread, title
 
 
 def over_controls_in_words(
@@ -50,3 +51,22 @@ def forgetting_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
         "Rank correlation with the map of the intact network, mean over the cascade and the methods, by "
         "network:\n\n" + "\n".join(parts)
     )
+
+
+def trainings_in_words(networks: Mapping[str, Sequence]) -> str:
+    """What the networks of a parameter, and those that they are compared with, know of their pictures.
+
+    Args:
+        networks: Network -> [data set, count, {"compared_with": what a network stands for -> its name}].
+    """
+    lines = []
+    for name, (_, _, options) in networks.items():
+        for meaning, each in {"the network": name, **options["compared_with"]}.items():
+            path, card = assets.trained(each)
+            known = pd.read_csv(path.with_suffix(".csv"))["train_accuracy"].iloc[-1]
+            lines.append(
+                f"- {meaning}: {title(each)}. It knows the label of {known:.0%} of its "
+                f"{card['train_pictures']} pictures, and the species of "
+                f"{card['test']['accuracy']:.0%} of the test pictures."
+            )
+    return "\n".join(lines)

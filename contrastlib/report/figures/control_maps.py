@@ -16,6 +16,7 @@ import torch
 from IPython.display import Markdown
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from pandas.io.formats.style import Styler
 
 from contrastlib import models, plotting
@@ -150,11 +151,7 @@ def cascades(measured: Mapping[str, pd.DataFrame], value: str = "spearman") -> F
 
     A panel for each network, at the largest scale at which it was measured, and method.
     """
-    largest = {
-        network: (scale, part)
-        for scale, table in measured.items()
-        for network, part in table.groupby("network", sort=False)
-    }
+    largest = _at_largest_scale(measured)
     found = pd.concat([part.assign(scale=scale) for scale, part in largest.values()])
     panels = list(found.groupby(["scale", "network", "method"], sort=False))
     columns = min(4, len(panels))
@@ -203,6 +200,46 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
     return readable(found).style.set_uuid("sensitivities")
 
 
+def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure:
+    """Likeness to the maps of networks that were trained in other ways, with 95 % intervals.
+
+    A panel for each network, at the largest scale at which it was measured. Its rows are methods, its colours
+    contrasts, its markers the other networks.
+
+    Args:
+        measured: Scale -> table of :func:`contrastlib.evaluation.randomisation.likeness_to_networks`.
+    """
+    largest = _at_largest_scale(measured)
+    figure, axes = plt.subplots(
+        1, len(largest), figsize=(4 + 3 * len(largest), 3.4), squeeze=False, sharey=True, layout="constrained"
+    )
+    for ax, (network, (scale, table)) in zip(axes[0], largest.items()):
+        rows = statistics.means(table, "spearman", ["method", "contrast", "other"])
+        methods, contrasts, others = (list(dict.fromkeys(table[c])) for c in ("method", "contrast", "other"))
+        markers = dict(zip(others, "osD^v*PX"))
+        for row in rows.itertuples():
+            place = contrasts.index(row.contrast) - (len(contrasts) - 1) / 2
+            ax.errorbar(
+                row.mean,
+                methods.index(row.method) + 0.2 * place,
+                xerr=[[row.mean - row.low], [row.high - row.mean]],
+                fmt=markers[row.other],
+                color=f"C{contrasts.index(row.contrast)}",
+                markersize=5,
+                linewidth=1,
+            )
+        ax.axvline(0, color="#333333", linewidth=0.5)
+        ax.set_yticks(range(len(methods)), [words(each) for each in methods])
+        ax.set_ylim(len(methods) - 0.5, -0.5)
+        ax.set_title(f"{title(network)} ({scale})", fontsize=8)
+    figure.supxlabel("rank correlation with the map of the network", fontsize=8)
+    handles = [Line2D([], [], marker=marker, linestyle="", color="#333333") for marker in markers.values()]
+    handles += [Line2D([], [], color=f"C{number}") for number in range(len(contrasts))]
+    labels = [*markers, *(CONTRASTS[each].title for each in contrasts)]
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    return finished(figure)
+
+
 def second_opinion(resamples: int, path: Path = SECOND_OPINION) -> Styler | Markdown:
     """Measures of Quantus for each contrast, with the time that each takes, from kept results."""
     sys.audit("contrastlib.file", path)  # which may not exist, see contrastlib.report.notebooks.staleness
@@ -217,6 +254,15 @@ def second_opinion(resamples: int, path: Path = SECOND_OPINION) -> Styler | Mark
     wide["seconds per image"] = seconds.map("{:.2g}".format)
     order = pd.MultiIndex.from_frame(table[by[:3]].drop_duplicates())
     return wide.loc[order].style.set_uuid("second-opinion")
+
+
+def _at_largest_scale(measured: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, pd.DataFrame]]:
+    """Network -> the last scale at which it was measured, and its rows there."""
+    return {
+        network: (scale, part)
+        for scale, table in measured.items()
+        for network, part in table.groupby("network", sort=False)
+    }
 
 
 def _means(rows: pd.DataFrame, value: str, form: str, resamples: int) -> pd.Series:

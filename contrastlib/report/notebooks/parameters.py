@@ -11,6 +11,7 @@ from contrastlib.contrasts import CONTRASTS
 from contrastlib.evaluation import masking
 from contrastlib.explainers import EXPLAINERS
 from contrastlib.models import torchvision_hub
+from contrastlib.report.computing.batches import other_networks
 
 NEEDS = ("any", "feature maps", "tokens")
 RANGES = {
@@ -177,6 +178,17 @@ def _networks(name: str, value: Mapping, needs: str) -> None:
         _dataset(entry, spec[0], network)
         if spec[1] is not None:
             _whole(f"{entry}, number of images", spec[1])
+        if len(spec) == 3:
+            _options(entry, spec[2])
+
+
+def _options(entry: str, options: Any) -> None:
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{entry}: write the options as name -> value, such as {{'steps': 4}}")
+    if not isinstance(options.get("compared_with", {}), Mapping):
+        raise ValueError(f"{entry}: compared_with maps what a network stands for to its name")
+    for other in other_networks(options):
+        _network(entry, other, "any")
 
 
 def _network(entry: str, network: str, needs: str) -> None:

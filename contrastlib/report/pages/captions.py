@@ -3,7 +3,8 @@ r"""Captions of the figures in notebooks.
 A figure has its number and its caption in the last paragraph of the text before it, such as
 ``<a id="figure-3-1"></a>**Figure 3.1.** Drawn birds.`` A reader of the notebook sees them, and links to
 ``#figure-3-1`` lead there. In the book the figure itself has caption and target. Figures are numbered within
-each notebook.
+each notebook. The caption of a figure with controls stands before what that figure says of itself, and is
+plain text.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 
 FURTHER = {"source": "# a further output of the cell above", "metadata": {"tags": ["remove-input"]}}
 """What makes a cell one of which the book shows the outputs only. MyST-NB leaves out cells without source."""
+CONTROLS = '<figure class="controls">'
+"""The beginning of a figure with controls, see :class:`contrastlib.report.figures.controls.Controls`."""
 MARK = re.compile(
     r'(?:\A|\n\n)<a id="(?P<name>figure-[\d-]+)"></a>\*\*Figure (?P<number>[\d.]+)\.\*\* (?P<text>[^\n]+)\Z'
 )
@@ -32,6 +36,16 @@ class Caption:
     name: str
     number: str
     text: str
+
+    def before(self, html: str) -> str:
+        """HTML of a figure with controls, which gets the target, and the caption before its own.
+
+        >>> Caption("figure-3-1", "3.1", "Zebras.").before("<figcaption>All.")
+        '<figcaption><span class="caption-number">Figure 3.1.</span> Zebras. All.'
+        """
+        target = f'<figure class="controls" id="{self.name}">'
+        says = f'<figcaption><span class="caption-number">Figure {self.number}.</span> {escape(self.text)} '
+        return html.replace(CONTROLS, target, 1).replace("<figcaption>", says, 1)
 
     def at(self, n: int) -> dict:
         """Options of MyST-NB for the n-th image of a cell, counted from 0. Links lead to the first."""
@@ -79,13 +93,16 @@ def with_captions(cells: Iterable[dict]) -> Iterator[dict]:
     cells = list(cells)
     own = captions(cells)
     drawn = {cell["id"] for cell in cells if any(map(_is_image, cell.get("outputs", [])))}
-    absent = {caption.name for name, caption in own.items() if name not in drawn}
+    controlled = {cell["id"] for cell in cells if any(map(_has_controls, cell.get("outputs", [])))}
+    absent = {caption.name for name, caption in own.items() if name not in drawn | controlled}
     for cell in cells:
         if mark := _mark(cell):
             target = f"\n\n[]{{#{mark['name']}}}" if mark["name"] in absent else ""
             yield cell | {"source": "".join(cell["source"])[: mark.start()] + target}
         elif cell.get("id") in own and cell["id"] in drawn:
             yield from _captioned(cell, own[cell["id"]])
+        elif cell.get("id") in own and cell["id"] in controlled:
+            yield cell | {"outputs": [_named(output, own[cell["id"]]) for output in cell["outputs"]]}
         else:
             yield cell
 
@@ -102,6 +119,14 @@ def _captioned(cell: dict, caption: Caption) -> Iterator[dict]:
         yield part | {"outputs": [output]}
 
 
+def _named(output: dict, caption: Caption) -> dict:
+    """An output, with the caption if it is a figure with controls."""
+    if not _has_controls(output):
+        return output
+    html = caption.before("".join(output["data"]["text/html"]))
+    return output | {"data": output["data"] | {"text/html": html}}
+
+
 def _mark(cell: dict) -> re.Match | None:
     return MARK.search("".join(cell["source"])) if cell["cell_type"] == "markdown" else None
 
@@ -109,3 +134,8 @@ def _mark(cell: dict) -> re.Match | None:
 def _is_image(output: dict) -> bool:
     """Whether an output of a cell is an image."""
     return any(form.startswith("image/") for form in output.get("data", {}))
+
+
+def _has_controls(output: dict) -> bool:
+    """Whether an output of a cell is a figure with controls."""
+    return CONTROLS in "".join(output.get("data", {}).get("text/html", ""))

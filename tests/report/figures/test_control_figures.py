@@ -1,5 +1,6 @@
 """Figures and tables of the controls page, from tables with known numbers."""
 
+import json
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from contrastlib.evaluation.control_maps import CONTROLS, OURS
 from contrastlib.report.figures import control_effects, control_maps
-from contrastlib.report.results.storage import save
+from contrastlib.report.results.storage import REPOSITORY, save
+
+WEIGHTS = REPOSITORY / "data" / "weights"
 
 CONTRASTS = ("original", "weighted")
 
@@ -112,6 +115,41 @@ def test_sensitivities():
     found = control_maps.sensitivities({"quick": cascade()}, 50).data
     row = found.loc[("quick", "small VGG", "GradCAM", "original")]
     assert row["rank correlation"].startswith("+0.38") and row["rise of the entropy"].startswith("+200%")
+
+
+def relearned():
+    rows = [
+        ("birds_vgg", method, contrast, image, other, value + 0.1 * (contrast == "weighted"))
+        for method, contrast, image, (other, value) in product(
+            ("gradcam", "gradient"), CONTRASTS, range(3), (("right labels", 0.5), ("shuffled labels", 0.0))
+        )
+    ]
+    table = pd.DataFrame(rows, columns=["network", "method", "contrast", "image", "other", "spearman"])
+    return table.assign(group=table["image"])
+
+
+def test_other_trainings_have_a_marker_for_each_network_and_a_colour_for_each_contrast():
+    figure = control_maps.other_trainings({"quick": relearned(), "real": relearned()})
+    (ax,) = figure.axes
+    assert ax.get_title() == "small VGG (real)"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["GradCAM", "Gradient"]
+    shown = {
+        (bar.lines[0].get_color(), bar.lines[0].get_marker()): bar.lines[0].get_xdata().item()
+        for bar in ax.containers
+    }
+    assert shown == pytest.approx({("C0", "o"): 0.5, ("C0", "s"): 0.0, ("C1", "o"): 0.6, ("C1", "s"): 0.1})
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["right labels", "shuffled labels", *CONTRASTS]
+
+
+def test_what_networks_know_of_their_pictures_comes_from_their_cards_and_logs():
+    options = {"compared_with": {"shuffled labels": "birds_vgg_shuffled"}}
+    first, second = control_effects.trainings_in_words({"birds_vgg": ["birds", 3, options]}).splitlines()
+    assert first.startswith("- the network: small VGG.") and "of its 9000 pictures" in first
+    card = json.loads((WEIGHTS / "birds_vgg_shuffled.json").read_text())
+    known = pd.read_csv(WEIGHTS / "birds_vgg_shuffled.csv")["train_accuracy"].iloc[-1]
+    assert second.startswith("- shuffled labels: small VGG, labels shuffled.")
+    assert f"{known:.0%} of its 600 pictures" in second and f"{card['test']['accuracy']:.0%} of the" in second
 
 
 def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
