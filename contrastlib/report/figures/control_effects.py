@@ -10,6 +10,7 @@ from contrastlib import assets
 from contrastlib.evaluation import randomisation
 from contrastlib.evaluation.control_scores import against_controls
 from contrastlib.report.claims.verdict_tables import spread, title
+from contrastlib.report.figures.words import words
 
 
 def over_controls_in_words(
@@ -70,3 +71,18 @@ def trainings_in_words(networks: Mapping[str, Sequence]) -> str:
                 f"{card['test']['accuracy']:.0%} of the test pictures."
             )
     return "\n".join(lines)
+
+
+def likeness_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
+    """Mean rank correlation with the maps of each other network, for each method and contrast."""
+    parts = []
+    for scale, table in measured.items():
+        means = table.groupby(["network", "method", "contrast", "other"], sort=False)["spearman"].mean()
+        for (network, method), rows in means.groupby(["network", "method"], sort=False):
+            each = ", ".join(
+                f"*{contrast}* " + " / ".join(f"{value:+.2f}" for value in of)
+                for contrast, of in rows.groupby("contrast", sort=False)
+            )
+            others = " / ".join(rows.index.unique("other"))
+            parts.append(f"- {scale}, {title(network)}, {words(method)} ({others}): {each}.")
+    return "\n".join(parts)

@@ -211,17 +211,18 @@ def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure:
     """
     largest = _at_largest_scale(measured)
     figure, axes = plt.subplots(
-        1, len(largest), figsize=(4 + 3 * len(largest), 3.4), squeeze=False, sharey=True, layout="constrained"
+        1, len(largest), figsize=(4 + 3 * len(largest), 4), squeeze=False, sharey=True, layout="constrained"
     )
     for ax, (network, (scale, table)) in zip(axes[0], largest.items()):
         rows = statistics.means(table, "spearman", ["method", "contrast", "other"])
         methods, contrasts, others = (list(dict.fromkeys(table[c])) for c in ("method", "contrast", "other"))
         markers = dict(zip(others, "osD^v*PX"))
+        heights = [(contrast, other) for contrast in contrasts for other in others]
         for row in rows.itertuples():
-            place = contrasts.index(row.contrast) - (len(contrasts) - 1) / 2
+            place = heights.index((row.contrast, row.other)) / len(heights) - 0.5
             ax.errorbar(
                 row.mean,
-                methods.index(row.method) + 0.2 * place,
+                methods.index(row.method) + 0.8 * place,
                 xerr=[[row.mean - row.low], [row.high - row.mean]],
                 fmt=markers[row.other],
                 color=f"C{contrasts.index(row.contrast)}",

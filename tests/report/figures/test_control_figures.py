@@ -142,6 +142,15 @@ def test_other_trainings_have_a_marker_for_each_network_and_a_colour_for_each_co
     assert texts == ["right labels", "shuffled labels", *CONTRASTS]
 
 
+def test_likeness_in_words_has_a_number_for_each_network():
+    first, second = control_effects.likeness_in_words({"real": relearned()}).splitlines()
+    assert first == (
+        "- real, small VGG, GradCAM (right labels / shuffled labels): *original* +0.50 / +0.00, "
+        "*weighted* +0.60 / +0.10."
+    )
+    assert second.startswith("- real, small VGG, Gradient (")
+
+
 def test_what_networks_know_of_their_pictures_comes_from_their_cards_and_logs():
     options = {"compared_with": {"shuffled labels": "birds_vgg_shuffled"}}
     first, second = control_effects.trainings_in_words({"birds_vgg": ["birds", 3, options]}).splitlines()
