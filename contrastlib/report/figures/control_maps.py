@@ -211,7 +211,7 @@ def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure:
     """
     largest = _at_largest_scale(measured)
     figure, axes = plt.subplots(
-        1, len(largest), figsize=(4 + 3 * len(largest), 4), squeeze=False, sharey=True, layout="constrained"
+        1, len(largest), figsize=(4 + 3 * len(largest), 3.6), squeeze=False, sharey=True, layout="constrained"
     )
     for ax, (network, (scale, table)) in zip(axes[0], largest.items()):
         rows = statistics.means(table, "spearman", ["method", "contrast", "other"])

@@ -38,14 +38,13 @@ class Caption:
     text: str
 
     def before(self, html: str) -> str:
-        """HTML of a figure with controls, which gets the target, and the caption before its own.
+        """HTML of a figure with controls, which gets this caption before its own.
 
         >>> Caption("figure-3-1", "3.1", "Zebras.").before("<figcaption>All.")
         '<figcaption><span class="caption-number">Figure 3.1.</span> Zebras. All.'
         """
-        target = f'<figure class="controls" id="{self.name}">'
         says = f'<figcaption><span class="caption-number">Figure {self.number}.</span> {escape(self.text)} '
-        return html.replace(CONTROLS, target, 1).replace("<figcaption>", says, 1)
+        return html.replace("<figcaption>", says, 1)
 
     def at(self, n: int) -> dict:
         """Options of MyST-NB for the n-th image of a cell, counted from 0. Links lead to the first."""
@@ -73,7 +72,8 @@ def with_captions(cells: Iterable[dict]) -> Iterator[dict]:
     r"""Cells of an executed notebook, in which captions have moved from the text to the figures.
 
     MyST-NB captions every output of a cell. What a cell shows beside a figure, such as who took a photograph,
-    therefore moves to a cell without code. A figure that was left out has its target in the text.
+    therefore moves to a cell without code. A figure that was left out, or has controls, has its target in the
+    text.
 
     Args:
         cells: The cells.
@@ -94,10 +94,10 @@ def with_captions(cells: Iterable[dict]) -> Iterator[dict]:
     own = captions(cells)
     drawn = {cell["id"] for cell in cells if any(map(_is_image, cell.get("outputs", [])))}
     controlled = {cell["id"] for cell in cells if any(map(_has_controls, cell.get("outputs", [])))}
-    absent = {caption.name for name, caption in own.items() if name not in drawn | controlled}
+    without_target = {caption.name for name, caption in own.items() if name not in drawn}
     for cell in cells:
         if mark := _mark(cell):
-            target = f"\n\n[]{{#{mark['name']}}}" if mark["name"] in absent else ""
+            target = f"\n\n[]{{#{mark['name']}}}" if mark["name"] in without_target else ""
             yield cell | {"source": "".join(cell["source"])[: mark.start()] + target}
         elif cell.get("id") in own and cell["id"] in drawn:
             yield from _captioned(cell, own[cell["id"]])

@@ -122,9 +122,9 @@ def test_a_figure_with_controls_has_its_number_before_what_it_says_of_itself():
     outputs = [{"data": {"text/html": html, "text/plain": "A bird."}}, {"data": {"text/html": "By Ann."}}]
     cell = {"cell_type": "code", "id": "a", "source": "draw()", "metadata": {}, "outputs": outputs}
     before, after = captions.with_captions([text, cell])
-    assert before["source"] == "Up." and after["outputs"][1] == outputs[1]
+    assert before["source"] == "Up.\n\n[]{#figure-3-1}" and after["outputs"][1] == outputs[1]
     assert after["outputs"][0]["data"]["text/html"] == (
-        '<style></style><figure class="controls" id="figure-3-1"><img><figcaption>'
+        '<style></style><figure class="controls"><img><figcaption>'
         '<span class="caption-number">Figure 3.1.</span> Less &lt; more. A bird.</figcaption></figure>'
     )
     assert cell["outputs"][0]["data"]["text/html"] == html
