@@ -75,7 +75,7 @@ def shrink(output: dict) -> None:
 
 
 def smaller(png: bytes) -> tuple[str, bytes]:
-    """Compress a PNG to 256 colours or to a JPEG of quality 78, whichever is smaller.
+    """Compress a PNG to 256 colours or to a JPEG of quality 81, whichever is smaller.
 
     Drawings are smaller as PNG and photographs as JPEG. The palette is not used if it changes a colour by
     more than ``TOLERANCE``, because a small blue region in a red map would change its meaning. Images of up
@@ -95,7 +95,7 @@ def smaller(png: bytes) -> tuple[str, bytes]:
     image = image.convert("RGBA")
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     photograph = io.BytesIO()
-    opaque.save(photograph, "JPEG", quality=78, subsampling=0)
+    opaque.save(photograph, "JPEG", quality=81, subsampling=0)
     forms = [("image/png", png), ("image/jpeg", photograph.getvalue())]
     for method in PALETTES:
         few, palette = opaque.quantize(256, method=method), io.BytesIO()
