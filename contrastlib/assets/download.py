@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,13 +20,34 @@ from contrastlib.assets.writing import writing
 CHUNK = 1 << 16
 
 
+def fetch(store: pooch.Pooch, name: str, progress: bool = True, retries: int = 3) -> None:
+    """Download a file of a registry of pooch, unless it is there already with the right checksum.
+
+    An incomplete one is kept beside it, with the ending ".part". While another process downloads the same
+    file, this one waits.
+
+    Args:
+        store: The registry, with the address of the file.
+        name: The name of the file.
+        progress: Whether to show a progress bar.
+        retries: The number of further attempts after the first one fails.
+
+    Raises:
+        MissingFile: The server cannot be reached, refuses, or closes the connection in every attempt.
+        CorruptFile: The server sends content with another checksum.
+        CannotWrite: The folder cannot be made.
+    """
+    with _alone(path := store.abspath / name):
+        store.retry_if_failed = retries
+        _fetch(store, name, path, store.registry[name], progress)
+
+
 def download(url: str, path: Path, checksum: str, progress: bool = True, retries: int = 3) -> None:
-    """Download a file, unless it is there already; an incomplete one is kept in ``path`` + ``.part``.
+    """Download a file of which perhaps only the beginning of the checksum is known, as :func:`fetch` does.
 
     Args:
         url: Its address.
-        path: Where it is stored; the folder is created if needed. While another process downloads to the same
-            path, this one waits.
+        path: Where it is stored; the folder is created if needed.
         checksum: "sha256:" or "md5:", followed by the checksum in hexadecimal or by the first digits of it.
         progress: Whether to show a progress bar.
         retries: The number of further attempts after the first one fails.
@@ -34,28 +57,38 @@ def download(url: str, path: Path, checksum: str, progress: bool = True, retries
         CorruptFile: The server sends content with another checksum.
         CannotWrite: The folder cannot be made.
     """
+    with _alone(path):
+        if path.is_file() and _matches(path, checksum):
+            return
+        # pooch replaces no file whose whole checksum it does not know: the download gets another name first
+        checked = path.with_name(path.name + ".checked")
+        checked.unlink(missing_ok=True)  # of a process that ended before it was moved
+        store = pooch.create(
+            path.parent,
+            base_url="",
+            registry={checked.name: None},
+            urls={checked.name: url},
+            retry_if_failed=retries,
+        )
+        _fetch(store, checked.name, path, checksum, progress)
+        os.replace(checked, path)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Make the folder of a file, and keep other processes from downloading the same one."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_name(path.name + ".lock"), wait=True):
-        if not (path.is_file() and _matches(path, checksum)):
-            _download(url, path, checksum, progress, retries)
+        yield
 
 
-def _download(url: str, path: Path, checksum: str, progress: bool, retries: int) -> None:
+def _fetch(store: pooch.Pooch, name: str, path: Path, checksum: str, progress: bool) -> None:
+    """Let pooch download a file, and say what went wrong; ``path`` is where the user will find it."""
     pooch.get_logger().setLevel("WARNING")
-    part, checked = (path.with_name(path.name + ending) for ending in (".part", ".checked"))
-    # pooch cannot check the first digits of a checksum, so Resume does. Without a checksum, pooch would not
-    # replace an existing file, so the download first gets a name of its own.
-    store = pooch.create(
-        path.parent,
-        base_url="",
-        registry={checked.name: None},
-        urls={checked.name: url},
-        retry_if_failed=retries,
-    )
-    checked.unlink(missing_ok=True)  # of a process that ended before it was moved
+    url, part = store.get_url(name), path.with_name(path.name + ".part")
     try:
-        store.fetch(checked.name, downloader=Resume(part, checksum, progress))
+        store.fetch(name, downloader=Resume(part, checksum, progress))
     except OSError as error:  # includes the errors of requests
         arrived = part.stat().st_size if part.exists() else 0
         kept = f" The {arrived:,} bytes that arrived are kept." if arrived else ""
@@ -65,7 +98,6 @@ def _download(url: str, path: Path, checksum: str, progress: bool, retries: int)
         ) from error
     except ValueError as error:
         raise CorruptFile(f"{url} serves another content than {path.name} should have: {error}.") from error
-    os.replace(checked, path)
 
 
 class Resume:
@@ -76,7 +108,7 @@ class Resume:
 
         Args:
             part: The file that keeps the received bytes from one attempt to the next.
-            checksum: As for :func:`download`.
+            checksum: As for :func:`download`; checked here, because pooch checks whole ones only.
             progress: Whether to show a progress bar.
         """
         self.part, self.checksum, self.progress = part, checksum, progress

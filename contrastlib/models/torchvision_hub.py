@@ -216,7 +216,7 @@ def fetch(name: str) -> Path:
     url, path = _weights(name).url, checkpoint(name)
     beginning = path.stem.rpartition("-")[2]  # torchvision's names end with the beginning of the SHA-256
     if not path.exists():
-        from contrastlib.assets.download import download  # requests and pooch are slow to import
+        from contrastlib.assets.download import download  # requests is slow to import
 
         download(url, path, f"sha256:{CHECKSUMS.get(path.name, beginning)}")
     expected = CHECKSUMS.get(path.name, beginning)

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pooch
 import pytest
 import yaml
 from file_server import serving
@@ -178,6 +179,14 @@ def test_root(monkeypatch):
     assert assets.root() == assets.registry.DEFAULT_ROOT
     monkeypatch.setenv("CONTRASTLIB_DATA", "~/elsewhere")
     assert assets.root().name == "elsewhere" and "~" not in str(assets.root())
+    monkeypatch.setenv("CONTRASTLIB_DATA", "elsewhere")
+    assert assets.root() == Path("elsewhere").absolute()
+
+
+def test_pooch_knows_the_folder_the_checksums_and_the_addresses(remote):
+    store = assets.registry.store()
+    assert store.abspath == assets.root() and store.get_url(NAME) == remote.address + f"/{NAME}"
+    assert pooch.file_hash(assets.fetch(NAME, progress=False)) == store.registry[NAME].partition(":")[2]
 
 
 def test_present(registry):
@@ -270,11 +279,13 @@ def test_a_response_that_breaks_off_goes_on_where_it_was_though_its_length_was_n
     assert remote.ranges == ["bytes=0-", f"bytes={len(CONTENT) // 2}-"]
 
 
-def test_what_a_process_left_before_it_was_moved_is_not_believed(remote):
-    put(b"")
-    (assets.root() / f"{NAME}.checked").write_bytes(b"wrong bytes")
-    assert assets.fetch(NAME, progress=False).read_bytes() == CONTENT
-    assert remote.ranges == ["bytes=0-"] and not (assets.root() / f"{NAME}.checked").exists()
+def test_what_a_process_left_before_it_was_moved_is_not_believed(server, tmp_path):
+    file = tmp_path / NAME
+    left = file.with_name(f"{NAME}.checked")
+    left.write_bytes(b"wrong bytes")
+    download(f"{server.address}/{NAME}", file, f"md5:{hashlib.md5(CONTENT).hexdigest()}", progress=False)
+    assert file.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=0-"] and not left.exists()
 
 
 def test_a_server_without_ranges_starts_over(remote):
