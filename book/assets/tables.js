@@ -155,7 +155,7 @@ function cue({ box, frame }) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  const records = [...document.querySelectorAll(".bd-article table")].map(boxed);
+  const records = [...document.querySelectorAll(".bd-article table:not(.genindextable)")].map(boxed);
   const every = () => records.forEach(fit);
   every();
   records.forEach(record => record.box.addEventListener("scroll", () => cue(record), { passive: true }));

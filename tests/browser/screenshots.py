@@ -6,6 +6,7 @@ from tqdm import tqdm
 from contrastlib.report.release.chromium import chromium
 
 VIEWS = {"desktop": (1280, "light"), "phone": (390, "light"), "dark": (1280, "dark")}
+HIGHEST = 30_000  # pixels: Chromium cannot take much more in one picture, and the index has more
 
 
 def main() -> None:
@@ -18,7 +19,9 @@ def main() -> None:
                 page.goto((HTML / address).as_uri(), wait_until="load")
                 page.evaluate("() => window.MathJax?.startup?.promise")
                 stem = address.removesuffix(".html").replace("/", "-")
-                page.screenshot(path=folder / f"{stem}-{name}.png", full_page=True)
+                height = min(HIGHEST, page.evaluate("() => document.documentElement.scrollHeight"))
+                whole = {"x": 0, "y": 0, "width": width, "height": height}
+                page.screenshot(path=folder / f"{stem}-{name}.png", full_page=True, clip=whole)
                 page.close()
         # what README.md shows, once it is copied to book/assets/screenshot.png
         page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")

@@ -114,12 +114,15 @@ def test_page(visit, address):
     )  # colours fade over
     assert_accessible(page, runOnly=["color-contrast"])  # a theme is its colours
     page.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    lengths = {}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert not settled(overflow, page), f"sideways scrolling at {width} px"
         assert not settled(cut_off, page), f"formulas that are cut off at {width} px"
         assert not settled(wider_than_its_box, page), f"at {width} px"
         assert not settled(distorted, page), f"out of proportion at {width} px"
+        lengths[width] = page.evaluate("() => document.documentElement.scrollHeight")
+    assert lengths[390] < 3 * lengths[1280], "a column on a telephone that uses a part of its width"
     assert not problems
 
 
