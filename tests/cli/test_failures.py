@@ -125,7 +125,7 @@ def test_a_registry_that_cannot_be_read(tmp_path, monkeypatch, capsys, content, 
 def test_a_home_that_does_not_exist(monkeypatch, capsys):
     monkeypatch.setenv("CONTRASTLIB_DATA", "~nosuchuser/data")
     assert main(["data", "verify", "cifar10_test.zip"]) == 1
-    assert capsys.readouterr().out.startswith("missing  ~nosuchuser/data")
+    assert capsys.readouterr().out.startswith(f"missing  {Path('~nosuchuser/data').absolute()}")
 
 
 @pytest.mark.slow
