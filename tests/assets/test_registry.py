@@ -1,12 +1,15 @@
 """The registry of files, and downloads from a server on this machine that serves, truncates and corrupts."""
 
 import argparse
+import errno
 import hashlib
+import io
+import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pooch
 import pytest
 import yaml
 from file_server import serving
@@ -14,6 +17,7 @@ from file_server import serving
 from contrastlib import assets, datasets, models
 from contrastlib.__main__ import main
 from contrastlib.assets.download import download
+from contrastlib.assets.locks import locked
 from contrastlib.assets.writing import CannotWrite
 from contrastlib.cli import data
 from contrastlib.report.pages import registry_table
@@ -183,12 +187,6 @@ def test_root(monkeypatch):
     assert assets.root() == Path("elsewhere").absolute()
 
 
-def test_pooch_knows_the_folder_the_checksums_and_the_addresses(remote):
-    store = assets.registry.store()
-    assert store.abspath == assets.root() and store.get_url(NAME) == remote.address + f"/{NAME}"
-    assert pooch.file_hash(assets.fetch(NAME, progress=False)) == store.registry[NAME].partition(":")[2]
-
-
 def test_present(registry):
     put(CONTENT)
     assert assets.path(NAME).read_bytes() == CONTENT
@@ -341,6 +339,40 @@ def test_a_folder_that_cannot_be_written(server, tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(CannotWrite, match="taken.* cannot be written: File exists"):
         download(f"{server.address}/{NAME}", tmp_path / "taken" / NAME, "md5:00")
+
+
+def test_a_file_that_is_there_needs_no_permission_to_write(server, tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    file, checksum = tmp_path / NAME, f"md5:{hashlib.md5(CONTENT).hexdigest()}"
+    file.write_bytes(CONTENT)
+    monkeypatch.setattr("contrastlib.assets.download.locked", refused)
+    download(f"{server.address}/{NAME}", file, checksum)
+    with pytest.raises(CannotWrite, match=f"other.bin cannot be written: {os.strerror(errno.EACCES)}"):
+        download(f"{server.address}/{NAME}", tmp_path / "other.bin", checksum)
+
+
+def test_a_disk_that_is_full_during_a_download(remote, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, chunk):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("contrastlib.assets.download.open", Full, raising=False)
+    with pytest.raises(CannotWrite, match=rf"{NAME}\.part cannot be written: No space.*free some space"):
+        assets.fetch(NAME, progress=False, retries=0)
+
+
+def test_a_download_waits_for_another_process_and_takes_its_file(remote):
+    assets.root().mkdir(exist_ok=True)
+    with ThreadPoolExecutor() as pool:
+        with locked(assets.root() / f"{NAME}.lock", wait=True):
+            waiting = pool.submit(assets.fetch, NAME, progress=False)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+            put(CONTENT)
+        assert waiting.result().read_bytes() == CONTENT
+    assert remote.ranges == []
 
 
 def test_an_address_with_another_content(remote):
