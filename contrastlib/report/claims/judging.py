@@ -47,6 +47,7 @@ class Finding:
         networks: Number of networks, also of those without a value.
         supporting: Number of networks whose own interval or value supports the claim.
         opposing: Number of networks whose own interval or value is against it, or that have no value.
+        small: Number of those whose effect is too small to matter.
         p: p-value of the hypothesis that the verdict rejects, 1 for "undecided". None if a bound decides.
         adjusted: The p-value after Holm's correction within the page.
         uncorrected: Verdict without that correction, if it is another one.
@@ -67,6 +68,7 @@ class Finding:
     networks: int = 0
     supporting: int = 0
     opposing: int = 0
+    small: int = 0
     p: float | None = None
     adjusted: float | None = None
     uncorrected: str = ""
@@ -81,13 +83,16 @@ class Finding:
 
         >>> Finding("undecided", networks=2, supporting=1).said
         'undecided (1 of 2 networks for it)'
+        >>> Finding("undecided", networks=4, supporting=1, opposing=3, small=2).said
+        'undecided (1 of 4 networks for it, 1 against, 2 too small to matter)'
         >>> Finding("supported", networks=1, supporting=1).said
         'supported'
         """
         if self.networks < 2:
             return self.word
-        against = f", {self.opposing} against" * bool(self.opposing)
-        return f"{self.word} ({self.supporting} of {self.networks} networks for it{against})"
+        against = f", {self.opposing - self.small} against" * (self.opposing > self.small)
+        small = f", {self.small} too small to matter" * bool(self.small)
+        return f"{self.word} ({self.supporting} of {self.networks} networks for it{against}{small})"
 
     @property
     def generalisation(self) -> str:
@@ -231,13 +236,14 @@ def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest
     known = {name: each for name, each in networks.items() if each}
     sides = [verdict_on(each, criterion, smallest)[0] for each in known.values()]
     overall = None if p is None else over_families(known)
-    # A network without an interval would count in the summary as if its effect were known exactly.
-    several = overall and overall.families > 1 and all(each.low is not None for each in known.values())
+    if overall and overall.families > 1 and any(each.low is None for each in known.values()):
+        overall = None  # a network without an interval would count as if its effect were known exactly
+    several = overall and overall.families > 1
     general, general_p = verdict_on(overall, criterion, smallest) if several else ("", None)
     return Finding(
         word,
         {name: each.mean for name, each in known.items()},
-        {name: each.ends for name, each in known.items()} if overall else {},
+        {} if p is None else {name: each.ends for name, each in known.items()},
         (overall.mean, *overall.ends) if overall else (),
         overall.families if overall else 0,
         general,
@@ -245,6 +251,7 @@ def _found(networks: Mapping[str, Estimate | None], evidence: Evidence, smallest
         len(networks),
         sides.count("supported"),
         sum(side in AGAINST for side in sides) + len(networks) - len(known),
+        sides.count("no effect that matters"),
         p,
         without=_without_one(networks, word, evidence, smallest),
     )

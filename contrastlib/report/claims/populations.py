@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 
 from contrastlib import assets
@@ -49,11 +50,10 @@ def images_of_all(scale: str, records: Iterable[Mapping]) -> str:
 
     >>> findings = [{"real": {"effects": {name: 0.1}}} for name in ("efficientnet_lite0", "birds_vgg")]
     >>> images_of_all("real", [{"findings": each} for each in findings])
-    'Photographs, more drawn birds'
+    'Photographs and more drawn birds'
     """
-    effects = [record["findings"].get(scale, {}).get("effects") for record in records]
-    kinds = dict.fromkeys(images_of(scale, each) for each in effects if each)
-    return ", ".join(kinds).capitalize() or POPULATIONS[scale]
+    effects = [record["findings"].get(scale, {}).get("effects", ()) for record in records]
+    return images_of(scale, itertools.chain.from_iterable(effects))
 
 
 def is_drawn(network: str) -> bool:
