@@ -56,6 +56,21 @@ def images_of_all(scale: str, records: Iterable[Mapping]) -> str:
     return images_of(scale, itertools.chain.from_iterable(effects))
 
 
+def number_of_images(images: int | None, networks: int) -> str:
+    """How many images a verdict rests on, as the end of a phrase. Empty if that is unknown.
+
+    Args:
+        images: Number of images of all networks.
+        networks: Number of networks.
+
+    >>> number_of_images(900, 3), number_of_images(30, 1), number_of_images(None, 2)
+    (', 300 images a network on average', ', 30 images', '')
+    """
+    if not images or not networks:
+        return ""
+    return f", {images / networks:,.0f} images" + " a network on average" * (networks > 1)
+
+
 def is_drawn(network: str) -> bool:
     """Whether a network was trained on images that are drawn.
 

@@ -188,27 +188,32 @@ def two_maps(model: models.Classifier, image: Tensor) -> TwoMaps:
     return TwoMaps(image, maps, classes, [model.class_names[c] for c in classes], top.values[0].tolist())
 
 
-def answer(found: TwoMaps, part: str | None = None) -> Figure:
+def answer(found: TwoMaps, part: str | None = None, narrow: bool = False) -> Figure:
     """The image and its maps next to each other.
 
     Args:
         found: The image and its maps.
         part: Part in which the two classes differ, if known.
+        narrow: Whether the image stands above its maps.
 
     Returns:
         The figure.
     """
     pixels = found.image[0].permute(1, 2, 0).numpy()
     maps = explainers.upsample(found.maps, found.image.shape[-2:]).numpy()
-    return shared.answer(pixels, maps, found.names, found.probabilities, part)
+    return shared.answer(pixels, maps, found.names, found.probabilities, part, narrow)
 
 
 def save_answer(found: TwoMaps) -> None:
-    """Save :func:`answer` for the landing page as answer.png in $CONTRASTLIB_PICTURES, if that is set."""
+    """Save :func:`answer` for the landing page in $CONTRASTLIB_PICTURES, if that is set.
+
+    The files are answer.png, and answer-narrow.png for telephones.
+    """
     if folder := os.environ.get("CONTRASTLIB_PICTURES"):
-        figure = answer(found)
-        shared.legible(figure).savefig(Path(folder, "answer.png"), dpi=150, metadata={"Software": None})
-        plt.close(figure)
+        for name, narrow in {"answer.png": False, "answer-narrow.png": True}.items():
+            figure = answer(found, narrow=narrow)
+            shared.legible(figure).savefig(Path(folder, name), dpi=150, metadata={"Software": None})
+            plt.close(figure)
 
 
 def one_part_apart(model: models.Classifier, threshold: float) -> OnePart:

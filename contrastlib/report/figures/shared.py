@@ -186,6 +186,7 @@ def answer(
     names: Sequence[str],
     probabilities: Sequence[float],
     part: str | None = None,
+    narrow: bool = False,
 ) -> Figure:
     """An image and the maps of its two most probable classes, from the logits and against the others.
 
@@ -195,11 +196,14 @@ def answer(
         names: Names of the two classes.
         probabilities: Their probabilities.
         part: Part in which the two differ, if known.
+        narrow: Whether the image stands above its maps, as a telephone has room, and not beside them.
 
     Returns:
         The figure.
     """
-    figure, axes = plt.subplots(1, 5, figsize=(8.4, 2.4), layout="constrained")
+    panels, size = ("AA;BC;DE", (3.4, 5.8)) if narrow else ("ABCDE", (8.4, 2.4))
+    figure, named = plt.subplot_mosaic(panels, figsize=size, layout="constrained")
+    axes = list(named.values())
     axes[0].imshow(image)
     question = f"{names[0]} ({probabilities[0]:.2f})\nor {names[1]} ({probabilities[1]:.2f})?"
     axes[0].set_title(question, fontsize=7.5, parse_math=False)

@@ -16,7 +16,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.claims.judging import Finding
-from contrastlib.report.claims.populations import POPULATIONS, images_of
+from contrastlib.report.claims.populations import POPULATIONS, images_of, number_of_images
 from contrastlib.report.claims.records import claims
 from contrastlib.report.claims.verdict_tables import PAPERS, extent, overall, shown
 from contrastlib.report.claims.verdicts import WORDS
@@ -198,6 +198,7 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
     effect = filled(f"{{range {record['id']}}}", records) + " by network" + "".join(intervals)
     others = overall(found, form) or "a bound decides, no interval"
     counts = found.said.removeprefix(found.word)
+    images = images_of(scale, found.effects) + number_of_images(found.images, found.networks)
     late = f" {LATE}" if record["set_before"] is not True else ""
     return f"""::::{{div}} finding
 :::{{div}} finding-words
@@ -205,7 +206,7 @@ def shown_finding(number: int, question: Question, records: Mapping[str, Mapping
 
 {filled(question.text, records)}
 
-{badge(found.word)} {images_of(scale, found.effects)}{counts}.{late}
+{badge(found.word)} {images}{counts}.{late}
 
 - Claim: {record["text"]} [{paper}]{{.where}}
 - Effect: {effect}.

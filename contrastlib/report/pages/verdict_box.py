@@ -22,7 +22,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from contrastlib.report.claims.judging import Finding
-from contrastlib.report.claims.populations import POPULATIONS, images_of, images_of_all
+from contrastlib.report.claims.populations import POPULATIONS, images_of, images_of_all, number_of_images
 from contrastlib.report.claims.records import claims
 from contrastlib.report.claims.verdict_tables import (
     LEGEND,
@@ -136,7 +136,7 @@ def item(number: int, record: Mapping, with_population: bool = True) -> str:
 def plots(number: int, record: Mapping) -> str:
     """A forest plot of the effects on a claim at each scale, in Markdown. Empty if it was not judged."""
     parts = [
-        f"{images_of(scale, found.effects)}\n{plot(record, found)}"
+        f"{images_of(scale, found.effects)}{number_of_images(found.images, found.networks)}\n{plot(record, found)}"
         for scale in POPULATIONS
         if (found := finding(record, scale)) and found.effects
     ]

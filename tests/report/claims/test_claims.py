@@ -291,7 +291,7 @@ def test_verdicts_by_the_rule_used_before_are_beside_the_present_ones(tmp_path, 
     found = judging.judge(claim, {"quick": differences(0.05)}, resamples=500)
     record = judging.as_records(claim, found)
     said = (
-        "| supported (3 of 3) | = no effect that matters (0 of 3 networks for it, 3 against), "
+        "| supported (3 of 3) | = no effect that matters (0 of 3 networks for it, 3 too small to matter), "
         "over 3 families of networks: no effect that matters, +0.0"
     )
     assert said in claims_page.compared([record], "executed")

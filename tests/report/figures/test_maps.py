@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from contrastlib import models
 from contrastlib.datasets.birds import differing_parts
@@ -101,4 +102,5 @@ def test_the_answer_is_saved_where_a_book_is_made(tmp_path, monkeypatch):
     map_images.save_answer(found)
     monkeypatch.setenv("CONTRASTLIB_PICTURES", str(tmp_path))
     map_images.save_answer(found)
-    assert [path.name for path in tmp_path.iterdir()] == ["answer.png"]
+    wide, narrow = (Image.open(tmp_path / name).size for name in ("answer.png", "answer-narrow.png"))
+    assert wide[0] > 3 * wide[1] and narrow[0] < narrow[1] and narrow[0] <= 150 * 3.6
