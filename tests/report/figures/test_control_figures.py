@@ -158,7 +158,11 @@ def test_what_networks_know_of_their_pictures_comes_from_their_cards_and_logs():
     card = json.loads((WEIGHTS / "birds_vgg_shuffled.json").read_text())
     known = pd.read_csv(WEIGHTS / "birds_vgg_shuffled.csv")["train_accuracy"].iloc[-1]
     assert second.startswith("- shuffled labels: small VGG, labels shuffled.")
-    assert f"{known:.0%} of its 600 pictures" in second and f"{card['test']['accuracy']:.0%} of the" in second
+    assert (
+        "In the last epoch of its training, while its weights still changed, it named the label of "
+        f"{known:.0%} of its 600 pictures." in second
+    )
+    assert f"It names the species of {card['test']['accuracy']:.0%} of the test pictures." in second
 
 
 def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
