@@ -149,10 +149,10 @@ def gaps(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
 def cascades(measured: Mapping[str, pd.DataFrame], value: str = "spearman") -> Figure:
     """Likeness to the map of the intact network over the share of the layers that are random.
 
-    A panel for each network, at the largest scale at which it was measured, and method.
+    A panel for each network, at the last scale at which it was measured, and method.
     """
-    largest = _at_largest_scale(measured)
-    found = pd.concat([part.assign(scale=scale) for scale, part in largest.values()])
+    last = _at_last_scale(measured)
+    found = pd.concat([part.assign(scale=scale) for scale, part in last.values()])
     panels = list(found.groupby(["scale", "network", "method"], sort=False))
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
@@ -203,17 +203,17 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
 def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure:
     """Likeness to the maps of networks that were trained in other ways, with 95 % intervals.
 
-    A panel for each network, at the largest scale at which it was measured. Its rows are methods, its colours
+    A panel for each network, at the last scale at which it was measured. Its rows are methods, its colours
     contrasts, its markers the other networks.
 
     Args:
         measured: Scale -> table of :func:`contrastlib.evaluation.randomisation.likeness_to_networks`.
     """
-    largest = _at_largest_scale(measured)
+    last = _at_last_scale(measured)
     figure, axes = plt.subplots(
-        1, len(largest), figsize=(4 + 3 * len(largest), 3.6), squeeze=False, sharey=True, layout="constrained"
+        1, len(last), figsize=(4 + 3 * len(last), 3.6), squeeze=False, sharey=True, layout="constrained"
     )
-    for ax, (network, (scale, table)) in zip(axes[0], largest.items()):
+    for ax, (network, (scale, table)) in zip(axes[0], last.items()):
         rows = statistics.means(table, "spearman", ["method", "contrast", "other"])
         methods, contrasts, others = (list(dict.fromkeys(table[c])) for c in ("method", "contrast", "other"))
         markers = dict(zip(others, "osD^v*PX"))
@@ -257,7 +257,7 @@ def second_opinion(resamples: int, path: Path = SECOND_OPINION) -> Styler | Mark
     return wide.loc[order].style.set_uuid("second-opinion")
 
 
-def _at_largest_scale(measured: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, pd.DataFrame]]:
+def _at_last_scale(measured: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, pd.DataFrame]]:
     """Network -> the last scale at which it was measured, and its rows there."""
     return {
         network: (scale, part)
