@@ -23,6 +23,7 @@ from contrastlib.assets.registry import (
     files,
     network,
     networks,
+    own_registries,
     path,
     preferred_networks,
     read_card,
@@ -38,6 +39,6 @@ from contrastlib.assets.registry import (
 __all__ = [
     "WEIGHTS", "CorruptFile", "DataError", "DataSet", "File", "MissingFile", "Network", "available", "card",
     "datasets", "described", "environment", "expected_path", "fetch", "file", "files", "imported", "network",
-    "networks", "path", "preferred_networks", "read_card", "remedy", "root", "sha256", "state", "trained",
-    "trained_names", "training_seeds", "unknown",
+    "networks", "own_registries", "path", "preferred_networks", "read_card", "remedy", "root", "sha256",
+    "state", "trained", "trained_names", "training_seeds", "unknown",
 ]  # fmt: skip

@@ -132,7 +132,7 @@ def _all(part: str) -> dict[str, Network | DataSet]:
         ValueError: An entry is wrong, or two registries have an entry of the same name.
     """
     found: dict[str, Network | DataSet] = {}
-    for path in (*REGISTRIES, *_own_registries()):
+    for path in (*REGISTRIES, *own_registries()):
         for name, record in _read(path)[part].items():
             if name in found:
                 raise ValueError(f"{path}: {name}: another registry has an entry of this name")
@@ -143,8 +143,8 @@ def _all(part: str) -> dict[str, Network | DataSet]:
 _read = cache(records.read)
 
 
-def _own_registries() -> list[Path]:
-    """The files of ``$CONTRASTLIB_REGISTRY``."""
+def own_registries() -> list[Path]:
+    """The files that ``$CONTRASTLIB_REGISTRY`` lists, whether they exist or not."""
     named = os.environ.get("CONTRASTLIB_REGISTRY", "").split(os.pathsep)
     return [Path(os.path.expanduser(path)) for path in named if path]
 
@@ -175,7 +175,7 @@ def environment() -> dict[str, str]:
     >>> environment()["CONTRASTLIB_DATA"] == str(root())
     True
     """
-    registries = os.pathsep.join(str(path.absolute()) for path in _own_registries())
+    registries = os.pathsep.join(str(path.absolute()) for path in own_registries())
     own = {"CONTRASTLIB_REGISTRY": registries} if registries else {}
     return {"CONTRASTLIB_DATA": str(root()), **own}
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from contrastlib.autograd import predict
 from contrastlib.evaluation.control_maps import CONTRASTS, METHODS
-from contrastlib.evaluation.maps_of_contrasts import enlarged, explanations
+from contrastlib.evaluation.maps_of_contrasts import applicable, enlarged, explanations
 from contrastlib.evaluation.statistics import paired_differences
 
 WINDOW = 7
@@ -70,13 +70,16 @@ def cascade(
         - ssim: structural similarity to it (Wang et al. 2004), both divided by their largest absolute value
         - entropy: entropy of the histogram of the map, in nats
 
+    Raises:
+        ValueError: A method or a contrast is unknown, or no method applies to the network.
+
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
     >>> table = cascade(net, torch.rand(2, 3, 8, 8), contrasts=["weighted"], steps=2)
     >>> table["lost"].unique().tolist()
     [0.0, 0.5, 1.0]
     """
     target = predict(model, images).argmax(dim=1)
-    options = {"methods": methods, "contrasts": contrasts, "layer": layer}
+    options = {"methods": _some_applicable(model, methods), "contrasts": contrasts, "layer": layer}
     names = layers_from_the_top(model)
     changed, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     intact, tables, done = None, [], 0
@@ -119,7 +122,9 @@ def likeness_to_networks(
         entropy as in :func:`cascade`.
 
     Raises:
-        ValueError: There is no other network, or its maps have another size.
+        ValueError: There is no other network, a method or a contrast is unknown, or no method applies to the
+            network. Or another network has another number of classes, other methods apply to it, or its maps
+            have another size.
 
     >>> def small():
     ...     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
@@ -130,17 +135,31 @@ def likeness_to_networks(
     """
     if not compared_with:
         raise ValueError("compared_with is empty: name at least one other network")
-    target = predict(model, images).argmax(dim=1)
-    options = {"methods": methods, "contrasts": contrasts, "layer": layer}
+    logits, chosen = predict(model, images), _some_applicable(model, methods)
+    target, options = logits.argmax(dim=1), {"methods": chosen, "contrasts": contrasts, "layer": layer}
     own, tables = list(explanations(model, images, target, **options)), []
     for name, other in compared_with.items():
-        for (keys, maps), (_, before) in zip(explanations(other, images, target, **options), own):
-            if maps.shape != before.shape:
+        classes = predict(other, images).shape[1]
+        if classes != logits.shape[1]:
+            raise ValueError(
+                f"{name!r} has {classes} classes and the network {logits.shape[1]}: compare networks of the "
+                "same classes"
+            )
+        theirs = applicable(other, methods)
+        if theirs != chosen:
+            raise ValueError(
+                f"{', '.join(theirs) or 'no method'} can explain {name!r}, and {', '.join(chosen)} the "
+                "network: compare networks of one architecture, or choose methods for both"
+            )
+        made = explanations(other, images, target, **options)
+        for (keys, maps), (_, own_maps) in zip(made, own, strict=True):
+            if maps.shape != own_maps.shape:
                 raise ValueError(
                     f"the maps of {name!r} have {maps.shape[-2]} x {maps.shape[-1]} values and those of the "
-                    f"network {before.shape[-2]} x {before.shape[-1]}: compare networks of one architecture"
+                    f"network {own_maps.shape[-2]} x {own_maps.shape[-1]}: compare networks of one "
+                    "architecture"
                 )
-            tables.append(_compared(keys, maps, before, images.shape[-2:]).assign(other=name))
+            tables.append(_compared(keys, maps, own_maps, images.shape[-2:]).assign(other=name))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -353,18 +372,28 @@ def rise_of_entropy(table: pd.DataFrame) -> pd.DataFrame:
     return ((wide.iloc[:, 1] - wide.iloc[:, 0]) / wide.iloc[:, 0]).rename("rise").reset_index()
 
 
+def _some_applicable(model: nn.Module, methods: Sequence[str]) -> list[str]:
+    """The methods that apply to a network, or an error if there is none."""
+    found = applicable(model, methods)
+    if not found:
+        raise ValueError(
+            f"methods = {list(methods)}: none of them applies to the architecture of the network"
+        )
+    return found
+
+
 def _compared(
-    keys: Sequence[tuple[str, str]], maps: Tensor, before: Tensor, size: Sequence[int]
+    keys: Sequence[tuple[str, str]], maps: Tensor, others: Tensor, size: Sequence[int]
 ) -> pd.DataFrame:
-    """Rows of maps (N, B, h, w) and those of the intact network."""
-    full, full_before = (enlarged(each, size) for each in (maps, before))
+    """Rows of maps (N, B, h, w) and the maps to compare them with."""
+    full, full_others = (enlarged(each, size) for each in (maps, others))
     index = pd.MultiIndex.from_tuples(
         [(*key, image) for key in keys for image in range(maps.shape[1])],
         names=["method", "contrast", "image"],
     )
     columns = {
-        "spearman": rank_correlation(maps, before).ravel(),
-        "ssim": structural_similarity(full, full_before).flatten().numpy(force=True),
+        "spearman": rank_correlation(maps, others).ravel(),
+        "ssim": structural_similarity(full, full_others).flatten().numpy(force=True),
         "entropy": entropy(full).ravel(),
     }
     return pd.DataFrame(columns, index).reset_index()

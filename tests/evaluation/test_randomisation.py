@@ -9,6 +9,7 @@ import torch
 from scipy import stats
 from skimage.metrics import structural_similarity as reference
 from torch import nn
+from torchvision.models import VisionTransformer
 
 from contrastlib.autograd import predict
 from contrastlib.evaluation import randomisation
@@ -167,6 +168,28 @@ def test_networks_that_cannot_be_compared(network, images):
     larger.layer = "1"
     with pytest.raises(ValueError, match="maps of 'larger' have 16 x 16 values .* 12 x 12"):
         likeness_to_networks(network, images, compared_with={"larger": larger.double()})
+    more_classes = copy.deepcopy(network)
+    more_classes[6] = nn.Linear(8 * 144, 6).double()
+    with pytest.raises(ValueError, match="'of birds' has 6 classes and the network 5"):
+        likeness_to_networks(network, images, compared_with={"of birds": more_classes})
+
+
+def test_maps_of_different_methods_are_not_compared(network, images):
+    transformer = VisionTransformer(16, 4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
+    transformer = transformer.double().eval()
+    methods = ["gradcam", "vit_gradcam"]
+    with pytest.raises(ValueError, match="vit_gradcam can explain 'of patches', and gradcam the network"):
+        likeness_to_networks(network, images, compared_with={"of patches": transformer}, methods=methods)
+    with pytest.raises(ValueError, match="no method can explain 'of patches', and gradcam the network"):
+        likeness_to_networks(network, images, compared_with={"of patches": transformer}, methods=["gradcam"])
+
+
+def test_some_method_has_to_apply(network, images):
+    said = r"methods = \['vit_gradcam'\]: none of them applies"
+    with pytest.raises(ValueError, match=said):
+        cascade(network, images, methods=["vit_gradcam"])
+    with pytest.raises(ValueError, match=said):
+        likeness_to_networks(network, images, compared_with={"itself": network}, methods=["vit_gradcam"])
 
 
 def test_the_loss_of_labels_is_paired_by_image():

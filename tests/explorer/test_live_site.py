@@ -1,5 +1,6 @@
 """The folder of live networks: its files, and what is said if one cannot be written."""
 
+import copy
 import json
 import re
 
@@ -122,6 +123,24 @@ def test_different_networks_with_one_file(tmp_path, runtime, name):
     shown = [Shown(own("sa-me" if name == "sa/me" else name), bird(31)), Shown(own(name), bird(31))]
     with pytest.raises(ValueError, match=r"written to sa-?me\.onnx: name them differently"):
         site.write(tmp_path / "live", runtime, shown)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("class_names", ["owl"]),
+        ("layer", "network.0"),
+        ("input_size", 32),
+        ("resize", 96),
+        ("interpolation", InterpolationMode.BILINEAR),
+    ],
+)
+def test_a_network_that_differs_in_what_a_page_tells_is_another_one(attribute, value):
+    first = own("same")
+    second = copy.deepcopy(first)
+    assert site._same(first, second)
+    setattr(second, attribute, value)
+    assert not site._same(first, second)
 
 
 @pytest.mark.slow

@@ -172,6 +172,11 @@ def test_settings_of_the_environment_that_change_results(repository, run, monkey
     own.write_text("datasets: {}")
     assert staleness.why_stale(source, output, {}) == "the environment changed"
     own.write_text("networks: {}")
+    monkeypatch.setenv("HOME", str(own.parent))
+    monkeypatch.setenv("CONTRASTLIB_REGISTRY", "~/own.yaml")
+    assert staleness.why_stale(source, output, {}) == ""
+    monkeypatch.setenv("CONTRASTLIB_SKIP_UNREADABLE", "0")
+    assert staleness.why_stale(source, output, {}) == ""
     monkeypatch.setenv("CONTRASTLIB_SKIP_UNREADABLE", "1")
     assert staleness.why_stale(source, output, {}) == "the environment changed"
 

@@ -37,6 +37,8 @@ RUNTIME = {"script": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.
 """Role -> file of onnxruntime-web."""
 RESIZED = (InterpolationMode.BICUBIC, InterpolationMode.BILINEAR)
 """Interpolations that ``resize.js`` computes."""
+TOLD = ("class_names", "layer", "input_size", "resize", "interpolation")
+"""Attributes of a classifier that the page of its file tells or uses."""
 LICENCE = "onnxruntime-web.LICENSE"
 HEADER = "live.json"
 WITHOUT_SCRIPTS = (
@@ -122,10 +124,10 @@ def _in_ascii(name: str) -> str:
 
 
 def _same(first: models.Classifier, second: models.Classifier) -> bool:
-    """Tell whether two classifiers have the same weights and names of classes."""
+    """Tell whether two classifiers have the same weights, preprocessing, layer and names of classes."""
     weights, others = first.state_dict(), second.state_dict()
     return (
-        first.class_names == second.class_names
+        all(getattr(first, name) == getattr(second, name) for name in TOLD)
         and weights.keys() == others.keys()
         and all(torch.equal(weights[key], others[key]) for key in weights)
     )

@@ -249,21 +249,22 @@ def _halved(shard: Shard, error: Exception) -> Shard:
         raise error
     batch = shard.batch or shard.parameters.get("batch", 1)
     what = f"a shard of {shard.study} ({_shortened(dict(shard.parameters))})"
+    ended = (
+        f"several workers ended during {what}, and their logs say why. A worker ends when its memory is "
+        f"short, and after {time_limit():g} seconds, which {TIME_LIMIT} changes"
+    )
     if not shard.divisible:
-        why = "several workers ended" if killed else "memory ran out"
+        why, needed = (ended, "memory or time") if killed else (f"memory ran out during {what}", "memory")
         raise ClusterError(
-            f"{why} during {what}. Its rows depend on which images share a batch, so that it is not computed "
-            f"with fewer than {batch} of them: give workers more memory"
+            f"{why}. The rows of the shard depend on which images share a batch, so that it is not computed "
+            f"with fewer than {batch} of them: give workers more {needed}"
         ) from error
     if batch > 1:
         why = "several workers ended during" if killed else "memory ran out during"
         _say(f"{why} {what}: it is computed again with batches of {batch // 2} instead of {batch}")
         return replace(shard, batch=batch // 2)
     if killed:
-        raise ClusterError(
-            f"several workers ended during {what}, and their logs say why. A worker ends when its memory is "
-            f"short, and after {time_limit():g} seconds, which {TIME_LIMIT} changes"
-        ) from error
+        raise ClusterError(ended) from error
     raise error
 
 

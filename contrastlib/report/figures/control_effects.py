@@ -57,6 +57,9 @@ def forgetting_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 def trainings_in_words(networks: Mapping[str, Sequence]) -> str:
     """What the networks of a parameter, and those that they are compared with, know of their pictures.
 
+    The share of the training pictures is that of the log: a mean over the last epoch, whose pictures are
+    mirrored at random. Some networks have dropout in it. The weights that were kept may name more.
+
     Args:
         networks: Network -> [data set, count, {"compared_with": what a network stands for -> its name}].
     """
@@ -66,9 +69,9 @@ def trainings_in_words(networks: Mapping[str, Sequence]) -> str:
             path, card = assets.trained(each)
             known = pd.read_csv(path.with_suffix(".csv"))["train_accuracy"].iloc[-1]
             lines.append(
-                f"- {meaning}: {title(each)}. It knows the label of {known:.0%} of its "
-                f"{card['train_pictures']} pictures, and the species of "
-                f"{card['test']['accuracy']:.0%} of the test pictures."
+                f"- {meaning}: {title(each)}. In the last epoch of its training, while its weights still "
+                f"changed, it named the label of {known:.0%} of its {card['train_pictures']} pictures. It "
+                f"names the species of {card['test']['accuracy']:.0%} of the test pictures."
             )
     return "\n".join(lines)
 

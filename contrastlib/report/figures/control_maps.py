@@ -6,6 +6,7 @@ They show tables by scale of :mod:`contrastlib.evaluation.control_scores`,
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,9 @@ from contrastlib.report.results.storage import RESULTS, load
 ALT = "Picture {image} for {network}, the {contrast} map of its most probable class, and five controls."
 SECOND_OPINION = RESULTS / "second_opinion.parquet"
 """Results of ``python -m benchmarks.second_opinion``."""
+NOT_YET = Markdown("*Not measured yet; `python -m contrastlib run 16 --profile real` does so.*")
+MARKERS = "osD^v*PX"
+"""Markers of other networks. They are repeated if there are more networks."""
 SETTING = ["network", "method", "contrast"]
 MEAN, CHANGE = "the map", "the map minus "
 
@@ -149,10 +153,10 @@ def gaps(measured: Mapping[str, pd.DataFrame], resamples: int) -> Styler:
 def cascades(measured: Mapping[str, pd.DataFrame], value: str = "spearman") -> Figure:
     """Likeness to the map of the intact network over the share of the layers that are random.
 
-    A panel for each network, at the largest scale at which it was measured, and method.
+    A panel for each network, at the last scale at which it was measured, and method.
     """
-    largest = _at_largest_scale(measured)
-    found = pd.concat([part.assign(scale=scale) for scale, part in largest.values()])
+    last = _at_last_scale(measured)
+    found = pd.concat([part.assign(scale=scale) for scale, part in last.values()])
     panels = list(found.groupby(["scale", "network", "method"], sort=False))
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
@@ -200,26 +204,31 @@ def sensitivities(measured: Mapping[str, pd.DataFrame], resamples: int) -> Style
     return readable(found).style.set_uuid("sensitivities")
 
 
-def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure:
+def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure | Markdown:
     """Likeness to the maps of networks that were trained in other ways, with 95 % intervals.
 
-    A panel for each network, at the largest scale at which it was measured. Its rows are methods, its colours
-    contrasts, its markers the other networks.
+    A panel for each network, at the last scale at which it was measured. Its rows are methods, its colours
+    contrasts, its markers the other networks. They are the same in all panels.
 
     Args:
         measured: Scale -> table of :func:`contrastlib.evaluation.randomisation.likeness_to_networks`.
+
+    Returns:
+        The figure, or a note if there is no table.
     """
-    largest = _at_largest_scale(measured)
+    if not measured:
+        return NOT_YET
+    last = _at_last_scale(measured)
+    shown = pd.concat([table for _, table in last.values()])
+    methods, contrasts, others = (list(shown[column].unique()) for column in ("method", "contrast", "other"))
+    markers = dict(zip(others, itertools.cycle(MARKERS)))
+    places = list(itertools.product(contrasts, others))
     figure, axes = plt.subplots(
-        1, len(largest), figsize=(4 + 3 * len(largest), 3.6), squeeze=False, sharey=True, layout="constrained"
+        1, len(last), figsize=(4 + 3 * len(last), 3.6), squeeze=False, sharey=True, layout="constrained"
     )
-    for ax, (network, (scale, table)) in zip(axes[0], largest.items()):
-        rows = statistics.means(table, "spearman", ["method", "contrast", "other"])
-        methods, contrasts, others = (list(dict.fromkeys(table[c])) for c in ("method", "contrast", "other"))
-        markers = dict(zip(others, "osD^v*PX"))
-        heights = [(contrast, other) for contrast in contrasts for other in others]
-        for row in rows.itertuples():
-            place = heights.index((row.contrast, row.other)) / len(heights) - 0.5
+    for ax, (network, (scale, table)) in zip(axes[0], last.items()):
+        for row in statistics.means(table, "spearman", ["method", "contrast", "other"]).itertuples():
+            place = (places.index((row.contrast, row.other)) + 0.5) / len(places) - 0.5
             ax.errorbar(
                 row.mean,
                 methods.index(row.method) + 0.8 * place,
@@ -230,13 +239,13 @@ def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure:
                 linewidth=1,
             )
         ax.axvline(0, color="#333333", linewidth=0.5)
-        ax.set_yticks(range(len(methods)), [words(each) for each in methods])
-        ax.set_ylim(len(methods) - 0.5, -0.5)
         ax.set_title(f"{title(network)} ({scale})", fontsize=8)
+    axes[0, 0].set_yticks(range(len(methods)), [words(each) for each in methods])
+    axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
     figure.supxlabel("rank correlation with the map of the network", fontsize=8)
     handles = [Line2D([], [], marker=marker, linestyle="", color="#333333") for marker in markers.values()]
     handles += [Line2D([], [], color=f"C{number}") for number in range(len(contrasts))]
-    labels = [*markers, *(CONTRASTS[each].title for each in contrasts)]
+    labels = [*others, *(CONTRASTS[each].title for each in contrasts)]
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8, frameon=False)
     return finished(figure)
 
@@ -257,7 +266,7 @@ def second_opinion(resamples: int, path: Path = SECOND_OPINION) -> Styler | Mark
     return wide.loc[order].style.set_uuid("second-opinion")
 
 
-def _at_largest_scale(measured: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, pd.DataFrame]]:
+def _at_last_scale(measured: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, pd.DataFrame]]:
     """Network -> the last scale at which it was measured, and its rows there."""
     return {
         network: (scale, part)

@@ -42,7 +42,8 @@ def check(needs: str = "any", rank: int = 2, **given: Any) -> None:
         **given: Parameters. ``threshold`` must be in [0, 1 / rank), ``mask_rule`` a known one, ``dataset`` a
             known set that fits ``network`` if both are given, ``share`` in [0.01, 0.5], ``methods`` and
             ``contrasts`` lists of known names, and ``layers`` modules of ``network``, or network -> modules
-            of it. Others are checked by their type:
+            of it. ``retrained`` must have options with ``compared_with`` for each network, and name only
+            networks that this project trained. It, like others, is checked by its type:
 
             - A mapping is network -> [data set, count, options]. The count is at least 1, or None for all
               images.
@@ -178,8 +179,10 @@ def _networks(name: str, value: Mapping, needs: str) -> None:
         _dataset(entry, spec[0], network)
         if spec[1] is not None:
             _whole(f"{entry}, number of images", spec[1])
-        if len(spec) == 3:
-            _options(entry, spec[2])
+        options = spec[2] if len(spec) == 3 else {}
+        _options(entry, options)
+        if name == "retrained":
+            _retrained(entry, network, options)
 
 
 def _options(entry: str, options: Any) -> None:
@@ -189,6 +192,23 @@ def _options(entry: str, options: Any) -> None:
         raise ValueError(f"{entry}: compared_with maps what a network stands for to its name")
     for other in other_networks(options):
         _network(entry, other, "any")
+
+
+def _retrained(entry: str, network: str, options: Mapping) -> None:
+    """Check a network that is compared with other trainings, all of which the page describes."""
+    others = options.get("compared_with")
+    if not others:
+        raise ValueError(
+            f"{entry}: name other networks in the options, such as "
+            "{'compared_with': {'another seed': 'birds_vgg-seed1'}}"
+        )
+    trained = assets.trained_names()
+    for each in (network, *others.values()):
+        if each not in trained:
+            raise ValueError(
+                f"{entry}: this project did not train {each}, and the page describes trainings; choose among "
+                f"{', '.join(trained)}"
+            )
 
 
 def _network(entry: str, network: str, needs: str) -> None:

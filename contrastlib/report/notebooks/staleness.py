@@ -38,7 +38,7 @@ MISSING = "missing"
 def watched() -> list[Path]:
     """Folders whose files a notebook can depend on or create."""
     folders = "contrastlib", "notebooks", "data", "book/claims", "book/corrections", "book/executed"
-    return [*(REPOSITORY / name for name in folders), _data()]
+    return [*(REPOSITORY / name for name in folders), assets.root()]
 
 
 def write_stamp(output: Path, began_with: dict[str, str], log: Path, started: float) -> None:
@@ -132,9 +132,9 @@ def recipe(source: Path, parameters: dict) -> dict[str, str]:
     pinned = REPOSITORY / "constraints.txt"
     machinery = [_contents(Path(__file__).with_name(name)) for name in ("kernel_startup.py", "execution.py")]
     pins = pinned.read_text(encoding="utf-8") if pinned.exists() else ""
-    registries = os.environ.get("CONTRASTLIB_REGISTRY", "").split(os.pathsep)
-    own = [_contents(Path(path)) for path in registries if Path(path).is_file()]
-    environment = [sys.version_info[:2], pins, machinery, own, os.environ.get("CONTRASTLIB_SKIP_UNREADABLE")]
+    own = [_contents(path) for path in assets.own_registries() if path.is_file()]
+    skipped = os.environ.get("CONTRASTLIB_SKIP_UNREADABLE") == "1"
+    environment = [sys.version_info[:2], pins, machinery, own, skipped]
     parts = {"notebook": cells, "parameters": parameters, "environment": environment}
     parts |= {
         f"content of {name}": _contents(Path(parameters[name]))
@@ -167,23 +167,19 @@ def _counts(path: str) -> bool:
 
 
 def _holds_data(path: str) -> bool:
-    return Path(path).is_relative_to(REPOSITORY / "data") or Path(path).is_relative_to(_data())
-
-
-def _data() -> Path:
-    return Path(assets.root()).absolute()
+    return Path(path).is_relative_to(REPOSITORY / "data") or Path(path).is_relative_to(assets.root())
 
 
 def _shorten(path: str) -> str:
     """Path with its root replaced by a name, so that the data can be moved."""
-    for root, name in ((_data(), DATA), (REPOSITORY, "")):
+    for root, name in ((assets.root(), DATA), (REPOSITORY, "")):
         if Path(path).is_relative_to(root):
             return (Path(name) / Path(path).relative_to(root)).as_posix()
     return path
 
 
 def _find(name: str) -> Path:
-    return _data() / name.removeprefix(DATA).lstrip("/") if name.startswith(DATA) else REPOSITORY / name
+    return assets.root() / name.removeprefix(DATA).lstrip("/") if name.startswith(DATA) else REPOSITORY / name
 
 
 def _state(key: str, started: float = float("inf")) -> str:

@@ -249,8 +249,8 @@ def _commit() -> tuple[str, bool]:
     """Commit with which this process began, and whether files that results depend on have changed since."""
     try:
         commit = first_commit(REPOSITORY)
-        changed = _git("diff", "--name-only", commit, "--", *TRACKED) + _git(
-            "ls-files", "--others", "--exclude-standard", "--", *TRACKED
+        changed = _git(REPOSITORY, "diff", "--name-only", commit, "--", *TRACKED) + _git(
+            REPOSITORY, "ls-files", "--others", "--exclude-standard", "--", *TRACKED
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
@@ -267,15 +267,15 @@ def first_commit(repository: Path) -> str:
         OSError: There is no git.
         subprocess.CalledProcessError: There is no commit.
     """
-    root, commit = _git("rev-parse", "--show-toplevel", "HEAD").splitlines()
+    root, commit = _git(repository, "rev-parse", "--show-toplevel", "HEAD").splitlines()
     if Path(root).resolve() != repository.resolve():
         raise FileNotFoundError(f"{repository} is not the root of a repository, but {root}")
     return commit
 
 
-def _git(*words: str) -> str:
+def _git(repository: Path, *words: str) -> str:
     command = ["git", "--no-optional-locks", *words]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout
 
 
 with contextlib.suppress(OSError, subprocess.CalledProcessError):

@@ -55,8 +55,9 @@ def undecided() -> list[str]:
     accepted = json.loads(ACCEPTED.read_text(encoding="utf-8"))
     now = sources()
     changed = [
-        f"{name} changed. If images, labels or networks may change, raise the versions of the studies that "
-        f"use them in contrastlib/report/studies/records.py. Then, or if they do not, run `{COMMAND}`."
+        f"{name} {'changed' if name in now else 'is gone'}. If images, labels or networks may change, raise "
+        "the versions of the studies that use them in contrastlib/report/studies/records.py. Then, or if "
+        f"they do not, run `{COMMAND}`."
         for name, digest in accepted["sources"].items()
         if now.get(name) != digest
     ]

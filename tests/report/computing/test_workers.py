@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import shard_work
-from distributed import Client
+from distributed import Client, KilledWorker
 
 from contrastlib.report import studies
 from contrastlib.report.computing import batches, shards, workers
@@ -164,6 +164,17 @@ def test_a_batch_whose_images_belong_together_is_not_halved(run, tmp_path):
     with pytest.raises(clusters.ClusterError, match=said):
         run(shard_work.refusing_memory, divisible=False)
     assert (10, 4) not in shard_work.calls(tmp_path)
+
+
+def test_workers_that_end_at_images_that_belong_together(tmp_path, monkeypatch):
+    """The time limit may have ended them, as well as a lack of memory."""
+    monkeypatch.setenv(workers.TIME_LIMIT, "90")
+    shard = shards.Shard("work", 1, shard_work.noted, {"batch": 8}, {}, "", tmp_path, divisible=False)
+    with pytest.raises(clusters.ClusterError) as raised:
+        workers._halved(shard, KilledWorker("work", "a worker", 3))
+    said = str(raised.value)
+    assert "A worker ends when its memory is short, and after 90 seconds, which" in said
+    assert "not computed with fewer than 8 of them: give workers more memory or time" in said
 
 
 def test_a_shard_that_never_fits_memory(run):

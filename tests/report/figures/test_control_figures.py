@@ -142,6 +142,29 @@ def test_other_trainings_have_a_marker_for_each_network_and_a_colour_for_each_co
     assert texts == ["right labels", "shuffled labels", *CONTRASTS]
 
 
+def test_other_trainings_of_several_networks_share_rows_markers_and_colours():
+    """The second network has one of the two methods, and more other networks than there are markers."""
+    second = relearned().query("method == 'gradient' and other == 'right labels'")
+    many = [second.assign(network="birds_resnet", other=f"seed {number}") for number in range(9)]
+    figure = control_maps.other_trainings({"quick": pd.concat([relearned(), *reversed(many)])})
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["GradCAM", "Gradient"]
+    assert all(bar.lines[0].get_ydata() > 0.5 for bar in right.containers) and len(right.containers) == 18
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts[:3] == ["right labels", "shuffled labels", "seed 8"] and texts[-2:] == list(CONTRASTS)
+    assert len(texts) == 2 + 9 + 2
+
+
+def test_other_trainings_lie_around_the_row_of_their_method():
+    (ax,) = control_maps.other_trainings({"real": relearned()}).axes
+    heights = sorted(bar.lines[0].get_ydata().item() for bar in ax.containers)
+    assert heights == pytest.approx([-0.3, -0.1, 0.1, 0.3, 0.7, 0.9, 1.1, 1.3])
+
+
+def test_no_other_training_was_measured():
+    assert "Not measured yet" in control_maps.other_trainings({}).data
+
+
 def test_likeness_in_words_has_a_number_for_each_network():
     first, second = control_effects.likeness_in_words({"real": relearned()}).splitlines()
     assert first == (
@@ -158,7 +181,11 @@ def test_what_networks_know_of_their_pictures_comes_from_their_cards_and_logs():
     card = json.loads((WEIGHTS / "birds_vgg_shuffled.json").read_text())
     known = pd.read_csv(WEIGHTS / "birds_vgg_shuffled.csv")["train_accuracy"].iloc[-1]
     assert second.startswith("- shuffled labels: small VGG, labels shuffled.")
-    assert f"{known:.0%} of its 600 pictures" in second and f"{card['test']['accuracy']:.0%} of the" in second
+    assert (
+        "In the last epoch of its training, while its weights still changed, it named the label of "
+        f"{known:.0%} of its 600 pictures." in second
+    )
+    assert f"It names the species of {card['test']['accuracy']:.0%} of the test pictures." in second
 
 
 def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):

@@ -59,10 +59,18 @@ def test_what_differs_from_the_commit(tmp_path, monkeypatch, changed, dirty):
     assert provenance._commit()[0] != first and not provenance._commit()[1]
 
 
+def test_the_first_commit_is_that_of_the_repository_that_is_named(tmp_path):
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init",), (*who, "commit", "--allow-empty", "-m", "first")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+    other = provenance.first_commit(tmp_path)
+    assert len(other) == 40 and other != provenance.first_commit(provenance.REPOSITORY)
+
+
 def test_the_commit_is_that_of_the_start_of_the_process():
     """git is not asked again, so that a commit before the first result changes nothing."""
     script = "from contrastlib.report.results import provenance as p; "
-    script += "commit = p._git('rev-parse', 'HEAD').strip(); p._git = None; "
+    script += "commit = p._git(p.REPOSITORY, 'rev-parse', 'HEAD').strip(); p._git = None; "
     script += "print(p.first_commit(p.REPOSITORY) == commit)"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert said == "True\n"

@@ -54,6 +54,9 @@ def test_a_change_of_what_makes_images_and_networks_has_to_be_decided(table, mon
     capsys.readouterr()
     assert versions.main([]) == 1
     assert f"{module} changed. If images, labels or networks may change" in capsys.readouterr().out
+    monkeypatch.setattr(versions, "sources", lambda: {name: now[name] for name in now if name != module})
+    assert versions.main([]) == 1
+    assert f"{module} is gone. If images, labels or networks may change" in capsys.readouterr().out
 
 
 def test_a_raised_version_has_to_be_accepted(table, capsys):
