@@ -136,7 +136,8 @@ def item(number: int, record: Mapping, with_population: bool = True) -> str:
 def plots(number: int, record: Mapping) -> str:
     """A forest plot of the effects on a claim at each scale, in Markdown. Empty if it was not judged."""
     parts = [
-        f"{images_of(scale, found.effects)}{number_of_images(found.images, found.networks)}\n{plot(record, found)}"
+        f"{images_of(scale, found.effects)}{number_of_images(found.images, found.networks)}\n"
+        f"{plot(record, found)}"
         for scale in POPULATIONS
         if (found := finding(record, scale)) and found.effects
     ]
