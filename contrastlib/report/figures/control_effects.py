@@ -51,8 +51,9 @@ def forgetting_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 def trainings_in_words(networks: Mapping[str, Sequence]) -> str:
     """What the networks of a parameter, and those that they are compared with, know of their pictures.
 
-    The share of the training pictures is that of the log: a mean over the last epoch, whose pictures are
-    mirrored at random. Some networks have dropout in it. The weights that were kept may name more.
+    The share of the training pictures is that of the log: a mean over the last epoch. Its pictures are
+    mirrored at random, its weights still change, and some networks have dropout. The weights that were kept
+    may name more of the pictures.
 
     Args:
         networks: Network -> [data set, count, {"compared_with": what a network stands for -> its name}].
