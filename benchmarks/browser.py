@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _save(table: pd.DataFrame, options: argparse.Namespace) -> None:
-    record = provenance(0, parameters={"frames": options.frames}, processors=os.cpu_count())
+    record = provenance(0, "cpu", parameters={"frames": options.frames}, processors=os.cpu_count())
     del record["seconds"]
     table.attrs["provenance"] = record
     path = options.save / f"{record['date'][:19].replace(':', '')}.parquet"

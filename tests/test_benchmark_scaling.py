@@ -63,6 +63,17 @@ def test_an_unknown_table_is_named():
         command.main(["figures"])
 
 
+def test_tables_of_the_processor_say_so(tmp_path, monkeypatch):
+    """Also where there is a GPU."""
+    from benchmarks.scaling import __main__ as command
+
+    monkeypatch.setattr("contrastlib.report.machines.devices.fastest", lambda: torch.device("cuda"))
+    monkeypatch.setattr(command, "_measure", lambda name, rounds: {name: pd.DataFrame({"network": ["a"]})})
+    command.main(["passes", "paper", "--save", str(tmp_path)])
+    tables = [storage.load(tmp_path / f"{name}.parquet") for name in ("passes", "paper")]
+    assert [table.attrs["provenance"]["device"] for table in tables] == ["cpu", "cpu"]
+
+
 def test_stand_ins_are_arguments_of_the_evaluation(monkeypatch):
     """Not its local variables, and also those of a function that was made of another one."""
     from functools import partial

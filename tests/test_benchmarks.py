@@ -259,7 +259,8 @@ def test_rows_of_other_results_stay(tmp_path):
     assert kept["study"].tolist() == ["a", "b"] and kept["largest"].tolist() == [0, 0.25]
 
 
-def test_the_browser_is_timed_and_its_record_saved(tmp_path, capsys):
+def test_the_browser_is_timed_and_its_record_saved(tmp_path, capsys, monkeypatch):
+    """It runs on the processor, also where there is a GPU."""
     from benchmarks.browser import main
     from contrastlib.explorer import bird, live
     from contrastlib.report.release.chromium import CHROMIUM
@@ -271,6 +272,7 @@ def test_the_browser_is_timed_and_its_record_saved(tmp_path, capsys):
             "no Chromium or no onnxruntime-web here: install Debian's package chromium, and run `npm ci`"
         )
     live.write(tmp_path / "live", runtime, [live.Shown("birds_vgg", bird(31))])
+    monkeypatch.setattr("contrastlib.report.machines.devices.fastest", lambda: torch.device("cuda"))
     assert main(
         ["--folder", str(tmp_path / "live"), "--frames", "2", "--save", str(tmp_path / "browser")]
     ) in (0, 1)
@@ -283,4 +285,5 @@ def test_the_browser_is_timed_and_its_record_saved(tmp_path, capsys):
         and (saved["milliseconds"] > 0).all()
     )
     assert saved.attrs["provenance"]["commit"] and "seconds" not in saved.attrs["provenance"]
+    assert saved.attrs["provenance"]["device"] == "cpu"
     assert in_the_browser(tmp_path)["milliseconds"].tolist() == saved["milliseconds"].tolist()

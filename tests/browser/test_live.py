@@ -470,11 +470,13 @@ def test_memory_that_runs_short_ends_the_network(opened):
 
 HELD = """const Plain = Worker, held = [];
 let holding = false;
+globalThis.asked = 0;
 globalThis.hold = () => { holding = true; };
 globalThis.letOneThrough = () => held.shift()();
 globalThis.letAllThrough = () => { holding = false; held.splice(0).forEach(send => send()); };
 globalThis.Worker = class extends Plain {
   postMessage(message) {
+    globalThis.asked += "pixels" in message;
     if (holding) held.push(() => super.postMessage(message)); else super.postMessage(message);
   }
 };"""
@@ -512,10 +514,15 @@ def test_an_answer_belongs_to_its_picture(opened, follows):
 
 
 def test_what_the_reader_asks_meanwhile_stays(opened):
-    """A new picture is asked about once, although it was painted on while the network looked at it."""
+    """A new picture is asked about once, although it was painted on while the network looked at it.
+
+    What was painted is asked about once too, as it is when the first answer is there.
+    """
     page = opened(script=HELD, loaded=True)
     page.evaluate("hold")
+    before = page.evaluate("asked")
     give_asset(page, "coffee.png")
+    dab(page)
     dab(page)
     page.evaluate("letOneThrough")
     page.wait_for_function("() => document.querySelector('.contrast-live').live.before")
@@ -523,6 +530,7 @@ def test_what_the_reader_asks_meanwhile_stays(opened):
     page.evaluate("letAllThrough")
     page.wait_for_function(IDLE)
     assert page.locator(".contrast-live").get_attribute("data-explains") == "teapot"
+    assert page.evaluate("asked") == before + 2
 
 
 def focused(page):

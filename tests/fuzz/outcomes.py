@@ -105,5 +105,5 @@ def record(seed, seconds):
         "asked": INPUTS,
         "seed": seed,
         "kinds": kinds,
-        "provenance": provenance(seconds, hypothesis=version("hypothesis")),
+        "provenance": provenance(seconds, "cpu", hypothesis=version("hypothesis")),
     }

@@ -23,7 +23,7 @@ const QUANTITIES = [["probability", "Probability p", percent], ["logOdds", "Log-
 export class Live {
   // header: the page's data; base: address of the folder of the network; host: state, changed(state), link(state) -> address
   constructor(root, header, base, host) {
-    Object.assign(this, { root, header, host, size: header.network.size, turn: 0 });
+    Object.assign(this, { root, header, host, size: header.network.size, turn: 0, asked: 0 });
     this.state = validState(host.state ?? {}, header);
     this.network = new Network(base, header.network);
     this.build();
@@ -131,7 +131,7 @@ export class Live {
       const pixels = await this.latest(pixelsOfFile(file, this.header.network));
       if (!pixels) return;
       const picture = { title: file.name || "Your picture", code: codeOfFile(file.name || "photo.png"), own: true };
-      Object.assign(this, { picture, painted: new Painted(pixels, this.size), before: null, result: null });
+      Object.assign(this, { picture, painted: new Painted(pixels, this.size), before: null, result: null, first: null });
       this.draw();
       this.loading.say(this.network.ready ? "" : "Your picture is here, and only here. Load the network to see what it says.");
       if (this.network.ready) await this.explain();
@@ -151,15 +151,17 @@ export class Live {
     this.explain();
   }
 
-  // Asks the network about the picture as it is. While it answers, the latest picture waits.
+  // Asks the network about the picture as it is. While it answers, the latest picture waits. A new picture is asked about
+  // once as it was given, and then as the latest call finds it.
   async explain() {
     if (!this.network.ready) return this.unanswered(this.painted.changed ? "Load the network to see what it says of the changed picture." : "");
-    const { painted } = this, own = !this.before;
+    const { painted } = this, own = !this.before, turn = ++this.asked;
     try {
-      if (own) await this.ask(painted, painted.original, result => this.met(result));
-      if (this.before && (!own || painted.changed)) await this.ask(painted, painted.pixels, result => { this.result = result; });
+      if (own) await (this.first ??= this.ask(painted, painted.original, result => this.met(result)));
+      if (turn === this.asked && (!own || painted.changed)) await this.ask(painted, painted.pixels, result => { this.result = result; });
       if (painted === this.painted) this.draw();
     } catch (error) {
+      this.first = null;
       this.unanswered(error.message);
     }
   }
@@ -182,7 +184,6 @@ export class Live {
 
   // The first answer about a new picture. The question becomes: its most probable class against the second one.
   met(result) {
-    if (this.before) return;
     Object.assign(this, { before: result, result });
     const first = rivalOf(result.logits, []);
     this.change({ targets: [first], foils: [rivalOf(result.logits, [first])], contrast: "among" });

@@ -26,7 +26,7 @@ export function reason(message) {
 export class Network {
   // base: address of the folder of the files; about: the network's record in the header
   constructor(base, about) {
-    Object.assign(this, { base, about, worker: null, ready: false, waiting: null, next: null, number: 0 });
+    Object.assign(this, { base, about, worker: null, ready: false, waiting: null, next: null });
   }
 
   get loading() { return this.worker !== null && !this.ready; }
@@ -83,7 +83,7 @@ export class Network {
     this.next = null;
     if (!this.waiting) return;
     const { pixels, size } = this.waiting;
-    this.worker.postMessage({ id: ++this.number, pixels, size });
+    this.worker.postMessage({ pixels, size });
   }
 
   answered(data) {

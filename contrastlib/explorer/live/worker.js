@@ -39,7 +39,7 @@ async function fetched(address, counted) {
   return bytes;
 }
 
-async function run({ id, pixels, size }) {
+async function run({ pixels, size }) {
   const start = performance.now(), planes = new Float32Array(3 * size * size);
   for (let i = 0; i < size * size; i++) {
     for (let channel = 0; channel < 3; channel++) planes[channel * size * size + i] = pixels[4 * i + channel];
@@ -47,6 +47,6 @@ async function run({ id, pixels, size }) {
   const found = await session.run({ pixels: new runtime.Tensor("float32", planes, [1, 3, size, size]) });
   const [logits, ...maps] = names.map(name => found[name]);
   const [height, width] = maps[0].dims.slice(2);
-  postMessage({ id, logits: logits.data, maps: maps.map(each => each.data), height, width,
+  postMessage({ logits: logits.data, maps: maps.map(each => each.data), height, width,
     milliseconds: performance.now() - start });
 }

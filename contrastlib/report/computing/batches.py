@@ -69,7 +69,7 @@ def evaluate(
     model = load_network(network)
     if seed is not None:
         options = {**options, "seed": seed}
-    options = _with_networks(options)
+    options = _with_networks(options, load_network)
     examples = load_dataset(dataset, model.input_size, **(loading or {}))
     wanted = {"objects", "indices"} & set(inspect.signature(evaluation).parameters)
     device, tables, skipped = next(model.parameters()).device, [], []
@@ -98,14 +98,13 @@ def evaluate(
     return table
 
 
-def _with_networks(options: Mapping) -> dict[str, Any]:
-    """Options with networks in place of their names."""
+def _with_networks(options: Mapping, load: Callable[[str], Any]) -> dict[str, Any]:
+    """Options with ``load(name)`` in place of each name of a network."""
     loaded = dict(options)
-    if "scoring_model" in options:
-        loaded["scoring_model"] = load_network(options["scoring_model"])
+    if options.get("scoring_model"):
+        loaded["scoring_model"] = load(options["scoring_model"])
     if "compared_with" in options:
-        names = options["compared_with"]
-        loaded["compared_with"] = {key: load_network(name) for key, name in names.items()}
+        loaded["compared_with"] = {key: load(name) for key, name in options["compared_with"].items()}
     return loaded
 
 
@@ -195,8 +194,9 @@ def other_networks(options: Mapping) -> list[str]:
     >>> other_networks({"scoring_model": "efficientnet_lite1", "steps": 4})
     ['efficientnet_lite1']
     """
-    second = options.get("scoring_model")
-    return ([second] if second else []) + list(options.get("compared_with", {}).values())
+    names: list[str] = []
+    _with_networks(options, names.append)
+    return names
 
 
 def checksums(
@@ -237,7 +237,7 @@ def registered(*names: str) -> str:
     return hashlib.sha256(json.dumps([entries, code], sort_keys=True).encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)  # a shard of data_randomisation uses four networks
 def load_network(name: str) -> models.Classifier:
     """Load a network with the memory layout and on the device that are fastest, and exact products."""
     model = models.load(name)

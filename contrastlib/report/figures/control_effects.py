@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -29,10 +29,7 @@ def over_controls_in_words(
         found = against_controls(table, value, resamples=resamples)
         nearest = found.groupby(["contrast", "network"], sort=False)["mean"].min()
         beaten = int((found["low"] > 0).sum())
-        each = ", ".join(
-            f"*{contrast}* {spread(rows.droplevel(0).to_dict(), form)}"
-            for contrast, rows in nearest.groupby("contrast", sort=False)
-        )
+        each = _by_contrast(nearest, lambda part: spread(part.to_dict(), form))
         parts.append(f"- {scale}: {each}. {beaten} of {len(found)} intervals lie above 0.")
     return "The map minus the control that comes nearest to it, by network:\n\n" + "\n".join(parts)
 
@@ -43,10 +40,7 @@ def forgetting_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     for scale, table in measured.items():
         rows = randomisation.sensitivity(table, "spearman")
         means = rows.groupby(["contrast", "network"], sort=False)["spearman"].mean()
-        each = ", ".join(
-            f"*{contrast}* {spread(part.droplevel(0).to_dict(), '+.2f')}"
-            for contrast, part in means.groupby("contrast", sort=False)
-        )
+        each = _by_contrast(means, lambda part: spread(part.to_dict(), "+.2f"))
         parts.append(f"- {scale}: {each}.")
     return (
         "Rank correlation with the map of the intact network, mean over the cascade and the methods, by "
@@ -57,8 +51,9 @@ def forgetting_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
 def trainings_in_words(networks: Mapping[str, Sequence]) -> str:
     """What the networks of a parameter, and those that they are compared with, know of their pictures.
 
-    The share of the training pictures is that of the log: a mean over the last epoch, whose pictures are
-    mirrored at random. Some networks have dropout in it. The weights that were kept may name more.
+    The share of the training pictures is that of the log: a mean over the last epoch. Its pictures are
+    mirrored at random, its weights still change, and some networks have dropout. The weights that were kept
+    may name more of the pictures.
 
     Args:
         networks: Network -> [data set, count, {"compared_with": what a network stands for -> its name}].
@@ -80,12 +75,17 @@ def likeness_in_words(measured: Mapping[str, pd.DataFrame]) -> str:
     """Mean rank correlation with the maps of each other network, for each method and contrast."""
     parts = []
     for scale, table in measured.items():
-        means = table.groupby(["network", "method", "contrast", "other"], sort=False)["spearman"].mean()
-        for (network, method), rows in means.groupby(["network", "method"], sort=False):
-            each = ", ".join(
-                f"*{contrast}* " + " / ".join(f"{value:+.2f}" for value in of)
-                for contrast, of in rows.groupby("contrast", sort=False)
-            )
-            others = " / ".join(rows.index.unique("other"))
+        for (network, method), rows in table.groupby(["network", "method"], sort=False):
+            means = rows.groupby(["contrast", "other"], sort=False)["spearman"].mean()
+            each = _by_contrast(means, lambda part: " / ".join(part.map("{:+.2f}".format)))
+            others = " / ".join(means.index.unique("other"))
             parts.append(f"- {scale}, {title(network)}, {words(method)} ({others}): {each}.")
     return "\n".join(parts)
+
+
+def _by_contrast(values: pd.Series, words_of: Callable[[pd.Series], str]) -> str:
+    """Words about the values of each contrast, which is the first level of their index."""
+    return ", ".join(
+        f"*{contrast}* {words_of(part.droplevel(0))}"
+        for contrast, part in values.groupby("contrast", sort=False)
+    )

@@ -272,6 +272,7 @@ def test_other_networks_are_loaded_by_their_names_and_recorded(tmp_path):
     assert table.attrs["provenance"]["data"].keys() == {"net", "other net", "noise"}
     assert batches.registered("net", "birds_vgg") != batches.registered("net")
     assert batches.other_networks({"scoring_model": "a", "compared_with": {"x": "b"}}) == ["a", "b"]
+    assert batches.other_networks({"scoring_model": None}) == []
 
 
 def test_a_study_that_draws_says_from_which_seed(tmp_path):
