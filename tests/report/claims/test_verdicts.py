@@ -236,5 +236,6 @@ def test_a_network_without_an_interval_gives_no_summary_over_families():
     evidence = Evidence("masking_table", "statistics.means", criterion=ABOVE)
     others = {f"network {i}": Estimate(0.0, -1.0, 1.0) for i in range(4)}
     found = judging._found(others | {"one photograph": Estimate(0.3)}, evidence, 0.01)
-    assert found.word == "undecided" and found.general == ""
+    assert found.word == "undecided" and found.general == "" and found.overall == ()
+    assert found.intervals["network 0"] == (-1.0, 1.0)
     assert judging._found(others, evidence, 0.01).general == "undecided"

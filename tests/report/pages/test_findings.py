@@ -130,6 +130,7 @@ def test_every_number_comes_from_a_record(records):
     for question in QUESTIONS:
         text = findings.shown_finding(1, question, records)
         assert f"Judge: {question.candidates[findings.chosen(question, records)['id']]}. " in text
+        assert re.search(r"[\d,]+ images a network on average \(", text)
         assert "{range" not in text and f"executed/{findings.chosen(question, records)['page']}.ipynb" in text
     table = decision_table.decision_table(yaml.safe_load(decision_table.FILE.read_text()), records)
     without_shares = (replace(each, text=re.sub(r"\{share .*?\}", "", each.text)) for each in BRIEF)
