@@ -64,11 +64,13 @@ def trainings_in_words(networks: Mapping[str, Sequence]) -> str:
             path, card = assets.trained(each)
             known = pd.read_csv(path.with_suffix(".csv"))["train_accuracy"].iloc[-1]
             lines.append(
-                f"- {meaning}: {title(each)}. In the last epoch of its training, while its weights still "
-                f"changed, it named the label of {known:.0%} of its {card['train_pictures']} pictures. It "
-                f"names the species of {card['test']['accuracy']:.0%} of the test pictures."
+                f"- {meaning}: {title(each)}, {known:.0%} of {card['train_pictures']} labels and "
+                f"{card['test']['accuracy']:.0%} of the test pictures"
             )
-    return "\n".join(lines)
+    return (
+        "The labels that each network named in the last epoch of its training, while its weights still "
+        "changed, and the species of test pictures that it names:\n\n" + "\n".join(lines)
+    )
 
 
 def likeness_in_words(measured: Mapping[str, pd.DataFrame]) -> str:

@@ -176,16 +176,14 @@ def test_likeness_in_words_has_a_number_for_each_network():
 
 def test_what_networks_know_of_their_pictures_comes_from_their_cards_and_logs():
     options = {"compared_with": {"shuffled labels": "birds_vgg_shuffled"}}
-    first, second = control_effects.trainings_in_words({"birds_vgg": ["birds", 3, options]}).splitlines()
-    assert first.startswith("- the network: small VGG.") and "of its 9000 pictures" in first
+    words = control_effects.trainings_in_words({"birds_vgg": ["birds", 3, options]})
+    *_, first, second = words.splitlines()
+    assert "in the last epoch of its training, while its weights still changed" in words
+    assert first.startswith("- the network: small VGG, ") and "% of 9000 labels and " in first
     card = json.loads((WEIGHTS / "birds_vgg_shuffled.json").read_text())
     known = pd.read_csv(WEIGHTS / "birds_vgg_shuffled.csv")["train_accuracy"].iloc[-1]
-    assert second.startswith("- shuffled labels: small VGG, labels shuffled.")
-    assert (
-        "In the last epoch of its training, while its weights still changed, it named the label of "
-        f"{known:.0%} of its 600 pictures." in second
-    )
-    assert f"It names the species of {card['test']['accuracy']:.0%} of the test pictures." in second
+    shares = f"{known:.0%} of 600 labels and {card['test']['accuracy']:.0%} of the test pictures"
+    assert second == f"- shuffled labels: small VGG, labels shuffled, {shares}"
 
 
 def test_the_second_opinion_is_read_or_said_to_be_missing(tmp_path):
