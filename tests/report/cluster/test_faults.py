@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -131,7 +132,11 @@ def test_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch, one
     "imagenet_sample_1000.zip", "mobilenet_v2_inat_birds_fp16.safetensors", "inat_birds_labels.txt"
 )
 def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch):
-    """Another machine may have computed it, with another number of threads: to the last digits."""
+    """Another machine may have computed it, with another number of threads: to the last digits, but for ties.
+
+    Of two pixels of a map that are equal up to rounding, the other machine may have masked the other one. So a
+    few values in a thousand may differ, and no mean of a cell by a twentieth of the smallest effect of interest.
+    """
     monkeypatch.setattr(batches, "SHARD", 16)
     monkeypatch.setenv(
         workers.TIME_LIMIT, "600"
@@ -142,7 +147,13 @@ def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, mo
         monkeypatch.setenv(shards.SCHEDULER, address)
         table = studies.run(studies.masking_table, {name: ["imagenet-birds", None]}, cache=tmp_path)
     assert killed
-    pd.testing.assert_frame_equal(table, committed, check_exact=False, **shards.TOLERANCE)
+    value = "relative_probability"
+    same_but = {"check_exact": False, **shards.TOLERANCE}
+    pd.testing.assert_frame_equal(table.drop(columns=value), committed.drop(columns=value), **same_but)
+    assert np.isclose(table[value], committed[value], **shards.TOLERANCE).mean() > 0.997
+    cell = ["method", "contrast", "rank", "mask_rule", "kept_sign", "baseline"]
+    moved = table.groupby(cell)[value].mean() - committed.groupby(cell)[value].mean()
+    assert moved.abs().max() < 0.02 / 20
 
 
 # --- clients and schedulers ----------------------------------------------------------------------
