@@ -134,8 +134,8 @@ def test_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch, one
 def test_the_committed_table_1_by_workers_that_are_killed_at_random(tmp_path, monkeypatch):
     """Another machine may have computed it, with another number of threads: to the last digits, but for ties.
 
-    Of two pixels of a map that are equal up to rounding, the other machine may have masked the other one. So a
-    few values in a thousand may differ, and no mean of a cell by a twentieth of the smallest effect of interest.
+    Of two pixels of a map that are equal up to rounding, the other machine may have masked the other one. So
+    a few values in a thousand may differ, and no mean of a cell by a twentieth of the smallest effect.
     """
     monkeypatch.setattr(batches, "SHARD", 16)
     monkeypatch.setenv(
