@@ -222,16 +222,16 @@ def other_trainings(measured: Mapping[str, pd.DataFrame]) -> Figure | Markdown:
     shown = pd.concat([table for _, table in last.values()])
     methods, contrasts, others = (list(shown[column].unique()) for column in ("method", "contrast", "other"))
     markers = dict(zip(others, itertools.cycle(MARKERS)))
-    places = list(itertools.product(contrasts, others))
+    marks = list(itertools.product(contrasts, others))
     figure, axes = plt.subplots(
         1, len(last), figsize=(4 + 3 * len(last), 3.6), squeeze=False, sharey=True, layout="constrained"
     )
     for ax, (network, (scale, table)) in zip(axes[0], last.items()):
         for row in statistics.means(table, "spearman", ["method", "contrast", "other"]).itertuples():
-            place = (places.index((row.contrast, row.other)) + 0.5) / len(places) - 0.5
+            offset = (marks.index((row.contrast, row.other)) + 0.5) / len(marks) - 0.5
             ax.errorbar(
                 row.mean,
-                methods.index(row.method) + 0.8 * place,
+                methods.index(row.method) + 0.8 * offset,
                 xerr=[[row.mean - row.low], [row.high - row.mean]],
                 fmt=markers[row.other],
                 color=f"C{contrasts.index(row.contrast)}",
